@@ -93,7 +93,15 @@ mod tests {
             );
         };
         check(2, 1, 6, Ok(()));
-        check(0, 1, 0, Err(FrameError::Empty { width: 0, height: 1 }));
+        check(
+            0,
+            1,
+            0,
+            Err(FrameError::Empty {
+                width: 0,
+                height: 1,
+            }),
+        );
         check(
             2,
             2,

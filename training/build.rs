@@ -1,1 +1,47 @@
-fn main() {}
+//! Compiles the C++ shim against libtorch's headers and our two protocol files.
+
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let libraries = env::var("DEP_TCH_LIBTORCH_LIB")?;
+    shim(Path::new(&libraries));
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{libraries}");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/lib");
+    println!("cargo:rustc-env=MHKD_REVISION={}", revision());
+    protocols()?;
+    Ok(())
+}
+
+fn shim(libraries: &Path) {
+    let include = include_folder(libraries);
+    println!("cargo:rerun-if-changed=shim/torch_shim.cpp");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .opt_level(1)
+        .flag("-isystem")
+        .flag(include.display().to_string())
+        .file("shim/torch_shim.cpp")
+        .compile("mhkd_torch_shim");
+}
+
+/// The headers lie beside the libraries, in a libtorch folder as in an installed `PyTorch`.
+fn include_folder(libraries: &Path) -> PathBuf {
+    libraries.parent().unwrap_or(libraries).join("include")
+}
+
+fn protocols() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = ["proto/onnx.proto", "proto/tensorboard.proto"];
+    let descriptors = protox::compile(files, ["proto"]).map_err(io::Error::other)?;
+    prost_build::Config::new().compile_fds(descriptors)
+}
+
+/// The commit that this binary was built from, for a bundle's provenance.
+fn revision() -> String {
+    println!("cargo:rerun-if-changed=../.git/HEAD");
+    let output = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let text = output.ok().filter(|output| output.status.success());
+    text.map_or_else(|| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,26 @@
+//! Trains, calibrates, evaluates and exports MHKD models, in the order of a model's way: images,
+//! networks, teacher, training, calibration, export, evaluation.
+
+pub mod cli;
+pub mod settings;
+
+pub mod checkpoint_import;
+pub mod dataset;
+pub mod pixels;
+pub mod synth;
+
+pub mod backbone;
+pub mod network;
+pub mod torch;
+
+pub mod fit;
+pub mod log;
+pub mod teacher;
+pub mod train;
+
+pub mod bench;
+pub mod calibrate;
+pub mod evaluate;
+pub mod export;
+
+pub mod files;

@@ -1,0 +1,65 @@
+# The project's commands; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint advisories cargo-deny bench clean
+
+# A cargo-deny that is installed is used; otherwise this one is built into .tools/ (three minutes).
+CARGO_DENY_VERSION := 0.20.2
+export PATH := $(PATH):$(CURDIR)/.tools/cargo-deny/bin
+
+# What `make bench` measures; each round runs mhkd and PyTorch one after the other.
+BENCH_PRESETS ?= medium small
+BENCH_PRECISIONS ?= f32 bf16
+BENCH_STEPS ?= 5
+BENCH_ROUNDS ?= 2
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Fetch what Cargo cannot: ONNX Runtime, libtorch, packages of the tests
+	scripts/setup.sh
+
+demo: ## Run an inspection line on rendered parts (FRAMES=n for its length)
+	scripts/setup.sh runtime
+	cargo run --release --example demo_line
+
+# Runs on after a failure, so that the last line counts all tests.
+test: setup ## Run all tests of daemon and trainer
+	@mkdir -p target; status=0; \
+	cargo test --workspace --all-features --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
+	    END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }' target/test.log; \
+	exit $$status
+
+lint: setup cargo-deny ## Check format, lints, documentation, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \
+	else echo "lint: shellcheck is not installed, scripts were not checked"; fi
+
+advisories: cargo-deny ## Check dependencies for known vulnerabilities (clones RustSec's database)
+	cargo deny --workspace check advisories
+
+# Unoptimised: it runs for a second and builds in half the time.
+cargo-deny:
+	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=false cargo install cargo-deny --quiet --locked \
+	    --debug --version $(CARGO_DENY_VERSION) --root .tools/cargo-deny
+
+bench: ## Time a training step of mhkd beside PyTorch's on this machine
+	scripts/setup.sh training bench
+	cargo build --release -p mhkd
+	@mkdir -p target/bench; rm -f target/bench/{mhkd,pytorch}.jsonl; \
+	for round in $$(seq $(BENCH_ROUNDS)); do \
+	for preset in $(BENCH_PRESETS); do for precision in $(BENCH_PRECISIONS); do \
+	    echo "bench: round $$round of $(BENCH_ROUNDS), $$preset $$precision" >&2; \
+	    run="--preset $$preset --precision $$precision --steps $(BENCH_STEPS)"; \
+	    cargo run --quiet --release -p mhkd -- bench train $$run --json >>target/bench/mhkd.jsonl; \
+	    PYTHONPATH=.tools/pytorch python3 training/bench_pytorch.py $$run >>target/bench/pytorch.jsonl; \
+	done; done; done
+	@python3 training/bench_pytorch.py --table target/bench/mhkd.jsonl target/bench/pytorch.jsonl
+
+clean: ## Remove what was built (what was fetched stays in .tools/)
+	cargo clean

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Brings what the build and the tests need and Cargo cannot: Debian packages, ONNX Runtime, libtorch
+# and the Python packages of the tests. Everything but the Debian packages lands in .tools/ below the
+# project's root; remove that folder to start afresh. Quiet where there is nothing to do.
+#
+#   scripts/setup.sh [runtime] [training] [checks] [bench]      (default: runtime training checks)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TOOLS="$PWD/.tools"
+readonly ORT_VERSION=1.31.1
+readonly TORCH_VERSION=2.11.0
+readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0)
+
+say() { printf 'setup: %s\n' "$*"; }
+
+# fresh STAMP VERSION: true when the part that STAMP names is not there at VERSION yet.
+fresh() { [ "$(cat "$TOOLS/$1.version" 2>/dev/null)" != "$2" ]; }
+done_with() { printf '%s' "$2" >"$TOOLS/$1.version"; }
+
+# A wheel is unpacked beside its place and moved there, so that an interrupted set-up leaves no half of it.
+unpack() { # FOLDER, wheels...
+    local folder=$1 log
+    shift
+    log=$(mktemp)
+    rm -rf "$folder.part"
+    if ! python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --no-compile --target "$folder.part" "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        say "could not install $*: see above (a package index must be reachable)" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+packages() {
+    local missing=() name
+    for name in g++ python3 python3-pip ca-certificates; do
+        case $name in
+        g++) command -v g++ >/dev/null || missing+=("$name") ;;
+        python3) command -v python3 >/dev/null || missing+=("$name") ;;
+        python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing+=("$name") ;;
+        *) dpkg -s "$name" >/dev/null 2>&1 || missing+=("$name") ;;
+        esac
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    say "installing Debian packages: ${missing[*]}"
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+runtime() {
+    fresh onnxruntime $ORT_VERSION || return 0
+    say "ONNX Runtime $ORT_VERSION (about 30 MB) -> .tools/onnxruntime"
+    unpack "$TOOLS/wheel-onnxruntime" --no-deps "onnxruntime==$ORT_VERSION"
+    rm -rf "$TOOLS/onnxruntime"
+    mkdir -p "$TOOLS/onnxruntime"
+    cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/"
+    # One name for every version, so that nothing else needs to know which one it is.
+    ln -s "libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/libonnxruntime.so"
+    rm -rf "$TOOLS/wheel-onnxruntime.part"
+    done_with onnxruntime $ORT_VERSION
+}
+
+training() {
+    fresh libtorch $TORCH_VERSION || return 0
+    say "libtorch $TORCH_VERSION (about 550 MB to fetch, 500 MB kept) -> .tools/libtorch"
+    unpack "$TOOLS/wheel-torch" --no-deps "${TORCH_WHEELS[@]}"
+    local wheel=$TOOLS/wheel-torch.part
+    rm -rf "$TOOLS/libtorch"
+    mkdir -p "$TOOLS/libtorch/lib"
+    mv "$wheel/torch/include" "$TOOLS/libtorch/include"
+    # The CPU half only: CUDA's half is opened at run time from an installed PyTorch, where there is one.
+    cp "$wheel"/torch/lib/{libtorch_cpu,libtorch,libc10}.so "$TOOLS/libtorch/lib/"
+    cp "$wheel"/torch/lib/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
+    cp "$wheel"/torch.libs/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
+    cp "$wheel"/nvidia/cu13/lib/lib{cudart,cupti}.so.13 "$TOOLS/libtorch/lib/"
+    printf '%s' "$TORCH_VERSION" >"$TOOLS/libtorch/build-version"
+    rm -rf "$wheel"
+    done_with libtorch $TORCH_VERSION
+}
+
+checks() {
+    fresh python "${CHECK_WHEELS[*]}" || return 0
+    say "Python packages of the tests (${CHECK_WHEELS[*]}) -> .tools/python"
+    unpack "$TOOLS/python" "${CHECK_WHEELS[@]}"
+    rm -rf "$TOOLS/python"
+    mv "$TOOLS/python.part" "$TOOLS/python"
+    done_with python "${CHECK_WHEELS[*]}"
+}
+
+# PyTorch itself, only for `make bench`'s comparison (about 3 GB with the CUDA libraries that it wants).
+bench() {
+    fresh pytorch $TORCH_VERSION || return 0
+    say "PyTorch $TORCH_VERSION for the comparison (about 3 GB) -> .tools/pytorch"
+    unpack "$TOOLS/pytorch" "torch==$TORCH_VERSION" numpy==2.2.6
+    rm -rf "$TOOLS/pytorch"
+    mv "$TOOLS/pytorch.part" "$TOOLS/pytorch"
+    done_with pytorch $TORCH_VERSION
+}
+
+mkdir -p "$TOOLS"
+[ $# -gt 0 ] || set -- runtime training checks
+packages
+for part in "$@"; do
+    case $part in
+    runtime | training | checks | bench) "$part" ;;
+    *) say "no part '$part' (runtime, training, checks, bench)" >&2 && exit 64 ;;
+    esac
+done

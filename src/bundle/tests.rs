@@ -1,0 +1,107 @@
+use super::*;
+use crate::manifest::tests::example;
+
+const GRAPH: &[u8] = b"the graph's bytes";
+
+fn manifest(graph: &[u8]) -> Manifest {
+    Manifest::try_new(example(graph)).expect("the example is valid")
+}
+
+fn written(dir: &Path, graph: &[u8]) -> Bundle {
+    Bundle::write(dir, manifest(graph), graph.to_vec()).expect("the folder can be written")
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn a_written_bundle_opens() {
+    let folder = folder();
+    let dir = folder.path().join("bottle");
+    written(&dir, GRAPH);
+    let bundle = Bundle::open(&dir).expect("the bundle is valid");
+    assert_eq!(bundle.graph(), GRAPH);
+    assert_eq!(bundle.manifest(), &manifest(GRAPH));
+    assert_eq!(bundle.dir(), dir);
+}
+
+#[test]
+fn a_bundle_is_replaced_and_leaves_nothing_beside_it() {
+    let folder = folder();
+    let dir = folder.path().join("bottle");
+    written(&dir, b"the old graph");
+    // What a crash may have left.
+    fs::create_dir_all(folder.path().join(".bottle.new/rest")).expect("a folder");
+    fs::create_dir_all(folder.path().join(".bottle.old/rest")).expect("a folder");
+    written(&dir, GRAPH);
+    assert_eq!(
+        Bundle::open(&dir).expect("the bundle is valid").graph(),
+        GRAPH
+    );
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn another_folder_is_not_replaced() {
+    let folder = folder();
+    let file = folder.path().join("precious");
+    fs::write(&file, "data").expect("a file");
+    let error =
+        Bundle::write(folder.path(), manifest(GRAPH), GRAPH.to_vec()).expect_err("no bundle");
+    assert!(matches!(error, BundleError::NotABundle { .. }), "{error}");
+    assert!(file.exists());
+}
+
+#[test]
+fn a_graph_that_is_not_the_manifests_is_not_written() {
+    let folder = folder();
+    let dir = folder.path().join("bottle");
+    let error =
+        Bundle::write(&dir, manifest(GRAPH), b"another".to_vec()).expect_err("another graph");
+    assert!(matches!(error, BundleError::Hash { .. }), "{error}");
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_truncated_or_modified_graph_is_refused_with_both_hashes() {
+    let mut modified = GRAPH.to_vec();
+    modified[3] ^= 1;
+    for graph in [&GRAPH[..5], &modified] {
+        let folder = folder();
+        let dir = folder.path().join("bottle");
+        written(&dir, GRAPH);
+        fs::write(dir.join(GRAPH_FILE), graph).expect("a file");
+        let message = Bundle::open(&dir)
+            .expect_err("the graph differs")
+            .to_string();
+        for part in [GRAPH_FILE, &sha256(GRAPH), &sha256(graph)] {
+            assert!(message.contains(part), "no {part} in {message}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_text_is_named() {
+    let folder = folder();
+    let dir = folder.path().join("bottle");
+    let check = |part: &str| {
+        let message = Bundle::open(&dir).expect_err("not a bundle").to_string();
+        assert!(message.contains(part), "no {part} in {message}");
+    };
+    check("bottle/manifest.toml: opening");
+    written(&dir, GRAPH);
+    fs::remove_file(dir.join(GRAPH_FILE)).expect("the file is there");
+    check("bottle/model.onnx: opening");
+    fs::write(dir.join(MANIFEST_FILE), [0xff]).expect("a file");
+    check("bottle/manifest.toml: reading");
+    fs::write(dir.join(MANIFEST_FILE), "format_version = 9").expect("a file");
+    check("bottle/manifest.toml: format_version: 9");
+}
+
+#[test]
+fn a_path_without_a_name_is_refused() {
+    let error =
+        Bundle::write(Path::new("/"), manifest(GRAPH), GRAPH.to_vec()).expect_err("no name");
+    assert!(matches!(error, BundleError::NoName { .. }), "{error}");
+}

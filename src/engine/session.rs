@@ -1,0 +1,221 @@
+//! A graph that ONNX Runtime has loaded, and the process-wide state that it needs.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::ep;
+use ort::session::builder::SessionBuilder;
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{Outlet, TensorElementType, TensorRef};
+
+use super::library::{self, LibraryError};
+use super::{EngineError, EngineOptions, Provider};
+
+/// ONNX Runtime, loaded. It stays for the life of the process: `ort` allows one environment, ever.
+#[derive(Clone)]
+struct Runtime {
+    library: PathBuf,
+    version: String,
+    environment: Environment,
+}
+
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+
+fn runtime(options: &EngineOptions) -> Result<Runtime, EngineError> {
+    let path = library::resolve(options.library.as_deref());
+    // The state is whole or absent, whatever panicked beside it.
+    let mut loaded = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = loaded.as_ref() {
+        if runtime.library == path {
+            return Ok(runtime.clone());
+        }
+        let loaded = runtime.library.clone();
+        return Err(LibraryError::AlreadyLoaded { path, loaded }.into());
+    }
+    let version = library::version(&path)?;
+    let builder = ort::init_from(&path).map_err(|error| LibraryError::Open {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    // A line's data stays on the line.
+    let environment = builder.with_telemetry(false).build().map_err(rejected)?;
+    let runtime = Runtime {
+        library: path,
+        version,
+        environment,
+    };
+    Ok(loaded.insert(runtime).clone())
+}
+
+fn rejected(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Rejected {
+        reason: error.to_string(),
+    }
+}
+
+/// A loaded graph, whatever it computes.
+pub struct Session {
+    graph: OrtSession,
+    version: String,
+    provider: Provider,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An input or output of a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its elements' type, `u8`, `f32`, or another in ONNX Runtime's words.
+    pub element: String,
+    /// Its shape, -1 where it is free.
+    pub shape: Vec<i64>,
+}
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}{:?}", self.name, self.element, self.shape)
+    }
+}
+
+/// Elements of a tensor, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Elements<'a> {
+    /// Bytes.
+    U8(&'a [u8]),
+    /// 32-bit floats.
+    F32(&'a [f32]),
+}
+
+/// A result: its shape, and its elements, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// From the outermost dimension on.
+    pub shape: Vec<i64>,
+    /// As many as the shape says.
+    pub elements: Vec<f32>,
+}
+
+impl Session {
+    /// Loads `graph`, the bytes of an ONNX file.
+    ///
+    /// # Errors
+    /// When ONNX Runtime or the provider is not there, or refuses the graph.
+    pub fn load(graph: &[u8], options: &EngineOptions) -> Result<Self, EngineError> {
+        let runtime = runtime(options)?;
+        let mut builder = builder(&runtime.environment, options)?;
+        Ok(Self {
+            graph: builder.commit_from_memory(graph).map_err(rejected)?,
+            version: runtime.version,
+            provider: options.provider,
+        })
+    }
+
+    /// What the graph takes.
+    pub fn inputs(&self) -> Vec<Port> {
+        self.graph.inputs().iter().map(port).collect()
+    }
+
+    /// What the graph gives.
+    pub fn outputs(&self) -> Vec<Port> {
+        self.graph.outputs().iter().map(port).collect()
+    }
+
+    /// Computes the outputs `names` (both f32) from the one input, `input` of the shape `shape`.
+    ///
+    /// # Errors
+    /// When the input does not fit, the graph has no such output, or the computation fails.
+    pub fn run(
+        &mut self,
+        shape: &[i64],
+        input: Elements<'_>,
+        names: [&str; 2],
+    ) -> Result<[Tensor; 2], EngineError> {
+        let failed = |error: ort::Error| EngineError::Run {
+            reason: error.to_string(),
+        };
+        let input = match input {
+            Elements::U8(bytes) => {
+                TensorRef::from_array_view((shape, bytes)).map(SessionInputValue::from)
+            }
+            Elements::F32(values) => {
+                TensorRef::from_array_view((shape, values)).map(SessionInputValue::from)
+            }
+        };
+        let outputs = self.graph.run([input.map_err(failed)?]).map_err(failed)?;
+        let tensor = |name: &str| -> Result<Tensor, EngineError> {
+            let value = outputs.get(name).ok_or_else(|| EngineError::Run {
+                reason: format!("the graph has no output {name}"),
+            })?;
+            let (shape, elements) = value.try_extract_tensor::<f32>().map_err(failed)?;
+            Ok(Tensor {
+                shape: shape.to_vec(),
+                elements: elements.to_vec(),
+            })
+        };
+        Ok([tensor(names[0])?, tensor(names[1])?])
+    }
+
+    /// Version of ONNX Runtime.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Where the graph runs.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+}
+
+fn builder(
+    environment: &Environment,
+    options: &EngineOptions,
+) -> Result<SessionBuilder, EngineError> {
+    let threads = match options.threads {
+        // Not ONNX Runtime's own default, which knows no cgroup's share of the cores.
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let builder = OrtSession::builder(environment).map_err(rejected)?;
+    let builder = builder.with_intra_threads(threads).map_err(rejected)?;
+    let Provider::Cuda { device_id, tf32 } = options.provider else {
+        return Ok(builder);
+    };
+    let cuda = ep::CUDA::default()
+        .with_device_id(device_id)
+        .with_tf32(tf32)
+        .build();
+    // Without this, a missing GPU would be a line in a log and a slow line.
+    builder
+        .with_execution_providers([cuda.error_on_failure()])
+        .map_err(|error| EngineError::Provider {
+            provider: options.provider.name(),
+            reason: error.to_string(),
+        })
+}
+
+fn port(outlet: &Outlet) -> Port {
+    let dtype = outlet.dtype();
+    let element = match dtype.tensor_type() {
+        Some(TensorElementType::Uint8) => "u8".to_owned(),
+        Some(TensorElementType::Float32) => "f32".to_owned(),
+        Some(other) => other.to_string(),
+        None => "no tensor".to_owned(),
+    };
+    Port {
+        name: outlet.name().to_owned(),
+        element,
+        shape: dtype
+            .tensor_shape()
+            .map(|shape| shape.to_vec())
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,22 @@
+"""Writes grid.onnx, the engine's test graph: the shape of a bundle's graph, with results that a test
+can work out by hand. structural = the mean, logical = the largest, of the bytes of each 4x4 cell."""
+
+import sys
+
+from onnx import TensorProto, checker, helper, save
+
+frame = helper.make_tensor_value_info("frame", TensorProto.UINT8, ["N", 8, 12, 3])
+maps = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2, 3]) for name in ("structural", "logical")]
+window = {"kernel_shape": [4, 4], "strides": [4, 4]}
+nodes = [
+    helper.make_node("Cast", ["frame"], ["levels"], to=TensorProto.FLOAT),
+    helper.make_node("Transpose", ["levels"], ["planes"], perm=[0, 3, 1, 2]),
+    helper.make_node("AveragePool", ["planes"], ["means"], **window),
+    helper.make_node("ReduceMean", ["means"], ["structural"], axes=[1], keepdims=0),
+    helper.make_node("MaxPool", ["planes"], ["largest"], **window),
+    helper.make_node("ReduceMax", ["largest"], ["logical"], axes=[1], keepdims=0),
+]
+graph = helper.make_graph(nodes, "grid", [frame], maps)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+checker.check_model(model, full_check=True)
+save(model, sys.argv[1])

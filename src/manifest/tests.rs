@@ -1,0 +1,235 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const FILE: &str = "bundle/manifest.toml";
+
+/// A manifest as the trainer writes it.
+const TEXT: &str = r#"
+format_version = 1
+name = "bottle"
+version = "2026.1"
+
+[graph]
+file = "model.onnx"
+sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+[input]
+width = 256
+height = 256
+colour_order = "rgb"
+resize = "bilinear-antialiased"
+
+[maps]
+width = 64
+height = 64
+weights = [1.0, 1.0]
+structural = { a = 0.25, b = 0.5 }
+logical = { a = 0.125, b = 0.75 }
+
+[scores]
+count = 3
+mean = 0.2
+std = 0.1
+sorted = [0.1, 0.2, 0.3]
+quantiles = [{ fraction = 0.5, score = 0.2 }, { fraction = 0.9, score = 0.3 }]
+
+[threshold]
+value = 0.35
+false_reject_rate = 0.01
+method = "the 0.99 quantile of the validation scores"
+
+[provenance]
+created = 2026-01-31T08:00:00Z
+dataset_layout = "mvtec-ad"
+category = "bottle"
+dataset_fingerprint = "5d41402a"
+preset = "medium"
+steps = 80000
+seed = 42
+code_version = "0.1.0"
+
+[provenance.teacher]
+description = "PDN-M"
+sha256 = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
+[provenance.hyper_parameters]
+learning_rate = 1e-4
+loss_weights = [1.0, 1.0, 2.0]
+
+[parity]
+images = 4
+largest_absolute = 1e-5
+largest_relative = 1e-6
+onnxruntime_version = "1.31.1"
+libtorch_version = "2.11.0"
+"#;
+
+/// The contents of a manifest of this graph.
+pub(crate) fn example(graph: &[u8]) -> Contents {
+    let mut contents = parse(TEXT).expect("the text is valid").0;
+    contents.graph.sha256 = crate::bundle::sha256(graph);
+    contents
+}
+
+fn parse(text: &str) -> Result<Manifest, ManifestError> {
+    Manifest::parse(Path::new(FILE), text)
+}
+
+#[test]
+fn a_manifest_is_read() {
+    let manifest = parse(TEXT).expect("the text is valid");
+    assert_eq!(manifest.name, "bottle");
+    assert_eq!(manifest.maps.logical, Quantiles { a: 0.125, b: 0.75 });
+    assert_eq!(
+        manifest.provenance.hyper_parameters["learning_rate"].as_float(),
+        Some(1e-4)
+    );
+}
+
+/// Replaces `from` by `to` and expects a message that has the file and each of `parts`.
+fn check(from: &str, to: &str, parts: &[&str]) {
+    assert!(TEXT.contains(from), "no {from:?} to replace");
+    let error = parse(&TEXT.replacen(from, to, 1)).expect_err(to);
+    let message = error.to_string();
+    for part in parts.iter().chain(&[FILE]) {
+        assert!(message.contains(part), "{to}: no {part:?} in {message:?}");
+    }
+}
+
+#[test]
+fn values_that_are_not_allowed_are_named_with_what_is() {
+    check(
+        "format_version = 1",
+        "format_version = 2",
+        &["format_version: 2", "must be 1"],
+    );
+    check(
+        "format_version = 1",
+        "",
+        &["format_version: absent", "must be 1"],
+    );
+    check(
+        "\"bottle\"",
+        "\"../bottle\"",
+        &["name: \"../bottle\"", "letters"],
+    );
+    check(
+        "model.onnx",
+        "../other.onnx",
+        &["graph.file", "must be \"model.onnx\""],
+    );
+    check("\"0123", "\"0123F", &["graph.sha256", "64 lower-case"]);
+    check("width = 256", "width = 0", &["input.width: 0", "1 to 4096"]);
+    check(
+        "width = 64",
+        "width = 5000",
+        &["maps.width: 5000", "1 to 4096"],
+    );
+    check("[1.0, 1.0]", "[0.0, 0.0]", &["maps.weights", "not both 0"]);
+    check("a = 0.25", "a = nan", &["maps.structural.a: NaN", "finite"]);
+    check(
+        "a = 0.25, b = 0.5",
+        "a = 0.5, b = 0.5",
+        &["maps.structural.b: 0.5", "above maps.structural.a = 0.5"],
+    );
+    check("b = 0.75", "b = 1e300", &["maps.logical.b: inf", "finite"]);
+    check("count = 3", "count = 4", &["scores.count: 4", "(3)"]);
+    check(
+        "[0.1, 0.2, 0.3]",
+        "[0.1, 0.3, 0.2]",
+        &["scores.sorted[2]: 0.2", "at least"],
+    );
+    check(
+        "fraction = 0.9",
+        "fraction = 0.5",
+        &["scores.quantiles[1].fraction", "above"],
+    );
+    check(
+        "false_reject_rate = 0.01",
+        "false_reject_rate = 1.5",
+        &["threshold.false_reject_rate: 1.5", "0 to 1"],
+    );
+    check(
+        "08:00:00Z",
+        "08:00:00+01:00",
+        &["provenance.created", "ending in Z"],
+    );
+    check(
+        "preset = \"medium\"",
+        "preset = \" \"",
+        &["provenance.preset", "not empty"],
+    );
+    check(
+        "images = 4",
+        "images = 0",
+        &["parity.images: 0", "1 or more"],
+    );
+}
+
+#[test]
+fn keys_and_types_that_are_not_allowed_are_named() {
+    check(
+        "steps = 80000",
+        "steps = 80000\nstep = 1",
+        &["unknown field `step`", "`steps`"],
+    );
+    check("category = \"bottle\"", "", &["missing field `category`"]);
+    check(
+        "\"rgb\"",
+        "\"bgr\"",
+        &["unknown variant `bgr`", "`rgb`", "colour_order"],
+    );
+    check("seed = 42", "seed = -1", &["seed = -1", "u64"]);
+    check("[maps]", "[maps", &["line 16"]);
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let text = TEXT
+        .replace("count = 3", "count = 0")
+        .replace("images = 4", "images = 0");
+    let Err(ManifestError::Values { faults, .. }) = parse(&text) else {
+        panic!("two values are not allowed");
+    };
+    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, ["scores.count", "parity.images"]);
+}
+
+fn quantile_pair() -> impl Strategy<Value = Quantiles> {
+    (-1e3_f32..1e3, 1e-3_f32..1e3).prop_map(|(a, width)| Quantiles { a, b: a + width })
+}
+
+prop_compose! {
+    fn contents()(
+        name in "[A-Za-z0-9._-]{1,64}",
+        method in "\\PC{0,40}x",
+        structural in quantile_pair(),
+        logical in quantile_pair(),
+        mut sorted in prop::collection::vec(-1e6_f32..1e6, 1..50),
+        value in prop::num::f32::NORMAL,
+        seed in 0..=i64::MAX as u64,
+        largest_absolute in 0.0..1e-3_f64,
+    ) -> Contents {
+        let mut contents = example(b"graph");
+        sorted.sort_by(f32::total_cmp);
+        contents.name = name;
+        contents.threshold.method = method;
+        contents.maps.structural = structural;
+        contents.maps.logical = logical;
+        contents.scores.count = sorted.len() as u32;
+        contents.scores.sorted = sorted;
+        contents.threshold.value = value;
+        contents.provenance.seed = seed;
+        contents.parity.largest_absolute = largest_absolute;
+        contents
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(contents in contents()) {
+        let manifest = Manifest::try_new(contents).expect("the contents are valid");
+        prop_assert_eq!(parse(&manifest.to_toml()).expect("what is written is valid"), manifest);
+    }
+}

@@ -1,0 +1,250 @@
+//! Which values a manifest may have.
+
+use std::fmt::Debug;
+
+use toml::value::{Datetime, Offset};
+
+use super::{
+    Contents, FORMAT_VERSION, Fault, GRAPH_FILE, Maps, Parity, Provenance, Quantiles, Scores,
+    Threshold,
+};
+
+/// Larger than any network of this project takes (512), and small enough that no product of sides
+/// overflows.
+const LARGEST_SIDE: u32 = 4096;
+
+/// The longest name and version.
+const LONGEST_NAME: usize = 64;
+
+/// Faults found so far.
+#[derive(Default)]
+struct Checker(Vec<Fault>);
+
+impl Checker {
+    fn require(&mut self, holds: bool, key: &str, found: impl Debug, allowed: &str) {
+        if !holds {
+            self.0.push(fault(key, format!("{found:?}"), allowed));
+        }
+    }
+
+    fn name(&mut self, key: &str, text: &str) {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let holds = (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(legal);
+        self.require(holds, key, text, "1 to 64 letters, digits, '.', '_' or '-'");
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.require(
+            !text.trim().is_empty(),
+            key,
+            text,
+            "a text that is not empty",
+        );
+    }
+
+    fn sha256(&mut self, key: &str, text: &str) {
+        let legal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let holds = text.len() == 64 && text.bytes().all(legal);
+        self.require(holds, key, text, "64 lower-case hexadecimal digits");
+    }
+
+    fn side(&mut self, key: &str, side: u32) {
+        let allowed = format!("1 to {LARGEST_SIDE}");
+        self.require((1..=LARGEST_SIDE).contains(&side), key, side, &allowed);
+    }
+
+    fn finite(&mut self, key: &str, value: f64) {
+        self.require(value.is_finite(), key, value, "a finite number");
+    }
+
+    fn not_negative(&mut self, key: &str, value: f64) {
+        self.require(
+            value.is_finite() && value >= 0.0,
+            key,
+            value,
+            "a finite number, 0 or above",
+        );
+    }
+
+    fn share(&mut self, key: &str, value: f64) {
+        self.require((0.0..=1.0).contains(&value), key, value, "0 to 1");
+    }
+}
+
+fn fault(key: &str, found: String, allowed: &str) -> Fault {
+    Fault {
+        key: key.to_owned(),
+        found,
+        allowed: allowed.to_owned(),
+    }
+}
+
+/// The fault of a file in another version of the format.
+pub(super) fn format_version(found: String) -> Fault {
+    fault("format_version", found, &FORMAT_VERSION.to_string())
+}
+
+/// All faults of `contents`, in the order of the file.
+pub(super) fn faults(contents: &Contents) -> Vec<Fault> {
+    let mut checker = Checker::default();
+    if contents.format_version != FORMAT_VERSION {
+        checker
+            .0
+            .push(format_version(contents.format_version.to_string()));
+    }
+    checker.name("name", &contents.name);
+    checker.name("version", &contents.version);
+    let file = &contents.graph.file;
+    checker.require(
+        file == GRAPH_FILE,
+        "graph.file",
+        file,
+        &format!("{GRAPH_FILE:?}"),
+    );
+    checker.sha256("graph.sha256", &contents.graph.sha256);
+    checker.side("input.width", contents.input.width);
+    checker.side("input.height", contents.input.height);
+    maps(&mut checker, &contents.maps);
+    scores(&mut checker, &contents.scores);
+    threshold(&mut checker, &contents.threshold);
+    provenance(&mut checker, &contents.provenance);
+    parity(&mut checker, &contents.parity);
+    checker.0
+}
+
+fn maps(checker: &mut Checker, maps: &Maps) {
+    checker.side("maps.width", maps.width);
+    checker.side("maps.height", maps.height);
+    let weights = maps.weights;
+    let legal = weights
+        .iter()
+        .all(|weight| weight.is_finite() && *weight >= 0.0);
+    let any = weights.iter().any(|weight| *weight > 0.0);
+    checker.require(
+        legal && any,
+        "maps.weights",
+        weights,
+        "two finite numbers, 0 or above, not both 0",
+    );
+    quantiles(checker, "maps.structural", maps.structural);
+    quantiles(checker, "maps.logical", maps.logical);
+}
+
+fn quantiles(checker: &mut Checker, table: &str, Quantiles { a, b }: Quantiles) {
+    checker.finite(&format!("{table}.a"), f64::from(a));
+    checker.finite(&format!("{table}.b"), f64::from(b));
+    if a.is_finite() && b.is_finite() {
+        checker.require(
+            a < b,
+            &format!("{table}.b"),
+            b,
+            &format!("above {table}.a = {a:?}"),
+        );
+    }
+}
+
+fn scores(checker: &mut Checker, scores: &Scores) {
+    let sorted = &scores.sorted;
+    let count = sorted.len();
+    let allowed = format!("the number of scores.sorted ({count}), 1 or more");
+    checker.require(
+        count > 0 && scores.count as usize == count,
+        "scores.count",
+        scores.count,
+        &allowed,
+    );
+    checker.finite("scores.mean", scores.mean);
+    checker.not_negative("scores.std", scores.std);
+    if let Some(index) = sorted.iter().position(|score| !score.is_finite()) {
+        checker.require(
+            false,
+            &format!("scores.sorted[{index}]"),
+            sorted[index],
+            "a finite number",
+        );
+    } else if let Some(index) = sorted.windows(2).position(|pair| pair[0] > pair[1]) {
+        let allowed = format!("at least the score before it, {:?}", sorted[index]);
+        checker.require(
+            false,
+            &format!("scores.sorted[{}]", index + 1),
+            sorted[index + 1],
+            &allowed,
+        );
+    }
+    for (index, quantile) in scores.quantiles.iter().enumerate() {
+        let key = format!("scores.quantiles[{index}]");
+        checker.share(&format!("{key}.fraction"), quantile.fraction);
+        checker.finite(&format!("{key}.score"), f64::from(quantile.score));
+    }
+    for (index, pair) in scores.quantiles.windows(2).enumerate() {
+        let key = format!("scores.quantiles[{}].fraction", index + 1);
+        let ascending = pair[0].fraction < pair[1].fraction;
+        checker.require(
+            ascending,
+            &key,
+            pair[1].fraction,
+            "above the fraction before it",
+        );
+    }
+}
+
+fn threshold(checker: &mut Checker, threshold: &Threshold) {
+    checker.finite("threshold.value", f64::from(threshold.value));
+    checker.share("threshold.false_reject_rate", threshold.false_reject_rate);
+    checker.text("threshold.method", &threshold.method);
+}
+
+fn provenance(checker: &mut Checker, provenance: &Provenance) {
+    let created = provenance.created;
+    checker.require(
+        is_utc(created),
+        "provenance.created",
+        created.to_string(),
+        "a date and time ending in Z",
+    );
+    checker.text("provenance.dataset_layout", &provenance.dataset_layout);
+    checker.text("provenance.category", &provenance.category);
+    checker.text(
+        "provenance.dataset_fingerprint",
+        &provenance.dataset_fingerprint,
+    );
+    checker.text("provenance.preset", &provenance.preset);
+    // TOML's whole numbers are signed.
+    let largest = i64::MAX as u64;
+    let allowed = format!("at most {largest}");
+    checker.require(
+        provenance.steps <= largest,
+        "provenance.steps",
+        provenance.steps,
+        &allowed,
+    );
+    checker.require(
+        provenance.seed <= largest,
+        "provenance.seed",
+        provenance.seed,
+        &allowed,
+    );
+    checker.text("provenance.code_version", &provenance.code_version);
+    checker.text(
+        "provenance.teacher.description",
+        &provenance.teacher.description,
+    );
+    checker.sha256("provenance.teacher.sha256", &provenance.teacher.sha256);
+}
+
+fn is_utc(time: Datetime) -> bool {
+    time.date.is_some() && time.time.is_some() && time.offset == Some(Offset::Z)
+}
+
+fn parity(checker: &mut Checker, parity: &Parity) {
+    checker.require(
+        parity.images > 0,
+        "parity.images",
+        parity.images,
+        "1 or more",
+    );
+    checker.not_negative("parity.largest_absolute", parity.largest_absolute);
+    checker.not_negative("parity.largest_relative", parity.largest_relative);
+    checker.text("parity.onnxruntime_version", &parity.onnxruntime_version);
+    checker.text("parity.libtorch_version", &parity.libtorch_version);
+}

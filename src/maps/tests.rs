@@ -1,0 +1,117 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn quantiles(a: f32, b: f32) -> Quantiles {
+    Quantiles::try_new(a, b).expect("ordered")
+}
+
+fn calibration() -> MapCalibration {
+    MapCalibration {
+        structural: quantiles(1.0, 3.0),
+        logical: quantiles(-2.0, 2.0),
+        weights: [1.0, 0.5],
+    }
+}
+
+fn close(left: &[f32], right: &[f32]) -> bool {
+    let near = |(l, r): (&f32, &f32)| (l - r).abs() <= 1e-4 * l.abs().max(1.0);
+    left.len() == right.len() && left.iter().zip(right).all(near)
+}
+
+#[test]
+fn only_ordered_finite_numbers_are_quantiles() {
+    let check = |a, b, allowed| assert_eq!(Quantiles::try_new(a, b).is_ok(), allowed, "{a} {b}");
+    check(0.0, 1.0, true);
+    check(1.0, 1.0, false);
+    check(2.0, 1.0, false);
+    check(f32::NAN, 1.0, false);
+    check(0.0, f32::INFINITY, false);
+    check(f32::NEG_INFINITY, 0.0, false);
+    check(f32::MIN, f32::MAX, false);
+}
+
+#[test]
+fn maps_are_normalised_weighted_and_added() {
+    // structural 3 is its upper quantile: 0.1; logical 0 is half way: 0.5 x 0.05.
+    let combined = combine(&[3.0, 1.0], &[0.0, -2.0], &calibration());
+    assert!(close(&combined, &[0.125, 0.0]));
+}
+
+#[test]
+fn resizing_agrees_with_pytorch() {
+    let map = [0.0, 1.0, 4.0, 2.0, -3.0, 8.0];
+    let check = |width, height, expected: &[f32]| {
+        let resized = upsample(&map, 3, 2, width, height);
+        assert!(close(&resized, expected), "{width}x{height}: {resized:?}");
+    };
+    check(
+        5,
+        3,
+        &[
+            0.0, 0.4, 1.0, 2.8, 4.0, 1.0, 0.2, -1.0, 3.2, 6.0, 2.0, 0.0, -3.0, 3.6, 8.0,
+        ],
+    );
+    check(2, 4, &[0.25, 3.25, 0.375, 3.75, 0.625, 4.75, 0.75, 5.25]);
+    check(1, 1, &[-1.0]);
+}
+
+#[test]
+fn the_score_is_the_maximum_of_the_resized_sum_and_names_its_parts() {
+    let structural = [1.0, 1.0, 5.0, 1.0];
+    let logical = [-2.0, -2.0, 2.0, -2.0];
+    let score = image_score(&structural, &logical, 2, &calibration(), 8, 8);
+    assert!(close(
+        &[score.score, score.structural, score.logical],
+        &[0.25, 0.2, 0.05]
+    ));
+}
+
+#[test]
+fn a_map_that_is_not_finite_has_no_score() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let score = image_score(&[1.0, bad, 1.0, 1.0], &[0.0; 4], 2, &calibration(), 8, 8);
+        assert!(score.score.is_nan(), "{bad}");
+    }
+}
+
+fn pair() -> impl Strategy<Value = (usize, Vec<f32>, Vec<f32>)> {
+    (1usize..7).prop_flat_map(|side| {
+        let map = || prop::collection::vec(-10.0f32..10.0, side * side);
+        (Just(side), map(), map())
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_constant_stays_constant(value in -1e3f32..1e3, side in 1usize..9, w in 1u32..40, h in 1u32..40) {
+        let resized = upsample(&vec![value; side * side], side, side, w, h);
+        prop_assert!(resized.iter().all(|v| v.total_cmp(&value).is_eq()));
+    }
+
+    #[test]
+    fn the_same_size_keeps_every_value((side, map, _) in pair()) {
+        prop_assert_eq!(upsample(&map, side, side, side as u32, side as u32), map);
+    }
+
+    #[test]
+    fn resizing_is_linear((side, one, two) in pair(), w in 1u32..30, h in 1u32..30) {
+        let sum: Vec<f32> = one.iter().zip(&two).map(|(a, b)| a + 3.0 * b).collect();
+        let apart = upsample(&one, side, side, w, h).into_iter()
+            .zip(upsample(&two, side, side, w, h))
+            .map(|(a, b)| a + 3.0 * b)
+            .collect::<Vec<f32>>();
+        prop_assert!(close(&upsample(&sum, side, side, w, h), &apart));
+    }
+
+    #[test]
+    fn the_score_is_the_largest_resized_value((side, s, l) in pair(), w in 1u32..30, h in 1u32..30) {
+        let combined = combine(&s, &l, &calibration());
+        let largest = |map: &[f32]| map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let score = image_score(&s, &l, side, &calibration(), w, h);
+        let resized = largest(&upsample(&combined, side, side, w, h));
+        prop_assert!(close(&[score.score], &[resized]));
+        prop_assert!(score.score <= largest(&combined) + 1e-5);
+        prop_assert!(close(&[score.structural + score.logical], &[score.score]));
+    }
+}

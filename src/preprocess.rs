@@ -1,0 +1,194 @@
+//! From a camera's frame to the network's input: crop, then an antialiased bilinear resize.
+//!
+//! Training and the line call this same function. A resize without antialiasing (such as
+//! `OpenCV`'s `INTER_LINEAR`) makes other pixels, and a model trained on one and served on the other drifts.
+
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use thiserror::Error;
+
+use crate::frame::{CHANNELS, Frame};
+
+/// The part of a frame that is inspected, in pixels; `right` and `bottom` are the first outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crop {
+    /// First column inside.
+    pub left: u32,
+    /// First row inside.
+    pub top: u32,
+    /// First column to the right of it.
+    pub right: u32,
+    /// First row below it.
+    pub bottom: u32,
+}
+
+/// Why a frame cannot be resized as asked.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PreprocessError {
+    /// The crop has no area or does not lie within the frame.
+    #[error(
+        "crop left {}, top {}, right {}, bottom {} does not fit a {width}x{height} frame: needs left < right <= {width} and top < bottom <= {height}",
+        crop.left, crop.top, crop.right, crop.bottom
+    )]
+    Crop {
+        /// What was asked.
+        crop: Crop,
+        /// The frame's pixels a row.
+        width: u32,
+        /// The frame's rows.
+        height: u32,
+    },
+    /// The wanted size has no area.
+    #[error("cannot resize to {width}x{height} pixels: both must be at least 1")]
+    Target {
+        /// Wanted pixels a row.
+        width: u32,
+        /// Wanted rows.
+        height: u32,
+    },
+}
+
+/// Resizes `crop` of the frame, or all of it, to `width` x `height`, as Pillow's
+/// `image.crop(..).resize(.., BILINEAR)` does to within one grey level.
+///
+/// # Errors
+/// When the crop does not lie within the frame, or the wanted size has no area.
+pub fn resize(
+    frame: &Frame,
+    crop: Option<Crop>,
+    width: u32,
+    height: u32,
+) -> Result<Frame, PreprocessError> {
+    if width == 0 || height == 0 {
+        return Err(PreprocessError::Target { width, height });
+    }
+    let crop = crop.unwrap_or(Crop {
+        left: 0,
+        top: 0,
+        right: frame.width(),
+        bottom: frame.height(),
+    });
+    if crop.left >= crop.right
+        || crop.top >= crop.bottom
+        || crop.right > frame.width()
+        || crop.bottom > frame.height()
+    {
+        return Err(PreprocessError::Crop {
+            crop,
+            width: frame.width(),
+            height: frame.height(),
+        });
+    }
+    Ok(resample(frame, crop, width, height))
+}
+
+/// `crop` lies within the frame and the wanted size has an area.
+fn resample(frame: &Frame, crop: Crop, width: u32, height: u32) -> Frame {
+    let whole = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+        .expect("a frame holds width * height * 3 bytes");
+    // A cropped view, not `ResizeOptions::crop`: that one lets the filter read pixels outside.
+    let (crop_width, crop_height) = (crop.right - crop.left, crop.bottom - crop.top);
+    let source = CroppedImage::new(&whole, crop.left, crop.top, crop_width, crop_height)
+        .expect("the crop was checked against the frame");
+    let mut rgb = vec![0; width as usize * height as usize * CHANNELS];
+    let mut target = Image::from_slice_u8(width, height, &mut rgb, PixelType::U8x3)
+        .expect("the buffer has the wanted size");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize(&source, &mut target, &options)
+        .expect("both images are U8x3 and no crop option is set");
+    Frame::new(width, height, rgb).expect("the wanted size has an area and its bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: u32, height: u32) -> Frame {
+        let rgb = (0..height)
+            .flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, (x ^ y) as u8]))
+            .collect();
+        Frame::new(width, height, rgb).expect("sized")
+    }
+
+    #[test]
+    fn the_same_size_keeps_every_pixel() {
+        let frame = ramp(40, 30);
+        assert_eq!(resize(&frame, None, 40, 30), Ok(frame));
+    }
+
+    #[test]
+    fn a_crop_at_its_own_size_is_cut_out() {
+        let crop = Crop {
+            left: 3,
+            top: 5,
+            right: 5,
+            bottom: 6,
+        };
+        let cut = resize(&ramp(40, 30), Some(crop), 2, 1).expect("fits");
+        assert_eq!(cut.rgb(), [3, 5, 6, 4, 5, 1]);
+    }
+
+    #[test]
+    fn pixels_outside_the_crop_have_no_influence() {
+        let mut rgb = vec![255; 32 * 32 * CHANNELS];
+        for y in 8..24 {
+            rgb[(y * 32 + 8) * CHANNELS..(y * 32 + 24) * CHANNELS].fill(10);
+        }
+        let frame = Frame::new(32, 32, rgb).expect("sized");
+        let crop = Crop {
+            left: 8,
+            top: 8,
+            right: 24,
+            bottom: 24,
+        };
+        let small = resize(&frame, Some(crop), 5, 5).expect("fits");
+        assert!(small.rgb().iter().all(|&value| value == 10));
+    }
+
+    #[test]
+    fn a_crop_that_does_not_fit_is_refused_with_its_numbers() {
+        let check = |left, top, right, bottom| {
+            let crop = Crop {
+                left,
+                top,
+                right,
+                bottom,
+            };
+            let expected = PreprocessError::Crop {
+                crop,
+                width: 40,
+                height: 30,
+            };
+            assert_eq!(resize(&ramp(40, 30), Some(crop), 8, 8), Err(expected));
+        };
+        check(0, 0, 41, 30);
+        check(0, 0, 40, 31);
+        check(7, 0, 7, 30);
+        check(0, 9, 40, 8);
+        let crop = Crop {
+            left: 1,
+            top: 2,
+            right: 99,
+            bottom: 4,
+        };
+        let message = resize(&ramp(40, 30), Some(crop), 8, 8)
+            .expect_err("outside")
+            .to_string();
+        assert!(
+            message
+                .starts_with("crop left 1, top 2, right 99, bottom 4 does not fit a 40x30 frame")
+        );
+    }
+
+    #[test]
+    fn a_size_without_area_is_refused() {
+        assert_eq!(
+            resize(&ramp(40, 30), None, 8, 0),
+            Err(PreprocessError::Target {
+                width: 8,
+                height: 0
+            })
+        );
+    }
+}

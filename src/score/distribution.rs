@@ -1,0 +1,216 @@
+//! How the scores of good validation images are distributed.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::quantile::quantile_sorted;
+
+/// Which quantiles are listed.
+const PROBABILITIES: [f64; 11] = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
+
+/// One listed quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreQuantile {
+    /// Share of the scores at or below `score`, 0 to 1.
+    pub probability: f64,
+    /// The quantile, interpolated linearly.
+    pub score: f64,
+}
+
+/// The scores of good validation images: each one, and figures for a reader. At least one score,
+/// all finite; what is read back is refused unless the figures follow from the scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
+pub struct ScoreDistribution {
+    count: usize,
+    mean: f64,
+    std: f64,
+    min: f64,
+    max: f64,
+    scores: Vec<f64>,
+    quantiles: Vec<ScoreQuantile>,
+}
+
+/// The same fields before they are checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    count: usize,
+    mean: f64,
+    std: f64,
+    min: f64,
+    max: f64,
+    scores: Vec<f64>,
+    quantiles: Vec<ScoreQuantile>,
+}
+
+/// Why there is no distribution, or no threshold.
+#[derive(Debug, Error, PartialEq)]
+pub enum ScoreError {
+    /// Too few scores for the question.
+    #[error("needs at least {needed} scores of good images, got {count}")]
+    TooFew {
+        /// How many there are.
+        count: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// A score is NaN or infinite.
+    #[error("score number {index} is {score}: every score must be finite")]
+    NotFinite {
+        /// Its place, from 0.
+        index: usize,
+        /// The score.
+        score: f64,
+    },
+    /// A stored figure does not follow from the stored scores.
+    #[error(
+        "the stored count, mean, std, min, max or quantiles do not follow from the stored scores"
+    )]
+    Inconsistent,
+    /// Not a rate that a threshold can be chosen for.
+    #[error("false-reject rate {0} must lie between 0 and 1, both excluded")]
+    Rate(f64),
+}
+
+impl ScoreDistribution {
+    /// Describes `scores`, in any order.
+    ///
+    /// # Errors
+    /// When there is no score, or one is not finite.
+    pub fn new(mut scores: Vec<f64>) -> Result<Self, ScoreError> {
+        if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
+            let score = scores[index];
+            return Err(ScoreError::NotFinite { index, score });
+        }
+        scores.sort_unstable_by(f64::total_cmp);
+        let (Some(&min), Some(&max)) = (scores.first(), scores.last()) else {
+            let (count, needed) = (0, 1);
+            return Err(ScoreError::TooFew { count, needed });
+        };
+        let count = scores.len();
+        let mean = scores.iter().sum::<f64>() / count as f64;
+        let squares: f64 = scores.iter().map(|score| (score - mean).powi(2)).sum();
+        let quantiles = PROBABILITIES
+            .into_iter()
+            .map(|probability| ScoreQuantile {
+                probability,
+                score: quantile_sorted(&scores, probability),
+            })
+            .collect();
+        Ok(Self {
+            count,
+            mean,
+            std: (squares / (count - 1).max(1) as f64).sqrt(),
+            min,
+            max,
+            scores,
+            quantiles,
+        })
+    }
+
+    /// How many scores, at least 1.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Their mean.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Their sample standard deviation (n - 1); 0 of a single score.
+    pub fn std(&self) -> f64 {
+        self.std
+    }
+
+    /// The lowest.
+    pub fn min(&self) -> f64 {
+        self.min
+    }
+
+    /// The highest.
+    pub fn max(&self) -> f64 {
+        self.max
+    }
+
+    /// Quantiles at 0, 1, 5, 10, 25, 50, 75, 90, 95, 99 and 100 %.
+    pub fn quantiles(&self) -> &[ScoreQuantile] {
+        &self.quantiles
+    }
+
+    /// Every score, ascending.
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+}
+
+impl TryFrom<Stored> for ScoreDistribution {
+    type Error = ScoreError;
+
+    fn try_from(stored: Stored) -> Result<Self, ScoreError> {
+        let derived = Self::new(stored.scores.clone())?;
+        let stored = Self {
+            count: stored.count,
+            mean: stored.mean,
+            std: stored.std,
+            min: stored.min,
+            max: stored.max,
+            scores: stored.scores,
+            quantiles: stored.quantiles,
+        };
+        let same = stored == derived;
+        same.then_some(derived).ok_or(ScoreError::Inconsistent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn describes_its_scores() {
+        let found = ScoreDistribution::new(vec![4.0, 2.0, 3.0, 1.0]).expect("finite");
+        assert_eq!(found.scores(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!((found.count(), found.mean()), (4, 2.5));
+        assert_eq!((found.min(), found.max()), (1.0, 4.0));
+        assert!((found.std() - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
+        let median = found.quantiles()[5];
+        assert_eq!((median.probability, median.score), (0.5, 2.5));
+    }
+
+    #[test]
+    fn a_single_score_has_no_spread() {
+        let found = ScoreDistribution::new(vec![0.3]).expect("finite");
+        assert_eq!((found.std(), found.mean()), (0.0, 0.3));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_described() {
+        assert_eq!(
+            ScoreDistribution::new(Vec::new()),
+            Err(ScoreError::TooFew {
+                count: 0,
+                needed: 1
+            })
+        );
+        assert_eq!(
+            ScoreDistribution::new(vec![0.0, f64::INFINITY]),
+            Err(ScoreError::NotFinite {
+                index: 1,
+                score: f64::INFINITY
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_what_was_altered_does_not() {
+        let written = ScoreDistribution::new(vec![0.1, 0.25, -0.7, 1.0 / 3.0]).expect("finite");
+        let text = toml::to_string(&written).expect("plain values");
+        assert_eq!(toml::from_str(&text), Ok(written));
+        let altered = text.replace("count = 4", "count = 5");
+        let error = toml::from_str::<ScoreDistribution>(&altered).expect_err("altered");
+        assert!(error.to_string().contains("do not follow"), "{error}");
+    }
+}

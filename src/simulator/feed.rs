@@ -1,0 +1,83 @@
+//! An endless run of parts, as a camera above the belt sees them.
+
+use rand::Rng;
+
+use super::defect::Defect;
+use super::line::{Line, stream};
+use super::scene::Scene;
+
+/// A purpose of random numbers that no part draws from.
+const FEED_PURPOSE: u64 = 1 << 32;
+
+/// Parts one after another, some of them defective. What comes when follows from the seed alone.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    line: Line,
+    seed: u64,
+    defect_rate: f64,
+    next: u64,
+}
+
+impl Feed {
+    /// A feed of which a share `defect_rate` is defective; the rate is clamped to 0 to 1, and one that
+    /// is not a number is 0.
+    pub fn new(seed: u64, defect_rate: f64) -> Self {
+        let defect_rate = if defect_rate.is_nan() {
+            0.0
+        } else {
+            defect_rate
+        };
+        Self {
+            line: Line::new(seed),
+            seed,
+            defect_rate: defect_rate.clamp(0.0, 1.0),
+            next: 0,
+        }
+    }
+
+    /// The part number `index` and what is wrong with it, without regard to what came before.
+    pub fn at(&self, index: u64) -> (Scene, Option<Defect>) {
+        let rng = &mut stream(self.seed, index, FEED_PURPOSE);
+        let kind = rng.random_range(0..Defect::ALL.len() as u32) as usize;
+        let defect = rng
+            .random_bool(self.defect_rate)
+            .then_some(Defect::ALL[kind]);
+        (self.line.part(index, defect.as_slice()), defect)
+    }
+}
+
+impl Iterator for Feed {
+    type Item = (Scene, Option<Defect>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.next;
+        self.next += 1;
+        Some(self.at(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mixture_follows_the_rate_and_the_seed() {
+        let defects = |seed, rate| -> Vec<Option<Defect>> {
+            Feed::new(seed, rate).take(300).map(|(_, d)| d).collect()
+        };
+        assert!(defects(1, 0.0).iter().all(Option::is_none));
+        assert!(defects(1, 1.0).iter().all(Option::is_some));
+        let third = defects(1, 0.3);
+        let count = third.iter().flatten().count();
+        assert!((60..120).contains(&count), "{count}");
+        assert_eq!(third, defects(1, 0.3));
+        assert_ne!(third, defects(2, 0.3));
+    }
+
+    #[test]
+    fn a_scene_knows_its_defect() {
+        for (scene, defect) in Feed::new(5, 0.5).take(30) {
+            assert_eq!(scene.defects().next(), defect);
+        }
+    }
+}

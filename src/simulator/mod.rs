@@ -1,0 +1,46 @@
+//! A procedural inspection line: pictures of good and defective parts, and where they are defective.
+//!
+//! A brushed aluminium plate with screws, capacitors, a label, a connector and a module passes under
+//! a camera on a rubber belt. [`Line`] makes parts by number, with the [`Defect`]s asked for;
+//! [`Scene::render`] photographs one at any size and [`Scene::truth`] marks its defects in the manner
+//! of `MVTec` LOCO AD. [`Feed`] runs the line for a camera without hardware, and [`clutter`] makes
+//! pictures of anything at all, to teach a network what textures and edges are.
+//!
+//! Everything is a pure function of seeds and sizes: no files, no clock, and the same bytes on every
+//! machine.
+
+mod assembly;
+mod blemish;
+mod camera;
+mod canvas;
+pub mod clutter;
+mod collage;
+mod defect;
+mod fault;
+mod feed;
+mod geometry;
+mod hardware;
+mod lettering;
+mod light;
+mod line;
+mod maker;
+mod material;
+mod noise;
+mod part;
+mod plate;
+mod portable;
+mod region;
+mod scene;
+mod shape;
+mod solid;
+mod texture;
+mod variation;
+mod workbench;
+
+#[cfg(test)]
+mod tests;
+
+pub use defect::{Defect, Saturation, UnknownDefect};
+pub use feed::Feed;
+pub use line::Line;
+pub use scene::{DefectMask, MAX_SIDE, Scene};

@@ -1,0 +1,82 @@
+// What libtorch does and tch 0.24 does not reach: bf16 autocast on any device, channels-last, TF32 and
+// the fused Adam. Every function returns null on success or a message that the caller frees with
+// mhkd_free; no exception leaves this file.
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+namespace {
+template <typename Body> char *guarded(Body body) {
+  try {
+    body();
+    return nullptr;
+  } catch (const std::exception &error) {
+    return strdup(error.what());
+  }
+}
+
+at::TensorList list(at::Tensor *const *pointers, size_t count, std::vector<at::Tensor> &held) {
+  held.clear();
+  held.reserve(count);
+  for (size_t i = 0; i < count; ++i) held.push_back(*pointers[i]);
+  return held;
+}
+
+at::DeviceType device_type(bool cuda) { return cuda ? at::kCUDA : at::kCPU; }
+} // namespace
+
+extern "C" {
+void mhkd_free(char *message) { std::free(message); }
+
+char *mhkd_autocast_begin(bool cuda) {
+  return guarded([&] {
+    at::autocast::set_autocast_dtype(device_type(cuda), at::kBFloat16);
+    at::autocast::set_autocast_enabled(device_type(cuda), true);
+    at::autocast::increment_nesting();
+  });
+}
+
+// The cache of cast weights must not outlive the step that changes them.
+char *mhkd_autocast_end(bool cuda) {
+  return guarded([&] {
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_type(cuda), false);
+  });
+}
+
+// For a part of a step that must stay in f32: switches autocast off, or on again.
+char *mhkd_autocast_pause(bool cuda, bool pause, bool *was_on) {
+  return guarded([&] {
+    *was_on = at::autocast::is_autocast_enabled(device_type(cuda));
+    at::autocast::set_autocast_enabled(device_type(cuda), !pause);
+  });
+}
+
+char *mhkd_channels_last(const at::Tensor *tensor, at::Tensor **out) {
+  return guarded([&] { *out = new at::Tensor(tensor->contiguous(at::MemoryFormat::ChannelsLast)); });
+}
+
+char *mhkd_allow_tf32(bool allow) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allow);
+    at::globalContext().setAllowTF32CuDNN(allow);
+  });
+}
+
+// Adam with L2 in the gradient (torch.optim.Adam), all tensors in one call.
+char *mhkd_adam(at::Tensor *const *weights, at::Tensor *const *gradients, at::Tensor *const *means,
+                at::Tensor *const *squares, at::Tensor *const *steps, size_t count, double lr,
+                double weight_decay) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    std::vector<at::Tensor> w, g, m, s, t;
+    at::_fused_adam_(list(weights, count, w), list(gradients, count, g), list(means, count, m),
+                     list(squares, count, s), {}, list(steps, count, t), lr, 0.9, 0.999, weight_decay,
+                     1e-8, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+}

@@ -1,0 +1,144 @@
+//! `SqueezeNet` 1.0 (Iandola et al. 2016), as torchvision lays it out.
+
+use tch::Tensor;
+
+use super::{BackboneError, Source};
+
+/// Number of a fire module in `features`, channels in, squeezed, and expanded by each of its halves.
+const FIRES: [(usize, i64, i64, i64); 8] = [
+    (3, 96, 16, 64),
+    (4, 128, 16, 64),
+    (5, 128, 32, 128),
+    (7, 256, 32, 128),
+    (8, 256, 48, 192),
+    (9, 384, 48, 192),
+    (10, 384, 64, 256),
+    (12, 512, 64, 256),
+];
+
+/// The modules that a pooling follows: `features.6` and `features.11`.
+const POOLED_AFTER: [usize; 2] = [5, 10];
+
+/// The network with its classifier, which only the check against reference outputs needs.
+#[derive(Debug)]
+pub struct SqueezeNet {
+    stem: Conv,
+    fires: Vec<Fire>,
+    classifier: Conv,
+}
+
+#[derive(Debug)]
+struct Conv {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+#[derive(Debug)]
+struct Fire {
+    number: usize,
+    squeeze: Conv,
+    expand1x1: Conv,
+    expand3x3: Conv,
+}
+
+/// The features after the fire modules that are of use, and the class scores.
+#[derive(Debug)]
+pub struct Outputs {
+    /// `features.5`, [N, 256, H/4, W/4] but for the border.
+    pub fire5: Tensor,
+    /// `features.8`, [N, 384, H/8, W/8].
+    pub fire8: Tensor,
+    /// `features.12`, [N, 512, H/16, W/16].
+    pub fire12: Tensor,
+    /// [N, 1000], before the softmax.
+    pub logits: Tensor,
+}
+
+impl Conv {
+    fn load(source: &Source<'_>, name: &str, shape: [i64; 4]) -> Result<Self, BackboneError> {
+        Ok(Self {
+            weight: source.take(&format!("{name}.weight"), &shape)?,
+            bias: source.take(&format!("{name}.bias"), &shape[..1])?,
+        })
+    }
+
+    fn relu(&self, x: &Tensor, stride: i64, padding: i64) -> Tensor {
+        let (stride, padding) = ([stride; 2], [padding; 2]);
+        x.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1).relu_()
+    }
+}
+
+impl Fire {
+    fn load(
+        source: &Source<'_>,
+        (number, input, squeezed, expanded): (usize, i64, i64, i64),
+    ) -> Result<Self, BackboneError> {
+        let load = |part: &str, shape| Conv::load(source, &format!("features.{number}.{part}"), shape);
+        Ok(Self {
+            number,
+            squeeze: load("squeeze", [squeezed, input, 1, 1])?,
+            expand1x1: load("expand1x1", [expanded, squeezed, 1, 1])?,
+            expand3x3: load("expand3x3", [expanded, squeezed, 3, 3])?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let squeezed = self.squeeze.relu(x, 1, 0);
+        Tensor::cat(&[self.expand1x1.relu(&squeezed, 1, 0), self.expand3x3.relu(&squeezed, 1, 1)], 1)
+    }
+}
+
+/// 3x3, stride 2, ceil mode: 62 pixels become 31, which floor mode would make 30.
+fn pool(x: &Tensor) -> Tensor {
+    x.max_pool2d([3, 3], [2, 2], [0, 0], [1, 1], true)
+}
+
+impl SqueezeNet {
+    pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
+        Ok(Self {
+            stem: Conv::load(source, "features.0", [96, 3, 7, 7])?,
+            fires: FIRES.iter().map(|&fire| Fire::load(source, fire)).collect::<Result<_, _>>()?,
+            classifier: Conv::load(source, "classifier.1", [1000, 512, 1, 1])?,
+        })
+    }
+
+    /// `x` through the fire modules up to number `last`, with the result of each.
+    fn features(&self, x: &Tensor, last: usize) -> Vec<(usize, Tensor)> {
+        let mut x = pool(&self.stem.relu(x, 2, 0));
+        let mut features = Vec::with_capacity(FIRES.len());
+        for fire in self.fires.iter().take_while(|fire| fire.number <= last) {
+            let out = fire.forward(&x);
+            x = if POOLED_AFTER.contains(&fire.number) { pool(&out) } else { out.shallow_clone() };
+            features.push((fire.number, out));
+        }
+        features
+    }
+
+    /// The border is mirrored by 3 and 4 pixels, as the network pads nothing before its second
+    /// pooling: 256 pixels give 64 instead of 62, each in the middle of its 4x4 cell.
+    pub(super) fn stages(&self, x: &Tensor) -> [Tensor; 2] {
+        let features = self.features(&x.reflection_pad2d([3, 4, 3, 4]), 8);
+        [named(&features, 5), named(&features, 8)]
+    }
+
+    /// All outputs for normalised images `x` [N, 3, H, W].
+    pub fn outputs(&self, x: &Tensor) -> Outputs {
+        let features = self.features(x, 12);
+        let fire12 = named(&features, 12);
+        let scores = self.classifier.relu(&fire12, 1, 0);
+        Outputs {
+            fire5: named(&features, 5),
+            fire8: named(&features, 8),
+            logits: scores.mean_dim([2, 3].as_slice(), false, tch::Kind::Float),
+            fire12,
+        }
+    }
+}
+
+fn named(features: &[(usize, Tensor)], number: usize) -> Tensor {
+    let (_, tensor) = features
+        .iter()
+        .find(|(found, _)| *found == number)
+        .expect("the module's number stands in FIRES");
+    tensor.shallow_clone()
+}

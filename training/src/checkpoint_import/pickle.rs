@@ -1,0 +1,286 @@
+//! The stack machine of a pickle in protocol 2, with the instructions of a state dict and no others.
+//! See `pickletools.py` of Python for what each does.
+
+use std::collections::HashMap;
+
+use super::cursor::Cursor;
+use super::error::FormatError;
+use super::objects::{Global, Id, Storage, Tensor, Value};
+
+/// More sides than `PyTorch` allows a tensor for its own kernels.
+const MAX_SIDES: usize = 64;
+
+/// Every value that a pickle has made.
+#[derive(Debug, Default)]
+pub(super) struct Objects(Vec<Value>);
+
+impl Objects {
+    pub(super) fn get(&self, id: Id) -> &Value {
+        &self.0[id.0]
+    }
+
+    fn add(&mut self, value: Value) -> Id {
+        self.0.push(value);
+        Id(self.0.len() - 1)
+    }
+}
+
+/// Runs `bytes` to its end. Returns its values and which of them it results in.
+pub(super) fn load(bytes: &[u8]) -> Result<(Objects, Id), FormatError> {
+    let mut machine = Machine {
+        cursor: Cursor::new(bytes),
+        objects: Objects::default(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
+    loop {
+        let (at, [opcode]) = (machine.cursor.at(), machine.cursor.take()?);
+        if opcode == b'.' {
+            let result = machine.pop()?;
+            return Ok((machine.objects, result));
+        }
+        machine.step(opcode, at)?;
+    }
+}
+
+struct Machine<'a> {
+    cursor: Cursor<'a>,
+    objects: Objects,
+    stack: Vec<Id>,
+    /// The stack's heights at its marks.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Id>,
+}
+
+type Step = Result<(), FormatError>;
+
+impl Machine<'_> {
+    fn step(&mut self, opcode: u8, at: usize) -> Step {
+        match opcode {
+            0x80 => self.protocol(),
+            b'(' => {
+                self.marks.push(self.stack.len());
+                Ok(())
+            }
+            b'q' | b'r' => self.remember(opcode),
+            b'h' | b'j' => self.recall(opcode),
+            b'a' => self.pop().map(drop),
+            b'e' => self.pop_to_mark().map(drop),
+            b's' | b'u' => self.set_items(opcode),
+            b'R' => self.reduce(),
+            b'b' => self.build(),
+            _ => {
+                let value = self.value(opcode, at)?;
+                let id = self.objects.add(value);
+                self.stack.push(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// The instructions that make a value.
+    fn value(&mut self, opcode: u8, at: usize) -> Result<Value, FormatError> {
+        match opcode {
+            b'N' | 0x88 | 0x89 | b']' => Ok(Value::Opaque),
+            b'G' => self.cursor.take::<8>().map(|_| Value::Opaque),
+            b'K' => Ok(Value::Int(u8::from_le_bytes(self.cursor.take()?).into())),
+            b'M' => Ok(Value::Int(u16::from_le_bytes(self.cursor.take()?).into())),
+            b'J' => Ok(Value::Int(i32::from_le_bytes(self.cursor.take()?).into())),
+            0x8a => self.cursor.long().map(Value::Int),
+            b'X' => self.cursor.text().map(Value::Text),
+            b'c' => Global::named(&self.cursor.line()?, &self.cursor.line()?).map(Value::Global),
+            b'}' => Ok(Value::Dict(Vec::new())),
+            b')' => Ok(Value::Tuple(Vec::new())),
+            b't' => self.pop_to_mark().map(Value::Tuple),
+            0x85..=0x87 => self.short_tuple(opcode).map(Value::Tuple),
+            b'Q' => self.storage().map(Value::Storage),
+            _ => Err(FormatError::Opcode { opcode, at }),
+        }
+    }
+
+    /// The topmost value, which must not lie below the last mark.
+    fn pop(&mut self) -> Result<Id, FormatError> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let above = self.stack.len() > floor;
+        let id = if above { self.stack.pop() } else { None };
+        id.ok_or(FormatError::Pickle("takes more values than there are"))
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, FormatError> {
+        let mark = self
+            .marks
+            .pop()
+            .ok_or(FormatError::Pickle("lacks a mark"))?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn protocol(&mut self) -> Step {
+        match self.cursor.take()? {
+            [2] => Ok(()),
+            _ => Err(FormatError::Pickle(
+                "is not of protocol 2, torch.save's default",
+            )),
+        }
+    }
+
+    /// One to three values.
+    fn short_tuple(&mut self, opcode: u8) -> Result<Vec<Id>, FormatError> {
+        let items = (0x85..=opcode).map(|_| self.pop());
+        let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        items.reverse();
+        Ok(items)
+    }
+
+    fn memo_key(&mut self, opcode: u8) -> Result<u32, FormatError> {
+        match opcode {
+            b'q' | b'h' => Ok(u8::from_le_bytes(self.cursor.take()?).into()),
+            _ => Ok(u32::from_le_bytes(self.cursor.take()?)),
+        }
+    }
+
+    fn remember(&mut self, opcode: u8) -> Step {
+        let key = self.memo_key(opcode)?;
+        let top = self
+            .stack
+            .last()
+            .ok_or(FormatError::Pickle("remembers no value"))?;
+        self.memo.insert(key, *top);
+        Ok(())
+    }
+
+    fn recall(&mut self, opcode: u8) -> Step {
+        let key = self.memo_key(opcode)?;
+        let id = self.memo.get(&key);
+        let id = id.ok_or(FormatError::Pickle(
+            "recalls a value that was not remembered",
+        ))?;
+        self.stack.push(*id);
+        Ok(())
+    }
+
+    fn set_items(&mut self, opcode: u8) -> Step {
+        let items = if opcode == b'u' {
+            self.pop_to_mark()?
+        } else {
+            let value = self.pop()?;
+            vec![self.pop()?, value]
+        };
+        let dict = self.stack.last().map(|id| &mut self.objects.0[id.0]);
+        let (Some(Value::Dict(dict)), true) = (dict, items.len().is_multiple_of(2)) else {
+            return Err(FormatError::Pickle("sets items of no dictionary"));
+        };
+        dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+        Ok(())
+    }
+
+    /// A dictionary's attributes (`_metadata`: the modules' versions) say nothing about weights.
+    fn build(&mut self) -> Step {
+        self.pop()?;
+        match self.stack.last().map(|id| self.objects.get(*id)) {
+            Some(Value::Dict(_)) => Ok(()),
+            _ => Err(FormatError::Pickle(
+                "gives attributes to something other than a dictionary",
+            )),
+        }
+    }
+
+    /// `("storage", class, key, device, length)`.
+    fn storage(&mut self) -> Result<Storage, FormatError> {
+        let id = self.pop()?;
+        match &self.values(id)[..] {
+            [
+                Value::Text(tag),
+                Value::Global(Global::StorageOf(kind)),
+                Value::Text(key),
+                _,
+                Value::Int(len),
+            ] if tag == "storage" => Ok(Storage {
+                kind: kind.clone(),
+                key: key.clone(),
+                len: size(*len)?,
+            }),
+            _ => Err(FormatError::Pickle(
+                "names a storage in a way that torch.save does not",
+            )),
+        }
+    }
+
+    /// The values of a tuple; none of anything else.
+    fn values(&self, id: Id) -> Vec<&Value> {
+        match self.objects.get(id) {
+            Value::Tuple(items) => items.iter().map(|id| self.objects.get(*id)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn reduce(&mut self) -> Step {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let odd = || FormatError::Pickle("calls something in a way that torch.save does not");
+        let Value::Tuple(items) = self.objects.get(arguments) else {
+            return Err(odd());
+        };
+        let result = match (self.objects.get(function), &items[..]) {
+            (Value::Global(Global::OrderedDict), []) => self.objects.add(Value::Dict(Vec::new())),
+            (Value::Global(Global::RebuildTensor), [storage, offset, shape, strides, ..]) => {
+                let tensor = self.tensor(*storage, *offset, *shape, *strides)?;
+                self.objects.add(Value::Tensor(tensor))
+            }
+            // A parameter is its tensor.
+            (Value::Global(Global::RebuildParameter), [tensor, ..]) => *tensor,
+            _ => return Err(odd()),
+        };
+        self.stack.push(result);
+        Ok(())
+    }
+
+    fn tensor(
+        &self,
+        storage: Id,
+        offset: Id,
+        shape: Id,
+        strides: Id,
+    ) -> Result<Tensor, FormatError> {
+        let (Value::Storage(_), Value::Int(offset)) =
+            (self.objects.get(storage), self.objects.get(offset))
+        else {
+            return Err(FormatError::Pickle(
+                "makes a tensor in a way that torch.save does not",
+            ));
+        };
+        let tensor = Tensor {
+            storage,
+            offset: size(*offset)?,
+            shape: self.sizes(shape)?,
+            strides: self.sizes(strides)?,
+        };
+        if tensor.shape.len() == tensor.strides.len() {
+            Ok(tensor)
+        } else {
+            Err(FormatError::Pickle(
+                "has a tensor with more or fewer strides than sides",
+            ))
+        }
+    }
+
+    fn sizes(&self, id: Id) -> Result<Vec<usize>, FormatError> {
+        let values = self.values(id);
+        if values.len() > MAX_SIDES {
+            return Err(FormatError::Pickle("has a tensor with too many sides"));
+        }
+        let sizes = values.into_iter().map(|value| match value {
+            Value::Int(value) => size(*value),
+            _ => Err(FormatError::Pickle(
+                "has a tensor whose shape is not of integers",
+            )),
+        });
+        sizes.collect()
+    }
+}
+
+fn size(value: i64) -> Result<usize, FormatError> {
+    usize::try_from(value).map_err(|_| FormatError::Pickle("has a negative size"))
+}
+
+#[cfg(test)]
+mod tests;

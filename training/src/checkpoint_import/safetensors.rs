@@ -1,0 +1,31 @@
+//! Tensors from a safetensors file.
+
+use ::safetensors::{Dtype, SafeTensors};
+
+use super::element::Element;
+use super::error::FormatError;
+use super::{HostTensor, Tensors, is_counter};
+
+pub(super) fn read(bytes: &[u8]) -> Result<Tensors, FormatError> {
+    let mut tensors = Tensors::new();
+    for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
+        let element = match view.dtype() {
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::Bf16,
+            Dtype::F32 => Element::F32,
+            Dtype::F64 => Element::F64,
+            _ if is_counter(&name) => continue,
+            other => {
+                let element = format!("{other:?}");
+                return Err(FormatError::Element { name, element });
+            }
+        };
+        let tensor = HostTensor {
+            shape: view.shape().to_vec(),
+            data: element.decode(view.data()),
+            element,
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}

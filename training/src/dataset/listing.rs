@@ -1,0 +1,80 @@
+//! Files and folders of a folder, in the order of their names: the same on every machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use walkdir::{DirEntry, WalkDir};
+
+/// File names that are images, in lower case.
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp"];
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+fn entries(folder: &Path, depth: usize) -> Result<Vec<DirEntry>> {
+    WalkDir::new(folder)
+        .min_depth(1)
+        .max_depth(depth)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_hidden(entry))
+        .collect::<walkdir::Result<_>>()
+        .with_context(|| format!("{}: cannot be listed", folder.display()))
+}
+
+fn images_to_depth(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    ensure!(folder.is_dir(), "{}: no such folder", folder.display());
+    let images: Vec<PathBuf> = entries(folder, depth)?
+        .into_iter()
+        .filter(|entry| entry.file_type().is_file() && is_image(entry.path()))
+        .map(DirEntry::into_path)
+        .collect();
+    ensure!(
+        !images.is_empty(),
+        "{}: no image there ({})",
+        folder.display(),
+        EXTENSIONS.join(", ")
+    );
+    Ok(images)
+}
+
+/// The images in `folder`, which must have some.
+pub(super) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
+    images_to_depth(folder, 1)
+}
+
+/// The images in `folder`; none where there is no such folder.
+pub(super) fn images_if_any(folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.exists() {
+        images(folder)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Every image in `folder` and the folders below.
+///
+/// # Errors
+/// When the folder is not there or has no image.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    images_to_depth(folder, usize::MAX)
+}
+
+/// The folders in `folder`.
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let inner = entries(folder, 1)?;
+    Ok(inner
+        .into_iter()
+        .filter(|entry| entry.file_type().is_dir())
+        .map(DirEntry::into_path)
+        .collect())
+}

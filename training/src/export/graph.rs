@@ -1,0 +1,192 @@
+//! The whole of a model as one ONNX graph, from a frame's bytes to the two anomaly maps.
+//!
+//! Values are named after the networks' tables (`teacher/0/conv`) and the paper's letters: `f_t`,
+//! `f_l`, `f_h`, `f_s`, `f_g`.
+
+use crate::network::architecture::Architecture;
+use crate::network::layer::Layers;
+
+use super::nodes::Nodes;
+use super::onnx::Dimension::{Free, Known};
+use super::onnx::{
+    AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, ValueInfoProto,
+};
+use super::weights::{GraphError, TeacherNormalisation, Weights};
+
+/// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// Standard deviation of `ImageNet`'s red, green and blue in `[0, 1]`.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// What a graph takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// `frame`, u8 `[N, H, W, 3]`, RGB: what a bundle's graph takes.
+    #[default]
+    FrameU8,
+    /// `tensor`, f32 `[N, 3, H, W]`, fed to the networks as it is: for comparisons with other
+    /// implementations of them.
+    TensorF32,
+}
+
+/// How the convolutions' weights are stored. All arithmetic is in 32 bits either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightType {
+    /// As they are.
+    #[default]
+    F32,
+    /// In half the space. Whoever compares the graph with the network rounds the network's weights
+    /// first ([`round_to_f16`](super::weights::round_to_f16)).
+    F16,
+}
+
+/// What can be chosen about a graph.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What it takes.
+    pub input: Input,
+    /// How its weights are stored.
+    pub weights: WeightType,
+    /// Facts to write into the file, each key once.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Builds the graph of `architecture` with these weights.
+///
+/// # Errors
+/// When a tensor of the architecture is missing, has another shape or a value that is no number.
+pub fn build(
+    architecture: &Architecture,
+    weights: &Weights,
+    normalisation: &TeacherNormalisation,
+    options: &Options,
+) -> Result<ModelProto, GraphError> {
+    normalisation.check(architecture.features())?;
+    let mut nodes = Nodes::new(weights, options.weights);
+    let size = architecture.input_size.side();
+    let image = input(&mut nodes, options.input);
+    networks(&mut nodes, architecture, normalisation, &image)?;
+    difference(&mut nodes, "structural", "f_t", "f_s");
+    difference(&mut nodes, "logical", "f_g", "f_l");
+
+    let mut graph = nodes.into_graph();
+    "mhkd".clone_into(&mut graph.name);
+    "The mean squared differences of teacher and student at every cell of the feature grid."
+        .clone_into(&mut graph.doc_string);
+    graph.input = vec![input_info(options.input, size)];
+    graph.output = outputs(architecture.input_size.map_side());
+    Ok(ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        doc_string: "Anomaly maps of a frame by multilevel hierarchical knowledge distillation."
+            .to_owned(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: OPSET,
+        }],
+        metadata_props: options.metadata.iter().map(entry).collect(),
+    })
+}
+
+fn entry((key, value): &(String, String)) -> StringStringEntryProto {
+    StringStringEntryProto {
+        key: key.clone(),
+        value: value.clone(),
+    }
+}
+
+/// The value that the networks see, f32 `[N, 3, H, W]`.
+///
+/// The layout changes first, while a pixel is three bytes and not twelve. The three steps that
+/// follow are training's own, `(x / 255 - mean) / std`, rounding included: folded into a scale and
+/// an offset they would be two, and not quite the same.
+fn input(nodes: &mut Nodes, input: Input) -> String {
+    if input == Input::TensorF32 {
+        return "tensor".to_owned();
+    }
+    let channels = [1, 3, 1, 1];
+    let scale = nodes.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
+    let mean = nodes.constant(TensorProto::f32("frame/mean", &channels, &IMAGENET_MEAN));
+    let std = nodes.constant(TensorProto::f32("frame/std", &channels, &IMAGENET_STD));
+    let to_nchw = AttributeProto::ints("perm", &[0, 3, 1, 2]);
+    let to_float = AttributeProto::int("to", DataType::Float as i64);
+
+    let planes = nodes.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
+    let levels = nodes.add("Cast", "frame/levels", &[&planes], vec![to_float]);
+    let unit = nodes.add("Div", "frame/unit", &[&levels, &scale], vec![]);
+    let centred = nodes.add("Sub", "frame/centred", &[&unit, &mean], vec![]);
+    nodes.add("Div", "frame/normalised", &[&centred, &std], vec![])
+}
+
+/// `f_t`, `f_l`, `f_h`, `f_s` and `f_g`.
+fn networks(
+    nodes: &mut Nodes,
+    architecture: &Architecture,
+    normalisation: &TeacherNormalisation,
+    image: &str,
+) -> Result<(), GraphError> {
+    let tables = architecture.tables();
+    let size = architecture.input_size.side();
+    let side = architecture.input_size.map_side();
+    let mut network = |name: &str, layers: &Layers, input: (&str, i64), output: &str| {
+        let fold = (name == "teacher").then_some(normalisation);
+        nodes.network(name, layers, input, output, fold)
+    };
+    network("teacher", &tables.teacher, (image, size), "f_t")?;
+    network("sencoder1", &tables.encoder1, (image, size), "f_l")?;
+    network("sencoder2", &tables.encoder2, ("f_l", side), "f_h")?;
+    network("ldecoder", &tables.structural, ("f_h", side / 4), "f_s")?;
+    network("gdecoder", &tables.logical, ("f_h", side / 4), "f_g")
+}
+
+/// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`.
+fn difference(nodes: &mut Nodes, map: &str, one: &str, other: &str) {
+    let difference = nodes.add("Sub", &format!("{map}/difference"), &[one, other], vec![]);
+    let square = nodes.add(
+        "Mul",
+        &format!("{map}/square"),
+        &[&difference, &difference],
+        vec![],
+    );
+    let channels = AttributeProto::ints("axes", &[1]);
+    let without_them = AttributeProto::int("keepdims", 0);
+    nodes.add("ReduceMean", map, &[&square], vec![channels, without_them]);
+}
+
+fn input_info(input: Input, size: i64) -> ValueInfoProto {
+    let (pixels, three) = (Known(size), Known(3));
+    match input {
+        Input::FrameU8 => ValueInfoProto::tensor(
+            "frame",
+            DataType::Uint8,
+            &[Free("N"), pixels, pixels, three],
+            "RGB images, rows from the top.",
+        ),
+        Input::TensorF32 => ValueInfoProto::tensor(
+            "tensor",
+            DataType::Float,
+            &[Free("N"), three, pixels, pixels],
+            "Images as the networks see them.",
+        ),
+    }
+}
+
+fn outputs(side: i64) -> Vec<ValueInfoProto> {
+    let docs = [
+        (
+            "structural",
+            "A_s: mean over channels of (f_t - f_s)^2, before quantile normalisation.",
+        ),
+        (
+            "logical",
+            "A_g: mean over channels of (f_g - f_l)^2, before quantile normalisation.",
+        ),
+    ];
+    let shape = [Free("N"), Known(side), Known(side)];
+    docs.map(|(name, doc)| ValueInfoProto::tensor(name, DataType::Float, &shape, doc))
+        .into()
+}

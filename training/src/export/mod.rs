@@ -1,0 +1,159 @@
+//! From a trained run to a model bundle: the graph, the gate, the manifest.
+
+mod bicubic;
+pub mod graph;
+mod nodes;
+pub mod onnx;
+pub mod parity;
+pub mod weights;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use inspectd::bundle::{Bundle, sha256};
+use inspectd::manifest::{self, Contents, Manifest};
+use inspectd::score::{ScoreDistribution, suggest_threshold};
+use prost::Message;
+use tch::Device;
+
+use crate::fit::checkpoint::host;
+use crate::network::student::{Student, Teacher};
+use crate::train::run::Run;
+use parity::Parity;
+use weights::{TeacherNormalisation, Weights};
+
+/// What a bundle is called.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// Its name, of the product that it inspects.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// When it is made.
+    pub created: toml::value::Datetime,
+}
+
+/// Writes the bundle of `run` to `out`, once its graph has agreed with libtorch; `progress` is told the
+/// images compared and their number.
+///
+/// # Errors
+/// When the run is not over, the graph differs too much, or the bundle cannot be written. Nothing is
+/// written then.
+pub fn export(run: &Run, label: Label, out: &Path, progress: impl FnMut(u64, u64)) -> Result<Bundle> {
+    let calibration = run.calibration()?;
+    let (teacher, student) = run.networks(Device::Cpu)?;
+    let graph = graph_of(run, &teacher, &student, &label)?;
+    let parity = parity::gate(&graph, run, &teacher, &student, progress)?;
+    let scores = ScoreDistribution::new(calibration.scores.clone())?;
+    let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
+    let contents = Contents {
+        format_version: manifest::FORMAT_VERSION,
+        name: label.name,
+        version: label.version,
+        graph: manifest::Graph {
+            file: manifest::GRAPH_FILE.into(),
+            sha256: sha256(&graph),
+        },
+        input: input(run),
+        maps: maps(run, &calibration),
+        scores: scores_of(&scores),
+        threshold: manifest::Threshold {
+            value: threshold.threshold as f32,
+            false_reject_rate: run.settings.false_reject_rate,
+            method: threshold.to_string(),
+        },
+        provenance: provenance(run, label.created)?,
+        parity: parity.into(),
+    };
+    let manifest = Manifest::try_new(contents).map_err(|faults| {
+        anyhow::anyhow!("the manifest would be refused: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    Ok(Bundle::write(out, manifest, graph)?)
+}
+
+/// The serialised ONNX graph of the run's networks.
+fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> Result<Vec<u8>> {
+    let named = teacher.net().tensors().chain(student.tensors());
+    let weights = Weights(named.map(|(name, tensor)| (name, (tensor.size(), host(tensor)))).collect());
+    let normalisation = TeacherNormalisation {
+        mean: host(&teacher.mean()),
+        std: host(&teacher.std()),
+    };
+    let options = graph::Options {
+        metadata: vec![
+            ("name".into(), label.name.clone()),
+            ("version".into(), label.version.clone()),
+            ("preset".into(), run.origin.architecture.preset.name().into()),
+        ],
+        ..graph::Options::default()
+    };
+    let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options).context("the ONNX graph")?;
+    Ok(model.encode_to_vec())
+}
+
+fn input(run: &Run) -> manifest::Input {
+    let side = run.settings.input_size.side() as u32;
+    manifest::Input {
+        width: side,
+        height: side,
+        colour_order: manifest::ColourOrder::Rgb,
+        resize: manifest::Resize::BilinearAntialiased,
+    }
+}
+
+fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Maps {
+    let side = run.settings.input_size.map_side() as u32;
+    let quantiles = |[a, b]: [f32; 2]| manifest::Quantiles { a, b };
+    manifest::Maps {
+        width: side,
+        height: side,
+        weights: [1.0, 1.0],
+        structural: quantiles(calibration.structural),
+        logical: quantiles(calibration.logical),
+    }
+}
+
+fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
+    let quantile = |quantile: &inspectd::score::ScoreQuantile| manifest::ScoreQuantile {
+        fraction: quantile.probability,
+        score: quantile.score as f32,
+    };
+    manifest::Scores {
+        count: scores.count() as u32,
+        mean: scores.mean(),
+        std: scores.std(),
+        sorted: scores.scores().iter().map(|&score| score as f32).collect(),
+        quantiles: scores.quantiles().iter().map(quantile).collect(),
+    }
+}
+
+fn provenance(run: &Run, created: toml::value::Datetime) -> Result<manifest::Provenance> {
+    let origin = &run.origin;
+    Ok(manifest::Provenance {
+        created,
+        dataset_layout: origin.dataset_layout.clone(),
+        category: origin.category.clone(),
+        dataset_fingerprint: origin.dataset_fingerprint.clone(),
+        preset: origin.architecture.preset.name().into(),
+        steps: run.settings.steps,
+        seed: run.settings.seed,
+        code_version: origin.revision.clone(),
+        teacher: manifest::Teacher {
+            description: origin.teacher_description.clone(),
+            sha256: origin.teacher_sha256.clone(),
+        },
+        hyper_parameters: run.settings.hyper_parameters()?,
+    })
+}
+
+impl From<Parity> for manifest::Parity {
+    fn from(parity: Parity) -> Self {
+        Self {
+            images: parity.images as u32,
+            largest_absolute: parity.largest_absolute,
+            largest_relative: parity.largest_relative,
+            onnxruntime_version: parity.onnxruntime_version,
+            libtorch_version: crate::torch::VERSION.into(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A graph that grows node by node, and the networks' layers as nodes of it.
+
+use crate::network::layer::{self, Layer};
+
+use super::bicubic;
+use super::graph::WeightType;
+use super::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
+use super::weights::{GraphError, TeacherNormalisation, Weights};
+
+/// The nodes and constants so far. A node has one result, which bears the node's name.
+pub(super) struct Nodes<'a> {
+    graph: GraphProto,
+    weights: &'a Weights,
+    weight_type: WeightType,
+}
+
+/// Kernel, step and padding of a convolution, pixels.
+#[derive(Clone, Copy)]
+struct Window {
+    kernel: i64,
+    stride: i64,
+    padding: i64,
+}
+
+impl Window {
+    fn attributes(self) -> Vec<AttributeProto> {
+        vec![
+            AttributeProto::ints("kernel_shape", &[self.kernel; 2]),
+            AttributeProto::ints("strides", &[self.stride; 2]),
+            AttributeProto::ints("pads", &[self.padding; 4]),
+        ]
+    }
+}
+
+impl<'a> Nodes<'a> {
+    pub(super) fn new(weights: &'a Weights, weight_type: WeightType) -> Self {
+        Self {
+            graph: GraphProto::default(),
+            weights,
+            weight_type,
+        }
+    }
+
+    pub(super) fn into_graph(self) -> GraphProto {
+        self.graph
+    }
+
+    /// Adds a node, and gives the name of its result.
+    pub(super) fn add(
+        &mut self,
+        operator: &str,
+        name: &str,
+        inputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) -> String {
+        self.graph.node.push(NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![name.to_owned()],
+            name: name.to_owned(),
+            op_type: operator.to_owned(),
+            attribute: attributes,
+        });
+        name.to_owned()
+    }
+
+    /// Adds a constant unless one of its name is there, and gives its name.
+    pub(super) fn constant(&mut self, tensor: TensorProto) -> String {
+        let name = tensor.name.clone();
+        if self
+            .graph
+            .initializer
+            .iter()
+            .all(|other| other.name != name)
+        {
+            self.graph.initializer.push(tensor);
+        }
+        name
+    }
+
+    /// Adds the network `net`, which reads `input`, a value and its side, and writes `output`.
+    /// `fold` is what its result is to be normalised by: its last convolution does it.
+    pub(super) fn network(
+        &mut self,
+        net: &str,
+        layers: &[Layer],
+        (input, side): (&str, i64),
+        output: &str,
+        fold: Option<&TeacherNormalisation>,
+    ) -> Result<(), GraphError> {
+        let last = layer::convolutions(layers).last().map(|(number, _)| number);
+        let (mut value, mut side) = (input.to_owned(), side);
+        for (number, &layer) in layer::numbered(layers) {
+            let fold = fold.filter(|_| Some(number) == last);
+            value = self.layer(&format!("{net}/{number}"), layer, &value, side, fold)?;
+            side = layer.side_after(side);
+        }
+        let node = self.graph.node.last_mut().expect("a network has layers");
+        node.output = vec![output.to_owned()];
+        Ok(())
+    }
+
+    /// Adds one row of a network, which reads `value` of the side `side`; gives its result's name.
+    fn layer(
+        &mut self,
+        at: &str,
+        layer: Layer,
+        value: &str,
+        side: i64,
+        fold: Option<&TeacherNormalisation>,
+    ) -> Result<String, GraphError> {
+        let pool = |padding| Window {
+            kernel: 2,
+            stride: 2,
+            padding,
+        };
+        Ok(match layer {
+            Layer::Conv {
+                input,
+                output,
+                kernel,
+                stride,
+                padding,
+            } => {
+                let window = Window {
+                    kernel,
+                    stride,
+                    padding,
+                };
+                self.convolution(at, value, [output, input], window, fold)?
+            }
+            Layer::Relu => self.add("Relu", &format!("{at}/relu"), &[value], vec![]),
+            Layer::AvgPool { padding } => {
+                let mut attributes = pool(padding).attributes();
+                attributes.push(AttributeProto::int("count_include_pad", 1));
+                self.add("AveragePool", &format!("{at}/mean"), &[value], attributes)
+            }
+            Layer::MaxPool { padding } => self.add(
+                "MaxPool",
+                &format!("{at}/max"),
+                &[value],
+                pool(padding).attributes(),
+            ),
+            Layer::Upsample { side: target } => self.upsample(at, value, side, target),
+            Layer::Reflect { before, after } => self.reflect(at, value, before, after),
+            // Dropout is for training: a graph only infers.
+            Layer::Dropout => value.to_owned(),
+        })
+    }
+
+    fn convolution(
+        &mut self,
+        at: &str,
+        value: &str,
+        [output, input]: [i64; 2],
+        window: Window,
+        fold: Option<&TeacherNormalisation>,
+    ) -> Result<String, GraphError> {
+        let shape = [output, input, window.kernel, window.kernel];
+        let [weight, bias] = self.parameters(at, &shape, fold)?;
+        let inputs = [value, &weight, &bias];
+        Ok(self.add("Conv", &format!("{at}/conv"), &inputs, window.attributes()))
+    }
+
+    /// Names of the weight and bias of the convolution at `at` (`teacher/0` reads `teacher.0.weight`).
+    fn parameters(
+        &mut self,
+        at: &str,
+        shape: &[i64],
+        fold: Option<&TeacherNormalisation>,
+    ) -> Result<[String; 2], GraphError> {
+        let weights = self.weights;
+        let stored = at.replace('/', ".");
+        let names = [format!("{stored}.weight"), format!("{stored}.bias")];
+        let weight = weights.tensor(&names[0], shape)?;
+        let bias = weights.tensor(&names[1], &shape[..1])?;
+        if let Some(normalisation) = fold {
+            // Divided weights are not the rounded ones any more, so that these keep their 32 bits.
+            let (weight, bias) = normalisation.fold(weight, bias);
+            self.constant(TensorProto::f32(&names[0], shape, &weight));
+            self.constant(TensorProto::f32(&names[1], &shape[..1], &bias));
+            return Ok(names);
+        }
+        self.constant(TensorProto::f32(&names[1], &shape[..1], bias));
+        let [weight_name, bias_name] = names;
+        let weight_name = match self.weight_type {
+            WeightType::F32 => self.constant(TensorProto::f32(&weight_name, shape, weight)),
+            WeightType::F16 => {
+                let half = self.constant(TensorProto::f16(&weight_name, shape, weight));
+                let to_float = AttributeProto::int("to", DataType::Float as i64);
+                self.add("Cast", &format!("{at}/weight"), &[&half], vec![to_float])
+            }
+        };
+        Ok([weight_name, bias_name])
+    }
+
+    /// `U X Uᵀ`, one matrix for each pair of sides, whichever network uses it. As `Resize` nodes,
+    /// which ONNX Runtime's processor code works off point by point, the same upsampling makes the
+    /// medium graph a quarter slower.
+    fn upsample(&mut self, at: &str, value: &str, side: i64, target: i64) -> String {
+        let matrix = bicubic::matrix(side, target);
+        let transposed = bicubic::transposed(&matrix, side);
+        let name = |axis| format!("bicubic/{side}-to-{target}/{axis}");
+        let rows = self.constant(TensorProto::f32(&name("rows"), &[target, side], &matrix));
+        let columns = self.constant(TensorProto::f32(
+            &name("columns"),
+            &[side, target],
+            &transposed,
+        ));
+        let wide = self.add("MatMul", &format!("{at}/widen"), &[value, &columns], vec![]);
+        self.add("MatMul", &format!("{at}/heighten"), &[&rows, &wide], vec![])
+    }
+
+    fn reflect(&mut self, at: &str, value: &str, before: i64, after: i64) -> String {
+        let name = format!("{at}/reflect");
+        let widths = [0, 0, before, before, 0, 0, after, after];
+        let pads = self.constant(TensorProto::i64s(&format!("{name}/pads"), &widths));
+        let mode = AttributeProto::string("mode", "reflect");
+        self.add("Pad", &name, &[value, &pads], vec![mode])
+    }
+}

@@ -1,0 +1,128 @@
+//! The ONNX format's messages, generated from `proto/onnx.proto`, and short ways to make them.
+
+#[allow(missing_docs, unreachable_pub, clippy::pedantic)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/onnx.rs"));
+}
+
+use std::borrow::Cow;
+
+pub use generated::attribute_proto::AttributeType;
+pub use generated::tensor_proto::DataType;
+pub use generated::*;
+
+/// IR version 8: what opset 17 was published with; every ONNX Runtime since 1.12 reads it.
+pub const IR_VERSION: i64 = 8;
+
+/// The version of ONNX's own operators that the graphs are written in.
+pub const OPSET: i64 = 17;
+
+impl AttributeProto {
+    /// A whole number.
+    pub fn int(name: &str, value: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            i: value,
+            r#type: AttributeType::Int.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A list of whole numbers.
+    pub fn ints(name: &str, values: &[i64]) -> Self {
+        Self {
+            name: name.to_owned(),
+            ints: values.to_vec(),
+            r#type: AttributeType::Ints.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Text.
+    pub fn string(name: &str, value: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            s: value.as_bytes().to_vec(),
+            r#type: AttributeType::String.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl TensorProto {
+    /// A constant of 32-bit floats.
+    pub fn f32(name: &str, shape: &[i64], values: &[f32]) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Self::raw(name, shape, DataType::Float, bytes)
+    }
+
+    /// A constant of 16-bit floats, each the nearest to its value.
+    pub fn f16(name: &str, shape: &[i64], values: &[f32]) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|&value| half::f16::from_f32(value).to_le_bytes())
+            .collect();
+        Self::raw(name, shape, DataType::Float16, bytes)
+    }
+
+    /// A list of 64-bit whole numbers.
+    pub fn i64s(name: &str, values: &[i64]) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Self::raw(name, &[values.len() as i64], DataType::Int64, bytes)
+    }
+
+    fn raw(name: &str, shape: &[i64], data_type: DataType, raw_data: Vec<u8>) -> Self {
+        Self {
+            dims: shape.to_vec(),
+            data_type: data_type.into(),
+            name: name.to_owned(),
+            raw_data,
+        }
+    }
+}
+
+/// A dimension of an input or output: known, or named and free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// Its size.
+    Known(i64),
+    /// Its name.
+    Free(&'static str),
+}
+
+impl ValueInfoProto {
+    /// An input or output of the graph.
+    pub fn tensor(
+        name: &str,
+        element: DataType,
+        shape: &[Dimension],
+        doc: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        use generated::tensor_shape_proto::dimension::Value;
+        let dimension = |&dimension: &Dimension| tensor_shape_proto::Dimension {
+            value: Some(match dimension {
+                Dimension::Known(size) => Value::DimValue(size),
+                Dimension::Free(name) => Value::DimParam(name.to_owned()),
+            }),
+        };
+        let tensor = type_proto::Tensor {
+            elem_type: element.into(),
+            shape: Some(TensorShapeProto {
+                dim: shape.iter().map(dimension).collect(),
+            }),
+        };
+        Self {
+            name: name.to_owned(),
+            r#type: Some(TypeProto {
+                value: Some(type_proto::Value::TensorType(tensor)),
+            }),
+            doc_string: doc.into().into_owned(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The axes of a chart: where a value is in pixels, and which values get a line and a label.
+
+/// A value range laid out along a side of the chart.
+#[derive(Clone, Copy)]
+pub(super) struct Axis {
+    low: f64,
+    high: f64,
+    low_px: f32,
+    high_px: f32,
+}
+
+/// A grid line, with a label where there is room for one.
+#[derive(Debug, PartialEq)]
+pub(super) struct Tick {
+    pub(super) at: f64,
+    pub(super) label: Option<String>,
+}
+
+impl Axis {
+    /// From `low` at `low_px` to `high` at `high_px`. A range without extent is widened to have one.
+    pub(super) fn new((low, high): (f64, f64), (low_px, high_px): (f32, f32)) -> Self {
+        let high = if high > low { high } else { low + 1.0 };
+        Self {
+            low,
+            high,
+            low_px,
+            high_px,
+        }
+    }
+
+    pub(super) fn px(&self, value: f64) -> f32 {
+        let share = (value - self.low) / (self.high - self.low);
+        self.low_px + share as f32 * (self.high_px - self.low_px)
+    }
+
+    /// Ticks of an axis of counts: thousands are written `20k`.
+    pub(super) fn count_ticks(&self) -> Vec<Tick> {
+        let step = nice_step(self.high - self.low, 8.0).max(1.0);
+        let label = |value: f64| {
+            if step >= 1000.0 && value > 0.0 {
+                format!("{}k", value / 1000.0)
+            } else {
+                format!("{value}")
+            }
+        };
+        multiples(step, self.low, self.high)
+            .map(|at| Tick {
+                at,
+                label: Some(label(at)),
+            })
+            .collect()
+    }
+
+    /// Ticks of an axis of logarithms to base ten, labelled by what they are the logarithms of.
+    pub(super) fn log_ticks(&self) -> Vec<Tick> {
+        let decades = self.high - self.low;
+        if decades < 1.0 {
+            self.ticks_within_decade()
+        } else {
+            self.decade_ticks(decades)
+        }
+    }
+
+    /// Lines at 1 to 9 times each power of ten, fewer labels the more powers there are.
+    fn decade_ticks(&self, decades: f64) -> Vec<Tick> {
+        let labelled: &[i32] = if decades < 2.0 { &[1, 2, 5] } else { &[1] };
+        (self.low.floor() as i32..=self.high.ceil() as i32)
+            .flat_map(|power| (1..10).map(move |digit| (digit, power)))
+            .map(|(digit, power)| Tick {
+                at: f64::from(digit).log10() + f64::from(power),
+                label: labelled.contains(&digit).then(|| decimal(digit, power)),
+            })
+            .filter(|tick| (self.low..=self.high).contains(&tick.at))
+            .collect()
+    }
+
+    /// Less than a power of ten is shown: round numbers, which the logarithm hardly bends.
+    fn ticks_within_decade(&self) -> Vec<Tick> {
+        let (low, high) = (10_f64.powf(self.low), 10_f64.powf(self.high));
+        let step = nice_step(high - low, 6.0);
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        multiples(step, low, high)
+            .map(|value| Tick {
+                at: value.log10(),
+                label: Some(format!("{value:.decimals$}")),
+            })
+            .collect()
+    }
+}
+
+/// The step 1, 2 or 5 times a power of ten that divides `extent` in at most `parts`.
+fn nice_step(extent: f64, parts: f64) -> f64 {
+    let least = extent / parts;
+    let power = 10_f64.powf(least.log10().floor());
+    [1.0, 2.0, 5.0]
+        .into_iter()
+        .map(|digit| digit * power)
+        .find(|step| *step >= least)
+        .unwrap_or(10.0 * power)
+}
+
+fn multiples(step: f64, low: f64, high: f64) -> impl Iterator<Item = f64> {
+    ((low / step).ceil() as i64..=(high / step).floor() as i64)
+        .map(move |count| count as f64 * step)
+}
+
+/// `digit` times ten to `power`, written out where that is short.
+fn decimal(digit: i32, power: i32) -> String {
+    match power {
+        -4..0 => format!("0.{}{digit}", "0".repeat((-power - 1) as usize)),
+        0..5 => format!("{digit}{}", "0".repeat(power as usize)),
+        _ => format!("{digit}e{power}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(ticks: Vec<Tick>) -> Vec<String> {
+        ticks.into_iter().filter_map(|tick| tick.label).collect()
+    }
+
+    fn axis(low: f64, high: f64) -> Axis {
+        Axis::new((low, high), (0.0, 100.0))
+    }
+
+    #[test]
+    fn counts_are_round_and_short() {
+        assert_eq!(
+            labels(axis(0.0, 80_000.0).count_ticks()).join(" "),
+            "0 10k 20k 30k 40k 50k 60k 70k 80k"
+        );
+        assert_eq!(
+            labels(axis(0.0, 100.0).count_ticks()).join(" "),
+            "0 20 40 60 80 100"
+        );
+        assert_eq!(labels(axis(0.0, 3.0).count_ticks()).join(" "), "0 1 2 3");
+    }
+
+    #[test]
+    fn losses_are_labelled_by_decades_or_finer() {
+        assert_eq!(
+            labels(axis(-5.0, 1.0).log_ticks()).join(" "),
+            "1e-5 0.0001 0.001 0.01 0.1 1 10"
+        );
+        assert_eq!(
+            labels(axis(-1.1, 0.2).log_ticks()).join(" "),
+            "0.1 0.2 0.5 1"
+        );
+        assert_eq!(
+            labels(axis(-0.9, -0.7).log_ticks()).join(" "),
+            "0.14 0.16 0.18"
+        );
+    }
+
+    #[test]
+    fn a_range_without_extent_still_has_places_and_ticks() {
+        let axis = axis(5.0, 5.0);
+        assert!(axis.px(5.0).abs() < 1e-6);
+        assert!(!axis.count_ticks().is_empty() && !axis.log_ticks().is_empty());
+    }
+}

@@ -1,0 +1,150 @@
+//! The six networks of MHKD (section III of the paper), as tables.
+//!
+//! The shapes in the comments are those of the medium preset at 256x256.
+
+use super::layer::Layer::{AvgPool, Dropout, MaxPool, Reflect, Relu, Upsample};
+use super::layer::{Layers, conv, strided};
+
+/// Channels of every network between its rows; the last one is the features' number, shared by all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// `SEncoder1`: after the first, second, third and fourth convolution.
+    pub encoder1: [i64; 4],
+    /// `SEncoder2`, and so `LDecoder`'s and `GDecoder`'s input.
+    pub encoder2: [i64; 2],
+    /// `LDecoder`: its first three convolutions but the one that gives features.
+    pub structural: [i64; 2],
+    /// `GDecoder`: the bottleneck and its convolutions at 4, 8 and 32 pixels.
+    pub bottleneck: i64,
+    /// `GDecoder`: its two widening convolutions at the features' own size.
+    pub logical: [i64; 2],
+    /// Channels of `f_t`, `f_l`, `f_s` and `f_g`.
+    pub features: i64,
+}
+
+/// Teacher PDN-M: `[3, 256, 256] -> f_t [384, 64, 64]`. Some public checkpoints were trained without
+/// padding; such a teacher sees a mirrored border instead of zeros, so that `f_t` keeps its shape.
+pub fn teacher_medium(padded: bool) -> Layers {
+    let (three, one) = padding(padded);
+    border(padded, vec![
+        conv(3, 256, 4, three), // [256, 259, 259]
+        Relu,
+        AvgPool { padding: one },   // [256, 130, 130]
+        conv(256, 512, 4, three), // [512, 133, 133]
+        Relu,
+        AvgPool { padding: one }, // [512, 67, 67]
+        conv(512, 512, 1, 0),
+        Relu,
+        conv(512, 512, 3, one),
+        Relu,
+        conv(512, 384, 4, 0), // [384, 64, 64]
+        Relu,
+        conv(384, 384, 1, 0),
+    ])
+}
+
+/// Teacher PDN-S: `[3, 256, 256] -> f_t [features, 64, 64]`, `widths` 128 and 256 as published.
+pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
+    let (three, one) = padding(padded);
+    let [first, second, third] = widths;
+    border(padded, vec![
+        conv(3, first, 4, three),
+        Relu,
+        AvgPool { padding: one },
+        conv(first, second, 4, three),
+        Relu,
+        AvgPool { padding: one },
+        conv(second, third, 3, one),
+        Relu,
+        conv(third, features, 4, 0),
+    ])
+}
+
+/// What "padded" means for a teacher: of its 4x4 kernels, and of its pools and 3x3 kernels.
+fn padding(padded: bool) -> (i64, i64) {
+    if padded { (3, 1) } else { (0, 0) }
+}
+
+/// A PDN without padding takes 29 pixels off before its strides: `4 n + 29` pixels give `n` features,
+/// each of which sees 33 pixels around the middle of its 4x4 cell.
+fn border(padded: bool, layers: Layers) -> Layers {
+    if padded {
+        return layers;
+    }
+    let mirrored = Reflect {
+        before: 14,
+        after: 15,
+    };
+    std::iter::once(mirrored).chain(layers).collect()
+}
+
+/// `SEncoder1`: `[3, 256, 256] -> f_l [384, 64, 64]`, the low-level features.
+pub fn encoder1(widths: &Widths) -> Layers {
+    let [first, second, third, fourth] = widths.encoder1;
+    vec![
+        conv(3, first, 4, 3), // [128, 259, 259]
+        Relu,
+        MaxPool { padding: 1 },     // [128, 130, 130]
+        conv(first, second, 4, 3), // [128, 133, 133]
+        Relu,
+        conv(second, third, 3, 1), // [256, 133, 133]
+        Relu,
+        MaxPool { padding: 1 },     // [256, 67, 67]
+        conv(third, fourth, 1, 0), // [512, 67, 67]
+        Relu,
+        conv(fourth, widths.features, 4, 0), // [384, 64, 64]
+        Relu,
+        conv(widths.features, widths.features, 1, 0),
+    ]
+}
+
+/// `SEncoder2`: `f_l [384, 64, 64] -> f_h [512, 16, 16]`, the high-level features.
+pub fn encoder2(widths: &Widths) -> Layers {
+    let [first, second] = widths.encoder2;
+    vec![
+        strided(widths.features, first, 4, 2, 1), // [512, 32, 32]
+        Relu,
+        strided(first, second, 4, 2, 1), // [512, 16, 16]
+        Relu,
+    ]
+}
+
+/// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `side` is the
+/// features' side, 64 at 256x256.
+pub fn structural_decoder(widths: &Widths, side: i64) -> Layers {
+    let [first, second] = widths.structural;
+    vec![
+        Upsample { side: side / 2 }, // [512, 32, 32]
+        conv(widths.encoder2[1], first, 4, 2), // [512, 33, 33]
+        Relu,
+        Dropout,
+        Upsample { side },          // [512, 64, 64]
+        conv(first, second, 3, 1), // [512, 64, 64]
+        Relu,
+        conv(second, widths.features, 1, 0), // [384, 64, 64]
+        Relu,
+        conv(widths.features, widths.features, 1, 0),
+    ]
+}
+
+/// `GDecoder`: `f_h [512, 16, 16] -> f_g [384, 64, 64]`, the logical branch through the 64 numbers
+/// of the bottleneck `f_g'`. `side` is the features' side, 64 at 256x256; the bottleneck's kernel is
+/// all of `f_h`, and the first steps keep the paper's 1/16, 1/8 and 1/2 of the side.
+pub fn logical_decoder(widths: &Widths, side: i64) -> Layers {
+    let neck = widths.bottleneck;
+    let [first, second] = widths.logical;
+    let mut layers = vec![conv(widths.encoder2[1], neck, side / 4, 0)]; // f_g' [64, 1, 1]
+    let steps = [(side / 16, neck), (side / 8, neck), (side / 2, neck), (side, first)];
+    for (side, output) in steps {
+        layers.extend([Upsample { side }, conv(neck, output, 3, 1), Relu, Dropout]);
+    }
+    layers.extend([
+        conv(first, second, 3, 1), // [256, 64, 64]
+        Relu,
+        Dropout,
+        conv(second, widths.features, 3, 1), // [384, 64, 64]
+        Relu,
+        conv(widths.features, widths.features, 3, 1),
+    ]);
+    layers
+}

@@ -1,0 +1,103 @@
+//! Distils a backbone into a teacher (the paper's section IV-B): the PDN learns, with a mean squared
+//! error, the channel-normalised embedding of the same image at twice its size.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+
+use super::targets::Targets;
+use crate::dataset::loader::Loader;
+use crate::fit::Task;
+use crate::network::net::{Mode, Net};
+use crate::pixels;
+
+/// What a distillation does beside descending.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Images a step.
+    pub batch: usize,
+    /// Side of the random crop that a step sees of each image, pixels, a multiple of 4; the whole
+    /// image where it is the input's side. Twelve crops of 128 teach more than three whole images
+    /// and cost the same.
+    pub crop: i64,
+    /// Share of the images that are turned grey, for network and backbone alike.
+    pub greyscale: f64,
+}
+
+/// The distillation as a task.
+pub struct Distillation {
+    net: Net,
+    targets: Targets,
+    loader: Loader,
+    sampling: Sampling,
+    side: i64,
+    seed: u64,
+    device: Device,
+}
+
+impl Distillation {
+    /// Of `net`, whose input has `side` pixels, towards `targets`; `loader` gives the same images in
+    /// the order of the steps.
+    pub fn new(net: Net, targets: Targets, loader: Loader, sampling: Sampling, side: i64, seed: u64, device: Device) -> Self {
+        Self {
+            net: net.train(),
+            targets,
+            loader,
+            sampling,
+            side,
+            seed,
+            device,
+        }
+    }
+
+    /// One image of a step: what the network sees and what it should say.
+    fn example(&mut self, rng: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
+        let loaded = self.loader.next_image()?;
+        let grey = rng.random_bool(self.sampling.greyscale);
+        let mut unit = pixels::unit(&[loaded.frame.as_ref()], self.device);
+        if grey {
+            unit = pixels::grey(&unit);
+        }
+        // Cells of 4x4 pixels: the grid of the features.
+        let cells = self.sampling.crop / 4;
+        let mut offset = || rng.random_range(0..=self.side / 4 - cells);
+        let (top, left) = (offset(), offset());
+        let target = self.targets.target(loaded.index, grey, [top, left, cells])?;
+        let crop = unit.narrow(2, 4 * top, 4 * cells).narrow(3, 4 * left, 4 * cells);
+        Ok((pixels::normalise(&crop), target))
+    }
+}
+
+impl Task for Distillation {
+    fn losses(&self) -> &'static [&'static str] {
+        &["distillation"]
+    }
+
+    fn forward(&mut self, step: u64) -> Result<Vec<Tensor>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(step);
+        let examples = (0..self.sampling.batch).map(|_| self.example(&mut rng)).collect::<Result<Vec<_>>>()?;
+        let (images, targets): (Vec<_>, Vec<_>) = examples.into_iter().unzip();
+        let features = self.net.forward(&Tensor::cat(&images, 0), Mode::Train);
+        let loss = features.mse_loss(&Tensor::cat(&targets, 0), tch::Reduction::Mean);
+        Ok(vec![loss])
+    }
+
+    fn learned(&self) -> Vec<(String, Tensor)> {
+        self.net.tensors().map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+    }
+
+    fn fixed(&self) -> Vec<(String, Tensor)> {
+        let (mean, std) = self.targets.statistics();
+        vec![("target.mean".into(), mean), ("target.std".into(), std)]
+    }
+
+    fn waited(&self) -> Duration {
+        self.loader.waited()
+    }
+}

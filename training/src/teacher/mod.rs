@@ -1,0 +1,12 @@
+//! The teacher: distilled from a backbone, imported from a checkpoint, or taught without photographs.
+
+pub mod clutter;
+pub mod course;
+pub mod distill;
+pub mod embedding;
+pub mod file;
+pub mod import;
+pub mod pretext;
+pub mod settings;
+pub mod statistics;
+pub mod targets;

@@ -1,0 +1,144 @@
+//! What `mhkd train` can be told; the defaults are the paper's recipe.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::dataset::Layout;
+use crate::fit::plan::{EarlyStopping, Plan, Precision};
+use crate::network::architecture::InputSize;
+use crate::network::student::LossWeights;
+use crate::settings::settings;
+
+/// Settings that may differ when a run is resumed: none of them changes a number.
+pub const FREE: [&str; 6] = ["dataset", "log_every", "checkpoint_every", "teacher_cache_mib", "workers", "false_reject_rate"];
+
+settings! {
+    /// Every setting of a training, as saved in the run's `settings.toml`.
+    settings Settings;
+    /// The flags of `mhkd train`, one for each of [`Settings`].
+    flags Flags;
+
+    /// Folder of the dataset, or of one category of it
+    dataset: PathBuf = PathBuf::new(),
+    /// The teacher's file; it brings the preset along
+    teacher: PathBuf = PathBuf::new(),
+    /// Side of the networks' input, pixels: a multiple of 32 from 128 to 512 [default: 256]
+    input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
+    /// Images a step [default: 1]
+    batch: usize = 1,
+    /// Optimiser steps [default: 80000]
+    steps: u64 = 80_000,
+    /// Adam's learning rate, a tenth of it from 95 % of the steps on [default: 1e-4]
+    learning_rate: f64 = 1e-4,
+    /// L2 factor, added to the gradient [default: 1e-5]
+    weight_decay: f64 = 1e-5,
+    /// Of weights, order and dropout, and of the validation split where the dataset has none [default: 42]
+    seed: u64 = 42,
+    /// Factor of the structural loss [default: 1]
+    alpha: f64 = LossWeights::default().alpha,
+    /// Factor of the logical loss [default: 1]
+    beta: f64 = LossWeights::default().beta,
+    /// Factor of the self-distillation [default: 2]
+    gamma: f64 = LossWeights::default().gamma,
+    /// Arithmetic of the forward pass while training [default: auto]
+    precision: Precision = Precision::Auto,
+    /// Whether activations lie channels-last in memory [default: true]
+    channels_last: bool = true,
+    /// Whether a GPU's f32 products may round to TF32 [default: true]
+    tf32: bool = true,
+    /// Validations without a better loss after which training stops [default: 10]
+    early_stopping_patience: u64 = 10,
+    /// Steps between two entries of the log [default: 10]
+    log_every: u64 = 10,
+    /// Steps between two checkpoints [default: 1000]
+    checkpoint_every: u64 = 1000,
+    /// Memory for the teacher's features, MiB; 0 computes them anew every step [default: 2048]
+    teacher_cache_mib: usize = 2048,
+    /// Threads that decode and resize ahead [default: 2]
+    workers: usize = 2,
+    /// Share of good parts that the suggested threshold may reject [default: 0.01]
+    false_reject_rate: f64 = 0.01,
+    ;
+    /// Category, where the dataset has several
+    category: String,
+    /// The dataset's layout (found out where not given)
+    layout: Layout,
+    /// Steps between two validations for early stopping [default: off]
+    early_stopping_every: u64,
+}
+
+impl Settings {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// When a value is out of its range; key and range are named.
+    pub fn validate(&self) -> Result<()> {
+        ensure!(!self.dataset.as_os_str().is_empty(), "dataset is not set: the folder of a dataset or of one of its categories");
+        ensure!(!self.teacher.as_os_str().is_empty(), "teacher is not set: the file of `mhkd teacher distill` or `mhkd teacher import`");
+        let positive = [
+            ("batch", self.batch as u64),
+            ("steps", self.steps),
+            ("log_every", self.log_every),
+            ("checkpoint_every", self.checkpoint_every),
+            ("workers", self.workers as u64),
+            ("early_stopping_patience", self.early_stopping_patience),
+            ("early_stopping_every", self.early_stopping_every.unwrap_or(1)),
+        ];
+        for (key, value) in positive {
+            ensure!(value > 0, "{key} = 0: must be at least 1");
+        }
+        let factors = [
+            ("learning_rate", self.learning_rate),
+            ("weight_decay", self.weight_decay),
+            ("alpha", self.alpha),
+            ("beta", self.beta),
+            ("gamma", self.gamma),
+        ];
+        for (key, value) in factors {
+            ensure!(value.is_finite() && value >= 0.0, "{key} = {value}: must be a finite number of at least 0");
+        }
+        let rate = self.false_reject_rate;
+        ensure!(rate > 0.0 && rate < 1.0, "false_reject_rate = {rate}: must be above 0 and below 1");
+        Ok(())
+    }
+
+    /// The descent.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            steps: self.steps,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            seed: self.seed,
+            precision: self.precision,
+            tf32: self.tf32,
+            log_every: self.log_every,
+            checkpoint_every: self.checkpoint_every,
+            early_stopping: self.early_stopping_every.map(|every| EarlyStopping {
+                every,
+                patience: self.early_stopping_patience,
+            }),
+        }
+    }
+
+    /// The losses' factors.
+    pub fn loss_weights(&self) -> LossWeights {
+        LossWeights {
+            alpha: self.alpha,
+            beta: self.beta,
+            gamma: self.gamma,
+        }
+    }
+
+    /// What a bundle's manifest tells of the training: all settings but the places of files.
+    ///
+    /// # Errors
+    /// Never in practice: every setting is a TOML value.
+    pub fn hyper_parameters(&self) -> Result<toml::Table> {
+        let mut table = toml::Table::try_from(self)?;
+        for place in ["dataset", "teacher", "workers", "log_every", "checkpoint_every", "teacher_cache_mib"] {
+            table.remove(place);
+        }
+        Ok(table)
+    }
+}

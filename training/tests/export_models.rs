@@ -1,0 +1,301 @@
+//! What is exported, as the format's checker and the line's engine see it.
+
+#[path = "support/formula.rs"]
+#[allow(dead_code)] // Shared with tests that use all of it.
+mod formula;
+#[path = "support/models.rs"]
+mod models;
+
+use std::path::Path;
+use std::process::Command;
+
+use inspectd::bundle::{self, Bundle};
+use inspectd::engine::{Elements, Engine, EngineError, EngineOptions, Session};
+use inspectd::frame::Frame;
+use inspectd::manifest::Manifest;
+use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
+use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};
+use mhkd::network::architecture::{Architecture, Preset};
+use prost::Message;
+
+fn tiny(side: i64, padded_teacher: bool) -> Architecture {
+    models::architecture(Preset::Tiny, side, padded_teacher)
+}
+
+/// One that shows whether it is applied, and on the right side of the division.
+fn normalisation(architecture: &Architecture) -> TeacherNormalisation {
+    let channels = architecture.features() as usize;
+    TeacherNormalisation {
+        mean: vec![0.1; channels],
+        std: vec![0.5; channels],
+    }
+}
+
+fn graph_of(architecture: &Architecture, weights: &Weights, options: &Options) -> Vec<u8> {
+    let graph = build(architecture, weights, &normalisation(architecture), options);
+    graph.expect("the weights fit").encode_to_vec()
+}
+
+fn graph(architecture: &Architecture, options: &Options) -> Vec<u8> {
+    graph_of(architecture, &models::weights(architecture), options)
+}
+
+fn half() -> Options {
+    Options {
+        weights: WeightType::F16,
+        metadata: vec![("name".to_owned(), "tiny".to_owned())],
+        ..Options::default()
+    }
+}
+
+fn manifest(side: i64, graph: &[u8]) -> Manifest {
+    let (map_side, sha256) = (side / 4, bundle::sha256(graph));
+    let text = format!(
+        r#"format_version = 1
+name = "tiny"
+version = "1"
+graph = {{ file = "model.onnx", sha256 = "{sha256}" }}
+input = {{ width = {side}, height = {side}, colour_order = "rgb", resize = "bilinear-antialiased" }}
+scores = {{ count = 1, mean = 0.0, std = 0.0, sorted = [0.0], quantiles = [] }}
+threshold = {{ value = 1.0, false_reject_rate = 0.0, method = "none" }}
+[maps]
+width = {map_side}
+height = {map_side}
+weights = [1.0, 1.0]
+structural = {{ a = 0.0, b = 1.0 }}
+logical = {{ a = 0.0, b = 1.0 }}
+[provenance]
+created = 2026-01-31T08:00:00Z
+dataset_layout = "none"
+category = "none"
+dataset_fingerprint = "none"
+preset = "tiny"
+steps = 0
+seed = 0
+code_version = "0.1.0"
+hyper_parameters = {{}}
+teacher = {{ description = "formula weights", sha256 = "{sha256}" }}
+[parity]
+images = 1
+largest_absolute = 0.0
+largest_relative = 0.0
+onnxruntime_version = "none"
+libtorch_version = "none"
+"#
+    );
+    Manifest::parse(Path::new("manifest.toml"), &text).expect("the manifest is valid")
+}
+
+/// An engine of this graph, or nothing where ONNX Runtime is not set up.
+fn engine(side: i64, graph: Vec<u8>) -> Option<Engine> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let manifest = manifest(side, &graph);
+    let bundle = Bundle::write(&folder.path().join("tiny"), manifest, graph)
+        .expect("the folder can be written");
+    match Engine::load(&bundle, &EngineOptions::default()) {
+        Err(EngineError::Library(error)) => {
+            eprintln!("skipped: {error} (scripts/setup.sh brings it)");
+            None
+        }
+        engine => Some(engine.expect("the graph is valid")),
+    }
+}
+
+/// A frame of stripes, which tell rows from columns and red from blue.
+fn frame(side: i64, seed: usize) -> Frame {
+    let side = side as usize;
+    let byte = |index: usize| {
+        let (row, column, channel) = (index / 3 / side, index / 3 % side, index % 3);
+        ((row * 5 + column * (seed + 1) + channel * 60) % 256) as u8
+    };
+    let rgb = (0..side * side * 3).map(byte).collect();
+    Frame::new(side as u32, side as u32, rgb).expect("the bytes fit the size")
+}
+
+fn largest_difference(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    let differences = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| (one - other).abs());
+    let largest = one
+        .iter()
+        .fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    differences.fold(0.0, f32::max) / largest
+}
+
+#[test]
+fn the_formats_checker_accepts_the_graphs() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = here.join("../.tools/python");
+    if !packages.join("onnx").exists() {
+        eprintln!(
+            "skipped: no onnx in {} (scripts/setup.sh brings it)",
+            packages.display()
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plain = Options::default();
+    let cases = [
+        (128, true, plain.clone()),
+        (224, true, plain.clone()),
+        (128, false, plain),
+        (160, true, half()),
+    ];
+    let mut check = Command::new("python3");
+    check
+        .arg(here.join("tests/check_onnx.py"))
+        .env("PYTHONPATH", packages);
+    for (case, (side, padded, options)) in cases.iter().enumerate() {
+        let file = folder.path().join(format!("{case}.onnx"));
+        std::fs::write(&file, graph(&tiny(*side, *padded), options)).expect("a file");
+        check.arg(file);
+    }
+    let output = check.output().expect("python3 runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) {
+        eprintln!("{errors}");
+        return;
+    }
+    assert!(output.status.success(), "{errors}");
+}
+
+#[test]
+fn every_kind_of_graph_runs_at_sizes_of_all_kinds() {
+    for (side, padded) in [
+        (128, true),
+        (128, false),
+        (160, true),
+        (224, false),
+        (288, true),
+        (512, true),
+    ] {
+        let Some(mut engine) = engine(side, graph(&tiny(side, padded), &Options::default())) else {
+            return;
+        };
+        let maps = engine.run(&[&frame(side, 0)]).expect("the frame fits");
+        let cells = (side * side / 16) as usize;
+        assert_eq!(
+            (maps.structural.len(), maps.logical.len()),
+            (cells, cells),
+            "{side}"
+        );
+    }
+}
+
+#[test]
+fn a_batch_gives_what_its_frames_give_alone() {
+    let Some(mut engine) = engine(128, graph(&tiny(128, true), &Options::default())) else {
+        return;
+    };
+    let frames = [frame(128, 0), frame(128, 1)];
+    let both = engine
+        .run(&[&frames[0], &frames[1]])
+        .expect("the frames fit");
+    for (frame, (structural, logical)) in frames.iter().zip(both.frames()) {
+        let alone = engine.run(&[frame]).expect("the frame fits");
+        assert!(largest_difference(&alone.structural, structural) < 1e-5);
+        assert!(largest_difference(&alone.logical, logical) < 1e-5);
+    }
+}
+
+#[test]
+fn a_frame_is_normalised_as_in_training() {
+    let architecture = tiny(128, true);
+    let Some(mut engine) = engine(128, graph(&architecture, &Options::default())) else {
+        return;
+    };
+    let frame = frame(128, 3);
+    let pixel = |index: usize| {
+        let (channel, place) = (index / (128 * 128), index % (128 * 128));
+        let level = f32::from(frame.rgb()[place * 3 + channel]);
+        (level / 255.0 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+    };
+    let tensor: Vec<f32> = (0..3 * 128 * 128).map(pixel).collect();
+    let options = Options {
+        input: Input::TensorF32,
+        ..Options::default()
+    };
+    let session = Session::load(&graph(&architecture, &options), &EngineOptions::default());
+    let mut session = session.expect("the graph is valid");
+    let maps = session.run(
+        &[1, 3, 128, 128],
+        Elements::F32(&tensor),
+        ["structural", "logical"],
+    );
+    let [structural, logical] = maps.expect("the graph runs");
+    let maps = engine.run(&[&frame]).expect("the frame fits");
+    assert!(largest_difference(&structural.elements, &maps.structural) < 1e-6);
+    assert!(largest_difference(&logical.elements, &maps.logical) < 1e-6);
+}
+
+#[test]
+fn half_the_bits_are_half_the_file_and_the_maps_of_rounded_weights() {
+    let architecture = tiny(128, true);
+    let mut rounded = models::weights(&architecture);
+    round_to_f16(&mut rounded);
+    let whole = graph_of(&architecture, &rounded, &Options::default());
+    let halved = graph_of(&architecture, &rounded, &half());
+    // The folded convolution, the biases and the upsampling keep 32 bits.
+    assert!(
+        halved.len() * 10 < whole.len() * 7,
+        "{} of {} bytes",
+        halved.len(),
+        whole.len()
+    );
+    let Some(mut one) = engine(128, whole) else {
+        return;
+    };
+    let mut other = engine(128, halved).expect("ONNX Runtime was there a moment ago");
+    let frame = frame(128, 0);
+    let whole = one.run(&[&frame]).expect("the frame fits");
+    let halved = other.run(&[&frame]).expect("the frame fits");
+    assert!(largest_difference(&whole.structural, &halved.structural) < 1e-5);
+    assert!(largest_difference(&whole.logical, &halved.logical) < 1e-5);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named() {
+    let architecture = tiny(128, true);
+    let complete = models::weights(&architecture);
+    let check = |change: fn(&mut Weights), message: &str| {
+        let mut weights = complete.clone();
+        change(&mut weights);
+        let normalisation = normalisation(&architecture);
+        let error =
+            build(&architecture, &weights, &normalisation, &Options::default()).expect_err(message);
+        assert_eq!(error.to_string(), message);
+    };
+    let shape = "sencoder2.2.bias: needs shape [96], has [95] with 95 elements";
+    let missing = |weights: &mut Weights| {
+        weights.0.remove("gdecoder.2.weight");
+    };
+    let short = |weights: &mut Weights| {
+        let bias = weights.0.get_mut("sencoder2.2.bias");
+        *bias.expect("the encoder has it") = (vec![95], vec![0.0; 95]);
+    };
+    let infinite = |weights: &mut Weights| {
+        let (_, values) = weights
+            .0
+            .get_mut("teacher.0.bias")
+            .expect("the teacher has it");
+        values[7] = f32::INFINITY;
+    };
+    check(missing, "no tensor gdecoder.2.weight");
+    check(short, shape);
+    check(infinite, "teacher.0.bias: element 7 is inf");
+}
+
+#[test]
+fn a_normalisation_of_other_channels_is_refused() {
+    let other = normalisation(&models::architecture(Preset::Small, 128, true));
+    let architecture = tiny(128, true);
+    let error = build(
+        &architecture,
+        &models::weights(&architecture),
+        &other,
+        &Options::default(),
+    );
+    assert!(matches!(error, Err(GraphError::Shape { name, .. }) if name == "teacher mean"));
+}

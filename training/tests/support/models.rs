@@ -1,0 +1,44 @@
+//! Graphs with formula weights, for the tests of what is exported.
+
+use std::collections::BTreeMap;
+
+use mhkd::export::weights::Weights;
+use mhkd::network::architecture::{Architecture, InputSize, Preset};
+use mhkd::network::layer::{self, Layers};
+
+use super::formula;
+
+/// One with these choices.
+pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> Architecture {
+    Architecture {
+        preset,
+        input_size: InputSize::try_from(side).expect("the side is one of the allowed ones"),
+        padded_teacher,
+    }
+}
+
+/// The formula weights of all networks of `architecture`.
+pub(crate) fn weights(architecture: &Architecture) -> Weights {
+    let tables = architecture.tables();
+    let teacher = std::iter::once(("teacher", &tables.teacher));
+    let mut weights = BTreeMap::new();
+    for ((name, layers), (tagged, tag)) in teacher.chain(tables.student()).zip(formula::TAGS) {
+        assert_eq!(name, tagged);
+        add(&mut weights, name, layers, tag);
+    }
+    Weights(weights)
+}
+
+fn add(
+    weights: &mut BTreeMap<String, (Vec<i64>, Vec<f32>)>,
+    name: &str,
+    layers: &Layers,
+    tag: usize,
+) {
+    for (index, (number, shape)) in layer::convolutions(layers).enumerate() {
+        let weight = (shape.to_vec(), formula::weight(shape, index, tag));
+        let bias = (vec![shape[0]], formula::bias(shape[0], index, tag));
+        weights.insert(format!("{name}.{number}.weight"), weight);
+        weights.insert(format!("{name}.{number}.bias"), bias);
+    }
+}

@@ -1,0 +1,63 @@
+//! TensorBoard reads what a run writes.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+use mhkd::log::tensorboard::EventWriter;
+use serde_json::{Value, json};
+
+/// What TensorBoard's own reader finds in `folder`; none where scripts/setup.sh has not put TensorBoard.
+fn read_by_tensorboard(folder: &Path) -> Option<Value> {
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = training.join("../.tools/python");
+    if !packages.join("tensorboard").exists() {
+        eprintln!("skipped: no TensorBoard in .tools/python (`make setup` puts it there)");
+        return None;
+    }
+    let output = Command::new("python3")
+        .arg(training.join("tests/read_tensorboard.py"))
+        .arg(folder)
+        .env("PYTHONPATH", packages)
+        .output()
+        .expect("python3 runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+#[test]
+fn scalars_of_a_resumed_run_are_read_without_the_steps_done_twice() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let mut first = EventWriter::create(folder.path(), now).expect("created");
+    for (step, value) in [(10, 0.5), (20, 0.25), (30, 99.0)] {
+        first
+            .scalar(now, "loss/total", step, value)
+            .expect("written");
+        first
+            .scalar(now, "speed/wait_share", step, 0.125)
+            .expect("written");
+    }
+    drop(first);
+
+    let later = now + Duration::from_secs(60);
+    let mut second = EventWriter::resume(folder.path(), later, 20).expect("resumed");
+    second
+        .scalar(later, "loss/total", 30, 0.125)
+        .expect("written");
+    second.flush().expect("flushed");
+
+    if let Some(scalars) = read_by_tensorboard(folder.path()) {
+        assert_eq!(
+            scalars,
+            json!({
+                "loss/total": [[10, 0.5], [20, 0.25], [30, 0.125]],
+                "speed/wait_share": [[10, 0.125], [20, 0.125]],
+            })
+        );
+    }
+}
