@@ -22,8 +22,8 @@ pub(super) struct Export {
     #[arg(long)]
     name: Option<String>,
     /// Its version
-    #[arg(long = "model-version", default_value = "1.0.0")]
-    version: String,
+    #[arg(long, default_value = "1.0.0")]
+    model_version: String,
 }
 
 impl Export {
@@ -32,7 +32,7 @@ impl Export {
         let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let label = Label {
             name: self.name.unwrap_or_else(|| run.origin.category.clone()),
-            version: self.version,
+            version: self.model_version,
             created: now.parse().context("chrono writes RFC 3339")?,
         };
         let mut progress = Progress::new("comparing with libtorch", crate::export::parity::IMAGES as u64, 0);

@@ -19,7 +19,7 @@ use crate::fit::Outcome;
 
 /// Trains, calibrates, evaluates and exports the models that inspectd runs
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

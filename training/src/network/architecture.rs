@@ -174,11 +174,11 @@ impl Preset {
                 features: 384,
             },
             Self::Small => Widths {
-                encoder1: [64, 64, 128, 192],
-                encoder2: [384, 256],
+                encoder1: [64, 64, 128, 128],
+                encoder2: [256, 256],
                 structural: [256, 256],
                 bottleneck: 64,
-                logical: [128, 192],
+                logical: [96, 128],
                 features: 384,
             },
             Self::Tiny => Widths {

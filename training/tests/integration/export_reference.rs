@@ -1,10 +1,6 @@
 //! The exported graph against an independent implementation of the networks.
 
-#[path = "support/formula.rs"]
-mod formula;
-#[path = "support/models.rs"]
-mod models;
-
+use crate::support::{formula, models};
 use std::path::Path;
 
 use inspectd::engine::{Elements, EngineError, EngineOptions, Session, Tensor};

@@ -7,7 +7,7 @@ use mhkd::dataset::decode::decode;
 use mhkd::dataset::masks::load_masks;
 use mhkd::dataset::{Dataset, Group, Kind, Layout, images_below, open};
 
-use crate::tree::{MVTEC_AD, Tree, names};
+use super::tree::{MVTEC_AD, Tree, names};
 
 /// Each test image as `PATH KIND MASKS`.
 fn tests(dataset: &Dataset, root: &Path) -> Vec<String> {

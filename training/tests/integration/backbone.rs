@@ -1,12 +1,11 @@
 //! The backbones against their references.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use mhkd::backbone::{Backbone, BackboneError, Kind};
-use support::{data, relative_difference, tensors};
 use tch::{Device, Tensor};
+
+use crate::support::{data, relative_difference, tensors};
 
 /// What two f32 convolution paths may differ by, of the tensor's largest value.
 const TOLERANCE: f64 = 1e-5;

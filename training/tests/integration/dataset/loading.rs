@@ -7,7 +7,7 @@ use mhkd::dataset::frames::Frames;
 use mhkd::dataset::loader::{Loader, Prefetch};
 use mhkd::dataset::order::Order;
 
-use crate::tree::Tree;
+use super::tree::Tree;
 
 fn frames(tree: &Tree, count: u8, cache_bytes: usize) -> Arc<Frames> {
     let paths = (0..count)

@@ -1,11 +1,6 @@
 //! What is exported, as the format's checker and the line's engine see it.
 
-#[path = "support/formula.rs"]
-#[allow(dead_code)] // Shared with tests that use all of it.
-mod formula;
-#[path = "support/models.rs"]
-mod models;
-
+use crate::support::models;
 use std::path::Path;
 use std::process::Command;
 

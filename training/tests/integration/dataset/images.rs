@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use mhkd::dataset::decode::{ImageError, decode};
 use mhkd::dataset::masks::load_masks;
 
-use crate::tree::{MVTEC_AD, Tree};
+use super::tree::{MVTEC_AD, Tree};
 
 #[test]
 fn eight_bit_images_of_every_format_become_rgb() {

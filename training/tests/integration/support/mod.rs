@@ -1,12 +1,15 @@
 //! What the integration tests share.
 
+pub(crate) mod formula;
+pub(crate) mod models;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
 
 /// A file of the shared test data, or nothing (and a line that says so) where the data is not there.
-pub fn data(path: &str) -> Option<PathBuf> {
+pub(crate) fn data(path: &str) -> Option<PathBuf> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let file = root.join(path);
     if file.exists() {
@@ -17,7 +20,7 @@ pub fn data(path: &str) -> Option<PathBuf> {
 }
 
 /// The f32 tensors of a safetensors file.
-pub fn tensors(path: &std::path::Path) -> BTreeMap<String, Tensor> {
+pub(crate) fn tensors(path: &std::path::Path) -> BTreeMap<String, Tensor> {
     let read = Tensor::read_safetensors(path).expect("reference data is safetensors");
     read.into_iter()
         .map(|(name, tensor)| (name, tensor.to_kind(Kind::Float)))
@@ -25,7 +28,7 @@ pub fn tensors(path: &std::path::Path) -> BTreeMap<String, Tensor> {
 }
 
 /// The largest difference over the largest value of `expected`.
-pub fn relative_difference(actual: &Tensor, expected: &Tensor) -> f64 {
+pub(crate) fn relative_difference(actual: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(actual.size(), expected.size());
     let scale = expected.abs().max().double_value(&[]);
     (actual - expected).abs().max().double_value(&[]) / scale

@@ -1,0 +1,12 @@
+//! All integration tests of mhkd, in one binary: it links libtorch once.
+
+mod backbone;
+mod checkpoint_import;
+mod dataset;
+mod export_models;
+mod export_reference;
+mod network;
+mod support;
+mod teacher;
+mod tensorboard;
+mod workflow;

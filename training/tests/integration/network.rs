@@ -1,0 +1,140 @@
+//! The networks against an independent implementation, and against the paper's figures.
+
+use mhkd::fit::checkpoint::Checkpoint;
+use mhkd::network::architecture::{Architecture, InputSize, Preset};
+use mhkd::network::net::{Mode, Net};
+use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses, maps};
+use tch::{Device, IndexOp, Kind, Tensor};
+
+use crate::support::{data, formula, models, relative_difference, tensors};
+
+/// What the issue of two implementations in f32 may be apart, of the largest value.
+const TOLERANCE: f64 = 1e-3;
+
+fn checkpoint(architecture: &Architecture) -> Checkpoint {
+    let mut checkpoint = Checkpoint::default();
+    for (name, (shape, values)) in models::weights(architecture).0 {
+        checkpoint.insert(name, &Tensor::from_slice(&values).reshape(shape));
+    }
+    checkpoint
+}
+
+fn formula_networks(architecture: &Architecture) -> (Net, Student) {
+    let checkpoint = checkpoint(architecture);
+    let teacher = Net::new("teacher", architecture.tables().teacher, Device::Cpu);
+    let student = Student::new(architecture, true, Device::Cpu);
+    checkpoint.restore(teacher.tensors()).expect("formula weights of the teacher");
+    checkpoint.restore(student.tensors()).expect("formula weights of the student");
+    (teacher, student)
+}
+
+/// The reference keeps every `step`th channel and, of the larger features, every fourth row and column.
+fn thinned(features: &Tensor, rows: i64) -> Tensor {
+    let every = |length: i64, step: i64| Tensor::arange_start_step(0, length, step, (Kind::Int64, Device::Cpu));
+    let size = features.size();
+    let channels = features.index_select(1, &every(size[1], 16));
+    channels.index_select(2, &every(size[2], rows)).index_select(3, &every(size[3], rows))
+}
+
+#[test]
+fn medium_agrees_with_the_reference() {
+    let Some(reference) = data("network-reference/mhkd-256.safetensors") else { return };
+    let reference = tensors(&reference);
+    let architecture = models::architecture(Preset::Medium, 256, true);
+    let (net, student) = formula_networks(&architecture);
+    let x = Tensor::from_slice(&formula::image(256)).reshape([1, 3, 256, 256]);
+    let check = |name: &str, actual: &Tensor| {
+        let expected = &reference[name];
+        let difference = relative_difference(&actual.reshape(expected.size()), expected);
+        assert!(difference <= TOLERANCE, "{name}: {difference:e}");
+    };
+    let raw = tch::no_grad(|| net.forward(&x, Mode::Evaluate));
+    let mut statistics = mhkd::teacher::statistics::ChannelStatistics::new(384);
+    statistics.add(&raw);
+    let (mean, std) = statistics.finish().expect("every channel varies");
+    check("teacher_mean", &mean);
+    check("teacher_std", &std);
+    let teacher = Teacher::new(net, &mean, &std);
+    let f_t = teacher.forward(&x);
+    let features = tch::no_grad(|| student.forward(&x, Mode::Evaluate));
+    check("f_t", &thinned(&f_t, 4));
+    check("f_l", &thinned(&features.low, 4));
+    check("f_s", &thinned(&features.structural, 4));
+    check("f_g", &thinned(&features.logical, 4));
+    check("f_h", &thinned(&features.high, 1));
+    let maps = maps(&f_t, &features);
+    check("structural_map", &maps.structural);
+    check("logical_map", &maps.logical);
+    let losses = losses(&f_t, &features, LossWeights::default());
+    let all = [losses.structural, losses.logical, losses.self_distillation, losses.total];
+    check("losses", &Tensor::stack(&all, 0));
+}
+
+#[test]
+fn presets_have_the_sizes_that_they_are_documented_with() {
+    let of = |preset| {
+        let architecture = models::architecture(preset, 256, true);
+        (architecture.parameters() as f64 / 1e6, 2.0 * architecture.macs() as f64 / 1e9)
+    };
+    let (parameters, gflop) = of(Preset::Medium);
+    assert!((parameters - 37.3).abs() < 0.1 && (gflop - 236.0).abs() < 1.0, "{parameters} M, {gflop} GFLOP");
+    let (_, gflop) = of(Preset::Small);
+    assert!(gflop <= 80.0, "{gflop} GFLOP");
+    let (parameters, _) = of(Preset::Tiny);
+    assert!(parameters < 3.0, "{parameters} M");
+}
+
+#[test]
+fn every_input_size_gives_features_of_a_quarter_of_it() {
+    for side in (128..=512).step_by(32) {
+        for padded in [true, false] {
+            let architecture = models::architecture(Preset::Tiny, side, padded);
+            let (net, student) = formula_networks(&architecture);
+            let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
+            tch::no_grad(|| {
+                let Features { low, high, structural, logical } = student.forward(&x, Mode::Evaluate);
+                for features in [&net.forward(&x, Mode::Evaluate), &low, &structural, &logical] {
+                    assert_eq!(features.size(), [1, 128, side / 4, side / 4], "{side}, padded: {padded}");
+                }
+                assert_eq!(high.size()[2..], [side / 16, side / 16]);
+            });
+        }
+    }
+    for side in [96, 100, 144, 544] {
+        assert!(InputSize::try_from(side).is_err(), "{side}");
+    }
+}
+
+#[test]
+fn an_unpadded_teacher_is_the_padded_one_away_from_the_border() {
+    let padded = models::architecture(Preset::Tiny, 128, true);
+    let unpadded = models::architecture(Preset::Tiny, 128, false);
+    let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
+    let centre = |architecture: &Architecture| {
+        let (net, _) = formula_networks(architecture);
+        tch::no_grad(|| net.forward(&x, Mode::Evaluate))
+    };
+    let (padded, unpadded) = (centre(&padded), centre(&unpadded));
+    assert_eq!(padded.size(), unpadded.size());
+    // Same weights on another phase of the strides: alike in their statistics, not in every value.
+    let mean = |features: &Tensor| features.i((.., .., 8..24, 8..24)).mean_dim([2, 3].as_slice(), false, Kind::Float);
+    let difference = relative_difference(&mean(&unpadded), &mean(&padded));
+    assert!(difference < 0.1, "{difference}");
+}
+
+#[test]
+fn self_distillation_teaches_both_sides_and_the_teacher_stays() {
+    let architecture = models::architecture(Preset::Tiny, 128, true);
+    let (net, student) = formula_networks(&architecture);
+    let ones = Tensor::ones([128], (Kind::Float, Device::Cpu));
+    let teacher = Teacher::new(net, &(&ones * 0.0), &ones);
+    let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
+    let f_t = teacher.forward(&x);
+    assert!(!f_t.requires_grad());
+    let only_self = LossWeights { alpha: 0.0, beta: 0.0, gamma: 1.0 };
+    losses(&f_t, &student.forward(&x, Mode::Train), only_self).total.backward();
+    for (name, tensor) in student.tensors() {
+        let learns = tensor.grad().defined() && tensor.grad().abs().max().double_value(&[]) > 0.0;
+        assert_eq!(learns, !name.starts_with("ldecoder"), "{name}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The program as its users run it: from a rendered dataset to a bundle, and what may go wrong on the way.
+
+mod interruption;
+mod refusal;
+mod whole;
+mod workshop;

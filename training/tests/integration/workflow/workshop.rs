@@ -1,0 +1,97 @@
+//! A folder with a small dataset and a teacher, made once by the program itself and shared by the tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// Where the tests work.
+pub(super) struct Workshop {
+    folder: TempDir,
+}
+
+/// The one that all tests share: they only add to it, each in a folder of its own.
+pub(super) fn workshop() -> &'static Workshop {
+    static SHARED: OnceLock<Workshop> = OnceLock::new();
+    SHARED.get_or_init(Workshop::open)
+}
+
+impl Workshop {
+    fn open() -> Self {
+        let workshop = Self {
+            folder: TempDir::with_prefix("mhkd-workflow-").expect("a temporary folder"),
+        };
+        let size = ["--width", "128", "--height", "128"];
+        let counts = ["--train", "12", "--validation", "6", "--good-test", "6", "--per-defect", "1"];
+        workshop.succeed(mhkd(&["synth", &workshop.path("data")]).args(size).args(counts));
+        let lesson = ["--preset", "tiny", "--pictures", "8", "--input-size", "128", "--crop", "64", "--steps", "3", "--batch", "2"];
+        workshop.succeed(mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson));
+        workshop
+    }
+
+    /// `name` in the folder.
+    pub(super) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
+    pub(super) fn train(&self, name: &str, more: &[&str]) -> Command {
+        let mut command = mhkd(&["train", "--out", &self.path(name)]);
+        command.args(["--dataset", &self.path("data/line"), "--teacher", &self.path("teacher/teacher.safetensors")]);
+        command.args(["--input-size", "128", "--precision", "f32", "--log-every", "1"]).args(more);
+        command
+    }
+
+    /// Runs `command`, which must succeed; what it wrote to standard output.
+    pub(super) fn succeed(&self, command: &mut Command) -> String {
+        let output = run(command);
+        assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
+    pub(super) fn fail(&self, command: &mut Command) -> String {
+        let output = run(command);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
+        let line = text.lines().rev().find(|line| line.starts_with("mhkd: "));
+        line.unwrap_or_else(|| panic!("no error line in:\n{text}")).to_owned()
+    }
+}
+
+/// The program with `args`; two threads, so that tests beside each other do not fight for cores.
+pub(super) fn mhkd(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mhkd"));
+    command.args(args).env("OMP_NUM_THREADS", "2");
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// The named file's bytes.
+pub(super) fn bytes(path: &str) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The rows of a run's `losses.csv` without the two columns that tell the speed.
+pub(super) fn losses(run: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv")).expect("a run has losses.csv");
+    let without_speed = |row: &str| row.rsplitn(3, ',').last().unwrap_or_default().to_owned();
+    text.lines().skip(1).map(without_speed).collect()
+}
+
+/// A copy of the folder `from` at `to`.
+pub(super) fn copy(from: &str, to: &str) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.expect("a readable folder");
+        let target = Path::new(to).join(entry.path().strip_prefix(from).expect("below the folder"));
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(target).expect("a folder");
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
