@@ -41,7 +41,12 @@ fn protocols() -> io::Result<()> {
 /// The commit that this binary was built from, for a bundle's provenance.
 fn revision() -> String {
     println!("cargo:rerun-if-changed=../.git/HEAD");
-    let output = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let output = std::process::Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .output();
     let text = output.ok().filter(|output| output.status.success());
-    text.map_or_else(|| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    text.map_or_else(
+        || "unknown".into(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

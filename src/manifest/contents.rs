@@ -94,7 +94,8 @@ impl Maps {
     /// Never for a [`Manifest`](super::Manifest)'s: its quantiles were checked when it was made.
     pub fn calibration(&self) -> MapCalibration {
         let checked = |quantiles: Quantiles| {
-            maps::Quantiles::try_new(quantiles.a, quantiles.b).expect("a manifest's quantiles ascend")
+            maps::Quantiles::try_new(quantiles.a, quantiles.b)
+                .expect("a manifest's quantiles ascend")
         };
         MapCalibration {
             structural: checked(self.structural),

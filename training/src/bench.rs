@@ -64,11 +64,17 @@ pub struct TrainSpeed {
 /// # Errors
 /// When the images cannot be written or read.
 pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
-    ensure!(bench.steps > 0 && bench.batch > 0, "steps and batch must be at least 1");
+    ensure!(
+        bench.steps > 0 && bench.batch > 0,
+        "steps and batch must be at least 1"
+    );
     let folder = tempfile::tempdir()?;
     let mut task = task(bench, folder.path(), device)?;
     let learned = task.learned();
-    let mut optimiser = Adam::new(learned.iter().map(|(name, tensor)| (name.clone(), tensor)), 1e-5);
+    let mut optimiser = Adam::new(
+        learned.iter().map(|(name, tensor)| (name.clone(), tensor)),
+        1e-5,
+    );
     let mut step = |number| -> Result<f64> {
         let started = Instant::now();
         let losses = {
@@ -82,10 +88,16 @@ pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
     };
     // One epoch decodes every image and, where it is kept, meets every image's teacher features.
     let warm_up = IMAGES.div_ceil(bench.batch as u64).max(2);
-    for number in 0..if bench.teacher_cache_mib > 0 { warm_up } else { 2 } {
+    for number in 0..if bench.teacher_cache_mib > 0 {
+        warm_up
+    } else {
+        2
+    } {
         step(number)?;
     }
-    let mut seconds = (0..bench.steps).map(&mut step).collect::<Result<Vec<f64>>>()?;
+    let mut seconds = (0..bench.steps)
+        .map(&mut step)
+        .collect::<Result<Vec<f64>>>()?;
     let waited = task.waited().as_secs_f64();
     let total: f64 = seconds.iter().sum();
     seconds.sort_by(f64::total_cmp);
@@ -117,8 +129,10 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         padded_teacher: true,
     };
     tch::manual_seed(0);
-    let net = Net::new("teacher", bench.preset.teacher(true), device).channels_last(bench.channels_last);
-    let column = |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
+    let net =
+        Net::new("teacher", bench.preset.teacher(true), device).channels_last(bench.channels_last);
+    let column =
+        |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
     let student = Student::new(&architecture, bench.channels_last, device);
     // Nothing is kept decoded, so that every step pays for its image as the first epoch does.
     let frames = Arc::new(Frames::new(paths, side, 0));
@@ -127,14 +141,25 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         depth: 2 * bench.batch.max(4),
     };
     let data = Data {
-        train: Loader::new(&frames, Order::shuffled(0, IMAGES as usize), 0..u64::MAX, ahead),
+        train: Loader::new(
+            &frames,
+            Order::shuffled(0, IMAGES as usize),
+            0..u64::MAX,
+            ahead,
+        ),
         train_images: IMAGES as usize,
         validation: Vec::new(),
         batch: bench.batch,
         cache_bytes: bench.teacher_cache_mib << 20,
     };
     let teacher = Teacher::new(net, &column(0.0), &column(1.0));
-    Ok(StudentTraining::new(teacher, student, data, LossWeights::default(), device))
+    Ok(StudentTraining::new(
+        teacher,
+        student,
+        data,
+        LossWeights::default(),
+        device,
+    ))
 }
 
 /// The largest resident set so far, as Linux counts it; 0 where `/proc` does not say.

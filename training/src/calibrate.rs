@@ -1,19 +1,159 @@
 //! Calibration: what a trained student says of good parts, and the threshold that follows from it.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use inspectd::maps::{MapCalibration, Quantiles, image_score};
 use inspectd::score;
 use serde::{Deserialize, Serialize};
-use tch::Device;
+use tch::{Device, Tensor};
 
 use crate::dataset::loader::Loaded;
-use crate::fit::checkpoint::host;
+use crate::fit::checkpoint::{Checkpoint, host};
 use crate::network::net::Mode;
 use crate::network::student::{Maps, Student, Teacher, maps};
 use crate::pixels;
 
 /// Lower and upper quantile that a map is normalised by (eq. 9).
 const QUANTILES: [f64; 2] = [0.9, 0.995];
+
+/// The share of the mean spread that is added to every cell's own: a cell in which the training images
+/// hardly differ must not turn a little noise into an anomaly.
+const SPREAD_FLOOR: f32 = 0.25;
+
+/// What the maps are normalised by, cell by cell, where parts lie at the same place in every image: a
+/// cell whose features are hard to predict no longer hides an anomaly elsewhere. Not in the paper.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocationNormalisation {
+    /// Of `A_s`.
+    pub structural: CellStatistics,
+    /// Of `A_g`.
+    pub logical: CellStatistics,
+}
+
+/// Mean and spread of every cell of a map over the training images, `[side * side]` each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellStatistics {
+    /// The mean.
+    pub mean: Vec<f32>,
+    /// The standard deviation and a floor, above 0.
+    pub spread: Vec<f32>,
+}
+
+/// [`LocationNormalisation`] in the making, in constant memory.
+#[derive(Debug, Default)]
+pub struct LocationStatistics {
+    count: f64,
+    structural: Vec<[f64; 2]>,
+    logical: Vec<[f64; 2]>,
+}
+
+impl LocationStatistics {
+    /// Adds the maps of one image (Welford 1962).
+    pub fn add(&mut self, maps: &ImageMaps) {
+        self.count += 1.0;
+        for (cells, map) in [
+            (&mut self.structural, &maps.structural),
+            (&mut self.logical, &maps.logical),
+        ] {
+            cells.resize(map.len(), [0.0; 2]);
+            for ([mean, squares], &value) in cells.iter_mut().zip(map) {
+                let delta = f64::from(value) - *mean;
+                *mean += delta / self.count;
+                *squares += delta * (f64::from(value) - *mean);
+            }
+        }
+    }
+
+    /// What there is so far.
+    pub fn finish(&self) -> LocationNormalisation {
+        let of = |cells: &[[f64; 2]]| {
+            let deviations: Vec<f32> = cells
+                .iter()
+                .map(|[_, squares]| (squares / self.count).sqrt() as f32)
+                .collect();
+            let floor = SPREAD_FLOOR * deviations.iter().sum::<f32>() / deviations.len() as f32;
+            CellStatistics {
+                mean: cells.iter().map(|[mean, _]| *mean as f32).collect(),
+                // A map that never changes is left as it is, less its mean.
+                spread: deviations
+                    .iter()
+                    .map(|deviation| if floor > 0.0 { deviation + floor } else { 1.0 })
+                    .collect(),
+            }
+        };
+        LocationNormalisation {
+            structural: of(&self.structural),
+            logical: of(&self.logical),
+        }
+    }
+}
+
+impl LocationNormalisation {
+    /// `maps` less each cell's mean, over its spread.
+    #[must_use]
+    pub fn apply(&self, maps: &ImageMaps) -> ImageMaps {
+        let of = |map: &[f32], cells: &CellStatistics| {
+            let statistics = cells.mean.iter().zip(&cells.spread);
+            map.iter()
+                .zip(statistics)
+                .map(|(value, (mean, spread))| (value - mean) / spread)
+                .collect()
+        };
+        ImageMaps {
+            structural: of(&maps.structural, &self.structural),
+            logical: of(&maps.logical, &self.logical),
+            size: maps.size,
+        }
+    }
+
+    /// The four tensors with their names in the run's `location.safetensors`.
+    fn parts(&self) -> [(&'static str, &Vec<f32>); 4] {
+        [
+            ("structural.mean", &self.structural.mean),
+            ("structural.spread", &self.structural.spread),
+            ("logical.mean", &self.logical.mean),
+            ("logical.spread", &self.logical.spread),
+        ]
+    }
+
+    /// Writes it to `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut checkpoint = Checkpoint::default();
+        for (name, values) in self.parts() {
+            checkpoint.insert(name, &Tensor::from_slice(values));
+        }
+        checkpoint.save(path)
+    }
+
+    /// Reads it from `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is another one.
+    pub fn load(path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::load(path)?;
+        let take = |name: &str| -> Result<Vec<f32>> {
+            let tensor = checkpoint
+                .tensors
+                .get(name)
+                .with_context(|| format!("{}: no {name}", path.display()))?;
+            Ok(host(tensor))
+        };
+        let of = |map: &str| -> Result<CellStatistics> {
+            Ok(CellStatistics {
+                mean: take(&format!("{map}.mean"))?,
+                spread: take(&format!("{map}.spread"))?,
+            })
+        };
+        Ok(Self {
+            structural: of("structural")?,
+            logical: of("logical")?,
+        })
+    }
+}
 
 /// The two maps of one image, `[side * side]` each, with the size that the image had before resizing.
 #[derive(Clone, Debug)]
@@ -27,8 +167,16 @@ pub struct ImageMaps {
 }
 
 /// The maps that libtorch makes of one image, in f32.
-pub fn image_maps(teacher: &Teacher, student: &Student, image: &Loaded, device: Device) -> ImageMaps {
-    let Maps { structural, logical } = tch::no_grad(|| {
+pub fn image_maps(
+    teacher: &Teacher,
+    student: &Student,
+    image: &Loaded,
+    device: Device,
+) -> ImageMaps {
+    let Maps {
+        structural,
+        logical,
+    } = tch::no_grad(|| {
         let x = pixels::input(&[image.frame.as_ref()], device);
         maps(&teacher.forward(&x), &student.forward(&x, Mode::Evaluate))
     });
@@ -57,9 +205,15 @@ impl Calibration {
     /// # Errors
     /// When there are none, or a map is not finite or all the same.
     pub fn measure(validation: &[ImageMaps]) -> Result<Self> {
-        ensure!(!validation.is_empty(), "calibration needs validation images, there are none");
+        ensure!(
+            !validation.is_empty(),
+            "calibration needs validation images, there are none"
+        );
         let quantiles = |map: fn(&ImageMaps) -> &Vec<f32>| {
-            let mut pixels: Vec<f32> = validation.iter().flat_map(|maps| map(maps).iter().copied()).collect();
+            let mut pixels: Vec<f32> = validation
+                .iter()
+                .flat_map(|maps| map(maps).iter().copied())
+                .collect();
             QUANTILES.map(|q| score::quantile(&mut pixels, q) as f32)
         };
         let mut calibration = Self {
@@ -68,7 +222,10 @@ impl Calibration {
             scores: Vec::new(),
         };
         let maps = calibration.maps()?;
-        calibration.scores = validation.iter().map(|image| score_of(image, &maps)).collect();
+        calibration.scores = validation
+            .iter()
+            .map(|image| score_of(image, &maps))
+            .collect();
         calibration.scores.sort_by(f64::total_cmp);
         Ok(calibration)
     }
@@ -89,5 +246,62 @@ impl Calibration {
 /// The score of one image.
 pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
     let side = image.structural.len().isqrt();
-    f64::from(image_score(&image.structural, &image.logical, side, calibration, image.size.0, image.size.1).score)
+    f64::from(
+        image_score(
+            &image.structural,
+            &image.logical,
+            side,
+            calibration,
+            image.size.0,
+            image.size.1,
+        )
+        .score,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn maps(structural: [f32; 2], logical: [f32; 2]) -> ImageMaps {
+        ImageMaps {
+            structural: structural.to_vec(),
+            logical: logical.to_vec(),
+            size: (2, 1),
+        }
+    }
+
+    #[test]
+    fn a_cell_is_normalised_by_its_own_mean_and_spread() {
+        let mut statistics = LocationStatistics::default();
+        statistics.add(&maps([1.0, 5.0], [2.0, 2.0]));
+        statistics.add(&maps([3.0, 5.0], [2.0, 2.0]));
+        let location = statistics.finish();
+        // Deviations 1 and 0, and a quarter of their mean as the floor.
+        assert_eq!(location.structural.mean, [2.0, 5.0]);
+        assert_eq!(location.structural.spread, [1.125, 0.125]);
+        let applied = location.apply(&maps([4.25, 5.25], [2.0, 3.0]));
+        assert_eq!(applied.structural, [2.0, 2.0]);
+        // Nothing ever differed: the map is kept, less its mean.
+        assert_eq!(applied.logical, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn calibration_is_exact_and_refuses_maps_without_range() {
+        let ramp: Vec<f32> = (0..=1000).map(|i| i as f32).collect();
+        let squared = ImageMaps {
+            structural: ramp[..900].to_vec(),
+            logical: ramp[..900].to_vec(),
+            size: (30, 30),
+        };
+        let calibration = Calibration::measure(&[squared]).expect("the maps have a range");
+        // Position 0.9 * 899 between two whole numbers, as torch.quantile interpolates.
+        assert!(
+            (calibration.structural[0] - 809.1).abs() < 1e-4,
+            "{:?}",
+            calibration.structural
+        );
+        assert!(Calibration::measure(&[]).is_err());
+        assert!(Calibration::measure(&[maps([1.0, 1.0], [1.0, 1.0])]).is_err());
+    }
 }

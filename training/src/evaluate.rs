@@ -64,21 +64,44 @@ pub struct TypeResult {
 /// # Errors
 /// When an image cannot be read, the bundle does not run, or the dataset has no good or no anomalous
 /// test image.
-pub fn evaluate(bundle: &Bundle, dataset: &Dataset, options: &EngineOptions, mut progress: impl FnMut(u64)) -> Result<Evaluation> {
+pub fn evaluate(
+    bundle: &Bundle,
+    dataset: &Dataset,
+    options: &EngineOptions,
+    mut progress: impl FnMut(u64),
+) -> Result<Evaluation> {
     let mut engine = Engine::load(bundle, options)?;
     let contents = bundle.manifest();
     let calibration = contents.maps.calibration();
-    ensure!(!dataset.test.is_empty(), "{}: no test images", dataset.root.display());
+    ensure!(
+        !dataset.test.is_empty(),
+        "{}: no test images",
+        dataset.root.display()
+    );
     let paths: Vec<PathBuf> = dataset.test.iter().map(|item| item.path.clone()).collect();
     let (order, end) = (Order::in_turn(paths.len()), paths.len() as u64);
     let frames = Arc::new(Frames::new(paths, contents.input.width, 0));
-    let ahead = Prefetch { workers: 1, depth: 4 };
+    let ahead = Prefetch {
+        workers: 1,
+        depth: 4,
+    };
     let mut scores = Vec::with_capacity(dataset.test.len());
-    for (item, loaded) in dataset.test.iter().zip(Loader::new(&frames, order, 0..end, ahead)) {
+    for (item, loaded) in dataset
+        .test
+        .iter()
+        .zip(Loader::new(&frames, order, 0..end, ahead))
+    {
         let loaded = loaded?;
         let maps = engine.run(&[loaded.frame.as_ref()])?;
         let (width, height) = loaded.size;
-        let score = image_score(&maps.structural, &maps.logical, maps.width, &calibration, width, height);
+        let score = image_score(
+            &maps.structural,
+            &maps.logical,
+            maps.width,
+            &calibration,
+            width,
+            height,
+        );
         scores.push(scored(item, dataset, f64::from(score.score)));
         progress(scores.len() as u64);
     }
@@ -87,7 +110,11 @@ pub fn evaluate(bundle: &Bundle, dataset: &Dataset, options: &EngineOptions, mut
 
 fn scored(item: &TestItem, dataset: &Dataset, score: f64) -> Scored {
     Scored {
-        image: item.path.strip_prefix(&dataset.root).unwrap_or(&item.path).to_owned(),
+        image: item
+            .path
+            .strip_prefix(&dataset.root)
+            .unwrap_or(&item.path)
+            .to_owned(),
         kind: match &item.kind {
             Kind::Good => GOOD.to_owned(),
             Kind::Anomalous { type_name, .. } => type_name.clone(),
@@ -107,19 +134,30 @@ fn summarise(bundle: &Bundle, scores: Vec<Scored>) -> Result<Evaluation> {
     let result = |anomalous: &[f64]| -> Result<TypeResult> {
         Ok(TypeResult {
             images: anomalous.len(),
-            auroc: auroc(&good, anomalous).context("the dataset's test images need good and anomalous ones, and finite scores")?,
+            auroc: auroc(&good, anomalous).context(
+                "the dataset's test images need good and anomalous ones, and finite scores",
+            )?,
         })
     };
     let mut types = BTreeMap::new();
     for scored in scores.iter().filter(|scored| scored.kind != GOOD) {
         if !types.contains_key(&scored.kind) {
-            types.insert(scored.kind.clone(), result(&of(&|kind| kind == scored.kind))?);
+            types.insert(
+                scored.kind.clone(),
+                result(&of(&|kind| kind == scored.kind))?,
+            );
         }
     }
     let threshold = f64::from(contents.threshold.value);
-    let above = |scores: &[f64]| scores.iter().filter(|score| **score > threshold).count() as f64 / scores.len() as f64;
+    let above = |scores: &[f64]| {
+        scores.iter().filter(|score| **score > threshold).count() as f64 / scores.len() as f64
+    };
     Ok(Evaluation {
-        bundle: [contents.name.clone(), contents.version.clone(), contents.graph.sha256.clone()],
+        bundle: [
+            contents.name.clone(),
+            contents.version.clone(),
+            contents.graph.sha256.clone(),
+        ],
         good: good.len(),
         all: result(&anomalous)?,
         mean_auroc: types.values().map(|result| result.auroc).sum::<f64>() / types.len() as f64,
@@ -138,9 +176,15 @@ impl Evaluation {
     pub fn table(&self) -> String {
         let mut text = format!("{:<28} {:>7} {:>8}\n", "type", "images", "AUROC");
         let mut row = |name: &str, result: &TypeResult| {
-            let _ = writeln!(text, "{name:<28} {:>7} {:>8.4}", result.images, result.auroc);
+            let _ = writeln!(
+                text,
+                "{name:<28} {:>7} {:>8.4}",
+                result.images, result.auroc
+            );
         };
-        self.types.iter().for_each(|(name, result)| row(name, result));
+        self.types
+            .iter()
+            .for_each(|(name, result)| row(name, result));
         row("all anomalous images", &self.all);
         let _ = write!(
             text,

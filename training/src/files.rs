@@ -11,7 +11,10 @@ use tempfile::NamedTempFile;
 /// # Errors
 /// When anything of this fails; what was at `path` is then still there and the temporary file is not.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let attempt = || -> Result<()> {
         fs::create_dir_all(folder)?;
         let part = NamedTempFile::with_suffix_in(".part", folder)?.into_temp_path();

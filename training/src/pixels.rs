@@ -18,12 +18,20 @@ pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
             Tensor::from_slice(frame.rgb()).reshape(shape)
         })
         .collect();
-    Tensor::stack(&images, 0).to_device(device).permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0
+    Tensor::stack(&images, 0)
+        .to_device(device)
+        .permute([0, 3, 1, 2])
+        .to_kind(Kind::Float)
+        / 255.0
 }
 
 /// Values in [0, 1] less ImageNet's means over its deviations.
 pub fn normalise(unit: &Tensor) -> Tensor {
-    let column = |values: &[f32; 3]| Tensor::from_slice(values).reshape([1, 3, 1, 1]).to_device(unit.device());
+    let column = |values: &[f32; 3]| {
+        Tensor::from_slice(values)
+            .reshape([1, 3, 1, 1])
+            .to_device(unit.device())
+    };
     (unit - column(&MEAN)) / column(&STD)
 }
 
@@ -34,7 +42,9 @@ pub fn input(frames: &[&Frame], device: Device) -> Tensor {
 
 /// The luma (ITU-R BT.601) of `unit` [N, 3, H, W] in all three channels.
 pub fn grey(unit: &Tensor) -> Tensor {
-    let luma = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114]).reshape([1, 3, 1, 1]).to_device(unit.device());
+    let luma = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114])
+        .reshape([1, 3, 1, 1])
+        .to_device(unit.device());
     let grey = (unit * luma).sum_dim_intlist([1].as_slice(), true, Kind::Float);
     grey.expand_as(unit)
 }

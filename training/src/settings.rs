@@ -15,12 +15,17 @@ use crate::files;
 /// # Errors
 /// When the file cannot be read or has an unknown key or a value of the wrong type; file and key are
 /// named.
-pub fn layered<S: Default + Serialize + DeserializeOwned>(file: Option<&Path>, flags: &impl Serialize) -> Result<S> {
+pub fn layered<S: Default + Serialize + DeserializeOwned>(
+    file: Option<&Path>,
+    flags: &impl Serialize,
+) -> Result<S> {
     let mut table = Table::try_from(S::default())?;
     if let Some(file) = file {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
         // Parsed on its own first, so that the error points into the file.
-        toml::from_str::<S>(&text).with_context(|| format!("{} is not a settings file", file.display()))?;
+        toml::from_str::<S>(&text)
+            .with_context(|| format!("{} is not a settings file", file.display()))?;
         table.extend(toml::from_str::<Table>(&text)?);
     }
     table.extend(Table::try_from(flags)?);
@@ -31,8 +36,14 @@ pub fn layered<S: Default + Serialize + DeserializeOwned>(file: Option<&Path>, f
 ///
 /// # Errors
 /// When `path` cannot be read.
-pub fn saved<S: Default + Serialize + DeserializeOwned>(path: &Path, flags: &impl Serialize) -> Result<(S, S)> {
-    Ok((layered(Some(path), &Table::new())?, layered(Some(path), flags)?))
+pub fn saved<S: Default + Serialize + DeserializeOwned>(
+    path: &Path,
+    flags: &impl Serialize,
+) -> Result<(S, S)> {
+    Ok((
+        layered(Some(path), &Table::new())?,
+        layered(Some(path), flags)?,
+    ))
 }
 
 /// Writes `settings` to `path`.
@@ -50,11 +61,20 @@ pub fn save(settings: &impl Serialize, path: &Path) -> Result<()> {
 /// When another key differs; every such key is named with both values.
 pub fn check_resumable<S: Serialize>(saved: &S, asked: &S, free: &[&str]) -> Result<()> {
     let (saved, asked) = (Table::try_from(saved)?, Table::try_from(asked)?);
-    let keys = saved.keys().chain(asked.keys().filter(|key| !saved.contains_key(*key)));
-    let show = |value: Option<&toml::Value>| value.map_or_else(|| "unset".into(), toml::Value::to_string);
+    let keys = saved
+        .keys()
+        .chain(asked.keys().filter(|key| !saved.contains_key(*key)));
+    let show =
+        |value: Option<&toml::Value>| value.map_or_else(|| "unset".into(), toml::Value::to_string);
     let differences: Vec<String> = keys
         .filter(|key| saved.get(*key) != asked.get(*key) && !free.contains(&key.as_str()))
-        .map(|key| format!("{key} = {} (the run has {})", show(asked.get(key)), show(saved.get(key))))
+        .map(|key| {
+            format!(
+                "{key} = {} (the run has {})",
+                show(asked.get(key)),
+                show(saved.get(key))
+            )
+        })
         .collect();
     if differences.is_empty() {
         return Ok(());

@@ -118,6 +118,9 @@ pub struct AdamTensors<'a> {
 
 /// One step of Adam (betas 0.9 and 0.999, eps 1e-8) with L2 added to the gradient, as
 /// `torch.optim.Adam` does it.
+///
+/// # Panics
+/// When the lists are not of one length.
 pub fn adam_step(tensors: &AdamTensors<'_>, lr: f64, weight_decay: f64) {
     let pointers = |list: &[Tensor]| list.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
     let count = tensors.weights.len();
@@ -125,7 +128,10 @@ pub fn adam_step(tensors: &AdamTensors<'_>, lr: f64, weight_decay: f64) {
     let (means, squares) = (pointers(tensors.means), pointers(tensors.squares));
     let steps = pointers(tensors.steps);
     let lists = [&gradients, &means, &squares, &steps];
-    assert!(lists.iter().all(|list| list.len() == count), "one of each a weight");
+    assert!(
+        lists.iter().all(|list| list.len() == count),
+        "one of each a weight"
+    );
     // SAFETY: the five lists hold `count` pointers to tensors that live through the call; the shim
     // takes them by shared handle, as every ATen call does, and changes storages only.
     expect_success(unsafe {

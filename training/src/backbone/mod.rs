@@ -12,7 +12,9 @@ pub use squeezenet::SqueezeNet;
 pub use wide_resnet::WideResNet101;
 
 /// The backbones that can be distilled, by torchvision's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
 pub enum Kind {
     /// The paper's; stages `layer2` and `layer3` (512 and 1024 channels, 1/8 and 1/16 of the side).
     #[value(name = "wide_resnet101_2")]
@@ -62,7 +64,10 @@ pub(super) struct Source<'a>(pub(super) &'a BTreeMap<String, Tensor>);
 
 impl Source<'_> {
     pub(super) fn take(&self, name: &str, expected: &[i64]) -> Result<Tensor, BackboneError> {
-        let tensor = self.0.get(name).ok_or_else(|| BackboneError::Missing(name.into()))?;
+        let tensor = self
+            .0
+            .get(name)
+            .ok_or_else(|| BackboneError::Missing(name.into()))?;
         let actual = tensor.size();
         if actual == expected {
             return Ok(tensor.shallow_clone());

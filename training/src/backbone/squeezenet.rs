@@ -64,7 +64,8 @@ impl Conv {
 
     fn relu(&self, x: &Tensor, stride: i64, padding: i64) -> Tensor {
         let (stride, padding) = ([stride; 2], [padding; 2]);
-        x.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1).relu_()
+        x.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)
+            .relu_()
     }
 }
 
@@ -73,7 +74,8 @@ impl Fire {
         source: &Source<'_>,
         (number, input, squeezed, expanded): (usize, i64, i64, i64),
     ) -> Result<Self, BackboneError> {
-        let load = |part: &str, shape| Conv::load(source, &format!("features.{number}.{part}"), shape);
+        let load =
+            |part: &str, shape| Conv::load(source, &format!("features.{number}.{part}"), shape);
         Ok(Self {
             number,
             squeeze: load("squeeze", [squeezed, input, 1, 1])?,
@@ -84,7 +86,13 @@ impl Fire {
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let squeezed = self.squeeze.relu(x, 1, 0);
-        Tensor::cat(&[self.expand1x1.relu(&squeezed, 1, 0), self.expand3x3.relu(&squeezed, 1, 1)], 1)
+        Tensor::cat(
+            &[
+                self.expand1x1.relu(&squeezed, 1, 0),
+                self.expand3x3.relu(&squeezed, 1, 1),
+            ],
+            1,
+        )
     }
 }
 
@@ -97,7 +105,10 @@ impl SqueezeNet {
     pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
         Ok(Self {
             stem: Conv::load(source, "features.0", [96, 3, 7, 7])?,
-            fires: FIRES.iter().map(|&fire| Fire::load(source, fire)).collect::<Result<_, _>>()?,
+            fires: FIRES
+                .iter()
+                .map(|&fire| Fire::load(source, fire))
+                .collect::<Result<_, _>>()?,
             classifier: Conv::load(source, "classifier.1", [1000, 512, 1, 1])?,
         })
     }
@@ -108,7 +119,11 @@ impl SqueezeNet {
         let mut features = Vec::with_capacity(FIRES.len());
         for fire in self.fires.iter().take_while(|fire| fire.number <= last) {
             let out = fire.forward(&x);
-            x = if POOLED_AFTER.contains(&fire.number) { pool(&out) } else { out.shallow_clone() };
+            x = if POOLED_AFTER.contains(&fire.number) {
+                pool(&out)
+            } else {
+                out.shallow_clone()
+            };
             features.push((fire.number, out));
         }
         features

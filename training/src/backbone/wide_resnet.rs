@@ -58,13 +58,24 @@ impl Conv {
 
 impl Block {
     /// Block `name` of `input` channels, `width` inside, `2 * width` out; the stride is conv2's.
-    fn load(source: &Source<'_>, name: &str, [input, width]: [i64; 2], stride: i64) -> Result<Self, BackboneError> {
+    fn load(
+        source: &Source<'_>,
+        name: &str,
+        [input, width]: [i64; 2],
+        stride: i64,
+    ) -> Result<Self, BackboneError> {
         let output = 2 * width;
         let load = |conv: &str, norm: &str, shape, stride| {
-            Conv::load(source, (&format!("{name}.{conv}"), &format!("{name}.{norm}")), shape, stride)
+            Conv::load(
+                source,
+                (&format!("{name}.{conv}"), &format!("{name}.{norm}")),
+                shape,
+                stride,
+            )
         };
         let changes = input != output || stride != 1;
-        let downsample = changes.then(|| load("downsample.0", "downsample.1", [output, input, 1], stride));
+        let downsample =
+            changes.then(|| load("downsample.0", "downsample.1", [output, input, 1], stride));
         Ok(Self {
             conv1: load("conv1", "bn1", [width, input, 1], 1)?,
             conv2: load("conv2", "bn2", [width, width, 3], stride)?,
@@ -75,7 +86,10 @@ impl Block {
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let inner = self.conv2.apply(&self.conv1.apply(x).relu_()).relu_();
-        let skipped = self.downsample.as_ref().map_or_else(|| x.shallow_clone(), |conv| conv.apply(x));
+        let skipped = self
+            .downsample
+            .as_ref()
+            .map_or_else(|| x.shallow_clone(), |conv| conv.apply(x));
         (self.conv3.apply(&inner) + skipped).relu_()
     }
 }
@@ -102,8 +116,16 @@ impl WideResNet101 {
     }
 
     pub(super) fn stages(&self, x: &Tensor) -> [Tensor; 2] {
-        let stem = self.stem.apply(x).relu_().max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
-        let run = |x: &Tensor, layer: &[Block]| layer.iter().fold(x.shallow_clone(), |x, block| block.forward(&x));
+        let stem = self
+            .stem
+            .apply(x)
+            .relu_()
+            .max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
+        let run = |x: &Tensor, layer: &[Block]| {
+            layer
+                .iter()
+                .fold(x.shallow_clone(), |x, block| block.forward(&x))
+        };
         let layer1 = run(&stem, &self.layers[0]);
         let layer2 = run(&layer1, &self.layers[1]);
         let layer3 = run(&layer2, &self.layers[2]);

@@ -40,7 +40,10 @@ impl Evaluate {
         let dataset = dataset::open(&self.dataset, self.category.as_deref(), self.layout, 0)?;
         let mut options = EngineOptions::default();
         if let Some(device_id) = self.cuda {
-            options.provider = Provider::Cuda { device_id, tf32: false };
+            options.provider = Provider::Cuda {
+                device_id,
+                tf32: false,
+            };
         }
         let mut progress = Progress::new("scoring", dataset.test.len() as u64, 0);
         let evaluation = evaluate(&bundle, &dataset, &options, |done| progress.set(done, ""))?;

@@ -35,7 +35,11 @@ impl Export {
             version: self.model_version,
             created: now.parse().context("chrono writes RFC 3339")?,
         };
-        let mut progress = Progress::new("comparing with libtorch", crate::export::parity::IMAGES as u64, 0);
+        let mut progress = Progress::new(
+            "comparing with libtorch",
+            crate::export::parity::IMAGES as u64,
+            0,
+        );
         let bundle = export(&run, label, &self.out, |done, _| progress.set(done, ""))?;
         progress.finish();
         let contents = bundle.manifest();

@@ -78,15 +78,27 @@ impl Compute {
             tch::set_num_threads(i32::from(threads));
         }
         let cuda = self.device != "cpu" && crate::torch::open_cuda();
-        let index = self.device.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or("0"));
+        let index = self
+            .device
+            .strip_prefix("cuda")
+            .map(|rest| rest.strip_prefix(':').unwrap_or("0"));
         match (self.device.as_str(), index) {
             ("cpu", _) => Ok(Device::Cpu),
             ("auto", _) => Ok(Device::cuda_if_available()),
             (asked, Some(index)) => {
-                let index: usize = index.parse().with_context(|| format!("device {asked}: allowed are auto, cpu, cuda and cuda:N"))?;
-                ensure!(cuda, "device {asked}: no CUDA device; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH", crate::torch::VERSION);
+                let index: usize = index.parse().with_context(|| {
+                    format!("device {asked}: allowed are auto, cpu, cuda and cuda:N")
+                })?;
+                ensure!(
+                    cuda,
+                    "device {asked}: no CUDA device; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
+                    crate::torch::VERSION
+                );
                 let count = tch::Cuda::device_count();
-                ensure!((index as i64) < count, "device {asked}: there are {count} CUDA devices");
+                ensure!(
+                    (index as i64) < count,
+                    "device {asked}: there are {count} CUDA devices"
+                );
                 Ok(Device::Cuda(index))
             }
             (asked, None) => bail!("device {asked}: allowed are auto, cpu, cuda and cuda:N"),
@@ -112,7 +124,9 @@ fn ended(outcome: Outcome, resume: &str) -> ExitCode {
     match outcome {
         Outcome::Finished => ExitCode::SUCCESS,
         Outcome::StoppedEarly => {
-            eprintln!("stopped early: the validation loss no longer falls; the best weights are kept");
+            eprintln!(
+                "stopped early: the validation loss no longer falls; the best weights are kept"
+            );
             ExitCode::SUCCESS
         }
         Outcome::Interrupted => {

@@ -51,10 +51,19 @@ impl Synth {
         };
         let progress = Mutex::new(None);
         let summary = synth::write(&options, &self.out, |done, total| {
-            let mut progress = progress.lock().expect("nothing panics while it holds the bar");
-            progress.get_or_insert_with(|| Progress::new("rendering", total, 0)).set(done, "");
+            let mut progress = progress
+                .lock()
+                .expect("nothing panics while it holds the bar");
+            progress
+                .get_or_insert_with(|| Progress::new("rendering", total, 0))
+                .set(done, "");
         })?;
-        println!("{}: {} images, {} masks", summary.category.display(), summary.images, summary.channels);
+        println!(
+            "{}: {} images, {} masks",
+            summary.category.display(),
+            summary.images,
+            summary.channels
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

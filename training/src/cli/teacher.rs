@@ -61,18 +61,47 @@ impl Command {
         match self {
             Self::Distill(course) => {
                 let device = course.compute.device()?;
-                let settings = enrol(&course.out, course.config.as_deref(), &course.flags, course.resume)?;
+                let settings = enrol(
+                    &course.out,
+                    course.config.as_deref(),
+                    &course.flags,
+                    course.resume,
+                )?;
                 let outcome = distil(&course.out, settings, device, &*interrupts()?)?;
-                Ok(ended(outcome, &format!("mhkd teacher distill --out {} --resume", course.out.display())))
+                Ok(ended(
+                    outcome,
+                    &format!(
+                        "mhkd teacher distill --out {} --resume",
+                        course.out.display()
+                    ),
+                ))
             }
             Self::Pretrain(course) => {
                 let device = course.compute.device()?;
-                let settings = enrol(&course.out, course.config.as_deref(), &course.flags, course.resume)?;
+                let settings = enrol(
+                    &course.out,
+                    course.config.as_deref(),
+                    &course.flags,
+                    course.resume,
+                )?;
                 let outcome = pretrain(&course.out, settings, device, &*interrupts()?)?;
-                Ok(ended(outcome, &format!("mhkd teacher pretrain --out {} --resume", course.out.display())))
+                Ok(ended(
+                    outcome,
+                    &format!(
+                        "mhkd teacher pretrain --out {} --resume",
+                        course.out.display()
+                    ),
+                ))
             }
             Self::Import(command) => {
-                println!("{}", import(&command.checkpoint, (command.preset, !command.unpadded), &command.out)?);
+                println!(
+                    "{}",
+                    import(
+                        &command.checkpoint,
+                        (command.preset, !command.unpadded),
+                        &command.out
+                    )?
+                );
                 Ok(ExitCode::SUCCESS)
             }
         }

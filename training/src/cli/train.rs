@@ -35,10 +35,17 @@ impl Train {
         let run = if self.resume {
             Run::open(&self.out, &self.settings)?
         } else {
-            Run::create(&self.out, layered(self.config.as_deref(), &self.settings)?, device)?
+            Run::create(
+                &self.out,
+                layered(self.config.as_deref(), &self.settings)?,
+                device,
+            )?
         };
         println!("{}", run.summary(device));
         let outcome = run.train(device, &*interrupts()?)?;
-        Ok(ended(outcome, &format!("mhkd train --out {} --resume", self.out.display())))
+        Ok(ended(
+            outcome,
+            &format!("mhkd train --out {} --resume", self.out.display()),
+        ))
     }
 }

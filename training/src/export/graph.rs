@@ -13,6 +13,7 @@ use super::onnx::{
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use super::weights::{GraphError, TeacherNormalisation, Weights};
+use crate::calibrate::{CellStatistics, LocationNormalisation};
 
 /// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -49,6 +50,8 @@ pub struct Options {
     pub input: Input,
     /// How its weights are stored.
     pub weights: WeightType,
+    /// What the maps are normalised by, cell by cell; nothing where absent.
+    pub location: Option<LocationNormalisation>,
     /// Facts to write into the file, each key once.
     pub metadata: Vec<(String, String)>,
 }
@@ -68,8 +71,23 @@ pub fn build(
     let size = architecture.input_size.side();
     let image = input(&mut nodes, options.input);
     networks(&mut nodes, architecture, normalisation, &image)?;
-    difference(&mut nodes, "structural", "f_t", "f_s");
-    difference(&mut nodes, "logical", "f_g", "f_l");
+    let side = architecture.input_size.map_side();
+    let location = options.location.as_ref();
+    let of = |cells: fn(&LocationNormalisation) -> &CellStatistics| {
+        location.map(|location| (cells(location), side))
+    };
+    map(
+        &mut nodes,
+        "structural",
+        ["f_t", "f_s"],
+        of(|location| &location.structural),
+    );
+    map(
+        &mut nodes,
+        "logical",
+        ["f_g", "f_l"],
+        of(|location| &location.logical),
+    );
 
     let mut graph = nodes.into_graph();
     "mhkd".clone_into(&mut graph.name);
@@ -81,7 +99,7 @@ pub fn build(
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: "Anomaly maps of a frame by multilevel hierarchical knowledge distillation."
+        doc_string: "Anomaly maps of a frame by Multi-task Hybrid Knowledge Distillation."
             .to_owned(),
         graph: Some(graph),
         opset_import: vec![OperatorSetIdProto {
@@ -143,8 +161,30 @@ fn networks(
     network("gdecoder", &tables.logical, ("f_h", side / 4), "f_g")
 }
 
-/// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`.
-fn difference(nodes: &mut Nodes, map: &str, one: &str, other: &str) {
+/// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`; less each cell's mean
+/// and over its spread where those are given.
+fn map(nodes: &mut Nodes, map: &str, features: [&str; 2], cells: Option<(&CellStatistics, i64)>) {
+    let Some((cells, side)) = cells else {
+        return difference(nodes, map, map, features);
+    };
+    let raw = format!("{map}/raw");
+    difference(nodes, map, &raw, features);
+    let shape = [1, side, side];
+    let mean = nodes.constant(TensorProto::f32(
+        &format!("{map}/cell_mean"),
+        &shape,
+        &cells.mean,
+    ));
+    let spread = nodes.constant(TensorProto::f32(
+        &format!("{map}/cell_spread"),
+        &shape,
+        &cells.spread,
+    ));
+    let centred = nodes.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
+    nodes.add("Div", map, &[&centred, &spread], vec![]);
+}
+
+fn difference(nodes: &mut Nodes, map: &str, output: &str, [one, other]: [&str; 2]) {
     let difference = nodes.add("Sub", &format!("{map}/difference"), &[one, other], vec![]);
     let square = nodes.add(
         "Mul",
@@ -154,7 +194,12 @@ fn difference(nodes: &mut Nodes, map: &str, one: &str, other: &str) {
     );
     let channels = AttributeProto::ints("axes", &[1]);
     let without_them = AttributeProto::int("keepdims", 0);
-    nodes.add("ReduceMean", map, &[&square], vec![channels, without_them]);
+    nodes.add(
+        "ReduceMean",
+        output,
+        &[&square],
+        vec![channels, without_them],
+    );
 }
 
 fn input_info(input: Input, size: i64) -> ValueInfoProto {

@@ -39,7 +39,12 @@ pub struct Label {
 /// # Errors
 /// When the run is not over, the graph differs too much, or the bundle cannot be written. Nothing is
 /// written then.
-pub fn export(run: &Run, label: Label, out: &Path, progress: impl FnMut(u64, u64)) -> Result<Bundle> {
+pub fn export(
+    run: &Run,
+    label: Label,
+    out: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<Bundle> {
     let calibration = run.calibration()?;
     let (teacher, student) = run.networks(Device::Cpu)?;
     let graph = graph_of(run, &teacher, &student, &label)?;
@@ -66,7 +71,14 @@ pub fn export(run: &Run, label: Label, out: &Path, progress: impl FnMut(u64, u64
         parity: parity.into(),
     };
     let manifest = Manifest::try_new(contents).map_err(|faults| {
-        anyhow::anyhow!("the manifest would be refused: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        anyhow::anyhow!(
+            "the manifest would be refused: {}",
+            faults
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; ")
+        )
     })?;
     Ok(Bundle::write(out, manifest, graph)?)
 }
@@ -74,20 +86,29 @@ pub fn export(run: &Run, label: Label, out: &Path, progress: impl FnMut(u64, u64
 /// The serialised ONNX graph of the run's networks.
 fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> Result<Vec<u8>> {
     let named = teacher.net().tensors().chain(student.tensors());
-    let weights = Weights(named.map(|(name, tensor)| (name, (tensor.size(), host(tensor)))).collect());
+    let weights = Weights(
+        named
+            .map(|(name, tensor)| (name, (tensor.size(), host(tensor))))
+            .collect(),
+    );
     let normalisation = TeacherNormalisation {
         mean: host(&teacher.mean()),
         std: host(&teacher.std()),
     };
     let options = graph::Options {
+        location: run.location()?,
         metadata: vec![
             ("name".into(), label.name.clone()),
             ("version".into(), label.version.clone()),
-            ("preset".into(), run.origin.architecture.preset.name().into()),
+            (
+                "preset".into(),
+                run.origin.architecture.preset.name().into(),
+            ),
         ],
         ..graph::Options::default()
     };
-    let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options).context("the ONNX graph")?;
+    let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options)
+        .context("the ONNX graph")?;
     Ok(model.encode_to_vec())
 }
 

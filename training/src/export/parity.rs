@@ -36,7 +36,13 @@ pub struct Parity {
 ///
 /// # Errors
 /// When the graph does not load or its maps differ by more than [`TOLERANCE`].
-pub fn gate(graph: &[u8], run: &Run, teacher: &Teacher, student: &Student, mut progress: impl FnMut(u64, u64)) -> Result<Parity> {
+pub fn gate(
+    graph: &[u8],
+    run: &Run,
+    teacher: &Teacher,
+    student: &Student,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Parity> {
     let mut session = Session::load(graph, &EngineOptions::default())?;
     let mut parity = Parity {
         images: 0,
@@ -44,11 +50,25 @@ pub fn gate(graph: &[u8], run: &Run, teacher: &Teacher, student: &Student, mut p
         largest_relative: 0.0,
         onnxruntime_version: session.version().to_owned(),
     };
+    let location = run.location()?;
     for image in images(run)? {
-        let expected = image_maps(teacher, student, &image, Device::Cpu);
-        let (width, height) = (i64::from(image.frame.width()), i64::from(image.frame.height()));
-        let outputs = session.run(&[1, height, width, 3], Elements::U8(image.frame.rgb()), ["structural", "logical"])?;
-        for (actual, expected) in outputs.iter().zip([&expected.structural, &expected.logical]) {
+        let raw = image_maps(teacher, student, &image, Device::Cpu);
+        let expected = location
+            .as_ref()
+            .map_or_else(|| raw.clone(), |location| location.apply(&raw));
+        let (width, height) = (
+            i64::from(image.frame.width()),
+            i64::from(image.frame.height()),
+        );
+        let outputs = session.run(
+            &[1, height, width, 3],
+            Elements::U8(image.frame.rgb()),
+            ["structural", "logical"],
+        )?;
+        for (actual, expected) in outputs
+            .iter()
+            .zip([&expected.structural, &expected.logical])
+        {
             parity.add(&actual.elements, expected);
         }
         parity.images += 1;
@@ -65,10 +85,21 @@ pub fn gate(graph: &[u8], run: &Run, teacher: &Teacher, student: &Student, mut p
 
 impl Parity {
     fn add(&mut self, actual: &[f32], expected: &[f32]) {
-        let differences = actual.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs()));
+        let differences = actual
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| f64::from((a - b).abs()));
         // A map that is not a number must not pass: `max` would swallow it.
-        let largest = differences.fold(0.0, |largest: f64, next| if next.is_nan() { f64::INFINITY } else { largest.max(next) });
-        let scale = expected.iter().fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
+        let largest = differences.fold(0.0, |largest: f64, next| {
+            if next.is_nan() {
+                f64::INFINITY
+            } else {
+                largest.max(next)
+            }
+        });
+        let scale = expected
+            .iter()
+            .fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
         self.largest_absolute = self.largest_absolute.max(largest);
         self.largest_relative = self.largest_relative.max(largest / f64::from(scale));
     }
@@ -76,12 +107,22 @@ impl Parity {
 
 fn images(run: &Run) -> Result<Vec<Loaded>> {
     let dataset = run.dataset();
-    let paths: Vec<_> = dataset.validation.iter().chain(&dataset.train).take(IMAGES).cloned().collect();
+    let paths: Vec<_> = dataset
+        .validation
+        .iter()
+        .chain(&dataset.train)
+        .take(IMAGES)
+        .cloned()
+        .collect();
     let mut images = run.in_turn(&paths).collect::<Result<Vec<_>, _>>()?;
     let loaded = images.len();
     for index in loaded..IMAGES {
         let mut image = images[index - loaded].clone();
-        image.frame = Arc::new(if index < 2 * loaded { mirrored(&image.frame) } else { turned(&image.frame) });
+        image.frame = Arc::new(if index < 2 * loaded {
+            mirrored(&image.frame)
+        } else {
+            turned(&image.frame)
+        });
         images.push(image);
     }
     Ok(images)
@@ -98,6 +139,10 @@ fn mirrored(frame: &Frame) -> Frame {
 fn turned(frame: &Frame) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let pixel = |x: usize, y: usize| &frame.rgb()[3 * (y * width + x)..][..3];
-    let pixels = (0..width).flat_map(|x| (0..height).rev().flat_map(move |y| pixel(x, y).iter().copied()));
+    let pixels = (0..width).flat_map(|x| {
+        (0..height)
+            .rev()
+            .flat_map(move |y| pixel(x, y).iter().copied())
+    });
     Frame::new(frame.height(), frame.width(), pixels.collect()).expect("as many pixels as before")
 }

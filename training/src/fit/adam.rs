@@ -18,9 +18,14 @@ pub struct Adam {
 impl Adam {
     /// An optimiser of the named `weights`, all moments zero.
     pub fn new<'a>(weights: impl Iterator<Item = (String, &'a Tensor)>, weight_decay: f64) -> Self {
-        let (names, weights): (Vec<_>, Vec<_>) =
-            weights.map(|(name, tensor)| (name, tensor.shallow_clone())).unzip();
-        let zeros = |of: &[Tensor]| of.iter().map(|tensor| tensor.detach().zeros_like()).collect();
+        let (names, weights): (Vec<_>, Vec<_>) = weights
+            .map(|(name, tensor)| (name, tensor.shallow_clone()))
+            .unzip();
+        let zeros = |of: &[Tensor]| {
+            of.iter()
+                .map(|tensor| tensor.detach().zeros_like())
+                .collect()
+        };
         let count = |of: &Tensor| Tensor::zeros([] as [i64; 0], (Kind::Float, of.device()));
         Self {
             means: zeros(&weights),
@@ -54,7 +59,9 @@ impl Adam {
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let named = |part: &'static str, of: &[Tensor]| {
             let pairs = self.names.iter().zip(of);
-            pairs.map(|(name, tensor)| (format!("adam.{part}.{name}"), tensor.shallow_clone())).collect::<Vec<_>>()
+            pairs
+                .map(|(name, tensor)| (format!("adam.{part}.{name}"), tensor.shallow_clone()))
+                .collect::<Vec<_>>()
         };
         let mut state = named("mean", &self.means);
         state.extend(named("square", &self.squares));

@@ -37,7 +37,12 @@ impl View for Lazy {
 
     fn data(&self) -> Cow<'_, [u8]> {
         let values = host(&self.tensor);
-        Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        Cow::Owned(
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        )
     }
 
     fn data_len(&self) -> usize {
@@ -46,8 +51,16 @@ impl View for Lazy {
 }
 
 /// The values of `tensor` in row-major order, as f32, on the CPU.
+///
+/// # Panics
+/// Never: a flat f32 tensor on the CPU is a vector of f32.
 pub fn host(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().flatten(0, -1);
+    let flat = tensor
+        .detach()
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .flatten(0, -1);
     Vec::try_from(&flat).expect("a flat f32 tensor on the CPU is a vector of f32")
 }
 
@@ -58,7 +71,7 @@ impl Checkpoint {
     }
 
     /// Adds a word; its value is what it prints as.
-    pub fn say(&mut self, key: &str, value: impl ToString) {
+    pub fn say(&mut self, key: &str, value: &impl ToString) {
         self.words.insert(key.into(), value.to_string());
     }
 
@@ -69,7 +82,11 @@ impl Checkpoint {
     /// When the file cannot be written; the path is named.
     pub fn save(&self, path: &Path) -> Result<()> {
         let views = self.tensors.iter().map(|(name, tensor)| {
-            let shape = tensor.size().into_iter().map(|side| side as usize).collect();
+            let shape = tensor
+                .size()
+                .into_iter()
+                .map(|side| side as usize)
+                .collect();
             let tensor = tensor.shallow_clone();
             (name.as_str(), Lazy { shape, tensor })
         });
@@ -84,20 +101,29 @@ impl Checkpoint {
     /// # Errors
     /// When it is not there, not safetensors, cut short, or has a tensor that is not f32.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&bytes).with_context(|| format!("{}: not a checkpoint", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-        let words = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+        let words = metadata
+            .metadata()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         let mut tensors = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
             if view.dtype() != Dtype::F32 {
                 bail!("tensor `{name}` is {:?}, allowed is F32", view.dtype());
             }
             let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
-            tensors.insert(name.to_owned(), Tensor::from_data_size(view.data(), &shape, Kind::Float));
+            tensors.insert(
+                name.to_owned(),
+                Tensor::from_data_size(view.data(), &shape, Kind::Float),
+            );
         }
         Ok(Self { tensors, words })
     }
@@ -110,8 +136,12 @@ impl Checkpoint {
     where
         T::Err: std::fmt::Display,
     {
-        let text = self.words.get(key).with_context(|| format!("`{key}` is missing"))?;
-        text.parse().map_err(|error| anyhow::anyhow!("`{key}` = \"{text}\": {error}"))
+        let text = self
+            .words
+            .get(key)
+            .with_context(|| format!("`{key}` is missing"))?;
+        text.parse()
+            .map_err(|error| anyhow::anyhow!("`{key}` = \"{text}\": {error}"))
     }
 
     /// Copies the tensors called `names` into `targets`, which keep their device and layout.
@@ -120,9 +150,16 @@ impl Checkpoint {
     /// When one is missing or has another shape; it is named.
     pub fn restore<'a>(&self, targets: impl Iterator<Item = (String, &'a Tensor)>) -> Result<()> {
         for (name, target) in targets {
-            let source = self.tensors.get(&name).with_context(|| format!("tensor `{name}` is missing"))?;
+            let source = self
+                .tensors
+                .get(&name)
+                .with_context(|| format!("tensor `{name}` is missing"))?;
             if source.size() != target.size() {
-                bail!("tensor `{name}` has shape {:?}, allowed is {:?}", source.size(), target.size());
+                bail!(
+                    "tensor `{name}` has shape {:?}, allowed is {:?}",
+                    source.size(),
+                    target.size()
+                );
             }
             tch::no_grad(|| target.shallow_clone().copy_(source));
         }

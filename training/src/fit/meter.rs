@@ -38,9 +38,16 @@ impl Meter {
     }
 
     pub(super) fn add(&mut self, losses: &[Tensor]) {
-        let losses: Vec<Tensor> = losses.iter().map(|loss| loss.detach().to_kind(Kind::Float)).collect();
+        let losses: Vec<Tensor> = losses
+            .iter()
+            .map(|loss| loss.detach().to_kind(Kind::Float))
+            .collect();
         let losses = Tensor::stack(&losses, 0);
-        self.sum = Some(self.sum.take().map_or_else(|| losses.copy(), |sum| sum + &losses));
+        self.sum = Some(
+            self.sum
+                .take()
+                .map_or_else(|| losses.copy(), |sum| sum + &losses),
+        );
         self.steps += 1;
     }
 
@@ -53,7 +60,7 @@ impl Meter {
             losses: losses.iter().map(|loss| loss / self.steps as f64).collect(),
             steps: self.steps,
             rate: self.steps as f64 / elapsed,
-            wait_share: (waited - self.waited).as_secs_f64() / elapsed,
+            wait_share: waited.saturating_sub(self.waited).as_secs_f64() / elapsed,
         };
         *self = Self::new(waited);
         Some(reading)

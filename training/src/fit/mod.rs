@@ -131,7 +131,12 @@ struct Best {
 }
 
 impl<'a> Descent<'a> {
-    fn begin(task: &dyn Task, plan: &'a Plan, folder: &'a Path, from: Option<&Checkpoint>) -> Result<Self> {
+    fn begin(
+        task: &dyn Task,
+        plan: &'a Plan,
+        folder: &'a Path,
+        from: Option<&Checkpoint>,
+    ) -> Result<Self> {
         let learned = task.learned();
         let named = learned.iter().map(|(name, tensor)| (name.clone(), tensor));
         let optimiser = Adam::new(named.clone(), plan.weight_decay);
@@ -145,7 +150,12 @@ impl<'a> Descent<'a> {
             best.loss = checkpoint.word("best_loss")?;
             best.validations_since = checkpoint.word("validations_since")?;
             checkpoint.restore(named)?;
-            checkpoint.restore(optimiser.state().iter().map(|(name, tensor)| (name.clone(), tensor)))?;
+            checkpoint.restore(
+                optimiser
+                    .state()
+                    .iter()
+                    .map(|(name, tensor)| (name.clone(), tensor)),
+            )?;
         }
         crate::torch::allow_tf32(plan.tf32);
         Ok(Self {
@@ -167,7 +177,8 @@ impl<'a> Descent<'a> {
             task.forward(self.step)?
         };
         let total = losses.last().context("a task has at least one loss")?;
-        self.optimiser.step(total, self.plan.learning_rate(self.step));
+        self.optimiser
+            .step(total, self.plan.learning_rate(self.step));
         self.meter.add(&losses);
         self.step += 1;
         Ok(())
@@ -217,12 +228,17 @@ impl<'a> Descent<'a> {
 
     fn save(&self, task: &dyn Task, path: &Path) -> Result<()> {
         let mut checkpoint = Checkpoint::default();
-        for (name, tensor) in task.learned().iter().chain(&task.fixed()).chain(&self.optimiser.state()) {
+        for (name, tensor) in task
+            .learned()
+            .iter()
+            .chain(&task.fixed())
+            .chain(&self.optimiser.state())
+        {
             checkpoint.insert(name, tensor);
         }
-        checkpoint.say("step", self.step);
-        checkpoint.say("best_loss", self.best.loss);
-        checkpoint.say("validations_since", self.best.validations_since);
+        checkpoint.say("step", &self.step);
+        checkpoint.say("best_loss", &self.best.loss);
+        checkpoint.say("validations_since", &self.best.validations_since);
         checkpoint.save(path)
     }
 

@@ -22,10 +22,19 @@ pub(super) struct Record {
 
 impl Record {
     /// Of a run in `folder` that has done `step` of `steps`; later entries of an earlier process go.
-    pub(super) fn open(folder: &Path, names: &'static [&'static str], step: u64, steps: u64) -> Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        names: &'static [&'static str],
+        step: u64,
+        steps: u64,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let now = SystemTime::now();
-        let events = if step == 0 { EventWriter::create(folder, now)? } else { EventWriter::resume(folder, now, step)? };
+        let events = if step == 0 {
+            EventWriter::create(folder, now)?
+        } else {
+            EventWriter::resume(folder, now, step)?
+        };
         Ok(Self {
             names,
             log: LossLog::open(&csv(folder), names, step)?,
@@ -45,7 +54,8 @@ impl Record {
         })?;
         let now = SystemTime::now();
         for (name, loss) in self.names.iter().zip(&reading.losses) {
-            self.events.scalar(now, &format!("loss/{name}"), step, *loss as f32)?;
+            self.events
+                .scalar(now, &format!("loss/{name}"), step, *loss as f32)?;
         }
         let speed = [
             ("learning_rate", learning_rate),
@@ -53,16 +63,23 @@ impl Record {
             ("wait_share", reading.wait_share),
         ];
         for (name, value) in speed {
-            self.events.scalar(now, &format!("run/{name}"), step, value as f32)?;
+            self.events
+                .scalar(now, &format!("run/{name}"), step, value as f32)?;
         }
         self.events.flush()?;
-        let losses = self.names.iter().zip(&reading.losses).map(|(name, loss)| format!("{name} {loss:.4}"));
-        self.progress.set(step, &losses.collect::<Vec<_>>().join(" "));
+        let losses = self
+            .names
+            .iter()
+            .zip(&reading.losses)
+            .map(|(name, loss)| format!("{name} {loss:.4}"));
+        self.progress
+            .set(step, &losses.collect::<Vec<_>>().join(" "));
         Ok(())
     }
 
     pub(super) fn validation(&mut self, step: u64, loss: f64) -> Result<()> {
-        self.events.scalar(SystemTime::now(), "loss/validation", step, loss as f32)?;
+        self.events
+            .scalar(SystemTime::now(), "loss/validation", step, loss as f32)?;
         Ok(())
     }
 
@@ -76,7 +93,10 @@ impl Record {
             .enumerate()
             .map(|(index, name)| Series {
                 name: (*name).to_owned(),
-                points: rows.iter().map(|row| (row.step, row.losses[index] as f32)).collect(),
+                points: rows
+                    .iter()
+                    .map(|row| (row.step, row.losses[index] as f32))
+                    .collect(),
             })
             .collect();
         curves_png(&self.folder.join("curves.png"), &series, "Losses by step")

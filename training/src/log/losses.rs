@@ -38,9 +38,15 @@ impl LossLog {
     /// # Errors
     /// The file cannot be read or written, or holds something else than these losses.
     pub fn open(path: &Path, names: &[&str], step: u64) -> Result<Self> {
-        let mut rows = if step > 0 && path.exists() { read(path, names)? } else { Vec::new() };
+        let mut rows = if step > 0 && path.exists() {
+            read(path, names)?
+        } else {
+            Vec::new()
+        };
         rows.retain(|row| row.step <= step);
-        let text = std::iter::once(header(names)).chain(rows.iter().map(line)).collect::<String>();
+        let text = std::iter::once(header(names))
+            .chain(rows.iter().map(line))
+            .collect::<String>();
         files::replace_text(path, &text)?;
         let file = OpenOptions::new().append(true).open(path);
         Ok(Self {
@@ -53,7 +59,9 @@ impl LossLog {
     /// # Errors
     /// The file cannot be written.
     pub fn append(&mut self, row: &LossRow) -> Result<()> {
-        self.file.write_all(line(row).as_bytes()).context("cannot write to the log of losses")
+        self.file
+            .write_all(line(row).as_bytes())
+            .context("cannot write to the log of losses")
     }
 }
 
@@ -72,16 +80,30 @@ pub fn read(path: &Path, names: &[&str]) -> Result<Vec<LossRow>> {
     let Some((_, first)) = lines.next() else {
         return Ok(Vec::new());
     };
-    ensure!(first == header(names), "{}: does not begin with {}", path.display(), header(names).trim());
+    ensure!(
+        first == header(names),
+        "{}: does not begin with {}",
+        path.display(),
+        header(names).trim()
+    );
     let row = |(index, text): (usize, &str)| {
         let text = text.trim_end();
-        parse(text, names.len()).with_context(|| format!("{}:{}: not a row of losses: {text}", path.display(), index + 1))
+        parse(text, names.len()).with_context(|| {
+            format!(
+                "{}:{}: not a row of losses: {text}",
+                path.display(),
+                index + 1
+            )
+        })
     };
     lines.map(row).collect()
 }
 
 fn header(names: &[&str]) -> String {
-    format!("step,{},learning_rate,steps_per_second,wait_share\n", names.join(","))
+    format!(
+        "step,{},learning_rate,steps_per_second,wait_share\n",
+        names.join(",")
+    )
 }
 
 fn line(row: &LossRow) -> String {
@@ -98,8 +120,14 @@ fn line(row: &LossRow) -> String {
 
 fn parse(text: &str, losses: usize) -> Option<LossRow> {
     let (step, numbers) = text.split_once(',')?;
-    let numbers: Vec<f64> = numbers.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
-    let (losses, &[learning_rate, steps_per_second, wait_share]) = numbers.split_at_checked(losses)? else {
+    let numbers: Vec<f64> = numbers
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let (losses, &[learning_rate, steps_per_second, wait_share]) =
+        numbers.split_at_checked(losses)?
+    else {
         return None;
     };
     Some(LossRow {
@@ -143,7 +171,10 @@ mod tests {
     #[test]
     fn rows_are_read_back_exactly() {
         let (_folder, path) = log();
-        assert_eq!(read(&path, &NAMES).expect("read"), [row(10), row(20), row(30)]);
+        assert_eq!(
+            read(&path, &NAMES).expect("read"),
+            [row(10), row(20), row(30)]
+        );
     }
 
     #[test]
@@ -151,7 +182,10 @@ mod tests {
         let (_folder, path) = log();
         let mut log = LossLog::open(&path, &NAMES, 20).expect("resumed");
         log.append(&row(25)).expect("written");
-        assert_eq!(read(&path, &NAMES).expect("read"), [row(10), row(20), row(25)]);
+        assert_eq!(
+            read(&path, &NAMES).expect("read"),
+            [row(10), row(20), row(25)]
+        );
     }
 
     #[test]
@@ -165,7 +199,10 @@ mod tests {
             .expect("resumed")
             .append(&row(30))
             .expect("written");
-        assert_eq!(read(&path, &NAMES).expect("read"), [row(10), row(20), row(30)]);
+        assert_eq!(
+            read(&path, &NAMES).expect("read"),
+            [row(10), row(20), row(30)]
+        );
     }
 
     #[test]
@@ -181,7 +218,9 @@ mod tests {
         let (_folder, path) = log();
         let text = fs::read_to_string(&path).expect("read");
         fs::write(&path, text + "40,a,b\n").expect("written");
-        let error = LossLog::open(&path, &NAMES, 30).map(|_| ()).expect_err("refused");
+        let error = LossLog::open(&path, &NAMES, 30)
+            .map(|_| ())
+            .expect_err("refused");
         assert!(
             error
                 .to_string()

@@ -44,7 +44,9 @@ impl std::str::FromStr for InputSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let side = text.parse::<i64>().map_err(|error| format!("{text}: {error}"))?;
+        let side = text
+            .parse::<i64>()
+            .map_err(|error| format!("{text}: {error}"))?;
         Self::try_from(side).map_err(|error| error.to_string())
     }
 }
@@ -124,7 +126,11 @@ impl Architecture {
     /// Weights and biases of teacher and student together.
     pub fn parameters(&self) -> i64 {
         let tables = self.tables();
-        tables.student().map(|(_, net)| layer::parameters(net)).sum::<i64>() + layer::parameters(&tables.teacher)
+        tables
+            .student()
+            .map(|(_, net)| layer::parameters(net))
+            .sum::<i64>()
+            + layer::parameters(&tables.teacher)
     }
 
     /// Multiply-accumulates of the convolutions, one image through teacher and student.

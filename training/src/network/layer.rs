@@ -81,7 +81,9 @@ impl Layer {
                 padding,
                 ..
             } => (side + 2 * padding - kernel) / stride + 1,
-            Self::AvgPool { padding } | Self::MaxPool { padding } => (side + 2 * padding - 2) / 2 + 1,
+            Self::AvgPool { padding } | Self::MaxPool { padding } => {
+                (side + 2 * padding - 2) / 2 + 1
+            }
             Self::Upsample { side } => side,
             Self::Reflect { before, after } => side + before + after,
             Self::Relu | Self::Dropout => side,
@@ -91,10 +93,15 @@ impl Layer {
 
 /// The side after all of `layers`, pixels.
 pub fn side_after(layers: &[Layer], side: i64) -> i64 {
-    layers.iter().fold(side, |side, layer| layer.side_after(side))
+    layers
+        .iter()
+        .fold(side, |side, layer| layer.side_after(side))
 }
 
 /// Channels that the last convolution of `layers` gives.
+///
+/// # Panics
+/// When `layers` has none; every network of this crate has.
 pub fn channels(layers: &[Layer]) -> i64 {
     let last = layers.iter().rev().find_map(|layer| match layer {
         Layer::Conv { output, .. } => Some(*output),

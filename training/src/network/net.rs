@@ -84,9 +84,7 @@ impl Net {
                 x.max_pool2d([2, 2], [2, 2], [padding, padding], [1, 1], false)
             }
             Layer::Upsample { side } => x.upsample_bicubic2d([side, side], false, None, None),
-            Layer::Reflect { before, after } => {
-                x.reflection_pad2d([before, after, before, after])
-            }
+            Layer::Reflect { before, after } => x.reflection_pad2d([before, after, before, after]),
             Layer::Dropout => x.dropout(DROPOUT, mode == Mode::Train),
         })
     }
@@ -95,7 +93,10 @@ impl Net {
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.convolutions.iter().flat_map(|(number, convolution)| {
             [
-                (format!("{}.{number}.weight", self.name), &convolution.weight),
+                (
+                    format!("{}.{number}.weight", self.name),
+                    &convolution.weight,
+                ),
                 (format!("{}.{number}.bias", self.name), &convolution.bias),
             ]
         })
@@ -119,7 +120,11 @@ impl Net {
 
 /// `x` in the wanted layout, itself where it has it already.
 fn layout(x: &Tensor, channels_last: bool) -> Tensor {
-    if channels_last { torch::channels_last(x) } else { x.contiguous() }
+    if channels_last {
+        torch::channels_last(x)
+    } else {
+        x.contiguous()
+    }
 }
 
 impl Convolution {

@@ -32,7 +32,11 @@ impl Student {
     /// A student to be trained, drawn from libtorch's generator, channels-last in memory or not.
     pub fn new(architecture: &Architecture, channels_last: bool, device: Device) -> Self {
         let tables = architecture.tables();
-        let net = |name, table| Net::new(name, table, device).channels_last(channels_last).train();
+        let net = |name, table| {
+            Net::new(name, table, device)
+                .channels_last(channels_last)
+                .train()
+        };
         Self {
             encoder1: net("sencoder1", tables.encoder1),
             encoder2: net("sencoder2", tables.encoder2),
@@ -55,7 +59,12 @@ impl Student {
 
     /// Every tensor with its name.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let nets = [&self.encoder1, &self.encoder2, &self.structural, &self.logical];
+        let nets = [
+            &self.encoder1,
+            &self.encoder2,
+            &self.structural,
+            &self.logical,
+        ];
         nets.into_iter().flat_map(Net::tensors)
     }
 }

@@ -26,38 +26,44 @@ pub struct Widths {
 /// padding; such a teacher sees a mirrored border instead of zeros, so that `f_t` keeps its shape.
 pub fn teacher_medium(padded: bool) -> Layers {
     let (three, one) = padding(padded);
-    border(padded, vec![
-        conv(3, 256, 4, three), // [256, 259, 259]
-        Relu,
-        AvgPool { padding: one },   // [256, 130, 130]
-        conv(256, 512, 4, three), // [512, 133, 133]
-        Relu,
-        AvgPool { padding: one }, // [512, 67, 67]
-        conv(512, 512, 1, 0),
-        Relu,
-        conv(512, 512, 3, one),
-        Relu,
-        conv(512, 384, 4, 0), // [384, 64, 64]
-        Relu,
-        conv(384, 384, 1, 0),
-    ])
+    border(
+        padded,
+        vec![
+            conv(3, 256, 4, three), // [256, 259, 259]
+            Relu,
+            AvgPool { padding: one }, // [256, 130, 130]
+            conv(256, 512, 4, three), // [512, 133, 133]
+            Relu,
+            AvgPool { padding: one }, // [512, 67, 67]
+            conv(512, 512, 1, 0),
+            Relu,
+            conv(512, 512, 3, one),
+            Relu,
+            conv(512, 384, 4, 0), // [384, 64, 64]
+            Relu,
+            conv(384, 384, 1, 0),
+        ],
+    )
 }
 
 /// Teacher PDN-S: `[3, 256, 256] -> f_t [features, 64, 64]`, `widths` 128 and 256 as published.
 pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
     let (three, one) = padding(padded);
     let [first, second, third] = widths;
-    border(padded, vec![
-        conv(3, first, 4, three),
-        Relu,
-        AvgPool { padding: one },
-        conv(first, second, 4, three),
-        Relu,
-        AvgPool { padding: one },
-        conv(second, third, 3, one),
-        Relu,
-        conv(third, features, 4, 0),
-    ])
+    border(
+        padded,
+        vec![
+            conv(3, first, 4, three),
+            Relu,
+            AvgPool { padding: one },
+            conv(first, second, 4, three),
+            Relu,
+            AvgPool { padding: one },
+            conv(second, third, 3, one),
+            Relu,
+            conv(third, features, 4, 0),
+        ],
+    )
 }
 
 /// What "padded" means for a teacher: of its 4x4 kernels, and of its pools and 3x3 kernels.
@@ -84,12 +90,12 @@ pub fn encoder1(widths: &Widths) -> Layers {
     vec![
         conv(3, first, 4, 3), // [128, 259, 259]
         Relu,
-        MaxPool { padding: 1 },     // [128, 130, 130]
+        MaxPool { padding: 1 },    // [128, 130, 130]
         conv(first, second, 4, 3), // [128, 133, 133]
         Relu,
         conv(second, third, 3, 1), // [256, 133, 133]
         Relu,
-        MaxPool { padding: 1 },     // [256, 67, 67]
+        MaxPool { padding: 1 },    // [256, 67, 67]
         conv(third, fourth, 1, 0), // [512, 67, 67]
         Relu,
         conv(fourth, widths.features, 4, 0), // [384, 64, 64]
@@ -114,11 +120,11 @@ pub fn encoder2(widths: &Widths) -> Layers {
 pub fn structural_decoder(widths: &Widths, side: i64) -> Layers {
     let [first, second] = widths.structural;
     vec![
-        Upsample { side: side / 2 }, // [512, 32, 32]
+        Upsample { side: side / 2 },           // [512, 32, 32]
         conv(widths.encoder2[1], first, 4, 2), // [512, 33, 33]
         Relu,
         Dropout,
-        Upsample { side },          // [512, 64, 64]
+        Upsample { side },         // [512, 64, 64]
         conv(first, second, 3, 1), // [512, 64, 64]
         Relu,
         conv(second, widths.features, 1, 0), // [384, 64, 64]
@@ -134,7 +140,12 @@ pub fn logical_decoder(widths: &Widths, side: i64) -> Layers {
     let neck = widths.bottleneck;
     let [first, second] = widths.logical;
     let mut layers = vec![conv(widths.encoder2[1], neck, side / 4, 0)]; // f_g' [64, 1, 1]
-    let steps = [(side / 16, neck), (side / 8, neck), (side / 2, neck), (side, first)];
+    let steps = [
+        (side / 16, neck),
+        (side / 8, neck),
+        (side / 2, neck),
+        (side, first),
+    ];
     for (side, output) in steps {
         layers.extend([Upsample { side }, conv(neck, output, 3, 1), Relu, Dropout]);
     }

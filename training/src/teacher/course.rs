@@ -40,18 +40,31 @@ pub fn teacher_path(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When a file cannot be read, `folder` is taken, or other settings are asked for.
-pub fn enrol<S>(folder: &Path, config: Option<&Path>, flags: &impl Serialize, resume: bool) -> Result<S>
+pub fn enrol<S>(
+    folder: &Path,
+    config: Option<&Path>,
+    flags: &impl Serialize,
+    resume: bool,
+) -> Result<S>
 where
     S: Default + Serialize + DeserializeOwned,
 {
     let path = settings::path(folder);
     if resume {
-        ensure!(path.exists(), "{} holds nothing to resume (no settings.toml)", folder.display());
+        ensure!(
+            path.exists(),
+            "{} holds nothing to resume (no settings.toml)",
+            folder.display()
+        );
         let (saved, asked) = settings::saved::<S>(&path, flags)?;
         settings::check_resumable(&saved, &asked, &FREE)?;
         return Ok(asked);
     }
-    ensure!(!path.exists(), "{} is taken: give --resume to continue it, or another --out", folder.display());
+    ensure!(
+        !path.exists(),
+        "{} is taken: give --resume to continue it, or another --out",
+        folder.display()
+    );
     settings::layered(config, flags)
 }
 
@@ -59,18 +72,40 @@ where
 ///
 /// # Errors
 /// When the backbone or an image cannot be read, a loss is not finite, or a file cannot be written.
-pub fn distil(folder: &Path, mut settings: DistillSettings, device: Device, interrupted: &AtomicBool) -> Result<Outcome> {
+pub fn distil(
+    folder: &Path,
+    mut settings: DistillSettings,
+    device: Device,
+    interrupted: &AtomicBool,
+) -> Result<Outcome> {
     settings.validate()?;
     settings.precision = settings.precision.settle(device);
     let backbone = load_backbone(&settings, device)?;
     let paths = crate::dataset::images_below(&settings.images)?;
     settings::save(&settings, &settings::path(folder))?;
     let checkpoint = last_checkpoint(folder)?;
-    let (side, features) = (settings.input_size.side(), settings.preset.widths().features);
-    let net = fresh(settings.seed, || settings.preset.teacher(settings.padded), settings.channels_last, device);
-    let mut targets = Targets::new(backbone, paths.clone(), (features, side), settings.cache_mib << 20, device);
+    let (side, features) = (
+        settings.input_size.side(),
+        settings.preset.widths().features,
+    );
+    let net = fresh(
+        settings.seed,
+        || settings.preset.teacher(settings.padded),
+        settings.channels_last,
+        device,
+    );
+    let mut targets = Targets::new(
+        backbone,
+        paths.clone(),
+        (features, side),
+        settings.cache_mib << 20,
+        device,
+    );
     match &checkpoint {
-        Some(checkpoint) => targets.normalise_by(&part(checkpoint, "target.mean", features)?, &part(checkpoint, "target.std", features)?),
+        Some(checkpoint) => targets.normalise_by(
+            &part(checkpoint, "target.mean", features)?,
+            &part(checkpoint, "target.std", features)?,
+        ),
         None => measure(&mut targets, settings.statistics_images.min(paths.len()))?,
     }
     let start = start(checkpoint.as_ref())? * settings.batch as u64;
@@ -87,7 +122,13 @@ pub fn distil(folder: &Path, mut settings: DistillSettings, device: Device, inte
     };
     let loader = Loader::new(&frames, order, start..u64::MAX, ahead);
     let mut task = Distillation::new(net, targets, loader, sampling, side, settings.seed, device);
-    let outcome = fit::run(&mut task, &settings.plan(), folder, checkpoint.as_ref(), interrupted)?;
+    let outcome = fit::run(
+        &mut task,
+        &settings.plan(),
+        folder,
+        checkpoint.as_ref(),
+        interrupted,
+    )?;
     let description = format!(
         "{} distilled from {} over {} images, {} steps",
         settings.preset.name(),
@@ -95,32 +136,71 @@ pub fn distil(folder: &Path, mut settings: DistillSettings, device: Device, inte
         frames.paths().len(),
         settings.steps
     );
-    graduate(folder, outcome, &task, (settings.preset, settings.padded), &description)
+    graduate(
+        folder,
+        outcome,
+        &task,
+        (settings.preset, settings.padded),
+        &description,
+    )
 }
 
 /// Teaches a teacher on generated pictures in `folder` by `settings`.
 ///
 /// # Errors
 /// When a loss is not finite or a file cannot be written.
-pub fn pretrain(folder: &Path, mut settings: PretrainSettings, device: Device, interrupted: &AtomicBool) -> Result<Outcome> {
+pub fn pretrain(
+    folder: &Path,
+    mut settings: PretrainSettings,
+    device: Device,
+    interrupted: &AtomicBool,
+) -> Result<Outcome> {
     settings.validate()?;
     settings.precision = settings.precision.settle(device);
     settings::save(&settings, &settings::path(folder))?;
     let checkpoint = last_checkpoint(folder)?;
-    let net = fresh(settings.seed, || settings.preset.teacher(true), settings.channels_last, device);
-    let progress = std::sync::Mutex::new((0, Progress::new("generating pictures", settings.pictures, 0)));
-    let examples = clutter::generate(settings.seed, settings.pictures, settings.input_size.side() as u32, || {
-        let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        progress.0 += 1;
-        let done = progress.0;
-        progress.1.set(done, "");
-    });
+    let net = fresh(
+        settings.seed,
+        || settings.preset.teacher(true),
+        settings.channels_last,
+        device,
+    );
+    let progress = std::sync::Mutex::new((
+        0,
+        Progress::new("generating pictures", settings.pictures, 0),
+    ));
+    let examples = clutter::generate(
+        settings.seed,
+        settings.pictures,
+        settings.input_size.side() as u32,
+        || {
+            let mut progress = progress
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            progress.0 += 1;
+            let done = progress.0;
+            progress.1.set(done, "");
+        },
+    );
     let drawing = Drawing {
         batch: settings.batch,
         crop: settings.crop,
     };
-    let mut task = Pretext::new(net, examples, settings.lesson, drawing, settings.seed, device);
-    let outcome = fit::run(&mut task, &settings.plan(), folder, checkpoint.as_ref(), interrupted)?;
+    let mut task = Pretext::new(
+        net,
+        examples,
+        settings.lesson,
+        drawing,
+        settings.seed,
+        device,
+    );
+    let outcome = fit::run(
+        &mut task,
+        &settings.plan(),
+        folder,
+        checkpoint.as_ref(),
+        interrupted,
+    )?;
     let description = format!(
         "{} taught {} on {} generated pictures, {} steps",
         settings.preset.name(),
@@ -128,7 +208,13 @@ pub fn pretrain(folder: &Path, mut settings: PretrainSettings, device: Device, i
         settings.pictures,
         settings.steps
     );
-    graduate(folder, outcome, &task, (settings.preset, true), &description)
+    graduate(
+        folder,
+        outcome,
+        &task,
+        (settings.preset, true),
+        &description,
+    )
 }
 
 /// Writes the teacher's file once the course is over.
@@ -141,14 +227,21 @@ fn graduate(
 ) -> Result<Outcome> {
     if outcome != Outcome::Interrupted {
         let learned = task.learned();
-        let teacher = learned.iter().filter(|(name, _)| name.starts_with("teacher."));
+        let teacher = learned
+            .iter()
+            .filter(|(name, _)| name.starts_with("teacher."));
         let named = teacher.map(|(name, tensor)| (name.clone(), tensor));
         TeacherFile::save(&teacher_path(folder), kind, named, description)?;
     }
     Ok(outcome)
 }
 
-fn fresh(seed: u64, layers: impl FnOnce() -> crate::network::layer::Layers, channels_last: bool, device: Device) -> Net {
+fn fresh(
+    seed: u64,
+    layers: impl FnOnce() -> crate::network::layer::Layers,
+    channels_last: bool,
+    device: Device,
+) -> Net {
     tch::manual_seed(seed as i64);
     Net::new("teacher", layers(), device).channels_last(channels_last)
 }
@@ -159,10 +252,21 @@ fn load_backbone(settings: &DistillSettings, device: Device) -> Result<Backbone>
         .into_iter()
         .map(|(name, host)| {
             let shape: Vec<i64> = host.shape.iter().map(|&side| side as i64).collect();
-            (name, Tensor::from_slice(&host.data).reshape(shape).to_device(device))
+            (
+                name,
+                Tensor::from_slice(&host.data)
+                    .reshape(shape)
+                    .to_device(device),
+            )
         })
         .collect();
-    let refused = || format!("{} is not {}", settings.weights.display(), value_name(&settings.backbone));
+    let refused = || {
+        format!(
+            "{} is not {}",
+            settings.weights.display(),
+            value_name(&settings.backbone)
+        )
+    };
     settings.backbone.load(&tensors).with_context(refused)
 }
 

@@ -43,7 +43,15 @@ pub struct Distillation {
 impl Distillation {
     /// Of `net`, whose input has `side` pixels, towards `targets`; `loader` gives the same images in
     /// the order of the steps.
-    pub fn new(net: Net, targets: Targets, loader: Loader, sampling: Sampling, side: i64, seed: u64, device: Device) -> Self {
+    pub fn new(
+        net: Net,
+        targets: Targets,
+        loader: Loader,
+        sampling: Sampling,
+        side: i64,
+        seed: u64,
+        device: Device,
+    ) -> Self {
         Self {
             net: net.train(),
             targets,
@@ -67,8 +75,12 @@ impl Distillation {
         let cells = self.sampling.crop / 4;
         let mut offset = || rng.random_range(0..=self.side / 4 - cells);
         let (top, left) = (offset(), offset());
-        let target = self.targets.target(loaded.index, grey, [top, left, cells])?;
-        let crop = unit.narrow(2, 4 * top, 4 * cells).narrow(3, 4 * left, 4 * cells);
+        let target = self
+            .targets
+            .target(loaded.index, grey, [top, left, cells])?;
+        let crop = unit
+            .narrow(2, 4 * top, 4 * cells)
+            .narrow(3, 4 * left, 4 * cells);
         Ok((pixels::normalise(&crop), target))
     }
 }
@@ -81,7 +93,9 @@ impl Task for Distillation {
     fn forward(&mut self, step: u64) -> Result<Vec<Tensor>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step);
-        let examples = (0..self.sampling.batch).map(|_| self.example(&mut rng)).collect::<Result<Vec<_>>>()?;
+        let examples = (0..self.sampling.batch)
+            .map(|_| self.example(&mut rng))
+            .collect::<Result<Vec<_>>>()?;
         let (images, targets): (Vec<_>, Vec<_>) = examples.into_iter().unzip();
         let features = self.net.forward(&Tensor::cat(&images, 0), Mode::Train);
         let loss = features.mse_loss(&Tensor::cat(&targets, 0), tch::Reduction::Mean);
@@ -89,7 +103,10 @@ impl Task for Distillation {
     }
 
     fn learned(&self) -> Vec<(String, Tensor)> {
-        self.net.tensors().map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        self.net
+            .tensors()
+            .map(|(name, tensor)| (name, tensor.shallow_clone()))
+            .collect()
     }
 
     fn fixed(&self) -> Vec<(String, Tensor)> {

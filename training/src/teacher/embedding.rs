@@ -25,7 +25,9 @@ impl Embedding {
         let kernels = channels.map(|channels| {
             let patch = pooling(channels * 9, PATCH);
             let matrix = product(&pooling(PATCH, half), &patch, (channels * 9) as usize);
-            Tensor::from_slice(&matrix).reshape([half, channels, 3, 3]).to_device(device)
+            Tensor::from_slice(&matrix)
+                .reshape([half, channels, 3, 3])
+                .to_device(device)
         });
         Self { kernels }
     }
@@ -61,7 +63,9 @@ fn product(outer: &[Bin], inner: &[Bin], columns: usize) -> Vec<f32> {
     let mut matrix = vec![0.0; outer.len() * columns];
     for (row, &(start, end, weight)) in matrix.chunks_exact_mut(columns).zip(outer) {
         for &(from, to, share) in &inner[start..end] {
-            row[from..to].iter_mut().for_each(|value| *value += weight * share);
+            row[from..to]
+                .iter_mut()
+                .for_each(|value| *value += weight * share);
         }
     }
     matrix

@@ -39,9 +39,9 @@ impl TeacherFile {
         for (name, tensor) in tensors {
             checkpoint.insert(name.trim_start_matches("teacher."), tensor);
         }
-        checkpoint.say("mhkd_teacher", preset.name());
-        checkpoint.say("padded", padded);
-        checkpoint.say("description", description);
+        checkpoint.say("mhkd_teacher", &preset.name());
+        checkpoint.say("padded", &padded);
+        checkpoint.say("description", &description);
         checkpoint.save(path)
     }
 
@@ -75,7 +75,9 @@ impl TeacherFile {
     /// When a tensor is missing or has another shape than the preset's; it is named.
     pub fn net(&self, device: Device) -> Result<Net> {
         let net = Net::new("teacher", self.preset.teacher(self.padded), device);
-        let unprefixed = net.tensors().map(|(name, tensor)| (name.trim_start_matches("teacher.").to_owned(), tensor));
+        let unprefixed = net
+            .tensors()
+            .map(|(name, tensor)| (name.trim_start_matches("teacher.").to_owned(), tensor));
         self.tensors.restore(unprefixed)?;
         Ok(net)
     }

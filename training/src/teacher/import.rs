@@ -20,10 +20,19 @@ pub fn import(checkpoint: &Path, (preset, padded): (Preset, bool), out: &Path) -
     let expected: Vec<(String, Vec<usize>)> = layer::convolutions(&preset.teacher(padded))
         .flat_map(|(number, shape)| {
             let shape = shape.map(|side| side as usize);
-            [(format!("{number}.weight"), shape.to_vec()), (format!("{number}.bias"), vec![shape[0]])]
+            [
+                (format!("{number}.weight"), shape.to_vec()),
+                (format!("{number}.bias"), vec![shape[0]]),
+            ]
         })
         .collect();
-    let refused = || format!("{} is not the teacher of preset {}", checkpoint.display(), preset.name());
+    let refused = || {
+        format!(
+            "{} is not the teacher of preset {}",
+            checkpoint.display(),
+            preset.name()
+        )
+    };
     let checked = check(read(checkpoint)?, &expected).with_context(refused)?;
     let tensors: Vec<(String, Tensor)> = checked
         .tensors
@@ -34,7 +43,16 @@ pub fn import(checkpoint: &Path, (preset, padded): (Preset, bool), out: &Path) -
         })
         .collect();
     let file_name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    let description = format!("{} imported from {file_name}{}", preset.name(), if padded { "" } else { ", unpadded" });
-    TeacherFile::save(out, (preset, padded), tensors.iter().map(|(name, tensor)| (name.clone(), tensor)), &description)?;
+    let description = format!(
+        "{} imported from {file_name}{}",
+        preset.name(),
+        if padded { "" } else { ", unpadded" }
+    );
+    TeacherFile::save(
+        out,
+        (preset, padded),
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor)),
+        &description,
+    )?;
     Ok(format!("{}: {}", out.display(), checked.report))
 }

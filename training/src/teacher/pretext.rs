@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::clutter::{Example, MEASURES, materials};
 use crate::fit::Task;
-use crate::network::net::{Mode, Net};
 use crate::network::layer::Layer;
+use crate::network::net::{Mode, Net};
 use crate::pixels;
 
 /// What is learned from a generated picture.
@@ -65,7 +65,14 @@ struct Cut {
 
 impl Pretext {
     /// `lesson` for `net` on `examples`.
-    pub fn new(net: Net, examples: Vec<Example>, lesson: Lesson, drawing: Drawing, seed: u64, device: Device) -> Self {
+    pub fn new(
+        net: Net,
+        examples: Vec<Example>,
+        lesson: Lesson,
+        drawing: Drawing,
+        seed: u64,
+        device: Device,
+    ) -> Self {
         let head = |name, output| {
             let layer = Layer::Conv {
                 input: net.channels(),
@@ -107,12 +114,23 @@ impl Pretext {
     }
 
     fn label_loss(&self, features: &Tensor, cuts: &[Cut]) -> Tensor {
-        let said = self.labels.forward(features, Mode::Train).to_kind(Kind::Float);
+        let said = self
+            .labels
+            .forward(features, Mode::Train)
+            .to_kind(Kind::Float);
         let classes = materials();
         let material = Tensor::cat(&cuts.iter().map(|cut| &cut.material).collect::<Vec<_>>(), 0);
         let measures = Tensor::cat(&cuts.iter().map(|cut| &cut.measures).collect::<Vec<_>>(), 0);
-        let classified = said.narrow(1, 0, classes).cross_entropy_loss::<Tensor>(&material, None, tch::Reduction::Mean, -100, 0.0);
-        let measured = said.narrow(1, classes, MEASURES as i64).mse_loss(&measures, tch::Reduction::Mean);
+        let classified = said.narrow(1, 0, classes).cross_entropy_loss::<Tensor>(
+            &material,
+            None,
+            tch::Reduction::Mean,
+            -100,
+            0.0,
+        );
+        let measured = said
+            .narrow(1, classes, MEASURES as i64)
+            .mse_loss(&measures, tch::Reduction::Mean);
         // Four: about where the two start to fall alike.
         classified + measured * 4.0
     }
@@ -120,23 +138,41 @@ impl Pretext {
     /// Each row of `first` [P, C] has its match in the same row of `second`.
     fn contrast_loss(&self, first: &Tensor, second: &Tensor) -> Tensor {
         let project = |features: &Tensor, places: &Tensor| {
-            let projected = self.projection.forward(features, Mode::Train).to_kind(Kind::Float);
-            let rows = projected.permute([0, 2, 3, 1]).reshape([-1, PROJECTED]).index_select(0, places);
-            &rows / rows.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt().clamp_min(1e-6)
+            let projected = self
+                .projection
+                .forward(features, Mode::Train)
+                .to_kind(Kind::Float);
+            let rows = projected
+                .permute([0, 2, 3, 1])
+                .reshape([-1, PROJECTED])
+                .index_select(0, places);
+            &rows
+                / rows
+                    .square()
+                    .sum_dim_intlist([1].as_slice(), true, Kind::Float)
+                    .sqrt()
+                    .clamp_min(1e-6)
         };
         let size = first.size();
         let all = size[0] * size[2] * size[3];
         let places = Tensor::randint(all, [PLACES], (Kind::Int64, self.device));
-        let similarity = project(first, &places).matmul(&project(second, &places).tr()) / TEMPERATURE;
+        let similarity =
+            project(first, &places).matmul(&project(second, &places).tr()) / TEMPERATURE;
         let diagonal = Tensor::arange(PLACES, (Kind::Int64, self.device));
-        (similarity.cross_entropy_for_logits(&diagonal) + similarity.tr().cross_entropy_for_logits(&diagonal)) / 2.0
+        (similarity.cross_entropy_for_logits(&diagonal)
+            + similarity.tr().cross_entropy_for_logits(&diagonal))
+            / 2.0
     }
 }
 
 /// `unit` [N, 3, H, W] under other light and colour, with noise; another draw for each picture.
 fn relit(unit: &Tensor) -> Tensor {
     let draw = |low: f64, high: f64, channels: i64| {
-        Tensor::empty([unit.size()[0], channels, 1, 1], (Kind::Float, unit.device())).uniform_(low, high)
+        Tensor::empty(
+            [unit.size()[0], channels, 1, 1],
+            (Kind::Float, unit.device()),
+        )
+        .uniform_(low, high)
     };
     let light = draw(0.7, 1.3, 1) * draw(0.9, 1.1, 3);
     let noise = unit.randn_like() * draw(0.0, 0.04, 1);
@@ -151,7 +187,9 @@ impl Task for Pretext {
     fn forward(&mut self, step: u64) -> Result<Vec<Tensor>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step);
-        let cuts: Vec<Cut> = (0..self.drawing.batch).map(|_| self.cut(&mut rng)).collect();
+        let cuts: Vec<Cut> = (0..self.drawing.batch)
+            .map(|_| self.cut(&mut rng))
+            .collect();
         let unit = Tensor::cat(&cuts.iter().map(|cut| &cut.unit).collect::<Vec<_>>(), 0);
         let see = |unit: &Tensor| self.net.forward(&pixels::normalise(unit), Mode::Train);
         let first = see(&relit(&unit));
@@ -175,6 +213,8 @@ impl Task for Pretext {
             Lesson::Both => vec![&self.labels, &self.projection],
         };
         let nets = std::iter::once(&self.net).chain(heads);
-        nets.flat_map(Net::tensors).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        nets.flat_map(Net::tensors)
+            .map(|(name, tensor)| (name, tensor.shallow_clone()))
+            .collect()
     }
 }

@@ -112,7 +112,10 @@ fn check_counts(counts: &[(&str, u64)]) -> Result<()> {
 }
 
 fn check_crop(crop: i64, side: i64) -> Result<()> {
-    ensure!(crop % 16 == 0 && (64..=side).contains(&crop), "crop = {crop}: must be a multiple of 16 from 64 to input_size = {side}");
+    ensure!(
+        crop % 16 == 0 && (64..=side).contains(&crop),
+        "crop = {crop}: must be a multiple of 16 from 64 to input_size = {side}"
+    );
     Ok(())
 }
 
@@ -122,9 +125,19 @@ impl DistillSettings {
     /// # Errors
     /// When a value is out of its range; key and range are named.
     pub fn validate(&self) -> Result<()> {
-        ensure!(!self.weights.as_os_str().is_empty(), "weights is not set: the backbone's checkpoint");
-        ensure!(!self.images.as_os_str().is_empty(), "images is not set: a folder of images");
-        ensure!((0.0..=1.0).contains(&self.greyscale), "greyscale = {}: must be from 0 to 1", self.greyscale);
+        ensure!(
+            !self.weights.as_os_str().is_empty(),
+            "weights is not set: the backbone's checkpoint"
+        );
+        ensure!(
+            !self.images.as_os_str().is_empty(),
+            "images is not set: a folder of images"
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.greyscale),
+            "greyscale = {}: must be from 0 to 1",
+            self.greyscale
+        );
         check_counts(&[
             ("batch", self.batch as u64),
             ("steps", self.steps),

@@ -30,7 +30,9 @@ impl ChannelStatistics {
         let count = features.size()[0] * features.size()[2] * features.size()[3];
         let mean = features.mean_dim(dims, true, Kind::Double);
         // One channel's values are near its mean, so their differences may be taken in f32.
-        let squares = (&features - mean.to_kind(Kind::Float)).square().sum_dim_intlist(dims, false, Kind::Double);
+        let squares = (&features - mean.to_kind(Kind::Float))
+            .square()
+            .sum_dim_intlist(dims, false, Kind::Double);
         let mean = mean.flatten(0, -1).to_device(tch::Device::Cpu);
         let total = self.count + count;
         let delta = &mean - &self.mean;
@@ -47,7 +49,10 @@ impl ChannelStatistics {
     pub fn finish(&self) -> Result<(Tensor, Tensor)> {
         let std = (&self.squares / self.count as f64).sqrt();
         let values = Vec::<f64>::try_from(&std)?;
-        if let Some(channel) = values.iter().position(|std| !std.is_finite() || *std <= 0.0) {
+        if let Some(channel) = values
+            .iter()
+            .position(|std| !std.is_finite() || *std <= 0.0)
+        {
             bail!(
                 "channel {channel} has standard deviation {} over {} values: the network gives nothing there",
                 values[channel],

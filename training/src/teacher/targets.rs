@@ -21,8 +21,8 @@ pub struct Targets {
     /// Side of the teacher's features.
     grid: i64,
     device: Device,
-    mean: Tensor,               // [1, F, 1, 1]
-    std: Tensor,                // [1, F, 1, 1]
+    mean: Tensor,              // [1, F, 1, 1]
+    std: Tensor,               // [1, F, 1, 1]
     kept: Vec<Option<Tensor>>, // f16 [1, F, grid, grid], not yet normalised
     room: usize,
 }
@@ -30,7 +30,13 @@ pub struct Targets {
 impl Targets {
     /// Targets of `paths` for a teacher of `features` channels and an input of `side` pixels; at most
     /// `cache_bytes` of embeddings are kept. Not normalised until [`Self::measure`] has run.
-    pub fn new(backbone: Backbone, paths: Vec<PathBuf>, (features, side): (i64, i64), cache_bytes: usize, device: Device) -> Self {
+    pub fn new(
+        backbone: Backbone,
+        paths: Vec<PathBuf>,
+        (features, side): (i64, i64),
+        cache_bytes: usize,
+        device: Device,
+    ) -> Self {
         let column = |value: f64| Tensor::full([1, features, 1, 1], value, (Kind::Float, device));
         let per_image = (features * (side / 4).pow(2)) as usize * size_of::<half::f16>();
         Self {
@@ -79,8 +85,17 @@ impl Targets {
     ///
     /// # Errors
     /// When the image cannot be read; it is named.
-    pub fn target(&mut self, index: usize, grey: bool, [top, left, size]: [i64; 3]) -> Result<Tensor> {
-        let raw = if grey { self.compute(index, true)? } else { self.raw(index)? };
+    pub fn target(
+        &mut self,
+        index: usize,
+        grey: bool,
+        [top, left, size]: [i64; 3],
+    ) -> Result<Tensor> {
+        let raw = if grey {
+            self.compute(index, true)?
+        } else {
+            self.raw(index)?
+        };
         let cut = raw.narrow(2, top, size).narrow(3, left, size);
         Ok((cut.to_kind(Kind::Float) - &self.mean) / &self.std)
     }
@@ -108,7 +123,11 @@ impl Targets {
         let compute = || {
             let stages = self.backbone.stages(&pixels::normalise(&unit));
             let embedding = self.embedding.apply(&stages);
-            debug_assert_eq!(embedding.size()[2..], [self.grid, self.grid], "Backbone::scale");
+            debug_assert_eq!(
+                embedding.size()[2..],
+                [self.grid, self.grid],
+                "Backbone::scale"
+            );
             embedding.to_kind(Kind::Half)
         };
         Ok(crate::torch::in_f32(self.device, || tch::no_grad(compute)))

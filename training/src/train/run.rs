@@ -7,6 +7,7 @@
 //! | `teacher.safetensors` | a copy of the teacher, so that the folder is enough for an export |
 //! | `checkpoint.safetensors`, `best.safetensors` | the last step; the best validation where asked for |
 //! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | what happened |
+//! | `location.safetensors` | cell by cell, what the maps are normalised by; where asked for |
 //! | `calibration.toml` | quantiles and validation scores; there once the training is over |
 
 use std::path::{Path, PathBuf};
@@ -19,11 +20,13 @@ use tch::{Device, Tensor};
 
 use super::settings::{FREE, Settings};
 use super::task::{Data, StudentTraining};
-use crate::calibrate::{Calibration, image_maps};
-use crate::dataset::{self, Dataset};
+use crate::calibrate::{
+    Calibration, ImageMaps, LocationNormalisation, LocationStatistics, image_maps,
+};
 use crate::dataset::frames::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::order::Order;
+use crate::dataset::{self, Dataset};
 use crate::files;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, Outcome};
@@ -80,7 +83,11 @@ impl Run {
     pub fn create(folder: &Path, settings: Settings, device: Device) -> Result<Self> {
         settings.validate()?;
         let taken = fit::checkpoint_path(folder).exists() || settings::path(folder).exists();
-        ensure!(!taken, "{} holds a run already: give --resume to continue it, or another --out", folder.display());
+        ensure!(
+            !taken,
+            "{} holds a run already: give --resume to continue it, or another --out",
+            folder.display()
+        );
         let settings = Settings {
             precision: settings.precision.settle(device),
             ..settings
@@ -108,15 +115,21 @@ impl Run {
     /// the run was started with.
     pub fn open(folder: &Path, flags: &impl Serialize) -> Result<Self> {
         let path = settings::path(folder);
-        ensure!(path.exists(), "{} holds no run (no settings.toml)", folder.display());
+        ensure!(
+            path.exists(),
+            "{} holds no run (no settings.toml)",
+            folder.display()
+        );
         let (saved, mut settings) = settings::saved::<Settings>(&path, flags)?;
         if settings.precision == fit::plan::Precision::Auto {
             settings.precision = saved.precision;
         }
         settings::check_resumable(&saved, &settings, &FREE)?;
         settings.validate()?;
-        let text = std::fs::read_to_string(folder.join("run.toml")).context("cannot read run.toml")?;
-        let origin: Origin = toml::from_str(&text).with_context(|| format!("{}/run.toml", folder.display()))?;
+        let text =
+            std::fs::read_to_string(folder.join("run.toml")).context("cannot read run.toml")?;
+        let origin: Origin =
+            toml::from_str(&text).with_context(|| format!("{}/run.toml", folder.display()))?;
         let dataset = open(&settings)?;
         let fingerprint = dataset.fingerprint()?;
         ensure!(
@@ -141,16 +154,29 @@ impl Run {
     pub fn train(&self, device: Device, interrupted: &AtomicBool) -> Result<Outcome> {
         let path = fit::checkpoint_path(&self.folder);
         let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
-        let start = checkpoint.as_ref().map_or(Ok(0), |checkpoint| checkpoint.word("step"))?;
+        let start = checkpoint
+            .as_ref()
+            .map_or(Ok(0), |checkpoint| checkpoint.word("step"))?;
         tch::manual_seed(self.settings.seed as i64);
-        let student = Student::new(&self.origin.architecture, self.settings.channels_last, device);
+        let student = Student::new(
+            &self.origin.architecture,
+            self.settings.channels_last,
+            device,
+        );
         let teacher = match &checkpoint {
             Some(checkpoint) => self.restore_teacher(checkpoint, device)?,
             None => self.measure_teacher(device)?,
         };
         let data = self.data(start)?;
-        let mut task = StudentTraining::new(teacher, student, data, self.settings.loss_weights(), device);
-        let outcome = fit::run(&mut task, &self.settings.plan(), &self.folder, checkpoint.as_ref(), interrupted)?;
+        let mut task =
+            StudentTraining::new(teacher, student, data, self.settings.loss_weights(), device);
+        let outcome = fit::run(
+            &mut task,
+            &self.settings.plan(),
+            &self.folder,
+            checkpoint.as_ref(),
+            interrupted,
+        )?;
         if outcome != Outcome::Interrupted {
             drop(task);
             let (teacher, student) = self.networks(device)?;
@@ -165,10 +191,20 @@ impl Run {
     /// When there is no checkpoint, or it is not this run's.
     pub fn networks(&self, device: Device) -> Result<(Teacher, Student)> {
         let best = fit::best_path(&self.folder);
-        let path = if best.exists() { best } else { fit::checkpoint_path(&self.folder) };
+        let path = if best.exists() {
+            best
+        } else {
+            fit::checkpoint_path(&self.folder)
+        };
         let checkpoint = Checkpoint::load(&path)?;
-        let student = Student::new(&self.origin.architecture, self.settings.channels_last, device);
-        checkpoint.restore(student.tensors()).with_context(|| path.display().to_string())?;
+        let student = Student::new(
+            &self.origin.architecture,
+            self.settings.channels_last,
+            device,
+        );
+        checkpoint
+            .restore(student.tensors())
+            .with_context(|| path.display().to_string())?;
         Ok((self.restore_teacher(&checkpoint, device)?, student))
     }
 
@@ -178,7 +214,11 @@ impl Run {
     /// When the training is not over yet.
     pub fn calibration(&self) -> Result<Calibration> {
         let path = calibration_path(&self.folder);
-        ensure!(path.exists(), "{} is not calibrated: its training is not over; `mhkd train --resume` ends it", self.folder.display());
+        ensure!(
+            path.exists(),
+            "{} is not calibrated: its training is not over; `mhkd train --resume` ends it",
+            self.folder.display()
+        );
         toml::from_str(&std::fs::read_to_string(&path)?).with_context(|| path.display().to_string())
     }
 
@@ -203,6 +243,18 @@ impl Run {
         )
     }
 
+    /// What the maps are normalised by, cell by cell, where the settings say so.
+    ///
+    /// # Errors
+    /// When the training is not over yet.
+    pub fn location(&self) -> Result<Option<LocationNormalisation>> {
+        let path = location_path(&self.folder);
+        self.settings
+            .location_normalisation
+            .then(|| LocationNormalisation::load(&path))
+            .transpose()
+    }
+
     /// The run's images.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
@@ -212,8 +264,17 @@ impl Run {
         let settings = &self.settings;
         let side = settings.input_size.side() as u32;
         let wanted = settings.early_stopping_every.is_some();
-        let validation = if wanted { self.in_turn(&self.dataset.validation).collect::<Result<_, _>>()? } else { Vec::new() };
-        let frames = Arc::new(Frames::new(self.dataset.train.clone(), side, IMAGE_CACHE_BYTES));
+        let validation = if wanted {
+            self.in_turn(&self.dataset.validation)
+                .collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
+        };
+        let frames = Arc::new(Frames::new(
+            self.dataset.train.clone(),
+            side,
+            IMAGE_CACHE_BYTES,
+        ));
         let order = Order::shuffled(settings.seed, self.dataset.train.len());
         let steps = start * settings.batch as u64..u64::MAX;
         Ok(Data {
@@ -227,9 +288,18 @@ impl Run {
 
     /// `paths` once, resized, decoded ahead.
     pub fn in_turn(&self, paths: &[PathBuf]) -> Loader {
-        let frames = Arc::new(Frames::new(paths.to_vec(), self.settings.input_size.side() as u32, 0));
+        let frames = Arc::new(Frames::new(
+            paths.to_vec(),
+            self.settings.input_size.side() as u32,
+            0,
+        ));
         let end = paths.len() as u64;
-        Loader::new(&frames, Order::in_turn(paths.len()), 0..end, self.prefetch())
+        Loader::new(
+            &frames,
+            Order::in_turn(paths.len()),
+            0..end,
+            self.prefetch(),
+        )
     }
 
     fn prefetch(&self) -> Prefetch {
@@ -242,40 +312,96 @@ impl Run {
 
     /// The teacher with its statistics over the training images, one image in memory at a time.
     fn measure_teacher(&self, device: Device) -> Result<Teacher> {
-        let net = self.teacher.net(device)?.channels_last(self.settings.channels_last);
+        let net = self
+            .teacher
+            .net(device)?
+            .channels_last(self.settings.channels_last);
         let mut progress = Progress::new("teacher statistics", self.dataset.train.len() as u64, 0);
         let mut statistics = ChannelStatistics::new(net.channels());
         for (done, image) in self.in_turn(&self.dataset.train).enumerate() {
             let x = pixels::input(&[image?.frame.as_ref()], device);
-            statistics.add(&tch::no_grad(|| net.forward(&x, crate::network::net::Mode::Evaluate)));
+            statistics.add(&tch::no_grad(|| {
+                net.forward(&x, crate::network::net::Mode::Evaluate)
+            }));
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
         let (mean, std) = statistics.finish().context("the teacher's statistics")?;
-        Ok(Teacher::new(net, &mean.to_device(device), &std.to_device(device)))
+        Ok(Teacher::new(
+            net,
+            &mean.to_device(device),
+            &std.to_device(device),
+        ))
     }
 
     fn restore_teacher(&self, checkpoint: &Checkpoint, device: Device) -> Result<Teacher> {
-        let net: Net = self.teacher.net(device)?.channels_last(self.settings.channels_last);
+        let net: Net = self
+            .teacher
+            .net(device)?
+            .channels_last(self.settings.channels_last);
         let shape = [net.channels()];
         let named = |name: &str| -> Result<Tensor> {
             let tensor = Tensor::zeros(shape, (tch::Kind::Float, device));
             checkpoint.restore(std::iter::once((name.to_owned(), &tensor)))?;
             Ok(tensor)
         };
-        Ok(Teacher::new(net, &named("teacher.mean")?, &named("teacher.std")?))
+        Ok(Teacher::new(
+            net,
+            &named("teacher.mean")?,
+            &named("teacher.std")?,
+        ))
     }
 
     fn calibrate(&self, teacher: &Teacher, student: &Student, device: Device) -> Result<()> {
-        let mut progress = Progress::new("calibration", self.dataset.validation.len() as u64, 0);
+        if self.settings.location_normalisation {
+            let mut statistics = LocationStatistics::default();
+            self.each_map(
+                "location statistics",
+                &self.dataset.train,
+                (teacher, student),
+                device,
+                |maps| statistics.add(&maps),
+            )?;
+            statistics.finish().save(&location_path(&self.folder))?;
+        }
+        let location = self.location()?;
         let mut maps = Vec::with_capacity(self.dataset.validation.len());
-        for image in self.in_turn(&self.dataset.validation) {
-            maps.push(image_maps(teacher, student, &image?, device));
-            progress.set(maps.len() as u64, "");
+        self.each_map(
+            "calibration",
+            &self.dataset.validation,
+            (teacher, student),
+            device,
+            |image| {
+                maps.push(
+                    location
+                        .as_ref()
+                        .map_or_else(|| image.clone(), |location| location.apply(&image)),
+                );
+            },
+        )?;
+        let calibration = Calibration::measure(&maps)?;
+        files::replace_text(
+            &calibration_path(&self.folder),
+            &toml::to_string_pretty(&calibration)?,
+        )
+    }
+
+    /// Hands `take` the raw maps of the images at `paths`, one after the other.
+    fn each_map(
+        &self,
+        label: &str,
+        paths: &[PathBuf],
+        (teacher, student): (&Teacher, &Student),
+        device: Device,
+        mut take: impl FnMut(ImageMaps),
+    ) -> Result<()> {
+        let mut progress = Progress::new(label, paths.len() as u64, 0);
+        for (done, image) in self.in_turn(paths).enumerate() {
+            take(image_maps(teacher, student, &image?, device));
+            progress.set(done as u64 + 1, "");
         }
         progress.finish();
-        let calibration = Calibration::measure(&maps)?;
-        files::replace_text(&calibration_path(&self.folder), &toml::to_string_pretty(&calibration)?)
+        Ok(())
     }
 }
 
@@ -298,7 +424,12 @@ impl Origin {
 }
 
 fn open(settings: &Settings) -> Result<Dataset> {
-    dataset::open(&settings.dataset, settings.category.as_deref(), settings.layout, settings.seed)
+    dataset::open(
+        &settings.dataset,
+        settings.category.as_deref(),
+        settings.layout,
+        settings.seed,
+    )
 }
 
 fn teacher_path(folder: &Path) -> PathBuf {
@@ -307,4 +438,8 @@ fn teacher_path(folder: &Path) -> PathBuf {
 
 fn calibration_path(folder: &Path) -> PathBuf {
     folder.join("calibration.toml")
+}
+
+fn location_path(folder: &Path) -> PathBuf {
+    folder.join("location.safetensors")
 }

@@ -11,7 +11,14 @@ use crate::network::student::LossWeights;
 use crate::settings::settings;
 
 /// Settings that may differ when a run is resumed: none of them changes a number.
-pub const FREE: [&str; 6] = ["dataset", "log_every", "checkpoint_every", "teacher_cache_mib", "workers", "false_reject_rate"];
+pub const FREE: [&str; 6] = [
+    "dataset",
+    "log_every",
+    "checkpoint_every",
+    "teacher_cache_mib",
+    "workers",
+    "false_reject_rate",
+];
 
 settings! {
     /// Every setting of a training, as saved in the run's `settings.toml`.
@@ -49,6 +56,9 @@ settings! {
     tf32: bool = true,
     /// Validations without a better loss after which training stops [default: 10]
     early_stopping_patience: u64 = 10,
+    /// Whether the maps are normalised cell by cell over the training images, for parts that always lie
+    /// at the same place; not in the paper [default: false]
+    location_normalisation: bool = false,
     /// Steps between two entries of the log [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 1000]
@@ -74,8 +84,14 @@ impl Settings {
     /// # Errors
     /// When a value is out of its range; key and range are named.
     pub fn validate(&self) -> Result<()> {
-        ensure!(!self.dataset.as_os_str().is_empty(), "dataset is not set: the folder of a dataset or of one of its categories");
-        ensure!(!self.teacher.as_os_str().is_empty(), "teacher is not set: the file of `mhkd teacher distill` or `mhkd teacher import`");
+        ensure!(
+            !self.dataset.as_os_str().is_empty(),
+            "dataset is not set: the folder of a dataset or of one of its categories"
+        );
+        ensure!(
+            !self.teacher.as_os_str().is_empty(),
+            "teacher is not set: the file of `mhkd teacher distill` or `mhkd teacher import`"
+        );
         let positive = [
             ("batch", self.batch as u64),
             ("steps", self.steps),
@@ -83,7 +99,10 @@ impl Settings {
             ("checkpoint_every", self.checkpoint_every),
             ("workers", self.workers as u64),
             ("early_stopping_patience", self.early_stopping_patience),
-            ("early_stopping_every", self.early_stopping_every.unwrap_or(1)),
+            (
+                "early_stopping_every",
+                self.early_stopping_every.unwrap_or(1),
+            ),
         ];
         for (key, value) in positive {
             ensure!(value > 0, "{key} = 0: must be at least 1");
@@ -96,10 +115,16 @@ impl Settings {
             ("gamma", self.gamma),
         ];
         for (key, value) in factors {
-            ensure!(value.is_finite() && value >= 0.0, "{key} = {value}: must be a finite number of at least 0");
+            ensure!(
+                value.is_finite() && value >= 0.0,
+                "{key} = {value}: must be a finite number of at least 0"
+            );
         }
         let rate = self.false_reject_rate;
-        ensure!(rate > 0.0 && rate < 1.0, "false_reject_rate = {rate}: must be above 0 and below 1");
+        ensure!(
+            rate > 0.0 && rate < 1.0,
+            "false_reject_rate = {rate}: must be above 0 and below 1"
+        );
         Ok(())
     }
 
@@ -136,7 +161,14 @@ impl Settings {
     /// Never in practice: every setting is a TOML value.
     pub fn hyper_parameters(&self) -> Result<toml::Table> {
         let mut table = toml::Table::try_from(self)?;
-        for place in ["dataset", "teacher", "workers", "log_every", "checkpoint_every", "teacher_cache_mib"] {
+        for place in [
+            "dataset",
+            "teacher",
+            "workers",
+            "log_every",
+            "checkpoint_every",
+            "teacher_cache_mib",
+        ] {
             table.remove(place);
         }
         Ok(table)

@@ -64,7 +64,13 @@ pub struct Data {
 
 impl StudentTraining {
     /// A training of `student` against `teacher` over `data`.
-    pub fn new(teacher: Teacher, student: Student, data: Data, weights: LossWeights, device: Device) -> Self {
+    pub fn new(
+        teacher: Teacher,
+        student: Student,
+        data: Data,
+        weights: LossWeights,
+        device: Device,
+    ) -> Self {
         Self {
             teacher,
             student,
@@ -92,8 +98,13 @@ impl Task for StudentTraining {
     }
 
     fn forward(&mut self, _step: u64) -> Result<Vec<Tensor>> {
-        let loaded = (0..self.batch).map(|_| self.train.next_image()).collect::<Result<Vec<_>>>()?;
-        let images: Vec<Tensor> = loaded.iter().map(|image| pixels::input(&[image.frame.as_ref()], self.device)).collect();
+        let loaded = (0..self.batch)
+            .map(|_| self.train.next_image())
+            .collect::<Result<Vec<_>>>()?;
+        let images: Vec<Tensor> = loaded
+            .iter()
+            .map(|image| pixels::input(&[image.frame.as_ref()], self.device))
+            .collect();
         let targets: Vec<Tensor> = loaded
             .iter()
             .zip(&images)
@@ -102,11 +113,19 @@ impl Task for StudentTraining {
         let f_t = self.teacher.normalise(&Tensor::cat(&targets, 0));
         let features = self.student.forward(&Tensor::cat(&images, 0), Mode::Train);
         let losses = losses(&f_t, &features, self.weights);
-        Ok(vec![losses.structural, losses.logical, losses.self_distillation, losses.total])
+        Ok(vec![
+            losses.structural,
+            losses.logical,
+            losses.self_distillation,
+            losses.total,
+        ])
     }
 
     fn learned(&self) -> Vec<(String, Tensor)> {
-        self.student.tensors().map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        self.student
+            .tensors()
+            .map(|(name, tensor)| (name, tensor.shallow_clone()))
+            .collect()
     }
 
     fn fixed(&self) -> Vec<(String, Tensor)> {
@@ -117,11 +136,17 @@ impl Task for StudentTraining {
     }
 
     fn validate(&mut self) -> Result<f64> {
-        ensure!(!self.validation.is_empty(), "early stopping needs validation images, there are none");
+        ensure!(
+            !self.validation.is_empty(),
+            "early stopping needs validation images, there are none"
+        );
         let loss_of = |image: &Loaded| {
             let x = pixels::input(&[image.frame.as_ref()], self.device);
             let features = self.student.forward(&x, Mode::Evaluate);
-            losses(&self.teacher.forward(&x), &features, self.weights).total.to_kind(Kind::Double).double_value(&[])
+            losses(&self.teacher.forward(&x), &features, self.weights)
+                .total
+                .to_kind(Kind::Double)
+                .double_value(&[])
         };
         let sum: f64 = tch::no_grad(|| self.validation.iter().map(loss_of).sum());
         Ok(sum / self.validation.len() as f64)

@@ -12,8 +12,12 @@ const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn squeezenet_agrees_with_its_reference() {
-    let Some(weights) = data("backbones/squeezenet1_0.safetensors") else { return };
-    let Some(reference) = data("backbones/squeezenet1_0_reference.safetensors") else { return };
+    let Some(weights) = data("backbones/squeezenet1_0.safetensors") else {
+        return;
+    };
+    let Some(reference) = data("backbones/squeezenet1_0_reference.safetensors") else {
+        return;
+    };
     let reference = tensors(&reference);
     let Ok(Backbone::SqueezeNet(net)) = Kind::SqueezeNet.load(&tensors(&weights)) else {
         panic!("the checkpoint is SqueezeNet's")
@@ -36,8 +40,13 @@ fn a_checkpoint_of_another_network_is_refused_by_name() {
     let empty = BTreeMap::new();
     let missing = Kind::SqueezeNet.load(&empty).expect_err("nothing is in it");
     assert_eq!(missing, BackboneError::Missing("features.0.weight".into()));
-    let wrong = BTreeMap::from([("features.0.weight".to_owned(), Tensor::zeros([64, 3, 3, 3], (tch::Kind::Float, Device::Cpu)))]);
-    let shape = Kind::SqueezeNet.load(&wrong).expect_err("that is squeezenet1_1's");
+    let wrong = BTreeMap::from([(
+        "features.0.weight".to_owned(),
+        Tensor::zeros([64, 3, 3, 3], (tch::Kind::Float, Device::Cpu)),
+    )]);
+    let shape = Kind::SqueezeNet
+        .load(&wrong)
+        .expect_err("that is squeezenet1_1's");
     assert_eq!(
         shape.to_string(),
         "tensor `features.0.weight` has shape [64, 3, 3, 3], allowed is [96, 3, 7, 7]"

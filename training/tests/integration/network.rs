@@ -23,22 +23,32 @@ fn formula_networks(architecture: &Architecture) -> (Net, Student) {
     let checkpoint = checkpoint(architecture);
     let teacher = Net::new("teacher", architecture.tables().teacher, Device::Cpu);
     let student = Student::new(architecture, true, Device::Cpu);
-    checkpoint.restore(teacher.tensors()).expect("formula weights of the teacher");
-    checkpoint.restore(student.tensors()).expect("formula weights of the student");
+    checkpoint
+        .restore(teacher.tensors())
+        .expect("formula weights of the teacher");
+    checkpoint
+        .restore(student.tensors())
+        .expect("formula weights of the student");
     (teacher, student)
 }
 
 /// The reference keeps every `step`th channel and, of the larger features, every fourth row and column.
 fn thinned(features: &Tensor, rows: i64) -> Tensor {
-    let every = |length: i64, step: i64| Tensor::arange_start_step(0, length, step, (Kind::Int64, Device::Cpu));
+    let every = |length: i64, step: i64| {
+        Tensor::arange_start_step(0, length, step, (Kind::Int64, Device::Cpu))
+    };
     let size = features.size();
     let channels = features.index_select(1, &every(size[1], 16));
-    channels.index_select(2, &every(size[2], rows)).index_select(3, &every(size[3], rows))
+    channels
+        .index_select(2, &every(size[2], rows))
+        .index_select(3, &every(size[3], rows))
 }
 
 #[test]
 fn medium_agrees_with_the_reference() {
-    let Some(reference) = data("network-reference/mhkd-256.safetensors") else { return };
+    let Some(reference) = data("network-reference/mhkd-256.safetensors") else {
+        return;
+    };
     let reference = tensors(&reference);
     let architecture = models::architecture(Preset::Medium, 256, true);
     let (net, student) = formula_networks(&architecture);
@@ -66,7 +76,12 @@ fn medium_agrees_with_the_reference() {
     check("structural_map", &maps.structural);
     check("logical_map", &maps.logical);
     let losses = losses(&f_t, &features, LossWeights::default());
-    let all = [losses.structural, losses.logical, losses.self_distillation, losses.total];
+    let all = [
+        losses.structural,
+        losses.logical,
+        losses.self_distillation,
+        losses.total,
+    ];
     check("losses", &Tensor::stack(&all, 0));
 }
 
@@ -74,10 +89,16 @@ fn medium_agrees_with_the_reference() {
 fn presets_have_the_sizes_that_they_are_documented_with() {
     let of = |preset| {
         let architecture = models::architecture(preset, 256, true);
-        (architecture.parameters() as f64 / 1e6, 2.0 * architecture.macs() as f64 / 1e9)
+        (
+            architecture.parameters() as f64 / 1e6,
+            2.0 * architecture.macs() as f64 / 1e9,
+        )
     };
     let (parameters, gflop) = of(Preset::Medium);
-    assert!((parameters - 37.3).abs() < 0.1 && (gflop - 236.0).abs() < 1.0, "{parameters} M, {gflop} GFLOP");
+    assert!(
+        (parameters - 37.3).abs() < 0.1 && (gflop - 236.0).abs() < 1.0,
+        "{parameters} M, {gflop} GFLOP"
+    );
     let (_, gflop) = of(Preset::Small);
     assert!(gflop <= 80.0, "{gflop} GFLOP");
     let (parameters, _) = of(Preset::Tiny);
@@ -92,9 +113,23 @@ fn every_input_size_gives_features_of_a_quarter_of_it() {
             let (net, student) = formula_networks(&architecture);
             let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
             tch::no_grad(|| {
-                let Features { low, high, structural, logical } = student.forward(&x, Mode::Evaluate);
-                for features in [&net.forward(&x, Mode::Evaluate), &low, &structural, &logical] {
-                    assert_eq!(features.size(), [1, 128, side / 4, side / 4], "{side}, padded: {padded}");
+                let Features {
+                    low,
+                    high,
+                    structural,
+                    logical,
+                } = student.forward(&x, Mode::Evaluate);
+                for features in [
+                    &net.forward(&x, Mode::Evaluate),
+                    &low,
+                    &structural,
+                    &logical,
+                ] {
+                    assert_eq!(
+                        features.size(),
+                        [1, 128, side / 4, side / 4],
+                        "{side}, padded: {padded}"
+                    );
                 }
                 assert_eq!(high.size()[2..], [side / 16, side / 16]);
             });
@@ -117,7 +152,11 @@ fn an_unpadded_teacher_is_the_padded_one_away_from_the_border() {
     let (padded, unpadded) = (centre(&padded), centre(&unpadded));
     assert_eq!(padded.size(), unpadded.size());
     // Same weights on another phase of the strides: alike in their statistics, not in every value.
-    let mean = |features: &Tensor| features.i((.., .., 8..24, 8..24)).mean_dim([2, 3].as_slice(), false, Kind::Float);
+    let mean = |features: &Tensor| {
+        features
+            .i((.., .., 8..24, 8..24))
+            .mean_dim([2, 3].as_slice(), false, Kind::Float)
+    };
     let difference = relative_difference(&mean(&unpadded), &mean(&padded));
     assert!(difference < 0.1, "{difference}");
 }
@@ -131,8 +170,14 @@ fn self_distillation_teaches_both_sides_and_the_teacher_stays() {
     let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
     let f_t = teacher.forward(&x);
     assert!(!f_t.requires_grad());
-    let only_self = LossWeights { alpha: 0.0, beta: 0.0, gamma: 1.0 };
-    losses(&f_t, &student.forward(&x, Mode::Train), only_self).total.backward();
+    let only_self = LossWeights {
+        alpha: 0.0,
+        beta: 0.0,
+        gamma: 1.0,
+    };
+    losses(&f_t, &student.forward(&x, Mode::Train), only_self)
+        .total
+        .backward();
     for (name, tensor) in student.tensors() {
         let learns = tensor.grad().defined() && tensor.grad().abs().max().double_value(&[]) > 0.0;
         assert_eq!(learns, !name.starts_with("ldecoder"), "{name}");

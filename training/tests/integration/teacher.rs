@@ -8,7 +8,9 @@ use crate::support::{data, relative_difference, tensors};
 
 #[test]
 fn the_embedding_agrees_with_its_reference() {
-    let Some(reference) = data("network-reference/embedding.safetensors") else { return };
+    let Some(reference) = data("network-reference/embedding.safetensors") else {
+        return;
+    };
     let mut reference = tensors(&reference);
     let mut take = |name: &str| reference.remove(name).expect("a tensor of the reference");
     let stages = [take("layer_a"), take("layer_b")];
@@ -27,7 +29,10 @@ fn statistics_in_parts_are_those_of_all_at_once() {
         statistics.add(&features.narrow(0, start, length));
     }
     let (mean, std) = statistics.finish().expect("every channel varies");
-    let all = features.to_kind(Kind::Double).permute([1, 0, 2, 3]).reshape([3, -1]);
+    let all = features
+        .to_kind(Kind::Double)
+        .permute([1, 0, 2, 3])
+        .reshape([3, -1]);
     let expected = all.mean_dim([1].as_slice(), false, Kind::Double);
     let deviation = all.std_dim([1].as_slice(), false, false);
     assert!(relative_difference(&mean.to_kind(Kind::Double), &expected) < 1e-7);
@@ -38,7 +43,16 @@ fn statistics_in_parts_are_those_of_all_at_once() {
 fn a_dead_channel_is_named() {
     let mut statistics = ChannelStatistics::new(2);
     let alive = Tensor::rand([1, 1, 4, 4], (Kind::Float, Device::Cpu));
-    statistics.add(&Tensor::cat(&[alive.shallow_clone(), alive.zeros_like()], 1));
-    let error = statistics.finish().expect_err("nothing varies in channel 1").to_string();
-    assert!(error.starts_with("channel 1 has standard deviation 0"), "{error}");
+    statistics.add(&Tensor::cat(
+        &[alive.shallow_clone(), alive.zeros_like()],
+        1,
+    ));
+    let error = statistics
+        .finish()
+        .expect_err("nothing varies in channel 1")
+        .to_string();
+    assert!(
+        error.starts_with("channel 1 has standard deviation 0"),
+        "{error}"
+    );
 }

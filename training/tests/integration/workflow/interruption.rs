@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mhkd::fit::checkpoint::Checkpoint;
 
-use super::workshop::{bytes, losses, mhkd, workshop};
+use super::workshop::{bytes, fail, losses, mhkd, succeed, workshop};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,7 +22,10 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Sends `signal` to the process `id`, which the test started.
 fn signal(id: u32, signal: &str) {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(id.to_string()).status();
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(id.to_string())
+        .status();
     assert!(status.expect("kill is there").success());
 }
 
@@ -30,23 +33,40 @@ fn signal(id: u32, signal: &str) {
 fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
     let shop = workshop();
     let settings = ["--steps", "30", "--batch", "2", "--checkpoint-every", "7"];
-    shop.succeed(&mut shop.train("straight", &settings));
+    succeed(&mut shop.train("straight", &settings));
     let broken = shop.path("broken");
-    let mut child = shop.train("broken", &settings).stderr(Stdio::piped()).spawn().expect("started");
-    wait_for("the tenth step", || std::fs::read_to_string(format!("{broken}/losses.csv")).is_ok_and(|text| text.lines().count() > 10));
+    let mut child = shop
+        .train("broken", &settings)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    wait_for("the tenth step", || {
+        std::fs::read_to_string(format!("{broken}/losses.csv"))
+            .is_ok_and(|text| text.lines().count() > 10)
+    });
     signal(child.id(), "INT");
     let status = child.wait().expect("it ends");
     let mut said = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut said)
+        .expect("text");
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(said.contains("continue with: mhkd train"), "{said}");
     let interrupted_at = losses(&broken).len();
     assert!((10..30).contains(&interrupted_at), "{interrupted_at}");
-    shop.succeed(&mut mhkd(&["train", "--resume", "--out", &broken]));
+    succeed(&mut mhkd(&["train", "--resume", "--out", &broken]));
     assert_eq!(losses(&broken), losses(&shop.path("straight")));
     let straight = shop.path("straight");
-    assert!(bytes(&format!("{broken}/calibration.toml")) == bytes(&format!("{straight}/calibration.toml")));
-    let checkpoint = |run: &str| Checkpoint::load(format!("{run}/checkpoint.safetensors").as_ref()).expect("a checkpoint");
+    assert!(
+        bytes(&format!("{broken}/calibration.toml"))
+            == bytes(&format!("{straight}/calibration.toml"))
+    );
+    let checkpoint = |run: &str| {
+        Checkpoint::load(format!("{run}/checkpoint.safetensors").as_ref()).expect("a checkpoint")
+    };
     let (broken, straight) = (checkpoint(&broken), checkpoint(&straight));
     assert_eq!(broken.words, straight.words);
     assert!(broken.tensors.keys().eq(straight.tensors.keys()));
@@ -63,15 +83,30 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
     let settings = ["--steps", "100000", "--checkpoint-every", "1"];
     let mut last_step = 0;
     for attempt in 0..6_u64 {
-        let mut command = if attempt == 0 { shop.train("killed", &settings) } else { mhkd(&["train", "--resume", "--out", &run]) };
-        let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("started");
-        let fresh = || Checkpoint::load(path.as_ref()).ok().and_then(|checkpoint| checkpoint.word::<u64>("step").ok());
-        wait_for("a later checkpoint", || fresh().is_some_and(|step| step > last_step + 2));
+        let mut command = if attempt == 0 {
+            shop.train("killed", &settings)
+        } else {
+            mhkd(&["train", "--resume", "--out", &run])
+        };
+        let mut child = command
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("started");
+        let fresh = || {
+            Checkpoint::load(path.as_ref())
+                .ok()
+                .and_then(|checkpoint| checkpoint.word::<u64>("step").ok())
+        };
+        wait_for("a later checkpoint", || {
+            fresh().is_some_and(|step| step > last_step + 2)
+        });
         // Most of a step of this size is the writing of its checkpoint.
         sleep(Duration::from_millis(7 * attempt));
         child.kill().expect("killed");
         child.wait().expect("it ends");
-        let checkpoint = Checkpoint::load(path.as_ref()).expect("whole, though the process was killed");
+        let checkpoint =
+            Checkpoint::load(path.as_ref()).expect("whole, though the process was killed");
         last_step = checkpoint.word("step").expect("a step");
     }
 }
@@ -79,33 +114,75 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
 #[test]
 fn a_full_disk_leaves_the_old_checkpoint() {
     let shop = workshop();
-    shop.succeed(&mut shop.train("full", &["--steps", "4"]));
+    succeed(&mut shop.train("full", &["--steps", "4"]));
     let run = shop.path("full");
     let before = bytes(&format!("{run}/checkpoint.safetensors"));
     std::fs::remove_file(format!("{run}/calibration.toml")).expect("removed");
     let settings = std::fs::read_to_string(format!("{run}/settings.toml")).expect("saved");
-    std::fs::write(format!("{run}/settings.toml"), settings.replace("steps = 4", "steps = 8")).expect("written");
+    std::fs::write(
+        format!("{run}/settings.toml"),
+        settings.replace("steps = 4", "steps = 8"),
+    )
+    .expect("written");
     // Files of this process may hold 1 MiB: writing a checkpoint fails half-way, as on a full disk.
     let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$@\"";
     let mut command = Command::new("bash");
-    command.args(["-c", limited, "bash", env!("CARGO_BIN_EXE_mhkd"), "train", "--resume", "--out", &run]);
-    let error = shop.fail(&mut command);
-    assert!(error.contains("cannot write") && error.contains("checkpoint.safetensors"), "{error}");
-    assert!(bytes(&format!("{run}/checkpoint.safetensors")) == before, "the old one survives");
-    let left: Vec<_> = std::fs::read_dir(&run).expect("readable").filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+    command.args([
+        "-c",
+        limited,
+        "bash",
+        env!("CARGO_BIN_EXE_mhkd"),
+        "train",
+        "--resume",
+        "--out",
+        &run,
+    ]);
+    let error = fail(&mut command);
+    assert!(
+        error.contains("cannot write") && error.contains("checkpoint.safetensors"),
+        "{error}"
+    );
+    assert!(
+        bytes(&format!("{run}/checkpoint.safetensors")) == before,
+        "the old one survives"
+    );
+    let left: Vec<_> = std::fs::read_dir(&run)
+        .expect("readable")
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().ends_with(".part")),
+        "{left:?}"
+    );
     // With room again, the run goes on from there.
-    shop.succeed(&mut mhkd(&["train", "--resume", "--out", &run]));
+    succeed(&mut mhkd(&["train", "--resume", "--out", &run]));
     assert_eq!(losses(&run).len(), 8);
 }
 
 #[test]
 fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
     let shop = workshop();
-    let settings = ["--steps", "200", "--learning-rate", "1e18", "--checkpoint-every", "1"];
-    let error = shop.fail(&mut shop.train("diverged", &settings));
-    assert!(error.contains("is the last good checkpoint") && error.contains("learning rate"), "{error}");
-    let checkpoint = Checkpoint::load(shop.path("diverged/checkpoint.safetensors").as_ref()).expect("there is one");
+    let settings = [
+        "--steps",
+        "200",
+        "--learning-rate",
+        "1e18",
+        "--checkpoint-every",
+        "1",
+    ];
+    let error = fail(&mut shop.train("diverged", &settings));
+    assert!(
+        error.contains("is the last good checkpoint") && error.contains("learning rate"),
+        "{error}"
+    );
+    let checkpoint = Checkpoint::load(shop.path("diverged/checkpoint.safetensors").as_ref())
+        .expect("there is one");
     let step: u64 = checkpoint.word("step").expect("a step");
-    assert_eq!(step as usize, losses(&shop.path("diverged")).len(), "the log ends with it");
+    assert_eq!(
+        step as usize,
+        losses(&shop.path("diverged")).len(),
+        "the log ends with it"
+    );
 }

@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, ImageBuffer, Luma, RgbImage};
 
-use super::workshop::{copy, mhkd, workshop};
+use super::workshop::{copy, fail, mhkd, succeed, workshop};
 
 /// A fresh copy of the dataset in which a test may break something.
 fn broken_data(name: &str) -> String {
@@ -16,9 +16,12 @@ fn broken_data(name: &str) -> String {
 fn a_missing_folder_is_named() {
     let shop = workshop();
     let missing = shop.path("nowhere");
-    let error = shop.fail(&mut shop.train("missing", &["--dataset", &missing]));
+    let error = fail(&mut shop.train("missing", &["--dataset", &missing]));
     assert!(error.contains(&missing), "{error}");
-    assert!(!std::path::Path::new(&shop.path("missing")).exists(), "nothing is left behind");
+    assert!(
+        !std::path::Path::new(&shop.path("missing")).exists(),
+        "nothing is left behind"
+    );
 }
 
 #[test]
@@ -27,7 +30,7 @@ fn an_empty_category_is_named() {
     let data = broken_data("empty");
     std::fs::remove_dir_all(format!("{data}/train/good")).expect("removed");
     std::fs::create_dir(format!("{data}/train/good")).expect("made");
-    let error = shop.fail(&mut shop.train("of-empty", &["--dataset", &data]));
+    let error = fail(&mut shop.train("of-empty", &["--dataset", &data]));
     assert!(error.contains("train/good"), "{error}");
 }
 
@@ -36,25 +39,36 @@ fn images_that_cannot_be_used_are_named() {
     let shop = workshop();
     let data = broken_data("images");
     let image = format!("{data}/train/good/003.png");
-    let refused = |run: &str| shop.fail(&mut shop.train(run, &["--dataset", &data, "--steps", "2"]));
+    let refused = |run: &str| fail(&mut shop.train(run, &["--dataset", &data, "--steps", "2"]));
 
     let deep: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(128, 128, Luma([40_000]));
     deep.save(&image).expect("written");
     let error = refused("of-deep");
-    assert!(error.contains("003.png") && error.contains("8-bit"), "{error}");
+    assert!(
+        error.contains("003.png") && error.contains("8-bit"),
+        "{error}"
+    );
 
     let whole = std::fs::read(format!("{data}/train/good/004.png")).expect("read");
     std::fs::write(&image, &whole[..whole.len() / 2]).expect("written");
     let error = refused("of-truncated");
-    assert!(error.contains("003.png") && error.contains("truncated"), "{error}");
+    assert!(
+        error.contains("003.png") && error.contains("truncated"),
+        "{error}"
+    );
 
     RgbImage::new(8, 8).save(&image).expect("written");
     let error = refused("of-small");
-    assert!(error.contains("003.png") && error.contains("8x8"), "{error}");
+    assert!(
+        error.contains("003.png") && error.contains("8x8"),
+        "{error}"
+    );
 
     // Grey is no error: it is taken as RGB, as Pillow's `convert("RGB")` takes it.
-    DynamicImage::ImageLuma8(ImageBuffer::from_fn(128, 128, |x, y| Luma([(x ^ y) as u8]))).save(&image).expect("written");
-    shop.succeed(&mut shop.train("of-grey", &["--dataset", &data, "--steps", "2"]));
+    DynamicImage::ImageLuma8(ImageBuffer::from_fn(128, 128, |x, y| Luma([(x ^ y) as u8])))
+        .save(&image)
+        .expect("written");
+    succeed(&mut shop.train("of-grey", &["--dataset", &data, "--steps", "2"]));
 }
 
 #[test]
@@ -64,12 +78,18 @@ fn a_wrong_teacher_is_refused_by_its_tensor() {
     for name in ["pdn.pth", "pdn.safetensors"] {
         let path = format!("{fixtures}/{name}");
         let out = shop.path("imported.safetensors");
-        let error = shop.fail(&mut mhkd(&["teacher", "import", &path, "--preset", "medium", "--out", &out]));
-        assert!(error.contains("is not the teacher of preset medium") && (error.contains(".weight") || error.contains(".bias")), "{error}");
+        let error = fail(&mut mhkd(&[
+            "teacher", "import", &path, "--preset", "medium", "--out", &out,
+        ]));
+        assert!(
+            error.contains("is not the teacher of preset medium")
+                && (error.contains(".weight") || error.contains(".bias")),
+            "{error}"
+        );
         assert!(!std::path::Path::new(&out).exists());
     }
     let checkpoint = shop.path("data/line/labels.csv");
-    let error = shop.fail(&mut shop.train("of-foreign", &["--teacher", &checkpoint]));
+    let error = fail(&mut shop.train("of-foreign", &["--teacher", &checkpoint]));
     assert!(error.contains("labels.csv"), "{error}");
 }
 
@@ -77,26 +97,43 @@ fn a_wrong_teacher_is_refused_by_its_tensor() {
 fn a_teacher_is_imported_and_trains() {
     let shop = workshop();
     let out = shop.path("imported/teacher.safetensors");
-    let said = shop.succeed(&mut mhkd(&["teacher", "import", &shop.path("teacher/teacher.safetensors"), "--preset", "tiny", "--unpadded", "--out", &out]));
+    let said = succeed(&mut mhkd(&[
+        "teacher",
+        "import",
+        &shop.path("teacher/teacher.safetensors"),
+        "--preset",
+        "tiny",
+        "--unpadded",
+        "--out",
+        &out,
+    ]));
     assert!(said.contains("8 tensors"), "{said}");
-    shop.succeed(&mut shop.train("of-imported", &["--teacher", &out, "--steps", "2"]));
-    shop.succeed(&mut mhkd(&["export", &shop.path("of-imported"), "--out", &shop.path("imported-bundle")]));
+    succeed(&mut shop.train("of-imported", &["--teacher", &out, "--steps", "2"]));
+    succeed(&mut mhkd(&[
+        "export",
+        &shop.path("of-imported"),
+        "--out",
+        &shop.path("imported-bundle"),
+    ]));
 }
 
 #[test]
 fn resuming_with_other_settings_is_refused() {
     let shop = workshop();
-    shop.succeed(&mut shop.train("fixed", &["--steps", "2"]));
+    succeed(&mut shop.train("fixed", &["--steps", "2"]));
     let run = shop.path("fixed");
     let resume = |more: &[&str]| {
         let mut command = mhkd(&["train", "--resume", "--out", &run]);
         command.args(more);
         command
     };
-    let error = shop.fail(&mut resume(&["--seed", "3", "--learning-rate", "0.1"]));
-    assert!(error.contains("seed = 3 (the run has 42)") && error.contains("learning_rate = 0.1"), "{error}");
-    shop.succeed(&mut resume(&["--log-every", "5"]));
-    let error = shop.fail(&mut shop.train("fixed", &["--steps", "2"]));
+    let error = fail(&mut resume(&["--seed", "3", "--learning-rate", "0.1"]));
+    assert!(
+        error.contains("seed = 3 (the run has 42)") && error.contains("learning_rate = 0.1"),
+        "{error}"
+    );
+    succeed(&mut resume(&["--log-every", "5"]));
+    let error = fail(&mut shop.train("fixed", &["--steps", "2"]));
     assert!(error.contains("--resume"), "{error}");
 }
 
@@ -104,10 +141,18 @@ fn resuming_with_other_settings_is_refused() {
 fn a_dataset_that_has_changed_is_refused_on_resuming() {
     let shop = workshop();
     let data = broken_data("changing");
-    shop.succeed(&mut shop.train("of-changing", &["--dataset", &data, "--steps", "2"]));
+    succeed(&mut shop.train("of-changing", &["--dataset", &data, "--steps", "2"]));
     std::fs::remove_file(format!("{data}/train/good/000.png")).expect("removed");
-    let error = shop.fail(&mut mhkd(&["train", "--resume", "--out", &shop.path("of-changing")]));
-    assert!(error.contains("are not those that the run was started with"), "{error}");
+    let error = fail(&mut mhkd(&[
+        "train",
+        "--resume",
+        "--out",
+        &shop.path("of-changing"),
+    ]));
+    assert!(
+        error.contains("are not those that the run was started with"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -122,19 +167,32 @@ fn settings_that_are_not_allowed_are_named_with_what_is() {
     ] {
         std::fs::write(&file, text).expect("written");
         let mut command = mhkd(&["train", "--out", &shop.path("of-bad"), "--config", &file]);
-        command.args(["--dataset", &shop.path("data/line"), "--teacher", &shop.path("teacher/teacher.safetensors")]);
+        command.args([
+            "--dataset",
+            &shop.path("data/line"),
+            "--teacher",
+            &shop.path("teacher/teacher.safetensors"),
+        ]);
         let output = command.output().expect("started");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && error.contains(expected), "{text}: {error}");
+        assert!(
+            output.status.code() == Some(1) && error.contains(expected),
+            "{text}: {error}"
+        );
     }
 }
 
 #[test]
 fn an_unfinished_run_is_not_exported() {
     let shop = workshop();
-    shop.succeed(&mut shop.train("unfinished", &["--steps", "2"]));
+    succeed(&mut shop.train("unfinished", &["--steps", "2"]));
     std::fs::remove_file(shop.path("unfinished/calibration.toml")).expect("removed");
-    let error = shop.fail(&mut mhkd(&["export", &shop.path("unfinished"), "--out", &shop.path("no-bundle")]));
+    let error = fail(&mut mhkd(&[
+        "export",
+        &shop.path("unfinished"),
+        "--out",
+        &shop.path("no-bundle"),
+    ]));
     assert!(error.contains("training is not over"), "{error}");
     assert!(!std::path::Path::new(&shop.path("no-bundle")).exists());
 }

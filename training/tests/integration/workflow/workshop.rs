@@ -23,10 +23,38 @@ impl Workshop {
             folder: TempDir::with_prefix("mhkd-workflow-").expect("a temporary folder"),
         };
         let size = ["--width", "128", "--height", "128"];
-        let counts = ["--train", "12", "--validation", "6", "--good-test", "6", "--per-defect", "1"];
-        workshop.succeed(mhkd(&["synth", &workshop.path("data")]).args(size).args(counts));
-        let lesson = ["--preset", "tiny", "--pictures", "8", "--input-size", "128", "--crop", "64", "--steps", "3", "--batch", "2"];
-        workshop.succeed(mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson));
+        let counts = [
+            "--train",
+            "12",
+            "--validation",
+            "6",
+            "--good-test",
+            "6",
+            "--per-defect",
+            "1",
+        ];
+        succeed(
+            mhkd(&["synth", &workshop.path("data")])
+                .args(size)
+                .args(counts),
+        );
+        let lesson = [
+            "--preset",
+            "tiny",
+            "--pictures",
+            "8",
+            "--input-size",
+            "128",
+            "--crop",
+            "64",
+            "--steps",
+            "3",
+            "--batch",
+            "2",
+        ];
+        succeed(
+            mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson),
+        );
         workshop
     }
 
@@ -38,26 +66,45 @@ impl Workshop {
     /// `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
     pub(super) fn train(&self, name: &str, more: &[&str]) -> Command {
         let mut command = mhkd(&["train", "--out", &self.path(name)]);
-        command.args(["--dataset", &self.path("data/line"), "--teacher", &self.path("teacher/teacher.safetensors")]);
-        command.args(["--input-size", "128", "--precision", "f32", "--log-every", "1"]).args(more);
+        command.args([
+            "--dataset",
+            &self.path("data/line"),
+            "--teacher",
+            &self.path("teacher/teacher.safetensors"),
+        ]);
+        command
+            .args([
+                "--input-size",
+                "128",
+                "--precision",
+                "f32",
+                "--log-every",
+                "1",
+            ])
+            .args(more);
         command
     }
+}
 
-    /// Runs `command`, which must succeed; what it wrote to standard output.
-    pub(super) fn succeed(&self, command: &mut Command) -> String {
-        let output = run(command);
-        assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
-    }
+/// Runs `command`, which must succeed; what it wrote to standard output.
+pub(super) fn succeed(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(
+        output.status.success(),
+        "{command:?}:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
 
-    /// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
-    pub(super) fn fail(&self, command: &mut Command) -> String {
-        let output = run(command);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
-        let line = text.lines().rev().find(|line| line.starts_with("mhkd: "));
-        line.unwrap_or_else(|| panic!("no error line in:\n{text}")).to_owned()
-    }
+/// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
+pub(super) fn fail(command: &mut Command) -> String {
+    let output = run(command);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
+    let line = text.lines().rev().find(|line| line.starts_with("mhkd: "));
+    line.unwrap_or_else(|| panic!("no error line in:\n{text}"))
+        .to_owned()
 }
 
 /// The program with `args`; two threads, so that tests beside each other do not fight for cores.
@@ -78,7 +125,8 @@ pub(super) fn bytes(path: &str) -> Vec<u8> {
 
 /// The rows of a run's `losses.csv` without the two columns that tell the speed.
 pub(super) fn losses(run: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv")).expect("a run has losses.csv");
+    let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv"))
+        .expect("a run has losses.csv");
     let without_speed = |row: &str| row.rsplitn(3, ',').last().unwrap_or_default().to_owned();
     text.lines().skip(1).map(without_speed).collect()
 }
