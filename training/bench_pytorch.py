@@ -18,7 +18,7 @@ from contextlib import nullcontext
 
 WIDTHS = {
     "medium": {"encoder1": (128, 128, 256, 512), "encoder2": (512, 512), "structural": (512, 512), "logical": (128, 256)},
-    "small": {"encoder1": (64, 64, 128, 192), "encoder2": (384, 256), "structural": (256, 256), "logical": (128, 192)},
+    "small": {"encoder1": (64, 64, 128, 128), "encoder2": (256, 256), "structural": (256, 256), "logical": (96, 128)},
 }
 FEATURES, BOTTLENECK, DROPOUT = 384, 64, 0.2
 ALPHA, BETA, GAMMA = 1.0, 1.0, 2.0

@@ -53,9 +53,10 @@ fn describe(clutter: Clutter, side: usize) -> Example {
         &|pixel| (2.0 * clutter.orientation[pixel]).sin(),
         // One octave of wavelength is one unit; without texture the wavelength is 0.
         &|pixel| (clutter.scale[pixel].max(0.004) / 0.004).log2() / 4.0,
-        &|pixel| clutter.albedo[pixel][0] * 4.0,
-        &|pixel| clutter.albedo[pixel][1] * 4.0,
-        &|pixel| clutter.albedo[pixel][2] * 4.0,
+        // Weighted up: which colours belong together is what a logical branch has to learn.
+        &|pixel| clutter.albedo[pixel][0] * 8.0,
+        &|pixel| clutter.albedo[pixel][1] * 8.0,
+        &|pixel| clutter.albedo[pixel][2] * 8.0,
         &|pixel| clutter.shade[pixel],
     ];
     let brightness: Vec<f32> = clutter.frame.rgb().chunks_exact(3).map(luma).collect();

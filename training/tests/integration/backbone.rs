@@ -52,3 +52,56 @@ fn a_checkpoint_of_another_network_is_refused_by_name() {
         "tensor `features.0.weight` has shape [64, 3, 3, 3], allowed is [96, 3, 7, 7]"
     );
 }
+
+/// The tensors of torchvision's `wide_resnet101_2` up to `layer3`, all weights alike.
+fn wide_resnet() -> BTreeMap<String, Tensor> {
+    let mut tensors = BTreeMap::new();
+    let mut add = |conv: &str, norm: &str, shape: [i64; 4]| {
+        let fan_in = (shape[1] * shape[2] * shape[3]) as f64;
+        let full = |shape: &[i64], value: f64| Tensor::full(shape, value, (tch::Kind::Float, Device::Cpu));
+        tensors.insert(format!("{conv}.weight"), full(&shape, 1.0 / fan_in));
+        for (part, value) in [("weight", 2.0), ("bias", 0.5), ("running_mean", 1.0), ("running_var", 4.0 - 1e-5)] {
+            tensors.insert(format!("{norm}.{part}"), full(&shape[..1], value));
+        }
+    };
+    add("conv1", "bn1", [64, 3, 7, 7]);
+    let mut input = 64;
+    for (layer, (blocks, width)) in [(3, 128), (4, 256), (23, 512)].into_iter().enumerate() {
+        for block in 0..blocks {
+            let at = format!("layer{}.{block}", layer + 1);
+            let named = |conv: &str, norm: &str| (format!("{at}.{conv}"), format!("{at}.{norm}"));
+            let convolutions = [
+                (named("conv1", "bn1"), [width, input, 1, 1]),
+                (named("conv2", "bn2"), [width, width, 3, 3]),
+                (named("conv3", "bn3"), [2 * width, width, 1, 1]),
+                (named("downsample.0", "downsample.1"), [2 * width, input, 1, 1]),
+            ];
+            let count = if block == 0 { 4 } else { 3 };
+            for ((conv, norm), shape) in convolutions.into_iter().take(count) {
+                add(&conv, &norm, shape);
+            }
+            input = 2 * width;
+        }
+    }
+    tensors
+}
+
+#[test]
+fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
+    let backbone = Kind::WideResNet101.load(&wide_resnet()).expect("every tensor is there");
+    let x = Tensor::ones([1, 3, 64, 64], (tch::Kind::Float, Device::Cpu));
+    let [layer2, layer3] = backbone.stages(&x);
+    assert_eq!(layer2.size(), [1, 512, 8, 8]);
+    assert_eq!(layer3.size(), [1, 1024, 4, 4]);
+    // Away from the border every convolution hands a constant on, and a norm maps v to
+    // 2 (v - 1) / 2 + 0.5 = v - 0.5: 1 -> 0.5 in the stem. A block's three give 0, 0 (ReLU) and
+    // -0.5, the first one's shortcut 0.5 - 0.5 = 0, so layer1 is all zeros, and so is what follows.
+    assert!(layer3.abs().max().double_value(&[]) < 1e-5);
+    let mut lifted = wide_resnet();
+    let bias = Tensor::full([512], 1.5, (tch::Kind::Float, Device::Cpu));
+    lifted.insert("layer2.3.bn3.bias".into(), bias);
+    let Ok(backbone) = Kind::WideResNet101.load(&lifted) else { panic!("every tensor is there") };
+    // The last norm of layer2 is now v + 0.5, on the 0 of its block: 0.5 over its shortcut's 0.
+    let raised = backbone.stages(&x)[0].double_value(&[0, 7, 4, 4]);
+    assert!((raised - 0.5).abs() < 1e-5, "{raised}");
+}
