@@ -58,9 +58,15 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
     let mut add = |conv: &str, norm: &str, shape: [i64; 4]| {
         let fan_in = (shape[1] * shape[2] * shape[3]) as f64;
-        let full = |shape: &[i64], value: f64| Tensor::full(shape, value, (tch::Kind::Float, Device::Cpu));
+        let full =
+            |shape: &[i64], value: f64| Tensor::full(shape, value, (tch::Kind::Float, Device::Cpu));
         tensors.insert(format!("{conv}.weight"), full(&shape, 1.0 / fan_in));
-        for (part, value) in [("weight", 2.0), ("bias", 0.5), ("running_mean", 1.0), ("running_var", 4.0 - 1e-5)] {
+        for (part, value) in [
+            ("weight", 2.0),
+            ("bias", 0.5),
+            ("running_mean", 1.0),
+            ("running_var", 4.0 - 1e-5),
+        ] {
             tensors.insert(format!("{norm}.{part}"), full(&shape[..1], value));
         }
     };
@@ -74,7 +80,10 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
                 (named("conv1", "bn1"), [width, input, 1, 1]),
                 (named("conv2", "bn2"), [width, width, 3, 3]),
                 (named("conv3", "bn3"), [2 * width, width, 1, 1]),
-                (named("downsample.0", "downsample.1"), [2 * width, input, 1, 1]),
+                (
+                    named("downsample.0", "downsample.1"),
+                    [2 * width, input, 1, 1],
+                ),
             ];
             let count = if block == 0 { 4 } else { 3 };
             for ((conv, norm), shape) in convolutions.into_iter().take(count) {
@@ -88,7 +97,9 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
 
 #[test]
 fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
-    let backbone = Kind::WideResNet101.load(&wide_resnet()).expect("every tensor is there");
+    let backbone = Kind::WideResNet101
+        .load(&wide_resnet())
+        .expect("every tensor is there");
     let x = Tensor::ones([1, 3, 64, 64], (tch::Kind::Float, Device::Cpu));
     let [layer2, layer3] = backbone.stages(&x);
     assert_eq!(layer2.size(), [1, 512, 8, 8]);
@@ -100,7 +111,9 @@ fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
     let mut lifted = wide_resnet();
     let bias = Tensor::full([512], 1.5, (tch::Kind::Float, Device::Cpu));
     lifted.insert("layer2.3.bn3.bias".into(), bias);
-    let Ok(backbone) = Kind::WideResNet101.load(&lifted) else { panic!("every tensor is there") };
+    let Ok(backbone) = Kind::WideResNet101.load(&lifted) else {
+        panic!("every tensor is there")
+    };
     // The last norm of layer2 is now v + 0.5, on the 0 of its block: 0.5 over its shortcut's 0.
     let raised = backbone.stages(&x)[0].double_value(&[0, 7, 4, 4]);
     assert!((raised - 0.5).abs() < 1e-5, "{raised}");

@@ -189,24 +189,69 @@ fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
 
 #[test]
 fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
-    let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else { return };
+    let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else {
+        return;
+    };
     let shop = workshop();
     let weights = weights.display().to_string();
     let distil = |name: &str, steps: &str| {
         let out = shop.path(name);
-        let mut command = mhkd(&["teacher", "distill", "--out", &out, "--backbone", "squeezenet1_0", "--weights", &weights]);
-        command.args(["--images", &shop.path("data/line/train"), "--preset", "tiny", "--input-size", "128", "--crop", "64"]);
-        command.args(["--batch", "2", "--precision", "f32", "--log-every", "1", "--greyscale", "0.5", "--steps", steps]);
+        let mut command = mhkd(&[
+            "teacher",
+            "distill",
+            "--out",
+            &out,
+            "--backbone",
+            "squeezenet1_0",
+            "--weights",
+            &weights,
+        ]);
+        command.args([
+            "--images",
+            &shop.path("data/line/train"),
+            "--preset",
+            "tiny",
+            "--input-size",
+            "128",
+            "--crop",
+            "64",
+        ]);
+        command.args([
+            "--batch",
+            "2",
+            "--precision",
+            "f32",
+            "--log-every",
+            "1",
+            "--greyscale",
+            "0.5",
+            "--steps",
+            steps,
+        ]);
         succeed(&mut command);
         out
     };
     let straight = distil("distilled", "6");
     let broken = distil("distilled-in-two", "3");
     let settings = std::fs::read_to_string(format!("{broken}/settings.toml")).expect("saved");
-    std::fs::write(format!("{broken}/settings.toml"), settings.replace("steps = 3", "steps = 6")).expect("written");
+    std::fs::write(
+        format!("{broken}/settings.toml"),
+        settings.replace("steps = 3", "steps = 6"),
+    )
+    .expect("written");
     // Without room for targets every one is computed anew: that must change no number either.
-    succeed(&mut mhkd(&["teacher", "distill", "--out", &broken, "--resume", "--cache-mib", "0"]));
+    succeed(&mut mhkd(&[
+        "teacher",
+        "distill",
+        "--out",
+        &broken,
+        "--resume",
+        "--cache-mib",
+        "0",
+    ]));
     assert_eq!(losses(&broken)[3..], losses(&straight)[3..]);
-    let error = fail(&mut mhkd(&["teacher", "distill", "--out", &broken, "--resume", "--crop", "128"]));
+    let error = fail(&mut mhkd(&[
+        "teacher", "distill", "--out", &broken, "--resume", "--crop", "128",
+    ]));
     assert!(error.contains("crop = 128 (the run has 64)"), "{error}");
 }

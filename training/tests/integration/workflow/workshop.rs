@@ -52,9 +52,7 @@ impl Workshop {
             "--batch",
             "2",
         ];
-        succeed(
-            mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson),
-        );
+        succeed(mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson));
         workshop
     }
 
