@@ -21,8 +21,9 @@ use inspectd::simulator::{Defect, Feed};
 const SEED: u64 = 2026;
 /// Every third part has a defect: many for a line, few enough to watch.
 const DEFECT_RATE: f64 = 1.0 / 3.0;
-/// Side of a rendered frame, pixels: not the network's, so that the resize is part of the show.
-const CAMERA_SIDE: u32 = 384;
+/// Side of a rendered frame, pixels: that of the images that the model was trained on. A finer camera
+/// has less noise once resized, which the model takes for an anomaly; it would want a model of its own.
+const CAMERA_SIDE: u32 = 256;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
