@@ -1,0 +1,51 @@
+//! The bundle that `make demo` runs: whole, small, and able to tell a defective part from its good twin.
+
+use std::path::Path;
+
+use inspectd::bundle::Bundle;
+use inspectd::engine::{Engine, EngineOptions};
+use inspectd::maps::image_score;
+use inspectd::simulator::{Defect, Line};
+
+/// Neither the seed of the model's training images nor that of its test images.
+const SEED: u64 = 77;
+
+#[test]
+fn the_demo_model_tells_defective_parts_from_their_good_twins() {
+    let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo"))
+        .expect("a whole bundle");
+    assert!(
+        bundle.graph().len() <= 12_000_000,
+        "{} bytes",
+        bundle.graph().len()
+    );
+    let mut engine =
+        Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
+    let calibration = bundle.manifest().maps.calibration();
+    let mut score = |index: u64, defects: &[Defect]| {
+        let frame = Line::new(SEED).part(index, defects).render(256, 256);
+        let maps = engine.run(&[&frame]).expect("a frame of the input's size");
+        image_score(
+            &maps.structural,
+            &maps.logical,
+            maps.width,
+            &calibration,
+            256,
+            256,
+        )
+        .score
+    };
+    for (index, defect) in (0..).zip([
+        Defect::Stain,
+        Defect::Dent,
+        Defect::Missing,
+        Defect::Extra,
+        Defect::Swapped,
+    ]) {
+        let (good, defective) = (score(index, &[]), score(index, &[defect]));
+        assert!(
+            defective > good && defective > bundle.manifest().threshold.value,
+            "{defect}: {defective}, its twin {good}"
+        );
+    }
+}
