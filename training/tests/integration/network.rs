@@ -8,7 +8,7 @@ use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::support::{data, formula, models, relative_difference, tensors};
 
-/// What the issue of two implementations in f32 may be apart, of the largest value.
+/// What two implementations in f32 may be apart, of the largest value.
 const TOLERANCE: f64 = 1e-3;
 
 fn checkpoint(architecture: &Architecture) -> Checkpoint {
