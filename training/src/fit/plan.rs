@@ -70,14 +70,36 @@ pub struct EarlyStopping {
     pub patience: u64,
 }
 
+/// The one fall of the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decay {
+    /// Share of the steps after which it falls, 0 to 1.
+    pub at: f64,
+    /// What it is multiplied by then.
+    pub factor: f64,
+}
+
+impl Default for Decay {
+    /// The paper's: a tenth from 95 % on.
+    fn default() -> Self {
+        Self {
+            at: 0.95,
+            factor: 0.1,
+        }
+    }
+}
+
 /// The descent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Optimiser steps.
     pub steps: u64,
-    /// Adam's learning rate; a tenth of it from 95 % of the steps on.
+    /// Adam's learning rate to begin with.
     pub learning_rate: f64,
+    /// When and by how much the learning rate falls.
+    pub decay: Decay,
     /// L2 factor, added to the gradient.
     pub weight_decay: f64,
     /// Of the initial weights, the order of the images and the dropout.
@@ -96,10 +118,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The learning rate of step `step` (0 first): x 0.1 from 95 % of the steps on (the paper's IV-B).
+    /// The learning rate of step `step` (0 first): a tenth from 95 % of the steps on, unless told
+    /// otherwise (the paper's IV-B).
     pub fn learning_rate(&self, step: u64) -> f64 {
-        if step * 20 >= self.steps * 19 {
-            self.learning_rate * 0.1
+        let decay_step = (self.decay.at * self.steps as f64).round() as u64;
+        if step >= decay_step {
+            self.learning_rate * self.decay.factor
         } else {
             self.learning_rate
         }
@@ -126,6 +150,7 @@ mod tests {
         let plan = Plan {
             steps: 80_000,
             learning_rate: 1e-4,
+            decay: Decay::default(),
             weight_decay: 1e-5,
             seed: 42,
             precision: Precision::F32,

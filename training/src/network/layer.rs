@@ -45,11 +45,11 @@ pub enum Layer {
         /// Pixels to the right and below.
         after: i64,
     },
-    /// Dropout with probability 0.2 in training, nothing else ([`DROPOUT`]).
+    /// Dropout in training, nothing else.
     Dropout,
 }
 
-/// The decoders' dropout probability (the paper's section IV-B).
+/// The decoders' dropout probability unless told otherwise (the paper's section IV-B).
 pub const DROPOUT: f64 = 0.2;
 
 /// A network: its layers in order.

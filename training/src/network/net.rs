@@ -14,6 +14,7 @@ pub struct Net {
     layers: Layers,
     convolutions: BTreeMap<usize, Convolution>,
     channels_last: bool,
+    dropout: f64,
 }
 
 /// The tensors of one convolution.
@@ -54,6 +55,7 @@ impl Net {
             layers,
             convolutions,
             channels_last: true,
+            dropout: DROPOUT,
         };
         net.channels_last(true)
     }
@@ -85,7 +87,7 @@ impl Net {
             }
             Layer::Upsample { side } => x.upsample_bicubic2d([side, side], false, None, None),
             Layer::Reflect { before, after } => x.reflection_pad2d([before, after, before, after]),
-            Layer::Dropout => x.dropout(DROPOUT, mode == Mode::Train),
+            Layer::Dropout => x.dropout(self.dropout, mode == Mode::Train),
         })
     }
 
@@ -100,6 +102,13 @@ impl Net {
                 (format!("{}.{number}.bias", self.name), &convolution.bias),
             ]
         })
+    }
+
+    /// Sets the probability of its dropout rows, [`DROPOUT`] otherwise.
+    #[must_use]
+    pub fn dropout(mut self, probability: f64) -> Self {
+        self.dropout = probability;
+        self
     }
 
     /// Marks every tensor as one to be learned.

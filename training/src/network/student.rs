@@ -45,6 +45,16 @@ impl Student {
         }
     }
 
+    /// Sets the decoders' dropout probability, the paper's otherwise.
+    #[must_use]
+    pub fn dropout(self, probability: f64) -> Self {
+        Self {
+            structural: self.structural.dropout(probability),
+            logical: self.logical.dropout(probability),
+            ..self
+        }
+    }
+
     /// The features of normalised images `x` [N, 3, S, S].
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Features {
         let low = self.encoder1.forward(x, mode);

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::pretext::Lesson;
 use crate::backbone::Kind;
-use crate::fit::plan::{Plan, Precision};
+use crate::fit::plan::{Decay, Plan, Precision};
 use crate::network::architecture::{InputSize, Preset};
 use crate::settings::settings;
 
@@ -159,6 +159,7 @@ impl DistillSettings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
+            decay: Decay::default(),
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,
@@ -190,6 +191,7 @@ impl PretrainSettings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
+            decay: Decay::default(),
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,

@@ -162,7 +162,8 @@ impl Run {
             &self.origin.architecture,
             self.settings.channels_last,
             device,
-        );
+        )
+        .dropout(self.settings.dropout);
         let teacher = match &checkpoint {
             Some(checkpoint) => self.restore_teacher(checkpoint, device)?,
             None => self.measure_teacher(device)?,

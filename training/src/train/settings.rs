@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use crate::dataset::Layout;
-use crate::fit::plan::{EarlyStopping, Plan, Precision};
+use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision};
 use crate::network::architecture::InputSize;
+use crate::network::layer::DROPOUT;
 use crate::network::student::LossWeights;
 use crate::settings::settings;
 
@@ -36,8 +37,14 @@ settings! {
     batch: usize = 1,
     /// Optimiser steps [default: 80000]
     steps: u64 = 80_000,
-    /// Adam's learning rate, a tenth of it from 95 % of the steps on [default: 1e-4]
+    /// Adam's learning rate to begin with [default: 1e-4]
     learning_rate: f64 = 1e-4,
+    /// Share of the steps after which the learning rate falls, 0 to 1 [default: 0.95]
+    decay_at: f64 = Decay::default().at,
+    /// What it is multiplied by then [default: 0.1]
+    decay_factor: f64 = Decay::default().factor,
+    /// The decoders' dropout probability [default: 0.2]
+    dropout: f64 = DROPOUT,
     /// L2 factor, added to the gradient [default: 1e-5]
     weight_decay: f64 = 1e-5,
     /// Of weights, order and dropout, and of the validation split where the dataset has none [default: 42]
@@ -110,6 +117,7 @@ impl Settings {
         let factors = [
             ("learning_rate", self.learning_rate),
             ("weight_decay", self.weight_decay),
+            ("decay_factor", self.decay_factor),
             ("alpha", self.alpha),
             ("beta", self.beta),
             ("gamma", self.gamma),
@@ -120,6 +128,16 @@ impl Settings {
                 "{key} = {value}: must be a finite number of at least 0"
             );
         }
+        ensure!(
+            (0.0..1.0).contains(&self.dropout),
+            "dropout = {}: must be at least 0 and below 1",
+            self.dropout
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.decay_at),
+            "decay_at = {}: must be from 0 to 1",
+            self.decay_at
+        );
         let rate = self.false_reject_rate;
         ensure!(
             rate > 0.0 && rate < 1.0,
@@ -133,6 +151,10 @@ impl Settings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
+            decay: Decay {
+                at: self.decay_at,
+                factor: self.decay_factor,
+            },
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,
