@@ -1,7 +1,14 @@
 //! What the daemon and the trainer share, in the order of a frame's way: the frame, its preprocessing,
-//! the engine that runs a model bundle, the maps, the score; beside it the simulated line.
+//! the engine that runs a model bundle, the maps, the score, the verdict; beside it the simulated line.
 
+#[cfg(feature = "daemon")]
+pub mod config;
+
+#[cfg(feature = "daemon")]
+pub mod camera;
 pub mod frame;
+#[cfg(feature = "image-file")]
+pub mod image_file;
 pub mod preprocess;
 
 pub mod bundle;
@@ -11,5 +18,9 @@ pub mod manifest;
 pub mod engine;
 pub mod maps;
 pub mod score;
+pub mod verdict;
+
+#[cfg(feature = "daemon")]
+pub mod grpc;
 
 pub mod simulator;

@@ -5,12 +5,27 @@
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::frame::{CHANNELS, Frame};
 
+/// A turn, clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Rotation {
+    /// None.
+    #[default]
+    R0,
+    /// A quarter.
+    R90,
+    /// A half.
+    R180,
+    /// Three quarters.
+    R270,
+}
+
 /// The part of a frame that is inspected, in pixels; `right` and `bottom` are the first outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Crop {
     /// First column inside.
     pub left: u32,

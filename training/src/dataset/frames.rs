@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inspectd::frame::Frame;
+use inspectd::image_file::{ImageError, decode};
 use inspectd::preprocess;
-
-use super::decode::{ImageError, decode};
 
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

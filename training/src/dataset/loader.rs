@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use inspectd::image_file::ImageError;
 
-use super::decode::ImageError;
 use super::frames::Frames;
 pub use super::frames::Loaded;
 use super::order::Order;

@@ -1,9 +1,9 @@
 //! Where a test image's defects are.
 
 use image::DynamicImage;
+use inspectd::image_file::{self, ImageError};
 
 use super::TestItem;
-use super::decode::{self, ImageError};
 
 /// A picture of defects, as large as its image. Zero is good; in `MVTec` LOCO AD the value of the others
 /// says which kind of defect.
@@ -23,7 +23,7 @@ pub struct Mask {
 /// When a mask cannot be decoded or has another size than the image; it is named.
 pub fn load_masks(item: &TestItem, image_size: (u32, u32)) -> Result<Vec<Mask>, ImageError> {
     let load = |path: &std::path::PathBuf| {
-        let image = decode::read(path)?;
+        let image = image_file::read(path)?;
         let (width, height) = (image.width(), image.height());
         if (width, height) != image_size {
             return Err(ImageError::MaskSize {

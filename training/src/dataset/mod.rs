@@ -4,7 +4,6 @@
 //! decodes and resizes them, [`loader::Loader`] does so ahead of the one who asks.
 
 mod category;
-pub mod decode;
 mod fingerprint;
 mod folder;
 pub mod frames;

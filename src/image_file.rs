@@ -1,19 +1,21 @@
-//! An image file becomes a frame, or an error that names it.
+//! An image file becomes a frame, or an error that names it. Trainer and line call the same function: two
+//! decoders of JPEG make two pictures.
 //!
 //! Orientation tags and colour profiles are ignored, as the published pipelines do.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::fs;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
-use inspectd::frame::Frame;
 use thiserror::Error;
 
+use crate::frame::Frame;
+
 /// Fewer pixels a side hold nothing that a network of stride 4 could judge.
-const MIN_SIDE: u32 = 32;
+pub const MIN_SIDE: u32 = 32;
 /// More pixels than any camera of a line has, but a few bytes of a file can claim them.
-const MAX_PIXELS: u64 = 100_000_000;
+pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Why a file is not an image that can be used.
 #[derive(Debug, Error)]
@@ -84,23 +86,37 @@ pub fn decode(path: &Path) -> Result<Frame, ImageError> {
     Ok(frame(read(path)?.into_rgb8()))
 }
 
+/// As [`decode`], from a file's bytes; `path` is for messages alone.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<Frame, ImageError> {
+    Ok(frame(image(path, bytes)?.into_rgb8()))
+}
+
 fn frame(image: RgbImage) -> Frame {
     Frame::new(image.width(), image.height(), image.into_raw())
         .expect("a side is at least MIN_SIDE")
 }
 
-/// Reads an image of 8 bits a channel, whatever its channels. Nothing is decoded before its size is
-/// known to be within the bounds.
-pub(super) fn read(path: &Path) -> Result<DynamicImage, ImageError> {
-    let unreadable = |source| ImageError::Read {
+/// Reads an image of 8 bits a channel, whatever its channels.
+///
+/// # Errors
+/// As [`decode`].
+pub fn read(path: &Path) -> Result<DynamicImage, ImageError> {
+    let bytes = fs::read(path).map_err(|source| ImageError::Read {
         path: path.to_owned(),
         source,
-    };
+    })?;
+    image(path, &bytes)
+}
+
+/// Nothing is decoded before its size is known to be within the bounds.
+fn image(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
     let damaged = |error: image::ImageError| corrupt(path, &error.to_string());
-    let file = File::open(path).map_err(unreadable)?;
-    let reader = ImageReader::new(BufReader::new(file))
+    let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
-        .map_err(unreadable)?;
+        .expect("reading memory cannot fail");
     let format = allowed(path, reader.format())?;
     let decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
@@ -121,7 +137,7 @@ pub(super) fn read(path: &Path) -> Result<DynamicImage, ImageError> {
         return Err(ImageError::Pixels { path, found });
     }
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    if format == ImageFormat::Jpeg && !ends(path).map_err(unreadable)? {
+    if format == ImageFormat::Jpeg && !ends(bytes) {
         return Err(corrupt(path, "the end-of-image marker is missing"));
     }
     Ok(image)
@@ -148,11 +164,10 @@ fn allowed(path: &Path, format: Option<ImageFormat>) -> Result<ImageFormat, Imag
 
 /// Whether a JPEG's last scan is followed by the end of the image. The decoder fills what is missing
 /// with grey and says nothing.
-fn ends(path: &Path) -> io::Result<bool> {
+fn ends(bytes: &[u8]) -> bool {
     const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
     const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
-    let bytes = fs::read(path)?;
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     // A thumbnail in the header has an end too, but before the picture's own scan.
-    Ok(last(END_OF_IMAGE) > last(START_OF_SCAN))
+    last(END_OF_IMAGE) > last(START_OF_SCAN)
 }

@@ -1,0 +1,335 @@
+//! The settings in force: validated, complete, in the daemon's own types. Only [`super::load`] makes
+//! them, from files and variables; nothing downstream checks again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::camera::CameraId;
+use crate::verdict::Thresholds;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// gRPC and metrics.
+    pub server: Server,
+    /// What judges.
+    pub model: Model,
+    /// How the model runs.
+    pub engine: Engine,
+    /// How scores become decisions.
+    pub verdict: Verdict,
+    /// The cameras, at least one.
+    pub cameras: BTreeMap<CameraId, Camera>,
+    /// What is kept of recent verdicts.
+    pub evidence: Evidence,
+    /// Start and end of the process.
+    pub life: Life,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Server {
+    /// Where gRPC listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` is served; nowhere if unset.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The largest request and answer, bytes.
+    pub message_limit: usize,
+    /// A client that is silent for so long is asked for a sign of life (HTTP/2 PING).
+    pub keepalive_interval: Duration,
+    /// How long it may take to give one before the connection is closed.
+    pub keepalive_timeout: Duration,
+    /// How often a silent stream gets a heartbeat.
+    pub heartbeat_interval: Duration,
+    /// How many verdicts may wait for a slow client before it misses the oldest of them.
+    pub stream_backlog: usize,
+    /// How many verdict streams may be open.
+    pub stream_limit: usize,
+}
+
+/// `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Model {
+    /// The bundle's folder, absolute.
+    pub bundle: PathBuf,
+}
+
+/// Where a model is asked to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderChoice {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// Intel's OpenVINO.
+    OpenVino,
+}
+
+/// With what precision a model is asked to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats throughout; what a model's scores were calibrated with.
+    F32,
+    /// CUDA alone: products of factors rounded to 10 bits.
+    Tf32,
+    /// OpenVINO alone: bfloat16 where the processor has it.
+    Bf16,
+}
+
+/// `[engine]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Engine {
+    /// Where the model runs.
+    pub provider: ProviderChoice,
+    /// Whether the processor may stand in for another provider that is not there.
+    pub allow_fallback: bool,
+    /// Which GPU, as CUDA counts them.
+    pub device_id: i32,
+    /// Threads of one run on the processor; 0 for all cores that the process may use.
+    pub threads: usize,
+    /// The most memory that CUDA's arena may take, bytes; without a limit if unset.
+    pub memory_limit: Option<usize>,
+    /// The precision.
+    pub precision: Precision,
+    /// The most frames that share a run.
+    pub batch_limit: usize,
+    /// How long a run waits for more frames once one is there.
+    pub batch_window: Duration,
+    /// ONNX Runtime's file; if unset, `ORT_DYLIB_PATH`, then the usual places.
+    pub library: Option<PathBuf>,
+    /// A run of the model that takes longer counts as hung: the watchdog is not fed any more.
+    pub hang_timeout: Duration,
+}
+
+/// `[verdict]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// What a camera without thresholds of its own is held to; unset keys come from the bundle.
+    #[serde(flatten)]
+    pub thresholds: Overrides,
+    /// Smaller regions are not listed, as a fraction of the frame. They count for the decision.
+    pub region_min_area: f32,
+    /// At most so many regions are listed, largest peak first.
+    pub region_limit: usize,
+}
+
+/// Thresholds, each unless something else says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Overrides {
+    /// Scores above it are rejected.
+    pub threshold: Option<f32>,
+    /// Scores from here to the threshold are for review.
+    pub review_from: Option<f32>,
+}
+
+impl Overrides {
+    /// These, then `general`, then the bundle's threshold; there is no review band unless one is set.
+    /// A review band that begins above the threshold is empty.
+    pub fn resolve(self, general: Self, bundle: f32) -> Thresholds {
+        Thresholds {
+            reject_above: self.threshold.or(general.threshold).unwrap_or(bundle),
+            review_from: self.review_from.or(general.review_from),
+        }
+    }
+}
+
+/// `[cameras.ID]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Camera {
+    /// Where frames come from.
+    pub source: Source,
+    /// Every frame counts, or the latest does.
+    pub mode: Mode,
+    /// The part that is inspected, after rotation, pixels.
+    pub crop: Option<Crop>,
+    /// Turns the frame clockwise.
+    pub rotate: Rotation,
+    /// Frames of another size are faults: width, height, pixels.
+    pub expected_size: Option<[u32; 2]>,
+    /// Whether frames smaller than the model's input are inspected rather than faults.
+    pub allow_upscaling: bool,
+    /// How long opening may take before it is abandoned and tried anew.
+    pub open_timeout: Duration,
+    /// How long a frame may take before the source counts as stalled, is abandoned and opened anew.
+    pub read_timeout: Duration,
+    /// The first pause before a source is opened anew; each failure doubles it ...
+    pub reopen_after: Duration,
+    /// ... up to this one.
+    pub reopen_after_max: Duration,
+    /// Thresholds of this camera.
+    #[serde(flatten)]
+    pub thresholds: Overrides,
+}
+
+/// The part of a frame that is inspected, pixels; `right` and `bottom` are the first outside.
+pub type Crop = crate::preprocess::Crop;
+
+/// A turn, clockwise.
+pub type Rotation = crate::preprocess::Rotation;
+
+/// What happens to frames that the engine has no time for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The latest frame replaces one that waits, which is counted as skipped.
+    FreeRunning,
+    /// Up to `queue` frames wait. A file, folder or simulator at full speed waits for room; from any
+    /// other source a frame that finds the queue full is a FAULT.
+    Triggered {
+        /// Frames, 1 to 1024.
+        queue: usize,
+    },
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Source {
+    /// A V4L2 device.
+    Device {
+        /// `/dev/video0`, or a stable name below `/dev/v4l/by-id`.
+        path: PathBuf,
+        /// What is asked of the camera.
+        controls: Controls,
+    },
+    /// An RTSP or HTTP stream.
+    Url {
+        /// `rtsp://`, `rtsps://`, `http://` or `https://`. May hold a password: never logged whole.
+        url: String,
+        /// RTSP over TCP rather than UDP.
+        rtsp_tcp: bool,
+    },
+    /// A GStreamer pipeline.
+    GStreamer {
+        /// It ends in `appsink`.
+        pipeline: String,
+    },
+    /// A video file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// From the start again after its end.
+        repeat: bool,
+        /// Its speed.
+        pace: Pace,
+    },
+    /// The images of a folder and its subfolders, by name.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// From the start again after the last.
+        repeat: bool,
+        /// Its speed; it has none of its own.
+        pace: Pace,
+    },
+    /// Rendered parts.
+    Simulator {
+        /// The same seed gives the same parts.
+        seed: u64,
+        /// The share of defective parts, 0 to 1.
+        defect_rate: f64,
+        /// Pixels a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Its speed; it has none of its own.
+        pace: Pace,
+        /// It ends after so many parts; never if unset.
+        parts: Option<u64>,
+    },
+}
+
+impl Source {
+    /// `device`, `url`, `gstreamer`, `file`, `folder` or `simulator`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Device { .. } => "device",
+            Self::Url { .. } => "url",
+            Self::GStreamer { .. } => "gstreamer",
+            Self::File { .. } => "file",
+            Self::Folder { .. } => "folder",
+            Self::Simulator { .. } => "simulator",
+        }
+    }
+
+    /// Whether its frames are rendered.
+    pub fn simulated(&self) -> bool {
+        matches!(self, Self::Simulator { .. })
+    }
+}
+
+/// How fast a source that can go at any speed goes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// At the video's own rate; a folder or simulator at 10 frames a second.
+    Native,
+    /// As fast as the frames are taken.
+    Fast,
+    /// At so many frames a second.
+    Fps(f64),
+}
+
+/// What is asked of a V4L2 camera; what is unset is left as the camera has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Controls {
+    /// Pixels a row and rows.
+    pub size: Option<[u32; 2]>,
+    /// Frames a second.
+    pub fps: Option<f64>,
+    /// A fixed exposure, microseconds; switches automatic exposure off.
+    pub exposure_us: Option<u32>,
+    /// Gain, in the camera's own units.
+    pub gain: Option<f64>,
+    /// Four letters, such as `MJPG`.
+    pub pixel_format: Option<[u8; 4]>,
+}
+
+/// `[evidence]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Memory for frames and maps of recent verdicts, bytes; the oldest go first.
+    pub memory_limit: usize,
+}
+
+/// `[life]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Life {
+    /// How long an orderly end may take before the process ends anyway.
+    pub shutdown_deadline: Duration,
+    /// Whether the process ends, with exit code 0, once every camera has ended.
+    pub exit_when_ended: bool,
+    /// Whether a changed file of the configuration is read without being told to.
+    pub watch_files: bool,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Log {
+    /// Which messages, in tracing's filter language: `info`, `inspectd=debug`.
+    pub filter: String,
+    /// Where and how.
+    pub format: LogFormat,
+}
+
+/// Where and how messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// The journal if systemd reads our standard error, else text.
+    Auto,
+    /// Lines on standard error.
+    Text,
+    /// One JSON object a line on standard error.
+    Json,
+    /// Systemd's journal, with fields.
+    Journald,
+}
