@@ -17,10 +17,20 @@ pub mod manifest;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod maps;
+pub mod regions;
 pub mod score;
 pub mod verdict;
 
 #[cfg(feature = "daemon")]
+pub mod evidence;
+#[cfg(feature = "daemon")]
+pub mod line;
+#[cfg(feature = "daemon")]
+pub mod metrics;
+
+#[cfg(feature = "daemon")]
 pub mod grpc;
+#[cfg(feature = "daemon")]
+pub mod life;
 
 pub mod simulator;

@@ -70,6 +70,14 @@ impl MapCalibration {
         self.weights[0] * self.structural.normalise(m)
     }
 
+    /// The structural map's share of the combined map, at the maps' own resolution.
+    pub fn structural_share(&self, structural: &[f32]) -> Vec<f32> {
+        structural
+            .iter()
+            .map(|&m| self.structural_part(m))
+            .collect()
+    }
+
     fn logical_part(&self, m: f32) -> f32 {
         self.weights[1] * self.logical.normalise(m)
     }

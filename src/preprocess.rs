@@ -63,6 +63,48 @@ pub enum PreprocessError {
     },
 }
 
+/// Turns the frame clockwise.
+pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let [new_width, new_height] = match rotation {
+        Rotation::R0 => return frame,
+        Rotation::R180 => [width, height],
+        Rotation::R90 | Rotation::R270 => [height, width],
+    };
+    // Where a pixel of the turned frame comes from.
+    let from = |x: usize, y: usize| match rotation {
+        Rotation::R0 => (x, y),
+        Rotation::R90 => (y, height - 1 - x),
+        Rotation::R180 => (width - 1 - x, height - 1 - y),
+        Rotation::R270 => (width - 1 - y, x),
+    };
+    let pixels = frame.rgb();
+    let mut rgb = Vec::with_capacity(pixels.len());
+    for y in 0..new_height {
+        for x in 0..new_width {
+            let (x, y) = from(x, y);
+            let at = (y * width + x) * CHANNELS;
+            rgb.extend_from_slice(&pixels[at..at + CHANNELS]);
+        }
+    }
+    Frame::new(new_width as u32, new_height as u32, rgb).expect("as many pixels as before")
+}
+
+/// Cuts `crop` out of the frame, or copies all of it.
+///
+/// # Errors
+/// When the crop does not lie within the frame.
+pub fn cut(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
+    let crop = checked(frame, crop)?;
+    let row = |y: u32| {
+        let start = (y as usize * frame.width() as usize + crop.left as usize) * CHANNELS;
+        &frame.rgb()[start..start + (crop.right - crop.left) as usize * CHANNELS]
+    };
+    let rgb = (crop.top..crop.bottom).flat_map(row).copied().collect();
+    let (width, height) = (crop.right - crop.left, crop.bottom - crop.top);
+    Ok(Frame::new(width, height, rgb).expect("the crop has an area and its bytes"))
+}
+
 /// Resizes `crop` of the frame, or all of it, to `width` x `height`, as Pillow's
 /// `image.crop(..).resize(.., BILINEAR)` does to within one grey level.
 ///
@@ -77,6 +119,11 @@ pub fn resize(
     if width == 0 || height == 0 {
         return Err(PreprocessError::Target { width, height });
     }
+    Ok(resample(frame, checked(frame, crop)?, width, height))
+}
+
+/// `crop`, or the whole frame, if it lies within the frame.
+fn checked(frame: &Frame, crop: Option<Crop>) -> Result<Crop, PreprocessError> {
     let crop = crop.unwrap_or(Crop {
         left: 0,
         top: 0,
@@ -94,7 +141,7 @@ pub fn resize(
             height: frame.height(),
         });
     }
-    Ok(resample(frame, crop, width, height))
+    Ok(crop)
 }
 
 /// `crop` lies within the frame and the wanted size has an area.
@@ -194,6 +241,37 @@ mod tests {
             message
                 .starts_with("crop left 1, top 2, right 99, bottom 4 does not fit a 40x30 frame")
         );
+    }
+
+    #[test]
+    fn a_frame_is_turned_clockwise() {
+        // The first row: 0 1 2; the second: 3 4 5.
+        let pixel = |value: u8| [value; CHANNELS];
+        let frame =
+            Frame::new(3, 2, (0..6).flat_map(pixel).collect()).expect("the bytes fit the size");
+        let check = |rotation, width, expected: [u8; 6]| {
+            let turned = rotate(frame.clone(), rotation);
+            let values: Vec<u8> = turned.rgb().iter().step_by(CHANNELS).copied().collect();
+            assert_eq!((turned.width(), values), (width, expected.to_vec()));
+        };
+        check(Rotation::R0, 3, [0, 1, 2, 3, 4, 5]);
+        check(Rotation::R90, 2, [3, 0, 4, 1, 5, 2]);
+        check(Rotation::R180, 3, [5, 4, 3, 2, 1, 0]);
+        check(Rotation::R270, 2, [2, 5, 1, 4, 0, 3]);
+    }
+
+    #[test]
+    fn cutting_is_resizing_to_the_crops_own_size() {
+        let frame = ramp(40, 30);
+        let crop = Crop {
+            left: 3,
+            top: 5,
+            right: 20,
+            bottom: 30,
+        };
+        assert_eq!(cut(&frame, Some(crop)), resize(&frame, Some(crop), 17, 25));
+        assert_eq!(cut(&frame, None), Ok(frame.clone()));
+        assert!(cut(&ramp(10, 10), Some(crop)).is_err());
     }
 
     #[test]

@@ -1,1 +1,68 @@
-fn main() {}
+//! The inspection daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use inspectd::config::Sources;
+use inspectd::life::failure::Failure;
+use inspectd::{bench, life};
+
+/// Where the configuration is unless something else is said.
+const CONFIG: &str = "/etc/inspectd/inspectd.toml";
+
+/// Grabs frames from cameras, inspects them with a model bundle, and streams verdicts over gRPC.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// The configuration [default: /etc/inspectd/inspectd.toml]; the files of conf.d beside it and
+    /// variables INSPECTD__TABLE__KEY come on top
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (what happens without a command)
+    Run,
+    /// Check the configuration and the model bundle, and start nothing
+    Check,
+    /// Measure the line beside a bare ONNX Runtime loop on this machine
+    Bench(bench::Arguments),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ended as told; 64 wrong usage; 65 unusable model bundle; 69 an address is taken, or
+ONNX Runtime or the provider is not there; 70 internal error; 78 wrong configuration; 130 told twice
+to end.";
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors.
+            let code = if error.use_stderr() { 64 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let required = arguments.config.is_some();
+    let file = arguments.config.unwrap_or_else(|| CONFIG.into());
+    let sources = Sources::of_process(file, required);
+    let result = match arguments.command {
+        None | Some(Command::Run) => life::run(sources),
+        Some(Command::Check) => life::check(&sources).map(|settings| {
+            println!("the configuration is valid: {} cameras", settings.cameras.len());
+        }),
+        Some(Command::Bench(bench)) => bench::run(&bench).map_err(Failure::from),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

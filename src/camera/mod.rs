@@ -90,6 +90,21 @@ pub enum State {
     Ended,
 }
 
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Opening, Self::Running, Self::Waiting, Self::Ended];
+
+    /// `opening`, `running`, `waiting` or `ended`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// What is wrong with a camera that gives no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {

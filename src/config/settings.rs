@@ -72,6 +72,17 @@ pub enum ProviderChoice {
     OpenVino,
 }
 
+impl ProviderChoice {
+    /// `cpu`, `cuda` or `openvino`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::OpenVino => "openvino",
+        }
+    }
+}
+
 /// With what precision a model is asked to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

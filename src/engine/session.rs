@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
-use ort::ep;
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider};
 use ort::session::builder::SessionBuilder;
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -186,20 +186,49 @@ fn builder(
     };
     let builder = OrtSession::builder(environment).map_err(rejected)?;
     let builder = builder.with_intra_threads(threads).map_err(rejected)?;
-    let Provider::Cuda { device_id, tf32 } = options.provider else {
+    let Some(provider) = execution_provider(options.provider, threads) else {
         return Ok(builder);
     };
-    let cuda = ep::CUDA::default()
-        .with_device_id(device_id)
-        .with_tf32(tf32)
-        .build();
     // Without this, a missing GPU would be a line in a log and a slow line.
     builder
-        .with_execution_providers([cuda.error_on_failure()])
+        .with_execution_providers([provider.error_on_failure()])
         .map_err(|error| EngineError::Provider {
             provider: options.provider.name(),
             reason: error.to_string(),
         })
+}
+
+/// What ONNX Runtime is asked for; the processor needs no asking.
+fn execution_provider(provider: Provider, threads: usize) -> Option<ep::ExecutionProviderDispatch> {
+    match provider {
+        Provider::Cpu => None,
+        Provider::Cuda {
+            device_id,
+            tf32,
+            memory_limit,
+        } => {
+            let cuda = ep::CUDA::default()
+                .with_device_id(device_id)
+                .with_tf32(tf32);
+            Some(match memory_limit {
+                Some(bytes) => cuda.with_memory_limit(bytes).build(),
+                None => cuda.build(),
+            })
+        }
+        Provider::OpenVino { bf16 } => {
+            let precision = if bf16 { "bf16" } else { "f32" };
+            // The JSON itself, though the documentation speaks of a file.
+            let config = format!(
+                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":{threads}}}}}"#
+            );
+            Some(
+                ep::OpenVINO::default()
+                    .with_device_type("CPU")
+                    .with_arbitrary_config("load_config", config)
+                    .build(),
+            )
+        }
+    }
 }
 
 fn port(outlet: &Outlet) -> Port {

@@ -126,6 +126,7 @@ fn a_provider_that_is_not_there_is_an_error() {
         provider: Provider::Cuda {
             device_id: 99,
             tf32: false,
+            memory_limit: None,
         },
         ..EngineOptions::default()
     };

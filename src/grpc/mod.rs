@@ -1,6 +1,31 @@
 //! The services: parse, call, convert. The only place of the daemon that names tonic and the generated
 //! types.
 
+mod convert;
+mod health;
+mod image;
+mod inspection;
+mod line_service;
+mod refusal;
+mod stream;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthService;
+
+use crate::config::settings;
+use crate::life::control::Control;
+use crate::life::phase::Stage;
+use crate::line::Line;
+
+pub use health::Health;
+pub use stream::StreamBook;
+
 pub mod proto {
     //! What `proto/inspectd/v1` says, as Rust types. The `.proto` files are the documentation.
     #![allow(missing_docs, clippy::pedantic)]
@@ -9,4 +34,73 @@ pub mod proto {
 
     /// The descriptors of all services, for reflection.
     pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("inspectd");
+}
+
+use proto::inspection_service_server::InspectionServiceServer;
+use proto::line_service_server::LineServiceServer;
+
+/// What the services serve. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services {
+    line: Arc<Line>,
+    control: Arc<Control>,
+    stage: Arc<Stage>,
+    streams: Arc<StreamBook>,
+    run_id: String,
+}
+
+impl Services {
+    /// Serves this line.
+    pub fn new(
+        line: Arc<Line>,
+        control: Arc<Control>,
+        stage: Arc<Stage>,
+        streams: Arc<StreamBook>,
+    ) -> Self {
+        Self {
+            run_id: line.run_id().to_string(),
+            line,
+            control,
+            stage,
+            streams,
+        }
+    }
+}
+
+/// Serves on `listener` until `shutdown`, and then until the last call has ended.
+///
+/// # Errors
+/// When the listener fails, or the descriptors are damaged.
+pub async fn serve(
+    services: Services,
+    health: HealthServer<HealthService>,
+    settings: &settings::Server,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let limit = settings.message_limit;
+    let inspection = InspectionServiceServer::new(services.clone())
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(limit);
+    // Clients of both ages are about: grpcio's reflection speaks v1alpha alone.
+    let descriptors = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Server::builder()
+        .http2_keepalive_interval(Some(settings.keepalive_interval))
+        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
+        .add_service(inspection)
+        .add_service(LineServiceServer::new(services))
+        .add_service(health)
+        .add_service(descriptors().build_v1()?)
+        .add_service(descriptors().build_v1alpha()?)
+        // A verdict is small and urgent: never held back for a fuller packet.
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            shutdown,
+        )
+        .await?;
+    Ok(())
 }

@@ -43,6 +43,7 @@ impl Evaluate {
             options.provider = Provider::Cuda {
                 device_id,
                 tf32: false,
+                memory_limit: None,
             };
         }
         let mut progress = Progress::new("scoring", dataset.test.len() as u64, 0);

@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use super::*;
+use crate::camera::Moment;
+use crate::line::record::{Draft, Fault, FaultReason, ModelId, Stamp, Timings};
+
+fn evidence(sequence: u64, side: u32) -> Evidence {
+    let stamp = Stamp {
+        model: ModelId {
+            name: "m".to_owned(),
+            version: "1".to_owned(),
+            sha256: String::new(),
+        },
+        config_hash: String::new(),
+        provider: "cpu",
+    };
+    let verdict = Verdict {
+        sequence,
+        since_start: Duration::ZERO,
+        draft: Draft {
+            camera: None,
+            frame_id: 0,
+            moment: Moment::now(),
+            stamp: Arc::new(stamp),
+            simulated: false,
+            timings: Timings::default(),
+            batch_size: 0,
+            size: None,
+            item: String::new(),
+            truth: String::new(),
+        },
+        outcome: Err(Fault::new(FaultReason::Engine, "")),
+    };
+    let frame = Frame::new(side, side, vec![7; (side * side * 3) as usize]).expect("sized");
+    Evidence {
+        verdict: Arc::new(verdict),
+        picture: Picture {
+            frame: Arc::new(frame),
+            crop: None,
+        },
+        heat: None,
+    }
+}
+
+#[test]
+fn the_oldest_makes_room_and_gaps_are_not_found() {
+    let one = evidence(1, 100).bytes();
+    let mut recent = Recent::new(3 * one);
+    let gone: Vec<u64> = [1, 2, 5, 6, 9]
+        .into_iter()
+        .flat_map(|sequence| recent.push(evidence(sequence, 100)))
+        .map(|evidence| evidence.verdict.sequence)
+        .collect();
+    assert_eq!(gone, [1, 2]);
+    let check =
+        |sequence, kept: bool| assert_eq!(recent.get(sequence).is_some(), kept, "{sequence}");
+    check(2, false);
+    check(5, true);
+    check(6, true);
+    check(7, false);
+    check(9, true);
+    check(10, false);
+}
+
+#[test]
+fn what_is_larger_than_the_bound_is_not_kept() {
+    let mut recent = Recent::new(1000);
+    assert_eq!(recent.push(evidence(1, 100)).len(), 1);
+    assert!(recent.get(1).is_none());
+    let mut off = Recent::new(0);
+    assert_eq!(off.push(evidence(1, 32)).len(), 1);
+}
+
+#[test]
+fn heat_begins_at_half_the_threshold() {
+    let check = |value: f32, threshold: f32, expected: f32| {
+        let found = warmth(value, threshold);
+        assert!(
+            (found - expected).abs() < 1e-6,
+            "{value} of {threshold}: {found}"
+        );
+    };
+    check(0.2, 0.5, 0.0);
+    check(0.25, 0.5, 0.0);
+    check(0.375, 0.5, 0.5);
+    check(0.5, 0.5, 1.0);
+    check(9.0, 0.5, 1.0);
+    check(0.1, 0.0, 1.0);
+    check(-0.1, 0.0, 0.0);
+}
+
+#[test]
+fn the_heatmap_is_as_large_as_the_frame_and_decodes() {
+    let frame = Frame::new(40, 32, vec![100; 40 * 32 * 3]).expect("sized");
+    let heat = Heat {
+        cells: vec![0.0, 0.0, 0.0, 1.0],
+        side: 2,
+    };
+    let shown = overlay(&frame, &heat, 0.5);
+    assert_eq!(&shown.rgb()[..3], [100, 100, 100]);
+    // Red where the map is above the threshold.
+    assert_eq!(&shown.rgb()[shown.rgb().len() - 3..], [208, 30, 30]);
+    for encoding in [Encoding::Png, Encoding::Jpeg] {
+        let bytes = encode(&shown, encoding).expect("an image");
+        let path = std::path::Path::new("heat");
+        let back = crate::image_file::decode_bytes(path, &bytes).expect("decodes");
+        assert_eq!((back.width(), back.height()), (40, 32));
+        if encoding == Encoding::Png {
+            assert_eq!(back, shown);
+        }
+    }
+}

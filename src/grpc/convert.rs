@@ -1,0 +1,271 @@
+//! The domain's types in the words of `proto/inspectd/v1`. Nothing is decided here.
+
+use std::time::{Duration, SystemTime};
+
+use super::proto;
+use crate::camera::{CameraId, State};
+use crate::config::settings::{Mode, Settings};
+use crate::life::control::Configuration;
+use crate::life::phase::Phase;
+use crate::line::board::{DecisionCounts, Facts, FrameCounts};
+use crate::line::record::{self, FaultReason, ModelId, Timings, Verdict};
+use crate::line::Snapshot;
+use crate::metrics::Streams;
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region};
+
+fn timestamp(time: SystemTime) -> prost_types::Timestamp {
+    time.into()
+}
+
+fn duration(duration: Duration) -> prost_types::Duration {
+    // Longer than a prost duration holds is 292 billion years.
+    duration.try_into().unwrap_or_default()
+}
+
+/// A decision, outwards.
+pub(super) fn decision(decision: Decision) -> proto::Decision {
+    match decision {
+        Decision::Pass => proto::Decision::Pass,
+        Decision::Reject => proto::Decision::Reject,
+        Decision::Review => proto::Decision::Review,
+        Decision::Fault => proto::Decision::Fault,
+    }
+}
+
+/// A decision, inwards; nothing if it is unspecified or unknown.
+pub(super) fn decision_of(value: i32) -> Option<Decision> {
+    Decision::ALL
+        .into_iter()
+        .find(|&known| decision(known) as i32 == value)
+}
+
+fn kind(kind: AnomalyKind) -> proto::AnomalyKind {
+    match kind {
+        AnomalyKind::Structural => proto::AnomalyKind::Structural,
+        AnomalyKind::Logical => proto::AnomalyKind::Logical,
+    }
+}
+
+fn fault_reason(reason: FaultReason) -> proto::FaultReason {
+    match reason {
+        FaultReason::CameraLost => proto::FaultReason::CameraLost,
+        FaultReason::CameraStalled => proto::FaultReason::CameraStalled,
+        FaultReason::CorruptFrame => proto::FaultReason::CorruptFrame,
+        FaultReason::WrongSize => proto::FaultReason::WrongSize,
+        FaultReason::Overflow => proto::FaultReason::Overflow,
+        FaultReason::Engine => proto::FaultReason::Engine,
+        FaultReason::Shutdown => proto::FaultReason::Shutdown,
+    }
+}
+
+fn region(region: &Region) -> proto::Region {
+    proto::Region {
+        r#box: Some(proto::Box {
+            left: region.left,
+            top: region.top,
+            width: region.width,
+            height: region.height,
+        }),
+        area: region.area,
+        peak: region.peak,
+        kind: kind(region.kind).into(),
+    }
+}
+
+fn score(judgement: &Judgement) -> proto::Score {
+    proto::Score {
+        value: judgement.score.score,
+        structural: judgement.score.structural,
+        logical: judgement.score.logical,
+        threshold: judgement.thresholds.reject_above,
+        review_from: judgement.thresholds.review_from,
+        dominant: kind(judgement.dominant).into(),
+    }
+}
+
+fn fault(fault: &record::Fault) -> proto::Fault {
+    proto::Fault {
+        reason: fault_reason(fault.reason).into(),
+        message: fault.message.clone(),
+    }
+}
+
+/// A model's identity.
+pub(super) fn model(id: &ModelId) -> proto::Model {
+    proto::Model {
+        name: id.name.clone(),
+        version: id.version.clone(),
+        sha256: id.sha256.clone(),
+    }
+}
+
+fn timings(timings: &Timings) -> proto::Timings {
+    proto::Timings {
+        queue: timings.queue.map(duration),
+        preprocess: timings.preprocess.map(duration),
+        inference: timings.inference.map(duration),
+        judge: timings.judge.map(duration),
+        total: Some(duration(timings.total)),
+    }
+}
+
+/// A verdict of the run `run_id`.
+pub(super) fn verdict(verdict: &Verdict, run_id: &str) -> proto::Verdict {
+    let draft = &verdict.draft;
+    let judgement = verdict.outcome.as_ref().ok();
+    let [width, height] = draft.size.unwrap_or_default();
+    proto::Verdict {
+        sequence: verdict.sequence,
+        run_id: run_id.to_owned(),
+        camera_id: draft.camera.as_ref().map_or_else(String::new, ToString::to_string),
+        frame_id: draft.frame_id,
+        capture_time: Some(timestamp(draft.moment.utc)),
+        capture_monotonic: Some(duration(verdict.since_start)),
+        decision: decision(verdict.decision()).into(),
+        score: judgement.map(score),
+        fault: verdict.outcome.as_ref().err().map(fault),
+        regions: judgement.map_or_else(Vec::new, |judgement| {
+            judgement.regions.iter().map(region).collect()
+        }),
+        model: Some(model(&draft.stamp.model)),
+        config_hash: draft.stamp.config_hash.clone(),
+        provider: draft.stamp.provider.to_owned(),
+        simulated: draft.simulated,
+        timings: Some(timings(&draft.timings)),
+        batch_size: draft.batch_size,
+        width,
+        height,
+        source_item: draft.item.clone(),
+        truth: draft.truth.clone(),
+    }
+}
+
+fn camera_state(state: State) -> proto::CameraState {
+    match state {
+        State::Opening => proto::CameraState::Opening,
+        State::Running => proto::CameraState::Running,
+        State::Waiting => proto::CameraState::Waiting,
+        State::Ended => proto::CameraState::Ended,
+    }
+}
+
+fn frames(counts: FrameCounts) -> proto::FrameCounts {
+    proto::FrameCounts {
+        captured: counts.captured,
+        judged: counts.judged,
+        skipped: counts.skipped,
+        faulted: counts.faulted,
+    }
+}
+
+fn decisions(counts: DecisionCounts) -> proto::DecisionCounts {
+    proto::DecisionCounts {
+        pass: counts.pass,
+        reject: counts.reject,
+        review: counts.review,
+        fault: counts.fault,
+    }
+}
+
+fn camera(
+    id: &CameraId,
+    facts: &Facts,
+    queued: usize,
+    settings: &Settings,
+    uptime: Duration,
+) -> proto::Camera {
+    let configured = settings.cameras.get(id);
+    let [width, height] = facts.size.unwrap_or_default();
+    let error = facts.last_error.as_ref();
+    proto::Camera {
+        id: id.to_string(),
+        source: configured.map_or_else(String::new, |camera| camera.source.name().to_owned()),
+        state: camera_state(facts.state).into(),
+        simulated: configured.is_some_and(|camera| camera.source.simulated()),
+        triggered: configured.is_some_and(|camera| camera.mode != Mode::FreeRunning),
+        width,
+        height,
+        frames: Some(frames(facts.frames)),
+        decisions: Some(decisions(facts.decisions)),
+        queued: queued as u32,
+        opened: facts.opened,
+        last_error: error.map_or_else(String::new, |(message, _)| message.clone()),
+        last_error_time: error.map(|(_, time)| timestamp(*time)),
+        last_frame_time: facts.last_frame.map(timestamp),
+        frames_per_second: facts.frames_per_second(uptime),
+    }
+}
+
+/// All cameras, by id.
+pub(super) fn cameras(snapshot: &Snapshot) -> Vec<proto::Camera> {
+    let settings = &snapshot.active.settings;
+    let all = snapshot.cameras.iter();
+    all.map(|(id, (facts, queued))| camera(id, facts, *queued, settings, snapshot.uptime))
+        .collect()
+}
+
+/// The configuration in force.
+pub(super) fn configuration(configuration: &Configuration) -> proto::Configuration {
+    let error = configuration.last_error.as_ref();
+    proto::Configuration {
+        generation: configuration.generation,
+        hash: configuration.hash.clone(),
+        loaded_time: Some(timestamp(configuration.since)),
+        last_reload_error: error.map_or_else(String::new, |(message, _)| message.clone()),
+        last_reload_error_time: error.map(|(_, time)| timestamp(*time)),
+        restart_required_keys: configuration.restart_required.clone(),
+    }
+}
+
+fn line_state(phase: Phase, snapshot: &Snapshot) -> proto::LineState {
+    match phase {
+        Phase::Starting => proto::LineState::Starting,
+        Phase::Stopping => proto::LineState::Stopping,
+        Phase::Running if snapshot.degraded() => proto::LineState::Degraded,
+        Phase::Running => proto::LineState::Running,
+    }
+}
+
+/// What the status is made of.
+pub(super) struct StatusParts<'a> {
+    pub(super) phase: Phase,
+    pub(super) run_id: &'a str,
+    pub(super) started: SystemTime,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) configuration: &'a Configuration,
+    pub(super) streams: Streams,
+}
+
+/// The whole.
+pub(super) fn status(parts: &StatusParts<'_>) -> proto::Status {
+    let snapshot = parts.snapshot;
+    let active = &snapshot.active;
+    let loaded = &active.model;
+    proto::Status {
+        state: line_state(parts.phase, snapshot).into(),
+        run_id: parts.run_id.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        start_time: Some(timestamp(parts.started)),
+        uptime: Some(duration(snapshot.uptime)),
+        model: Some(model(&loaded.id)),
+        threshold: active
+            .settings
+            .verdict
+            .thresholds
+            .threshold
+            .unwrap_or(loaded.threshold),
+        engine: Some(proto::Engine {
+            provider: loaded.provider.to_owned(),
+            requested_provider: active.settings.engine.provider.name().to_owned(),
+            fallback_reason: loaded.fallback_reason.clone().unwrap_or_default(),
+            runtime_version: loaded.runtime_version.clone(),
+            failures: snapshot.engine_failures,
+        }),
+        configuration: Some(configuration(parts.configuration)),
+        cameras: cameras(snapshot),
+        sequence: snapshot.sequence,
+        decisions: Some(decisions(snapshot.decisions)),
+        streams: parts.streams.open as u32,
+        missed_by_slow_clients: parts.streams.missed,
+    }
+}

@@ -1,0 +1,71 @@
+//! `grpc.health.v1`: the whole (as the empty name and as each service), and each camera as `camera/ID`.
+
+use std::collections::BTreeMap;
+
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::proto::inspection_service_server::SERVICE_NAME as INSPECTION;
+use super::proto::line_service_server::SERVICE_NAME as LINE;
+use crate::camera::State;
+use crate::life::phase::Phase;
+use crate::line::Snapshot;
+
+/// What is told about health. Watchers hear of changes alone.
+#[derive(Debug)]
+pub struct Health {
+    reporter: HealthReporter,
+    told: BTreeMap<String, bool>,
+}
+
+impl Health {
+    /// Nothing serves yet.
+    pub async fn new() -> Self {
+        let mut health = Self {
+            reporter: HealthReporter::new(),
+            told: BTreeMap::new(),
+        };
+        for name in ["", INSPECTION, LINE] {
+            health.set(name, false).await;
+        }
+        health
+    }
+
+    /// The service that tells it.
+    pub fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    /// Tells how it is. The whole serves while it runs, its engine works and its threads move: a camera
+    /// that is away is that camera's matter.
+    pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, moves: bool) {
+        let whole = phase == Phase::Running && moves && !snapshot.engine_failing;
+        for name in ["", INSPECTION, LINE] {
+            self.set(name, whole).await;
+        }
+        for (id, (facts, _)) in &snapshot.cameras {
+            let serves = phase == Phase::Running && facts.state == State::Running;
+            self.set(&format!("camera/{id}"), serves).await;
+        }
+    }
+
+    /// Ends the streams of all watchers: nothing else would, and the server waits for them.
+    pub async fn end(&mut self) {
+        for name in std::mem::take(&mut self.told).into_keys() {
+            self.reporter.clear_service_status(&name).await;
+        }
+    }
+
+    async fn set(&mut self, name: &str, serves: bool) {
+        if self.told.insert(name.to_owned(), serves) == Some(serves) {
+            return;
+        }
+        let status = if serves {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        self.reporter.set_service_status(name, status).await;
+    }
+}

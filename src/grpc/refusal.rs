@@ -1,0 +1,55 @@
+//! Errors as gRPC tells them: a code, a sentence, and `google.rpc` details that programs can read.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
+
+use crate::life::control::ReloadError;
+use crate::line::InspectError;
+
+/// Who speaks in `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "inspectd";
+
+/// The request's `field` is not allowed to be as it is.
+pub(super) fn invalid(field: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let details = ErrorDetails::with_bad_request_violation(field, message.clone());
+    let message = format!("{field}: {message}");
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// There is no such thing.
+pub(super) fn not_found(kind: &str, name: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_resource_info(kind, name, "", message);
+    Status::with_error_details(Code::NotFound, format!("{kind} {name}: {message}"), details)
+}
+
+/// A bound is reached.
+pub(super) fn exhausted(subject: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let details = ErrorDetails::with_quota_failure_violation(subject, message.clone());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The daemon is stopping.
+pub(super) fn stopping() -> Status {
+    let details = ErrorDetails::with_error_info("STOPPING", DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(Code::Unavailable, "the daemon is stopping", details)
+}
+
+/// Why an image gets no verdict.
+pub(super) fn inspect(error: &InspectError) -> Status {
+    match error {
+        InspectError::Busy => exhausted("images", error.to_string()),
+        InspectError::Stopping => stopping(),
+        InspectError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
+        InspectError::Size(message) => invalid("image", message.clone()),
+    }
+}
+
+/// Why a reload changed nothing: every fault is a violation of its own.
+pub(super) fn reload(error: &ReloadError) -> Status {
+    let violation = |text: String| PreconditionViolation::new("CONFIGURATION", "", text);
+    let violations: Vec<_> = error.faults().into_iter().map(violation).collect();
+    let details = ErrorDetails::with_precondition_failure(violations);
+    Status::with_error_details(Code::FailedPrecondition, error.to_string(), details)
+}

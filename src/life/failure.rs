@@ -1,0 +1,57 @@
+//! Why the process ends, and what it says to the one who started it.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::engine::EngineError;
+use crate::line::model::ModelError;
+use crate::telemetry::TelemetryError;
+
+/// Why there is no line (any more).
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The configuration is not valid.
+    #[error("{0}")]
+    Configuration(#[from] ConfigError),
+    /// The log that it asks for is not there.
+    #[error("{0}")]
+    Log(#[from] TelemetryError),
+    /// The model is not usable, or ONNX Runtime is not there.
+    #[error("model.bundle: {0}")]
+    Model(#[from] ModelError),
+    /// An address is taken, or not this machine's.
+    #[error("{key}: cannot listen on {address}: {source}")]
+    Listen {
+        /// Who says so.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The system gives no thread, no signal, or a thread of the line failed.
+    #[error("{0}")]
+    Internal(String),
+    /// The line did not end in time.
+    #[error("the line did not stop within life.shutdown_deadline_s; what it still held is lost")]
+    Deadline,
+}
+
+impl Failure {
+    /// The exit code, after BSD's `sysexits.h`: 78 configuration, 65 bundle, 69 something that must be
+    /// there is not, 70 an error of our own.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::Log(_) => 78,
+            Self::Model(ModelError::Engine { source, .. }) => match source {
+                EngineError::Library(_) | EngineError::Provider { .. } => 69,
+                _ => 65,
+            },
+            Self::Model(_) => 65,
+            Self::Listen { .. } => 69,
+            Self::Internal(_) | Self::Deadline => 70,
+        }
+    }
+}

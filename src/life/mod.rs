@@ -1,0 +1,379 @@
+//! The life of the daemon's process, from its configuration to its end.
+
+pub mod control;
+pub mod failure;
+mod metrics_page;
+pub mod phase;
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout_at};
+use tracing::{error, info, warn};
+
+use crate::bundle::Bundle;
+use crate::camera::Camera;
+use crate::config::settings::Settings;
+use crate::config::{self, Loaded, Sources, Watch};
+use crate::grpc::{Health, Services, StreamBook, serve};
+use crate::line::model::{Model, ModelError};
+use crate::line::{Active, Line, Snapshot};
+use crate::metrics;
+use crate::telemetry::{self, Telemetry};
+use control::Control;
+use failure::Failure;
+use metrics_page::Pages;
+use phase::{Phase, Stage};
+use signals::{Signals, Wish};
+
+/// How often health is told and the cameras are looked after.
+const ROUND: Duration = Duration::from_millis(200);
+
+/// What of the deadline is kept for telling clients that the line has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs the daemon until a signal, or until all cameras have ended where the settings say so.
+///
+/// # Errors
+/// Why it could not start, or did not end well.
+pub fn run(sources: Sources) -> Result<(), Failure> {
+    let loaded = config::load(&sources)?;
+    let telemetry = telemetry::init(&loaded.settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("serve")
+        .worker_threads(2)
+        .build()
+        .map_err(internal)?;
+    let result = runtime.block_on(live(sources, loaded, telemetry));
+    // A hung thread of a blocking call must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+#[allow(clippy::needless_pass_by_value)] // As map_err wants it.
+fn internal(error: impl ToString) -> Failure {
+    Failure::Internal(error.to_string())
+}
+
+async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(internal)?;
+    let server = &loaded.settings.server;
+    let listener = bind("server.listen", server.listen).await?;
+    let pages_listener = match server.metrics_listen {
+        Some(address) => Some(bind("server.metrics_listen", address).await?),
+        None => None,
+    };
+    let model = tokio::select! {
+        model = load_model(&loaded.settings) => Arc::new(model?),
+        () = signals.end() => return Ok(()),
+    };
+    greet(&loaded, &model);
+    let broken = Arc::new(Notify::new());
+    let tell = Arc::clone(&broken);
+    let settings = loaded.settings.clone();
+    let active = Active::new(loaded.settings, loaded.hash, 1, model);
+    let line = Line::start(active, move || tell.notify_one()).map_err(internal)?;
+    let mut daemon = Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
+    let outcome = daemon.watch_over(&mut signals, &broken).await;
+    tokio::select! {
+        ended = daemon.stop() => outcome.and(ended),
+        () = signals.end() => {
+            warn!("told twice to end: ending at once");
+            std::process::exit(130);
+        }
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failed = |source| Failure::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    info!(%address, "{key}");
+    Ok(listener)
+}
+
+async fn load_model(settings: &Settings) -> Result<Model, Failure> {
+    let (folder, engine) = (settings.model.bundle.clone(), settings.engine.clone());
+    let load = move || {
+        let bundle = Bundle::open(&folder).map_err(ModelError::from)?;
+        Model::load(&bundle, &engine)
+    };
+    Ok(spawn_blocking(load).await.map_err(internal)??)
+}
+
+fn greet(loaded: &Loaded, model: &Model) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = %loaded.hash,
+        model = %model.id.name,
+        model_version = %model.id.version,
+        provider = model.provider,
+        "inspectd starts"
+    );
+    if let Some(reason) = &model.fallback_reason {
+        warn!(%reason, provider = model.provider, "the requested provider is not in use");
+    }
+}
+
+/// Everything that runs, in the order in which it ends.
+struct Daemon {
+    settings: Settings,
+    watch: Option<Watch>,
+    cameras: Vec<Camera>,
+    line: Arc<Line>,
+    control: Arc<Control>,
+    stage: Arc<Stage>,
+    streams: Arc<StreamBook>,
+    health: Health,
+    recorder: metrics_exporter_prometheus::PrometheusHandle,
+    servers: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Daemon {
+    async fn start(
+        line: Line,
+        settings: Settings,
+        sources: Sources,
+        telemetry: Telemetry,
+        listener: TcpListener,
+        pages_listener: Option<TcpListener>,
+    ) -> Result<Self, Failure> {
+        let line = Arc::new(line);
+        let file = sources.file.clone();
+        let control = Arc::new(Control::new(Arc::clone(&line), sources, telemetry));
+        let mut daemon = Self {
+            watch: None,
+            cameras: Vec::new(),
+            control,
+            stage: Arc::new(Stage::new()),
+            streams: Arc::new(StreamBook::new(settings.server.stream_limit)),
+            health: Health::new().await,
+            recorder: metrics::install().map_err(internal)?,
+            servers: Vec::new(),
+            line,
+            settings,
+        };
+        daemon.serve(listener);
+        if let Some(listener) = pages_listener {
+            daemon.serve_pages(listener);
+        }
+        for (id, camera) in &daemon.settings.cameras {
+            let camera = Camera::start(id.clone(), camera.clone(), daemon.line.sink());
+            daemon.cameras.push(camera.map_err(internal)?);
+        }
+        if daemon.settings.life.watch_files {
+            let control = Arc::clone(&daemon.control);
+            // The outcome is logged and remembered.
+            let changed = move || drop(control.reload());
+            daemon.watch = config::watch(&file, changed)
+                .map_err(|error| warn!(%error, "changed files of the configuration go unnoticed"))
+                .ok();
+        }
+        Ok(daemon)
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let services = Services::new(
+            Arc::clone(&self.line),
+            Arc::clone(&self.control),
+            Arc::clone(&self.stage),
+            Arc::clone(&self.streams),
+        );
+        let (end, ended) = oneshot::channel();
+        let health = self.health.service();
+        let server = self.settings.server.clone();
+        let task = tokio::spawn(async move {
+            let ended = async move { drop(ended.await) };
+            if let Err(error) = serve(services, health, &server, listener, ended).await {
+                error!(%error, "gRPC ended");
+            }
+        });
+        self.servers.push((end, task));
+    }
+
+    fn serve_pages(&mut self, listener: TcpListener) {
+        let pages = Pages {
+            line: Arc::clone(&self.line),
+            stage: Arc::clone(&self.stage),
+            streams: Arc::clone(&self.streams),
+            recorder: self.recorder.clone(),
+        };
+        let (end, ended) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let ended = async move { drop(ended.await) };
+            let served = axum::serve(listener, pages.router()).with_graceful_shutdown(ended);
+            if let Err(error) = served.await {
+                error!(%error, "metrics ended");
+            }
+        });
+        self.servers.push((end, task));
+    }
+
+    /// Waits for a reason to end, and does what comes up meanwhile.
+    async fn watch_over(&mut self, signals: &mut Signals, broken: &Notify) -> Result<(), Failure> {
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut watchdog = Watchdog::new();
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::End => return Ok(()),
+                    Wish::Reload => {
+                        let control = Arc::clone(&self.control);
+                        // Beside the line, which goes on; the outcome is logged and remembered.
+                        spawn_blocking(move || control.reload());
+                    }
+                },
+                () = broken.notified() => {
+                    return Err(internal("a thread of the line failed; the log says why"));
+                }
+                _ = rounds.tick() => {
+                    let snapshot = self.line.snapshot();
+                    self.round(&snapshot, &mut watchdog).await;
+                    if self.settings.life.exit_when_ended && snapshot.all_ended() {
+                        info!("all cameras have ended");
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look at everything.
+    async fn round(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
+        if self.stage.phase() == Phase::Starting && snapshot.all_attempted() {
+            self.stage.enter(Phase::Running);
+            notify(&[NotifyState::Ready]);
+            info!("ready");
+        }
+        let busy = self.line.busy_for().unwrap_or_default();
+        let moves = busy < self.settings.engine.hang_timeout;
+        if !moves {
+            error!(busy_s = busy.as_secs_f32(), "the engine hangs");
+        }
+        self.health
+            .report(self.stage.phase(), snapshot, moves)
+            .await;
+        self.recorder.run_upkeep();
+        watchdog.round(moves, snapshot);
+    }
+
+    /// Ends everything in order: no more captures, what waits is judged, clients are told.
+    async fn stop(&mut self) -> Result<(), Failure> {
+        notify(&[NotifyState::Stopping]);
+        info!("stopping");
+        self.stage.enter(Phase::Stopping);
+        let deadline = Instant::now() + self.settings.life.shutdown_deadline;
+        self.watch = None;
+        let in_time = self.end_line(deadline).await;
+        self.stage.end_streams();
+        self.health.end().await;
+        for (end, task) in self.servers.drain(..) {
+            let _ = end.send(());
+            if timeout_at(deadline.into(), task).await.is_err() {
+                warn!("a client did not take its last messages in time");
+            }
+        }
+        summarise(&self.line.snapshot());
+        if in_time {
+            Ok(())
+        } else {
+            Err(Failure::Deadline)
+        }
+    }
+
+    /// Ends cameras and line, and gives back whether they did in time. A camera that hangs in its
+    /// driver is left behind: it does not count.
+    async fn end_line(&mut self, deadline: Instant) -> bool {
+        let cameras = std::mem::take(&mut self.cameras);
+        let line = Arc::clone(&self.line);
+        let farewell = FAREWELL.min(self.settings.life.shutdown_deadline / 4);
+        let deadline = deadline.checked_sub(farewell).unwrap_or(deadline);
+        let end = move || {
+            for camera in &cameras {
+                camera.stop();
+            }
+            for camera in cameras {
+                camera.join(deadline);
+            }
+            line.finish(deadline)
+        };
+        spawn_blocking(end).await.unwrap_or(false)
+    }
+}
+
+fn summarise(snapshot: &Snapshot) {
+    for (id, (facts, _)) in &snapshot.cameras {
+        let frames = facts.frames;
+        info!(
+            camera = %id,
+            captured = frames.captured,
+            judged = frames.judged,
+            skipped = frames.skipped,
+            faulted = frames.faulted,
+            "ended"
+        );
+    }
+}
+
+/// Tells systemd, where it listens.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "systemd was not told");
+    }
+}
+
+/// Feeds systemd's watchdog while the line moves.
+struct Watchdog {
+    every: Option<Duration>,
+    fed: Option<Instant>,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        Self {
+            // Twice as often as asked for, as sd_watchdog_enabled(3) recommends.
+            every: sd_notify::watchdog_enabled().map(|every| every / 2),
+            fed: None,
+        }
+    }
+
+    fn round(&mut self, moves: bool, snapshot: &Snapshot) {
+        let Some(every) = self.every else { return };
+        if !moves || self.fed.is_some_and(|fed| fed.elapsed() < every) {
+            return;
+        }
+        self.fed = Some(Instant::now());
+        let counts = snapshot.decisions;
+        let status = format!(
+            "{} cameras; {} PASS, {} REJECT, {} REVIEW, {} FAULT",
+            snapshot.cameras.len(),
+            counts.pass,
+            counts.reject,
+            counts.review,
+            counts.fault
+        );
+        notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+    }
+}
+
+/// What `inspectd check` does: reads the configuration and opens the bundle, and starts nothing.
+///
+/// # Errors
+/// What a start would fail with.
+pub fn check(sources: &Sources) -> Result<Settings, Failure> {
+    let loaded = config::load(sources)?;
+    Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
+    Ok(loaded.settings)
+}

@@ -1,0 +1,162 @@
+//! A capture on its way to the engine, and the view of it that is inspected.
+
+use std::sync::Arc;
+
+use crate::camera::{CameraId, Moment};
+use crate::config::settings::{self, Crop, Overrides, Rotation};
+use crate::frame::Frame;
+use crate::line::record::Verdict;
+
+/// What of a camera's frames is inspected.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// Turned first ...
+    pub rotate: Rotation,
+    /// ... then cut.
+    pub crop: Option<Crop>,
+    /// The size that the source must give, width and height.
+    pub expected_size: Option<[u32; 2]>,
+    /// Whether less than the model's input is enough.
+    pub allow_upscaling: bool,
+}
+
+impl View {
+    /// A configured camera's view.
+    pub fn of(camera: &settings::Camera) -> Self {
+        Self {
+            rotate: camera.rotate,
+            crop: camera.crop,
+            expected_size: camera.expected_size,
+            allow_upscaling: camera.allow_upscaling,
+        }
+    }
+
+    /// The size of the inspected part of a `width` x `height` frame for a model that takes `input`.
+    ///
+    /// # Errors
+    /// Why such a frame cannot be inspected.
+    pub fn inspected_size(&self, size: [u32; 2], input: [u32; 2]) -> Result<[u32; 2], String> {
+        let [width, height] = size;
+        if let Some([expected_width, expected_height]) = self.expected_size
+            && size != [expected_width, expected_height]
+        {
+            return Err(format!(
+                "the frame is {width}x{height}, must be {expected_width}x{expected_height}"
+            ));
+        }
+        let [width, height] = match self.rotate {
+            Rotation::R0 | Rotation::R180 => [width, height],
+            Rotation::R90 | Rotation::R270 => [height, width],
+        };
+        let inspected = match self.crop {
+            None => [width, height],
+            Some(crop) if crop.right > width || crop.bottom > height => {
+                return Err(format!(
+                    "the crop ends at column {} and row {}, beyond the {width}x{height} frame",
+                    crop.right, crop.bottom
+                ));
+            }
+            Some(crop) => [crop.right - crop.left, crop.bottom - crop.top],
+        };
+        let [input_width, input_height] = input;
+        if !self.allow_upscaling && (inspected[0] < input_width || inspected[1] < input_height) {
+            return Err(format!(
+                "{}x{} pixels are inspected, fewer than the model's {input_width}x{input_height} \
+                 (allow_upscaling = true inspects them all the same)",
+                inspected[0], inspected[1]
+            ));
+        }
+        Ok(inspected)
+    }
+}
+
+/// Who waits for a verdict.
+pub type Reply = Box<dyn FnOnce(Arc<Verdict>) + Send>;
+
+/// A capture that waits for the engine. Its size was checked against the view.
+pub struct Job {
+    /// The camera; none for an image that a client sent.
+    pub camera: Option<CameraId>,
+    /// The camera's own thresholds are live: looked up when it is judged. For a client's image, those of
+    /// the camera that it names.
+    pub thresholds_of: Option<CameraId>,
+    /// The view.
+    pub view: Arc<View>,
+    /// Counts the camera's captures.
+    pub frame_id: u64,
+    /// When it was captured.
+    pub moment: Moment,
+    /// The pixels, as the source gave them.
+    pub frame: Frame,
+    /// Rendered, not seen.
+    pub simulated: bool,
+    /// What the source calls it.
+    pub item: String,
+    /// What is wrong with a rendered part.
+    pub truth: String,
+    /// Who waits for the verdict.
+    pub reply: Option<Reply>,
+}
+
+impl Job {
+    /// The thresholds in force for it.
+    pub fn overrides(&self, settings: &settings::Settings) -> Overrides {
+        self.thresholds_of
+            .as_ref()
+            .and_then(|id| settings.cameras.get(id))
+            .map(|camera| camera.thresholds)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_knows_what_it_inspects_and_what_it_cannot() {
+        let crop = Crop {
+            left: 10,
+            top: 20,
+            right: 110,
+            bottom: 220,
+        };
+        let check = |view: View, size, expected: Result<[u32; 2], &str>| {
+            let found = view.inspected_size(size, [100, 100]);
+            match (&found, expected) {
+                (Ok(size), Ok(wanted)) => assert_eq!(*size, wanted),
+                (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
+                _ => panic!("{found:?}"),
+            }
+        };
+        let cropped = |rotate| View {
+            rotate,
+            crop: Some(crop),
+            ..View::default()
+        };
+        check(View::default(), [640, 480], Ok([640, 480]));
+        check(
+            View::default(),
+            [640, 99],
+            Err("fewer than the model's 100x100"),
+        );
+        check(cropped(Rotation::R0), [640, 480], Ok([100, 200]));
+        check(
+            cropped(Rotation::R0),
+            [640, 200],
+            Err("beyond the 640x200 frame"),
+        );
+        check(cropped(Rotation::R90), [640, 200], Ok([100, 200]));
+        let exact = View {
+            expected_size: Some([640, 480]),
+            ..View::default()
+        };
+        check(exact.clone(), [640, 480], Ok([640, 480]));
+        check(exact, [480, 640], Err("480x640, must be 640x480"));
+        let small = View {
+            allow_upscaling: true,
+            ..View::default()
+        };
+        check(small, [32, 32], Ok([32, 32]));
+    }
+}

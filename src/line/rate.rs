@@ -1,0 +1,66 @@
+//! Events a second, over the last ten.
+
+use std::time::Duration;
+
+/// Seconds that are looked back.
+const WINDOW: u64 = 10;
+
+/// Counts of the last seconds, one a slot. Pure: the time is an argument.
+#[derive(Clone, Debug, Default)]
+pub struct Rate {
+    /// The second that a slot counts, and its count.
+    slots: [(u64, u32); WINDOW as usize + 1],
+}
+
+impl Rate {
+    /// One more, at `now` since some start.
+    pub fn add(&mut self, now: Duration) {
+        let second = now.as_secs();
+        let slot = &mut self.slots[(second % (WINDOW + 1)) as usize];
+        if slot.0 != second {
+            *slot = (second, 0);
+        }
+        slot.1 += 1;
+    }
+
+    /// Events a second at `now`: over the last ten whole seconds, or fewer if it has not been so long.
+    pub fn per_second(&self, now: Duration) -> f32 {
+        let second = now.as_secs();
+        if second == 0 {
+            return self.slots[0].1 as f32 / now.as_secs_f32().max(0.1);
+        }
+        let from = second.saturating_sub(WINDOW);
+        let counted = |slot: &&(u64, u32)| (from..second).contains(&slot.0);
+        let sum: u32 = self.slots.iter().filter(counted).map(|slot| slot.1).sum();
+        sum as f32 / (second - from) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_source_has_its_rate_and_a_silent_one_none() {
+        let mut rate = Rate::default();
+        for tick in 0..600 {
+            rate.add(Duration::from_millis(tick * 50));
+        }
+        let check = |seconds: u64, expected: f32| {
+            let found = rate.per_second(Duration::from_secs(seconds));
+            assert!((found - expected).abs() < 1e-3, "{seconds} s: {found}");
+        };
+        check(30, 20.0);
+        check(35, 10.0);
+        check(41, 0.0);
+    }
+
+    #[test]
+    fn the_first_seconds_count_for_themselves() {
+        let mut rate = Rate::default();
+        for tick in 0..20 {
+            rate.add(Duration::from_millis(tick * 100));
+        }
+        assert!((rate.per_second(Duration::from_secs(2)) - 10.0).abs() < 1e-3);
+    }
+}

@@ -1,0 +1,234 @@
+//! What is measured while the line runs, for Prometheus. Histograms are filled here as things happen;
+//! counts and states are taken from the line when they are asked for, so that they are the same numbers
+//! as in the status.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::camera::State;
+use crate::line::Snapshot;
+use crate::line::record::{Timings, Verdict};
+use crate::verdict::Decision;
+
+/// Bounds of the latency histograms, seconds.
+const SECONDS: [f64; 16] = [
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0,
+    5.0,
+];
+
+/// Bounds of the score histogram: good parts' maps are normalised to some tenths.
+const SCORES: [f64; 16] = [
+    0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0,
+];
+
+/// Bounds of the batch size histogram.
+const BATCHES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// Begins to measure; once a process.
+///
+/// # Errors
+/// When something measures already.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let bounds = |builder: PrometheusBuilder, name: &str, bounds: &[f64]| {
+        builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+    };
+    let builder = PrometheusBuilder::new();
+    let builder = bounds(builder, "inspectd_stage_seconds", &SECONDS)?;
+    let builder = bounds(builder, "inspectd_verdict_seconds", &SECONDS)?;
+    let builder = bounds(builder, "inspectd_score", &SCORES)?;
+    let builder = bounds(builder, "inspectd_batch_size", &BATCHES)?;
+    let handle = builder.install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+/// Every metric with what it counts, in the order of the page.
+pub const METRICS: [(&str, &str, &str); 19] = [
+    (
+        "counter",
+        "inspectd_frames_captured_total",
+        "Frames taken from a camera (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_judged_total",
+        "Frames that ended as PASS, REJECT or REVIEW (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_skipped_total",
+        "Frames replaced by a newer one before the engine was free (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_faulted_total",
+        "Frames that ended as FAULT (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_verdicts_total",
+        "Verdicts, those of cameras without a frame included (camera, decision)",
+    ),
+    (
+        "counter",
+        "inspectd_faults_total",
+        "FAULT verdicts (camera, reason)",
+    ),
+    (
+        "counter",
+        "inspectd_camera_opened_total",
+        "How often a camera's source was opened (camera)",
+    ),
+    (
+        "gauge",
+        "inspectd_camera_state",
+        "1 for the state that a camera is in, 0 for the others (camera, state)",
+    ),
+    (
+        "gauge",
+        "inspectd_queue_depth",
+        "Frames that wait for the engine (camera)",
+    ),
+    (
+        "histogram",
+        "inspectd_stage_seconds",
+        "Time in a stage (stage: queue, preprocess, inference, judge)",
+    ),
+    (
+        "histogram",
+        "inspectd_verdict_seconds",
+        "Time from capture to the verdict (camera)",
+    ),
+    ("histogram", "inspectd_score", "Scores (camera)"),
+    (
+        "histogram",
+        "inspectd_batch_size",
+        "Frames that shared a run of the model",
+    ),
+    (
+        "counter",
+        "inspectd_engine_failures_total",
+        "Runs of the model that failed",
+    ),
+    (
+        "gauge",
+        "inspectd_engine_info",
+        "1 (provider, requested_provider, runtime_version)",
+    ),
+    ("gauge", "inspectd_model_info", "1 (name, version, sha256)"),
+    (
+        "gauge",
+        "inspectd_config_generation",
+        "Generation of the configuration in force (hash)",
+    ),
+    ("gauge", "inspectd_streams", "Open verdict streams"),
+    (
+        "counter",
+        "inspectd_missed_by_slow_clients_total",
+        "Verdicts that slow clients missed",
+    ),
+];
+
+fn describe() {
+    for (kind, name, text) in METRICS {
+        match kind {
+            "counter" => describe_counter!(name, text),
+            "gauge" => describe_gauge!(name, text),
+            _ => describe_histogram!(name, text),
+        }
+    }
+}
+
+/// A verdict came into being.
+pub fn verdict(verdict: &Verdict) {
+    let camera = camera_label(verdict);
+    let seconds = verdict.draft.timings.total.as_secs_f64();
+    histogram!("inspectd_verdict_seconds", "camera" => camera.clone()).record(seconds);
+    counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => verdict.decision().name())
+        .increment(1);
+    match &verdict.outcome {
+        Ok(judgement) => {
+            histogram!("inspectd_score", "camera" => camera)
+                .record(f64::from(judgement.score.score));
+        }
+        Err(fault) => {
+            counter!("inspectd_faults_total", "camera" => camera, "reason" => fault.reason.name())
+                .increment(1);
+        }
+    }
+    stage("queue", verdict.draft.timings.queue);
+    stage("preprocess", verdict.draft.timings.preprocess);
+    stage("judge", verdict.draft.timings.judge);
+}
+
+/// A run of the model came to its end.
+pub fn batch(timings: &Timings, size: u32) {
+    stage("inference", timings.inference);
+    histogram!("inspectd_batch_size").record(f64::from(size));
+}
+
+fn stage(name: &'static str, time: Option<Duration>) {
+    if let Some(time) = time {
+        histogram!("inspectd_stage_seconds", "stage" => name).record(time.as_secs_f64());
+    }
+}
+
+/// A client's image has no camera; its label says so.
+fn camera_label(verdict: &Verdict) -> String {
+    let camera = verdict.draft.camera.as_ref();
+    camera.map_or_else(|| "(client)".to_owned(), ToString::to_string)
+}
+
+/// Streams and what they missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// Open ones.
+    pub open: usize,
+    /// Verdicts that slow clients missed, ever.
+    pub missed: u64,
+}
+
+/// Takes over the counts and states of the line.
+pub fn sample(snapshot: &Snapshot, streams: Streams) {
+    for (id, (facts, queued)) in &snapshot.cameras {
+        let camera = id.to_string();
+        let count = |name: &'static str, value: u64| {
+            counter!(name, "camera" => camera.clone()).absolute(value);
+        };
+        count("inspectd_frames_captured_total", facts.frames.captured);
+        count("inspectd_frames_judged_total", facts.frames.judged);
+        count("inspectd_frames_skipped_total", facts.frames.skipped);
+        count("inspectd_frames_faulted_total", facts.frames.faulted);
+        count("inspectd_camera_opened_total", facts.opened);
+        // Present from the start: a series that appears with its first reject has no rate then.
+        for decision in Decision::ALL {
+            counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => decision.name())
+                .increment(0);
+        }
+        gauge!("inspectd_queue_depth", "camera" => camera.clone()).set(*queued as f64);
+        for state in State::ALL {
+            gauge!("inspectd_camera_state", "camera" => camera.clone(), "state" => state.name())
+                .set(f64::from(u8::from(facts.state == state)));
+        }
+    }
+    counter!("inspectd_engine_failures_total").absolute(snapshot.engine_failures);
+    info(snapshot);
+    gauge!("inspectd_streams").set(streams.open as f64);
+    counter!("inspectd_missed_by_slow_clients_total").absolute(streams.missed);
+}
+
+fn info(snapshot: &Snapshot) {
+    let active = &snapshot.active;
+    let model = &active.model;
+    let requested = active.settings.engine.provider.name();
+    gauge!("inspectd_engine_info", "provider" => model.provider, "requested_provider" => requested,
+        "runtime_version" => model.runtime_version.clone())
+    .set(1.0);
+    gauge!("inspectd_model_info", "name" => model.id.name.clone(), "version" => model.id.version.clone(),
+        "sha256" => model.id.sha256.clone())
+    .set(1.0);
+    gauge!("inspectd_config_generation", "hash" => active.stamp.config_hash.clone())
+        .set(active.generation as f64);
+}
