@@ -32,5 +32,7 @@ pub mod metrics;
 pub mod grpc;
 #[cfg(feature = "daemon")]
 pub mod life;
+#[cfg(feature = "daemon")]
+pub mod telemetry;
 
 pub mod simulator;

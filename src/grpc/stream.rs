@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{Stream, unfold};
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, interval};
 use tonic::Status;
@@ -88,6 +88,13 @@ impl Filter {
     }
 }
 
+/// What a stream waited for.
+enum Woken {
+    Feed(Result<Arc<Verdict>, RecvError>),
+    Ending,
+    Heartbeat,
+}
+
 /// A stream in the making.
 pub(super) struct VerdictStream {
     line: Arc<Line>,
@@ -131,35 +138,43 @@ impl VerdictStream {
     }
 
     async fn next(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
-        if self.ended {
-            return None;
-        }
-        loop {
-            let event = tokio::select! {
-                biased;
-                received = self.feed.recv() => match received {
-                    Ok(verdict) => self.event(&verdict),
-                    Err(RecvError::Lagged(missed)) => Some(self.gap(missed)),
-                    Err(RecvError::Closed) => return self.end(),
-                },
-                _ = self.ending.wait_for(|&ending| ending) => match self.feed.try_recv() {
-                    // All verdicts are published; what is left of them is still sent.
-                    Ok(verdict) => self.event(&verdict),
-                    Err(TryRecvError::Lagged(missed)) => Some(self.gap(missed)),
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => return self.end(),
-                },
-                _ = self.heartbeat.tick() => Some(self.sign_of_life()),
-            };
-            if let Some(event) = event {
-                self.heartbeat.reset();
-                return Some(Ok(StreamVerdictsResponse { event: Some(event) }));
+        while !self.ended {
+            let woken = self.wait().await;
+            match self.apply(woken) {
+                Some(Ok(event)) => {
+                    self.heartbeat.reset();
+                    return Some(Ok(StreamVerdictsResponse { event: Some(event) }));
+                }
+                Some(Err(status)) => return Some(Err(status)),
+                None => {}
             }
+        }
+        None
+    }
+
+    /// Waits, and changes nothing.
+    async fn wait(&mut self) -> Woken {
+        tokio::select! {
+            biased;
+            received = self.feed.recv() => Woken::Feed(received),
+            _ = self.ending.wait_for(|&ending| ending) => Woken::Ending,
+            _ = self.heartbeat.tick() => Woken::Heartbeat,
         }
     }
 
-    fn end(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
-        self.ended = true;
-        Some(Err(refusal::stopping()))
+    /// What is to be sent, if anything.
+    fn apply(&mut self, woken: Woken) -> Option<Result<Event, Status>> {
+        match woken {
+            Woken::Feed(Ok(verdict)) => self.event(&verdict).map(Ok),
+            Woken::Feed(Err(RecvError::Lagged(missed))) => Some(Ok(self.gap(missed))),
+            // A stop publishes everything before it ends the streams, and the feed is asked first: it
+            // is empty here.
+            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => {
+                self.ended = true;
+                Some(Err(refusal::stopping()))
+            }
+            Woken::Heartbeat => Some(Ok(self.sign_of_life())),
+        }
     }
 
     fn event(&self, verdict: &Verdict) -> Option<Event> {

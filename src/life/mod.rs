@@ -35,8 +35,9 @@ use signals::{Signals, Wish};
 /// How often health is told and the cameras are looked after.
 const ROUND: Duration = Duration::from_millis(200);
 
-/// What of the deadline is kept for telling clients that the line has ended.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long clients may take for their last messages, once all verdicts are made; a client that does not
+/// answer any more holds the end up no longer.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until a signal, or until all cameras have ended where the settings say so.
 ///
@@ -279,9 +280,10 @@ impl Daemon {
         let in_time = self.end_line(deadline).await;
         self.stage.end_streams();
         self.health.end().await;
+        let farewell = deadline.min(Instant::now() + FAREWELL);
         for (end, task) in self.servers.drain(..) {
             let _ = end.send(());
-            if timeout_at(deadline.into(), task).await.is_err() {
+            if timeout_at(farewell.into(), task).await.is_err() {
                 warn!("a client did not take its last messages in time");
             }
         }

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use inspectd::config::Sources;
-use inspectd::life::failure::Failure;
-use inspectd::{bench, life};
+use inspectd::life;
 
 /// Where the configuration is unless something else is said.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
@@ -30,8 +29,6 @@ enum Command {
     Run,
     /// Check the configuration and the model bundle, and start nothing
     Check,
-    /// Measure the line beside a bare ONNX Runtime loop on this machine
-    Bench(bench::Arguments),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ended as told; 64 wrong usage; 65 unusable model bundle; 69 an address is taken, or
@@ -56,7 +53,6 @@ fn main() -> ExitCode {
         Some(Command::Check) => life::check(&sources).map(|settings| {
             println!("the configuration is valid: {} cameras", settings.cameras.len());
         }),
-        Some(Command::Bench(bench)) => bench::run(&bench).map_err(Failure::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

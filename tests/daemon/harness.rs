@@ -1,0 +1,321 @@
+//! A daemon of a test: its folder, its configuration, its process, its log, its clients.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use inspectd::bundle::{Bundle, sha256};
+use inspectd::grpc::proto;
+use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use inspectd::grpc::proto::line_service_client::LineServiceClient;
+use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd::manifest::Manifest;
+use tempfile::TempDir;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+/// Longer than anything takes on a busy machine; a test that waits for so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The graph whose scores can be worked out by hand.
+pub const CELLS: &[u8] = include_bytes!("testdata/cells.onnx");
+
+/// Whether ONNX Runtime is set up; a test that needs it ends quietly if not, and says so.
+pub fn runtime_is_there() -> bool {
+    let there = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| Path::new(&path).exists());
+    if !there {
+        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
+    }
+    there
+}
+
+/// Writes a bundle of [`CELLS`] whose threshold is `threshold`.
+pub fn write_bundle(folder: &Path, threshold: f32) {
+    let text = include_str!("testdata/manifest.toml")
+        .replace("SHA256", &sha256(CELLS))
+        .replace("THRESHOLD", &threshold.to_string());
+    let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a valid manifest");
+    Bundle::write(folder, manifest, CELLS.to_vec()).expect("a written bundle");
+}
+
+/// A folder with a configuration and a bundle in it.
+pub struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    /// A bundle with the threshold 0.6 in `bundle`, and `inspectd.toml` with `cameras` on top of what
+    /// every test wants: free ports, the bundle, a log that a test can read, no watch.
+    pub fn new(cameras: &str) -> Self {
+        let site = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        };
+        write_bundle(&site.path("bundle"), 0.6);
+        site.configure("", cameras);
+        site
+    }
+
+    /// A path within the folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration anew: `top` has keys of any table but `[server]`, `[model]`, `[log]`.
+    pub fn configure(&self, top: &str, cameras: &str) {
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\nheartbeat_interval_s = 0.5\n\
+             [model]\nbundle = \"bundle\"\n[log]\nformat = \"json\"\n{top}\n{cameras}\n"
+        );
+        self.write("inspectd.toml", &text);
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a written file");
+    }
+
+    /// The command that starts the daemon here, without watching files.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+        command
+            .arg("--config")
+            .arg(self.path("inspectd.toml"))
+            .env("INSPECTD__LIFE__WATCH_FILES", "false");
+        command
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    pub fn start(&self) -> Daemon {
+        let daemon = Daemon::spawn(&mut self.command());
+        daemon.wait_for_log("ready");
+        daemon
+    }
+
+    /// Starts the daemon, which is to refuse: gives back its exit code and all that it said.
+    pub fn refused(&self) -> (i32, String) {
+        ends(&mut self.command())
+    }
+}
+
+/// Runs a command that ends by itself: its exit code and what it said on standard error.
+pub fn ends(command: &mut Command) -> (i32, String) {
+    let output = command.output().expect("a started program");
+    let code = output.status.code().expect("no signal");
+    (code, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A daemon that runs. It is killed when dropped.
+pub struct Daemon {
+    process: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log ---\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+impl Daemon {
+    /// Starts a process and reads its log.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut process = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a started daemon");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
+        let shared = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                shared
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+            }
+        });
+        Self {
+            process,
+            log,
+            reader: Some(reader),
+        }
+    }
+
+    /// All lines of the log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits for a line that contains `text`, and gives it back.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let mut found = None;
+        wait(&format!("{text:?} in the log"), || {
+            found = self.log().into_iter().find(|line| line.contains(text));
+            found.is_some() || self.reader.as_ref().is_none_or(JoinHandle::is_finished)
+        });
+        found.unwrap_or_else(|| panic!("the daemon ended without {text:?}: {:#?}", self.log()))
+    }
+
+    /// Where `key` listens.
+    pub fn address(&self, key: &str) -> String {
+        let line = self.wait_for_log(&format!("\"message\":\"{key}\""));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("a JSON line");
+        let address = line["address"].as_str().expect("an address");
+        address.to_owned()
+    }
+
+    /// A connection.
+    pub async fn channel(&self) -> Channel {
+        let address = format!("http://{}", self.address("server.listen"));
+        let endpoint = Channel::from_shared(address).expect("an address");
+        endpoint.connect().await.expect("a connection")
+    }
+
+    /// A client of the verdicts.
+    pub async fn inspection(&self) -> InspectionServiceClient<Channel> {
+        InspectionServiceClient::new(self.channel().await)
+            .max_decoding_message_size(256 << 20)
+            .max_encoding_message_size(256 << 20)
+    }
+
+    /// A client of the line.
+    pub async fn line(&self) -> LineServiceClient<Channel> {
+        LineServiceClient::new(self.channel().await)
+    }
+
+    /// The status now.
+    pub async fn status(&self) -> proto::Status {
+        let mut line = self.line().await;
+        let response = line.get_status(proto::GetStatusRequest {}).await;
+        let response = response.expect("a status").into_inner();
+        response.status.expect("a status")
+    }
+
+    /// All verdicts from now on.
+    pub async fn verdicts(&self) -> Verdicts {
+        self.filtered(proto::StreamVerdictsRequest::default()).await
+    }
+
+    /// Some verdicts from now on.
+    pub async fn filtered(&self, request: proto::StreamVerdictsRequest) -> Verdicts {
+        let stream = self.inspection().await.stream_verdicts(request).await;
+        Verdicts(stream.expect("a stream").into_inner())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.process.id().to_string()])
+            .status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for the end, at most [`PATIENCE`].
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let mut ended = None;
+        wait("the daemon's end", || {
+            ended = self.process.try_wait().expect("a child");
+            ended.is_some()
+        });
+        ended.expect("it ended")
+    }
+
+    /// Tells it to end, and asserts that it ends well.
+    pub fn stop(mut self) -> Vec<String> {
+        self.signal("TERM");
+        let status = self.wait_for_end();
+        assert_eq!(status.code(), Some(0), "{:#?}", self.log());
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log's reader");
+        }
+        self.log()
+    }
+}
+
+/// A stream of verdicts.
+pub struct Verdicts(pub Streaming<proto::StreamVerdictsResponse>);
+
+impl Verdicts {
+    /// The next event; nothing at the stream's good end.
+    pub async fn event(&mut self) -> Result<Event, tonic::Status> {
+        let message = tokio::time::timeout(PATIENCE, self.0.message()).await;
+        let message = message.expect("an event in time")?;
+        Ok(message
+            .expect("a stream ends with a status")
+            .event
+            .expect("an event"))
+    }
+
+    /// The next verdict; heartbeats are passed over.
+    pub async fn next(&mut self) -> proto::Verdict {
+        loop {
+            match self.event().await.expect("a running stream") {
+                Event::Verdict(verdict) => return verdict,
+                Event::Heartbeat(_) => {}
+                Event::Gap(gap) => panic!("{gap:?}"),
+            }
+        }
+    }
+
+    /// The next verdict for which `wanted` holds.
+    pub async fn until(&mut self, wanted: impl Fn(&proto::Verdict) -> bool) -> proto::Verdict {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let verdict = self.next().await;
+            if wanted(&verdict) {
+                return verdict;
+            }
+            assert!(Instant::now() < deadline, "not among the verdicts: {verdict:?}");
+        }
+    }
+
+    /// The next FAULT of this reason.
+    pub async fn fault(&mut self, reason: proto::FaultReason) -> proto::Verdict {
+        let of = |verdict: &proto::Verdict| verdict.fault.as_ref().map(proto::Fault::reason);
+        self.until(|verdict| of(verdict) == Some(reason)).await
+    }
+}
+
+/// Waits until `done`.
+pub fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Writes a grey PNG of `side` x `side` pixels with a 4x4 spot of `spot` in its middle.
+pub fn write_png(path: &Path, side: u32, grey: u8, spot: u8) {
+    let middle = side / 2..side / 2 + 4;
+    let picture = image::RgbImage::from_fn(side, side, |x, y| {
+        let level = if middle.contains(&x) && middle.contains(&y) {
+            spot
+        } else {
+            grey
+        };
+        image::Rgb([level; 3])
+    });
+    picture.save(path).expect("a written picture");
+}

@@ -1,0 +1,29 @@
+"""Writes cells.onnx, the graph of the daemon's tests: 32x32 frames, maps of 8x8 cells, and results that
+a test can work out by hand. structural = a cell's largest byte / 255; logical = 0.001 / the cell's mean,
+which is next to nothing, and infinite for a cell that is black."""
+
+import sys
+
+from onnx import TensorProto, checker, helper, save
+
+frame = helper.make_tensor_value_info("frame", TensorProto.UINT8, ["N", 32, 32, 3])
+maps = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8, 8]) for name in ("structural", "logical")]
+constants = [
+    helper.make_tensor("full", TensorProto.FLOAT, [], [255.0]),
+    helper.make_tensor("little", TensorProto.FLOAT, [], [0.001]),
+]
+window = {"kernel_shape": [4, 4], "strides": [4, 4]}
+nodes = [
+    helper.make_node("Cast", ["frame"], ["levels"], to=TensorProto.FLOAT),
+    helper.make_node("Transpose", ["levels"], ["planes"], perm=[0, 3, 1, 2]),
+    helper.make_node("MaxPool", ["planes"], ["largest"], **window),
+    helper.make_node("ReduceMax", ["largest"], ["peak"], axes=[1], keepdims=0),
+    helper.make_node("Div", ["peak", "full"], ["structural"]),
+    helper.make_node("AveragePool", ["planes"], ["means"], **window),
+    helper.make_node("ReduceMean", ["means"], ["mean"], axes=[1], keepdims=0),
+    helper.make_node("Div", ["little", "mean"], ["logical"]),
+]
+graph = helper.make_graph(nodes, "cells", [frame], maps, initializer=constants)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+checker.check_model(model, full_check=True)
+save(model, sys.argv[1])
