@@ -1,0 +1,204 @@
+//! What `--json` prints: the messages of `proto/inspectd/v1` under their own field names. Enumerators are
+//! lower-case words, times RFC 3339, durations milliseconds (`_ms`); what is unset is null.
+
+mod status;
+
+use inspectd::grpc::proto;
+use serde::Serialize;
+
+pub use self::status::{Camera, Status};
+use crate::words;
+
+/// One line of `watch --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// A verdict.
+    Verdict(Box<Verdict<'a>>),
+    /// Verdicts that this client read too slowly for.
+    Gap {
+        /// How many.
+        missed: u64,
+    },
+}
+
+/// One line of `inspect --json`.
+#[derive(Serialize)]
+pub struct Inspected<'a> {
+    /// The file, as it was named.
+    pub image: &'a str,
+    /// What the daemon says.
+    pub verdict: Verdict<'a>,
+}
+
+/// As [`proto::Verdict`].
+#[derive(Serialize)]
+pub struct Verdict<'a> {
+    sequence: u64,
+    run_id: &'a str,
+    camera_id: &'a str,
+    frame_id: u64,
+    capture_time: Option<String>,
+    capture_monotonic_ms: Option<f64>,
+    decision: String,
+    score: Option<Score>,
+    fault: Option<Fault<'a>>,
+    regions: Vec<Region>,
+    model: Option<Model<'a>>,
+    config_hash: &'a str,
+    provider: &'a str,
+    simulated: bool,
+    timings: Option<Timings>,
+    batch_size: u32,
+    width: u32,
+    height: u32,
+    source_item: &'a str,
+    truth: &'a str,
+}
+
+#[derive(Serialize)]
+struct Score {
+    value: f32,
+    structural: f32,
+    logical: f32,
+    threshold: f32,
+    review_from: Option<f32>,
+    dominant: String,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    reason: String,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Region {
+    #[serde(rename = "box")]
+    bounds: Option<Bounds>,
+    area: f32,
+    peak: f32,
+    kind: String,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    left: f32,
+    top: f32,
+    width: f32,
+    height: f32,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    name: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+#[derive(Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "units are part of the names that are printed"
+)]
+struct Timings {
+    queue_ms: Option<f64>,
+    preprocess_ms: Option<f64>,
+    inference_ms: Option<f64>,
+    judge_ms: Option<f64>,
+    total_ms: Option<f64>,
+}
+
+fn time(timestamp: Option<&prost_types::Timestamp>) -> Option<String> {
+    timestamp.map(ToString::to_string)
+}
+
+impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
+    fn from(verdict: &'a proto::Verdict) -> Self {
+        Self {
+            sequence: verdict.sequence,
+            run_id: &verdict.run_id,
+            camera_id: &verdict.camera_id,
+            frame_id: verdict.frame_id,
+            capture_time: time(verdict.capture_time.as_ref()),
+            capture_monotonic_ms: verdict.capture_monotonic.map(words::milliseconds),
+            decision: words::decision(verdict.decision()),
+            score: verdict.score.as_ref().map(Score::from),
+            fault: verdict.fault.as_ref().map(Fault::from),
+            regions: verdict.regions.iter().map(Region::from).collect(),
+            model: verdict.model.as_ref().map(Model::from),
+            config_hash: &verdict.config_hash,
+            provider: &verdict.provider,
+            simulated: verdict.simulated,
+            timings: verdict.timings.as_ref().map(Timings::from),
+            batch_size: verdict.batch_size,
+            width: verdict.width,
+            height: verdict.height,
+            source_item: &verdict.source_item,
+            truth: &verdict.truth,
+        }
+    }
+}
+
+impl From<&proto::Score> for Score {
+    fn from(score: &proto::Score) -> Self {
+        Self {
+            value: score.value,
+            structural: score.structural,
+            logical: score.logical,
+            threshold: score.threshold,
+            review_from: score.review_from,
+            dominant: words::kind(score.dominant()),
+        }
+    }
+}
+
+impl<'a> From<&'a proto::Fault> for Fault<'a> {
+    fn from(fault: &'a proto::Fault) -> Self {
+        Self {
+            reason: words::fault_reason(fault.reason()),
+            message: &fault.message,
+        }
+    }
+}
+
+impl From<&proto::Region> for Region {
+    fn from(region: &proto::Region) -> Self {
+        Self {
+            bounds: region.r#box.as_ref().map(|bounds| Bounds {
+                left: bounds.left,
+                top: bounds.top,
+                width: bounds.width,
+                height: bounds.height,
+            }),
+            area: region.area,
+            peak: region.peak,
+            kind: words::kind(region.kind()),
+        }
+    }
+}
+
+impl<'a> From<&'a proto::Model> for Model<'a> {
+    fn from(model: &'a proto::Model) -> Self {
+        Self {
+            name: &model.name,
+            version: &model.version,
+            sha256: &model.sha256,
+        }
+    }
+}
+
+impl From<&proto::Timings> for Timings {
+    fn from(timings: &proto::Timings) -> Self {
+        Self {
+            queue_ms: timings.queue.map(words::milliseconds),
+            preprocess_ms: timings.preprocess.map(words::milliseconds),
+            inference_ms: timings.inference.map(words::milliseconds),
+            judge_ms: timings.judge.map(words::milliseconds),
+            total_ms: timings.total.map(words::milliseconds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Pictures to files: whole or not at all, and two side by side.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use image::{GenericImage, ImageFormat, RgbImage};
+
+/// Writes a file so that whoever looks sees the old one or the new one, never a half.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let Some(name) = path.file_name() else {
+        bail!("{}: names no file", path.display());
+    };
+    let mut part = std::ffi::OsString::from(".");
+    part.push(name);
+    part.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(part);
+    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // The error to tell is the one above; there may be nothing to remove.
+        let _ = fs::remove_file(&part);
+    }
+    written.with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// The frame on the left, the frame with heat on the right, as PNG; the heat alone where the two do not
+/// decode to one size.
+pub fn beside(frame: &[u8], heatmap: &[u8]) -> Vec<u8> {
+    paired(frame, heatmap).unwrap_or_else(|| heatmap.to_vec())
+}
+
+fn paired(frame: &[u8], heatmap: &[u8]) -> Option<Vec<u8>> {
+    let left = image::load_from_memory(frame).ok()?.into_rgb8();
+    let right = image::load_from_memory(heatmap).ok()?.into_rgb8();
+    if left.dimensions() != right.dimensions() {
+        return None;
+    }
+    let (width, height) = left.dimensions();
+    let mut pair = RgbImage::new(width.checked_mul(2)?, height);
+    pair.copy_from(&left, 0, 0).ok()?;
+    pair.copy_from(&right, width, 0).ok()?;
+    let mut png = Cursor::new(Vec::new());
+    pair.write_to(&mut png, ImageFormat::Png).ok()?;
+    Some(png.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    fn png(width: u32, colour: [u8; 3]) -> Vec<u8> {
+        let mut png = Cursor::new(Vec::new());
+        RgbImage::from_pixel(width, 2, Rgb(colour))
+            .write_to(&mut png, ImageFormat::Png)
+            .expect("memory takes it");
+        png.into_inner()
+    }
+
+    #[test]
+    fn two_pictures_of_one_size_stand_side_by_side() {
+        let pair = beside(&png(3, [1, 2, 3]), &png(3, [9, 8, 7]));
+        let pair = image::load_from_memory(&pair).expect("a PNG").into_rgb8();
+        assert_eq!(pair.dimensions(), (6, 2));
+        assert_eq!(pair.get_pixel(2, 1).0, [1, 2, 3]);
+        assert_eq!(pair.get_pixel(3, 0).0, [9, 8, 7]);
+    }
+
+    #[test]
+    fn a_heatmap_without_its_frame_stands_alone() {
+        let heatmap = png(3, [9, 8, 7]);
+        let check = |frame: &[u8]| assert_eq!(beside(frame, &heatmap), heatmap);
+        check(&png(4, [1, 2, 3]));
+        check(b"no picture");
+        check(b"");
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("part.png");
+        for bytes in [b"first".as_slice(), b"second"] {
+            write(&path, bytes).expect("the folder takes it");
+            assert_eq!(fs::read(&path).expect("it is there"), bytes);
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let check = |path: &str, expected: &str| {
+            let error = write(Path::new(path), b"x").expect_err("no such folder");
+            assert!(format!("{error:#}").starts_with(expected), "{error:#}");
+        };
+        check(
+            "/nonexistent/part.png",
+            "/nonexistent/part.png: cannot be written: ",
+        );
+        check("/", "/: names no file");
+    }
+}

@@ -1,0 +1,138 @@
+//! `inspectctl watch`: verdicts as they come. `follow` waits, `View` shows.
+
+mod view;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use inspectd::grpc::proto::{Decision, StreamVerdictsRequest};
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::view::View;
+use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::failure::{Failure, note};
+
+/// The first pause before a lost stream is asked for again; each failure doubles it ...
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// ... up to this one.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// Of `watch`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only this camera's verdicts; may be given again for more.
+    #[arg(long = "camera", value_name = "ID")]
+    cameras: Vec<String>,
+    /// Only these decisions; may be given again for more.
+    #[arg(long = "decision", value_name = "DECISION")]
+    decisions: Vec<Choice>,
+    /// One JSON object a line, {"verdict": ...} or {"gap": ...}, fields named as in the proto files.
+    #[arg(long)]
+    json: bool,
+    /// End after so many verdicts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// At the end, sum up decisions, rate, latencies and, where the truth is known, mistakes.
+    #[arg(long)]
+    summary: bool,
+    /// Keep a PNG of the last rejected part here: the frame, and the frame with heat over it.
+    #[arg(long, value_name = "FILE")]
+    last_reject: Option<PathBuf>,
+    /// Wait for a daemon that is away, rather than end with 69.
+    #[arg(long)]
+    reconnect: bool,
+}
+
+/// A decision to filter by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Choice {
+    /// The part is good.
+    Pass,
+    /// The part is not good.
+    Reject,
+    /// A person should look.
+    Review,
+    /// No judgement could be made.
+    Fault,
+}
+
+impl Choice {
+    fn decision(self) -> Decision {
+        match self {
+            Self::Pass => Decision::Pass,
+            Self::Reject => Decision::Reject,
+            Self::Review => Decision::Review,
+            Self::Fault => Decision::Fault,
+        }
+    }
+}
+
+impl Arguments {
+    fn request(&self) -> StreamVerdictsRequest {
+        let decisions = self.decisions.iter();
+        StreamVerdictsRequest {
+            camera_ids: self.cameras.clone(),
+            decisions: decisions.map(|choice| choice.decision().into()).collect(),
+        }
+    }
+}
+
+/// Shows verdicts until there are enough, the stream ends, or a signal comes; then sums up.
+pub async fn run(daemon: &Daemon, arguments: Arguments) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut view = View::new(daemon, &arguments, anstream::stdout());
+    let end = tokio::select! {
+        end = follow(daemon, &arguments, &mut view) => end,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    if !matches!(end, Err(Failure::Output(_))) {
+        view.finish().await?;
+    }
+    end
+}
+
+/// Streams, anew after each loss if that is asked for.
+async fn follow(
+    daemon: &Daemon,
+    arguments: &Arguments,
+    view: &mut View<impl Write>,
+) -> Result<(), Failure> {
+    let mut pause = RETRY_AFTER;
+    loop {
+        let failure = match stream(daemon, arguments, view, &mut pause).await {
+            Err(failure) if arguments.reconnect && failure.may_pass() => failure,
+            end => return end,
+        };
+        note(&format!(
+            "inspectctl: {failure}; again in {} ms",
+            pause.as_millis()
+        ));
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(RETRY_AFTER_MAX);
+    }
+}
+
+/// One stream, until there are enough verdicts or it ends.
+async fn stream(
+    daemon: &Daemon,
+    arguments: &Arguments,
+    view: &mut View<impl Write>,
+    pause: &mut Duration,
+) -> Result<(), Failure> {
+    let mut inspection = daemon.inspection();
+    let call = inspection.stream_verdicts(arguments.request());
+    let mut events = daemon.answer(ANSWER_TIMEOUT, call).await?;
+    while let Some(response) = events.message().await.map_err(Failure::of_stream)? {
+        *pause = RETRY_AFTER;
+        if let Some(event) = response.event
+            && view.apply(&event, Instant::now())?
+        {
+            return Ok(());
+        }
+    }
+    Err(Failure::Lost("the daemon closed it".to_owned()))
+}
