@@ -20,9 +20,10 @@ help: ## List the targets
 setup: ## Fetch what Cargo cannot: ONNX Runtime, libtorch, packages of the tests
 	scripts/setup.sh
 
-demo: ## Run an inspection line on rendered parts (FRAMES=n for its length)
+demo: ## Run the daemon on rendered parts and show its verdicts (FRAMES=n for its length)
 	scripts/setup.sh runtime
-	cargo run --release --example demo_line
+	cargo build --release
+	scripts/demo.sh
 
 # Runs on after a failure, so that the last line counts all tests.
 test: setup ## Run all tests of daemon and trainer
@@ -37,7 +38,7 @@ lint: setup cargo-deny ## Check format, lints, documentation, licences and sourc
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh systemd/*.sh .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked"; fi
 
 advisories: cargo-deny ## Check dependencies for known vulnerabilities (clones RustSec's database)

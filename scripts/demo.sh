@@ -32,6 +32,7 @@ write_config() {
 # Written by scripts/demo.sh.
 [server]
 listen = "127.0.0.1:$PORT"
+metrics_listen = "off"
 
 [model]
 bundle = "$PWD/models/demo"

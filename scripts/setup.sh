@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what the build and the tests need and Cargo cannot: Debian packages, ONNX Runtime, libtorch
-# and the Python packages of the tests. Everything but the Debian packages lands in .tools/ below the
+# Brings what the build and the tests need and Cargo cannot: Debian packages (OpenCV and its like), ONNX
+# Runtime, libtorch and the Python packages of the tests. Everything but the Debian packages lands in .tools/ below the
 # project's root; remove that folder to start afresh. Quiet where there is nothing to do.
 #
 #   scripts/setup.sh [runtime] [training] [checks] [bench]      (default: runtime training checks)
@@ -11,7 +11,11 @@ readonly TOOLS="$PWD/.tools"
 readonly ORT_VERSION=1.31.1
 readonly TORCH_VERSION=2.11.0
 readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
-readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0)
+readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
+    grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
+# A C++ compiler, OpenCV with the backends of cameras, and libclang, which reads OpenCV's headers.
+readonly PACKAGES=(g++ python3 python3-pip ca-certificates clang libopencv-core-dev libopencv-imgproc-dev
+    libopencv-imgcodecs-dev libopencv-videoio-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -36,10 +40,10 @@ unpack() { # FOLDER, wheels...
 
 packages() {
     local missing=() name
-    for name in g++ python3 python3-pip ca-certificates; do
+    for name in "${PACKAGES[@]}"; do
+        # What is there from elsewhere than Debian's packages is as good.
         case $name in
-        g++) command -v g++ >/dev/null || missing+=("$name") ;;
-        python3) command -v python3 >/dev/null || missing+=("$name") ;;
+        g++ | python3 | clang) command -v "$name" >/dev/null || missing+=("$name") ;;
         python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing+=("$name") ;;
         *) dpkg -s "$name" >/dev/null 2>&1 || missing+=("$name") ;;
         esac

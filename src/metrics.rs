@@ -8,8 +8,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::camera::State;
-use crate::line::Snapshot;
 use crate::line::record::{Timings, Verdict};
+use crate::line::{Active, Snapshot};
 use crate::verdict::Decision;
 
 /// Bounds of the latency histograms, seconds.
@@ -45,7 +45,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 }
 
 /// Every metric with what it counts, in the order of the page.
-pub const METRICS: [(&str, &str, &str); 19] = [
+pub const METRICS: [(&str, &str, &str); 20] = [
     (
         "counter",
         "inspectd_frames_captured_total",
@@ -115,9 +115,13 @@ pub const METRICS: [(&str, &str, &str); 19] = [
     (
         "gauge",
         "inspectd_engine_info",
-        "1 (provider, requested_provider, runtime_version)",
+        "1 for what is in force (provider, requested_provider, runtime_version)",
     ),
-    ("gauge", "inspectd_model_info", "1 (name, version, sha256)"),
+    (
+        "gauge",
+        "inspectd_model_info",
+        "1 for what is in force (name, version, sha256)",
+    ),
     (
         "gauge",
         "inspectd_config_generation",
@@ -214,21 +218,36 @@ pub fn sample(snapshot: &Snapshot, streams: Streams) {
         }
     }
     counter!("inspectd_engine_failures_total").absolute(snapshot.engine_failures);
-    info(snapshot);
+    gauge!("inspectd_config_generation").set(snapshot.active.generation as f64);
+    // Each time, as another model or configuration sets its predecessor's to 0.
+    in_force(&snapshot.active, 1.0);
     gauge!("inspectd_streams").set(streams.open as f64);
     counter!("inspectd_missed_by_slow_clients_total").absolute(streams.missed);
 }
 
-fn info(snapshot: &Snapshot) {
-    let active = &snapshot.active;
+/// The series that name what is in force: 1 from when it comes into force, 0 from when it has gone.
+pub fn in_force(active: &Active, value: f64) {
     let model = &active.model;
     let requested = active.settings.engine.provider.name();
     gauge!("inspectd_engine_info", "provider" => model.provider, "requested_provider" => requested,
         "runtime_version" => model.runtime_version.clone())
-    .set(1.0);
+    .set(value);
     gauge!("inspectd_model_info", "name" => model.id.name.clone(), "version" => model.id.version.clone(),
         "sha256" => model.id.sha256.clone())
-    .set(1.0);
-    gauge!("inspectd_config_generation", "hash" => active.stamp.config_hash.clone())
-        .set(active.generation as f64);
+    .set(value);
+    gauge!("inspectd_config_info", "hash" => active.stamp.config_hash.clone()).set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_metric() {
+        let page = include_str!("../docs/operations.md");
+        for (kind, name, text) in METRICS {
+            let row = format!("| `{name}` | {kind} | {text} |");
+            assert!(page.contains(&row), "docs/operations.md lacks: {row}");
+        }
+    }
 }

@@ -7,9 +7,9 @@ use crate::camera::{CameraId, State};
 use crate::config::settings::{Mode, Settings};
 use crate::life::control::Configuration;
 use crate::life::phase::Phase;
+use crate::line::Snapshot;
 use crate::line::board::{DecisionCounts, Facts, FrameCounts};
 use crate::line::record::{self, FaultReason, ModelId, Timings, Verdict};
-use crate::line::Snapshot;
 use crate::metrics::Streams;
 use crate::verdict::{AnomalyKind, Decision, Judgement, Region};
 
@@ -117,7 +117,10 @@ pub(super) fn verdict(verdict: &Verdict, run_id: &str) -> proto::Verdict {
     proto::Verdict {
         sequence: verdict.sequence,
         run_id: run_id.to_owned(),
-        camera_id: draft.camera.as_ref().map_or_else(String::new, ToString::to_string),
+        camera_id: draft
+            .camera
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
         frame_id: draft.frame_id,
         capture_time: Some(timestamp(draft.moment.utc)),
         capture_monotonic: Some(duration(verdict.since_start)),

@@ -45,7 +45,10 @@ fn unpacked(raw: &RawImage) -> Result<Frame, Status> {
         }
         stride => stride,
     };
-    let (least, most) = (stride * (height as usize - 1) + row, stride * height as usize);
+    let (least, most) = (
+        stride * (height as usize - 1) + row,
+        stride * height as usize,
+    );
     if !(least..=most).contains(&raw.data.len()) {
         let message = format!("{} bytes; must be {most}", raw.data.len());
         return Err(invalid("raw.data", message));
@@ -134,6 +137,9 @@ mod tests {
     fn bytes_that_are_no_image_are_refused() {
         let status = frame(Image::Encoded(b"no image".to_vec())).expect_err("no image");
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
-        assert!(status.message().contains("PNG, JPEG, TIFF or BMP"), "{status}");
+        assert!(
+            status.message().contains("PNG, JPEG, TIFF or BMP"),
+            "{status}"
+        );
     }
 }

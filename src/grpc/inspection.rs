@@ -100,12 +100,16 @@ impl Services {
     }
 
     fn camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
-        let id = CameraId::from_str(id)
-            .map_err(|error| refusal::invalid(field, error.to_string()))?;
+        let id =
+            CameraId::from_str(id).map_err(|error| refusal::invalid(field, error.to_string()))?;
         if self.line.active().settings.cameras.contains_key(&id) {
             return Ok(id);
         }
-        Err(refusal::not_found("camera", id.as_str(), "is not configured"))
+        Err(refusal::not_found(
+            "camera",
+            id.as_str(),
+            "is not configured",
+        ))
     }
 }
 

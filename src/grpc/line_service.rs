@@ -44,7 +44,12 @@ impl LineService for Services {
                 .ok_or_else(|| refusal::invalid("interval", "must be from 0.1 s to 1 h"))?,
         };
         let entry = self.streams.enter()?;
-        let state = (self.clone(), interval(every), self.stage.streams_end(), entry);
+        let state = (
+            self.clone(),
+            interval(every),
+            self.stage.streams_end(),
+            entry,
+        );
         let stream = unfold(Some(state), |state| async move {
             let (services, mut interval, mut ending, entry) = state?;
             tokio::select! {

@@ -28,7 +28,7 @@ pub use stream::StreamBook;
 
 pub mod proto {
     //! What `proto/inspectd/v1` says, as Rust types. The `.proto` files are the documentation.
-    #![allow(missing_docs, clippy::pedantic)]
+    #![allow(missing_docs, clippy::all, clippy::pedantic)]
 
     tonic::include_proto!("inspectd.v1");
 

@@ -33,6 +33,7 @@ use shared::{Lane, Shared};
 use crate::camera::{CameraId, Moment, Sink, State};
 use crate::config::Settings;
 use crate::config::settings::{Camera, Mode};
+use crate::metrics;
 
 /// How many images of clients may wait; the next is refused.
 pub const ON_DEMAND_QUEUE: usize = 8;
@@ -212,7 +213,8 @@ impl Line {
     /// Brings other settings or another model into force, from the next run on. What the lanes are
     /// made of (the cameras and their modes) must be as before.
     pub fn activate(&self, active: Active) {
-        self.shared.active.store(Arc::new(active));
+        let before = self.shared.active.swap(Arc::new(active));
+        metrics::in_force(&before, 0.0);
     }
 
     /// Gets all verdicts from now on.

@@ -1,11 +1,14 @@
 //! The inspection daemon.
 
+mod bench;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use inspectd::config::Sources;
 use inspectd::life;
+use inspectd::life::failure::Failure;
 
 /// Where the configuration is unless something else is said.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
@@ -29,11 +32,20 @@ enum Command {
     Run,
     /// Check the configuration and the model bundle, and start nothing
     Check,
+    /// Measure the line beside a bare ONNX Runtime loop on this machine
+    Bench(bench::Arguments),
+    #[command(hide = true)]
+    BenchBare(bench::BareArguments),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ended as told; 64 wrong usage; 65 unusable model bundle; 69 an address is taken, or
 ONNX Runtime or the provider is not there; 70 internal error; 78 wrong configuration; 130 told twice
 to end.";
+
+#[allow(clippy::needless_pass_by_value)] // As map_err wants it.
+fn failed(error: anyhow::Error) -> Failure {
+    Failure::Internal(format!("{error:#}"))
+}
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -51,8 +63,13 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None | Some(Command::Run) => life::run(sources),
         Some(Command::Check) => life::check(&sources).map(|settings| {
-            println!("the configuration is valid: {} cameras", settings.cameras.len());
+            println!(
+                "the configuration is valid: {} cameras",
+                settings.cameras.len()
+            );
         }),
+        Some(Command::Bench(arguments)) => bench::run(&arguments).map_err(failed),
+        Some(Command::BenchBare(arguments)) => bench::run_bare(&arguments).map_err(failed),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,82 @@
+//! The bare loop: the graph in ONNX Runtime over one input, again and again, and nothing else.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use inspectd::bundle::Bundle;
+use inspectd::engine::{Elements, EngineOptions, Session};
+
+use super::{Arguments, Side, median, resident_mib};
+
+/// Runs before the clock starts.
+const WARM_UP: u32 = 3;
+
+/// What the bare loop runs; it is started by `inspectd bench`.
+#[derive(Debug, Args)]
+pub struct BareArguments {
+    #[arg(long)]
+    bundle: PathBuf,
+    #[arg(long)]
+    frames: u32,
+    #[arg(long)]
+    threads: usize,
+}
+
+/// Runs the loop and prints one JSON object.
+///
+/// # Errors
+/// When the bundle or ONNX Runtime is not usable.
+pub fn run(arguments: &BareArguments) -> Result<()> {
+    let bundle = Bundle::open(&arguments.bundle)?;
+    let options = EngineOptions {
+        threads: arguments.threads,
+        ..EngineOptions::default()
+    };
+    let mut session = Session::load(bundle.graph(), &options)?;
+    let [width, height] = [
+        bundle.manifest().input.width,
+        bundle.manifest().input.height,
+    ];
+    drop(bundle);
+    let shape = [1, i64::from(height), i64::from(width), 3];
+    let input: Vec<u8> = (0..width as usize * height as usize * 3)
+        .map(|i| (i * 31 % 251) as u8)
+        .collect();
+    let mut step = || {
+        let started = Instant::now();
+        let names = ["structural", "logical"];
+        session.run(&shape, Elements::U8(&input), names)?;
+        Ok::<_, inspectd::engine::EngineError>(started.elapsed().as_secs_f64() * 1e3)
+    };
+    for _ in 0..WARM_UP {
+        step()?;
+    }
+    let started = Instant::now();
+    let times = (0..arguments.frames)
+        .map(|_| step())
+        .collect::<Result<Vec<f64>, _>>()?;
+    let side = Side {
+        frames_per_second: f64::from(arguments.frames) / started.elapsed().as_secs_f64(),
+        inference_ms: median(times.into_iter()),
+        resident_mib: resident_mib(std::process::id())?,
+    };
+    println!("{}", serde_json::to_string(&side)?);
+    Ok(())
+}
+
+/// Runs the loop in a process of its own.
+pub(super) fn measure(arguments: &Arguments) -> Result<Side> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("bench-bare")
+        .arg("--bundle")
+        .arg(&arguments.bundle)
+        .args(["--frames", &arguments.frames.to_string()])
+        .args(["--threads", &arguments.threads.to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the bare loop failed: {said}");
+    serde_json::from_slice(&output.stdout).context("the bare loop's answer")
+}

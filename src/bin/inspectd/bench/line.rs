@@ -1,0 +1,228 @@
+//! The line: the daemon in a process of its own, with a camera, and a client on the other end.
+//!
+//! The camera is a folder of BMP files: reading one costs about what taking a frame out of a driver's
+//! buffer does, so what is measured is the line and not a decoder.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd::grpc::proto::{StreamVerdictsRequest, Timings, Verdict};
+use inspectd::simulator::Feed;
+
+use super::{Arguments, Latency, Side, median, quantile, resident_mib};
+
+/// Different pictures, so that nothing can be kept.
+const PICTURES: u64 = 4;
+
+/// Verdicts before the clock starts.
+const WARM_UP: u32 = 3;
+
+/// A folder with a camera's pictures and configurations; it goes when dropped.
+pub(super) struct Scene {
+    folder: PathBuf,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A received verdict.
+struct Receipt {
+    verdict: Verdict,
+    /// From the capture to here.
+    total: Duration,
+}
+
+impl Scene {
+    /// Renders the pictures.
+    pub(super) fn make(arguments: &Arguments) -> Result<Self> {
+        let name = format!("inspectd-bench-{}", std::process::id());
+        let scene = Self {
+            folder: std::env::temp_dir().join(name),
+        };
+        let pictures = scene.folder.join("pictures");
+        fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
+        for index in 0..PICTURES {
+            let frame = Feed::new(1, 0.0).at(index).0;
+            let frame = frame.render(arguments.width, arguments.height);
+            let (width, height) = (frame.width(), frame.height());
+            let picture = image::RgbImage::from_raw(width, height, frame.into_rgb())
+                .context("a frame's bytes")?;
+            picture.save(pictures.join(format!("{index}.bmp")))?;
+        }
+        Ok(scene)
+    }
+
+    /// As many frames as the line can take.
+    pub(super) fn throughput(&self, arguments: &Arguments) -> Result<Side> {
+        let (receipts, elapsed, resident_mib) = self.run(
+            arguments,
+            "mode = \"triggered\"\nqueue = 2\npace = \"fast\"",
+            arguments.frames,
+        )?;
+        Ok(Side {
+            frames_per_second: f64::from(arguments.frames) / elapsed.as_secs_f64(),
+            inference_ms: median(
+                receipts
+                    .iter()
+                    .map(|receipt| inference_ms(&receipt.verdict)),
+            ),
+            resident_mib,
+        })
+    }
+
+    /// Frames that do not wait for each other.
+    pub(super) fn latency(&self, arguments: &Arguments, fps: f64) -> Result<Latency> {
+        let camera = format!("mode = \"free-running\"\nfps = {fps:.6}");
+        let (receipts, elapsed, _) = self.run(arguments, &camera, arguments.latency_frames)?;
+        let total = |receipt: &Receipt| receipt.total.as_secs_f64() * 1e3;
+        let beyond: Vec<f64> = receipts
+            .iter()
+            .map(|receipt| total(receipt) - inference_ms(&receipt.verdict))
+            .collect();
+        let stage = |of: fn(&Timings) -> Option<prost_types::Duration>| {
+            median(receipts.iter().map(|receipt| {
+                let timings = receipt.verdict.timings.as_ref();
+                milliseconds(timings.and_then(of))
+            }))
+        };
+        Ok(Latency {
+            frames: receipts.len(),
+            frames_per_second: f64::from(arguments.latency_frames) / elapsed.as_secs_f64(),
+            total_ms_p50: median(receipts.iter().map(total)),
+            inference_ms_p50: stage(|timings| timings.inference),
+            beyond_inference_ms_p50: quantile(beyond.clone(), 0.5),
+            beyond_inference_ms_p99: quantile(beyond.clone(), 0.99),
+            beyond_inference_ms_max: quantile(beyond, 1.0),
+            preprocess_ms_p50: stage(|timings| timings.preprocess),
+            judge_ms_p50: stage(|timings| timings.judge),
+        })
+    }
+
+    /// Starts the daemon with one camera and takes `count` verdicts after the warm-up: the verdicts, the
+    /// time that they took, and the daemon's resident memory then.
+    fn run(
+        &self,
+        arguments: &Arguments,
+        camera: &str,
+        count: u32,
+    ) -> Result<(Vec<Receipt>, Duration, f64)> {
+        let bundle = fs::canonicalize(&arguments.bundle)
+            .with_context(|| arguments.bundle.display().to_string())?;
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = {bundle:?}\n\
+             [engine]\nthreads = {}\n[log]\nformat = \"json\"\n[life]\nwatch_files = false\n\
+             [cameras.bench]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
+             allow_upscaling = true\n{camera}\n",
+            arguments.threads
+        );
+        let config = self.folder.join("inspectd.toml");
+        fs::write(&config, text)?;
+        let mut daemon = Daemon::start(&config)?;
+        let address = daemon.address()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (receipts, elapsed) = runtime.block_on(receive(address, count))?;
+        Ok((receipts, elapsed, resident_mib(daemon.0.id())?))
+    }
+}
+
+/// Subscribes, and takes verdicts until there are enough.
+async fn receive(address: String, count: u32) -> Result<(Vec<Receipt>, Duration)> {
+    let mut client = InspectionServiceClient::connect(address).await?;
+    let request = StreamVerdictsRequest::default();
+    let mut stream = client.stream_verdicts(request).await?.into_inner();
+    let mut started = Instant::now();
+    let mut receipts = Vec::new();
+    let mut seen = 0;
+    while let Some(message) = stream.message().await? {
+        let Some(Event::Verdict(verdict)) = message.event else {
+            continue;
+        };
+        let now = SystemTime::now();
+        if let Some(fault) = verdict.fault {
+            bail!("the line says FAULT: {}", fault.message);
+        }
+        seen += 1;
+        if seen <= WARM_UP {
+            started = Instant::now();
+            continue;
+        }
+        let captured = verdict.capture_time.context("a capture time")?;
+        let captured = SystemTime::try_from(captured)?;
+        receipts.push(Receipt {
+            verdict,
+            total: now.duration_since(captured).unwrap_or_default(),
+        });
+        if receipts.len() == count as usize {
+            return Ok((receipts, started.elapsed()));
+        }
+    }
+    bail!("the line ended")
+}
+
+fn milliseconds(duration: Option<prost_types::Duration>) -> f64 {
+    let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
+    duration.unwrap_or_default().as_secs_f64() * 1e3
+}
+
+fn inference_ms(verdict: &Verdict) -> f64 {
+    milliseconds(
+        verdict
+            .timings
+            .as_ref()
+            .and_then(|timings| timings.inference),
+    )
+}
+
+/// A daemon, killed when dropped: it keeps nothing.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Daemon {
+    fn start(config: &std::path::Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--config").arg(config);
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Where it listens, once it is ready. Its log is read on, so that it never waits for a reader.
+    fn address(&mut self) -> Result<String> {
+        let log = BufReader::new(self.0.stderr.take().context("a pipe")?);
+        let mut lines = log.lines();
+        let mut address = None;
+        let mut said = Vec::new();
+        for line in lines.by_ref() {
+            let line = line?;
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            match event["message"].as_str() {
+                Some("server.listen") => {
+                    address = event["address"].as_str().map(|at| format!("http://{at}"));
+                }
+                Some("ready") => {
+                    std::thread::spawn(move || lines.for_each(drop));
+                    return address.context("an address in the log");
+                }
+                _ => {}
+            }
+            said.push(line);
+        }
+        bail!("the daemon did not start:\n{}", said.join("\n"))
+    }
+}
