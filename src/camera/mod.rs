@@ -1,4 +1,25 @@
 //! Cameras: sources of frames, each with a thread that captures and one that watches over it.
+//!
+//! A source may hang for good, in OpenCV or in a driver, and no thread can be ended from outside. So
+//! the thread that captures is never waited for without a limit: one that takes too long is abandoned,
+//! what it still gives is discarded, and another opens the source anew.
+
+mod backoff;
+mod capture;
+mod phase;
+mod redact;
+mod repeats;
+mod report;
+mod schedule;
+mod sources;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use redact::redact;
+pub use repeats::Repeats;
+pub use supervisor::Camera;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,0 +1,100 @@
+//! The images of a folder and its subfolders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Shot, Source, SourceError};
+use crate::camera::Moment;
+use crate::image_file;
+
+/// What a file's name must end in to count as an image, in any case.
+pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+
+/// Images by path, listed when the folder was opened.
+pub struct Folder {
+    root: PathBuf,
+    /// Relative to the root, at least one.
+    images: Vec<PathBuf>,
+    repeat: bool,
+    next: usize,
+}
+
+impl Folder {
+    /// Lists a folder's images. Links to files are followed, links to folders are not: they may lead
+    /// back.
+    ///
+    /// # Errors
+    /// When the folder, or one in it, cannot be read, or there is no image.
+    pub fn open(root: &Path, repeat: bool) -> Result<Self, SourceError> {
+        let mut images = Vec::new();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            list(&folder, &mut images, &mut folders).map_err(|source| SourceError::Path {
+                path: folder,
+                source,
+            })?;
+        }
+        if images.is_empty() {
+            let path = root.to_owned();
+            return Err(SourceError::NoImage { path });
+        }
+        for image in &mut images {
+            let relative = image.strip_prefix(root);
+            *image = relative.expect("it was found below the root").to_owned();
+        }
+        images.sort();
+        Ok(Self {
+            root: root.to_owned(),
+            images,
+            repeat,
+            next: 0,
+        })
+    }
+}
+
+/// Adds the images of one folder, and the folders in it.
+fn list(
+    folder: &Path,
+    images: &mut Vec<PathBuf>,
+    folders: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            folders.push(path);
+        } else if is_image(&path) && path.is_file() {
+            images.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|allowed| extension.eq_ignore_ascii_case(allowed))
+    })
+}
+
+impl Source for Folder {
+    fn read(&mut self) -> Result<Option<Shot>, SourceError> {
+        if self.next == self.images.len() {
+            if !self.repeat {
+                return Ok(None);
+            }
+            self.next = 0;
+        }
+        let relative = &self.images[self.next];
+        self.next += 1;
+        let frame = image_file::decode(&self.root.join(relative));
+        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+        Ok(Some(Shot {
+            moment: Moment::now(),
+            frame: frame.map_err(|error| error.to_string()),
+            item: names.join("/"),
+            truth: String::new(),
+        }))
+    }
+}

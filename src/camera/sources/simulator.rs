@@ -1,0 +1,43 @@
+//! Rendered parts.
+
+use super::{Shot, Source, SourceError};
+use crate::camera::Moment;
+use crate::simulator::Feed;
+
+/// A simulated line.
+pub struct Simulator {
+    feed: Feed,
+    /// Pixels a row, and rows.
+    size: [u32; 2],
+    parts: Option<u64>,
+    next: u64,
+}
+
+impl Simulator {
+    /// `parts` parts of a size, endless if unset; the same seed gives the same parts.
+    pub fn new(seed: u64, defect_rate: f64, size: [u32; 2], parts: Option<u64>) -> Self {
+        Self {
+            feed: Feed::new(seed, defect_rate),
+            size,
+            parts,
+            next: 0,
+        }
+    }
+}
+
+impl Source for Simulator {
+    fn read(&mut self) -> Result<Option<Shot>, SourceError> {
+        if self.parts.is_some_and(|parts| self.next >= parts) {
+            return Ok(None);
+        }
+        let (scene, defect) = self.feed.at(self.next);
+        self.next += 1;
+        let frame = scene.render(self.size[0], self.size[1]);
+        Ok(Some(Shot {
+            moment: Moment::now(),
+            frame: Ok(frame),
+            item: format!("part {}", self.next),
+            truth: defect.map_or("good", |defect| defect.name()).to_owned(),
+        }))
+    }
+}

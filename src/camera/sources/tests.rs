@@ -1,0 +1,272 @@
+//! Sources as they are: files that are written for it, and pipelines that GStreamer runs.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opencv::core::{CV_8UC3, Mat, Scalar, Size};
+use opencv::videoio::{CAP_FFMPEG, VideoWriter, VideoWriterTrait, VideoWriterTraitConst};
+use tempfile::TempDir;
+
+use super::*;
+use crate::camera::Camera;
+use crate::camera::tests::{Recorder, Told, id, jpeg, settings, simulator, soon};
+use crate::config::settings::Source as Setting;
+
+fn opened(source: Setting) -> Result<Opened, SourceError> {
+    open(&settings(source), &|_| ())
+}
+
+/// The next `count` shots, fewer if the source ends before.
+fn shots(source: Setting, count: usize) -> Vec<Shot> {
+    let mut opened = opened(source).expect("the source is sound");
+    let next = || opened.source.read().expect("the source is sound");
+    std::iter::from_fn(next).take(count).collect()
+}
+
+fn items(shots: &[Shot]) -> Vec<&str> {
+    shots.iter().map(|shot| shot.item.as_str()).collect()
+}
+
+/// The grey of each frame's first pixel.
+fn greys(shots: &[Shot]) -> Vec<u8> {
+    let grey = |shot: &Shot| shot.frame.as_ref().expect("the frame is sound").rgb()[0];
+    shots.iter().map(grey).collect()
+}
+
+fn folder(path: &Path, repeat: bool) -> Setting {
+    Setting::Folder {
+        path: path.to_owned(),
+        repeat,
+        pace: Pace::Fast,
+    }
+}
+
+fn write_png(path: &Path, grey: u8) {
+    let picture = image::RgbImage::from_pixel(40, 32, image::Rgb([grey; 3]));
+    picture.save(path).expect("the folder is ours");
+}
+
+/// Three images in two folders, one of which is cut off, and a file that is none.
+fn images() -> TempDir {
+    let folder = TempDir::new().expect("there is room");
+    let path = folder.path();
+    fs::create_dir(path.join("b")).expect("the folder is ours");
+    write_png(&path.join("b/2.PNG"), 20);
+    write_png(&path.join("a.png"), 10);
+    write_png(&path.join("c.png"), 30);
+    let whole = fs::read(path.join("b/2.PNG")).expect("it was written");
+    fs::write(path.join("b/1.png"), &whole[..whole.len() / 2]).expect("the folder is ours");
+    fs::write(path.join("readme.txt"), "no image").expect("the folder is ours");
+    folder
+}
+
+#[test]
+fn a_folder_gives_its_images_by_path_and_tells_of_damaged_ones() {
+    let images = images();
+    let shots = shots(folder(images.path(), false), 99);
+    assert_eq!(items(&shots), ["a.png", "b/1.png", "b/2.PNG", "c.png"]);
+    let damaged = shots[1].frame.as_ref().expect_err("it is cut off");
+    assert!(damaged.contains("corrupt or truncated"), "{damaged}");
+    assert!(shots.iter().all(|shot| shot.truth.is_empty()));
+    let sound: Vec<Shot> = shots
+        .into_iter()
+        .filter(|shot| shot.frame.is_ok())
+        .collect();
+    assert_eq!(greys(&sound), [10, 20, 30]);
+}
+
+#[test]
+fn a_folder_starts_over_if_it_is_to_repeat() {
+    let images = images();
+    let shots = shots(folder(images.path(), true), 6);
+    let expected = ["a.png", "b/1.png", "b/2.PNG", "c.png", "a.png", "b/1.png"];
+    assert_eq!(items(&shots), expected);
+}
+
+#[test]
+fn a_folder_without_images_is_refused() {
+    let empty = TempDir::new().expect("there is room");
+    fs::write(empty.path().join("a.gif"), "GIF89a").expect("the folder is ours");
+    let check = |path: &Path, expected: &str| {
+        let error = opened(folder(path, false))
+            .err()
+            .expect("there is no image");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(
+        empty.path(),
+        "one file ending in png, jpg, jpeg, bmp, tif, tiff",
+    );
+    check(&empty.path().join("nowhere"), "No such file");
+    check(&empty.path().join("a.gif"), "Not a directory");
+}
+
+#[test]
+fn the_simulator_gives_the_same_parts_each_time_and_ends() {
+    let [one, two] = [1, 2].map(|_| shots(simulator(Pace::Fast, Some(8)), 99));
+    let expected: Vec<String> = (1..=8).map(|part| format!("part {part}")).collect();
+    assert_eq!(items(&one), expected);
+    for (a, b) in one.iter().zip(&two) {
+        assert_eq!((&a.frame, &a.truth), (&b.frame, &b.truth));
+    }
+    assert!(one.iter().any(|shot| shot.truth == "good"));
+    assert!(one.iter().any(|shot| shot.truth != "good"));
+    let frame = one[0].frame.as_ref().expect("rendering does not fail");
+    assert_eq!((frame.width(), frame.height()), (48, 32));
+}
+
+fn file(path: &Path, repeat: bool, pace: Pace) -> Setting {
+    Setting::File {
+        path: path.to_owned(),
+        repeat,
+        pace,
+    }
+}
+
+/// A video of five grey frames: 0, 40, 80, 120, 160; 20 frames a second.
+fn write_video(path: &Path) {
+    let fourcc = VideoWriter::fourcc('M', 'J', 'P', 'G').expect("four letters");
+    let size = Size::new(64, 48);
+    let name = path.to_str().expect("temporary folders have plain names");
+    let mut writer = VideoWriter::new_with_backend(name, CAP_FFMPEG, fourcc, 20.0, size, true)
+        .expect("FFMPEG is there");
+    assert!(writer.is_opened().expect("FFMPEG is there"));
+    for number in 0..5 {
+        let grey = Scalar::all(f64::from(number * 40));
+        let picture = Mat::new_rows_cols_with_default(48, 64, CV_8UC3, grey);
+        let written = writer.write(&picture.expect("there is memory"));
+        written.expect("there is room");
+    }
+    writer.release().expect("there is room");
+}
+
+/// Lossy coding moves values a little.
+fn assert_greys(shots: &[Shot], expected: &[u8]) {
+    let greys = greys(shots);
+    let close = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 3;
+    let all = greys.len() == expected.len() && greys.iter().zip(expected).all(close);
+    assert!(all, "{greys:?} are not {expected:?}");
+}
+
+#[test]
+fn a_video_file_ends_or_repeats() {
+    let temporary = TempDir::new().expect("there is room");
+    let path = temporary.path().join("video.avi");
+    write_video(&path);
+    let once = shots(file(&path, false, Pace::Fast), 99);
+    assert_greys(&once, &[0, 40, 80, 120, 160]);
+    let expected = ["frame 1", "frame 2", "frame 3", "frame 4", "frame 5"];
+    assert_eq!(items(&once), expected);
+    let again = shots(file(&path, true, Pace::Fast), 12);
+    assert_greys(&again, &[0, 40, 80, 120, 160, 0, 40, 80, 120, 160, 0, 40]);
+    assert_eq!(again[5].item, "frame 1");
+}
+
+#[test]
+fn a_video_file_without_an_index_repeats_too() {
+    let temporary = TempDir::new().expect("there is room");
+    let path = temporary.path().join("video.mjpeg");
+    let frames: Vec<u8> = [50, 100, 150].into_iter().flat_map(jpeg).collect();
+    fs::write(&path, frames).expect("there is room");
+    let again = shots(file(&path, true, Pace::Fast), 7);
+    assert_greys(&again, &[50, 100, 150, 50, 100, 150, 50]);
+}
+
+#[test]
+fn a_video_file_keeps_its_own_pace() {
+    let temporary = TempDir::new().expect("there is room");
+    let path = temporary.path().join("video.avi");
+    write_video(&path);
+    let sink = Arc::new(Recorder::default());
+    let settings = settings(file(&path, false, Pace::Native));
+    let camera = Camera::start(id("video"), settings, sink.clone()).expect("there are threads");
+    sink.until_ended();
+    assert!(camera.join(soon()));
+    let moment = |told: &Told| match told {
+        Told::Frame(captured, _) => Some(captured.moment.monotonic),
+        _ => None,
+    };
+    let moments: Vec<Instant> = sink.told().iter().filter_map(moment).collect();
+    assert_eq!(moments.len(), 5);
+    // Four intervals of 50 ms, less what the first frame may have been late.
+    assert!(moments[4] - moments[0] > Duration::from_millis(120));
+}
+
+#[test]
+fn a_file_that_is_no_video_is_refused() {
+    let temporary = TempDir::new().expect("there is room");
+    let text = temporary.path().join("text.avi");
+    fs::write(&text, "no video").expect("there is room");
+    let check = |path: &Path, expected: &str| {
+        let error = opened(file(path, false, Pace::Fast)).err();
+        let error = error.expect("it is no video").to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(
+        &text,
+        "text.avi: cannot be opened (OpenCV's FFMPEG backend)",
+    );
+    check(&temporary.path().join("nowhere.avi"), "No such file");
+}
+
+#[test]
+fn files_folders_and_simulators_have_a_schedule_unless_they_are_fast() {
+    let temporary = images();
+    let video = temporary.path().join("video.avi");
+    write_video(&video);
+    let check = |source: fn(&Path, Pace) -> Setting, pace, interval_ms: Option<u64>| {
+        let opened = opened(source(temporary.path(), pace)).expect("the source is sound");
+        let now = Instant::now();
+        let interval = opened.schedule.map(|mut schedule| {
+            let first = schedule.next(now);
+            schedule.next(now).duration_since(first).as_millis() as u64
+        });
+        assert_eq!(interval, interval_ms, "{pace:?}");
+    };
+    let video = |path: &Path, pace| file(&path.join("video.avi"), false, pace);
+    let images = |path: &Path, pace| Setting::Folder {
+        path: path.to_owned(),
+        repeat: false,
+        pace,
+    };
+    check(video, Pace::Native, Some(50));
+    check(video, Pace::Fps(4.0), Some(250));
+    check(video, Pace::Fast, None);
+    check(images, Pace::Native, Some(100));
+    check(images, Pace::Fast, None);
+    check(|_, pace| simulator(pace, None), Pace::Native, Some(100));
+    check(|_, pace| simulator(pace, None), Pace::Fast, None);
+}
+
+#[test]
+fn a_pipeline_gives_frames_until_its_stream_ends() {
+    let pipeline = "videotestsrc num-buffers=3 pattern=red ! video/x-raw,width=64,height=48 \
+                    ! videoconvert ! video/x-raw,format=BGR ! appsink";
+    let pipeline = pipeline.to_owned();
+    let mut opened = opened(Setting::GStreamer { pipeline }).expect("GStreamer is there");
+    for _ in 0..3 {
+        let shot = opened
+            .source
+            .read()
+            .expect("there are three")
+            .expect("it is live");
+        let frame = shot.frame.expect("the frame is sound");
+        assert_eq!((frame.width(), frame.height()), (64, 48));
+        assert!(frame.rgb()[0] > 250 && frame.rgb()[1..3].iter().all(|value| *value < 5));
+    }
+    let end = opened.source.read().expect_err("there are three only");
+    assert_eq!(end.to_string(), "the stream ended");
+}
+
+#[test]
+fn a_pipeline_that_does_not_start_is_refused_without_its_secrets() {
+    let pipeline = "rtspsrc location=rtsp://u:secret@cam/ ! no-such-element ! appsink".into();
+    let error = opened(Setting::GStreamer { pipeline }).err();
+    let error = error.expect("there is no such element").to_string();
+    assert_eq!(
+        error,
+        "the pipeline: cannot be opened (OpenCV's GStreamer backend)"
+    );
+}
