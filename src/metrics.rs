@@ -125,7 +125,12 @@ pub const METRICS: [(&str, &str, &str); 20] = [
     (
         "gauge",
         "inspectd_config_generation",
-        "Generation of the configuration in force (hash)",
+        "Generation of the configuration in force",
+    ),
+    (
+        "gauge",
+        "inspectd_config_info",
+        "1 for what is in force (hash)",
     ),
     ("gauge", "inspectd_streams", "Open verdict streams"),
     (

@@ -81,7 +81,8 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let settings = loaded.settings.clone();
     let active = Active::new(loaded.settings, loaded.hash, 1, model);
     let line = Line::start(active, move || tell.notify_one()).map_err(internal)?;
-    let mut daemon = Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
+    let mut daemon =
+        Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
     tokio::select! {
         ended = daemon.stop() => outcome.and(ended),

@@ -286,7 +286,10 @@ impl Verdicts {
             if wanted(&verdict) {
                 return verdict;
             }
-            assert!(Instant::now() < deadline, "not among the verdicts: {verdict:?}");
+            assert!(
+                Instant::now() < deadline,
+                "not among the verdicts: {verdict:?}"
+            );
         }
     }
 

@@ -35,9 +35,7 @@ async fn a_verdict_says_all_that_it_promises() {
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
-    let reject = verdicts
-        .until(|v| v.decision() == Decision::Reject)
-        .await;
+    let reject = verdicts.until(|v| v.decision() == Decision::Reject).await;
     assert_eq!(reject.source_item, "b.png");
     assert_eq!(reject.camera_id, "belt");
     assert_eq!((reject.width, reject.height), (64, 64));
@@ -139,7 +137,10 @@ async fn what_cannot_be_is_refused_with_the_field() {
     assert_eq!(unknown.code(), Code::NotFound);
     let resource = unknown.get_details_resource_info().expect("details");
     assert_eq!(
-        (resource.resource_type.as_str(), resource.resource_name.as_str()),
+        (
+            resource.resource_type.as_str(),
+            resource.resource_name.as_str()
+        ),
         ("camera", "absent")
     );
     let badly_named = refused("No Camera", 1).await;
@@ -155,7 +156,10 @@ async fn what_cannot_be_is_refused_with_the_field() {
     });
     assert_eq!(gone.await.expect_err("not made yet").code(), Code::NotFound);
     let empty = client.inspect_image(InspectImageRequest::default());
-    assert_eq!(empty.await.expect_err("no image").code(), Code::InvalidArgument);
+    assert_eq!(
+        empty.await.expect_err("no image").code(),
+        Code::InvalidArgument
+    );
     daemon.stop();
 }
 
@@ -206,9 +210,7 @@ async fn evidence_is_the_frame_and_the_heat_over_it() {
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
-    let reject = verdicts
-        .until(|v| v.decision() == Decision::Reject)
-        .await;
+    let reject = verdicts.until(|v| v.decision() == Decision::Reject).await;
     let mut client = daemon.inspection().await;
     let png = client.get_evidence(GetEvidenceRequest {
         sequence: reject.sequence,
@@ -224,7 +226,10 @@ async fn evidence_is_the_frame_and_the_heat_over_it() {
     );
     let heat = decode_bytes("heat".as_ref(), &png.heatmap).expect("a PNG");
     let middle = (34 * 64 + 34) * 3;
-    assert!(heat.rgb()[middle] > heat.rgb()[middle + 2], "red over the spot");
+    assert!(
+        heat.rgb()[middle] > heat.rgb()[middle + 2],
+        "red over the spot"
+    );
     let jpeg = client.get_evidence(GetEvidenceRequest {
         sequence: reject.sequence,
         format: ImageFormat::Jpeg.into(),
