@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
 use crate::verdict::Thresholds;
@@ -202,7 +202,9 @@ pub enum Source {
     },
     /// An RTSP or HTTP stream.
     Url {
-        /// `rtsp://`, `rtsps://`, `http://` or `https://`. May hold a password: never logged whole.
+        /// `rtsp://`, `rtsps://`, `http://` or `https://`. May hold a password: never logged whole, and
+        /// serialised without, as the configuration's hash is public.
+        #[serde(serialize_with = "without_user")]
         url: String,
         /// RTSP over TCP rather than UDP.
         rtsp_tcp: bool,
@@ -245,6 +247,13 @@ pub enum Source {
         /// It ends after so many parts; never if unset.
         parts: Option<u64>,
     },
+}
+
+fn without_user<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = host.rsplit_once('@').map_or(host, |(_user, host)| host);
+    serializer.serialize_str(&format!("{scheme}://{host}{path}"))
 }
 
 impl Source {

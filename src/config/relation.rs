@@ -1,0 +1,152 @@
+//! What keys must be to each other. A key whose own value was refused is not judged again.
+
+use super::error::Fault;
+use super::table::CAMERAS;
+use super::values::{FromSetting, Part, Values};
+
+/// Notes every key that does not go with another.
+pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
+    let mut checker = Checker(faults);
+    checker.engine(&values.part("engine"));
+    checker.at_most(&values.part("verdict"), "review_from", "threshold");
+    for id in &values.cameras {
+        checker.camera(&values.part(format!("{CAMERAS}.{id}")));
+    }
+}
+
+struct Checker<'a>(&'a mut Vec<Fault>);
+
+impl Checker<'_> {
+    fn engine(&mut self, engine: &Part<'_>) {
+        let provider: Option<String> = engine.get("provider");
+        let Some(provider) = provider.as_deref() else {
+            return;
+        };
+        let other = |name: &str| format!("{name:?} with provider {provider:?}");
+        let precision: Option<String> = engine.get("precision");
+        match precision.as_deref() {
+            Some("tf32") if provider != "cuda" => self.refuse(
+                engine,
+                "precision",
+                other("tf32"),
+                "another: tf32 needs provider \"cuda\"",
+            ),
+            Some("bf16") if provider != "openvino" => self.refuse(
+                engine,
+                "precision",
+                other("bf16"),
+                "another: bf16 needs provider \"openvino\"",
+            ),
+            _ => {}
+        }
+        if engine.place("memory_limit_mib").is_some() && provider != "cuda" {
+            let found = format!("set with provider {provider:?}");
+            self.refuse(
+                engine,
+                "memory_limit_mib",
+                found,
+                "left out unless provider is \"cuda\"",
+            );
+        }
+    }
+
+    fn camera(&mut self, camera: &Part<'_>) {
+        let source: Option<String> = camera.get("source");
+        if source.as_deref() == Some("device") {
+            self.together(camera, &["width", "height"]);
+        } else if camera.place("pace").is_some() && camera.place("fps").is_some() {
+            self.refuse(
+                camera,
+                "fps",
+                "set beside pace".to_owned(),
+                "left out, or pace must be",
+            );
+        }
+        let mode: Option<String> = camera.get("mode");
+        if camera.place("queue").is_some() && mode.as_deref() == Some("free-running") {
+            let found = "set with mode \"free-running\"".to_owned();
+            self.refuse(
+                camera,
+                "queue",
+                found,
+                "left out unless mode is \"triggered\"",
+            );
+        }
+        self.together(
+            camera,
+            &["crop.left", "crop.top", "crop.right", "crop.bottom"],
+        );
+        self.below(camera, "crop.left", "crop.right");
+        self.below(camera, "crop.top", "crop.bottom");
+        self.together(camera, &["expected_width", "expected_height"]);
+        self.at_most(camera, "reopen_after_s", "reopen_after_max_s");
+        self.at_most(camera, "review_from", "threshold");
+    }
+
+    fn refuse(&mut self, part: &Part<'_>, key: &str, found: String, allowed: &str) {
+        let place = part.place(key).unwrap_or("defaults").to_owned();
+        self.0.push(Fault::Value {
+            place,
+            key: part.path(key),
+            found,
+            allowed: allowed.to_owned(),
+        });
+    }
+
+    /// All of `keys` or none.
+    fn together(&mut self, part: &Part<'_>, keys: &[&str]) {
+        let Some((set, place)) = keys.iter().find_map(|key| Some((*key, part.place(key)?))) else {
+            return;
+        };
+        for missing in keys.iter().filter(|key| part.place(key).is_none()) {
+            self.0.push(Fault::Missing {
+                place: place.to_owned(),
+                key: part.path(missing),
+                allowed: format!("set, as {set} is"),
+            });
+        }
+    }
+
+    /// Whole numbers: `low` < `high`.
+    fn below(&mut self, part: &Part<'_>, low: &str, high: &str) {
+        if let Some((below, above)) = both::<u64>(part, low, high)
+            && below >= above
+        {
+            self.refuse(
+                part,
+                high,
+                above.to_string(),
+                &format!("above {low} = {below}"),
+            );
+        }
+    }
+
+    /// Numbers: `low` <= `high`. Of the two the one that is set is at fault.
+    fn at_most(&mut self, part: &Part<'_>, low: &str, high: &str) {
+        let Some((below, above)) = both::<f64>(part, low, high) else {
+            return;
+        };
+        if below <= above {
+            return;
+        }
+        if part.place(low).is_some() {
+            self.refuse(
+                part,
+                low,
+                below.to_string(),
+                &format!("at most {high} = {above}"),
+            );
+        } else {
+            self.refuse(
+                part,
+                high,
+                above.to_string(),
+                &format!("at least {low} = {below}"),
+            );
+        }
+    }
+}
+
+fn both<T: FromSetting>(part: &Part<'_>, a: &str, b: &str) -> Option<(T, T)> {
+    Some((part.get(a)?, part.get(b)?))
+}

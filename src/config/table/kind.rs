@@ -1,0 +1,245 @@
+//! The types of keys: which values they take, and in which words that is said.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ::config::ValueKind;
+
+/// A validated value.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::config) enum Setting {
+    /// A whole number.
+    Whole(u64),
+    /// A finite number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// A text or a choice.
+    Text(String),
+    /// An absolute path.
+    Path(PathBuf),
+    /// An address; none if switched off.
+    Address(Option<SocketAddr>),
+}
+
+/// Which values a key takes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) enum Kind {
+    /// A whole number from .. to, both allowed.
+    Whole(u64, u64),
+    /// One of these whole numbers.
+    OneOf(&'static [u64]),
+    /// A number from .. to, both allowed.
+    Number(f64, f64),
+    /// Any number that single precision can hold.
+    Finite,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A path. Layers make it absolute before it is parsed.
+    Path,
+    /// An IP address and a port.
+    Address,
+    /// An IP address and a port, or `off`.
+    AddressOrOff,
+    /// A text that the function accepts, and what that is in words.
+    Text(fn(&str) -> bool, &'static str),
+}
+
+/// The largest whole number of TOML: a range up to here has no upper end for its readers.
+pub(super) const ENDLESS: u64 = i64::MAX as u64;
+
+/// Longer texts are cut in messages.
+const LONGEST_SHOWN: usize = 80;
+
+/// Stands for what is never shown.
+pub(in crate::config) fn hidden() -> String {
+    "a value that is not shown, as it may hold a password".to_owned()
+}
+
+/// A value in words.
+pub(in crate::config) fn found(value: &ValueKind) -> String {
+    match value {
+        ValueKind::String(text) if text.chars().count() > LONGEST_SHOWN => {
+            let start: String = text.chars().take(LONGEST_SHOWN).collect();
+            format!("{start:?} and more")
+        }
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    }
+}
+
+impl Kind {
+    /// The value, if it is allowed. A whole number will do where a number is meant.
+    pub fn parse(&self, value: &ValueKind) -> Option<Setting> {
+        match (self, value) {
+            (Self::Whole(least, most), ValueKind::I64(number)) => {
+                let number = u64::try_from(*number).ok()?;
+                (*least..=*most)
+                    .contains(&number)
+                    .then_some(Setting::Whole(number))
+            }
+            (Self::OneOf(numbers), ValueKind::I64(number)) => {
+                let number = u64::try_from(*number).ok()?;
+                numbers.contains(&number).then_some(Setting::Whole(number))
+            }
+            (Self::Number(..) | Self::Finite, ValueKind::I64(number)) => {
+                self.number(*number as f64)
+            }
+            (Self::Number(..) | Self::Finite, ValueKind::Float(number)) => self.number(*number),
+            (Self::Flag, ValueKind::Boolean(flag)) => Some(Setting::Flag(*flag)),
+            (_, ValueKind::String(text)) => self.text(text),
+            _ => None,
+        }
+    }
+
+    fn number(&self, number: f64) -> Option<Setting> {
+        let (least, most) = match self {
+            Self::Number(least, most) => (*least, *most),
+            _ => (f64::from(f32::MIN), f64::from(f32::MAX)),
+        };
+        (least..=most)
+            .contains(&number)
+            .then_some(Setting::Number(number))
+    }
+
+    fn text(&self, text: &str) -> Option<Setting> {
+        let setting = || Setting::Text(text.to_owned());
+        match self {
+            Self::Choice(words) => words.contains(&text).then(setting),
+            Self::Text(accepts, _) => accepts(text).then(setting),
+            Self::Path => {
+                let holds = !text.is_empty() && !text.contains('\0');
+                holds.then(|| Setting::Path(text.into()))
+            }
+            Self::AddressOrOff if text == "off" => Some(Setting::Address(None)),
+            Self::Address | Self::AddressOrOff => text
+                .parse()
+                .ok()
+                .map(|address| Setting::Address(Some(address))),
+            _ => None,
+        }
+    }
+
+    /// What an environment variable's text means: the type that the key wants if it can be that.
+    pub fn typed(&self, text: &str) -> ValueKind {
+        let typed = match self {
+            Self::Whole(..) | Self::OneOf(_) => text.parse().ok().map(ValueKind::I64),
+            Self::Number(..) | Self::Finite => text.parse().ok().map(ValueKind::Float),
+            Self::Flag => text.parse().ok().map(ValueKind::Boolean),
+            _ => None,
+        };
+        typed.unwrap_or_else(|| ValueKind::String(text.to_owned()))
+    }
+
+    /// What is allowed, in words.
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Whole(least, ENDLESS) => format!("a whole number, {least} or more"),
+            Self::Whole(least, most) => format!("a whole number, {least} to {most}"),
+            Self::OneOf(numbers) => either(numbers.iter().map(ToString::to_string)),
+            Self::Number(least, most) => format!("a number, {least} to {most}"),
+            Self::Finite => "a finite number".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Choice(words) => either(words.iter().map(|word| format!("{word:?}"))),
+            Self::Path => "a path".to_owned(),
+            Self::Address => "an IP address and a port, such as \"127.0.0.1:50051\"".to_owned(),
+            Self::AddressOrOff => {
+                "an IP address and a port, such as \"127.0.0.1:9464\", or \"off\"".to_owned()
+            }
+            Self::Text(_, allowed) => (*allowed).to_owned(),
+        }
+    }
+}
+
+/// `a, b or c`.
+pub(in crate::config) fn either(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} or {last}", first.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: Kind, value: impl Into<ValueKind>, expected: impl Into<Option<Setting>>) {
+        let value = value.into();
+        assert_eq!(kind.parse(&value), expected.into(), "{kind:?} {value:?}");
+    }
+
+    #[test]
+    fn whole_numbers_keep_to_their_range() {
+        let kind = Kind::Whole(1, 512);
+        check(kind, 1_i64, Some(Setting::Whole(1)));
+        check(kind, 512_i64, Some(Setting::Whole(512)));
+        check(kind, 0_i64, None);
+        check(kind, 513_i64, None);
+        check(kind, -1_i64, None);
+        check(kind, 1.0, None);
+        check(kind, "1", None);
+        check(Kind::OneOf(&[0, 90]), 90_i64, Some(Setting::Whole(90)));
+        check(Kind::OneOf(&[0, 90]), 45_i64, None);
+    }
+
+    #[test]
+    fn numbers_are_finite_and_may_be_whole() {
+        let kind = Kind::Number(0.1, 300.0);
+        check(kind, 5_i64, Some(Setting::Number(5.0)));
+        check(kind, 0.1, Some(Setting::Number(0.1)));
+        check(kind, 300.1, None);
+        check(kind, f64::NAN, None);
+        check(kind, "5", None);
+        check(Kind::Finite, -2.5, Some(Setting::Number(-2.5)));
+        check(Kind::Finite, 1e300, None);
+        check(Kind::Finite, f64::INFINITY, None);
+        check(Kind::Finite, f64::NAN, None);
+    }
+
+    #[test]
+    fn texts_are_what_they_say() {
+        let address = "[::1]:50051".parse().expect("an address");
+        check(
+            Kind::Address,
+            "[::1]:50051",
+            Some(Setting::Address(Some(address))),
+        );
+        check(Kind::Address, "localhost:50051", None);
+        check(Kind::Address, "off", None);
+        check(Kind::AddressOrOff, "off", Some(Setting::Address(None)));
+        check(
+            Kind::Choice(&["cpu"]),
+            "cpu",
+            Some(Setting::Text("cpu".to_owned())),
+        );
+        check(Kind::Choice(&["cpu"]), "gpu", None);
+        check(Kind::Path, "/a", Some(Setting::Path("/a".into())));
+        check(Kind::Path, "", None);
+        check(Kind::Path, "/a\0", None);
+        check(Kind::Flag, true, Some(Setting::Flag(true)));
+        check(Kind::Flag, "true", None);
+    }
+
+    #[test]
+    fn a_text_becomes_the_type_that_is_wanted() {
+        let check = |kind: Kind, text: &str, expected: ValueKind| {
+            assert_eq!(kind.typed(text), expected, "{kind:?} {text}");
+        };
+        check(Kind::Whole(0, 9), "8", 8_i64.into());
+        check(Kind::Whole(0, 9), "eight", "eight".into());
+        check(Kind::Number(0.0, 9.0), "8", 8.0.into());
+        check(Kind::Flag, "true", true.into());
+        check(Kind::Path, "8", "8".into());
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let words = found(&"é".repeat(100).into());
+        assert_eq!(words, format!("\"{}\" and more", "é".repeat(80)));
+    }
+}

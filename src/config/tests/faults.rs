@@ -1,0 +1,351 @@
+//! Which faults are found, and how they are told.
+
+use super::super::Fault;
+use super::{LEAST, Site, camera};
+
+/// The faults of the least configuration with `text` after it.
+fn beside_least(text: &str) -> Vec<String> {
+    Site::with(&format!("{LEAST}{text}\n")).faults()
+}
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(
+        beside_least(text),
+        [format!("inspectd.toml:{expected}")],
+        "{text}"
+    );
+}
+
+fn check_camera(text: &str, expected: &[&str]) {
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|fault| format!("inspectd.toml:{fault}"))
+        .collect();
+    assert_eq!(Site::with(&camera(text)).faults(), expected, "{text}");
+}
+
+#[test]
+fn a_value_is_named_with_its_line_and_what_is_allowed() {
+    check(
+        "[server]\nlisten = \"localhost:1\"",
+        "6: server.listen: \"localhost:1\", must be an IP address and a port, such as \"127.0.0.1:50051\"",
+    );
+    check(
+        "[server]\n\nstream_limit = 0",
+        "7: server.stream_limit: 0, must be a whole number, 1 to 4096",
+    );
+    check(
+        "[server]\nstream_limit = \"7\"",
+        "6: server.stream_limit: \"7\", must be a whole number, 1 to 4096",
+    );
+    check(
+        "[server]\nheartbeat_interval_s = nan",
+        "6: server.heartbeat_interval_s: NaN, must be a number, 0.1 to 3600",
+    );
+    check(
+        "[verdict]\nthreshold = inf",
+        "6: verdict.threshold: inf, must be a finite number",
+    );
+    check(
+        "[engine]\nprovider = \"gpu\"",
+        "6: engine.provider: \"gpu\", must be \"cpu\", \"cuda\" or \"openvino\"",
+    );
+    check(
+        "[life]\nwatch_files = 1",
+        "6: life.watch_files: 1, must be true or false",
+    );
+    check(
+        "[engine]\nlibrary = \"\"",
+        "6: engine.library: \"\", must be a path",
+    );
+    check(
+        "[log]\nfilter = \"inspectd=loud\"",
+        "6: log.filter: \"inspectd=loud\", must be a filter of tracing, such as \"info,inspectd=debug\"",
+    );
+    check(
+        "[evidence]\nmemory_mib = [1]",
+        "6: evidence.memory_mib: a list, must be a whole number, 0 to 65536",
+    );
+    check(
+        "[evidence.memory_mib]\nx = 1",
+        "5: evidence.memory_mib: a table, must be a whole number, 0 to 65536",
+    );
+    check(
+        "[evidence]\nmemory_mib = 99999999999999999999",
+        "6: evidence.memory_mib: a whole number beyond 64 bits, must be a whole number, 0 to 65536",
+    );
+    check(
+        "[engine]\nlibrary = 1979-05-27",
+        "6: engine.library: a date or time, must be a path",
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_with_what_was_meant() {
+    check(
+        "[sever]\nlisten = 1",
+        "5: sever: unknown key; did you mean \"server\"?",
+    );
+    check(
+        "[server]\nlisen = 1",
+        "6: server.lisen: unknown key; did you mean \"listen\"?",
+    );
+    check("[server]\nport = 1", "6: server.port: unknown key");
+    check(
+        "[server]\nlisten.port = 1",
+        "6: server.listen: a table, must be an IP address and a port, such as \"127.0.0.1:50051\"",
+    );
+    check(
+        "[server]\n\"stream_limit.x\" = 1",
+        "6: server.\"stream_limit.x\": unknown key",
+    );
+    check(
+        "[cameras.left.crop]\ntp = 1",
+        "6: cameras.left.crop.tp: unknown key; did you mean \"top\"?",
+    );
+    check(
+        "[cameras.UP]\nsource = \"url\"",
+        "5: cameras: \"UP\", must be an id of 1 to 64 of a-z, 0-9, '-' and '_'",
+    );
+    check(
+        "[cameras]\nright = 1",
+        "6: cameras.right: 1, must be a table with keys of its own",
+    );
+}
+
+#[test]
+fn keys_at_the_top_are_no_shorthand() {
+    let faults = Site::with(&format!(
+        "\"log.filter\" = \"warn\"\n\"a[9]\" = 1\nlog = 3\n{LEAST}"
+    ))
+    .faults();
+    assert_eq!(
+        faults,
+        [
+            "inspectd.toml:2: \"a[9]\": unknown key",
+            "inspectd.toml:3: log: 3, must be a table with keys of its own",
+            "inspectd.toml:1: \"log.filter\": unknown key",
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let faults = Site::with("").faults();
+    assert_eq!(
+        faults,
+        [
+            "inspectd.toml: model.bundle: missing, must be a path",
+            "inspectd.toml: cameras: missing, must be at least one table [cameras.ID]",
+        ]
+    );
+    // An empty table leaves no line behind.
+    let faults = beside_least("[cameras.right]");
+    let start = "inspectd.toml: cameras.right.source: missing, must be \"device\", ";
+    assert!(
+        faults.len() == 1 && faults[0].starts_with(start),
+        "{faults:#?}"
+    );
+}
+
+#[test]
+fn each_source_names_what_it_needs() {
+    let sources = "\"device\", \"url\", \"gstreamer\", \"file\", \"folder\" or \"simulator\"";
+    check_camera(
+        "rotate = 0",
+        &[&format!(
+            "4: cameras.left.source: missing, must be {sources}"
+        )],
+    );
+    check_camera(
+        "source = \"web\"",
+        &[&format!(
+            "4: cameras.left.source: \"web\", must be {sources}"
+        )],
+    );
+    check_camera(
+        "source = \"device\"",
+        &["4: cameras.left.device: missing, must be a path"],
+    );
+    check_camera(
+        "source = \"url\"",
+        &[
+            "4: cameras.left.url: missing, must be a URL that begins with rtsp://, rtsps://, http:// or https://",
+        ],
+    );
+    check_camera(
+        "source = \"gstreamer\"",
+        &["4: cameras.left.pipeline: missing, must be a GStreamer pipeline with an appsink"],
+    );
+    check_camera(
+        "source = \"file\"",
+        &["4: cameras.left.path: missing, must be a path"],
+    );
+    check_camera(
+        "source = \"folder\"",
+        &["4: cameras.left.path: missing, must be a path"],
+    );
+}
+
+#[test]
+fn keys_of_other_sources_are_refused() {
+    check_camera(
+        "source = \"simulator\"\nurl = \"rtsp://user:secret@host\"\nexposure_us = 5",
+        &[
+            "6: cameras.left.exposure_us: 5, must be left out for source \"simulator\": it belongs to \"device\"",
+            "5: cameras.left.url: a value that is not shown, as it may hold a password, must be left out for \
+             source \"simulator\": it belongs to \"url\"",
+        ],
+    );
+    check_camera(
+        "source = \"url\"\nurl = \"rtsp://host\"\nwidth = 64",
+        &[
+            "6: cameras.left.width: 64, must be left out for source \"url\": it belongs to \"device\" or \"simulator\"",
+        ],
+    );
+}
+
+#[test]
+fn a_bad_url_is_never_shown() {
+    check_camera(
+        "source = \"url\"\nurl = \"ftp://user:secret@host\"",
+        &[
+            "5: cameras.left.url: a value that is not shown, as it may hold a password, must be a URL that begins \
+           with rtsp://, rtsps://, http:// or https://",
+        ],
+    );
+}
+
+#[test]
+fn keys_go_with_each_other() {
+    check(
+        "[engine]\nprecision = \"tf32\"",
+        "6: engine.precision: \"tf32\" with provider \"cpu\", must be another: tf32 needs provider \"cuda\"",
+    );
+    check(
+        "[engine]\nprovider = \"cuda\"\nprecision = \"bf16\"",
+        "7: engine.precision: \"bf16\" with provider \"cuda\", must be another: bf16 needs provider \"openvino\"",
+    );
+    check(
+        "[engine]\nmemory_limit_mib = 64",
+        "6: engine.memory_limit_mib: set with provider \"cpu\", must be left out unless provider is \"cuda\"",
+    );
+    check(
+        "[verdict]\nthreshold = 0.5\nreview_from = 0.6",
+        "7: verdict.review_from: 0.6, must be at most threshold = 0.5",
+    );
+    let simulator = |text: &str, fault: &str| {
+        check_camera(&format!("source = \"simulator\"\n{text}"), &[fault]);
+    };
+    simulator(
+        "threshold = 0.5\nreview_from = 0.6",
+        "6: cameras.left.review_from: 0.6, must be at most threshold = 0.5",
+    );
+    simulator(
+        "pace = \"fast\"\nfps = 3",
+        "6: cameras.left.fps: set beside pace, must be left out, or pace must be",
+    );
+    simulator(
+        "queue = 3",
+        "5: cameras.left.queue: set with mode \"free-running\", must be left out unless mode is \"triggered\"",
+    );
+    simulator(
+        "expected_height = 3",
+        "5: cameras.left.expected_width: missing, must be set, as expected_height is",
+    );
+    simulator(
+        "reopen_after_s = 31",
+        "5: cameras.left.reopen_after_s: 31, must be at most reopen_after_max_s = 30",
+    );
+    simulator(
+        "reopen_after_max_s = 0.5",
+        "5: cameras.left.reopen_after_max_s: 0.5, must be at least reopen_after_s = 1",
+    );
+    simulator(
+        "crop = { left = 3, top = 0, right = 3, bottom = 1 }",
+        "5: cameras.left.crop.right: 3, must be above crop.left = 3",
+    );
+    simulator(
+        "crop = { left = 0, top = 4, right = 3, bottom = 1 }",
+        "5: cameras.left.crop.bottom: 1, must be above crop.top = 4",
+    );
+    simulator(
+        "crop = { left = 0, top = 0, right = 1 }",
+        "5: cameras.left.crop.bottom: missing, must be set, as crop.left is",
+    );
+    check_camera(
+        "source = \"device\"\ndevice = \"/x\"\nwidth = 640",
+        &["6: cameras.left.height: missing, must be set, as width is"],
+    );
+}
+
+#[test]
+fn a_partner_of_a_refused_value_is_not_missed() {
+    check_camera(
+        "source = \"simulator\"\nexpected_width = 0\nexpected_height = 3",
+        &["5: cameras.left.expected_width: 0, must be a whole number, 1 to 32768"],
+    );
+}
+
+#[test]
+fn faults_of_all_layers_come_at_once_each_with_its_place() {
+    let site = Site::with("[server]\nlisten = 1\nlisen = 2\n[cameras.left]\nsource = \"file\"\n");
+    site.write("conf.d/1.toml", "[log]\nformat = \"xml\"\n");
+    let site = site
+        .variable("INSPECTD__SERVER__STREAM_LIMIT", "many")
+        .variable("INSPECTD__SERVER__LISTN", "x")
+        .variable("INSPECTD__SERVER", "x")
+        .variable("INSPECTD__CAMERAS__A.B__SOURCE", "url")
+        .variable("INSPECTD____", "x");
+    assert_eq!(
+        site.faults(),
+        [
+            "inspectd.toml:3: server.lisen: unknown key; did you mean \"listen\"?",
+            "environment variable INSPECTD__CAMERAS__A.B__SOURCE: cameras.a.b.source: unknown key",
+            "environment variable INSPECTD__SERVER: server: \"x\", must be a table with keys of its own",
+            "environment variable INSPECTD__SERVER__LISTN: server.listn: unknown key; did you mean \"listen\"?",
+            "environment variable INSPECTD____: .: unknown key",
+            "inspectd.toml:2: server.listen: 1, must be an IP address and a port, such as \"127.0.0.1:50051\"",
+            "environment variable INSPECTD__SERVER__STREAM_LIMIT: server.stream_limit: \"many\", must be a whole \
+             number, 1 to 4096",
+            "inspectd.toml: model.bundle: missing, must be a path",
+            "inspectd.toml:5: cameras.left.path: missing, must be a path",
+            "conf.d/1.toml:2: log.format: \"xml\", must be \"auto\", \"text\", \"json\" or \"journald\"",
+        ]
+    );
+}
+
+#[test]
+fn a_required_key_of_no_possible_type_is_not_missed_too() {
+    let faults = Site::with("[model]\nbundle = []\n[cameras.left]\nsource = 1979-05-27\n").faults();
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert_eq!(
+        faults[0],
+        "inspectd.toml:4: cameras.left.source: a date or time, must be \"device\", \"url\", \
+                           \"gstreamer\", \"file\", \"folder\" or \"simulator\""
+    );
+    assert_eq!(
+        faults[1],
+        "inspectd.toml:2: model.bundle: a list, must be a path"
+    );
+}
+
+#[test]
+fn a_fault_tells_its_key() {
+    let faults = Site::with(&format!("{LEAST}[log]\nfilter = 1\n"))
+        .load()
+        .expect_err("refused")
+        .faults;
+    assert_eq!(
+        faults.iter().map(Fault::key).collect::<Vec<_>>(),
+        [Some("log.filter")]
+    );
+    assert_eq!(
+        Fault::Unreadable {
+            place: String::new(),
+            reason: String::new()
+        }
+        .key(),
+        None
+    );
+}

@@ -1,0 +1,116 @@
+//! What a reload changes.
+
+use super::super::settings::Settings;
+use super::super::{Changes, applied, changes};
+use super::{LEAST, loaded};
+
+const OLD: &str = "[model]\nbundle = \"/a\"\n[verdict]\nthreshold = 0.5\n[cameras.left]\nsource = \"url\"\n\
+                   url = \"rtsp://user:one@host\"\n[cameras.right]\nsource = \"simulator\"\n";
+
+fn settings(text: &str) -> Settings {
+    loaded(text).settings
+}
+
+fn check(new: &str, live: &[&str], restart: &[&str]) {
+    let (old, new) = (settings(OLD), settings(new));
+    let found = changes(&old, &new);
+    let expected = Changes {
+        live: live.iter().map(ToString::to_string).collect(),
+        restart: restart.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(found, expected);
+    assert_eq!(found.is_empty(), old == new);
+    let force = applied(&old, &new);
+    assert_eq!(
+        changes(&old, &force),
+        Changes {
+            live: found.live,
+            restart: Vec::new()
+        }
+    );
+    assert_eq!(
+        changes(&force, &new),
+        Changes {
+            live: Vec::new(),
+            restart: found.restart
+        }
+    );
+}
+
+#[test]
+fn nothing_changes_where_the_values_are_the_same() {
+    check(OLD, &[], &[]);
+    check(&format!("{OLD}[log]\nfilter = \"info\"\n"), &[], &[]);
+}
+
+#[test]
+fn bundle_thresholds_and_filter_apply_at_once() {
+    check(&OLD.replace("\"/a\"", "\"/b\""), &["model.bundle"], &[]);
+    check(&OLD.replace("0.5", "0.6"), &["verdict.threshold"], &[]);
+    check(
+        &OLD.replace("threshold = 0.5", "review_from = 0.5"),
+        &["verdict.review_from", "verdict.threshold"],
+        &[],
+    );
+    check(
+        &OLD.replace("threshold = 0.5", "threshold = 0.5\nregion_limit = 1"),
+        &["verdict.region_limit"],
+        &[],
+    );
+    check(
+        &format!("{OLD}threshold = 0.1\nreview_from = 0\n[log]\nfilter = \"warn\"\n"),
+        &[
+            "cameras.right.review_from",
+            "cameras.right.threshold",
+            "log.filter",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn everything_else_waits_for_a_restart() {
+    check(
+        &format!(
+            "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::]:1\"\n[log]\nformat = \"json\"\n"
+        ),
+        &["cameras.right.threshold"],
+        &["cameras.right.rotate", "log.format", "server.listen"],
+    );
+    check(&OLD.replace("one", "two"), &[], &["cameras.left.url"]);
+    check(
+        &OLD.replace("simulator\"", "file\"\npath = \"/f\""),
+        &[],
+        &[
+            "cameras.right.defect_rate",
+            "cameras.right.height",
+            "cameras.right.path",
+            "cameras.right.repeat",
+            "cameras.right.seed",
+            "cameras.right.source",
+            "cameras.right.width",
+        ],
+    );
+}
+
+#[test]
+fn a_camera_that_comes_or_goes_is_one_key() {
+    check(
+        &OLD.replace("[cameras.right]", "[cameras.up]"),
+        &[],
+        &["cameras.right", "cameras.up"],
+    );
+    check(
+        &format!("{OLD}threshold = 1\n[cameras.r]\nsource = \"simulator\"\nthreshold = 3\n"),
+        &["cameras.right.threshold"],
+        &["cameras.r"],
+    );
+}
+
+#[test]
+fn a_camera_that_goes_keeps_what_it_had_until_then() {
+    let new = settings(LEAST);
+    let force = applied(&settings(OLD), &new);
+    assert_eq!(force.cameras, settings(OLD).cameras);
+    assert_eq!(force.model, new.model);
+}

@@ -1,0 +1,256 @@
+//! Which settings a text becomes.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::documentation::page;
+use super::super::settings::{
+    Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice, Rotation,
+    Source,
+};
+use super::{LEAST, Site, camera, loaded};
+
+fn only_camera(text: &str) -> Camera {
+    let settings = loaded(&camera(text)).settings;
+    settings.cameras.into_values().next().expect("one camera")
+}
+
+#[test]
+fn the_least_is_filled_with_defaults() {
+    let settings = loaded(LEAST).settings;
+    let server = &settings.server;
+    assert_eq!(server.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(
+        server.metrics_listen.map(|address| address.port()),
+        Some(9464)
+    );
+    assert_eq!(server.message_limit, 64 << 20);
+    assert_eq!(server.heartbeat_interval, Duration::from_secs(5));
+    assert_eq!((server.stream_backlog, server.stream_limit), (1024, 64));
+    let engine = &settings.engine;
+    assert_eq!(
+        (engine.provider, engine.allow_fallback),
+        (ProviderChoice::Cpu, false)
+    );
+    assert_eq!((engine.memory_limit, &engine.library), (None, &None));
+    assert_eq!(settings.verdict.thresholds, Overrides::default());
+    assert_eq!(settings.verdict.region_limit, 32);
+    assert_eq!(settings.evidence.memory_limit, 64 << 20);
+    assert!(settings.life.watch_files && !settings.life.exit_when_ended);
+    assert_eq!(
+        (settings.log.filter.as_str(), settings.log.format),
+        ("info", LogFormat::Auto)
+    );
+    let camera = &settings.cameras[&"left".parse().expect("an id")];
+    assert_eq!(
+        (camera.mode, camera.crop, camera.rotate),
+        (Mode::FreeRunning, None, Rotation::R0)
+    );
+    assert_eq!(camera.reopen_after_max, Duration::from_secs(30));
+}
+
+#[test]
+fn the_daemons_keys_are_taken() {
+    let text = "[server]\nmetrics_listen = \"off\"\nkeepalive_interval_s = 1.5\n\
+                [engine]\nprovider = \"cuda\"\nfallback = \"allow\"\nmemory_limit_mib = 512\n\
+                precision = \"tf32\"\nbatch_window_ms = 2.5\ndevice_id = 3\nlibrary = \"/ort.so\"\n\
+                [verdict]\nthreshold = 1\nreview_from = -0.5\nregion_min_area = 0.25\n\
+                [log]\nfilter = \"warn,inspectd=debug\"\nformat = \"json\"\n";
+    let settings = loaded(&format!("{LEAST}{text}")).settings;
+    assert_eq!(settings.server.metrics_listen, None);
+    assert_eq!(
+        settings.server.keepalive_interval,
+        Duration::from_millis(1500)
+    );
+    let engine = settings.engine;
+    assert_eq!(
+        (engine.provider, engine.allow_fallback),
+        (ProviderChoice::Cuda, true)
+    );
+    assert_eq!((engine.precision, engine.device_id), (Precision::Tf32, 3));
+    assert_eq!(engine.memory_limit, Some(512 << 20));
+    assert_eq!(engine.batch_window, Duration::from_micros(2500));
+    assert_eq!(engine.library.as_deref(), Some(Path::new("/ort.so")));
+    let thresholds = Overrides {
+        threshold: Some(1.0),
+        review_from: Some(-0.5),
+    };
+    assert_eq!(settings.verdict.thresholds, thresholds);
+    assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn each_source_has_its_keys() {
+    let check =
+        |text: &str, expected: Source| assert_eq!(only_camera(text).source, expected, "{text}");
+    let path = || "/x".into();
+    check(
+        "source = \"device\"\ndevice = \"/x\"",
+        Source::Device {
+            path: path(),
+            controls: Controls::default(),
+        },
+    );
+    check(
+        "source = \"device\"\ndevice = \"/x\"\nwidth = 640\nheight = 480\nfps = 30\nexposure_us = 900\n\
+         gain = 1.5\npixel_format = \"MJPG\"",
+        Source::Device {
+            path: path(),
+            controls: Controls {
+                size: Some([640, 480]),
+                fps: Some(30.0),
+                exposure_us: Some(900),
+                gain: Some(1.5),
+                pixel_format: Some(*b"MJPG"),
+            },
+        },
+    );
+    let url = "rtsp://u:p@host/s".to_owned();
+    check(
+        "source = \"url\"\nurl = \"rtsp://u:p@host/s\"",
+        Source::Url {
+            url: url.clone(),
+            rtsp_tcp: true,
+        },
+    );
+    check(
+        "source = \"url\"\nurl = \"rtsp://u:p@host/s\"\nrtsp_transport = \"udp\"",
+        Source::Url {
+            url,
+            rtsp_tcp: false,
+        },
+    );
+    check(
+        "source = \"gstreamer\"\npipeline = \"videotestsrc ! appsink\"",
+        Source::GStreamer {
+            pipeline: "videotestsrc ! appsink".to_owned(),
+        },
+    );
+    check(
+        "source = \"file\"\npath = \"/x\"\npace = \"fast\"",
+        Source::File {
+            path: path(),
+            repeat: false,
+            pace: Pace::Fast,
+        },
+    );
+    check(
+        "source = \"folder\"\npath = \"/x\"\nrepeat = true\nfps = 5",
+        Source::Folder {
+            path: path(),
+            repeat: true,
+            pace: Pace::Fps(5.0),
+        },
+    );
+    check(
+        "source = \"simulator\"\nparts = 9\nwidth = 64",
+        Source::Simulator {
+            seed: 1,
+            defect_rate: 0.1,
+            width: 64,
+            height: 256,
+            pace: Pace::Native,
+            parts: Some(9),
+        },
+    );
+}
+
+#[test]
+fn a_cameras_common_keys_are_taken() {
+    let camera = only_camera(
+        "source = \"simulator\"\nmode = \"triggered\"\nqueue = 3\nrotate = 270\nexpected_width = 640\n\
+         expected_height = 480\nallow_upscaling = true\ncrop = { left = 1, top = 2, right = 3, bottom = 4 }\n\
+         threshold = 0.5\nread_timeout_s = 0.25\n",
+    );
+    assert_eq!(camera.mode, Mode::Triggered { queue: 3 });
+    assert_eq!(camera.rotate, Rotation::R270);
+    assert_eq!(
+        camera.crop,
+        Some(Crop {
+            left: 1,
+            top: 2,
+            right: 3,
+            bottom: 4
+        })
+    );
+    assert_eq!(camera.expected_size, Some([640, 480]));
+    assert!(camera.allow_upscaling);
+    assert_eq!(camera.thresholds.threshold, Some(0.5));
+    assert_eq!(camera.read_timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn the_example_is_a_configuration_of_two_cameras() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inspectd.toml");
+    let text = fs::read_to_string(file).expect("the example");
+    let settings = loaded(&text).settings;
+    let cameras: Vec<_> = settings
+        .cameras
+        .iter()
+        .map(|(id, camera)| (id.as_str(), camera.source.name()))
+        .collect();
+    assert_eq!(cameras, [("front", "device"), ("label", "url")]);
+}
+
+#[test]
+fn what_the_example_has_commented_out_is_a_configuration_too() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inspectd.toml");
+    let text = fs::read_to_string(file).expect("the example");
+    let shown =
+        |line: &str| !line.starts_with("# ") || line.starts_with("#  ") || !line.contains(" = ");
+    let lines = text
+        .lines()
+        .map(|line| if shown(line) { line } else { &line[2..] });
+    loaded(&lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_documentations_example_is_a_configuration() {
+    let text = fs::read_to_string(page()).expect("the page");
+    let (_, rest) = text.split_once("```toml\n").expect("an example");
+    loaded(rest.split_once("```").expect("its end").0);
+}
+
+#[test]
+fn the_hash_is_of_the_effective_settings() {
+    let hash = |text: &str| loaded(text).hash;
+    let least = hash(LEAST);
+    assert_eq!(least.len(), 64);
+    assert_eq!(
+        hash(&format!("# A comment\n{LEAST}[log]\nfilter = \"info\"\n")),
+        least
+    );
+    assert_ne!(hash(&format!("{LEAST}[log]\nfilter = \"warn\"\n")), least);
+}
+
+#[test]
+fn a_password_is_in_neither_hash_nor_json() {
+    let url = |url: &str| loaded(&camera(&format!("source = \"url\"\nurl = \"{url}\"")));
+    let bare = url("rtsp://host:554/a@b?c");
+    let whole = url("rtsp://user:pass@word@host:554/a@b?c");
+    assert_eq!(whole.hash, bare.hash);
+    assert_ne!(whole.settings, bare.settings);
+    let json = serde_json::to_string(&whole.settings).expect("JSON");
+    assert!(
+        json.contains("rtsp://host:554/a@b?c") && !json.contains("word"),
+        "{json}"
+    );
+    assert_ne!(url("rtsp://other:554/a@b?c").hash, bare.hash);
+}
+
+#[test]
+fn relative_paths_belong_to_the_folder_of_their_file() {
+    let site = Site::with("[model]\nbundle = \"bundles/a\"\n");
+    site.write(
+        "conf.d/cameras.toml",
+        "[cameras.a]\nsource = \"folder\"\npath = \"../images\"\n",
+    );
+    let settings = site.load().expect("valid").settings;
+    assert_eq!(settings.model.bundle, site.path("bundles/a"));
+    let source = &settings.cameras[&"a".parse().expect("an id")].source;
+    let Source::Folder { path, .. } = source else {
+        panic!("{source:?}");
+    };
+    assert_eq!(*path, site.path("conf.d/../images"));
+}
