@@ -3,6 +3,8 @@
 
 #[cfg(feature = "daemon")]
 pub mod config;
+#[cfg(feature = "daemon")]
+pub mod telemetry;
 
 #[cfg(feature = "daemon")]
 pub mod camera;

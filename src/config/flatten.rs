@@ -31,43 +31,15 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
         });
     };
     part("server", &|part| put_server(part, server));
-    part("model", &|part| {
-        let Model { bundle } = model;
-        part.path("bundle", bundle);
-    });
+    part("model", &|part| put_model(part, model));
     part("engine", &|part| put_engine(part, engine));
-    part("verdict", &|part| {
-        let Verdict {
-            thresholds,
-            region_min_area,
-            region_limit,
-        } = verdict;
-        put_thresholds(part, *thresholds);
-        part.number("region_min_area", f64::from(*region_min_area));
-        part.whole("region_limit", *region_limit as u64);
-    });
+    part("verdict", &|part| put_verdict(part, verdict));
     for (id, camera) in cameras {
         part(&format!("{CAMERAS}.{id}"), &|part| put_camera(part, camera));
     }
-    part("evidence", &|part| {
-        let Evidence { memory_limit } = evidence;
-        part.whole("memory_mib", *memory_limit as u64 / MIB);
-    });
-    part("life", &|part| {
-        let Life {
-            shutdown_deadline,
-            exit_when_ended,
-            watch_files,
-        } = life;
-        part.seconds("shutdown_deadline_s", *shutdown_deadline);
-        part.flag("exit_when_ended", *exit_when_ended);
-        part.flag("watch_files", *watch_files);
-    });
-    part("log", &|part| {
-        let Log { filter, format } = log;
-        part.text("filter", filter);
-        part.text("format", word(&FORMATS, *format));
-    });
+    part("evidence", &|part| put_evidence(part, evidence));
+    part("life", &|part| put_life(part, life));
+    part("log", &|part| put_log(part, log));
     values
 }
 
@@ -134,6 +106,11 @@ fn put_server(part: &mut Part<'_>, server: &Server) {
     part.whole("stream_limit", *stream_limit as u64);
 }
 
+fn put_model(part: &mut Part<'_>, model: &Model) {
+    let Model { bundle } = model;
+    part.path("bundle", bundle);
+}
+
 fn put_engine(part: &mut Part<'_>, engine: &Engine) {
     let Engine {
         provider,
@@ -161,6 +138,17 @@ fn put_engine(part: &mut Part<'_>, engine: &Engine) {
         part.path("library", library);
     }
     part.seconds("hang_timeout_s", *hang_timeout);
+}
+
+fn put_verdict(part: &mut Part<'_>, verdict: &Verdict) {
+    let Verdict {
+        thresholds,
+        region_min_area,
+        region_limit,
+    } = verdict;
+    put_thresholds(part, *thresholds);
+    part.number("region_min_area", f64::from(*region_min_area));
+    part.whole("region_limit", *region_limit as u64);
 }
 
 fn put_thresholds(part: &mut Part<'_>, thresholds: Overrides) {
@@ -199,17 +187,8 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
             part.whole("queue", *queue as u64);
         }
     }
-    if let Some(Crop {
-        left,
-        top,
-        right,
-        bottom,
-    }) = *crop
-    {
-        part.whole("crop.left", left);
-        part.whole("crop.top", top);
-        part.whole("crop.right", right);
-        part.whole("crop.bottom", bottom);
+    if let Some(crop) = *crop {
+        put_crop(part, crop);
     }
     part.whole("rotate", word(&ROTATIONS, *rotate));
     part.size("expected_width", "expected_height", *expected_size);
@@ -219,6 +198,19 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
     part.seconds("reopen_after_s", *reopen_after);
     part.seconds("reopen_after_max_s", *reopen_after_max);
     put_thresholds(part, *thresholds);
+}
+
+fn put_crop(part: &mut Part<'_>, crop: Crop) {
+    let Crop {
+        left,
+        top,
+        right,
+        bottom,
+    } = crop;
+    part.whole("crop.left", left);
+    part.whole("crop.top", top);
+    part.whole("crop.right", right);
+    part.whole("crop.bottom", bottom);
 }
 
 fn put_source(part: &mut Part<'_>, source: &Source) {
@@ -285,6 +277,28 @@ fn put_controls(part: &mut Part<'_>, controls: &Controls) {
     if let Some(format) = pixel_format {
         part.text("pixel_format", &String::from_utf8_lossy(format));
     }
+}
+
+fn put_evidence(part: &mut Part<'_>, evidence: &Evidence) {
+    let Evidence { memory_limit } = evidence;
+    part.whole("memory_mib", *memory_limit as u64 / MIB);
+}
+
+fn put_life(part: &mut Part<'_>, life: &Life) {
+    let Life {
+        shutdown_deadline,
+        exit_when_ended,
+        watch_files,
+    } = life;
+    part.seconds("shutdown_deadline_s", *shutdown_deadline);
+    part.flag("exit_when_ended", *exit_when_ended);
+    part.flag("watch_files", *watch_files);
+}
+
+fn put_log(part: &mut Part<'_>, log: &Log) {
+    let Log { filter, format } = log;
+    part.text("filter", filter);
+    part.text("format", word(&FORMATS, *format));
 }
 
 /// The word for `value`.
