@@ -34,7 +34,5 @@ pub mod metrics;
 pub mod grpc;
 #[cfg(feature = "daemon")]
 pub mod life;
-#[cfg(feature = "daemon")]
-pub mod telemetry;
 
 pub mod simulator;
