@@ -181,6 +181,7 @@ impl Line {
             judge_beat: Beat::new(),
             engine_failures: AtomicU64::new(0),
             engine_failing: AtomicBool::new(false),
+            told: Mutex::default(),
         });
         let threads = start_threads(&shared, Arc::new(failed))?;
         Ok(Self {

@@ -1,11 +1,12 @@
 //! What the line's threads and its users share, and how captures enter it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::Active;
 use super::beat::Beat;
@@ -15,8 +16,12 @@ use super::intake::{Intake, Pushed};
 use super::job::{Job, View};
 use super::publisher::{Publisher, Seen};
 use super::record::{Draft, Fault, FaultReason, Outcome, Timings, Verdict};
-use crate::camera::{CameraId, Captured, Event, Moment, Sink, Trouble};
+use crate::camera::{CameraId, Captured, Event, Moment, Repeats, Sink, Trouble};
 use crate::engine::EngineError;
+use crate::evidence::Picture;
+
+/// A camera's faults of one kind are logged once in so long.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A camera as the line sees it.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(super) struct Shared {
     pub(super) engine_failures: AtomicU64,
     /// Whether the last run of the model failed.
     pub(super) engine_failing: AtomicBool,
+    /// What of a camera's faults is logged; as many entries as there are cameras and reasons.
+    pub(super) told: Mutex<HashMap<(Option<CameraId>, FaultReason), Repeats>>,
 }
 
 impl Shared {
@@ -52,12 +59,30 @@ impl Shared {
     }
 
     pub(super) fn publish(&self, draft: Draft, outcome: Outcome, seen: Seen) -> Arc<Verdict> {
-        if outcome.is_ok() {
-            self.engine_failing.store(false, Ordering::Relaxed);
+        match &outcome {
+            Ok(_) => self.engine_failing.store(false, Ordering::Relaxed),
+            Err(fault) => self.log(draft.camera.as_ref(), &draft.item, fault),
         }
         let lane = draft.camera.as_ref().and_then(|id| self.lanes.get(id));
         let board = lane.map(|lane| &lane.board);
         self.publisher.publish(draft, outcome, seen, board)
+    }
+
+    /// Logs a fault, unless its like was logged a moment ago. What a camera does it has logged itself.
+    fn log(&self, camera: Option<&CameraId>, item: &str, fault: &Fault) {
+        use FaultReason::{CameraLost, CameraStalled, Shutdown};
+        if matches!(fault.reason, CameraLost | CameraStalled | Shutdown) {
+            return;
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeats = told
+            .entry((camera.cloned(), fault.reason))
+            .or_insert_with(|| Repeats::new(LOG_INTERVAL));
+        if let Some(suppressed) = repeats.tell(Instant::now()) {
+            let camera = camera.map_or("(client)", CameraId::as_str);
+            let reason = fault.reason.name();
+            warn!(camera, item, reason, suppressed, "FAULT: {}", fault.message);
+        }
     }
 
     /// A draft without a frame, under what is in force now.
@@ -86,17 +111,21 @@ impl Shared {
             truth: job.truth,
             ..self.draft(job.camera, job.moment)
         };
-        let verdict = self.publish(draft, Err(fault), None);
+        let picture = Picture {
+            frame: Arc::new(job.frame),
+            crop: None,
+        };
+        let verdict = self.publish(draft, Err(fault), Some((picture, None)));
         if let Some(reply) = job.reply {
             reply(verdict);
         }
     }
 
+    /// A run of the model failed. Maps that are no numbers are a frame's fault, and not the engine's.
     pub(super) fn engine_failed(&self, error: &EngineError) {
-        self.engine_failures.fetch_add(1, Ordering::Relaxed);
-        // Once a failing spell: a broken engine fails with every frame.
-        if !self.engine_failing.swap(true, Ordering::Relaxed) {
-            error!(%error, "the engine failed; its frames are FAULT");
+        if !matches!(error, EngineError::NotFinite { .. }) {
+            self.engine_failures.fetch_add(1, Ordering::Relaxed);
+            self.engine_failing.store(true, Ordering::Relaxed);
         }
     }
 
