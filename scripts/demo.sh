@@ -46,6 +46,7 @@ width = 256
 height = 256
 pace = "fast"
 mode = "triggered"
+queue = 1
 TOML
 }
 

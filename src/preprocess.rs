@@ -64,6 +64,9 @@ pub enum PreprocessError {
 }
 
 /// Turns the frame clockwise.
+///
+/// # Panics
+/// Never: turning keeps the number of pixels.
 pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let [new_width, new_height] = match rotation {
@@ -94,6 +97,9 @@ pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
 ///
 /// # Errors
 /// When the crop does not lie within the frame.
+///
+/// # Panics
+/// Never: a crop that lies within the frame has an area.
 pub fn cut(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
     let crop = checked(frame, crop)?;
     let row = |y: u32| {

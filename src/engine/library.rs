@@ -22,7 +22,7 @@ const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LibraryError {
     /// There is no such library, or the system cannot load it.
-    #[error("ONNX Runtime: cannot load {}: {reason}", .path.display())]
+    #[error("ONNX Runtime: cannot load {}: {reason} ({LIBRARY_VARIABLE} names its file)", .path.display())]
     Open {
         /// The library.
         path: PathBuf,

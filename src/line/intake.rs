@@ -37,7 +37,7 @@ struct Lane<T> {
 
 #[derive(Debug)]
 struct Lanes<T> {
-    lanes: Vec<Lane<T>>,
+    all: Vec<Lane<T>>,
     /// Where the next round begins.
     next: usize,
     closed: bool,
@@ -60,7 +60,7 @@ impl<T> Intake<T> {
         };
         Self {
             lanes: Mutex::new(Lanes {
-                lanes: policies.into_iter().map(lane).collect(),
+                all: policies.into_iter().map(lane).collect(),
                 next: 0,
                 closed: false,
             }),
@@ -144,7 +144,7 @@ impl<T> Intake<T> {
     pub fn drain(&self) -> Vec<T> {
         let mut lanes = self.lock();
         let drained = lanes
-            .lanes
+            .all
             .iter_mut()
             .flat_map(|lane| lane.items.drain(..))
             .collect();
@@ -155,17 +155,17 @@ impl<T> Intake<T> {
 
     /// How many items wait in a lane.
     pub fn queued(&self, lane: usize) -> usize {
-        self.lock().lanes[lane].items.len()
+        self.lock().all[lane].items.len()
     }
 }
 
 impl<T> Lanes<T> {
     fn count(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.items.len()).sum()
+        self.all.iter().map(|lane| lane.items.len()).sum()
     }
 
     fn is_full(&self, lane: usize) -> bool {
-        let lane = &self.lanes[lane];
+        let lane = &self.all[lane];
         matches!(lane.policy, Policy::Queue(capacity) if lane.items.len() >= capacity)
     }
 
@@ -176,7 +176,7 @@ impl<T> Lanes<T> {
         if self.is_full(lane) {
             return Pushed::Full(item);
         }
-        let lane = &mut self.lanes[lane];
+        let lane = &mut self.all[lane];
         let replaced = match lane.policy {
             Policy::Latest => lane.items.pop_front(),
             Policy::Queue(_) => None,
@@ -189,15 +189,15 @@ impl<T> Lanes<T> {
     fn take(&mut self, limit: usize) -> Vec<T> {
         let mut taken = Vec::new();
         let mut idle = 0;
-        while taken.len() < limit && idle < self.lanes.len() {
-            match self.lanes[self.next].items.pop_front() {
+        while taken.len() < limit && idle < self.all.len() {
+            match self.all[self.next].items.pop_front() {
                 Some(item) => {
                     taken.push(item);
                     idle = 0;
                 }
                 None => idle += 1,
             }
-            self.next = (self.next + 1) % self.lanes.len();
+            self.next = (self.next + 1) % self.all.len();
         }
         taken
     }

@@ -117,8 +117,9 @@ impl Scene {
     ) -> Result<(Vec<Receipt>, Duration, f64)> {
         let bundle = fs::canonicalize(&arguments.bundle)
             .with_context(|| arguments.bundle.display().to_string())?;
+        let bundle = toml::Value::from(bundle.display().to_string());
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = {bundle:?}\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = {bundle}\n\
              [engine]\nthreads = {}\n[log]\nformat = \"json\"\n[life]\nwatch_files = false\n\
              [cameras.bench]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
              allow_upscaling = true\n{camera}\n",
