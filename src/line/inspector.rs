@@ -32,6 +32,8 @@ struct Prepared {
 pub(super) struct Inspected {
     active: Arc<Active>,
     frames: Vec<Prepared>,
+    /// Frames of the run, which may be more than those that end with it.
+    batch_size: u32,
     maps: Result<RawMaps, EngineError>,
 }
 
@@ -98,6 +100,7 @@ fn run(active: &Arc<Active>, mut frames: Vec<Prepared>, done: &mut dyn FnMut(Ins
         let inputs: Vec<&Frame> = frames.iter().map(|frame| &frame.input).collect();
         let maps = active.model.engine().run(&inputs);
         let inference = started.elapsed();
+        let batch_size = frames.len() as u32;
         for frame in &mut frames {
             frame.timings.inference = Some(inference);
         }
@@ -105,6 +108,7 @@ fn run(active: &Arc<Active>, mut frames: Vec<Prepared>, done: &mut dyn FnMut(Ins
             done(Inspected {
                 active: Arc::clone(active),
                 frames,
+                batch_size,
                 maps,
             });
         };
@@ -122,11 +126,11 @@ pub(super) fn judge_all(shared: &Shared, inspected: &Receiver<Inspected>) {
     while let Ok(Inspected {
         active,
         frames,
+        batch_size,
         maps,
     }) = inspected.recv()
     {
         let _working = shared.judge_beat.work();
-        let batch_size = frames.len() as u32;
         match maps {
             Ok(maps) => {
                 metrics::batch(&frames[0].timings, batch_size);

@@ -44,20 +44,7 @@ impl View {
                 "the frame is {width}x{height}, must be {expected_width}x{expected_height}"
             ));
         }
-        let [width, height] = match self.rotate {
-            Rotation::R0 | Rotation::R180 => [width, height],
-            Rotation::R90 | Rotation::R270 => [height, width],
-        };
-        let inspected = match self.crop {
-            None => [width, height],
-            Some(crop) if crop.right > width || crop.bottom > height => {
-                return Err(format!(
-                    "the crop ends at column {} and row {}, beyond the {width}x{height} frame",
-                    crop.right, crop.bottom
-                ));
-            }
-            Some(crop) => [crop.right - crop.left, crop.bottom - crop.top],
-        };
+        let inspected = self.cut(self.turned(size))?;
         let [input_width, input_height] = input;
         if !self.allow_upscaling && (inspected[0] < input_width || inspected[1] < input_height) {
             return Err(format!(
@@ -67,6 +54,31 @@ impl View {
             ));
         }
         Ok(inspected)
+    }
+
+    /// The size of the part of such a frame that would be inspected; all of it where the crop does not
+    /// fit.
+    pub fn part_size(&self, size: [u32; 2]) -> [u32; 2] {
+        let turned = self.turned(size);
+        self.cut(turned).unwrap_or(turned)
+    }
+
+    fn turned(&self, [width, height]: [u32; 2]) -> [u32; 2] {
+        match self.rotate {
+            Rotation::R0 | Rotation::R180 => [width, height],
+            Rotation::R90 | Rotation::R270 => [height, width],
+        }
+    }
+
+    fn cut(&self, [width, height]: [u32; 2]) -> Result<[u32; 2], String> {
+        match self.crop {
+            None => Ok([width, height]),
+            Some(crop) if crop.right > width || crop.bottom > height => Err(format!(
+                "the crop ends at column {} and row {}, beyond the {width}x{height} frame",
+                crop.right, crop.bottom
+            )),
+            Some(crop) => Ok([crop.right - crop.left, crop.bottom - crop.top]),
+        }
     }
 }
 
@@ -158,5 +170,8 @@ mod tests {
             ..View::default()
         };
         check(small, [32, 32], Ok([32, 32]));
+        // What cannot be inspected has the size of the part all the same, as far as there is one.
+        assert_eq!(cropped(Rotation::R90).part_size([640, 200]), [100, 200]);
+        assert_eq!(cropped(Rotation::R90).part_size([640, 100]), [100, 640]);
     }
 }

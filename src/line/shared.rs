@@ -106,7 +106,7 @@ impl Shared {
         let draft = Draft {
             frame_id: job.frame_id,
             simulated: job.simulated,
-            size: Some([job.frame.width(), job.frame.height()]),
+            size: Some(job.view.part_size([job.frame.width(), job.frame.height()])),
             item: job.item,
             truth: job.truth,
             ..self.draft(job.camera, job.moment)

@@ -35,11 +35,17 @@ pub fn runtime_is_there() -> bool {
 
 /// Writes a bundle of [`CELLS`] whose threshold is `threshold`.
 pub fn write_bundle(folder: &Path, threshold: f32) {
+    write_bundle_of(folder, "2026.1", threshold, CELLS);
+}
+
+/// Writes a bundle of any graph, whose hash the manifest has.
+pub fn write_bundle_of(folder: &Path, version: &str, threshold: f32, graph: &[u8]) {
     let text = include_str!("testdata/manifest.toml")
-        .replace("SHA256", &sha256(CELLS))
+        .replace("2026.1", version)
+        .replace("SHA256", &sha256(graph))
         .replace("THRESHOLD", &threshold.to_string());
     let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a valid manifest");
-    Bundle::write(folder, manifest, CELLS.to_vec()).expect("a written bundle");
+    Bundle::write(folder, manifest, graph.to_vec()).expect("a written bundle");
 }
 
 /// A folder with a configuration and a bundle in it.
@@ -78,6 +84,19 @@ impl Site {
         fs::write(self.path(name), text).expect("a written file");
     }
 
+    /// Makes a folder of pictures: each a name, and the level that it is evenly grey of.
+    pub fn pictures(&self, folder: &str, pictures: &[(&str, u8)]) {
+        fs::create_dir(self.path(folder)).expect("a folder");
+        for &(name, grey) in pictures {
+            write_png(&self.path(folder).join(name), 64, grey, grey);
+        }
+    }
+
+    /// Gives a file or folder another name, at once and as a whole.
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).expect("a renamed file");
+    }
+
     /// The command that starts the daemon here, without watching files.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
@@ -90,14 +109,22 @@ impl Site {
 
     /// Starts the daemon and waits until it is ready.
     pub fn start(&self) -> Daemon {
-        let daemon = Daemon::spawn(&mut self.command());
+        self.start_with(&[])
+    }
+
+    /// As [`Self::start`], with variables in the environment.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        let daemon = Daemon::spawn(self.command().envs(variables.iter().copied()));
         daemon.wait_for_log("ready");
         daemon
     }
 
-    /// Starts the daemon, which is to refuse: gives back its exit code and all that it said.
-    pub fn refused(&self) -> (i32, String) {
-        ends(&mut self.command())
+    /// Starts the daemon, which is to refuse: gives back its exit code and all that it said beside
+    /// what it logs below errors.
+    pub fn refused(&self, variables: &[(&str, &str)]) -> (i32, String) {
+        let mut command = self.command();
+        command.env("INSPECTD__LOG__FILTER", "error");
+        ends(command.envs(variables.iter().copied()))
     }
 }
 
@@ -242,10 +269,15 @@ impl Daemon {
     }
 
     /// Tells it to end, and asserts that it ends well.
-    pub fn stop(mut self) -> Vec<String> {
+    pub fn stop(self) -> Vec<String> {
         self.signal("TERM");
+        self.ends_well()
+    }
+
+    /// Waits for its end, asserts that it is a good one, and gives back its whole log.
+    pub fn ends_well(mut self) -> Vec<String> {
         let status = self.wait_for_end();
-        assert_eq!(status.code(), Some(0), "{:#?}", self.log());
+        assert_eq!(status.code(), Some(0), "{status}: {:#?}", self.log());
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log's reader");
         }

@@ -1,0 +1,198 @@
+//! Cameras that vanish, freeze, or are faster than the line; and the others, which go on meanwhile.
+
+use inspectd::grpc::proto::{CameraState, Decision, FaultReason, LineState, Verdict};
+
+use crate::harness::{Site, Verdicts, runtime_is_there};
+use crate::inquiry::{camera, ended, frames, last_counts};
+use crate::mjpeg::{Mood, Server};
+
+/// A camera that never fails.
+const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\n\
+                    mode = \"triggered\"\n";
+
+/// A line of the belt and a network camera.
+fn site(server: &Server) -> Site {
+    let site = Site::new(&format!("{BELT}{}", server.camera("net")));
+    site.pictures("pictures", &[("a.png", 128)]);
+    site
+}
+
+/// Reads verdicts of both cameras, and sorts them.
+struct Reader {
+    verdicts: Verdicts,
+    belt: Vec<u64>,
+    faults: Vec<FaultReason>,
+}
+
+impl Reader {
+    fn new(verdicts: Verdicts) -> Self {
+        Self {
+            verdicts,
+            belt: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The next verdict of the network camera.
+    async fn net(&mut self) -> Verdict {
+        loop {
+            let verdict = self.verdicts.next().await;
+            if verdict.camera_id == "net" {
+                let fault = verdict.fault.as_ref();
+                self.faults.extend(fault.map(|fault| fault.reason()));
+                return verdict;
+            }
+            assert_eq!(verdict.decision(), Decision::Pass, "{verdict:?}");
+            self.belt.push(verdict.frame_id);
+        }
+    }
+
+    async fn pass(&mut self) -> Verdict {
+        loop {
+            let verdict = self.net().await;
+            if verdict.decision() == Decision::Pass {
+                return verdict;
+            }
+        }
+    }
+
+    async fn fault(&mut self) -> Verdict {
+        loop {
+            let verdict = self.net().await;
+            if verdict.decision() == Decision::Fault {
+                return verdict;
+            }
+        }
+    }
+
+    /// The belt's frames, one after another without a gap.
+    fn assert_the_belt_went_on(&self) {
+        assert!(self.belt.len() > 10, "{:?}", self.belt);
+        let follow = |pair: &[u64]| pair[1] == pair[0] + 1;
+        assert!(self.belt.windows(2).all(follow), "{:?}", self.belt);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_camera_that_vanishes_is_one_fault_until_it_is_back() {
+    if !runtime_is_there() {
+        return;
+    }
+    let server = Server::start(Mood::Serves);
+    let site = site(&server);
+    let daemon = site.start();
+    let mut reader = Reader::new(daemon.verdicts().await);
+    reader.pass().await;
+
+    server.set(Mood::Gone);
+    let lost = reader.fault().await;
+    assert_eq!((lost.frame_id, lost.width, lost.batch_size), (0, 0, 0));
+    let reason = lost.fault.expect("a fault");
+    assert!(!reason.message.is_empty());
+    let away = |status: &_| camera(status, "net").state() == CameraState::Waiting;
+    let status = daemon.status_when("waiting", away).await;
+    assert_eq!(status.state(), LineState::Degraded);
+    assert_eq!(camera(&status, "net").last_error, reason.message);
+    assert_eq!(camera(&status, "belt").state(), CameraState::Running);
+    daemon.serves_when("camera/net", false).await;
+    assert!(daemon.serves("camera/belt").await.expect("known"));
+    assert!(daemon.serves("").await.expect("known"));
+    // It is tried again and again, which is no news.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+
+    server.set(Mood::Serves);
+    let back = reader.pass().await;
+    assert!(back.frame_id > 1, "the count goes on: {back:?}");
+    let running = |status: &_| camera(status, "net").state() == CameraState::Running;
+    let status = daemon.status_when("running", running).await;
+    assert_eq!(status.state(), LineState::Running);
+    assert_eq!(camera(&status, "net").opened, 2);
+    daemon.serves_when("camera/net", true).await;
+    reader.pass().await;
+    assert_eq!(reader.faults, [FaultReason::CameraLost]);
+    reader.assert_the_belt_went_on();
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_camera_that_freezes_is_a_fault_and_is_opened_anew() {
+    if !runtime_is_there() {
+        return;
+    }
+    let server = Server::start(Mood::Serves);
+    let site = site(&server);
+    let daemon = site.start();
+    let mut reader = Reader::new(daemon.verdicts().await);
+    reader.pass().await;
+    server.set(Mood::Silent);
+    let stalled = reader.fault().await.fault.expect("a fault");
+    assert_eq!(stalled.message, "no frame within 1s");
+    server.set(Mood::Serves);
+    reader.pass().await;
+    assert_eq!(reader.faults, [FaultReason::CameraStalled]);
+    reader.assert_the_belt_went_on();
+    daemon.stop();
+}
+
+/// Runs wait for a second frame, so that more come than a place is there for.
+const SLOW: &str = "[engine]\nbatch_limit = 2\nbatch_window_ms = 300\n";
+
+/// A line that cannot keep up with its camera.
+fn overrun(mode: &str) -> Site {
+    let site = Site::new("");
+    let camera =
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 50\n";
+    site.configure(SLOW, &format!("{camera}{mode}"));
+    site.pictures("pictures", &[("a.png", 128)]);
+    site
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_triggered_frame_that_finds_no_room_is_a_fault() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = overrun("mode = \"triggered\"\nqueue = 1\n");
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let first = verdicts.fault(FaultReason::Overflow).await.frame_id;
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        let verdict = verdicts.next().await;
+        match verdict.fault {
+            None => assert_eq!(verdict.decision(), Decision::Pass),
+            Some(fault) => assert_eq!(fault.reason(), FaultReason::Overflow),
+        }
+        seen.extend((verdict.frame_id > first).then_some(verdict.frame_id));
+    }
+    // Every frame has its verdict; those that wait have it later than those that find no room.
+    seen.sort_unstable();
+    let whole: Vec<u64> = (first + 1..).take(50).collect();
+    assert_eq!(seen[..50], whole);
+    let counts = last_counts(&daemon.stop())["belt"];
+    assert_eq!(ended(&counts), counts.captured);
+    assert!(counts.judged > 0 && counts.faulted > 0, "{counts:?}");
+    assert_eq!(counts.skipped, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_free_running_camera_skips_what_the_line_has_no_time_for() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = overrun("");
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let verdict = verdicts.next().await;
+        assert_eq!(verdict.decision(), Decision::Pass);
+        seen.push(verdict.frame_id);
+    }
+    let gap = |pair: &[u64]| pair[1] > pair[0] + 1;
+    assert!(seen.windows(2).any(gap), "{seen:?}");
+    assert!(frames(&daemon.status().await, "belt").skipped > 0);
+    let counts = last_counts(&daemon.stop())["belt"];
+    assert_eq!(ended(&counts), counts.captured);
+    assert_eq!(counts.faulted, 0);
+}

@@ -1,0 +1,249 @@
+//! How the process ends: in order when told, and without a trace when killed.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd::grpc::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
+use tokio::task::JoinHandle;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::clients::narrow;
+use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::inquiry::{ended, last_counts};
+use crate::mjpeg::{Mood, Server};
+
+/// Two cameras that are there once `staged` is named `pictures`: one with frames that wait, as it is
+/// faster than the line.
+fn staged(more: &str) -> Site {
+    let site = Site::new("");
+    let camera = |id: &str, pace: &str| {
+        format!(
+            "[cameras.{id}]\nsource = \"folder\"\npath = \"pictures\"\n{pace}\nreopen_after_s = 0.1\n\
+             reopen_after_max_s = 0.1\nmode = \"triggered\"\nqueue = 64\n{more}"
+        )
+    };
+    let fast = camera("fast", "pace = \"fast\"");
+    site.configure("", &format!("{fast}{}", camera("paced", "fps = 200")));
+    site.pictures("staged", &[("a.png", 128), ("b.png", 200), ("c.png", 0)]);
+    site
+}
+
+/// Reads all verdicts until the stream ends.
+fn read_all(mut verdicts: Verdicts) -> JoinHandle<(Vec<Verdict>, tonic::Status)> {
+    tokio::spawn(async move {
+        let mut read = Vec::new();
+        loop {
+            match verdicts.event().await {
+                Ok(Event::Verdict(verdict)) => read.push(verdict),
+                Ok(Event::Heartbeat(_)) => {}
+                Ok(Event::Gap(gap)) => panic!("{gap:?}"),
+                Err(status) => return (read, status),
+            }
+        }
+    })
+}
+
+/// Asserts that each client got a verdict for each frame of a daemon that has ended, without a gap.
+async fn assert_all_were_told(
+    clients: Vec<JoinHandle<(Vec<Verdict>, tonic::Status)>>,
+    log: &[String],
+) {
+    let counts = last_counts(log);
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    for counts in counts.values() {
+        assert_eq!(ended(counts), counts.captured, "{counts:?}");
+        assert!(counts.judged > 0, "{counts:?}");
+    }
+    let frames: u64 = counts.values().map(|counts| counts.captured).sum();
+    for client in clients {
+        let (verdicts, status) = client.await.expect("a client");
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        let why = status.get_details_error_info().expect("details");
+        assert_eq!(why.reason, "STOPPING");
+        let follow = |pair: &[Verdict]| pair[1].sequence == pair[0].sequence + 1;
+        assert!(verdicts.windows(2).all(follow));
+        let of_frames = verdicts.iter().filter(|verdict| verdict.frame_id > 0);
+        assert_eq!(of_frames.count() as u64, frames);
+        let judged = verdicts
+            .iter()
+            .filter(|verdict| verdict.decision() != Decision::Fault);
+        let total: u64 = counts.values().map(|counts| counts.judged).sum();
+        assert_eq!(judged.count() as u64, total);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_captured_is_judged_and_told_before_the_end() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("repeat = true\n");
+    let daemon = site.start();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(read_all(daemon.verdicts().await));
+    }
+    let mut verdicts = daemon.verdicts().await;
+    site.rename("staged", "pictures");
+    verdicts.until(|verdict| verdict.frame_id > 100).await;
+    clients.push(read_all(daemon.verdicts().await));
+    // The last one came late: it has less to tell.
+    let late = clients.pop().expect("it was pushed");
+    let log = daemon.stop();
+    assert_all_were_told(clients, &log).await;
+    let (verdicts, status) = late.await.expect("a client");
+    assert!(!verdicts.is_empty());
+    assert_eq!(status.code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_daemon_whose_cameras_have_ended_ends_if_it_is_to() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("");
+    let daemon = site.start_with(&[("INSPECTD__LIFE__EXIT_WHEN_ENDED", "true")]);
+    let client = read_all(daemon.verdicts().await);
+    site.rename("staged", "pictures");
+    let log = daemon.ends_well();
+    let counts = last_counts(&log);
+    let of = |id| (counts[id].captured, counts[id].judged, counts[id].faulted);
+    assert_eq!((of("fast"), of("paced")), ((3, 2, 1), (3, 2, 1)));
+    assert_all_were_told(vec![client], &log).await;
+}
+
+#[test]
+fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("");
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
+    for delay_ms in [0, 20, 50, 100, 200] {
+        let mut command = site.command();
+        let daemon = Daemon::spawn(command.env("INSPECTD__MODEL__BUNDLE", demo));
+        daemon.address("server.listen");
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        daemon.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_camera_that_hangs_does_not_hold_up_the_end() {
+    if !runtime_is_there() {
+        return;
+    }
+    // One hangs as it is opened, the other as it is read.
+    let (opened, read) = (Server::start(Mood::Silent), Server::start(Mood::Serves));
+    let patient = |server: &Server, id| {
+        server
+            .camera(id)
+            .replace("read_timeout_s = 1", "read_timeout_s = 60")
+    };
+    let opening = format!("{}open_timeout_s = 1\n", patient(&opened, "opening"));
+    let site = Site::new(&format!("{opening}{}", patient(&read, "reading")));
+    for _ in 0..3 {
+        read.set(Mood::Serves);
+        let daemon = site.start();
+        let mut verdicts = daemon.verdicts().await;
+        verdicts.until(|verdict| verdict.frame_id > 0).await;
+        read.set(Mood::Silent);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let log = daemon.stop();
+        let hangs = |line: &&String| line.contains("capture threads hang and are left behind");
+        assert_eq!(log.iter().filter(hangs).count(), 2, "{log:#?}");
+        let counts = last_counts(&log)["reading"];
+        assert_eq!(ended(&counts), counts.captured);
+    }
+}
+
+/// A daemon whose end is held up by a client that does not take its last messages.
+async fn held_up(site: &Site) -> (Daemon, Verdicts) {
+    let daemon = site.start();
+    let mut stalled = narrow(&daemon).await;
+    site.rename("staged", "pictures");
+    stalled.until(|verdict| verdict.frame_id > 0).await;
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.until(|verdict| verdict.sequence > 2500).await;
+    daemon.signal("TERM");
+    daemon.wait_for_log("\"stopping\"");
+    (daemon, stalled)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("repeat = true\n");
+    let (daemon, _stalled) = held_up(&site).await;
+    let log = daemon.ends_well();
+    let late = "a client did not take its last messages in time";
+    assert!(log.iter().any(|line| line.contains(late)), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_second_signal_ends_at_once() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("repeat = true\n");
+    let (mut daemon, _stalled) = held_up(&site).await;
+    daemon.signal("TERM");
+    assert_eq!(
+        daemon.wait_for_end().code(),
+        Some(130),
+        "{:#?}",
+        daemon.log()
+    );
+}
+
+/// An address that is free now.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_killed_daemon_starts_again_on_its_ports_and_counts_anew() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = staged("repeat = true\n");
+    site.rename("staged", "pictures");
+    let (listen, metrics) = (free_address(), free_address());
+    let variables = [
+        ("INSPECTD__SERVER__LISTEN", &*listen),
+        ("INSPECTD__SERVER__METRICS_LISTEN", &*metrics),
+    ];
+    let mut daemon = site.start_with(&variables);
+    let mut client = daemon.inspection().await;
+    let mut line = daemon.line().await;
+    let mut verdicts = daemon.verdicts().await;
+    let before = verdicts.until(|verdict| verdict.sequence > 100).await;
+    daemon.signal("KILL");
+    assert_eq!(daemon.wait_for_end().code(), None);
+    while verdicts.event().await.is_ok() {}
+
+    // The old clients find the new daemon by themselves.
+    let daemon = site.start_with(&variables);
+    let status = line.get_status(GetStatusRequest {}).await;
+    let status = status
+        .expect("a daemon")
+        .into_inner()
+        .status
+        .expect("a status");
+    assert_ne!(status.run_id, before.run_id);
+    let request = GetEvidenceRequest {
+        sequence: 1,
+        format: 0,
+    };
+    let first = client.get_evidence(request).await.expect("evidence");
+    let first = first.into_inner().verdict.expect("a verdict");
+    assert_eq!((first.sequence, first.frame_id), (1, 1));
+    assert_eq!(first.run_id, status.run_id);
+    assert_eq!(daemon.page("/healthz").0, 200);
+    daemon.stop();
+}

@@ -1,0 +1,102 @@
+//! What tests ask a daemon beside its verdicts: its state, its health, its pages, its memory, and what
+//! it says at its end.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use inspectd::grpc::proto::{Camera, FrameCounts, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::harness::{Daemon, PATIENCE};
+
+impl Daemon {
+    /// Waits until the status is as `wanted`.
+    pub async fn status_when(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status().await;
+            if wanted(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "never {what}: {status:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Whether `grpc.health.v1` says that `name` serves; its refusal if it knows no such name.
+    pub async fn serves(&self, name: &str) -> Result<bool, tonic::Status> {
+        let mut client = HealthClient::new(self.channel().await);
+        let request = HealthCheckRequest {
+            service: name.to_owned(),
+        };
+        let response = client.check(request).await?;
+        Ok(response.into_inner().status() == ServingStatus::Serving)
+    }
+
+    /// Waits until `name` serves, or does not.
+    pub async fn serves_when(&self, name: &str, wanted: bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.serves(name).await.expect("a known name") != wanted {
+            assert!(Instant::now() < deadline, "{name:?} serves: never {wanted}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A page by HTTP: its status code, and what it says.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let address = self.address("server.metrics_listen");
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: line\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (code.expect("a status code"), body.to_owned())
+    }
+
+    /// The memory that the process holds, KiB.
+    pub fn memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let text = std::fs::read_to_string(path).expect("a running process");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("a number of KiB")
+    }
+}
+
+/// A camera of a status.
+pub fn camera<'a>(status: &'a Status, id: &str) -> &'a Camera {
+    let found = status.cameras.iter().find(|camera| camera.id == id);
+    found.expect("a configured camera")
+}
+
+/// The counts of a camera's frames.
+pub fn frames(status: &Status, id: &str) -> FrameCounts {
+    camera(status, id).frames.expect("counts")
+}
+
+/// How many frames came to an end.
+pub fn ended(counts: &FrameCounts) -> u64 {
+    counts.judged + counts.skipped + counts.faulted
+}
+
+/// What a log says at its end of each camera's frames.
+pub fn last_counts(log: &[String]) -> BTreeMap<String, FrameCounts> {
+    let line = |text: &String| {
+        let line: serde_json::Value = serde_json::from_str(text).ok()?;
+        let count = |name: &str| line[name].as_u64();
+        let counts = FrameCounts {
+            captured: count("captured")?,
+            judged: count("judged")?,
+            skipped: count("skipped")?,
+            faulted: count("faulted")?,
+        };
+        Some((line["camera"].as_str()?.to_owned(), counts))
+    };
+    log.iter().filter_map(line).collect()
+}

@@ -1,0 +1,142 @@
+//! A camera on the network: MJPEG over HTTP, which falls silent and vanishes on demand.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{Rgb, RgbImage};
+
+/// The time between two frames.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The time between two looks at the mood.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What the camera does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mood {
+    /// Sends frames.
+    Serves,
+    /// Accepts connections and keeps them open, and sends nothing.
+    Silent,
+    /// Has closed its connections and its port.
+    Gone,
+    /// Has ended for good.
+    Ended,
+}
+
+/// A camera with a port of its own, to which it returns.
+pub struct Server {
+    address: SocketAddr,
+    mood: Arc<AtomicU8>,
+}
+
+impl Server {
+    /// A camera in a mood.
+    pub fn start(mood: Mood) -> Self {
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mood = Arc::new(AtomicU8::new(mood as u8));
+        let shared = Arc::clone(&mood);
+        thread::spawn(move || listen(Some(listener), address, &shared));
+        Self { address, mood }
+    }
+
+    /// A camera of the configuration that reads from here, and is not patient.
+    pub fn camera(&self, id: &str) -> String {
+        format!(
+            "[cameras.{id}]\nsource = \"url\"\nurl = \"http://{}/video\"\nread_timeout_s = 1\n\
+             reopen_after_s = 0.1\nreopen_after_max_s = 0.2\n",
+            self.address
+        )
+    }
+
+    /// Changes its mood, for open connections too.
+    pub fn set(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.set(Mood::Ended);
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn is(shared: &AtomicU8, mood: Mood) -> bool {
+    shared.load(Ordering::SeqCst) == mood as u8
+}
+
+fn listen(mut listener: Option<TcpListener>, address: SocketAddr, mood: &Arc<AtomicU8>) {
+    while !is(mood, Mood::Ended) {
+        if is(mood, Mood::Gone) {
+            listener = None;
+        } else if listener.is_none() {
+            // Somebody else may have the port for a moment.
+            listener = bind(address).ok();
+        }
+        match listener.as_ref().map(TcpListener::accept) {
+            Some(Ok((stream, _))) => {
+                let mood = Arc::clone(mood);
+                // A client that hangs up is no failure.
+                thread::spawn(move || serve(stream, &mood).unwrap_or_default());
+            }
+            _ => thread::sleep(LOOK),
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, mood: &AtomicU8) -> std::io::Result<()> {
+    let mut request = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        if request.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+    }
+    while is(mood, Mood::Silent) {
+        thread::sleep(LOOK);
+    }
+    let header = "HTTP/1.0 200 OK\r\n\
+                  Content-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+    if is(mood, Mood::Serves) {
+        stream.write_all(header.as_bytes())?;
+    }
+    let part = part(&grey());
+    while is(mood, Mood::Serves) || is(mood, Mood::Silent) {
+        if is(mood, Mood::Serves) {
+            stream.write_all(&part)?;
+        }
+        thread::sleep(INTERVAL);
+    }
+    Ok(())
+}
+
+fn part(jpeg: &[u8]) -> Vec<u8> {
+    let head = "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ";
+    let mut part = format!("{head}{}\r\n\r\n", jpeg.len()).into_bytes();
+    part.extend_from_slice(jpeg);
+    part.extend_from_slice(b"\r\n");
+    part
+}
+
+/// An evenly grey frame of 64 x 48 pixels: a PASS.
+fn grey() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 95)
+        .encode_image(&RgbImage::from_pixel(64, 48, Rgb([128; 3])))
+        .expect("memory can be written");
+    bytes
+}
