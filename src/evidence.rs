@@ -21,12 +21,12 @@ const JPEG_QUALITY: u8 = 90;
 pub struct Picture {
     /// All of it.
     pub frame: Arc<Frame>,
-    /// The inspected part; all of it if unset. Lies within the frame.
+    /// The inspected part; all of it if unset.
     pub crop: Option<Crop>,
 }
 
 impl Picture {
-    /// The inspected part.
+    /// The inspected part; all of it where the crop does not fit, which made the frame a FAULT.
     pub fn inspected(&self) -> Frame {
         cut(&self.frame, self.crop).unwrap_or_else(|_| (*self.frame).clone())
     }

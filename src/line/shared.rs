@@ -19,6 +19,7 @@ use super::record::{Draft, Fault, FaultReason, Outcome, Timings, Verdict};
 use crate::camera::{CameraId, Captured, Event, Moment, Repeats, Sink, Trouble};
 use crate::engine::EngineError;
 use crate::evidence::Picture;
+use crate::preprocess::rotate;
 
 /// A camera's faults of one kind are logged once in so long.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -112,8 +113,8 @@ impl Shared {
             ..self.draft(job.camera, job.moment)
         };
         let picture = Picture {
-            frame: Arc::new(job.frame),
-            crop: None,
+            frame: Arc::new(rotate(job.frame, job.view.rotate)),
+            crop: job.view.crop,
         };
         let verdict = self.publish(draft, Err(fault), Some((picture, None)));
         if let Some(reply) = job.reply {
