@@ -1,5 +1,6 @@
 //! A daemon of a test: its folder, its configuration, its process, its log, its clients.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -133,6 +134,16 @@ pub fn ends(command: &mut Command) -> (i32, String) {
     let output = command.output().expect("a started program");
     let code = output.status.code().expect("no signal");
     (code, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A program that is ended where it takes longer than anything does; its exit code is 124 then.
+pub fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .arg("--kill-after=5")
+        .arg(PATIENCE.as_secs().to_string())
+        .arg(program);
+    command
 }
 
 /// A daemon that runs. It is killed when dropped.

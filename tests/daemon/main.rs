@@ -3,14 +3,18 @@
 //! The model of most tests is `testdata/cells.onnx`, whose scores can be worked out by hand: an even
 //! frame's score is its level / 255, a bright spot raises it, and a frame with a black cell has none.
 
+mod belt;
 mod cameras;
 mod clients;
+mod ctl;
 mod end;
+mod endurance;
 mod frames;
 mod harness;
 mod inquiry;
 mod life;
 mod mjpeg;
+mod python;
 mod refusals;
 mod reload;
 mod streams;

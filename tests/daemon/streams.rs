@@ -12,20 +12,8 @@ use inspectd::image_file::decode_bytes;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{Site, runtime_is_there, write_png};
-
-/// A folder with one good (score 0.5), one bright (0.84) and one middling (0.54) picture, again and again.
-fn site() -> Site {
-    let site = Site::new(
-        "[verdict]\nreview_from = 0.53\n[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
-         fps = 50.0\nmode = \"triggered\"\n",
-    );
-    std::fs::create_dir(site.path("pictures")).expect("a folder");
-    for (name, spot) in [("a.png", 128), ("b.png", 255), ("c.png", 140)] {
-        write_png(&site.path("pictures").join(name), 64, 128, spot);
-    }
-    site
-}
+use crate::belt::site;
+use crate::harness::runtime_is_there;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_verdict_says_all_that_it_promises() {

@@ -38,7 +38,7 @@ Exit codes:
 
 /// Talks to a running inspectd: its state, its verdicts, its pictures.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(name = "inspectctl", version, after_help = EXIT_CODES)]
 struct Cli {
     /// Where the daemon listens, http://HOST:PORT.
     #[arg(

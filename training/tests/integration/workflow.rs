@@ -2,5 +2,6 @@
 
 mod interruption;
 mod refusal;
+mod skew;
 mod whole;
 mod workshop;

@@ -1,0 +1,70 @@
+//! `inspectctl` as operators use it: the real program beside the real daemon.
+
+mod pictures;
+mod reload;
+mod status;
+mod usage;
+mod watch;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::harness::{Daemon, bounded, wait};
+
+/// The program, told where the daemon listens.
+fn inspectctl(daemon: &Daemon) -> Command {
+    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    let server = format!("http://{}", daemon.address("server.listen"));
+    command.env("INSPECTD_SERVER", server);
+    command
+}
+
+/// Runs a command that has to end with `code`.
+fn run(command: &mut Command, code: i32) -> Ended {
+    let ended = Ended(command.output().expect("a started program"));
+    assert_eq!(ended.0.status.code(), Some(code), "{command:?}: {ended:?}");
+    ended
+}
+
+/// Runs a line of arguments that has to end with 0; what it printed.
+fn done(daemon: &Daemon, line: &str) -> String {
+    run(inspectctl(daemon).args(line.split(' ')), 0).printed()
+}
+
+/// What a command said.
+#[derive(Debug)]
+struct Ended(Output);
+
+impl Ended {
+    /// On standard output.
+    fn printed(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
+    }
+
+    /// On standard error.
+    fn told(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
+    }
+}
+
+/// A JSON object a line.
+fn json_lines(text: &str) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    text.lines().map(parse).collect()
+}
+
+/// The sequence of a recent REJECT.
+fn reject(daemon: &Daemon) -> u64 {
+    let line = done(daemon, "watch --decision reject --limit 1 --json");
+    let sequence = json_lines(&line)[0]["verdict"]["sequence"].as_u64();
+    sequence.expect("a sequence")
+}
+
+/// Waits until so many streams are open.
+fn wait_for_streams(daemon: &Daemon, count: u64) {
+    wait("streams", || {
+        let status = json_lines(&done(daemon, "status --json"));
+        status[0]["streams"] == count
+    });
+}

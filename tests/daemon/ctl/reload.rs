@@ -1,0 +1,64 @@
+//! `reload`.
+
+use super::{done, inspectctl, run};
+use crate::belt::{CAMERA, REVIEW, site};
+use crate::harness::runtime_is_there;
+
+#[test]
+fn a_good_configuration_comes_into_force_and_what_cannot_is_named() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let same = done(&daemon, "reload");
+    assert!(
+        same.starts_with("nothing changed: generation 1, hash "),
+        "{same}"
+    );
+    assert!(same.contains("\nmodel: cells 2026.1 ("), "{same}");
+    let slower = CAMERA.replace("50.0", "25.0");
+    site.configure("[verdict]\nthreshold = 0.9\n", &slower);
+    let changed = done(&daemon, "reload");
+    assert!(
+        changed.starts_with("changed: generation 2, hash "),
+        "{changed}"
+    );
+    assert!(
+        changed.ends_with("\nwaits for a restart: cameras.belt.fps\n"),
+        "{changed}"
+    );
+    let status = done(&daemon, "status");
+    assert!(status.contains("threshold 0.9000"), "{status}");
+    assert!(
+        status.contains("waits for a restart: cameras.belt.fps"),
+        "{status}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_every_fault_is_told() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    site.configure("[verdict]\nthreshold = \"high\"\nlimit = 3\n", CAMERA);
+    let told = run(inspectctl(&daemon).arg("reload"), 1).told();
+    assert!(
+        told.starts_with("inspectctl: FAILED_PRECONDITION: "),
+        "{told}"
+    );
+    for part in ["inspectd.toml", "verdict.threshold", "verdict.limit"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    let status = done(&daemon, "status");
+    assert!(status.contains("threshold 0.6000"), "{status}");
+    assert!(status.contains("reload refused at "), "{status}");
+    site.configure(REVIEW, CAMERA);
+    done(&daemon, "reload");
+    let status = done(&daemon, "status");
+    assert!(!status.contains("reload refused"), "{status}");
+    daemon.stop();
+}

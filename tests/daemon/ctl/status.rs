@@ -1,0 +1,74 @@
+//! `status` and `cameras`.
+
+use super::{done, json_lines};
+use crate::belt::site;
+use crate::harness::runtime_is_there;
+
+#[test]
+fn a_person_reads_the_state_the_model_and_the_cameras() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let text = done(&daemon, "status");
+    for part in [
+        "line      RUNNING, inspectd ",
+        "model     cells 2026.1 (",
+        "threshold 0.6000",
+        "engine    cpu, ONNX Runtime ",
+        "settings  generation 1, hash ",
+        "camera  source ",
+        "\nbelt    folder, triggered  running  ",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    assert_eq!(text.lines().count(), 9, "no trouble is told: {text}");
+    assert!(!text.contains('\x1b'), "no colours in a pipe: {text:?}");
+    let cameras = done(&daemon, "cameras");
+    assert!(cameras.starts_with("camera  source "), "{cameras}");
+    assert!(cameras.contains("\nbelt    folder, "), "{cameras}");
+    daemon.stop();
+}
+
+#[test]
+fn a_program_reads_the_same_as_json() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    done(&daemon, "watch --limit 1");
+    let lines = json_lines(&done(&daemon, "status --json"));
+    let [status] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(status["state"], "running");
+    assert_eq!(status["model"]["name"], "cells");
+    assert_eq!(status["engine"]["provider"], "cpu");
+    assert_eq!(status["configuration"]["generation"], 1);
+    assert!(
+        status["start_time"]
+            .as_str()
+            .is_some_and(|time| time.ends_with('Z'))
+    );
+    let camera = &status["cameras"][0];
+    assert_eq!(
+        (&camera["id"], &camera["state"]),
+        (&"belt".into(), &"running".into())
+    );
+    assert_eq!(
+        (&camera["width"], &camera["height"]),
+        (&64.into(), &64.into())
+    );
+    let frames = &camera["frames"];
+    assert!(frames["judged"].as_u64() >= Some(1), "{camera}");
+    assert_eq!(
+        (&frames["skipped"], &frames["faulted"]),
+        (&0.into(), &0.into())
+    );
+    let cameras = json_lines(&done(&daemon, "cameras --json"));
+    assert_eq!(cameras.len(), 1);
+    assert_eq!(cameras[0]["id"], "belt");
+    daemon.stop();
+}

@@ -1,0 +1,118 @@
+//! Many frames of four cameras: none is lost, and memory does not grow. `scripts/endurance.sh` runs the
+//! same for as many frames as four hours have.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use inspectd::grpc::proto::{Camera, CameraState, Status};
+
+use crate::harness::{Daemon, Site, runtime_is_there};
+
+/// Frames of each camera.
+const FRAMES: u64 = 4000;
+
+/// Verdicts after which all buffers are as full as they become: the evidence, below, holds fewer.
+const WARM_UP: u64 = 2000;
+
+/// What a process may grow by after that, MiB; a frame's 3 KiB kept of each would be 40.
+const GROWTH_MIB: u64 = 20;
+
+/// Longer than the frames take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Two cameras whose every frame counts, and two whose latest does.
+fn site() -> Site {
+    let camera = |id: &str, seed: u32, rest: &str| {
+        format!(
+            "[cameras.{id}]\nsource = \"simulator\"\nseed = {seed}\nwidth = 32\nheight = 32\n\
+             parts = {FRAMES}\npace = \"fast\"\n{rest}\n"
+        )
+    };
+    let cameras = [
+        camera("first", 1, "mode = \"triggered\""),
+        camera("second", 2, "mode = \"triggered\"\nqueue = 1"),
+        camera("third", 3, ""),
+        camera("fourth", 4, ""),
+    ];
+    let site = Site::new("");
+    site.configure("[evidence]\nmemory_mib = 4\n", &cameras.concat());
+    site
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn many_frames_are_all_accounted_for_in_memory_that_does_not_grow() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    // Reads along, slower than verdicts come where the machine is busy.
+    let mut verdicts = daemon.verdicts().await;
+    let reader = tokio::spawn(async move {
+        let mut seen = 0;
+        while verdicts.event().await.is_ok() {
+            seen += 1;
+        }
+        seen
+    });
+    let deadline = Instant::now() + PATIENCE;
+    let warm = until(&daemon, deadline, |status| status.sequence >= WARM_UP).await;
+    let before = resident_mib(&daemon);
+    let end = until(&daemon, deadline, |status| {
+        let quiet =
+            |camera: &Camera| camera.state() == CameraState::Ended && under_way(camera) == 0;
+        status.cameras.iter().all(quiet)
+    })
+    .await;
+    let after = resident_mib(&daemon);
+    println!(
+        "{} verdicts, {before} MiB after {} of them, {after} MiB at the end",
+        end.sequence, warm.sequence
+    );
+    check_counts(&end);
+    assert!(after < before + GROWTH_MIB, "{before} MiB, then {after}");
+    daemon.stop();
+    assert!(reader.await.expect("no panic") > 0);
+}
+
+/// The first status for which `reached` holds.
+async fn until(daemon: &Daemon, deadline: Instant, reached: impl Fn(&Status) -> bool) -> Status {
+    loop {
+        let status = daemon.status().await;
+        if reached(&status) {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn under_way(camera: &Camera) -> u64 {
+    let frames = camera.frames.expect("counts");
+    frames.captured - frames.judged - frames.skipped - frames.faulted
+}
+
+/// Every frame has come to an end, and every end to its verdict.
+fn check_counts(status: &Status) {
+    let mut sequence = 0;
+    for camera in &status.cameras {
+        let frames = camera.frames.expect("counts");
+        assert_eq!((frames.captured, frames.faulted), (FRAMES, 0), "{camera:?}");
+        assert_eq!(frames.judged + frames.skipped, FRAMES, "{camera:?}");
+        assert!(!camera.triggered || frames.skipped == 0, "{camera:?}");
+        let decisions = camera.decisions.expect("counts");
+        let judged = decisions.pass + decisions.reject + decisions.review;
+        assert_eq!((judged, decisions.fault), (frames.judged, 0), "{camera:?}");
+        sequence += judged;
+    }
+    assert_eq!(status.sequence, sequence);
+}
+
+/// The process's resident memory.
+fn resident_mib(daemon: &Daemon) -> u64 {
+    let path = format!("/proc/{}/status", daemon.id());
+    let text = fs::read_to_string(path).expect("the process is there");
+    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.expect("Linux tells it").parse::<u64>().expect("KiB") / 1024
+}
