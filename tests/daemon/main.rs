@@ -7,6 +7,7 @@ mod cameras;
 mod clients;
 mod end;
 mod frames;
+mod hangs;
 mod harness;
 mod inquiry;
 mod life;
