@@ -20,7 +20,7 @@ pub enum ReloadError {
     #[error(transparent)]
     Configuration(#[from] ConfigError),
     /// The bundle that it names is not usable.
-    #[error("model.bundle: {0}")]
+    #[error("{key}: {0}", key = .0.key())]
     Model(#[from] ModelError),
 }
 

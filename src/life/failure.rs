@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::config::ConfigError;
-use crate::engine::EngineError;
 use crate::line::model::ModelError;
 use crate::telemetry::TelemetryError;
 
@@ -19,7 +18,7 @@ pub enum Failure {
     #[error("{0}")]
     Log(#[from] TelemetryError),
     /// The model is not usable, or ONNX Runtime is not there.
-    #[error("model.bundle: {0}")]
+    #[error("{key}: {0}", key = .0.key())]
     Model(#[from] ModelError),
     /// An address is taken, or not this machine's.
     #[error("{key}: cannot listen on {address}: {source}")]
@@ -45,12 +44,8 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Log(_) => 78,
-            Self::Model(ModelError::Engine { source, .. }) => match source {
-                EngineError::Library(_) | EngineError::Provider { .. } => 69,
-                _ => 65,
-            },
+            Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,
-            Self::Listen { .. } => 69,
             Self::Internal(_) | Self::Deadline => 70,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod failure;
+mod leave;
 mod metrics_page;
 pub mod phase;
 mod signals;
@@ -28,6 +29,7 @@ use crate::metrics;
 use crate::telemetry::{self, Telemetry};
 use control::Control;
 use failure::Failure;
+pub use leave::leave;
 use metrics_page::Pages;
 use phase::{Phase, Stage};
 use signals::{Signals, Wish};
@@ -88,7 +90,7 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
         ended = daemon.stop() => outcome.and(ended),
         () = signals.end() => {
             warn!("told twice to end: ending at once");
-            std::process::exit(130);
+            leave(130)
         }
     }
 }
@@ -277,7 +279,12 @@ impl Daemon {
         info!("stopping");
         self.stage.enter(Phase::Stopping);
         let deadline = Instant::now() + self.settings.life.shutdown_deadline;
-        self.watch = None;
+        self.health
+            .report(Phase::Stopping, &self.line.snapshot(), true)
+            .await;
+        // Elsewhere: it waits for a reload that may be under way, and a model takes its time to load.
+        let watch = self.watch.take();
+        drop(spawn_blocking(move || drop(watch)));
         let in_time = self.end_line(deadline).await;
         self.stage.end_streams();
         self.health.end().await;

@@ -302,16 +302,15 @@ impl Line {
         }
     }
 
-    /// Takes nothing in any more, and judges what waits until the deadline; what is left then ends as
-    /// FAULT. Gives back whether all threads have ended.
+    /// Takes nothing in any more, and judges what waits for most of the time until the deadline; what
+    /// waits then ends as FAULT, and what is under way has the rest of the time. Gives back whether all
+    /// threads have ended.
     pub fn finish(&self, deadline: Instant) -> bool {
         let shared = &self.shared;
         shared.intake.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let all_ended = |threads: &[JoinHandle<()>]| threads.iter().all(JoinHandle::is_finished);
-        while !all_ended(&threads) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        wait_for(&threads, deadline.checked_sub(left / 4).unwrap_or(deadline));
         for job in shared.intake.drain() {
             let fault = Fault::new(
                 FaultReason::Shutdown,
@@ -319,7 +318,7 @@ impl Line {
             );
             shared.refuse(job, fault);
         }
-        let ended = all_ended(&threads);
+        let ended = wait_for(&threads, deadline);
         if ended {
             for thread in threads.drain(..) {
                 // A panic was told when it happened.
@@ -328,6 +327,17 @@ impl Line {
         }
         ended
     }
+}
+
+/// Waits until all threads have ended, or until the deadline; gives back whether they have.
+fn wait_for(threads: &[JoinHandle<()>], deadline: Instant) -> bool {
+    while !threads.iter().all(JoinHandle::is_finished) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Calls `failed` if the thread that holds it panics.

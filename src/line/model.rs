@@ -22,7 +22,10 @@ pub enum ModelError {
     /// The bundle is not usable.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// ONNX Runtime, or the provider, is not there, or refuses the graph.
+    /// ONNX Runtime, or the provider, is not there, whatever the bundle.
+    #[error(transparent)]
+    Runtime(EngineError),
+    /// ONNX Runtime refuses the graph.
     #[error("{}: {source}", .bundle)]
     Engine {
         /// The bundle's folder.
@@ -40,6 +43,16 @@ pub enum ModelError {
         /// Rows.
         height: u32,
     },
+}
+
+impl ModelError {
+    /// What of the settings leads to it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Runtime(_) => "engine",
+            Self::Bundle(_) | Self::Engine { .. } | Self::MapShape { .. } => "model.bundle",
+        }
+    }
 }
 
 /// A model that can judge.
@@ -86,9 +99,12 @@ impl Model {
                 height,
             });
         }
-        let failed = |source| ModelError::Engine {
-            bundle: name.clone(),
-            source,
+        let failed = |source| match source {
+            EngineError::Library(_) | EngineError::Provider { .. } => ModelError::Runtime(source),
+            _ => ModelError::Engine {
+                bundle: name.clone(),
+                source,
+            },
         };
         let (mut engine, fallback_reason) = start(bundle, settings).map_err(failed)?;
         let batch_sizes = batch_sizes(settings.batch_limit);

@@ -9,14 +9,12 @@ use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::clients::narrow;
 use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
-use crate::inquiry::{ended, last_counts};
-use crate::mjpeg::{Mood, Server};
+use crate::inquiry::{camera, ended, last_counts};
 
 /// Two cameras that are there once `staged` is named `pictures`: one with frames that wait, as it is
 /// faster than the line.
-fn staged(more: &str) -> Site {
+pub fn staged(more: &str) -> Site {
     let site = Site::new("");
     let camera = |id: &str, pace: &str| {
         format!(
@@ -114,16 +112,18 @@ async fn a_daemon_whose_cameras_have_ended_ends_if_it_is_to() {
     assert_all_were_told(vec![client], &log).await;
 }
 
+/// The model that comes with the daemon: a large one, beside that of most tests.
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
+
 #[test]
 fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
     if !runtime_is_there() {
         return;
     }
     let site = staged("");
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
     for delay_ms in [0, 20, 50, 100, 200] {
         let mut command = site.command();
-        let daemon = Daemon::spawn(command.env("INSPECTD__MODEL__BUNDLE", demo));
+        let daemon = Daemon::spawn(command.env("INSPECTD__MODEL__BUNDLE", DEMO));
         daemon.address("server.listen");
         std::thread::sleep(Duration::from_millis(delay_ms));
         daemon.stop();
@@ -131,73 +131,23 @@ fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_camera_that_hangs_does_not_hold_up_the_end() {
+async fn what_cannot_be_judged_in_time_is_a_fault_each() {
     if !runtime_is_there() {
         return;
     }
-    // One hangs as it is opened, the other as it is read.
-    let (opened, read) = (Server::start(Mood::Silent), Server::start(Mood::Serves));
-    let patient = |server: &Server, id| {
-        server
-            .camera(id)
-            .replace("read_timeout_s = 1", "read_timeout_s = 60")
-    };
-    let opening = format!("{}open_timeout_s = 1\n", patient(&opened, "opening"));
-    let site = Site::new(&format!("{opening}{}", patient(&read, "reading")));
-    for _ in 0..3 {
-        read.set(Mood::Serves);
-        let daemon = site.start();
-        let mut verdicts = daemon.verdicts().await;
-        verdicts.until(|verdict| verdict.frame_id > 0).await;
-        read.set(Mood::Silent);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let log = daemon.stop();
-        let hangs = |line: &&String| line.contains("capture threads hang and are left behind");
-        assert_eq!(log.iter().filter(hangs).count(), 2, "{log:#?}");
-        let counts = last_counts(&log)["reading"];
-        assert_eq!(ended(&counts), counts.captured);
-    }
-}
-
-/// A daemon whose end is held up by a client that does not take its last messages.
-async fn held_up(site: &Site) -> (Daemon, Verdicts) {
-    let daemon = site.start();
-    let mut stalled = narrow(&daemon).await;
+    let site = staged("repeat = true\nallow_upscaling = true\n");
+    let daemon = site.start_with(&[
+        ("INSPECTD__MODEL__BUNDLE", DEMO),
+        ("INSPECTD__LIFE__SHUTDOWN_DEADLINE_S", "12"),
+        ("INSPECTD__CAMERAS__FAST__QUEUE", "512"),
+    ]);
+    let client = read_all(daemon.verdicts().await);
     site.rename("staged", "pictures");
-    stalled.until(|verdict| verdict.frame_id > 0).await;
-    let mut verdicts = daemon.verdicts().await;
-    verdicts.until(|verdict| verdict.sequence > 2500).await;
-    daemon.signal("TERM");
-    daemon.wait_for_log("\"stopping\"");
-    (daemon, stalled)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = staged("repeat = true\n");
-    let (daemon, _stalled) = held_up(&site).await;
-    let log = daemon.ends_well();
-    let late = "a client did not take its last messages in time";
-    assert!(log.iter().any(|line| line.contains(late)), "{log:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_second_signal_ends_at_once() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = staged("repeat = true\n");
-    let (mut daemon, _stalled) = held_up(&site).await;
-    daemon.signal("TERM");
-    assert_eq!(
-        daemon.wait_for_end().code(),
-        Some(130),
-        "{:#?}",
-        daemon.log()
-    );
+    let waiting = |status: &_| camera(status, "fast").queued == 512;
+    daemon.status_when("a full queue", waiting).await;
+    let log = daemon.stop();
+    assert!(last_counts(&log)["fast"].faulted > 0);
+    assert_all_were_told(vec![client], &log).await;
 }
 
 /// An address that is free now.

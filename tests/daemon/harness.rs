@@ -93,6 +93,15 @@ impl Site {
         }
     }
 
+    /// Has the configuration name another bundle.
+    pub fn set_bundle(&self, bundle: &str) {
+        let text = fs::read_to_string(self.path("inspectd.toml")).expect("a configuration");
+        let old = text.lines().find(|line| line.starts_with("bundle = "));
+        let new = format!("bundle = \"{bundle}\"");
+        let text = text.replace(old.expect("a bundle is named"), &new);
+        self.write("inspectd.toml", &text);
+    }
+
     /// Gives a file or folder another name, at once and as a whole.
     pub fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).expect("a renamed file");

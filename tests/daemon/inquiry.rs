@@ -7,9 +7,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use inspectd::grpc::proto::{Camera, FrameCounts, Status};
-use tonic_health::pb::HealthCheckRequest;
+use tonic::Streaming;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::harness::{Daemon, PATIENCE};
 
@@ -35,6 +36,15 @@ impl Daemon {
         };
         let response = client.check(request).await?;
         Ok(response.into_inner().status() == ServingStatus::Serving)
+    }
+
+    /// All that is told of the health of `name` from now on.
+    pub async fn health(&self, name: &str) -> Streaming<HealthCheckResponse> {
+        let mut client = HealthClient::new(self.channel().await);
+        let request = HealthCheckRequest {
+            service: name.to_owned(),
+        };
+        client.watch(request).await.expect("a stream").into_inner()
     }
 
     /// Waits until `name` serves, or does not.

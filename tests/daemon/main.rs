@@ -10,6 +10,7 @@ mod ctl;
 mod end;
 mod endurance;
 mod frames;
+mod hangs;
 mod harness;
 mod inquiry;
 mod life;

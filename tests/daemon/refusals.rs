@@ -85,7 +85,12 @@ fn a_missing_onnx_runtime_is_refused() {
         ("libm.so.6", "is another library"),
     ] {
         let variables = [("ORT_DYLIB_PATH", library)];
-        assert_refused(&site, &variables, 69, &["ONNX Runtime", library, words]);
+        assert_refused(
+            &site,
+            &variables,
+            69,
+            &["engine: ONNX Runtime", library, words],
+        );
     }
     let variables = [("INSPECTD__ENGINE__LIBRARY", "/absent/library.so")];
     assert_refused(&site, &variables, 69, &["/absent/library.so"]);
@@ -103,7 +108,7 @@ fn a_gpu_that_is_not_there_is_refused() {
         return;
     }
     let site = Site::new(SIMULATOR);
-    assert_refused(&site, &NO_GPU, 69, &["provider cuda"]);
+    assert_refused(&site, &NO_GPU, 69, &["engine: provider cuda"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

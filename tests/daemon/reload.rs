@@ -216,11 +216,7 @@ async fn a_damaged_model_leaves_the_old_one_in_force() {
     write_bundle(&site.path("altered"), 0.4);
     std::fs::write(site.path("altered/model.onnx"), "altered").expect("a file");
     for bundle in ["cut", "altered", "absent"] {
-        let text = std::fs::read_to_string(site.path("inspectd.toml")).expect("a file");
-        let old = text.lines().find(|line| line.starts_with("bundle = "));
-        let new = format!("bundle = \"{bundle}\"");
-        let text = text.replace(old.expect("a bundle is named"), &new);
-        site.write("inspectd.toml", &text);
+        site.set_bundle(bundle);
         let refused = reload(&daemon).await.expect_err("a bad bundle");
         assert_eq!(refused.code(), Code::FailedPrecondition);
         assert!(refused.message().contains(bundle), "{refused:?}");

@@ -2,6 +2,7 @@
 
 use inspectd::grpc::proto::CameraState;
 use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
@@ -112,6 +113,26 @@ async fn health_is_told_of_the_whole_each_service_and_each_camera() {
     let unknown = daemon.serves("camera/absent").await;
     assert_eq!(unknown.expect_err("not configured").code(), Code::NotFound);
     daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_watcher_of_health_hears_of_the_end() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = Site::new("[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n");
+    let daemon = site.start();
+    daemon.serves_when("", true).await;
+    let mut health = daemon.health("").await;
+    let first = health.message().await.expect("a stream").expect("a state");
+    assert_eq!(first.status(), ServingStatus::Serving);
+    let mut told = Vec::new();
+    daemon.signal("TERM");
+    while let Ok(Some(change)) = health.message().await {
+        told.push(change.status());
+    }
+    assert_eq!(told, [ServingStatus::NotServing]);
+    daemon.ends_well();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let file = arguments.config.unwrap_or_else(|| CONFIG.into());
     let sources = Sources::of_process(file, required);
     let result = match arguments.command {
-        None | Some(Command::Run) => life::run(sources),
+        None | Some(Command::Run) => life::leave(told(life::run(sources))),
         Some(Command::Check) => life::check(&sources).map(|settings| {
             println!(
                 "the configuration is valid: {} cameras",
@@ -71,11 +71,16 @@ fn main() -> ExitCode {
         Some(Command::Bench(arguments)) => bench::run(&arguments).map_err(failed),
         Some(Command::BenchBare(arguments)) => bench::run_bare(&arguments).map_err(failed),
     };
+    ExitCode::from(told(result))
+}
+
+/// Tells what failed, if anything did, and gives back the exit code.
+fn told(result: Result<(), Failure>) -> u8 {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             eprintln!("{failure}");
-            ExitCode::from(failure.exit_code())
+            failure.exit_code()
         }
     }
 }
