@@ -1,6 +1,6 @@
 //! Cameras that vanish, freeze, or are faster than the line; and the others, which go on meanwhile.
 
-use inspectd::grpc::proto::{CameraState, Decision, FaultReason, LineState, Verdict};
+use inspectd::grpc::proto::{CameraState, Decision, Fault, FaultReason, LineState, Verdict};
 
 use crate::harness::{Site, Verdicts, runtime_is_there};
 use crate::inquiry::{camera, ended, frames, last_counts};
@@ -39,7 +39,7 @@ impl Reader {
             let verdict = self.verdicts.next().await;
             if verdict.camera_id == "net" {
                 let fault = verdict.fault.as_ref();
-                self.faults.extend(fault.map(|fault| fault.reason()));
+                self.faults.extend(fault.map(Fault::reason));
                 return verdict;
             }
             assert_eq!(verdict.decision(), Decision::Pass, "{verdict:?}");

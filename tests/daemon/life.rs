@@ -4,7 +4,6 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use inspectd::grpc::proto::LineState;
 
@@ -105,6 +104,5 @@ async fn a_camera_that_cannot_be_opened_does_not_keep_it_from_being_ready() {
     assert_eq!(daemon.status().await.state(), LineState::Degraded);
     assert!(daemon.serves("").await.expect("known"));
     daemon.serves_when("camera/net", false).await;
-    thread::sleep(Duration::from_millis(10));
     daemon.stop();
 }
