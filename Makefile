@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance clean
 
 # A cargo-deny that is installed is used; otherwise this one is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -13,6 +13,10 @@ BENCH_PRESETS ?= medium small
 BENCH_PRECISIONS ?= f32 bf16
 BENCH_STEPS ?= 5
 BENCH_ROUNDS ?= 2
+
+# What `make measure` measures, and further arguments of `inspectd bench`.
+BUNDLE ?= models/demo
+MEASURE ?=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +65,18 @@ bench: ## Time a training step of mhkd beside PyTorch's on this machine
 	    PYTHONPATH=.tools/pytorch python3 training/bench_pytorch.py $$run >>target/bench/pytorch.jsonl; \
 	done; done; done
 	@python3 training/bench_pytorch.py --table target/bench/mhkd.jsonl target/bench/pytorch.jsonl
+
+measure: ## Measure the daemon beside a bare ONNX Runtime loop and a plain Python pipeline
+	scripts/setup.sh runtime baseline
+	cargo build --release
+	ORT_DYLIB_PATH=$${ORT_DYLIB_PATH:-.tools/onnxruntime/libonnxruntime.so} \
+	    target/release/inspectd bench --bundle $(BUNDLE) $(MEASURE)
+	PYTHONPATH=.tools/baseline python3 examples/python/baseline.py --bundle $(BUNDLE) --frames 60
+
+endurance: ## Run as many frames through the daemon as four hours have, and watch its memory
+	scripts/setup.sh runtime
+	cargo build --release
+	scripts/endurance.py
 
 clean: ## Remove what was built (what was fetched stays in .tools/)
 	cargo clean

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Brings what the build and the tests need and Cargo cannot: Debian packages (OpenCV and its like), ONNX
-# Runtime, libtorch and the Python packages of the tests. Everything but the Debian packages lands in .tools/ below the
-# project's root; remove that folder to start afresh. Quiet where there is nothing to do.
+# Runtime, libtorch and the Python packages of the tests. Everything but the Debian packages lands in
+# .tools/ below the project's root; remove that folder to start afresh. Quiet where there is nothing to do.
 #
-#   scripts/setup.sh [runtime] [training] [checks] [bench]      (default: runtime training checks)
+#   scripts/setup.sh [runtime] [training] [checks] [bench] [baseline]   (default: runtime training checks)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ readonly TOOLS="$PWD/.tools"
 readonly ORT_VERSION=1.31.1
 readonly TORCH_VERSION=2.11.0
 readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
     grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
 # A C++ compiler, OpenCV with the backends of cameras, and libclang, which reads OpenCV's headers.
@@ -106,12 +107,22 @@ bench() {
     done_with pytorch $TORCH_VERSION
 }
 
+# The obvious pipeline in Python, only for `make measure`'s comparison.
+baseline() {
+    fresh baseline "${BASELINE_WHEELS[*]}" || return 0
+    say "Python packages of the comparison (${BASELINE_WHEELS[*]}) -> .tools/baseline"
+    unpack "$TOOLS/baseline" "${BASELINE_WHEELS[@]}"
+    rm -rf "$TOOLS/baseline"
+    mv "$TOOLS/baseline.part" "$TOOLS/baseline"
+    done_with baseline "${BASELINE_WHEELS[*]}"
+}
+
 mkdir -p "$TOOLS"
 [ $# -gt 0 ] || set -- runtime training checks
 packages
 for part in "$@"; do
     case $part in
-    runtime | training | checks | bench) "$part" ;;
-    *) say "no part '$part' (runtime, training, checks, bench)" >&2 && exit 64 ;;
+    runtime | training | checks | bench | baseline) "$part" ;;
+    *) say "no part '$part' (runtime, training, checks, bench, baseline)" >&2 && exit 64 ;;
     esac
 done

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::env;
+use std::error::Error;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +76,8 @@ pub(super) fn resolve(option: Option<&Path>) -> PathBuf {
 pub(super) fn version(path: &Path) -> Result<String, LibraryError> {
     let open = |error: libloading::Error| LibraryError::Open {
         path: path.to_owned(),
-        reason: error.to_string(),
+        // Its own words are that it failed; why is in its source.
+        reason: error.source().unwrap_or(&error).to_string(),
     };
     // SAFETY: loading runs the library's initialisers. Whoever names a library asks for that; ONNX
     // Runtime's own need nothing from the caller.

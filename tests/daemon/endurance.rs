@@ -1,4 +1,4 @@
-//! Many frames of four cameras: none is lost, and memory does not grow. `scripts/endurance.sh` runs the
+//! Many frames of four cameras: none is lost, and memory does not grow. `scripts/endurance.py` runs the
 //! same for as many frames as four hours have.
 
 use std::fs;
