@@ -24,6 +24,7 @@ use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::grpc::{Health, Services, StreamBook, serve};
 use crate::line::model::{Model, ModelError};
+use crate::line::worker::Worker;
 use crate::line::{Active, Line, Snapshot};
 use crate::metrics;
 use crate::telemetry::{self, Telemetry};
@@ -73,8 +74,9 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
         Some(address) => Some(bind("server.metrics_listen", address).await?),
         None => None,
     };
+    let worker = Worker::start("inspector").map_err(internal)?;
     let model = tokio::select! {
-        model = load_model(&loaded.settings) => Arc::new(model?),
+        model = load_model(&loaded.settings, &worker) => Arc::new(model?),
         () = signals.end() => return Ok(()),
     };
     greet(&loaded, &model);
@@ -82,7 +84,7 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
     let active = Active::new(loaded.settings, loaded.hash, 1, model);
-    let line = Line::start(active, move || tell.notify_one()).map_err(internal)?;
+    let line = Line::start(active, worker, move || tell.notify_one()).map_err(internal)?;
     let mut daemon =
         Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
@@ -107,13 +109,18 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Fai
     Ok(listener)
 }
 
-async fn load_model(settings: &Settings) -> Result<Model, Failure> {
+async fn load_model(settings: &Settings, worker: &Worker) -> Result<Model, Failure> {
     let (folder, engine) = (settings.model.bundle.clone(), settings.engine.clone());
-    let load = move || {
-        let bundle = Bundle::open(&folder).map_err(ModelError::from)?;
-        Model::load(&bundle, &engine)
-    };
-    Ok(spawn_blocking(load).await.map_err(internal)??)
+    let (loaded, model) = oneshot::channel();
+    worker.give(move || {
+        let load = || {
+            let bundle = Bundle::open(&folder).map_err(ModelError::from)?;
+            Model::load(&bundle, &engine)
+        };
+        // Nobody waits for it any more if the daemon was told to end.
+        let _ = loaded.send(load());
+    });
+    Ok(model.await.map_err(internal)??)
 }
 
 fn greet(loaded: &Loaded, model: &Model) {

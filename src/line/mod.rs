@@ -10,6 +10,7 @@ pub mod publisher;
 mod rate;
 pub mod record;
 mod shared;
+pub mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +30,7 @@ use model::Model;
 use publisher::Publisher;
 use record::{Fault, FaultReason, Stamp, Verdict};
 use shared::{Lane, Shared};
+use worker::Worker;
 
 use crate::camera::{CameraId, Moment, Sink, State};
 use crate::config::Settings;
@@ -142,12 +144,13 @@ pub enum InspectError {
 }
 
 impl Line {
-    /// Starts the threads that judge. `failed` is called if one of them ends before its time.
+    /// Starts the threads that judge; `worker`, which has loaded the model, becomes the inspector. `failed` is called if one of them ends before its time.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(
         active: Active,
+        worker: Worker,
         failed: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let start = Moment::now();
@@ -183,7 +186,7 @@ impl Line {
             engine_failing: AtomicBool::new(false),
             told: Mutex::default(),
         });
-        let threads = start_threads(&shared, Arc::new(failed))?;
+        let threads = start_threads(&shared, worker, Arc::new(failed))?;
         Ok(Self {
             shared,
             run_id: Uuid::now_v7(),
@@ -353,17 +356,17 @@ impl Drop for OnPanic {
 
 fn start_threads(
     shared: &Arc<Shared>,
+    worker: Worker,
     failed: Arc<dyn Fn() + Send + Sync>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let (to_judge, inspected) = sync_channel(inspector::JUDGE_QUEUE);
     let inspector = {
         let (shared, guard) = (Arc::clone(shared), OnPanic(Arc::clone(&failed)));
-        thread::Builder::new()
-            .name("inspector".to_owned())
-            .spawn(move || {
-                let _guard = guard;
-                inspector::inspect(&shared, &to_judge);
-            })?
+        worker.give(move || {
+            let _guard = guard;
+            inspector::inspect(&shared, &to_judge);
+        });
+        worker.finish()
     };
     let judge = {
         let (shared, guard) = (Arc::clone(shared), OnPanic(failed));

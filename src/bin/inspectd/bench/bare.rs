@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use inspectd::bundle::Bundle;
 use inspectd::engine::{Elements, EngineOptions, Session};
+use inspectd::simulator::Feed;
 
 use super::{Arguments, Side, median, resident_mib};
 
@@ -42,9 +43,9 @@ pub fn run(arguments: &BareArguments) -> Result<()> {
     ];
     drop(bundle);
     let shape = [1, i64::from(height), i64::from(width), 3];
-    let input: Vec<u8> = (0..width as usize * height as usize * 3)
-        .map(|i| (i * 31 % 251) as u8)
-        .collect();
+    // A part, as the line's camera sees it.
+    let part = Feed::new(1, 0.0).at(0).0;
+    let input = part.render(width, height).into_rgb();
     let mut step = || {
         let started = Instant::now();
         let names = ["structural", "logical"];

@@ -42,9 +42,9 @@ struct Receipt {
 }
 
 impl Scene {
-    /// Renders the pictures.
-    pub(super) fn make(arguments: &Arguments) -> Result<Self> {
-        let name = format!("inspectd-bench-{}", std::process::id());
+    /// Renders the pictures of a camera of that size.
+    pub(super) fn make(width: u32, height: u32) -> Result<Self> {
+        let name = format!("inspectd-bench-{}-{width}x{height}", std::process::id());
         let scene = Self {
             folder: std::env::temp_dir().join(name),
         };
@@ -52,7 +52,7 @@ impl Scene {
         fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
         for index in 0..PICTURES {
             let frame = Feed::new(1, 0.0).at(index).0;
-            let frame = frame.render(arguments.width, arguments.height);
+            let frame = frame.render(width, height);
             let (width, height) = (frame.width(), frame.height());
             let picture = image::RgbImage::from_raw(width, height, frame.into_rgb())
                 .context("a frame's bytes")?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use inspectd::bundle::Bundle;
 use inspectd::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +32,10 @@ pub struct Arguments {
     /// Threads of a run of the model; 0 for all cores
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Width of the camera's frames, pixels
+    /// Width of the frames of the latency's run, pixels
     #[arg(long, default_value_t = 1280, value_parser = clap::value_parser!(u32).range(32..=16_384))]
     width: u32,
-    /// Height of the camera's frames, pixels
+    /// Height of the frames of the latency's run, pixels
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(32..=16_384))]
     height: u32,
     /// One JSON object instead of a table
@@ -88,13 +89,21 @@ struct Report {
 /// # Errors
 /// When the bundle is not usable, or a process does not do as it is told.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let folder = line::Scene::make(arguments)?;
+    let bundle = Bundle::open(&arguments.bundle)?;
+    let input = [
+        bundle.manifest().input.width,
+        bundle.manifest().input.height,
+    ];
+    drop(bundle);
+    // The throughput's camera gives what the bare loop takes; the latency's is a usual one.
+    let small = line::Scene::make(input[0], input[1])?;
+    let usual = line::Scene::make(arguments.width, arguments.height)?;
     let (mut bare_sides, mut line_sides) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         eprintln!("bench: round {round} of {}: bare loop", arguments.rounds);
         bare_sides.push(bare::measure(arguments)?);
         eprintln!("bench: round {round} of {}: line", arguments.rounds);
-        line_sides.push(folder.throughput(arguments)?);
+        line_sides.push(small.throughput(arguments)?);
     }
     // Slower than the model by half: a frame never finds the engine busy with the one before.
     let inference_ms = median(line_sides.iter().map(|side| side.inference_ms));
@@ -103,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "bench: latency of {} frames at {fps:.2} frames/s",
         arguments.latency_frames
     );
-    let latency = folder.latency(arguments, fps)?;
+    let latency = usual.latency(arguments, fps)?;
     let rounds = bare_sides.iter().zip(&line_sides);
     let ratios = rounds
         .clone()
