@@ -1,7 +1,7 @@
 //! The thread that owns the model: it loads the first one, and then runs whichever is in force.
 //!
-//! Numbers too small for a float's full precision make the processor several times slower, and a
-//! network's first layers are full of them. ONNX Runtime rounds them to zero on the threads of its
+//! Numbers too small for a float's full precision make the processor many times slower, and some of a
+//! network's values are such. ONNX Runtime rounds them to zero on the threads of its
 //! pools, and on the thread that creates a process's first session: so that must be the thread that runs
 //! the sessions, which takes part in every run.
 
