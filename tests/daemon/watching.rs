@@ -144,10 +144,10 @@ async fn the_services_describe_themselves() {
     let daemon = site.start();
     let mut client = ServerReflectionClient::new(daemon.channel().await);
     let mut ask = async |request| {
-        let request = tokio_stream::once(ServerReflectionRequest {
+        let request = futures_util::stream::iter([ServerReflectionRequest {
             host: String::new(),
             message_request: Some(request),
-        });
+        }]);
         let answers = client.server_reflection_info(request).await;
         let answer = answers.expect("answers").into_inner().message().await;
         let answer = answer.expect("an answer").expect("one answer");
