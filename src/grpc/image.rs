@@ -11,7 +11,13 @@ use crate::frame::Frame;
 use crate::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 
 /// Decodes or unpacks. Takes as long as that takes: not for a thread that must not wait.
-pub(super) fn frame(image: Image) -> Result<Frame, Status> {
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with the field that is wrong, and what it may be.
+///
+/// # Panics
+/// Never: the bytes of a frame are counted first.
+pub fn frame(image: Image) -> Result<Frame, Status> {
     match image {
         Image::Encoded(bytes) => decode_bytes(Path::new("image"), &bytes)
             .map_err(|error| invalid("encoded", error.to_string())),

@@ -3,7 +3,7 @@
 
 mod convert;
 mod health;
-mod image;
+pub mod image;
 mod inspection;
 mod line_service;
 mod refusal;
