@@ -31,6 +31,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/fuzz/build}
 export RUST_BACKTRACE=0
 
 mkdir -p target/fuzz
+# The dependencies that are shipped are those that are fuzzed.
+cp Cargo.lock fuzz/Cargo.lock
 cargo +nightly fuzz build >target/fuzz/build.log 2>&1 || {
     tail -n 40 target/fuzz/build.log
     exit 1
