@@ -26,6 +26,8 @@ pub mod verdict;
 #[cfg(feature = "daemon")]
 pub mod evidence;
 #[cfg(feature = "daemon")]
+pub mod journal;
+#[cfg(feature = "daemon")]
 pub mod line;
 #[cfg(feature = "daemon")]
 pub mod metrics;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::camera::{CameraId, Moment};
 use crate::config::settings::{self, Crop, Overrides, Rotation};
 use crate::frame::Frame;
-use crate::line::record::Verdict;
+use crate::line::Active;
+use crate::line::claim::Claim;
+use crate::line::record::{Subject, Tag, Verdict};
 
 /// What of a camera's frames is inspected.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,11 +108,34 @@ pub struct Job {
     pub item: String,
     /// What is wrong with a rendered part.
     pub truth: String,
-    /// Who waits for the verdict.
-    pub reply: Option<Reply>,
+    /// The group whose part it shows.
+    pub group: Option<Arc<str>>,
+    /// The part, if it is known.
+    pub tag: Option<Arc<Tag>>,
+    /// What was in force when it was captured: it is judged by that.
+    pub active: Arc<Active>,
+    /// The right to its verdict.
+    pub claim: Claim,
 }
 
 impl Job {
+    /// What its verdict is about, before it is inspected.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            frame_id: self.frame_id,
+            group: self.group.clone(),
+            tag: self.tag.clone(),
+            simulated: self.simulated,
+            size: Some(
+                self.view
+                    .part_size([self.frame.width(), self.frame.height()]),
+            ),
+            item: self.item.clone(),
+            truth: self.truth.clone(),
+            ..Subject::new(self.camera.clone(), Arc::clone(&self.active.stamp))
+        }
+    }
+
     /// The thresholds in force for it.
     pub fn overrides(&self, settings: &settings::Settings) -> Overrides {
         self.thresholds_of

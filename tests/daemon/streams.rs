@@ -82,6 +82,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
         .filtered(StreamVerdictsRequest {
             camera_ids: vec!["belt".to_owned()],
             decisions: vec![Decision::Reject.into()],
+            start: None,
         })
         .await;
     assert!(matches!(rejects.event().await, Ok(Event::Heartbeat(_))));
@@ -92,6 +93,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
         .filtered(StreamVerdictsRequest {
             camera_ids: Vec::new(),
             decisions: vec![Decision::Fault.into()],
+            start: None,
         })
         .await;
     // None comes, so the stream shows that it is alive, and how far the line is.
@@ -118,6 +120,7 @@ async fn what_cannot_be_is_refused_with_the_field() {
         let request = StreamVerdictsRequest {
             camera_ids: vec![camera.to_owned()],
             decisions: vec![decision],
+            start: None,
         };
         client.stream_verdicts(request).await.expect_err("refused")
     };
