@@ -16,6 +16,7 @@ use crate::maps::combine;
 use crate::metrics;
 use crate::preprocess::{resize, rotate};
 use crate::regions::RegionRules;
+use crate::rules::Rules;
 use crate::verdict::{FrameMaps, judge};
 
 /// A frame at the model's size, and where it comes from.
@@ -171,11 +172,12 @@ fn judge_one(
         .job
         .overrides(settings)
         .resolve(settings.verdict.thresholds, model.threshold);
-    let rules = RegionRules {
+    let listing = RegionRules {
         min_area: settings.verdict.region_min_area,
         limit: settings.verdict.region_limit,
     };
-    let outcome = judge(maps, &model.calibration, thresholds, rules)
+    let rules = Rules::plain(thresholds, listing);
+    let outcome = judge(maps, &model.calibration, &rules)
         .map_err(|error| Fault::new(FaultReason::Engine, error.to_string()));
     let heat = outcome.is_ok().then(|| Heat {
         cells: combine(structural, logical, &model.calibration),
