@@ -28,6 +28,7 @@ pub mod score;
 pub mod verdict;
 
 #[cfg(feature = "daemon")]
+pub mod recipe;
 
 #[cfg(feature = "daemon")]
 pub mod evidence;
