@@ -1,3 +1,5 @@
+mod parts;
+
 use super::*;
 use crate::maps::{MapCalibration, Quantiles};
 use crate::regions::RegionRules;
