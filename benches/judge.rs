@@ -35,7 +35,11 @@ const THRESHOLDS: Thresholds = Thresholds {
 fn star(x: f64, y: f64, radius: f64) -> Polygon {
     let corner = |at: u32| {
         let (sin, cos) = (f64::from(at) * std::f64::consts::TAU / 24.0).sin_cos();
-        let radius = if at % 2 == 0 { radius } else { radius * 0.7 };
+        let radius = if at.is_multiple_of(2) {
+            radius
+        } else {
+            radius * 0.7
+        };
         [x + radius * cos, y + radius * sin]
     };
     Polygon::try_new((0..24).map(corner).collect()).expect("corners round a point")

@@ -87,14 +87,14 @@ impl Polygon {
     /// # Errors
     /// When they are fewer than 3 or more than 64, one is outside of the frame, two sides cross or
     /// touch, or the area is below [`LEAST_AREA`].
-    pub fn try_new(corners: Vec<[f64; 2]>) -> Result<Self, PolygonError> {
-        match fault(&corners) {
-            Some(fault) => Err(PolygonError(fault)),
-            // Zero has one sign, so that equal polygons are equal in writing.
-            None => Ok(Self(
-                corners.iter().map(|[x, y]| [x + 0.0, y + 0.0]).collect(),
-            )),
+    pub fn try_new(mut corners: Vec<[f64; 2]>) -> Result<Self, PolygonError> {
+        if let Some(fault) = fault(&corners) {
+            return Err(PolygonError(fault));
         }
+        for at in corners.iter_mut().flatten() {
+            *at += 0.0; // Zero has one sign, so that equal polygons are equal in writing.
+        }
+        Ok(Self(corners))
     }
 
     /// The corners.

@@ -178,13 +178,12 @@ fn cameras(reader: &mut Reader, section: Section<'_>) -> Option<BTreeSet<CameraI
     let mut ids = BTreeSet::new();
     for (index, value) in list.iter().enumerate() {
         let given = Given::new(value);
-        match given.text().and_then(|text| text.parse().ok()) {
-            Some(id) => drop(ids.insert(id)),
-            None => {
-                let path = format!("{}[{index}]", section.path("cameras"));
-                let allowed = "an id of 1 to 64 of a-z, 0-9, '-' and '_'";
-                reader.refuse(given.offset, path, given.found(), allowed);
-            }
+        if let Some(id) = given.text().and_then(|text| text.parse().ok()) {
+            ids.insert(id);
+        } else {
+            let path = format!("{}[{index}]", section.path("cameras"));
+            let allowed = "an id of 1 to 64 of a-z, 0-9, '-' and '_'";
+            reader.refuse(given.offset, path, given.found(), allowed);
         }
     }
     Some(ids)

@@ -184,9 +184,10 @@ minarea = 0
 
 #[test]
 fn faults_without_end_are_not_told() {
-    let keys: String = (0..MOST_FAULTS + 5)
-        .map(|key| format!("k{key} = 0\n"))
+    let keys: Vec<String> = (0..MOST_FAULTS + 5)
+        .map(|key| format!("k{key} = 0"))
         .collect();
+    let keys = keys.join("\n");
     let told = faults(&keys);
     assert_eq!(told.lines().count(), MOST_FAULTS + 1);
     assert_eq!(told.lines().last(), Some("and 5 more"));
