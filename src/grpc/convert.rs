@@ -1,5 +1,6 @@
 //! The domain's types in the words of `proto/inspectd/v1`. Nothing is decided here.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::proto;
@@ -13,7 +14,7 @@ use crate::line::publisher::Totals;
 use crate::line::record::{self, FaultReason, ModelId, Outcome, Timings, Verdict};
 use crate::line::{JournalFacts, Snapshot};
 use crate::metrics::Streams;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region};
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore};
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
@@ -79,6 +80,21 @@ fn region(region: &Region) -> proto::Region {
         area: region.area,
         peak: region.peak,
         kind: kind(region.kind).into(),
+        region: name(region.rule.as_ref()),
+    }
+}
+
+fn name(name: Option<&Arc<str>>) -> String {
+    name.map_or_else(String::new, |name| name.to_string())
+}
+
+fn region_score(part: &RegionScore) -> proto::RegionScore {
+    proto::RegionScore {
+        region: name(part.name.as_ref()),
+        value: part.score,
+        threshold: part.thresholds.reject_above,
+        review_from: part.thresholds.review_from,
+        decision: decision(part.decision).into(),
     }
 }
 
@@ -90,6 +106,9 @@ fn score(judgement: &Judgement) -> proto::Score {
         threshold: judgement.thresholds.reject_above,
         review_from: judgement.thresholds.review_from,
         dominant: kind(judgement.dominant).into(),
+        decided_by: name(judgement.decided_by.as_ref()),
+        highest: judgement.highest,
+        regions: judgement.rules.iter().map(region_score).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::line::record::{
     Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
 };
 use crate::maps::Score;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region, Thresholds};
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
 
 /// The columns, as [`insert`] fills them and [`verdict`] reads them.
 pub(super) const INSERT: &str = "
@@ -60,6 +60,12 @@ struct Details {
     timings: [Option<u64>; 5],
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     regions: Vec<StoredRegion>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<StoredRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_by: Option<String>,
+    #[serde(default)]
+    highest: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     views: Option<Vec<StoredView>>,
     /// Whether the fault is a REJECT.
@@ -76,6 +82,44 @@ struct StoredRegion {
     area: f32,
     peak: f32,
     logical: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredRule {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    score: Option<f32>,
+    threshold: f32,
+    review_from: Option<f32>,
+    decision: i64,
+}
+
+impl From<&RegionScore> for StoredRule {
+    fn from(rule: &RegionScore) -> Self {
+        Self {
+            name: rule.name.as_deref().map(str::to_owned),
+            score: rule.score,
+            threshold: rule.thresholds.reject_above,
+            review_from: rule.thresholds.review_from,
+            decision: number(rule.decision),
+        }
+    }
+}
+
+impl StoredRule {
+    fn rule(self) -> Option<RegionScore> {
+        Some(RegionScore {
+            name: self.name.map(Arc::from),
+            score: self.score,
+            thresholds: Thresholds {
+                reject_above: self.threshold,
+                review_from: self.review_from,
+            },
+            decision: decision(self.decision)?,
+        })
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +140,7 @@ impl From<&Region> for StoredRegion {
             area: region.area,
             peak: region.peak,
             logical: region.kind == AnomalyKind::Logical,
+            rule: region.rule.as_deref().map(str::to_owned),
         }
     }
 }
@@ -114,6 +159,7 @@ impl From<StoredRegion> for Region {
             } else {
                 AnomalyKind::Structural
             },
+            rule: stored.rule.map(Arc::from),
         }
     }
 }
@@ -122,7 +168,7 @@ impl Details {
     fn of(verdict: &Verdict) -> Self {
         let timings = &verdict.subject.timings;
         let whole = |duration: Duration| duration.as_nanos() as u64;
-        let regions = verdict.outcome.judgement();
+        let judgement = verdict.outcome.judgement();
         let view = |view: &View| StoredView {
             camera: view.camera.to_string(),
             sequence: view.sequence,
@@ -137,9 +183,16 @@ impl Details {
                 timings.judge.map(whole),
                 Some(whole(timings.total)),
             ],
-            regions: regions.map_or_else(Vec::new, |judgement| {
+            regions: judgement.map_or_else(Vec::new, |judgement| {
                 judgement.regions.iter().map(StoredRegion::from).collect()
             }),
+            rules: judgement.map_or_else(Vec::new, |judgement| {
+                judgement.rules.iter().map(StoredRule::from).collect()
+            }),
+            decided_by: judgement
+                .and_then(|judgement| judgement.decided_by.as_deref())
+                .map(str::to_owned),
+            highest: judgement.map_or(0.0, |judgement| judgement.highest),
             views: match &verdict.outcome {
                 Outcome::Part(fusion) => Some(fusion.views.iter().map(view).collect()),
                 Outcome::Judged(_) | Outcome::Fault(_) => None,
@@ -321,6 +374,13 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
                 .get::<_, Option<f64>>("review_from")?
                 .map(|value| value as f32),
         },
+        decided_by: details.decided_by.map(Arc::from),
+        highest: details.highest,
+        rules: details
+            .rules
+            .into_iter()
+            .map(|stored| stored.rule().ok_or_else(|| damaged("an unknown decision")))
+            .collect::<Result<_, _>>()?,
         dominant: AnomalyKind::of(structural, logical),
         regions: details.regions.into_iter().map(Region::from).collect(),
     }))

@@ -15,7 +15,7 @@ use crate::line::record::{
     View,
 };
 use crate::maps::Score;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region, Thresholds};
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
 
 const RUN: Uuid = Uuid::from_u128(7);
 
@@ -66,6 +66,9 @@ fn judged(name: &str, sequence: u64, decision: Decision) -> Verdict {
                 reject_above: 0.4,
                 review_from: None,
             },
+            decided_by: None,
+            highest: 0.5,
+            rules: Vec::new(),
             dominant: AnomalyKind::Structural,
             regions: Vec::new(),
         }),
@@ -102,10 +105,12 @@ prop_compose! {
     fn region()(
         values in prop::array::uniform6(-1e6f32..1e6),
         logical: bool,
+        rule in prop::option::of("[a-z]{1,8}"),
     ) -> Region {
+        let rule = rule.map(Arc::from);
         let [left, top, width, height, area, peak] = values;
         let kind = if logical { AnomalyKind::Logical } else { AnomalyKind::Structural };
-        Region { left, top, width, height, area, peak, kind }
+        Region { left, top, width, height, area, peak, kind, rule }
     }
 }
 
@@ -114,15 +119,38 @@ fn decision() -> impl Strategy<Value = Decision> {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
+    let thresholds = || {
+        (-1e30f32..1e30, prop::option::of(-1e30f32..1e30)).prop_map(
+            |(reject_above, review_from)| Thresholds {
+                reject_above,
+                review_from,
+            },
+        )
+    };
+    let name = || prop::option::of("[a-z]{1,8}").prop_map(|name| name.map(Arc::from));
+    let rule = (
+        name(),
+        prop::option::of(-1e30f32..1e30),
+        thresholds(),
+        decision(),
+    )
+        .prop_map(|(name, score, thresholds, decision)| RegionScore {
+            name,
+            score,
+            thresholds,
+            decision,
+        });
     let judgement = (
         prop::sample::select(vec![Decision::Pass, Decision::Reject, Decision::Review]),
-        any::<[f32; 3]>().prop_filter("scores are finite", |all| all.iter().all(|v| v.is_finite())),
-        -1e30f32..1e30,
-        prop::option::of(-1e30f32..1e30),
+        any::<[f32; 4]>().prop_filter("scores are finite", |all| all.iter().all(|v| v.is_finite())),
+        thresholds(),
+        name(),
+        prop::collection::vec(rule, 0..4),
         prop::collection::vec(region(), 0..4),
     );
     let judged = judgement.prop_map(
-        |(decision, [score, structural, logical], above, from, regions)| {
+        |(decision, scores, thresholds, decided_by, rules, regions)| {
+            let [score, structural, logical, highest] = scores;
             Outcome::Judged(Judgement {
                 decision,
                 score: Score {
@@ -130,10 +158,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                     structural,
                     logical,
                 },
-                thresholds: Thresholds {
-                    reject_above: above,
-                    review_from: from,
-                },
+                thresholds,
+                decided_by,
+                highest,
+                rules,
                 dominant: AnomalyKind::of(structural, logical),
                 regions,
             })

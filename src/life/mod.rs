@@ -85,7 +85,7 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
-    let active = Active::new(loaded.settings, loaded.hash, 1, model);
+    let active = Active::new(loaded.settings, loaded.hash, 1, model, None);
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let failed = move || tell.notify_one();
@@ -268,10 +268,9 @@ impl Daemon {
 
     /// One look at everything.
     async fn round(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
-        if self.stage.phase() == Phase::Starting && snapshot.all_attempted() {
+        let ready = self.stage.phase() == Phase::Starting && snapshot.all_attempted();
+        if ready {
             self.stage.enter(Phase::Running);
-            notify(&[NotifyState::Ready]);
-            info!("ready");
         }
         let busy = self.line.busy_for().unwrap_or_default();
         let moves = busy < self.settings.engine.hang_timeout;
@@ -281,6 +280,11 @@ impl Daemon {
         self.health
             .report(self.stage.phase(), snapshot, moves)
             .await;
+        // Who hears of it finds health to say the same.
+        if ready {
+            notify(&[NotifyState::Ready]);
+            info!("ready");
+        }
         self.recorder.run_upkeep();
         watchdog.round(moves, snapshot);
     }

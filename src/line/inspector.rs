@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::maps::combine;
 use crate::metrics;
 use crate::preprocess::{resize, rotate};
-use crate::regions::RegionRules;
+use crate::rules::Shape;
 use crate::verdict::{FrameMaps, judge};
 
 /// A frame at the model's size, and where it comes from.
@@ -173,7 +173,6 @@ fn judge_one(
 ) {
     let started = Instant::now();
     let model = &active.model;
-    let settings = &active.settings;
     let [width, height] = inspected_size(&frame.picture);
     let maps = FrameMaps {
         structural,
@@ -182,15 +181,13 @@ fn judge_one(
         width,
         height,
     };
-    let thresholds = frame
-        .job
-        .overrides(settings)
-        .resolve(settings.verdict.thresholds, model.threshold);
-    let rules = RegionRules {
-        min_area: settings.verdict.region_min_area,
-        limit: settings.verdict.region_limit,
+    let shape = Shape {
+        side: model.map_side,
+        width,
+        height,
     };
-    let judged = judge(maps, &model.calibration, thresholds, rules);
+    let rules = active.rules(frame.job.thresholds_of.as_ref(), shape);
+    let judged = judge(maps, &model.calibration, &rules);
     let heat = judged.is_ok().then(|| Heat {
         cells: combine(structural, logical, &model.calibration),
         side: model.map_side,

@@ -1,5 +1,6 @@
 //! The line: takes captures in, has them judged, publishes what came of them, and knows how it is.
 
+mod active;
 pub mod beat;
 pub mod board;
 mod claim;
@@ -31,16 +32,16 @@ use beat::Beat;
 use board::{Board, Facts};
 use claim::Claim;
 use intake::{Intake, Policy, Pushed};
-use job::{Job, View};
-use model::Model;
+use job::Job;
 use parts::Parts;
 use publisher::{Journal, Publisher, Totals};
-use record::{Fault, FaultReason, Stamp, Verdict};
+use record::{Fault, FaultReason, Verdict};
 use requests::{Book, Waiting};
 use shared::{Lane, Shared, counter_name};
 use timekeeper::{Notice, keep_time};
 use worker::Worker;
 
+pub use active::Active;
 pub use requests::{
     Accepted, Awaited, CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger, TriggerError,
 };
@@ -53,51 +54,6 @@ use crate::metrics;
 
 /// How many images of clients may wait; the next is refused.
 pub const ON_DEMAND_QUEUE: usize = 8;
-
-/// What is in force: read once a run of the model, replaced as a whole.
-#[derive(Debug)]
-pub struct Active {
-    /// The settings.
-    pub settings: Settings,
-    /// 1 at the start, one more with each change.
-    pub generation: u64,
-    /// When they came into force.
-    pub since: SystemTime,
-    /// The model.
-    pub model: Arc<Model>,
-    /// What of each camera's frames is inspected.
-    pub views: BTreeMap<CameraId, Arc<View>>,
-    /// What verdicts say of all this.
-    pub stamp: Arc<Stamp>,
-}
-
-impl Active {
-    /// Settings and a model, in force from now on.
-    pub fn new(settings: Settings, hash: String, generation: u64, model: Arc<Model>) -> Self {
-        let stamp = Arc::new(Stamp {
-            model: model.id.clone(),
-            config_hash: hash,
-            provider: model.provider.to_owned(),
-            recipe: None,
-        });
-        let view = |(id, camera): (&CameraId, &Camera)| (id.clone(), Arc::new(View::of(camera)));
-        Self {
-            views: settings.cameras.iter().map(view).collect(),
-            settings,
-            generation,
-            since: SystemTime::now(),
-            model,
-            stamp,
-        }
-    }
-}
-
-impl Active {
-    /// What of a camera's frames is inspected.
-    pub(crate) fn view(&self, camera: &CameraId) -> Arc<View> {
-        self.views.get(camera).cloned().unwrap_or_default()
-    }
-}
 
 /// What the line looks like at one moment.
 #[derive(Debug)]
