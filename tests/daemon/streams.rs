@@ -29,7 +29,7 @@ async fn a_verdict_says_all_that_it_promises() {
     assert_eq!((reject.width, reject.height), (64, 64));
     assert_eq!((reject.simulated, reject.batch_size), (false, 1));
     assert_eq!(reject.provider, "cpu");
-    let score = reject.score.expect("a score");
+    let score = reject.score.as_ref().expect("a score");
     assert!((0.8..1.0).contains(&score.value), "{score:?}");
     assert!((score.value - score.structural - score.logical).abs() < 1e-5);
     assert!((score.threshold - 0.6).abs() < 1e-6);
