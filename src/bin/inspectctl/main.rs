@@ -1,5 +1,6 @@
 //! `inspectctl`, the operator's client of `inspectd`: parse, call, print.
 
+mod audit;
 mod cameras;
 mod connect;
 mod evidence;
@@ -68,6 +69,8 @@ enum Command {
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
+    /// Verify or list the audit log, from its file.
+    Audit(audit::Arguments),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -105,6 +108,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Evidence(arguments) => evidence::run(&daemon, &arguments).await?,
         Command::Reload => reload::run(&daemon).await?,
         Command::Cameras(arguments) => cameras::run(&daemon, &arguments).await?,
+        Command::Audit(arguments) => audit::run(&arguments)?,
         Command::Completions { shell } => completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)
