@@ -16,15 +16,24 @@ pub mod preprocess;
 pub mod bundle;
 pub mod manifest;
 
+mod area;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod maps;
+mod opening;
+pub mod polygon;
 pub mod regions;
+pub mod rules;
 pub mod score;
 pub mod verdict;
 
 #[cfg(feature = "daemon")]
+pub mod recipe;
+
+#[cfg(feature = "daemon")]
 pub mod evidence;
+#[cfg(feature = "daemon")]
+pub mod journal;
 #[cfg(feature = "daemon")]
 pub mod line;
 #[cfg(feature = "daemon")]

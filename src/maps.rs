@@ -1,7 +1,12 @@
 //! The arithmetic between the network's two maps and a score: quantile normalisation, sum,
 //! upsampling, maximum. Evaluation and the line call these same functions.
 
+mod resize;
+
 use thiserror::Error;
+
+pub use resize::upsample;
+pub(crate) use resize::{Grid, Peak, Place, Span};
 
 /// What a map's normalisation takes the value `b` to. From `EfficientAD` (Batzner et al., 2024),
 /// section 3.3; any other positive value would only rescale all scores.
@@ -66,7 +71,8 @@ pub struct MapCalibration {
 }
 
 impl MapCalibration {
-    fn structural_part(&self, m: f32) -> f32 {
+    /// What the structural map's value `m` adds to the combined one.
+    pub(crate) fn structural_part(&self, m: f32) -> f32 {
         self.weights[0] * self.structural.normalise(m)
     }
 
@@ -78,7 +84,8 @@ impl MapCalibration {
             .collect()
     }
 
-    fn logical_part(&self, m: f32) -> f32 {
+    /// What the logical map's value `m` adds to the combined one.
+    pub(crate) fn logical_part(&self, m: f32) -> f32 {
         self.weights[1] * self.logical.normalise(m)
     }
 }
@@ -107,68 +114,6 @@ pub fn combine(structural: &[f32], logical: &[f32], calibration: &MapCalibration
         .collect()
 }
 
-/// Where one output row or column reads its input: `low (1 - weight) + high weight`.
-#[derive(Clone, Copy)]
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
-}
-
-impl Tap {
-    fn blend(self, low: f32, high: f32) -> f32 {
-        // Not `low * (1 - weight) + high * weight`: this form keeps a constant exactly.
-        low + (high - low) * self.weight
-    }
-
-    fn of(self, line: &[f32]) -> f32 {
-        self.blend(line[self.low], line[self.high])
-    }
-}
-
-/// Pixel centres at `i + 0.5`, clamped at the edges: `align_corners=False`.
-fn taps(from: usize, to: u32) -> Vec<Tap> {
-    let scale = from as f64 / f64::from(to);
-    (0..to)
-        .map(|i| {
-            let at = ((f64::from(i) + 0.5) * scale - 0.5).clamp(0.0, (from - 1) as f64);
-            let low = at as usize;
-            Tap {
-                low,
-                high: (low + 1).min(from - 1),
-                weight: (at - low as f64) as f32,
-            }
-        })
-        .collect()
-}
-
-/// One row of the resized map before it is stretched to the full width. `line` is overwritten.
-fn blend_rows(map: &[f32], width: usize, tap: Tap, line: &mut [f32]) {
-    let low = &map[tap.low * width..][..width];
-    let high = &map[tap.high * width..][..width];
-    for ((out, &l), &h) in line.iter_mut().zip(low).zip(high) {
-        *out = tap.blend(l, h);
-    }
-}
-
-/// Resizes a map of `side_w` x `side_h` values to `width` x `height` as `PyTorch`'s
-/// `interpolate(mode="bilinear", align_corners=False)` does.
-///
-/// # Panics
-/// When the map has no area or not `side_w * side_h` values.
-pub fn upsample(map: &[f32], side_w: usize, side_h: usize, width: u32, height: u32) -> Vec<f32> {
-    assert!(side_w > 0 && side_h > 0, "a map with an area");
-    assert_eq!(map.len(), side_w * side_h, "a map of {side_w}x{side_h}");
-    let columns = taps(side_w, width);
-    let mut line = vec![0.0; side_w];
-    let mut resized = Vec::with_capacity(width as usize * height as usize);
-    for row in taps(side_h, height) {
-        blend_rows(map, side_w, row, &mut line);
-        resized.extend(columns.iter().map(|column| column.of(&line)));
-    }
-    resized
-}
-
 /// The score of an image of `width` x `height` pixels from its two raw maps of `map_side` x
 /// `map_side` values: the maximum of the combined map resized to the image's own size.
 ///
@@ -193,45 +138,29 @@ pub fn image_score(
     );
     assert_eq!(structural.len(), map_side * map_side, "a square map");
     let combined = combine(structural, logical, calibration);
-    if combined.iter().any(|value| !value.is_finite()) {
-        return Score {
+    let grid = Grid::new(map_side, width, height);
+    let peak = if finite(&combined) {
+        grid.maximum(&combined, grid.all())
+    } else {
+        None
+    };
+    match peak {
+        None => Score {
             score: f32::NAN,
             structural: f32::NAN,
             logical: f32::NAN,
-        };
-    }
-    let (column, row, score) = maximum(&combined, map_side, width, height);
-    let at = |map: &[f32]| {
-        let line = |y: usize| column.of(&map[y * map_side..][..map_side]);
-        row.blend(line(row.low), line(row.high))
-    };
-    Score {
-        score,
-        structural: calibration.structural_part(at(structural)),
-        logical: calibration.logical_part(at(logical)),
+        },
+        Some(Peak { place, value }) => Score {
+            score: value,
+            structural: calibration.structural_part(place.of(structural, map_side)),
+            logical: calibration.logical_part(place.of(logical, map_side)),
+        },
     }
 }
 
-/// The largest value of the resized map and where it lies, without keeping the resized map.
-fn maximum(map: &[f32], side: usize, width: u32, height: u32) -> (Tap, Tap, f32) {
-    let columns = taps(side, width);
-    let rows = taps(side, height);
-    let mut line = vec![0.0; side];
-    let mut best = (columns[0], rows[0], f32::NEG_INFINITY);
-    for row in rows {
-        blend_rows(map, side, row, &mut line);
-        // No blend exceeds what it blends, so most rows of a large image need no stretching.
-        if line.iter().all(|&value| value <= best.2) {
-            continue;
-        }
-        for &column in &columns {
-            let value = column.of(&line);
-            if value > best.2 {
-                best = (column, row, value);
-            }
-        }
-    }
-    best
+/// Whether every value is a number.
+pub(crate) fn finite(map: &[f32]) -> bool {
+    map.iter().all(|value| value.is_finite())
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::camera::State;
-use crate::line::record::{Timings, Verdict};
-use crate::line::{Active, Snapshot};
+use crate::line::publisher::Totals;
+use crate::line::record::{Outcome, Timings, Verdict};
+use crate::line::{Active, JournalFacts, Snapshot};
 use crate::verdict::Decision;
 
 /// Bounds of the latency histograms, seconds.
@@ -45,7 +46,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 }
 
 /// Every metric with what it counts, in the order of the page.
-pub const METRICS: [(&str, &str, &str); 20] = [
+pub const METRICS: [(&str, &str, &str); 29] = [
     (
         "counter",
         "inspectd_frames_captured_total",
@@ -138,6 +139,51 @@ pub const METRICS: [(&str, &str, &str); 20] = [
         "inspectd_missed_by_slow_clients_total",
         "Verdicts that slow clients missed",
     ),
+    (
+        "counter",
+        "inspectd_frames_late_total",
+        "Judgements that came after their deadline (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_late_views_total",
+        "Views that came after their part was decided",
+    ),
+    (
+        "gauge",
+        "inspectd_journal_failing",
+        "1 while verdicts cannot be journalled",
+    ),
+    (
+        "counter",
+        "inspectd_unjournalled_total",
+        "Verdicts that could not be journalled",
+    ),
+    (
+        "gauge",
+        "inspectd_journal_verdicts",
+        "Sequences from the oldest verdict that is kept to the newest",
+    ),
+    (
+        "gauge",
+        "inspectd_consumer_pending",
+        "Sequences that a consumer has not acknowledged (consumer)",
+    ),
+    (
+        "gauge",
+        "inspectd_evidence_kept",
+        "Verdicts with evidence files",
+    ),
+    (
+        "gauge",
+        "inspectd_evidence_bytes",
+        "Disk space of evidence files",
+    ),
+    (
+        "counter",
+        "inspectd_evidence_missed_total",
+        "Verdicts whose evidence should have been kept, and could not be",
+    ),
 ];
 
 fn describe() {
@@ -153,23 +199,26 @@ fn describe() {
 /// A verdict came into being.
 pub fn verdict(verdict: &Verdict) {
     let camera = camera_label(verdict);
-    let seconds = verdict.draft.timings.total.as_secs_f64();
+    let timings = &verdict.subject.timings;
+    let seconds = timings.total.as_secs_f64();
     histogram!("inspectd_verdict_seconds", "camera" => camera.clone()).record(seconds);
     counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => verdict.decision().name())
         .increment(1);
     match &verdict.outcome {
-        Ok(judgement) => {
+        Outcome::Judged(judgement) => {
             histogram!("inspectd_score", "camera" => camera)
                 .record(f64::from(judgement.score.score));
         }
-        Err(fault) => {
-            counter!("inspectd_faults_total", "camera" => camera, "reason" => fault.reason.name())
-                .increment(1);
+        Outcome::Fault(_) | Outcome::Part(_) => {
+            if let Some(fault) = verdict.outcome.fault() {
+                counter!("inspectd_faults_total", "camera" => camera, "reason" => fault.reason.name())
+                    .increment(1);
+            }
         }
     }
-    stage("queue", verdict.draft.timings.queue);
-    stage("preprocess", verdict.draft.timings.preprocess);
-    stage("judge", verdict.draft.timings.judge);
+    stage("queue", timings.queue);
+    stage("preprocess", timings.preprocess);
+    stage("judge", timings.judge);
 }
 
 /// A run of the model came to its end.
@@ -184,10 +233,13 @@ fn stage(name: &'static str, time: Option<Duration>) {
     }
 }
 
-/// A client's image has no camera; its label says so.
+/// A client's image has no camera, and a part several; the label says so.
 fn camera_label(verdict: &Verdict) -> String {
-    let camera = verdict.draft.camera.as_ref();
-    camera.map_or_else(|| "(client)".to_owned(), ToString::to_string)
+    match (&verdict.subject.camera, &verdict.subject.group) {
+        (Some(camera), _) => camera.to_string(),
+        (None, Some(group)) => format!("(part {group})"),
+        (None, None) => "(client)".to_owned(),
+    }
 }
 
 /// Streams and what they missed.
@@ -210,6 +262,7 @@ pub fn sample(snapshot: &Snapshot, streams: Streams) {
         count("inspectd_frames_judged_total", facts.frames.judged);
         count("inspectd_frames_skipped_total", facts.frames.skipped);
         count("inspectd_frames_faulted_total", facts.frames.faulted);
+        count("inspectd_frames_late_total", facts.frames.late);
         count("inspectd_camera_opened_total", facts.opened);
         // Present from the start: a series that appears with its first reject has no rate then.
         for decision in Decision::ALL {
@@ -228,6 +281,26 @@ pub fn sample(snapshot: &Snapshot, streams: Streams) {
     in_force(&snapshot.active, 1.0);
     gauge!("inspectd_streams").set(streams.open as f64);
     counter!("inspectd_missed_by_slow_clients_total").absolute(streams.missed);
+    counter!("inspectd_late_views_total").absolute(snapshot.late_views);
+    counter!("inspectd_unjournalled_total").absolute(snapshot.unjournalled());
+    if let Some(journal) = &snapshot.journal {
+        sample_journal(journal, snapshot.totals);
+    }
+}
+
+fn sample_journal(journal: &JournalFacts, totals: Totals) {
+    let failing = u8::from(journal.trouble.is_some());
+    gauge!("inspectd_journal_failing").set(f64::from(failing));
+    gauge!("inspectd_journal_verdicts").set(totals.kept() as f64);
+    for (name, consumer) in &journal.consumers {
+        let pending = totals.sequence.saturating_sub(consumer.acknowledged);
+        gauge!("inspectd_consumer_pending", "consumer" => name.clone()).set(pending as f64);
+    }
+    if let Some((kept, bytes, missed)) = journal.evidence {
+        gauge!("inspectd_evidence_kept").set(kept as f64);
+        gauge!("inspectd_evidence_bytes").set(bytes as f64);
+        counter!("inspectd_evidence_missed_total").absolute(missed);
+    }
 }
 
 /// The series that name what is in force: 1 from when it comes into force, 0 from when it has gone.

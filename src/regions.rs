@@ -1,16 +1,37 @@
 //! Where in a frame the defects are: the connected parts of the combined map above a level. Pure.
 
+use crate::area::SAMPLES;
 use crate::verdict::{AnomalyKind, Region};
 
-/// A map's cells, row-major, `width` of them a row.
+/// A map's cells, row-major, `width` of them a row. Cells that do not belong to the part of the frame
+/// that is looked at are minus infinity.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
     /// The combined map.
     pub combined: &'a [f32],
     /// The structural map's share of it.
     pub structural: &'a [f32],
+    /// How much of each cell belongs to the part of the frame that is looked at, in 256ths; nothing if
+    /// that is the whole frame.
+    pub samples: Option<&'a [u16]>,
     /// Cells a row.
     pub width: usize,
+}
+
+impl Cells<'_> {
+    /// The area of `members`, as a fraction of the frame.
+    fn area(&self, members: &[usize]) -> f32 {
+        let samples =
+            |samples: &[u16]| members.iter().map(|&cell| usize::from(samples[cell])).sum();
+        let whole = usize::from(SAMPLES);
+        let area: usize = self.samples.map_or(members.len() * whole, samples);
+        fraction(area, self.combined.len())
+    }
+}
+
+/// Samples as a fraction of a frame of so many cells.
+pub(crate) fn fraction(samples: usize, cells: usize) -> f32 {
+    samples as f32 / (cells * usize::from(SAMPLES)) as f32
 }
 
 /// Which regions are worth a mention.
@@ -93,9 +114,10 @@ fn region(cells: Cells<'_>, members: &[usize]) -> Region {
         top,
         width: box_width,
         height: box_height,
-        area: members.len() as f32 / cells.combined.len() as f32,
+        area: cells.area(members),
         peak,
         kind: AnomalyKind::of(structural, peak - structural),
+        rule: None,
     }
 }
 
@@ -113,6 +135,7 @@ mod tests {
         let cells = Cells {
             combined,
             structural: &structural,
+            samples: None,
             width,
         };
         regions(cells, 1.0, rules)
@@ -141,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_cell_counts_with_the_share_that_belongs() {
+        let cells = Cells {
+            combined: &[2.0, 2.0, f32::NEG_INFINITY, f32::NEG_INFINITY],
+            structural: &[0.0; 4],
+            samples: Some(&[256, 64, 0, 0]),
+            width: 2,
+        };
+        let area = regions(cells, 1.0, ALL)[0].area;
+        assert_eq!(area.to_bits(), 0.3125_f32.to_bits());
+    }
+
+    #[test]
     fn small_and_surplus_regions_are_left_out() {
         let two_cells = RegionRules {
             min_area: 2.0 / 12.0,
@@ -162,6 +197,7 @@ mod tests {
         let cells = Cells {
             combined: &[2.0, 3.0],
             structural: &[1.9, 1.0],
+            samples: None,
             width: 2,
         };
         assert_eq!(regions(cells, 1.0, ALL)[0].kind, AnomalyKind::Logical);

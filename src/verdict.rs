@@ -1,10 +1,15 @@
-//! Maps and thresholds to a decision. Pure.
+//! Maps and rules to a decision. Pure.
+
+mod judge;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::maps::{MapCalibration, Score, combine, image_score};
-use crate::regions::{Cells, RegionRules, regions};
+use crate::maps::Score;
+
+pub use judge::{FrameMaps, judge, rejudge};
 
 /// What is decided about a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +60,7 @@ impl AnomalyKind {
 }
 
 /// A connected part of the frame whose map is above the threshold; lengths are fractions of the frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     /// First column.
     pub left: f32,
@@ -71,6 +76,9 @@ pub struct Region {
     pub peak: f32,
     /// The branch that the peak comes from.
     pub kind: AnomalyKind,
+    /// The name of the recipe's region that it lies in; unset if in none. A defect that crosses a
+    /// border is listed on either side of it, as far as each side's rule finds one.
+    pub rule: Option<Arc<str>>,
 }
 
 /// What a score is held against.
@@ -94,6 +102,11 @@ impl Thresholds {
         }
     }
 
+    /// By how much a score is above the threshold; below 0 if it is not.
+    pub fn margin(self, score: f32) -> f32 {
+        score - self.reject_above
+    }
+
     /// What a region is above: the lowest score that is not PASS.
     fn level(self) -> f32 {
         self.review_from
@@ -101,19 +114,50 @@ impl Thresholds {
     }
 }
 
+/// What one part of the frame was found to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionScore {
+    /// The name of the recipe's region; unset for what is in none.
+    pub name: Option<Arc<str>>,
+    /// The largest value in it, or the highest level that a defect of the least area reaches. Unset if
+    /// nothing in it counts: masks and other regions cover all of it, or it is smaller than the least
+    /// area.
+    pub score: Option<f32>,
+    /// What the score was held against.
+    pub thresholds: Thresholds,
+    /// What it alone would make of the frame.
+    pub decision: Decision,
+}
+
 /// A frame that was judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// PASS, REJECT or REVIEW.
     pub decision: Decision,
-    /// The score and its parts.
+    /// The score that decided, and its parts: of all parts of the frame the one that is furthest above
+    /// its threshold or least below it, among those that made the decision. All 0 if nothing in the
+    /// frame counts.
     pub score: Score,
-    /// What it was held against.
+    /// What that score was held against: it is above the threshold exactly if the decision is REJECT.
     pub thresholds: Thresholds,
+    /// The name of the recipe's region that decided; unset if it was the rest of the frame.
+    pub decided_by: Option<Arc<str>>,
+    /// The largest score of all parts of the frame, whatever they were held against: to compare frames
+    /// with each other rather than with a threshold. 0 if nothing in the frame counts.
+    pub highest: f32,
+    /// What each part of the frame was found to be: the recipe's regions in their order, then the rest.
+    pub rules: Vec<RegionScore>,
     /// The branch with the larger share of the score.
     pub dominant: AnomalyKind,
     /// The defects, largest peak first; none for PASS.
     pub regions: Vec<Region>,
+}
+
+impl Judgement {
+    /// By how much the score is above the threshold; below 0 if it is not.
+    pub fn margin(&self) -> f32 {
+        self.thresholds.margin(self.score.score)
+    }
 }
 
 /// The maps hold a value that is no number: there is nothing to judge by.
@@ -121,159 +165,5 @@ pub struct Judgement {
 #[error("the model's maps have a value that is no number")]
 pub struct NotFinite;
 
-/// One frame's maps, square and of one size, and the frame's own size in pixels.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameMaps<'a> {
-    /// `A_s`, row-major.
-    pub structural: &'a [f32],
-    /// `A_g`, row-major.
-    pub logical: &'a [f32],
-    /// Cells a side.
-    pub side: usize,
-    /// The inspected frame's width, pixels.
-    pub width: u32,
-    /// The inspected frame's height, pixels.
-    pub height: u32,
-}
-
-/// Judges a frame by its maps.
-///
-/// # Errors
-/// When a value is no number: a FAULT, never a PASS.
-///
-/// # Panics
-/// When a map is not square or a size is zero.
-pub fn judge(
-    maps: FrameMaps<'_>,
-    calibration: &MapCalibration,
-    thresholds: Thresholds,
-    rules: RegionRules,
-) -> Result<Judgement, NotFinite> {
-    let FrameMaps {
-        structural,
-        logical,
-        side,
-        width,
-        height,
-    } = maps;
-    let score = image_score(structural, logical, side, calibration, width, height);
-    if !score.score.is_finite() {
-        return Err(NotFinite);
-    }
-    let decision = thresholds.decide(score.score);
-    let regions = match decision {
-        Decision::Pass => Vec::new(),
-        _ => regions(
-            Cells {
-                combined: &combine(structural, logical, calibration),
-                structural: &calibration.structural_share(structural),
-                width: side,
-            },
-            thresholds.level(),
-            rules,
-        ),
-    };
-    Ok(Judgement {
-        decision,
-        score,
-        thresholds,
-        dominant: AnomalyKind::of(score.structural, score.logical),
-        regions,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::maps::Quantiles;
-
-    const RULES: RegionRules = RegionRules {
-        min_area: 0.0,
-        limit: 8,
-    };
-
-    fn calibration() -> MapCalibration {
-        let unit = Quantiles::try_new(0.0, 0.1).expect("ordered");
-        MapCalibration {
-            structural: unit,
-            logical: unit,
-            weights: [1.0, 1.0],
-        }
-    }
-
-    fn judged(structural: [f32; 4], thresholds: Thresholds) -> Result<Judgement, NotFinite> {
-        let maps = FrameMaps {
-            structural: &structural,
-            logical: &[0.1; 4],
-            side: 2,
-            width: 2,
-            height: 2,
-        };
-        judge(maps, &calibration(), thresholds, RULES)
-    }
-
-    #[test]
-    fn the_bands_meet_where_they_say() {
-        let check = |score: f32, review_from: Option<f32>, expected| {
-            let thresholds = Thresholds {
-                reject_above: 0.5,
-                review_from,
-            };
-            assert_eq!(
-                thresholds.decide(score),
-                expected,
-                "{score} {review_from:?}"
-            );
-        };
-        check(0.5, None, Decision::Pass);
-        check(0.500_001, None, Decision::Reject);
-        check(0.5, Some(0.4), Decision::Review);
-        check(0.4, Some(0.4), Decision::Review);
-        check(0.399, Some(0.4), Decision::Pass);
-        check(0.6, Some(0.4), Decision::Reject);
-        // A band that begins above the threshold is empty.
-        check(0.55, Some(0.6), Decision::Reject);
-        check(0.45, Some(0.6), Decision::Pass);
-    }
-
-    #[test]
-    fn a_reject_names_its_region_and_its_branch() {
-        let thresholds = Thresholds {
-            reject_above: 0.5,
-            review_from: None,
-        };
-        let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("numbers");
-        assert_eq!(judgement.decision, Decision::Reject);
-        assert!((judgement.score.score - 0.9).abs() < 1e-6);
-        assert_eq!(judgement.dominant, AnomalyKind::Structural);
-        let [region] = judgement.regions[..] else {
-            panic!("one region: {judgement:?}")
-        };
-        assert_eq!((region.left, region.top), (0.5, 0.5));
-        assert_eq!(region.kind, AnomalyKind::Structural);
-    }
-
-    #[test]
-    fn a_review_names_the_region_that_made_it_one() {
-        let thresholds = Thresholds {
-            reject_above: 2.0,
-            review_from: Some(0.5),
-        };
-        let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("numbers");
-        assert_eq!(judgement.decision, Decision::Review);
-        assert_eq!(judgement.regions.len(), 1);
-    }
-
-    #[test]
-    fn a_pass_has_no_region_and_no_number_has_no_judgement() {
-        let thresholds = Thresholds {
-            reject_above: 0.5,
-            review_from: None,
-        };
-        let pass = judged([0.0; 4], thresholds).expect("numbers");
-        assert_eq!((pass.decision, pass.regions.len()), (Decision::Pass, 0));
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(judged([0.0, value, 0.0, 0.0], thresholds), Err(NotFinite));
-        }
-    }
-}
+mod tests;

@@ -36,6 +36,11 @@ fn manifests() {
 }
 
 #[test]
+fn recipes() {
+    check("recipe", inputs::recipe);
+}
+
+#[test]
 fn images() {
     check("image", inputs::image);
 }

@@ -13,6 +13,7 @@ use inspectd::grpc::proto::RawImage;
 use inspectd::grpc::proto::inspect_image_request::Image;
 use inspectd::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd::manifest::Manifest;
+use inspectd::recipe;
 
 /// A file's text, then a byte 0, then variables, `NAME=VALUE` a line, whose prefix is left out. Faults are
 /// told, at least one; settings have the same hash each time.
@@ -42,6 +43,22 @@ pub fn manifest(bytes: &[u8]) {
     match Manifest::parse(file, text) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(manifest) => assert_eq!(Manifest::parse(file, &manifest.to_toml()), Ok(manifest)),
+    }
+}
+
+/// As [`configuration`], of a recipe's text.
+pub fn recipe(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let id = "plate".parse().expect("an id");
+    let parse = || recipe::parse(&id, Path::new("/recipes/plate.toml"), text);
+    match parse() {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(recipe) => assert_eq!(
+            Ok(recipe.hash),
+            parse().map(|recipe| recipe.hash).map_err(drop)
+        ),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Life, Log, LogFormat, Mode, Model, Overrides, Pace,
-    Precision, ProviderChoice, Rotation, Server, Settings, Source, Verdict,
+    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView, Mode,
+    Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice, Rotation,
+    Server, Settings, Shed, Source, Verdict,
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
@@ -34,6 +35,31 @@ pub(super) const FORMATS: [(&str, LogFormat); 4] = [
     ("journald", LogFormat::Journald),
 ];
 
+/// The words of `shed`.
+pub(super) const SHEDS: [(&str, Shed); 2] = [("newest", Shed::Newest), ("oldest", Shed::Oldest)];
+
+/// The words of `on_deadline`.
+pub(super) const NO_JUDGEMENTS: [(&str, NoJudgement); 2] = [
+    ("fault", NoJudgement::Fault),
+    ("reject", NoJudgement::Reject),
+];
+
+/// The words of `missing_view`.
+pub(super) const MISSING_VIEWS: [(&str, MissingView); 3] = [
+    ("fault", MissingView::Fault),
+    ("reject", MissingView::Reject),
+    ("ignore", MissingView::Ignore),
+];
+
+/// The words of `on_journal_failure`.
+pub(super) const ON_FAILURES: [(&str, OnFailure); 2] = [
+    ("fault", OnFailure::Fault),
+    ("continue", OnFailure::Continue),
+];
+
+/// Seconds of a day.
+pub(super) const DAY: f64 = 86_400.0;
+
 /// The degrees of `rotate`.
 pub(super) const ROTATIONS: [(u64, Rotation); 4] = [
     (0, Rotation::R0),
@@ -60,9 +86,9 @@ pub(super) fn settings(values: &Values) -> Settings {
             .iter()
             .map(|id| (id.clone(), camera(id)))
             .collect(),
-        evidence: Evidence {
-            memory_limit: bytes(values.part("evidence").must("memory_mib")),
-        },
+        parts: parts(&values.part("parts")),
+        journal: journal(&values.part("journal")),
+        evidence: evidence(&values.part("evidence")),
         life: life(&values.part("life")),
         log: log(&values.part("log")),
     }
@@ -91,7 +117,7 @@ fn engine(part: &Part<'_>) -> Engine {
         memory_limit: part.get("memory_limit_mib").map(bytes),
         precision: choice(part, "precision", &PRECISIONS),
         batch_limit: count(part, "batch_limit"),
-        batch_window: Duration::from_secs_f64(part.must::<f64>("batch_window_ms") / 1000.0),
+        batch_window: milliseconds(part.must("batch_window_ms")),
         library: part.get("library"),
         hang_timeout: seconds(part, "hang_timeout_s"),
     }
@@ -110,6 +136,33 @@ fn thresholds(part: &Part<'_>) -> Overrides {
     Overrides {
         threshold: score("threshold"),
         review_from: score("review_from"),
+    }
+}
+
+fn parts(part: &Part<'_>) -> Parts {
+    Parts {
+        window: milliseconds(part.must("window_ms")),
+        missing_view: choice(part, "missing_view", &MISSING_VIEWS),
+    }
+}
+
+fn journal(part: &Part<'_>) -> Journal {
+    Journal {
+        folder: part.get("folder"),
+        commit_window: milliseconds(part.must("commit_window_ms")),
+        on_failure: choice(part, "on_journal_failure", &ON_FAILURES),
+        stall_timeout: seconds(part, "stall_timeout_s"),
+        age_limit: Duration::from_secs_f64(part.must::<f64>("max_age_days") * DAY),
+        size_limit: part.must::<u64>("max_mib") * MIB,
+    }
+}
+
+fn evidence(part: &Part<'_>) -> Evidence {
+    Evidence {
+        memory_limit: bytes(part.must("memory_mib")),
+        disk_limit: part.must::<u64>("disk_mib") * MIB,
+        near_threshold: part.must("near_threshold"),
+        pass_every: part.must("pass_every"),
     }
 }
 
@@ -136,6 +189,9 @@ fn camera(part: &Part<'_>) -> Camera {
             "triggered" => Mode::Triggered {
                 queue: count(part, "queue"),
             },
+            "requested" => Mode::Requested {
+                queue: count(part, "queue"),
+            },
             _ => Mode::FreeRunning,
         },
         crop: crop(part),
@@ -147,6 +203,11 @@ fn camera(part: &Part<'_>) -> Camera {
         reopen_after: seconds(part, "reopen_after_s"),
         reopen_after_max: seconds(part, "reopen_after_max_s"),
         thresholds: thresholds(part),
+        shed: choice(part, "shed", &SHEDS),
+        deadline: part.get("deadline_ms").map(milliseconds),
+        on_deadline: choice(part, "on_deadline", &NO_JUDGEMENTS),
+        group: part.get("group"),
+        part_counter: part.must("part_counter"),
     }
 }
 
@@ -226,6 +287,10 @@ fn size(part: &Part<'_>, width: &str, height: &str) -> Option<[u32; 2]> {
 
 fn seconds(part: &Part<'_>, key: &str) -> Duration {
     Duration::from_secs_f64(part.must(key))
+}
+
+fn milliseconds(value: f64) -> Duration {
+    Duration::from_secs_f64(value / 1000.0)
 }
 
 fn count(part: &Part<'_>, key: &str) -> usize {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flatten::flatten;
-use super::settings::{Camera, Log, Settings};
+use super::settings::{Camera, Journal, Log, Settings};
 use super::table::{self, CAMERAS, Node};
 use crate::camera::CameraId;
 
@@ -60,11 +60,13 @@ fn is_live(path: &str) -> bool {
 /// all others of `old`.
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
     let camera = |(id, camera): (&CameraId, &Camera)| {
-        let thresholds = new.cameras.get(id).unwrap_or(camera).thresholds;
+        let after = new.cameras.get(id).unwrap_or(camera);
         (
             id.clone(),
             Camera {
-                thresholds,
+                thresholds: after.thresholds,
+                deadline: after.deadline,
+                on_deadline: after.on_deadline,
                 ..camera.clone()
             },
         )
@@ -75,6 +77,11 @@ pub fn applied(old: &Settings, new: &Settings) -> Settings {
         engine: old.engine.clone(),
         verdict: new.verdict.clone(),
         cameras: old.cameras.iter().map(camera).collect(),
+        parts: old.parts.clone(),
+        journal: Journal {
+            on_failure: new.journal.on_failure,
+            ..old.journal.clone()
+        },
         evidence: old.evidence.clone(),
         life: old.life.clone(),
         log: Log {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::build::{FORMATS, MIB, PRECISIONS, PROVIDERS, ROTATIONS};
+use super::build::{
+    DAY, FORMATS, MIB, MISSING_VIEWS, NO_JUDGEMENTS, ON_FAILURES, PRECISIONS, PROVIDERS, ROTATIONS,
+    SHEDS,
+};
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Life, Log, Mode, Model, Overrides, Pace, Server,
-    Settings, Source, Verdict,
+    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides, Pace,
+    Parts, Server, Settings, Source, Verdict,
 };
 use super::table::{CAMERAS, Setting};
 
@@ -19,6 +22,8 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
         engine,
         verdict,
         cameras,
+        parts,
+        journal,
         evidence,
         life,
         log,
@@ -37,6 +42,8 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
     for (id, camera) in cameras {
         part(&format!("{CAMERAS}.{id}"), &|part| put_camera(part, camera));
     }
+    part("parts", &|part| put_parts(part, parts));
+    part("journal", &|part| put_journal(part, journal));
     part("evidence", &|part| put_evidence(part, evidence));
     part("life", &|part| put_life(part, life));
     part("log", &|part| put_log(part, log));
@@ -63,6 +70,10 @@ impl Part<'_> {
 
     fn seconds(&mut self, key: &str, value: Duration) {
         self.number(key, value.as_secs_f64());
+    }
+
+    fn milliseconds(&mut self, key: &str, value: Duration) {
+        self.number(key, value.as_secs_f64() * 1000.0);
     }
 
     fn flag(&mut self, key: &str, value: bool) {
@@ -133,7 +144,7 @@ fn put_engine(part: &mut Part<'_>, engine: &Engine) {
     }
     part.text("precision", word(&PRECISIONS, *precision));
     part.whole("batch_limit", *batch_limit as u64);
-    part.number("batch_window_ms", batch_window.as_secs_f64() * 1000.0);
+    part.milliseconds("batch_window_ms", *batch_window);
     if let Some(library) = library {
         part.path("library", library);
     }
@@ -177,6 +188,11 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         reopen_after,
         reopen_after_max,
         thresholds,
+        shed,
+        deadline,
+        on_deadline,
+        group,
+        part_counter,
     } = camera;
     part.text("source", source.name());
     put_source(part, source);
@@ -184,6 +200,10 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         Mode::FreeRunning => part.text("mode", "free-running"),
         Mode::Triggered { queue } => {
             part.text("mode", "triggered");
+            part.whole("queue", *queue as u64);
+        }
+        Mode::Requested { queue } => {
+            part.text("mode", "requested");
             part.whole("queue", *queue as u64);
         }
     }
@@ -198,6 +218,15 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
     part.seconds("reopen_after_s", *reopen_after);
     part.seconds("reopen_after_max_s", *reopen_after_max);
     put_thresholds(part, *thresholds);
+    part.text("shed", word(&SHEDS, *shed));
+    if let Some(deadline) = *deadline {
+        part.milliseconds("deadline_ms", deadline);
+    }
+    part.text("on_deadline", word(&NO_JUDGEMENTS, *on_deadline));
+    if let Some(group) = group {
+        part.text("group", group);
+    }
+    part.flag("part_counter", *part_counter);
 }
 
 fn put_crop(part: &mut Part<'_>, crop: Crop) {
@@ -280,8 +309,44 @@ fn put_controls(part: &mut Part<'_>, controls: &Controls) {
 }
 
 fn put_evidence(part: &mut Part<'_>, evidence: &Evidence) {
-    let Evidence { memory_limit } = evidence;
+    let Evidence {
+        memory_limit,
+        disk_limit,
+        near_threshold,
+        pass_every,
+    } = evidence;
     part.whole("memory_mib", *memory_limit as u64 / MIB);
+    part.whole("disk_mib", *disk_limit / MIB);
+    part.number("near_threshold", *near_threshold);
+    part.whole("pass_every", *pass_every);
+}
+
+fn put_parts(part: &mut Part<'_>, parts: &Parts) {
+    let Parts {
+        window,
+        missing_view,
+    } = parts;
+    part.milliseconds("window_ms", *window);
+    part.text("missing_view", word(&MISSING_VIEWS, *missing_view));
+}
+
+fn put_journal(part: &mut Part<'_>, journal: &Journal) {
+    let Journal {
+        folder,
+        commit_window,
+        on_failure,
+        stall_timeout,
+        age_limit,
+        size_limit,
+    } = journal;
+    if let Some(folder) = folder {
+        part.path("folder", folder);
+    }
+    part.milliseconds("commit_window_ms", *commit_window);
+    part.text("on_journal_failure", word(&ON_FAILURES, *on_failure));
+    part.seconds("stall_timeout_s", *stall_timeout);
+    part.number("max_age_days", age_limit.as_secs_f64() / DAY);
+    part.whole("max_mib", *size_limit / MIB);
 }
 
 fn put_life(part: &mut Part<'_>, life: &Life) {

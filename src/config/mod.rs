@@ -13,7 +13,7 @@ mod layer;
 mod relation;
 pub mod settings;
 mod sources;
-mod spelling;
+pub(crate) mod spelling;
 mod table;
 mod values;
 mod walk;

@@ -63,15 +63,7 @@ impl Checker<'_> {
             );
         }
         let mode: Option<String> = camera.get("mode");
-        if camera.place("queue").is_some() && mode.as_deref() == Some("free-running") {
-            let found = "set with mode \"free-running\"".to_owned();
-            self.refuse(
-                camera,
-                "queue",
-                found,
-                "left out unless mode is \"triggered\"",
-            );
-        }
+        self.mode(camera, mode.as_deref());
         self.together(
             camera,
             &["crop.left", "crop.top", "crop.right", "crop.bottom"],
@@ -81,6 +73,24 @@ impl Checker<'_> {
         self.together(camera, &["expected_width", "expected_height"]);
         self.at_most(camera, "reopen_after_s", "reopen_after_max_s");
         self.at_most(camera, "review_from", "threshold");
+    }
+
+    /// What belongs to some modes alone.
+    fn mode(&mut self, camera: &Part<'_>, mode: Option<&str>) {
+        let Some(mode) = mode else { return };
+        let mut alone = |key: &str, modes: &[&str]| {
+            if camera.place(key).is_some() && !modes.contains(&mode) {
+                let found = format!("set with mode {mode:?}");
+                let modes = modes.join("\" or \"");
+                let allowed = format!("left out unless mode is \"{modes}\"");
+                self.refuse(camera, key, found, &allowed);
+            }
+        };
+        alone("queue", &["triggered", "requested"]);
+        alone("shed", &["triggered"]);
+        if camera.get("part_counter") == Some(true) {
+            alone("part_counter", &["free-running", "triggered"]);
+        }
     }
 
     fn refuse(&mut self, part: &Part<'_>, key: &str, found: String, allowed: &str) {

@@ -24,6 +24,10 @@ pub struct Settings {
     pub verdict: Verdict,
     /// The cameras, at least one.
     pub cameras: BTreeMap<CameraId, Camera>,
+    /// Several views of one part.
+    pub parts: Parts,
+    /// What is written down of verdicts.
+    pub journal: Journal,
     /// What is kept of recent verdicts.
     pub evidence: Evidence,
     /// Start and end of the process.
@@ -178,6 +182,36 @@ pub struct Camera {
     /// Thresholds of this camera.
     #[serde(flatten)]
     pub thresholds: Overrides,
+    /// Which frame a full queue gives up.
+    pub shed: Shed,
+    /// How long a verdict may take from capture on.
+    pub deadline: Option<Duration>,
+    /// What a frame is whose verdict does not come in time.
+    pub on_deadline: NoJudgement,
+    /// The group of cameras that look at the same parts.
+    pub group: Option<String>,
+    /// Whether frames are numbered as parts.
+    pub part_counter: bool,
+}
+
+/// Which frame a full queue gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shed {
+    /// The one that comes.
+    Newest,
+    /// The one that waits for longest.
+    Oldest,
+}
+
+/// What a part is that could not be judged. Never good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoJudgement {
+    /// FAULT.
+    Fault,
+    /// REJECT.
+    Reject,
 }
 
 /// The part of a frame that is inspected, pixels; `right` and `bottom` are the first outside.
@@ -196,6 +230,11 @@ pub enum Mode {
     /// other source a frame that finds the queue full is a FAULT.
     Triggered {
         /// Frames, 1 to 1024.
+        queue: usize,
+    },
+    /// The frame after each request counts, and no other.
+    Requested {
+        /// Requests that may wait, 1 to 1024.
         queue: usize,
     },
 }
@@ -318,6 +357,60 @@ pub struct Controls {
 pub struct Evidence {
     /// Memory for frames and maps of recent verdicts, bytes; the oldest go first.
     pub memory_limit: usize,
+    /// Disk space for files, bytes; the oldest go first.
+    pub disk_limit: u64,
+    /// PASS verdicts are kept whose score is below the lowest that is not PASS by at most this share.
+    pub near_threshold: f64,
+    /// One in so many other PASS verdicts of a camera is kept; none if 0.
+    pub pass_every: u64,
+}
+
+/// `[parts]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parts {
+    /// How long a part waits for all its views.
+    pub window: Duration,
+    /// What a part is of which a view is missing.
+    pub missing_view: MissingView,
+}
+
+/// What a part is of which a view did not come in time, where the others do not make it REJECT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MissingView {
+    /// FAULT.
+    Fault,
+    /// REJECT.
+    Reject,
+    /// What the others make it; FAULT if there is none.
+    Ignore,
+}
+
+/// `[journal]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Journal {
+    /// Where it is; without one there is no journal.
+    pub folder: Option<PathBuf>,
+    /// It is written to the disk at most once in so long.
+    pub commit_window: Duration,
+    /// What becomes of verdicts that cannot be journalled.
+    pub on_failure: OnFailure,
+    /// A write that takes longer counts as failed.
+    pub stall_timeout: Duration,
+    /// Older verdicts are removed.
+    pub age_limit: Duration,
+    /// The oldest verdicts are removed when the file is larger, bytes.
+    pub size_limit: u64,
+}
+
+/// What becomes of verdicts that cannot be journalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// A FAULT each.
+    Fault,
+    /// As they are.
+    Continue,
 }
 
 /// `[life]`.

@@ -1,8 +1,9 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
 
 use super::*;
-use crate::camera::Moment;
-use crate::line::record::{Draft, Fault, FaultReason, ModelId, Stamp, Timings};
+use crate::line::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
 
 fn evidence(sequence: u64, side: u32) -> Evidence {
     let stamp = Stamp {
@@ -12,24 +13,18 @@ fn evidence(sequence: u64, side: u32) -> Evidence {
             sha256: String::new(),
         },
         config_hash: String::new(),
-        provider: "cpu",
+        provider: "cpu".to_owned(),
+        recipe: None,
     };
     let verdict = Verdict {
         sequence,
+        run: Uuid::nil(),
+        captured: SystemTime::UNIX_EPOCH,
         since_start: Duration::ZERO,
-        draft: Draft {
-            camera: None,
-            frame_id: 0,
-            moment: Moment::now(),
-            stamp: Arc::new(stamp),
-            simulated: false,
-            timings: Timings::default(),
-            batch_size: 0,
-            size: None,
-            item: String::new(),
-            truth: String::new(),
-        },
-        outcome: Err(Fault::new(FaultReason::Engine, "")),
+        recorded: SystemTime::UNIX_EPOCH,
+        evidence: true,
+        subject: Subject::new(None, Arc::new(stamp)),
+        outcome: Outcome::Fault(Fault::new(FaultReason::Engine, "")),
     };
     let frame = Frame::new(side, side, vec![7; (side * side * 3) as usize]).expect("sized");
     Evidence {

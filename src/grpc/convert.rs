@@ -1,17 +1,20 @@
 //! The domain's types in the words of `proto/inspectd/v1`. Nothing is decided here.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::proto;
 use crate::camera::{CameraId, State};
 use crate::config::settings::{Mode, Settings};
+use crate::journal::Consumer;
 use crate::life::control::Configuration;
 use crate::life::phase::Phase;
-use crate::line::Snapshot;
 use crate::line::board::{DecisionCounts, Facts, FrameCounts};
-use crate::line::record::{self, FaultReason, ModelId, Timings, Verdict};
+use crate::line::publisher::Totals;
+use crate::line::record::{self, FaultReason, ModelId, Outcome, Timings, Verdict};
+use crate::line::{JournalFacts, Snapshot};
 use crate::metrics::Streams;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region};
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore};
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
@@ -55,6 +58,14 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Overflow => proto::FaultReason::Overflow,
         FaultReason::Engine => proto::FaultReason::Engine,
         FaultReason::Shutdown => proto::FaultReason::Shutdown,
+        FaultReason::DeadlineMissed => proto::FaultReason::DeadlineMissed,
+        FaultReason::Journal => proto::FaultReason::Journal,
+        FaultReason::MissingView => proto::FaultReason::MissingView,
+        FaultReason::Frozen => proto::FaultReason::Frozen,
+        FaultReason::Dark => proto::FaultReason::Dark,
+        FaultReason::Saturated => proto::FaultReason::Saturated,
+        FaultReason::Blurred => proto::FaultReason::Blurred,
+        FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
     }
 }
 
@@ -69,6 +80,21 @@ fn region(region: &Region) -> proto::Region {
         area: region.area,
         peak: region.peak,
         kind: kind(region.kind).into(),
+        region: name(region.rule.as_ref()),
+    }
+}
+
+fn name(name: Option<&Arc<str>>) -> String {
+    name.map_or_else(String::new, |name| name.to_string())
+}
+
+fn region_score(part: &RegionScore) -> proto::RegionScore {
+    proto::RegionScore {
+        region: name(part.name.as_ref()),
+        value: part.score,
+        threshold: part.thresholds.reject_above,
+        review_from: part.thresholds.review_from,
+        decision: decision(part.decision).into(),
     }
 }
 
@@ -80,6 +106,9 @@ fn score(judgement: &Judgement) -> proto::Score {
         threshold: judgement.thresholds.reject_above,
         review_from: judgement.thresholds.review_from,
         dominant: kind(judgement.dominant).into(),
+        decided_by: name(judgement.decided_by.as_ref()),
+        highest: judgement.highest,
+        regions: judgement.rules.iter().map(region_score).collect(),
     }
 }
 
@@ -109,37 +138,69 @@ fn timings(timings: &Timings) -> proto::Timings {
     }
 }
 
-/// A verdict of the run `run_id`.
-pub(super) fn verdict(verdict: &Verdict, run_id: &str) -> proto::Verdict {
-    let draft = &verdict.draft;
-    let judgement = verdict.outcome.as_ref().ok();
-    let [width, height] = draft.size.unwrap_or_default();
+fn view(view: &record::View) -> proto::View {
+    proto::View {
+        camera_id: view.camera.to_string(),
+        sequence: view.sequence,
+        frame_id: view.frame_id,
+        decision: decision(view.decision).into(),
+    }
+}
+
+fn recipe_tag(tag: &record::RecipeTag) -> proto::RecipeTag {
+    proto::RecipeTag {
+        id: tag.id.clone(),
+        version: tag.version.clone(),
+        sha256: tag.sha256.clone(),
+    }
+}
+
+/// A verdict.
+pub(super) fn verdict(verdict: &Verdict) -> proto::Verdict {
+    let subject = &verdict.subject;
+    let judgement = verdict.outcome.judgement();
+    let [width, height] = subject.size.unwrap_or_default();
+    let tag = subject.tag.as_deref().cloned().unwrap_or_default();
     proto::Verdict {
         sequence: verdict.sequence,
-        run_id: run_id.to_owned(),
-        camera_id: draft
+        run_id: verdict.run.to_string(),
+        camera_id: subject
             .camera
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
-        frame_id: draft.frame_id,
-        capture_time: Some(timestamp(draft.moment.utc)),
+        frame_id: subject.frame_id,
+        capture_time: Some(timestamp(verdict.captured)),
         capture_monotonic: Some(duration(verdict.since_start)),
         decision: decision(verdict.decision()).into(),
         score: judgement.map(score),
-        fault: verdict.outcome.as_ref().err().map(fault),
+        fault: verdict.outcome.fault().map(fault),
         regions: judgement.map_or_else(Vec::new, |judgement| {
             judgement.regions.iter().map(region).collect()
         }),
-        model: Some(model(&draft.stamp.model)),
-        config_hash: draft.stamp.config_hash.clone(),
-        provider: draft.stamp.provider.to_owned(),
-        simulated: draft.simulated,
-        timings: Some(timings(&draft.timings)),
-        batch_size: draft.batch_size,
+        model: Some(model(&subject.stamp.model)),
+        config_hash: subject.stamp.config_hash.clone(),
+        provider: subject.stamp.provider.clone(),
+        simulated: subject.simulated,
+        timings: Some(timings(&subject.timings)),
+        batch_size: subject.batch_size,
         width,
         height,
-        source_item: draft.item.clone(),
-        truth: draft.truth.clone(),
+        source_item: subject.item.clone(),
+        truth: subject.truth.clone(),
+        part_id: tag.part_id,
+        client_data: tag.client_data,
+        trigger_id: tag.trigger.map_or_else(String::new, |id| id.to_string()),
+        group_id: subject
+            .group
+            .as_deref()
+            .map_or_else(String::new, ToOwned::to_owned),
+        views: match &verdict.outcome {
+            Outcome::Part(fusion) => fusion.views.iter().map(view).collect(),
+            Outcome::Judged(_) | Outcome::Fault(_) => Vec::new(),
+        },
+        record_time: Some(timestamp(verdict.recorded)),
+        evidence_kept: verdict.evidence,
+        recipe: subject.stamp.recipe.as_ref().map(recipe_tag),
     }
 }
 
@@ -158,6 +219,7 @@ fn frames(counts: FrameCounts) -> proto::FrameCounts {
         judged: counts.judged,
         skipped: counts.skipped,
         faulted: counts.faulted,
+        late: counts.late,
     }
 }
 
@@ -266,9 +328,51 @@ pub(super) fn status(parts: &StatusParts<'_>) -> proto::Status {
         }),
         configuration: Some(configuration(parts.configuration)),
         cameras: cameras(snapshot),
-        sequence: snapshot.sequence,
-        decisions: Some(decisions(snapshot.decisions)),
+        sequence: snapshot.totals.sequence,
+        decisions: Some(decisions(snapshot.totals.decisions)),
         streams: parts.streams.open as u32,
         missed_by_slow_clients: parts.streams.missed,
+        journal: snapshot
+            .journal
+            .as_ref()
+            .map(|facts| journal(facts, snapshot.totals)),
+        late_views: snapshot.late_views,
+    }
+}
+
+fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
+    let trouble = facts.trouble.as_ref();
+    let pending = |consumer: &Consumer| totals.sequence.saturating_sub(consumer.acknowledged);
+    let (evidence_kept, evidence_bytes, evidence_missed) = facts.evidence.unwrap_or_default();
+    proto::Journal {
+        oldest_sequence: totals.oldest,
+        unjournalled: totals.unjournalled,
+        trouble: trouble.map_or_else(String::new, |trouble| trouble.message.clone()),
+        trouble_time: trouble.map(|trouble| timestamp(trouble.since)),
+        consumers: facts.consumers.len() as u32,
+        most_pending: facts.consumers.values().map(pending).max().unwrap_or(0),
+        evidence_kept,
+        evidence_bytes,
+        evidence_missed,
+    }
+}
+
+/// A consumer. `waits_since` is when the oldest verdict was journalled that it has not acknowledged.
+pub(super) fn consumer(
+    name: &str,
+    consumer: &Consumer,
+    totals: Totals,
+    waits_since: Option<SystemTime>,
+    connected: bool,
+) -> proto::Consumer {
+    let lag = waits_since.map(|since| SystemTime::now().duration_since(since).unwrap_or_default());
+    proto::Consumer {
+        name: name.to_owned(),
+        acknowledged: consumer.acknowledged,
+        acknowledge_time: Some(timestamp(consumer.changed)),
+        pending: totals.sequence.saturating_sub(consumer.acknowledged),
+        lag: lag.map(duration),
+        lost: totals.oldest.saturating_sub(consumer.acknowledged + 1),
+        connected,
     }
 }

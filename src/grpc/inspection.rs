@@ -10,13 +10,17 @@ use tonic::{Request, Response, Status};
 
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
-    GetEvidenceRequest, GetEvidenceResponse, ImageFormat, InspectImageRequest,
-    InspectImageResponse, StreamVerdictsRequest, StreamVerdictsResponse,
+    AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ForgetConsumerRequest,
+    ForgetConsumerResponse, GetEvidenceRequest, GetEvidenceResponse, ImageFormat,
+    InspectImageRequest, InspectImageResponse, ListConsumersRequest, ListConsumersResponse,
+    ListVerdictsRequest, ListVerdictsResponse, StreamVerdictsRequest, StreamVerdictsResponse,
+    TriggerInspectionRequest, TriggerInspectionResponse,
 };
-use super::stream::{Filter, VerdictStream};
-use super::{Services, convert, image, refusal};
+use super::stream::{self, VerdictStream};
+use super::{Services, convert, image, journal, refusal};
 use crate::camera::CameraId;
 use crate::evidence::{Encoding, Evidence, encode, overlay};
+use crate::journal::Filter;
 
 #[tonic::async_trait]
 impl InspectionService for Services {
@@ -26,12 +30,62 @@ impl InspectionService for Services {
         &self,
         request: Request<StreamVerdictsRequest>,
     ) -> Result<Response<Self::StreamVerdictsStream>, Status> {
-        let filter = self.filter(request.into_inner())?;
+        let StreamVerdictsRequest {
+            camera_ids,
+            decisions,
+            start,
+        } = request.into_inner();
+        let filter = self.filter(camera_ids, decisions)?;
+        let (start, consumer) = self.start(start).await?;
         let entry = self.streams.enter()?;
-        let heartbeat = self.line.active().settings.server.heartbeat_interval;
-        let ending = self.stage.streams_end();
-        let stream = VerdictStream::new(Arc::clone(&self.line), filter, heartbeat, ending, entry);
+        let stream = VerdictStream::new(stream::Parts {
+            line: Arc::clone(&self.line),
+            filter,
+            start,
+            heartbeat: self.line.active().settings.server.heartbeat_interval,
+            ending: self.stage.streams_end(),
+            consuming: consumer.map(|name| self.streams.consume(&name)),
+            entry,
+        });
         Ok(Response::new(Box::pin(stream.into_stream())))
+    }
+
+    async fn acknowledge_verdicts(
+        &self,
+        request: Request<AcknowledgeVerdictsRequest>,
+    ) -> Result<Response<AcknowledgeVerdictsResponse>, Status> {
+        let consumer = Some(self.acknowledge(request.into_inner()).await?);
+        Ok(Response::new(AcknowledgeVerdictsResponse { consumer }))
+    }
+
+    async fn list_consumers(
+        &self,
+        _: Request<ListConsumersRequest>,
+    ) -> Result<Response<ListConsumersResponse>, Status> {
+        let consumers = self.consumers().await?;
+        Ok(Response::new(ListConsumersResponse { consumers }))
+    }
+
+    async fn forget_consumer(
+        &self,
+        request: Request<ForgetConsumerRequest>,
+    ) -> Result<Response<ForgetConsumerResponse>, Status> {
+        self.forget(&request.into_inner().consumer).await?;
+        Ok(Response::new(ForgetConsumerResponse {}))
+    }
+
+    async fn list_verdicts(
+        &self,
+        request: Request<ListVerdictsRequest>,
+    ) -> Result<Response<ListVerdictsResponse>, Status> {
+        Ok(Response::new(self.list(request.into_inner()).await?))
+    }
+
+    async fn trigger_inspection(
+        &self,
+        request: Request<TriggerInspectionRequest>,
+    ) -> Result<Response<TriggerInspectionResponse>, Status> {
+        Ok(Response::new(self.trigger(request.into_inner()).await?))
     }
 
     async fn inspect_image(
@@ -53,7 +107,7 @@ impl InspectionService for Services {
             .map_err(|error| refusal::inspect(&error))?;
         let verdict = receiver.await.map_err(|_| refusal::stopping())?;
         Ok(Response::new(InspectImageResponse {
-            verdict: Some(convert::verdict(&verdict, &self.run_id)),
+            verdict: Some(convert::verdict(&verdict)),
         }))
     }
 
@@ -67,36 +121,27 @@ impl InspectionService for Services {
             Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
             Err(_) => return Err(refusal::invalid("format", "must be PNG or JPEG")),
         };
-        let evidence = self.line.evidence(request.sequence).ok_or_else(|| {
-            refusal::not_found(
-                "verdict",
-                &request.sequence.to_string(),
-                "has no evidence: it has no frame, is no longer kept, or is not made yet",
-            )
-        })?;
-        let verdict = convert::verdict(&evidence.verdict, &self.run_id);
-        let (frame, heatmap) = blocking(move || pictures(&evidence, encoding)).await??;
-        Ok(Response::new(GetEvidenceResponse {
-            verdict: Some(verdict),
-            frame,
-            heatmap,
-        }))
+        if let Some(evidence) = self.line.evidence(request.sequence) {
+            let verdict = convert::verdict(&evidence.verdict);
+            let (frame, heatmap) = blocking(move || pictures(&evidence, encoding)).await??;
+            return Ok(Response::new(GetEvidenceResponse {
+                verdict: Some(verdict),
+                frame,
+                heatmap,
+            }));
+        }
+        Ok(Response::new(self.shelved(request.sequence).await?))
     }
 }
 
 impl Services {
-    fn filter(&self, request: StreamVerdictsRequest) -> Result<Filter, Status> {
-        let mut filter = Filter::default();
-        for id in request.camera_ids {
-            filter.cameras.insert(self.camera("camera_ids", &id)?);
-        }
-        for value in request.decisions {
-            let decision = convert::decision_of(value).ok_or_else(|| {
-                refusal::invalid("decisions", format!("{value} is no decision (1 to 4 are)"))
-            })?;
-            filter.decisions.insert(decision);
-        }
-        Ok(filter)
+    fn filter(&self, camera_ids: Vec<String>, decisions: Vec<i32>) -> Result<Filter, Status> {
+        let cameras = camera_ids.iter().map(|id| self.camera("camera_ids", id));
+        Ok(Filter {
+            cameras: cameras.collect::<Result<_, _>>()?,
+            decisions: journal::decisions(decisions)?,
+            part_id: None,
+        })
     }
 
     fn camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
@@ -117,8 +162,8 @@ impl Services {
 fn pictures(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>), Status> {
     let failed = |error: ::image::ImageError| Status::internal(format!("cannot encode: {error}"));
     let frame = evidence.picture.inspected();
-    let heatmap = match (&evidence.heat, &evidence.verdict.outcome) {
-        (Some(heat), Ok(judgement)) => {
+    let heatmap = match (&evidence.heat, evidence.verdict.outcome.judgement()) {
+        (Some(heat), Some(judgement)) => {
             let shown = overlay(&frame, heat, judgement.thresholds.reject_above);
             encode(&shown, encoding).map_err(failed)?
         }
@@ -128,7 +173,7 @@ fn pictures(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>
 }
 
 /// Runs what takes a while where it may.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Status> {
     spawn_blocking(work)

@@ -1,10 +1,12 @@
 //! The services: parse, call, convert. The only place of the daemon that names tonic and the generated
 //! types.
 
+mod book;
 mod convert;
 mod health;
 pub mod image;
 mod inspection;
+mod journal;
 mod line_service;
 mod refusal;
 mod stream;
@@ -23,8 +25,8 @@ use crate::life::control::Control;
 use crate::life::phase::Stage;
 use crate::line::Line;
 
+pub use book::StreamBook;
 pub use health::Health;
-pub use stream::StreamBook;
 
 pub mod proto {
     //! What `proto/inspectd/v1` says, as Rust types. The `.proto` files are the documentation.

@@ -4,7 +4,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
 use crate::life::control::ReloadError;
-use crate::line::InspectError;
+use crate::line::publisher::{AcknowledgeError, Totals};
+use crate::line::{InspectError, TriggerError};
 
 /// Who speaks in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "inspectd";
@@ -34,6 +35,75 @@ pub(super) fn exhausted(subject: &str, message: impl Into<String>) -> Status {
 pub(super) fn stopping() -> Status {
     let details = ErrorDetails::with_error_info("STOPPING", DOMAIN, [] as [(String, String); 0]);
     Status::with_error_details(Code::Unavailable, "the daemon is stopping", details)
+}
+
+/// The consumer has a newer stream.
+pub(super) fn superseded() -> Status {
+    Status::aborted("a newer stream of this consumer goes on in this one's place")
+}
+
+/// There is no journal to ask.
+pub(super) fn no_journal() -> Status {
+    let text = "there is no journal: journal.folder is not set";
+    let violation = PreconditionViolation::new("JOURNAL", "journal.folder", text);
+    let details = ErrorDetails::with_precondition_failure(vec![violation]);
+    Status::with_error_details(Code::FailedPrecondition, text, details)
+}
+
+/// The journal cannot be read or written.
+pub(super) fn journal(error: &impl ToString) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+/// What was asked for is not kept, or was not made; what is kept is said for programs, too.
+fn not_kept(text: String, totals: Totals) -> Status {
+    let range = [
+        ("oldest_sequence".to_owned(), totals.oldest.to_string()),
+        ("newest_sequence".to_owned(), totals.sequence.to_string()),
+    ];
+    let details = ErrorDetails::with_error_info("NOT_KEPT", DOMAIN, range);
+    Status::with_error_details(Code::OutOfRange, text, details)
+}
+
+/// The verdict with this sequence has aged out.
+pub(super) fn aged_out(sequence: u64, totals: Totals) -> Status {
+    let Totals {
+        oldest,
+        sequence: newest,
+        ..
+    } = totals;
+    let text = format!("verdict {sequence} has aged out: {oldest} to {newest} are kept");
+    not_kept(text, totals)
+}
+
+/// There is no verdict with this sequence yet.
+pub(super) fn not_made(field: &str, sequence: u64, totals: Totals) -> Status {
+    let newest = totals.sequence;
+    not_kept(
+        format!("{field}: {sequence} was not given out yet: the newest is {newest}"),
+        totals,
+    )
+}
+
+/// Why verdicts cannot be acknowledged.
+pub(super) fn acknowledge(error: &AcknowledgeError) -> Status {
+    match error {
+        AcknowledgeError::Full => exhausted("consumers", error.to_string()),
+        AcknowledgeError::Journal(_) => journal(error),
+    }
+}
+
+/// Why nothing will be inspected.
+pub(super) fn trigger(error: &TriggerError) -> Status {
+    match error {
+        TriggerError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
+        TriggerError::NoGroup(group) => not_found("group", group, "has no camera"),
+        TriggerError::Mode(_) => Status::failed_precondition(error.to_string()),
+        TriggerError::Busy(_) => exhausted("requests", error.to_string()),
+        TriggerError::Key(_) => Status::already_exists(error.to_string()),
+        TriggerError::Stopping => stopping(),
+        TriggerError::Journal(_) => journal(error),
+    }
 }
 
 /// Why an image gets no verdict.

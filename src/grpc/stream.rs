@@ -1,130 +1,98 @@
 //! One client's stream of verdicts. It is polled by the connection and owns no task: a client that reads
-//! slowly is polled rarely, the bounded feed overtakes it, and it gets a gap.
+//! slowly is polled rarely, and falls back to reading the journal where the bounded feed overtakes it.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Interval, interval};
 use tonic::Status;
 
+use super::book::{Consuming, Entry};
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, Heartbeat, StreamVerdictsResponse};
 use super::{convert, refusal};
-use crate::camera::CameraId;
+use crate::journal::{Filter, Order, Page};
 use crate::line::Line;
+use crate::line::publisher::Totals;
 use crate::line::record::Verdict;
-use crate::metrics::Streams;
-use crate::verdict::Decision;
 
-/// Open streams, and what they missed. Bounded.
-#[derive(Debug)]
-pub struct StreamBook {
-    limit: usize,
-    open: AtomicUsize,
-    missed: AtomicU64,
-}
+/// Verdicts that are read from the journal at a time, and held for one client.
+const PAGE: usize = 256;
 
-impl StreamBook {
-    /// Allows `limit` streams at a time.
-    pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            open: AtomicUsize::new(0),
-            missed: AtomicU64::new(0),
-        }
-    }
-
-    /// The counts now.
-    pub fn counts(&self) -> Streams {
-        Streams {
-            open: self.open.load(Ordering::Relaxed),
-            missed: self.missed.load(Ordering::Relaxed),
-        }
-    }
-
-    /// One more stream, if there may be one; it counts until the entry is dropped.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Entry, Status> {
-        let grow = |open| (open < self.limit).then_some(open + 1);
-        let grown = self
-            .open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
-        match grown {
-            Ok(_) => Ok(Entry(Arc::clone(self))),
-            Err(open) => Err(refusal::exhausted(
-                "streams",
-                format!("{open} verdict streams are open, as many as server.stream_limit allows"),
-            )),
-        }
-    }
-}
-
-/// An open stream's place in the book.
-#[derive(Debug)]
-pub(super) struct Entry(Arc<StreamBook>);
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Which verdicts a client wants; an empty set lets all through.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
-    pub(super) cameras: HashSet<CameraId>,
-    pub(super) decisions: HashSet<Decision>,
-}
-
-impl Filter {
-    fn lets_through(&self, verdict: &Verdict) -> bool {
-        let camera = verdict.draft.camera.as_ref();
-        let camera = self.cameras.is_empty() || camera.is_some_and(|id| self.cameras.contains(id));
-        camera && (self.decisions.is_empty() || self.decisions.contains(&verdict.decision()))
-    }
+/// Where a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// With the next verdict.
+    Now,
+    /// With this sequence.
+    At(u64),
 }
 
 /// What a stream waited for.
 enum Woken {
     Feed(Result<Arc<Verdict>, RecvError>),
     Ending,
+    Superseded,
     Heartbeat,
 }
 
 /// A stream in the making.
 pub(super) struct VerdictStream {
     line: Arc<Line>,
-    run_id: String,
     feed: broadcast::Receiver<Arc<Verdict>>,
     filter: Filter,
+    /// With a journal: the next sequence.
+    next: Option<u64>,
+    /// The last sequence that is to be read from the journal before the feed is listened to.
+    behind_until: u64,
+    /// Read, and not sent yet.
+    page: VecDeque<Verdict>,
+    /// Verdicts without a sequence that were announced before the feed began, and since then.
+    unjournalled: u64,
     heartbeat: Interval,
     ending: watch::Receiver<bool>,
+    consuming: Option<Consuming>,
     ended: bool,
     entry: Entry,
 }
 
+/// What a stream is made of.
+pub(super) struct Parts {
+    pub(super) line: Arc<Line>,
+    pub(super) filter: Filter,
+    pub(super) start: Start,
+    pub(super) heartbeat: Duration,
+    pub(super) ending: watch::Receiver<bool>,
+    pub(super) consuming: Option<Consuming>,
+    pub(super) entry: Entry,
+}
+
 impl VerdictStream {
-    pub(super) fn new(
-        line: Arc<Line>,
-        filter: Filter,
-        heartbeat: Duration,
-        ending: watch::Receiver<bool>,
-        entry: Entry,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let (feed, totals) = parts.line.subscribe();
+        let next = match parts.start {
+            Start::Now => totals.sequence + 1,
+            Start::At(sequence) => sequence,
+        };
         Self {
-            run_id: line.run_id().to_string(),
-            feed: line.subscribe(),
-            line,
-            filter,
+            next: parts.line.journal().map(|_| next),
+            line: parts.line,
+            feed,
+            filter: parts.filter,
+            behind_until: totals.sequence,
+            page: VecDeque::new(),
+            unjournalled: totals.unjournalled,
             // Its first tick is at once: the client knows that it is connected.
-            heartbeat: interval(heartbeat),
-            ending,
+            heartbeat: interval(parts.heartbeat),
+            ending: parts.ending,
+            consuming: parts.consuming,
             ended: false,
-            entry,
+            entry: parts.entry,
         }
     }
 
@@ -139,25 +107,93 @@ impl VerdictStream {
 
     async fn next(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
         while !self.ended {
-            let woken = self.wait().await;
-            match self.apply(woken) {
+            let event = if self.is_behind() {
+                self.catch_up().await
+            } else {
+                let woken = self.wait().await;
+                self.apply(woken)
+            };
+            match event {
                 Some(Ok(event)) => {
                     self.heartbeat.reset();
                     return Some(Ok(StreamVerdictsResponse { event: Some(event) }));
                 }
-                Some(Err(status)) => return Some(Err(status)),
+                Some(Err(status)) => {
+                    self.ended = true;
+                    return Some(Err(status));
+                }
                 None => {}
             }
         }
         None
     }
 
+    fn is_behind(&self) -> bool {
+        !self.page.is_empty() || self.next.is_some_and(|next| next <= self.behind_until)
+    }
+
+    /// The next verdict of the journal, if one of the page is left or another page has one. A long
+    /// search for few verdicts is no silence: it is a page a look.
+    async fn catch_up(&mut self) -> Option<Result<Event, Status>> {
+        if self
+            .consuming
+            .as_ref()
+            .is_some_and(Consuming::is_superseded)
+        {
+            return Some(Err(refusal::superseded()));
+        }
+        if self.page.is_empty()
+            && let Err(status) = self.read_page().await
+        {
+            return Some(Err(status));
+        }
+        let verdict = self.page.pop_front()?;
+        Some(Ok(Event::Verdict(convert::verdict(&verdict))))
+    }
+
+    async fn read_page(&mut self) -> Result<(), Status> {
+        let Some(next) = self.next else { return Ok(()) };
+        let oldest = self.line.totals().oldest;
+        if next < oldest {
+            return Err(refusal::aged_out(next, self.line.totals()));
+        }
+        let page = Page {
+            filter: self.filter.clone(),
+            from: next,
+            to: self.behind_until,
+            order: Order::Ascending,
+            limit: PAGE,
+        };
+        let line = Arc::clone(&self.line);
+        let read = move || match line.journal() {
+            Some(journal) => journal.readers().page(&page),
+            None => Ok(Vec::new()),
+        };
+        let read = spawn_blocking(read)
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let verdicts = read.map_err(|error| refusal::journal(&error))?;
+        self.next = Some(match verdicts.last() {
+            Some(last) if verdicts.len() == PAGE => last.sequence + 1,
+            _ => self.behind_until + 1,
+        });
+        self.page.extend(verdicts);
+        Ok(())
+    }
+
     /// Waits, and changes nothing.
     async fn wait(&mut self) -> Woken {
+        let superseded = async {
+            match &mut self.consuming {
+                Some(consuming) => consuming.superseded().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             received = self.feed.recv() => Woken::Feed(received),
             _ = self.ending.wait_for(|&ending| ending) => Woken::Ending,
+            () = superseded => Woken::Superseded,
             _ = self.heartbeat.tick() => Woken::Heartbeat,
         }
     }
@@ -166,33 +202,53 @@ impl VerdictStream {
     fn apply(&mut self, woken: Woken) -> Option<Result<Event, Status>> {
         match woken {
             Woken::Feed(Ok(verdict)) => self.event(&verdict).map(Ok),
-            Woken::Feed(Err(RecvError::Lagged(missed))) => Some(Ok(self.gap(missed))),
+            Woken::Feed(Err(RecvError::Lagged(missed))) => self.overtaken(missed).map(Ok),
             // A stop publishes everything before it ends the streams, and the feed is asked first: it
             // is empty here.
-            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => {
-                self.ended = true;
-                Some(Err(refusal::stopping()))
-            }
+            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => Some(Err(refusal::stopping())),
+            Woken::Superseded => Some(Err(refusal::superseded())),
             Woken::Heartbeat => Some(Ok(self.sign_of_life())),
         }
     }
 
-    fn event(&self, verdict: &Verdict) -> Option<Event> {
+    fn event(&mut self, verdict: &Verdict) -> Option<Event> {
+        if let Some(next) = &mut self.next {
+            match verdict.sequence {
+                0 => self.unjournalled += 1,
+                // It came from the journal already.
+                sequence if sequence < *next => return None,
+                sequence => *next = sequence + 1,
+            }
+        }
         self.filter
             .lets_through(verdict)
-            .then(|| Event::Verdict(convert::verdict(verdict, &self.run_id)))
+            .then(|| Event::Verdict(convert::verdict(verdict)))
+    }
+
+    /// The feed has dropped verdicts. What is in the journal is read there; the rest is missed.
+    fn overtaken(&mut self, missed: u64) -> Option<Event> {
+        if self.next.is_none() {
+            return Some(self.gap(missed));
+        }
+        let (feed, totals) = self.line.subscribe();
+        self.feed = feed;
+        self.behind_until = totals.sequence;
+        let missed = totals.unjournalled - self.unjournalled;
+        self.unjournalled = totals.unjournalled;
+        (missed > 0).then(|| self.gap(missed))
     }
 
     fn gap(&self, missed: u64) -> Event {
-        self.entry.0.missed.fetch_add(missed, Ordering::Relaxed);
+        self.entry.missed(missed);
         Event::Gap(Gap { missed })
     }
 
     fn sign_of_life(&self) -> Event {
+        let Totals { sequence, .. } = self.line.totals();
         Event::Heartbeat(Heartbeat {
             time: Some(SystemTime::now().into()),
-            sequence: self.line.sequence(),
-            run_id: self.run_id.clone(),
+            sequence,
+            run_id: self.line.run_id().to_string(),
         })
     }
 }

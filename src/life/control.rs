@@ -144,8 +144,13 @@ impl Control {
             warn!(%error, "the log's filter stays as it was");
         }
         let hash = config::hash(&settings);
-        self.line
-            .activate(Active::new(settings, hash, active.generation + 1, model));
+        self.line.activate(Active::new(
+            settings,
+            hash,
+            active.generation + 1,
+            model,
+            None,
+        ));
         Ok((true, restart))
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::journal::JournalError;
 use crate::line::model::ModelError;
 use crate::telemetry::TelemetryError;
 
@@ -20,6 +21,9 @@ pub enum Failure {
     /// The model is not usable, or ONNX Runtime is not there.
     #[error("{key}: {0}", key = .0.key())]
     Model(#[from] ModelError),
+    /// The journal is another daemon's, or no journal.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
     /// An address is taken, or not this machine's.
     #[error("{key}: cannot listen on {address}: {source}")]
     Listen {
@@ -39,11 +43,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code, after BSD's `sysexits.h`: 78 configuration, 65 bundle, 69 something that must be
+    /// The exit code, after BSD's `sysexits.h`: 78 configuration, 65 bundle, 74 journal, 69 something that must be
     /// there is not, 70 an error of our own.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Log(_) => 78,
+            Self::Journal(_) => 74,
             Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,
             Self::Internal(_) | Self::Deadline => 70,

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout_at};
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::bundle::Bundle;
 use crate::camera::Camera;
@@ -24,6 +25,7 @@ use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::grpc::{Health, Services, StreamBook, serve};
 use crate::line::model::{Model, ModelError};
+use crate::line::publisher::open_journal;
 use crate::line::worker::Worker;
 use crate::line::{Active, Line, Snapshot};
 use crate::metrics;
@@ -83,8 +85,11 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
-    let active = Active::new(loaded.settings, loaded.hash, 1, model);
-    let line = Line::start(active, worker, move || tell.notify_one()).map_err(internal)?;
+    let active = Active::new(loaded.settings, loaded.hash, 1, model, None);
+    let run_id = Uuid::now_v7();
+    let journal = open_journal(&settings, run_id)?;
+    let failed = move || tell.notify_one();
+    let line = Line::start(active, worker, run_id, journal, failed).map_err(internal)?;
     let mut daemon =
         Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
@@ -263,10 +268,9 @@ impl Daemon {
 
     /// One look at everything.
     async fn round(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
-        if self.stage.phase() == Phase::Starting && snapshot.all_attempted() {
+        let ready = self.stage.phase() == Phase::Starting && snapshot.all_attempted();
+        if ready {
             self.stage.enter(Phase::Running);
-            notify(&[NotifyState::Ready]);
-            info!("ready");
         }
         let busy = self.line.busy_for().unwrap_or_default();
         let moves = busy < self.settings.engine.hang_timeout;
@@ -276,6 +280,11 @@ impl Daemon {
         self.health
             .report(self.stage.phase(), snapshot, moves)
             .await;
+        // Who hears of it finds health to say the same.
+        if ready {
+            notify(&[NotifyState::Ready]);
+            info!("ready");
+        }
         self.recorder.run_upkeep();
         watchdog.round(moves, snapshot);
     }
@@ -339,6 +348,7 @@ fn summarise(snapshot: &Snapshot) {
             judged = frames.judged,
             skipped = frames.skipped,
             faulted = frames.faulted,
+            late = frames.late,
             "ended"
         );
     }
@@ -372,7 +382,7 @@ impl Watchdog {
             return;
         }
         self.fed = Some(Instant::now());
-        let counts = snapshot.decisions;
+        let counts = snapshot.totals.decisions;
         let status = format!(
             "{} cameras; {} PASS, {} REJECT, {} REVIEW, {} FAULT",
             snapshot.cameras.len(),

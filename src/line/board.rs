@@ -46,12 +46,14 @@ impl DecisionCounts {
 pub struct FrameCounts {
     /// Taken from the source.
     pub captured: u64,
-    /// Ended as PASS, REJECT or REVIEW.
+    /// Ended with a judgement: PASS, REJECT or REVIEW.
     pub judged: u64,
     /// Replaced by a newer one.
     pub skipped: u64,
-    /// Ended as FAULT.
+    /// Ended without one: FAULT, or the REJECT that the settings make of it.
     pub faulted: u64,
+    /// Of the faulted: their judgement came, after their deadline.
+    pub late: u64,
 }
 
 impl FrameCounts {
@@ -98,13 +100,16 @@ impl Facts {
         self.rate.add(now);
     }
 
-    /// A verdict about a frame.
-    pub fn verdict(&mut self, decision: Decision) {
+    /// A verdict about a frame that was judged.
+    pub fn judged(&mut self, decision: Decision) {
         self.decisions.add(decision);
-        match decision {
-            Decision::Fault => self.frames.faulted += 1,
-            _ => self.frames.judged += 1,
-        }
+        self.frames.judged += 1;
+    }
+
+    /// A verdict about a frame that was not.
+    pub fn faulted(&mut self, decision: Decision) {
+        self.decisions.add(decision);
+        self.frames.faulted += 1;
     }
 
     /// A new state.

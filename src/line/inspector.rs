@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Active;
 use super::job::Job;
-use super::record::{Draft, Fault, FaultReason, Outcome, Timings};
+use super::record::{Fault, FaultReason, Outcome, Subject, Timings};
 use super::shared::Shared;
 use crate::engine::{EngineError, RawMaps};
 use crate::evidence::{Heat, Picture};
@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::maps::combine;
 use crate::metrics;
 use crate::preprocess::{resize, rotate};
-use crate::regions::RegionRules;
+use crate::rules::Shape;
 use crate::verdict::{FrameMaps, judge};
 
 /// A frame at the model's size, and where it comes from.
@@ -42,10 +42,21 @@ pub(super) fn inspect(shared: &Shared, judge: &SyncSender<Inspected>) {
     while let Some(mut jobs) = shared.take() {
         while !jobs.is_empty() {
             let _working = shared.inspector_beat.work();
-            // Read once a run: a new model or threshold comes into force between frames.
-            let active = shared.active();
-            let size = active.model.batch_size(jobs.len());
-            let batch: Vec<Job> = jobs.drain(..size).collect();
+            // What was in force when a frame was captured judges it: a new model, recipe or threshold
+            // comes between two frames, and frames of both sides share no run.
+            let active = Arc::clone(&jobs[0].active);
+            let alike = |job: &Job| Arc::ptr_eq(&job.active, &active);
+            let size = active
+                .model
+                .batch_size(jobs.iter().filter(|job| alike(job)).count());
+            let mut left = size;
+            let batch: Vec<Job> = jobs
+                .extract_if(.., |job| {
+                    let taken = left > 0 && alike(job);
+                    left -= usize::from(taken);
+                    taken
+                })
+                .collect();
             let frames = batch
                 .into_iter()
                 .filter_map(|job| prepare(shared, &active, job))
@@ -59,8 +70,12 @@ pub(super) fn inspect(shared: &Shared, judge: &SyncSender<Inspected>) {
 }
 
 /// Turns and resizes. A frame that does not fit the model (which may have changed since it was
-/// captured) is a fault at once.
+/// captured) is a fault at once; one whose deadline has passed has its verdict already.
 fn prepare(shared: &Shared, active: &Active, mut job: Job) -> Option<Prepared> {
+    if !job.claim.is_open() {
+        shared.late(job.camera.as_ref());
+        return None;
+    }
     let taken = Instant::now();
     let queue = taken.saturating_duration_since(job.moment.monotonic);
     let size = [job.frame.width(), job.frame.height()];
@@ -142,7 +157,7 @@ pub(super) fn judge_all(shared: &Shared, inspected: &Receiver<Inspected>) {
                 shared.engine_failed(&error);
                 for frame in frames {
                     let fault = Fault::new(FaultReason::Engine, error.to_string());
-                    publish(shared, &active, frame, batch_size, Err(fault), None);
+                    publish(shared, frame, batch_size, Outcome::Fault(fault), None);
                 }
             }
         }
@@ -158,7 +173,6 @@ fn judge_one(
 ) {
     let started = Instant::now();
     let model = &active.model;
-    let settings = &active.settings;
     let [width, height] = inspected_size(&frame.picture);
     let maps = FrameMaps {
         structural,
@@ -167,22 +181,23 @@ fn judge_one(
         width,
         height,
     };
-    let thresholds = frame
-        .job
-        .overrides(settings)
-        .resolve(settings.verdict.thresholds, model.threshold);
-    let rules = RegionRules {
-        min_area: settings.verdict.region_min_area,
-        limit: settings.verdict.region_limit,
+    let shape = Shape {
+        side: model.map_side,
+        width,
+        height,
     };
-    let outcome = judge(maps, &model.calibration, thresholds, rules)
-        .map_err(|error| Fault::new(FaultReason::Engine, error.to_string()));
-    let heat = outcome.is_ok().then(|| Heat {
+    let rules = active.rules(frame.job.thresholds_of.as_ref(), shape);
+    let judged = judge(maps, &model.calibration, &rules);
+    let heat = judged.is_ok().then(|| Heat {
         cells: combine(structural, logical, &model.calibration),
         side: model.map_side,
     });
+    let outcome = match judged {
+        Ok(judgement) => Outcome::Judged(judgement),
+        Err(error) => Outcome::Fault(Fault::new(FaultReason::Engine, error.to_string())),
+    };
     frame.timings.judge = Some(started.elapsed());
-    publish(shared, active, frame, batch_size, outcome, heat);
+    publish(shared, frame, batch_size, outcome, heat);
 }
 
 fn inspected_size(picture: &Picture) -> [u32; 2] {
@@ -194,7 +209,6 @@ fn inspected_size(picture: &Picture) -> [u32; 2] {
 
 fn publish(
     shared: &Shared,
-    active: &Active,
     frame: Prepared,
     batch_size: u32,
     outcome: Outcome,
@@ -206,22 +220,19 @@ fn publish(
         timings,
         ..
     } = frame;
-    let draft = Draft {
-        camera: job.camera,
-        frame_id: job.frame_id,
-        moment: job.moment,
-        stamp: Arc::clone(&active.stamp),
-        simulated: job.simulated,
+    let subject = Subject {
         timings,
         batch_size,
         size: Some(inspected_size(&picture)),
-        item: job.item,
-        truth: job.truth,
+        ..job.subject()
     };
-    let verdict = shared.publish(draft, outcome, Some((picture, heat)));
-    if let Some(reply) = job.reply {
-        reply(verdict);
-    }
+    shared.answer(
+        &job.claim,
+        job.moment,
+        subject,
+        outcome,
+        Some((picture, heat)),
+    );
 }
 
 /// How many runs may wait for the judge: one, so that a slow judge holds the engine up rather than

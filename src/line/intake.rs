@@ -14,6 +14,8 @@ pub enum Policy {
     Latest,
     /// It holds so many, and gives back what finds no room.
     Queue(usize),
+    /// It holds so many; the newest takes the place of the oldest.
+    Shift(usize),
 }
 
 /// What became of a pushed item.
@@ -140,6 +142,11 @@ impl<T> Intake<T> {
         self.emptied.notify_all();
     }
 
+    /// Whether nothing is taken in any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes all that waits.
     pub fn drain(&self) -> Vec<T> {
         let mut lanes = self.lock();
@@ -166,20 +173,20 @@ impl<T> Lanes<T> {
 
     fn is_full(&self, lane: usize) -> bool {
         let lane = &self.all[lane];
-        matches!(lane.policy, Policy::Queue(capacity) if lane.items.len() >= capacity)
+        matches!(lane.policy, Policy::Queue(room) | Policy::Shift(room) if lane.items.len() >= room)
     }
 
     fn push(&mut self, lane: usize, item: T) -> Pushed<T> {
         if self.closed {
             return Pushed::Closed(item);
         }
-        if self.is_full(lane) {
-            return Pushed::Full(item);
-        }
+        let full = self.is_full(lane);
         let lane = &mut self.all[lane];
         let replaced = match lane.policy {
             Policy::Latest => lane.items.pop_front(),
-            Policy::Queue(_) => None,
+            Policy::Queue(_) if full => return Pushed::Full(item),
+            Policy::Shift(_) if full => lane.items.pop_front(),
+            Policy::Queue(_) | Policy::Shift(_) => None,
         };
         lane.items.push_back(item);
         replaced.map_or(Pushed::Queued, Pushed::Replaced)
@@ -231,6 +238,15 @@ mod tests {
         assert_eq!(intake.push(0, 3), Pushed::Full(3));
         assert_eq!(intake.queued(0), 2);
         assert_eq!(take(&intake, 8), [1, 2]);
+    }
+
+    #[test]
+    fn a_shifting_queue_gives_up_the_oldest() {
+        let intake = Intake::new([Policy::Shift(2)]);
+        assert_eq!(intake.push(0, 1), Pushed::Queued);
+        assert_eq!(intake.push(0, 2), Pushed::Queued);
+        assert_eq!(intake.push(0, 3), Pushed::Replaced(1));
+        assert_eq!(take(&intake, 8), [2, 3]);
     }
 
     #[test]

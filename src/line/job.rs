@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::camera::{CameraId, Moment};
-use crate::config::settings::{self, Crop, Overrides, Rotation};
+use crate::config::settings::{self, Crop, Rotation};
 use crate::frame::Frame;
-use crate::line::record::Verdict;
+use crate::line::Active;
+use crate::line::claim::Claim;
+use crate::line::record::{Subject, Tag, Verdict};
+use crate::recipe::CameraRecipe;
 
 /// What of a camera's frames is inspected.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,11 +24,11 @@ pub struct View {
 }
 
 impl View {
-    /// A configured camera's view.
-    pub fn of(camera: &settings::Camera) -> Self {
+    /// A configured camera's view; what a recipe says of it comes first.
+    pub fn of(camera: &settings::Camera, recipe: Option<&CameraRecipe>) -> Self {
         Self {
-            rotate: camera.rotate,
-            crop: camera.crop,
+            rotate: recipe.and_then(|own| own.rotate).unwrap_or(camera.rotate),
+            crop: recipe.and_then(|own| own.crop).or(camera.crop),
             expected_size: camera.expected_size,
             allow_upscaling: camera.allow_upscaling,
         }
@@ -106,18 +109,32 @@ pub struct Job {
     pub item: String,
     /// What is wrong with a rendered part.
     pub truth: String,
-    /// Who waits for the verdict.
-    pub reply: Option<Reply>,
+    /// The group whose part it shows.
+    pub group: Option<Arc<str>>,
+    /// The part, if it is known.
+    pub tag: Option<Arc<Tag>>,
+    /// What was in force when it was captured: it is judged by that.
+    pub active: Arc<Active>,
+    /// The right to its verdict.
+    pub claim: Claim,
 }
 
 impl Job {
-    /// The thresholds in force for it.
-    pub fn overrides(&self, settings: &settings::Settings) -> Overrides {
-        self.thresholds_of
-            .as_ref()
-            .and_then(|id| settings.cameras.get(id))
-            .map(|camera| camera.thresholds)
-            .unwrap_or_default()
+    /// What its verdict is about, before it is inspected.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            frame_id: self.frame_id,
+            group: self.group.clone(),
+            tag: self.tag.clone(),
+            simulated: self.simulated,
+            size: Some(
+                self.view
+                    .part_size([self.frame.width(), self.frame.height()]),
+            ),
+            item: self.item.clone(),
+            truth: self.truth.clone(),
+            ..Subject::new(self.camera.clone(), Arc::clone(&self.active.stamp))
+        }
     }
 }
 

@@ -1,18 +1,24 @@
 //! The line: takes captures in, has them judged, publishes what came of them, and knows how it is.
 
+mod active;
 pub mod beat;
 pub mod board;
+mod claim;
 mod inspector;
 pub mod intake;
 pub mod job;
 pub mod model;
+mod parts;
 pub mod publisher;
 mod rate;
 pub mod record;
+mod requests;
 mod shared;
+mod timekeeper;
+mod trigger;
 pub mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,55 +29,31 @@ use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 use beat::Beat;
-use board::{Board, DecisionCounts, Facts};
+use board::{Board, Facts};
+use claim::Claim;
 use intake::{Intake, Policy, Pushed};
-use job::{Job, View};
-use model::Model;
-use publisher::Publisher;
-use record::{Fault, FaultReason, Stamp, Verdict};
-use shared::{Lane, Shared};
+use job::Job;
+use parts::Parts;
+use publisher::{Journal, Publisher, Totals};
+use record::{Fault, FaultReason, Verdict};
+use requests::{Book, Waiting};
+use shared::{Lane, Shared, counter_name};
+use timekeeper::{Notice, keep_time};
 use worker::Worker;
+
+pub use active::Active;
+pub use requests::{
+    Accepted, Awaited, CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger, TriggerError,
+};
 
 use crate::camera::{CameraId, Moment, Sink, State};
 use crate::config::Settings;
-use crate::config::settings::{Camera, Mode};
+use crate::config::settings::{Camera, Mode, Shed};
+use crate::journal::{Opened, Store};
 use crate::metrics;
 
 /// How many images of clients may wait; the next is refused.
 pub const ON_DEMAND_QUEUE: usize = 8;
-
-/// What is in force: read once a run of the model, replaced as a whole.
-#[derive(Debug)]
-pub struct Active {
-    /// The settings.
-    pub settings: Settings,
-    /// 1 at the start, one more with each change.
-    pub generation: u64,
-    /// When they came into force.
-    pub since: SystemTime,
-    /// The model.
-    pub model: Arc<Model>,
-    /// What verdicts say of all this.
-    pub stamp: Arc<Stamp>,
-}
-
-impl Active {
-    /// Settings and a model, in force from now on.
-    pub fn new(settings: Settings, hash: String, generation: u64, model: Arc<Model>) -> Self {
-        let stamp = Arc::new(Stamp {
-            model: model.id.clone(),
-            config_hash: hash,
-            provider: model.provider,
-        });
-        Self {
-            settings,
-            generation,
-            since: SystemTime::now(),
-            model,
-            stamp,
-        }
-    }
-}
 
 /// What the line looks like at one moment.
 #[derive(Debug)]
@@ -82,10 +64,12 @@ pub struct Snapshot {
     pub active: Arc<Active>,
     /// Each camera, and how many of its frames wait.
     pub cameras: BTreeMap<CameraId, (Facts, usize)>,
-    /// The newest verdict's sequence, 0 if there is none yet.
-    pub sequence: u64,
-    /// All verdicts.
-    pub decisions: DecisionCounts,
+    /// What was announced.
+    pub totals: Totals,
+    /// Views that came after their part was decided.
+    pub late_views: u64,
+    /// What is known of the journal, if there is one.
+    pub journal: Option<JournalFacts>,
     /// Runs of the model that failed.
     pub engine_failures: u64,
     /// Whether the last one did.
@@ -93,6 +77,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Verdicts of this run that should be in the journal, and are not.
+    pub fn unjournalled(&self) -> u64 {
+        self.totals.unjournalled
+    }
+
     /// Whether every camera's first opening came to something, good or bad.
     pub fn all_attempted(&self) -> bool {
         self.cameras.values().all(|(facts, _)| facts.attempted)
@@ -104,18 +93,73 @@ impl Snapshot {
         self.cameras.values().all(|(facts, _)| ended(facts))
     }
 
-    /// Whether something does not work: the engine, or a camera that neither delivers nor has ended.
+    /// Whether something does not work: the engine, the journal, or a camera that neither delivers nor has ended.
     pub fn degraded(&self) -> bool {
         let works = |facts: &Facts| matches!(facts.state, State::Running | State::Ended);
-        self.engine_failing || !self.cameras.values().all(|(facts, _)| works(facts))
+        let journal = self.journal.as_ref();
+        let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
+        self.engine_failing || !journalling || !self.cameras.values().all(|(facts, _)| works(facts))
     }
+}
+
+/// What is known of the journal.
+#[derive(Clone, Debug)]
+pub struct JournalFacts {
+    /// Why verdicts are not journalled; nothing if they are.
+    pub trouble: Option<publisher::Trouble>,
+    /// The consumers, by name.
+    pub consumers: BTreeMap<String, crate::journal::Consumer>,
+    /// Evidence files: verdicts that have some, their bytes, and verdicts that should have some.
+    pub evidence: Option<(u64, u64, u64)>,
 }
 
 /// The line. Dropping it does not end it: [`Line::finish`] does.
 pub struct Line {
     shared: Arc<Shared>,
     run_id: Uuid,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Threads>,
+}
+
+/// The line's threads, in the order in which they end.
+struct Threads {
+    judges: Vec<JoinHandle<()>>,
+    keeper: Vec<JoinHandle<()>>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+/// The cameras of each group.
+fn groups(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<CameraId>> {
+    let mut groups: BTreeMap<Arc<str>, BTreeSet<CameraId>> = BTreeMap::new();
+    for (id, camera) in &settings.cameras {
+        if let Some(group) = &camera.group {
+            groups
+                .entry(group.as_str().into())
+                .or_default()
+                .insert(id.clone());
+        }
+    }
+    groups
+}
+
+fn policy(camera: &Camera) -> Policy {
+    match camera.mode {
+        Mode::FreeRunning => Policy::Latest,
+        Mode::Triggered { queue } if camera.shed == Shed::Oldest => Policy::Shift(queue),
+        Mode::Triggered { queue } | Mode::Requested { queue } => Policy::Queue(queue),
+    }
+}
+
+fn lane(index: usize, id: &CameraId, camera: &Camera, journal: Option<&Journal>) -> Lane {
+    let last_part = journal.map_or(0, |journal| journal.counter(&counter_name(id)));
+    Lane {
+        index,
+        mode: camera.mode,
+        group: camera.group.as_deref().map(Arc::from),
+        simulated: camera.source.simulated(),
+        board: Arc::new(Board::new()),
+        waiting: Waiting::default(),
+        part_counter: camera.part_counter.then(|| AtomicU64::new(last_part)),
+    }
 }
 
 impl std::fmt::Debug for Line {
@@ -144,53 +188,72 @@ pub enum InspectError {
 }
 
 impl Line {
-    /// Starts the threads that judge; `worker`, which has loaded the model, becomes the inspector. `failed` is called if one of them ends before its time.
+    /// Starts the line's threads; `worker`, which has loaded the model, becomes the inspector. `journal`
+    /// is what [`publisher::open_journal`] gives for these settings and this run. `failed` is called if
+    /// one of the threads that judge ends before its time.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(
         active: Active,
         worker: Worker,
+        run_id: Uuid,
+        journal: Option<(Store, Opened)>,
         failed: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let start = Moment::now();
+        let (notices, noticed) = sync_channel(timekeeper::QUEUE);
+        let made = notices.clone();
+        // Comes from the thread that the journal waits for: it must not wait. A part lacks a view then.
+        let made = move |verdict: &Arc<Verdict>| {
+            if verdict.subject.group.is_some() && verdict.subject.tag.is_some() {
+                let _ = made.try_send(Notice::Made(Arc::clone(verdict)));
+            }
+        };
         let settings = &active.settings;
-        let policy = |mode| match mode {
-            Mode::FreeRunning => Policy::Latest,
-            Mode::Triggered { queue } => Policy::Queue(queue),
-        };
+        let (publisher, writers) =
+            Publisher::start(start, run_id, settings, Box::new(made), journal)?;
+        let parts = Parts::new(
+            groups(settings),
+            settings.parts.window,
+            settings.parts.missing_view,
+        );
         let cameras = settings.cameras.iter();
-        let policies = cameras.clone().map(|(_, camera)| policy(camera.mode));
-        let lane = |(index, (id, camera)): (usize, (&CameraId, &Camera))| {
-            let lane = Lane {
-                index,
-                view: Arc::new(View::of(camera)),
-                simulated: camera.source.simulated(),
-                board: Board::new(),
-            };
-            (id.clone(), lane)
-        };
+        let policies = cameras.clone().map(|(_, camera)| policy(camera));
+        let lanes = cameras.enumerate().map(|(index, (id, camera))| {
+            (id.clone(), lane(index, id, camera, publisher.journal()))
+        });
+        let lanes = lanes.collect();
         let shared = Arc::new(Shared {
             start,
             intake: Intake::new(policies.chain([Policy::Queue(ON_DEMAND_QUEUE)])),
-            lanes: cameras.enumerate().map(lane).collect(),
-            publisher: Publisher::new(
-                start.monotonic,
-                settings.evidence.memory_limit,
-                settings.server.stream_backlog,
-            ),
+            lanes,
+            publisher,
+            notices,
+            book: Book::default(),
             active: ArcSwap::from_pointee(active),
             inspector_beat: Beat::new(),
             judge_beat: Beat::new(),
             engine_failures: AtomicU64::new(0),
             engine_failing: AtomicBool::new(false),
+            late_views: AtomicU64::new(0),
             told: Mutex::default(),
         });
+        let keeper = {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name("timekeeper".to_owned())
+                .spawn(move || keep_time(&shared, parts, &noticed))?
+        };
         let threads = start_threads(&shared, worker, Arc::new(failed))?;
         Ok(Self {
             shared,
-            run_id: Uuid::now_v7(),
-            threads: Mutex::new(threads),
+            run_id,
+            threads: Mutex::new(Threads {
+                judges: threads,
+                keeper: vec![keeper],
+                writers,
+            }),
         })
     }
 
@@ -217,12 +280,13 @@ impl Line {
     /// Brings other settings or another model into force, from the next run on. What the lanes are
     /// made of (the cameras and their modes) must be as before.
     pub fn activate(&self, active: Active) {
+        self.shared.publisher.apply(&active.settings);
         let before = self.shared.active.swap(Arc::new(active));
         metrics::in_force(&before, 0.0);
     }
 
-    /// Gets all verdicts from now on.
-    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Arc<Verdict>> {
+    /// Gets all verdicts from now on, and what was announced until now.
+    pub fn subscribe(&self) -> (tokio::sync::broadcast::Receiver<Arc<Verdict>>, Totals) {
         self.shared.publisher.subscribe()
     }
 
@@ -231,9 +295,19 @@ impl Line {
         self.shared.publisher.evidence(sequence)
     }
 
-    /// The newest verdict's sequence, 0 if there is none yet.
-    pub fn sequence(&self) -> u64 {
-        self.shared.publisher.totals().0
+    /// The evidence on the disk, if there is any.
+    pub fn shelf(&self) -> Option<&crate::evidence::Shelf> {
+        self.shared.publisher.shelf()
+    }
+
+    /// The journal, if there is one.
+    pub fn journal(&self) -> Option<&Journal> {
+        self.shared.publisher.journal()
+    }
+
+    /// What was announced.
+    pub fn totals(&self) -> Totals {
+        self.shared.publisher.totals()
     }
 
     /// What the line looks like now.
@@ -246,13 +320,18 @@ impl Line {
             )
         };
         let cameras = shared.lanes.iter().map(camera).collect();
-        let (sequence, decisions) = shared.publisher.totals();
+        let journal = shared.publisher.journal().map(|journal| JournalFacts {
+            trouble: journal.trouble(),
+            consumers: journal.consumers(),
+            evidence: self.shelf().map(crate::evidence::Shelf::counts),
+        });
         Snapshot {
             uptime: shared.start.monotonic.elapsed(),
             active: self.active(),
             cameras,
-            sequence,
-            decisions,
+            totals: shared.publisher.totals(),
+            late_views: shared.late_views.load(Ordering::Relaxed),
+            journal,
             engine_failures: shared.engine_failures.load(Ordering::Relaxed),
             engine_failing: shared.engine_failing.load(Ordering::Relaxed),
         }
@@ -275,16 +354,14 @@ impl Line {
         reply: job::Reply,
     ) -> Result<(), InspectError> {
         let shared = &self.shared;
+        let active = self.active();
         let view = match &camera {
-            None => Arc::new(View::default()),
-            Some(id) => {
-                let lane = shared.lanes.get(id);
-                let lane = lane.ok_or_else(|| InspectError::NoCamera(id.clone()))?;
-                Arc::clone(&lane.view)
-            }
+            None => Arc::default(),
+            Some(id) if shared.lanes.contains_key(id) => active.view(id),
+            Some(id) => return Err(InspectError::NoCamera(id.clone())),
         };
         let size = [frame.width(), frame.height()];
-        view.inspected_size(size, self.active().model.input)
+        view.inspected_size(size, active.model.input)
             .map_err(InspectError::Size)?;
         let job = Job {
             camera: None,
@@ -296,7 +373,10 @@ impl Line {
             simulated: false,
             item: String::new(),
             truth: String::new(),
-            reply: Some(reply),
+            group: None,
+            tag: None,
+            active,
+            claim: Claim::new(Some(reply)),
         };
         match shared.intake.push(shared.lanes.len(), job) {
             Pushed::Queued | Pushed::Replaced(_) => Ok(()),
@@ -313,7 +393,10 @@ impl Line {
         shared.intake.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let left = deadline.saturating_duration_since(Instant::now());
-        wait_for(&threads, deadline.checked_sub(left / 4).unwrap_or(deadline));
+        wait_for(
+            &threads.judges,
+            deadline.checked_sub(left / 4).unwrap_or(deadline),
+        );
         for job in shared.intake.drain() {
             let fault = Fault::new(
                 FaultReason::Shutdown,
@@ -321,15 +404,27 @@ impl Line {
             );
             shared.refuse(job, fault);
         }
-        let ended = wait_for(&threads, deadline);
-        if ended {
-            for thread in threads.drain(..) {
-                // A panic was told when it happened.
-                let _ = thread.join();
-            }
-        }
+        let mut ended = join(&mut threads.judges, deadline);
+        // Parts wait for the verdicts of their views, which the journal still has to take.
+        shared.publisher.flush(deadline);
+        shared.notice(Notice::End);
+        ended &= join(&mut threads.keeper, deadline);
+        shared.publisher.close();
+        ended &= join(&mut threads.writers, deadline);
         ended
     }
+}
+
+/// Joins all threads if they end before the deadline; gives back whether they have.
+fn join(threads: &mut Vec<JoinHandle<()>>, deadline: Instant) -> bool {
+    let ended = wait_for(threads, deadline);
+    if ended {
+        for thread in threads.drain(..) {
+            // A panic was told when it happened.
+            let _ = thread.join();
+        }
+    }
+    ended
 }
 
 /// Waits until all threads have ended, or until the deadline; gives back whether they have.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,16 @@ use tracing::warn;
 use super::Active;
 use super::beat::Beat;
 use super::board::Board;
+use super::claim::Claim;
 use super::inspector;
 use super::intake::{Intake, Pushed};
-use super::job::{Job, View};
-use super::publisher::{Publisher, Seen};
-use super::record::{Draft, Fault, FaultReason, Outcome, Timings, Verdict};
+use super::job::{Job, Reply};
+use super::publisher::{Entry, Publisher, Seen};
+use super::record::{Fault, FaultReason, Outcome, Subject, Tag, Verdict};
+use super::requests::{Book, Waiting};
+use super::timekeeper::{Deadline, Notice, too_late};
 use crate::camera::{CameraId, Captured, Event, Moment, Repeats, Sink, Trouble};
+use crate::config::settings::{Mode, NoJudgement};
 use crate::engine::EngineError;
 use crate::evidence::Picture;
 use crate::preprocess::rotate;
@@ -28,9 +33,13 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) index: usize,
-    pub(super) view: Arc<View>,
+    pub(super) mode: Mode,
+    pub(super) group: Option<Arc<str>>,
     pub(super) simulated: bool,
-    pub(super) board: Board,
+    pub(super) board: Arc<Board>,
+    pub(super) waiting: Waiting,
+    /// The last part's number, where frames are numbered as parts.
+    pub(super) part_counter: Option<AtomicU64>,
 }
 
 /// What the line's threads and its users share.
@@ -40,13 +49,22 @@ pub(super) struct Shared {
     pub(super) lanes: BTreeMap<CameraId, Lane>,
     pub(super) intake: Intake<Job>,
     pub(super) publisher: Publisher,
+    pub(super) notices: SyncSender<Notice>,
+    pub(super) book: Book,
     pub(super) inspector_beat: Beat,
     pub(super) judge_beat: Beat,
     pub(super) engine_failures: AtomicU64,
     /// Whether the last run of the model failed.
     pub(super) engine_failing: AtomicBool,
+    /// Views that came after their part was decided.
+    pub(super) late_views: AtomicU64,
     /// What of a camera's faults is logged; as many entries as there are cameras and reasons.
     pub(super) told: Mutex<HashMap<(Option<CameraId>, FaultReason), Repeats>>,
+}
+
+/// The name of a camera's part counter in the journal.
+pub(super) fn counter_name(camera: &CameraId) -> String {
+    format!("part/{camera}")
 }
 
 impl Shared {
@@ -59,14 +77,69 @@ impl Shared {
         self.intake.take(limit, window)
     }
 
-    pub(super) fn publish(&self, draft: Draft, outcome: Outcome, seen: Seen) -> Arc<Verdict> {
-        match &outcome {
-            Ok(_) => self.engine_failing.store(false, Ordering::Relaxed),
-            Err(fault) => self.log(draft.camera.as_ref(), &draft.item, fault),
+    pub(super) fn late_views(&self, count: u64) {
+        self.late_views.store(count, Ordering::Relaxed);
+    }
+
+    /// A result that came after its frame was answered for.
+    pub(super) fn late(&self, camera: Option<&CameraId>) {
+        if let Some(lane) = camera.and_then(|id| self.lanes.get(id)) {
+            lane.board.lock().frames.late += 1;
         }
-        let lane = draft.camera.as_ref().and_then(|id| self.lanes.get(id));
-        let board = lane.map(|lane| &lane.board);
-        self.publisher.publish(draft, outcome, seen, board)
+    }
+
+    /// Answers for a frame, unless somebody has.
+    pub(super) fn answer(
+        &self,
+        claim: &Claim,
+        moment: Moment,
+        subject: Subject,
+        outcome: Outcome,
+        seen: Seen,
+    ) {
+        match claim.take() {
+            Some(reply) => {
+                let entry = self.entry(moment, subject, outcome, seen, reply);
+                self.publisher.publish(entry);
+            }
+            None => self.late(subject.camera.as_ref()),
+        }
+    }
+
+    /// As [`Self::answer`] for who holds the claim, without a frame, and without waiting.
+    pub(super) fn publish_at_once(
+        &self,
+        moment: Moment,
+        subject: Subject,
+        outcome: Outcome,
+        reply: Option<Reply>,
+    ) {
+        let entry = self.entry(moment, subject, outcome, None, reply);
+        self.publisher.publish_at_once(entry);
+    }
+
+    fn entry(
+        &self,
+        moment: Moment,
+        subject: Subject,
+        outcome: Outcome,
+        seen: Seen,
+        reply: Option<Reply>,
+    ) -> Entry {
+        match &outcome {
+            Outcome::Judged(_) => self.engine_failing.store(false, Ordering::Relaxed),
+            Outcome::Fault(fault) => self.log(subject.camera.as_ref(), &subject.item, fault),
+            Outcome::Part(_) => {}
+        }
+        let lane = subject.camera.as_ref().and_then(|id| self.lanes.get(id));
+        Entry {
+            moment,
+            outcome,
+            seen,
+            board: lane.map(|lane| Arc::clone(&lane.board)),
+            reply,
+            subject,
+        }
     }
 
     /// Logs a fault, unless its like was logged a moment ago. What a camera does it has logged itself.
@@ -86,40 +159,20 @@ impl Shared {
         }
     }
 
-    /// A draft without a frame, under what is in force now.
-    fn draft(&self, camera: Option<CameraId>, moment: Moment) -> Draft {
-        Draft {
-            camera,
-            frame_id: 0,
-            moment,
-            stamp: Arc::clone(&self.active().stamp),
-            simulated: false,
-            timings: Timings::default(),
-            batch_size: 0,
-            size: None,
-            item: String::new(),
-            truth: String::new(),
-        }
-    }
-
     /// Publishes a FAULT of a capture that never reached the engine.
     pub(super) fn refuse(&self, job: Job, fault: Fault) {
-        let draft = Draft {
-            frame_id: job.frame_id,
-            simulated: job.simulated,
-            size: Some(job.view.part_size([job.frame.width(), job.frame.height()])),
-            item: job.item,
-            truth: job.truth,
-            ..self.draft(job.camera, job.moment)
-        };
+        let subject = job.subject();
         let picture = Picture {
             frame: Arc::new(rotate(job.frame, job.view.rotate)),
             crop: job.view.crop,
         };
-        let verdict = self.publish(draft, Err(fault), Some((picture, None)));
-        if let Some(reply) = job.reply {
-            reply(verdict);
-        }
+        self.answer(
+            &job.claim,
+            job.moment,
+            subject,
+            Outcome::Fault(fault),
+            Some((picture, None)),
+        );
     }
 
     /// A run of the model failed. Maps that are no numbers are a frame's fault, and not the engine's.
@@ -130,20 +183,48 @@ impl Shared {
         }
     }
 
+    /// When a verdict's frame was captured, on both clocks.
+    pub(super) fn moment_of(&self, verdict: &Verdict) -> Moment {
+        Moment {
+            utc: verdict.captured,
+            monotonic: self.start.monotonic + verdict.since_start,
+        }
+    }
+
+    /// Who waits for the verdict of this part.
+    pub(super) fn part_reply(&self, tag: &Tag) -> Option<Reply> {
+        self.book.part_reply(tag.trigger?)
+    }
+
+    /// Tells the thread that keeps time. It does nothing that takes time, so this waits for no more than
+    /// a moment.
+    pub(super) fn notice(&self, notice: Notice) {
+        // It ends after all who tell it anything.
+        let _ = self.notices.send(notice);
+    }
+
     /// A capture without a frame: there is nothing to inspect.
-    fn corrupt(&self, camera: &CameraId, lane: &Lane, captured: Captured, reason: String) {
-        let draft = Draft {
+    fn corrupt(
+        &self,
+        camera: &CameraId,
+        lane: &Lane,
+        captured: Captured,
+        reason: String,
+        ask: Ask,
+    ) {
+        let active = self.active();
+        let subject = Subject {
             frame_id: captured.frame_id,
             simulated: lane.simulated,
+            group: lane.group.clone(),
+            tag: ask.tag,
             item: captured.item,
             truth: captured.truth,
-            ..self.draft(Some(camera.clone()), captured.moment)
+            ..Subject::new(Some(camera.clone()), Arc::clone(&active.stamp))
         };
-        self.publish(
-            draft,
-            Err(Fault::new(FaultReason::CorruptFrame, reason)),
-            None,
-        );
+        let outcome = Outcome::Fault(Fault::new(FaultReason::CorruptFrame, reason));
+        let entry = self.entry(captured.moment, subject, outcome, None, ask.reply);
+        self.publisher.publish(entry);
     }
 
     /// Puts a frame into its camera's lane; it waits for room there if told how long that is wanted.
@@ -153,69 +234,153 @@ impl Shared {
         lane: &Lane,
         captured: Captured,
         stopped: Option<&dyn Fn() -> bool>,
+        ask: Ask,
     ) {
         let Ok(frame) = captured.frame else { return };
         let size = [frame.width(), frame.height()];
+        let active = self.active();
         let job = Job {
             camera: Some(camera.clone()),
             thresholds_of: Some(camera.clone()),
-            view: Arc::clone(&lane.view),
+            view: active.view(camera),
             frame_id: captured.frame_id,
             moment: captured.moment,
             frame,
             simulated: lane.simulated,
             item: captured.item,
             truth: captured.truth,
-            reply: None,
+            group: lane.group.clone(),
+            tag: ask.tag,
+            active,
+            claim: Claim::new(ask.reply),
         };
-        if let Err(message) = lane.view.inspected_size(size, self.active().model.input) {
+        if let Err(message) = job.view.inspected_size(size, job.active.model.input) {
             return self.refuse(job, Fault::new(FaultReason::WrongSize, message));
         }
+        self.set_deadline(camera, &job);
         let pushed = match stopped {
             Some(stopped) => self.intake.push_wait(lane.index, job, stopped),
             None => self.intake.push(lane.index, job),
         };
-        let (job, fault) = match pushed {
+        let (job, reason, message) = match pushed {
             Pushed::Queued => return,
-            Pushed::Replaced(_) => return lane.board.lock().frames.skipped += 1,
-            Pushed::Full(job) => (job, (FaultReason::Overflow, "the camera's queue is full")),
-            Pushed::Closed(job) => (job, (FaultReason::Shutdown, "the daemon is stopping")),
+            Pushed::Replaced(job) if lane.mode == Mode::FreeRunning => {
+                return self.skip(lane, &job);
+            }
+            Pushed::Replaced(job) => (
+                job,
+                FaultReason::Overflow,
+                "the camera's queue is full: a newer frame took its place",
+            ),
+            Pushed::Full(job) => (job, FaultReason::Overflow, "the camera's queue is full"),
+            Pushed::Closed(job) => (job, FaultReason::Shutdown, "the daemon is stopping"),
         };
-        self.refuse(job, Fault::new(fault.0, fault.1));
+        self.refuse(job, Fault::new(reason, message));
+    }
+
+    /// A newer frame took the place of this one, as it should.
+    fn skip(&self, lane: &Lane, job: &Job) {
+        // One whose deadline has passed has a verdict, and was not skipped.
+        if job.claim.take().is_some() {
+            lane.board.lock().frames.skipped += 1;
+        } else {
+            self.late(job.camera.as_ref());
+        }
+    }
+
+    fn set_deadline(&self, camera: &CameraId, job: &Job) {
+        let settings = job.active.settings.cameras.get(camera);
+        let Some((limit, settings)) = settings.and_then(|camera| Some((camera.deadline?, camera)))
+        else {
+            return;
+        };
+        self.notice(Notice::Deadline(Box::new(Deadline {
+            due: job.moment.monotonic + limit,
+            claim: job.claim.clone(),
+            moment: job.moment,
+            subject: job.subject(),
+            fault: too_late(limit, settings.on_deadline == NoJudgement::Reject),
+        })));
     }
 
     fn trouble(&self, camera: &CameraId, lane: &Lane, fault: Fault, moment: Moment) {
         lane.board.lock().last_error = Some((fault.message.clone(), moment.utc));
-        let draft = Draft {
+        let subject = Subject {
             simulated: lane.simulated,
-            ..self.draft(Some(camera.clone()), moment)
+            ..Subject::new(Some(camera.clone()), Arc::clone(&self.active().stamp))
         };
-        self.publish(draft, Err(fault), None);
+        let entry = self.entry(moment, subject, Outcome::Fault(fault), None, None);
+        self.publisher.publish(entry);
     }
+
+    /// Which part a capture shows, and who asked for it; nothing if nobody did and nobody may have
+    /// it then.
+    fn asked(
+        &self,
+        camera: &CameraId,
+        lane: &Lane,
+        captured: &mut Captured,
+        wait: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Option<Ask> {
+        if let Mode::Requested { .. } = lane.mode {
+            if wait {
+                // The image was read ahead; it counts as taken when somebody wants it.
+                lane.waiting.wait(stopped);
+                captured.moment = Moment::now();
+            }
+            let (request, reply) = lane.waiting.take(captured.moment)?;
+            return Some(Ask {
+                tag: Some(request.tag),
+                reply,
+            });
+        }
+        let tag = lane.part_counter.as_ref().map(|counter| {
+            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(journal) = self.publisher.journal() {
+                journal.count(&counter_name(camera), number);
+            }
+            Arc::new(Tag {
+                part_id: number.to_string(),
+                ..Tag::default()
+            })
+        });
+        Some(Ask { tag, reply: None })
+    }
+}
+
+/// Which part a capture shows, and who waits for its verdict.
+struct Ask {
+    tag: Option<Arc<Tag>>,
+    reply: Option<Reply>,
 }
 
 impl Sink for Shared {
     fn captured(
         &self,
         camera: &CameraId,
-        captured: Captured,
+        mut captured: Captured,
         wait: bool,
         stopped: &dyn Fn() -> bool,
     ) {
         let Some(lane) = self.lanes.get(camera) else {
             return warn!(%camera, "a frame of a camera that is not configured");
         };
+        let ask = self.asked(camera, lane, &mut captured, wait, stopped);
         let size = captured.frame.as_ref().ok();
         let size = size.map(|frame| [frame.width(), frame.height()]);
-        lane.board
-            .lock()
-            .capture(captured.moment.utc, self.start.monotonic.elapsed(), size);
+        {
+            let mut facts = lane.board.lock();
+            facts.capture(captured.moment.utc, self.start.monotonic.elapsed(), size);
+            facts.frames.skipped += u64::from(ask.is_none());
+        }
+        let Some(ask) = ask else { return };
         match captured.frame {
             Err(ref reason) => {
                 let reason = reason.clone();
-                self.corrupt(camera, lane, captured, reason);
+                self.corrupt(camera, lane, captured, reason, ask);
             }
-            Ok(_) => self.queue(camera, lane, captured, wait.then_some(stopped)),
+            Ok(_) => self.queue(camera, lane, captured, wait.then_some(stopped), ask),
         }
     }
 

@@ -105,6 +105,7 @@ pub fn last_counts(log: &[String]) -> BTreeMap<String, FrameCounts> {
             judged: count("judged")?,
             skipped: count("skipped")?,
             faulted: count("faulted")?,
+            late: count("late")?,
         };
         Some((line["camera"].as_str()?.to_owned(), counts))
     };

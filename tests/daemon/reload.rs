@@ -39,7 +39,7 @@ async fn configuration(daemon: &Daemon) -> Configuration {
 
 /// The next verdict that was made under another threshold than 0.6, which is 0.4.
 async fn strict(verdicts: &mut Verdicts) -> Verdict {
-    let threshold = |verdict: &Verdict| verdict.score.expect("a score").threshold;
+    let threshold = |verdict: &Verdict| verdict.score.as_ref().expect("a score").threshold;
     let verdict = verdicts.until(|v| (threshold(v) - 0.6).abs() > 1e-6).await;
     assert!((threshold(&verdict) - 0.4).abs() < 1e-6, "{verdict:?}");
     assert_eq!(verdict.decision(), Decision::Reject);

@@ -29,7 +29,7 @@ async fn a_verdict_says_all_that_it_promises() {
     assert_eq!((reject.width, reject.height), (64, 64));
     assert_eq!((reject.simulated, reject.batch_size), (false, 1));
     assert_eq!(reject.provider, "cpu");
-    let score = reject.score.expect("a score");
+    let score = reject.score.as_ref().expect("a score");
     assert!((0.8..1.0).contains(&score.value), "{score:?}");
     assert!((score.value - score.structural - score.logical).abs() < 1e-5);
     assert!((score.threshold - 0.6).abs() < 1e-6);
@@ -82,6 +82,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
         .filtered(StreamVerdictsRequest {
             camera_ids: vec!["belt".to_owned()],
             decisions: vec![Decision::Reject.into()],
+            start: None,
         })
         .await;
     assert!(matches!(rejects.event().await, Ok(Event::Heartbeat(_))));
@@ -92,6 +93,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
         .filtered(StreamVerdictsRequest {
             camera_ids: Vec::new(),
             decisions: vec![Decision::Fault.into()],
+            start: None,
         })
         .await;
     // None comes, so the stream shows that it is alive, and how far the line is.
@@ -118,6 +120,7 @@ async fn what_cannot_be_is_refused_with_the_field() {
         let request = StreamVerdictsRequest {
             camera_ids: vec![camera.to_owned()],
             decisions: vec![decision],
+            start: None,
         };
         client.stream_verdicts(request).await.expect_err("refused")
     };

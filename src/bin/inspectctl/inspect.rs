@@ -236,6 +236,7 @@ mod tests {
                 threshold: 0.5,
                 review_from: Some(0.4),
                 dominant: AnomalyKind::Structural.into(),
+                ..Default::default()
             }),
             regions: vec![Region {
                 r#box: Some(Box {
@@ -247,6 +248,7 @@ mod tests {
                 area: 0.0125,
                 peak: 0.75,
                 kind: AnomalyKind::Structural.into(),
+                ..Default::default()
             }],
             provider: "cpu".into(),
             timings: Some(Timings {

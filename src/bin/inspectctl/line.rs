@@ -116,6 +116,7 @@ mod tests {
                 threshold: 0.5,
                 review_from: None,
                 dominant: AnomalyKind::Structural.into(),
+                ..Default::default()
             }),
             regions: vec![Region::default(); 2],
             timings: Some(Timings {

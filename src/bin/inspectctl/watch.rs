@@ -75,6 +75,7 @@ impl Arguments {
         StreamVerdictsRequest {
             camera_ids: self.cameras.clone(),
             decisions: decisions.map(|choice| choice.decision().into()).collect(),
+            start: None,
         }
     }
 }

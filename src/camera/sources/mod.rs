@@ -228,5 +228,10 @@ pub fn waits_for_room(camera: &settings::Camera) -> bool {
     else {
         return false;
     };
-    pace == Pace::Fast && matches!(camera.mode, Mode::Triggered { .. })
+    match camera.mode {
+        Mode::Triggered { .. } => pace == Pace::Fast,
+        // Nothing is lost by waiting: the next image is the one that is asked for.
+        Mode::Requested { .. } => true,
+        Mode::FreeRunning => false,
+    }
 }

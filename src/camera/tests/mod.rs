@@ -24,6 +24,11 @@ pub fn settings(source: Source) -> settings::Camera {
     settings::Camera {
         source,
         mode: Mode::FreeRunning,
+        shed: settings::Shed::Newest,
+        deadline: None,
+        on_deadline: settings::NoJudgement::Fault,
+        group: None,
+        part_counter: false,
         crop: None,
         rotate: Rotation::default(),
         expected_size: None,

@@ -72,18 +72,53 @@ pub(super) const CAMERAS: Section = Section {
             .of(SIMULATOR),
         Key::preset(
             "mode",
-            Kind::Choice(&["free-running", "triggered"]),
+            Kind::Choice(&["free-running", "triggered", "requested"]),
             "free-running",
             "`free-running`: only the latest frame counts, older ones that wait are skipped. \
-             `triggered`: every frame counts, and one that finds the queue full is a FAULT.",
+             `triggered`: every frame counts, and one that finds the queue full is a FAULT. \
+             `requested`: the frame after each TriggerInspection counts, and no other.",
         ),
         Key::preset(
             "queue",
             Kind::Whole(1, 1024),
             "8",
-            "How many frames may wait. Only with `mode = \"triggered\"`.",
+            "How many frames may wait; of `requested`, how many requests. Not with `mode = \"free-running\"`.",
         )
         .unit("frames"),
+        Key::preset(
+            "shed",
+            Kind::Choice(&["newest", "oldest"]),
+            "newest",
+            "Which frame is a FAULT when the queue is full: the one that comes, or the one that waits for \
+             longest. Only with `mode = \"triggered\"`.",
+        ),
+        Key::unset(
+            "deadline_ms",
+            Kind::Number(1.0, 600_000.0),
+            "How long a verdict may take from the frame's capture on. One that would come later is replaced \
+             by what `on_deadline` says, in time. Without a deadline if unset.",
+        )
+        .unit("milliseconds")
+        .live(),
+        Key::preset(
+            "on_deadline",
+            Kind::Choice(&["fault", "reject"]),
+            "fault",
+            "What a frame is whose verdict does not come in time.",
+        )
+        .live(),
+        Key::unset(
+            "group",
+            Kind::Text(is_name, "1 to 64 of a-z, 0-9, '-' and '_'"),
+            "Cameras of the same group look at the same parts: see `[parts]`.",
+        ),
+        Key::preset(
+            "part_counter",
+            Kind::Flag,
+            "false",
+            "Whether frames have the number of the part as its id: one more with each frame, on from the \
+             journal's last. Not with `mode = \"requested\"`, whose triggers name the parts.",
+        ),
         side("crop.left", "First column that is inspected, after rotation. All four sides or none."),
         side("crop.top", "First row that is inspected."),
         side("crop.right", "First column to the right of what is inspected; above `left`."),
@@ -190,6 +225,10 @@ const fn side(name: &'static str, doc: &'static str) -> Key {
 
 const fn size(name: &'static str, doc: &'static str) -> Key {
     Key::unset(name, Kind::Whole(1, LARGEST_SIDE), doc).unit("pixels")
+}
+
+fn is_name(text: &str) -> bool {
+    text.parse::<crate::camera::CameraId>().is_ok()
 }
 
 fn is_url(text: &str) -> bool {

@@ -182,18 +182,6 @@ pub(super) const VERDICT: Section = Section {
     ],
 };
 
-pub(super) const EVIDENCE: Section = Section {
-    name: "evidence",
-    doc: "What is kept of recent verdicts.",
-    keys: &[Key::preset(
-        "memory_mib",
-        Kind::Whole(0, 65_536),
-        "64",
-        "Memory for frames and heatmaps of recent verdicts; the oldest go first.",
-    )
-    .unit("MiB")],
-};
-
 pub(super) const LIFE: Section = Section {
     name: "life",
     doc: "Start and end of the process.",

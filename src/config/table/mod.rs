@@ -4,6 +4,7 @@
 mod camera;
 mod daemon;
 mod kind;
+mod record;
 
 pub(super) use kind::{Kind, Setting, either, found, hidden};
 
@@ -34,7 +35,9 @@ pub(super) const SECTIONS: &[Section] = &[
     daemon::ENGINE,
     daemon::VERDICT,
     camera::CAMERAS,
-    daemon::EVIDENCE,
+    record::PARTS,
+    record::JOURNAL,
+    record::EVIDENCE,
     daemon::LIFE,
     daemon::LOG,
 ];

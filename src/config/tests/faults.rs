@@ -247,7 +247,15 @@ fn keys_go_with_each_other() {
     );
     simulator(
         "queue = 3",
-        "5: cameras.left.queue: set with mode \"free-running\", must be left out unless mode is \"triggered\"",
+        "5: cameras.left.queue: set with mode \"free-running\", must be left out unless mode is \"triggered\" or \"requested\"",
+    );
+    simulator(
+        "mode = \"requested\"\nshed = \"oldest\"",
+        "6: cameras.left.shed: set with mode \"requested\", must be left out unless mode is \"triggered\"",
+    );
+    simulator(
+        "mode = \"requested\"\npart_counter = true",
+        "6: cameras.left.part_counter: set with mode \"requested\", must be left out unless mode is \"free-running\" or \"triggered\"",
     );
     simulator(
         "expected_height = 3",

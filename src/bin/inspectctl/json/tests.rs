@@ -33,6 +33,7 @@ fn a_verdict_keeps_the_contracts_names() {
             threshold: 0.5,
             review_from: None,
             dominant: proto::AnomalyKind::Structural.into(),
+            ..Default::default()
         }),
         regions: vec![proto::Region {
             r#box: Some(proto::Box {
@@ -44,6 +45,7 @@ fn a_verdict_keeps_the_contracts_names() {
             area: 0.125,
             peak: 0.75,
             kind: proto::AnomalyKind::Logical.into(),
+            ..Default::default()
         }],
         timings: Some(proto::Timings {
             total: Some(Duration {
@@ -121,6 +123,7 @@ fn a_status_nests_its_cameras() {
                 judged: 4,
                 skipped: 0,
                 faulted: 1,
+                ..Default::default()
             }),
             ..proto::Camera::default()
         }],

@@ -1,5 +1,8 @@
-//! What recent verdicts were made of: frames and maps in memory, the oldest go first; and how people
-//! see them.
+//! What recent verdicts were made of: frames and maps in memory, and files of those that matter, the
+//! oldest go first; and how people see them.
+
+mod policy;
+mod shelf;
 
 use std::collections::VecDeque;
 use std::io::Cursor;
@@ -12,6 +15,9 @@ use crate::frame::Frame;
 use crate::line::record::Verdict;
 use crate::maps::upsample;
 use crate::preprocess::{Crop, cut};
+
+pub use policy::CapturePolicy;
+pub use shelf::{Kept, Shelf};
 
 /// Quality of JPEG evidence, of 100.
 const JPEG_QUALITY: u8 = 90;

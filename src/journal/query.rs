@@ -1,0 +1,360 @@
+//! The readers' side of the journal: pages of verdicts.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use uuid::Uuid;
+
+use super::row::{self, nanoseconds};
+use super::{JournalError, schema};
+use crate::camera::CameraId;
+use crate::line::record::{ModelId, RecipeTag, Stamp, Verdict};
+use crate::verdict::Decision;
+
+/// Connections that are kept for the next reader; more are closed again after use.
+const KEPT_CONNECTIONS: usize = 4;
+
+/// Which verdicts; an empty list lets all through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Cameras.
+    pub cameras: Vec<CameraId>,
+    /// Decisions.
+    pub decisions: Vec<Decision>,
+    /// A part.
+    pub part_id: Option<String>,
+}
+
+impl Filter {
+    /// Whether the filter lets a verdict through.
+    pub fn lets_through(&self, verdict: &Verdict) -> bool {
+        let camera = verdict.subject.camera.as_ref();
+        let tag = verdict.subject.tag.as_ref();
+        (self.cameras.is_empty() || camera.is_some_and(|id| self.cameras.contains(id)))
+            && (self.decisions.is_empty() || self.decisions.contains(&verdict.decision()))
+            && self
+                .part_id
+                .as_ref()
+                .is_none_or(|part| tag.is_some_and(|tag| tag.part_id == *part))
+    }
+}
+
+/// The order of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest first.
+    Ascending,
+    /// The newest first.
+    Descending,
+}
+
+/// Which page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which verdicts.
+    pub filter: Filter,
+    /// The first sequence that may be in it.
+    pub from: u64,
+    /// The last sequence that may be in it.
+    pub to: u64,
+    /// The order.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Reads while the store writes. Shared by all who read; each call has a connection of its own.
+#[derive(Debug)]
+pub struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+}
+
+impl Readers {
+    /// Reads this file, once it is there.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&mut Reader) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let lock = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = lock().pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(&self.path)?,
+        };
+        // A connection that failed is closed.
+        let result = read(&mut reader)?;
+        let mut idle = lock();
+        if idle.len() < KEPT_CONNECTIONS {
+            idle.push(reader);
+        }
+        Ok(result)
+    }
+
+    /// A page. Every filter is served by an index: the time it takes follows the page's length, not the
+    /// journal's.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn page(&self, page: &Page) -> Result<Vec<Verdict>, JournalError> {
+        self.with(|reader| reader.page(page))
+    }
+
+    /// One verdict, if it is kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&self, sequence: u64) -> Result<Option<Verdict>, JournalError> {
+        let page = Page {
+            filter: Filter::default(),
+            from: sequence,
+            to: sequence,
+            order: Order::Ascending,
+            limit: 1,
+        };
+        Ok(self.page(&page)?.pop())
+    }
+
+    /// The first sequence that was recorded at or after `time` and is kept; nothing if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn first_since(&self, time: SystemTime) -> Result<Option<u64>, JournalError> {
+        self.with(|reader| reader.first_since(nanoseconds(time)))
+    }
+
+    /// The verdicts of requests with this key, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of_key(&self, key: &str, limit: usize) -> Result<Vec<Verdict>, JournalError> {
+        self.with(|reader| {
+            let select =
+                "SELECT * FROM verdicts WHERE idempotency_key = ?1 ORDER BY sequence LIMIT ?2";
+            reader.verdicts(
+                select,
+                [Value::from(key.to_owned()), Value::from(limit as i64)],
+            )
+        })
+    }
+}
+
+/// One connection, and what it has looked up: both tables only grow, by a row a run or change.
+#[derive(Debug)]
+struct Reader {
+    connection: Connection,
+    runs: HashMap<i64, Uuid>,
+    stamps: HashMap<i64, Arc<Stamp>>,
+}
+
+impl Reader {
+    fn open(path: &std::path::Path) -> Result<Self, JournalError> {
+        Ok(Self {
+            connection: schema::open_reader(path)?,
+            runs: HashMap::new(),
+            stamps: HashMap::new(),
+        })
+    }
+
+    fn page(&mut self, page: &Page) -> Result<Vec<Verdict>, JournalError> {
+        let (select, values) = select(page);
+        self.verdicts(&select, values)
+    }
+
+    fn verdicts(
+        &mut self,
+        select: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Verdict>, JournalError> {
+        let Self {
+            connection,
+            runs,
+            stamps,
+        } = self;
+        let mut statement = connection.prepare_cached(select)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut verdicts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let run = match runs.get(&row.get("run")?) {
+                Some(run) => *run,
+                None => look_up_run(connection, row, runs)?,
+            };
+            let stamp = match stamps.get(&row.get("stamp")?) {
+                Some(stamp) => Arc::clone(stamp),
+                None => look_up_stamp(connection, row, stamps)?,
+            };
+            verdicts.push(row::verdict(row, run, stamp)?);
+        }
+        Ok(verdicts)
+    }
+
+    /// Times never fall from one sequence to the next, so halving finds the place.
+    fn first_since(&mut self, time: i64) -> Result<Option<u64>, JournalError> {
+        let ends = "SELECT min(sequence), max(sequence) FROM verdicts";
+        let (first, last): (Option<i64>, Option<i64>) =
+            self.connection
+                .query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (Some(mut low), Some(last)) = (first, last) else {
+            return Ok(None);
+        };
+        let mut high = last + 1;
+        let mut at = self.connection.prepare_cached(
+            "SELECT sequence, recorded FROM verdicts WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
+        )?;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = at
+                .query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            match found {
+                Some((sequence, recorded)) if i64::lt(&recorded, &time) => {
+                    low = i64::max(sequence, middle) + 1
+                }
+                _ => high = middle,
+            }
+        }
+        // Sequences have gaps: the place that was found may be one.
+        let found = at.query_row([low], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(found.map(|sequence| sequence as u64))
+    }
+}
+
+fn look_up_run(
+    connection: &Connection,
+    row: &Row<'_>,
+    known: &mut HashMap<i64, Uuid>,
+) -> Result<Uuid, JournalError> {
+    let id = row.get("run")?;
+    let text: String =
+        connection.query_row("SELECT uuid FROM runs WHERE id = ?1", [id], |row| {
+            row.get(0)
+        })?;
+    let run = Uuid::parse_str(&text).map_err(|error| JournalError::Row {
+        sequence: row.get::<_, i64>("sequence").unwrap_or_default() as u64,
+        what: format!("run {text:?}: {error}"),
+    })?;
+    known.insert(id, run);
+    Ok(run)
+}
+
+fn look_up_stamp(
+    connection: &Connection,
+    row: &Row<'_>,
+    known: &mut HashMap<i64, Arc<Stamp>>,
+) -> Result<Arc<Stamp>, JournalError> {
+    let id: i64 = row.get("stamp")?;
+    let stamp = connection.query_row("SELECT * FROM stamps WHERE id = ?1", [id], |row| {
+        let recipe: String = row.get("recipe")?;
+        Ok(Stamp {
+            model: ModelId {
+                name: row.get("model_name")?,
+                version: row.get("model_version")?,
+                sha256: row.get("model_sha256")?,
+            },
+            config_hash: row.get("config_hash")?,
+            provider: row.get("provider")?,
+            recipe: match recipe.as_str() {
+                "" => None,
+                _ => Some(RecipeTag {
+                    version: row.get("recipe_version")?,
+                    sha256: row.get("recipe_sha256")?,
+                    id: recipe,
+                }),
+            },
+        })
+    })?;
+    let stamp = Arc::new(stamp);
+    known.insert(id, Arc::clone(&stamp));
+    Ok(stamp)
+}
+
+/// One search for each pair of camera and decision, each along an index, and the first of what they
+/// find. A single search for all of them would sort what it finds, however much that is.
+fn select(page: &Page) -> (String, Vec<Value>) {
+    let order = match page.order {
+        Order::Ascending => "ASC",
+        Order::Descending => "DESC",
+    };
+    let range = |values: &mut Vec<Value>| {
+        let end = |sequence: u64| Value::from(i64::try_from(sequence).unwrap_or(i64::MAX));
+        values.extend([end(page.from), end(page.to), Value::from(page.limit as i64)]);
+        format!("sequence >= ? AND sequence <= ? ORDER BY sequence {order} LIMIT ?")
+    };
+    let mut values = Vec::new();
+    let filter = &page.filter;
+    if let Some(part) = &filter.part_id {
+        // A part has few verdicts: the rest is looked at one by one.
+        let mut terms = vec!["part_id = ? AND part_id <> ''".to_owned()];
+        values.push(Value::from(part.clone()));
+        let cameras = filter.cameras.iter().map(|id| Value::from(id.to_string()));
+        terms.extend(one_of("camera", cameras, &mut values));
+        let decisions = filter
+            .decisions
+            .iter()
+            .map(|&decision| Value::from(row::number(decision)));
+        terms.extend(one_of("decision", decisions, &mut values));
+        let select = format!(
+            "SELECT * FROM verdicts INDEXED BY verdicts_by_part WHERE {} AND {}",
+            terms.join(" AND "),
+            range(&mut values)
+        );
+        return (select, values);
+    }
+    if filter.cameras.is_empty() && filter.decisions.is_empty() {
+        let select = format!("SELECT * FROM verdicts WHERE {}", range(&mut values));
+        return (select, values);
+    }
+    let decisions: &[Decision] = match filter.decisions.as_slice() {
+        [] => &Decision::ALL,
+        some => some,
+    };
+    let mut searches = Vec::new();
+    let mut search = |camera: Option<&CameraId>, decision: Decision| {
+        let mut terms = String::new();
+        if let Some(camera) = camera {
+            values.push(Value::from(camera.to_string()));
+            terms.push_str("camera = ? AND ");
+        }
+        values.push(Value::from(row::number(decision)));
+        searches.push(format!(
+            "SELECT * FROM (SELECT sequence FROM verdicts WHERE {terms}decision = ? AND {})",
+            range(&mut values)
+        ));
+    };
+    for &decision in decisions {
+        if filter.cameras.is_empty() {
+            search(None, decision);
+        }
+        for camera in &filter.cameras {
+            search(Some(camera), decision);
+        }
+    }
+    let select = format!(
+        "SELECT * FROM verdicts WHERE sequence IN (SELECT sequence FROM ({}) ORDER BY sequence {order} LIMIT ?)
+         ORDER BY sequence {order}",
+        searches.join(" UNION ALL ")
+    );
+    values.push(Value::from(page.limit as i64));
+    (select, values)
+}
+
+fn one_of(
+    column: &str,
+    options: impl ExactSizeIterator<Item = Value>,
+    values: &mut Vec<Value>,
+) -> Option<String> {
+    let count = options.len();
+    values.extend(options);
+    (count > 0).then(|| format!("{column} IN ({})", vec!["?"; count].join(", ")))
+}

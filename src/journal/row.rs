@@ -1,0 +1,403 @@
+//! A verdict as a row, and back. What people filter and sort by has a column of its own; the rest is
+//! JSON, which SQLite's own functions read.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Row, Statement, named_params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::JournalError;
+use crate::camera::CameraId;
+use crate::line::record::{
+    Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
+};
+use crate::maps::Score;
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+
+/// The columns, as [`insert`] fills them and [`verdict`] reads them.
+pub(super) const INSERT: &str = "
+INSERT OR REPLACE INTO verdicts (sequence, run, stamp, recorded, captured, since_start, camera, part_group,
+    frame_id, decision, score, structural, logical, threshold, review_from, fault, message, part_id,
+    trigger, client_data, idempotency_key, simulated, evidence, width, height, batch_size, item, truth,
+    details)
+VALUES (:sequence, :run, :stamp, :recorded, :captured, :since_start, :camera, :part_group,
+    :frame_id, :decision, :score, :structural, :logical, :threshold, :review_from, :fault, :message, :part_id,
+    :trigger, :client_data, :idempotency_key, :simulated, :evidence, :width, :height, :batch_size, :item, :truth,
+    :details)";
+
+/// The number of a decision in the file; never changed.
+pub(super) fn number(decision: Decision) -> i64 {
+    match decision {
+        Decision::Pass => 1,
+        Decision::Reject => 2,
+        Decision::Review => 3,
+        Decision::Fault => 4,
+    }
+}
+
+fn decision(number: i64) -> Option<Decision> {
+    Decision::ALL
+        .into_iter()
+        .find(|&known| self::number(known) == number)
+}
+
+/// Nanoseconds since 1970; times before that, and after the year 2262, are clamped.
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn time(nanoseconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(nanoseconds.unsigned_abs())
+}
+
+/// What has no column.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Details {
+    /// Durations of the stages, nanoseconds: queue, preprocess, inference, judge, total.
+    timings: [Option<u64>; 5],
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<StoredRegion>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<StoredRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_by: Option<String>,
+    #[serde(default)]
+    highest: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    views: Option<Vec<StoredView>>,
+    /// Whether the fault is a REJECT.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rejects: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredRegion {
+    left: f32,
+    top: f32,
+    width: f32,
+    height: f32,
+    area: f32,
+    peak: f32,
+    logical: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredRule {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    score: Option<f32>,
+    threshold: f32,
+    review_from: Option<f32>,
+    decision: i64,
+}
+
+impl From<&RegionScore> for StoredRule {
+    fn from(rule: &RegionScore) -> Self {
+        Self {
+            name: rule.name.as_deref().map(str::to_owned),
+            score: rule.score,
+            threshold: rule.thresholds.reject_above,
+            review_from: rule.thresholds.review_from,
+            decision: number(rule.decision),
+        }
+    }
+}
+
+impl StoredRule {
+    fn rule(self) -> Option<RegionScore> {
+        Some(RegionScore {
+            name: self.name.map(Arc::from),
+            score: self.score,
+            thresholds: Thresholds {
+                reject_above: self.threshold,
+                review_from: self.review_from,
+            },
+            decision: decision(self.decision)?,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredView {
+    camera: String,
+    sequence: u64,
+    frame_id: u64,
+    decision: i64,
+}
+
+impl From<&Region> for StoredRegion {
+    fn from(region: &Region) -> Self {
+        Self {
+            left: region.left,
+            top: region.top,
+            width: region.width,
+            height: region.height,
+            area: region.area,
+            peak: region.peak,
+            logical: region.kind == AnomalyKind::Logical,
+            rule: region.rule.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl From<StoredRegion> for Region {
+    fn from(stored: StoredRegion) -> Self {
+        Self {
+            left: stored.left,
+            top: stored.top,
+            width: stored.width,
+            height: stored.height,
+            area: stored.area,
+            peak: stored.peak,
+            kind: if stored.logical {
+                AnomalyKind::Logical
+            } else {
+                AnomalyKind::Structural
+            },
+            rule: stored.rule.map(Arc::from),
+        }
+    }
+}
+
+impl Details {
+    fn of(verdict: &Verdict) -> Self {
+        let timings = &verdict.subject.timings;
+        let whole = |duration: Duration| duration.as_nanos() as u64;
+        let judgement = verdict.outcome.judgement();
+        let view = |view: &View| StoredView {
+            camera: view.camera.to_string(),
+            sequence: view.sequence,
+            frame_id: view.frame_id,
+            decision: number(view.decision),
+        };
+        Self {
+            timings: [
+                timings.queue.map(whole),
+                timings.preprocess.map(whole),
+                timings.inference.map(whole),
+                timings.judge.map(whole),
+                Some(whole(timings.total)),
+            ],
+            regions: judgement.map_or_else(Vec::new, |judgement| {
+                judgement.regions.iter().map(StoredRegion::from).collect()
+            }),
+            rules: judgement.map_or_else(Vec::new, |judgement| {
+                judgement.rules.iter().map(StoredRule::from).collect()
+            }),
+            decided_by: judgement
+                .and_then(|judgement| judgement.decided_by.as_deref())
+                .map(str::to_owned),
+            highest: judgement.map_or(0.0, |judgement| judgement.highest),
+            views: match &verdict.outcome {
+                Outcome::Part(fusion) => Some(fusion.views.iter().map(view).collect()),
+                Outcome::Judged(_) | Outcome::Fault(_) => None,
+            },
+            rejects: verdict.outcome.fault().is_some_and(|fault| fault.rejects),
+        }
+    }
+
+    fn timings(&self) -> Timings {
+        let [queue, preprocess, inference, judge, total] =
+            self.timings.map(|time| time.map(Duration::from_nanos));
+        Timings {
+            queue,
+            preprocess,
+            inference,
+            judge,
+            total: total.unwrap_or_default(),
+        }
+    }
+}
+
+/// Writes a verdict of the run and under the stamp with these row numbers.
+pub(super) fn insert(
+    statement: &mut Statement<'_>,
+    verdict: &Verdict,
+    run: i64,
+    stamp: i64,
+) -> rusqlite::Result<()> {
+    let subject = &verdict.subject;
+    let judgement = verdict.outcome.judgement();
+    let fault = verdict.outcome.fault();
+    let tag = subject.tag.as_deref();
+    let score = |part: fn(&Judgement) -> f32| judgement.map(|judged| f64::from(part(judged)));
+    let review_from = judgement.and_then(|judged| judged.thresholds.review_from);
+    let details = serde_json::to_string(&Details::of(verdict)).expect("numbers and texts");
+    statement.execute(named_params! {
+        ":sequence": verdict.sequence as i64,
+        ":run": run,
+        ":stamp": stamp,
+        ":recorded": nanoseconds(verdict.recorded),
+        ":captured": nanoseconds(verdict.captured),
+        ":since_start": verdict.since_start.as_nanos() as i64,
+        ":camera": subject.camera.as_ref().map_or("", CameraId::as_str),
+        ":part_group": subject.group.as_deref().unwrap_or(""),
+        ":frame_id": subject.frame_id as i64,
+        ":decision": number(verdict.decision()),
+        ":score": score(|judged| judged.score.score),
+        ":structural": score(|judged| judged.score.structural),
+        ":logical": score(|judged| judged.score.logical),
+        ":threshold": score(|judged| judged.thresholds.reject_above),
+        ":review_from": review_from.map(f64::from),
+        ":fault": fault.map(|fault| fault.reason.name()),
+        ":message": fault.map(|fault| fault.message.as_str()),
+        ":part_id": tag.map_or("", |tag| tag.part_id.as_str()),
+        ":trigger": tag.and_then(|tag| tag.trigger).map(|trigger| trigger.to_string()),
+        ":client_data": tag.map(|tag| tag.client_data.as_slice()),
+        ":idempotency_key": tag.map(|tag| tag.idempotency_key.as_str()).filter(|key| !key.is_empty()),
+        ":simulated": subject.simulated,
+        ":evidence": verdict.evidence,
+        ":width": subject.size.map(|size| size[0]),
+        ":height": subject.size.map(|size| size[1]),
+        ":batch_size": subject.batch_size,
+        ":item": subject.item,
+        ":truth": subject.truth,
+        ":details": details,
+    })?;
+    Ok(())
+}
+
+/// Reads a row of all columns but `stamp` and `run`, which the caller looks up.
+pub(super) fn verdict(
+    row: &Row<'_>,
+    run: Uuid,
+    stamp: Arc<Stamp>,
+) -> Result<Verdict, JournalError> {
+    let sequence = row.get::<_, i64>("sequence")? as u64;
+    let damaged = |what: String| JournalError::Row { sequence, what };
+    let details: Details = serde_json::from_str(row.get_ref("details")?.as_str().unwrap_or(""))
+        .map_err(|error| damaged(format!("details: {error}")))?;
+    let timings = details.timings();
+    let subject = Subject {
+        camera: camera(&row.get::<_, String>("camera")?).map_err(damaged)?,
+        group: some_text(row.get::<_, String>("part_group")?).map(Arc::from),
+        frame_id: row.get::<_, i64>("frame_id")? as u64,
+        tag: tag(row)?,
+        stamp,
+        simulated: row.get("simulated")?,
+        timings,
+        batch_size: row.get("batch_size")?,
+        size: row
+            .get::<_, Option<u32>>("width")?
+            .zip(row.get("height")?)
+            .map(|(width, height)| [width, height]),
+        item: row.get("item")?,
+        truth: row.get("truth")?,
+    };
+    Ok(Verdict {
+        sequence,
+        run,
+        captured: time(row.get("captured")?),
+        since_start: Duration::from_nanos(row.get::<_, i64>("since_start")? as u64),
+        recorded: time(row.get("recorded")?),
+        evidence: row.get("evidence")?,
+        subject,
+        outcome: outcome(row, details, sequence)?,
+    })
+}
+
+fn some_text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn camera(text: &str) -> Result<Option<CameraId>, String> {
+    match text {
+        "" => Ok(None),
+        id => id
+            .parse()
+            .map(Some)
+            .map_err(|error: crate::camera::CameraIdError| error.to_string()),
+    }
+}
+
+fn tag(row: &Row<'_>) -> Result<Option<Arc<Tag>>, JournalError> {
+    let Some(client_data) = row.get::<_, Option<Vec<u8>>>("client_data")? else {
+        return Ok(None);
+    };
+    let trigger: Option<String> = row.get("trigger")?;
+    let key: Option<String> = row.get("idempotency_key")?;
+    Ok(Some(Arc::new(Tag {
+        part_id: row.get("part_id")?,
+        trigger: trigger.and_then(|text| Uuid::parse_str(&text).ok()),
+        client_data,
+        idempotency_key: key.unwrap_or_default(),
+    })))
+}
+
+fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, JournalError> {
+    let damaged = |what: &str| JournalError::Row {
+        sequence,
+        what: what.to_owned(),
+    };
+    let known = |number| decision(number).ok_or_else(|| damaged("an unknown decision"));
+    let decision = known(row.get("decision")?)?;
+    let fault = fault(row, details.rejects).map_err(|error| damaged(&error.to_string()))?;
+    if let Some(views) = details.views {
+        let view = |stored: StoredView| {
+            Ok(View {
+                camera: stored
+                    .camera
+                    .parse()
+                    .map_err(|_| damaged("a view's camera"))?,
+                sequence: stored.sequence,
+                frame_id: stored.frame_id,
+                decision: known(stored.decision)?,
+            })
+        };
+        let views = views.into_iter().map(view);
+        return Ok(Outcome::Part(Fusion {
+            decision,
+            views: views.collect::<Result<_, JournalError>>()?,
+            fault,
+        }));
+    }
+    if let Some(fault) = fault {
+        return Ok(Outcome::Fault(fault));
+    }
+    let number = |column: &str| -> rusqlite::Result<f32> { Ok(row.get::<_, f64>(column)? as f32) };
+    let (structural, logical) = (number("structural")?, number("logical")?);
+    Ok(Outcome::Judged(Judgement {
+        decision,
+        score: Score {
+            score: number("score")?,
+            structural,
+            logical,
+        },
+        thresholds: Thresholds {
+            reject_above: number("threshold")?,
+            review_from: row
+                .get::<_, Option<f64>>("review_from")?
+                .map(|value| value as f32),
+        },
+        decided_by: details.decided_by.map(Arc::from),
+        highest: details.highest,
+        rules: details
+            .rules
+            .into_iter()
+            .map(|stored| stored.rule().ok_or_else(|| damaged("an unknown decision")))
+            .collect::<Result<_, _>>()?,
+        dominant: AnomalyKind::of(structural, logical),
+        regions: details.regions.into_iter().map(Region::from).collect(),
+    }))
+}
+
+fn fault(row: &Row<'_>, rejects: bool) -> rusqlite::Result<Option<Fault>> {
+    let Some(name) = row.get::<_, Option<String>>("fault")? else {
+        return Ok(None);
+    };
+    let reason = FaultReason::ALL
+        .into_iter()
+        .find(|reason| reason.name() == name);
+    let message: Option<String> = row.get("message")?;
+    Ok(Some(Fault {
+        // A later version may know more reasons; the words say it all the same.
+        reason: reason.unwrap_or(FaultReason::Engine),
+        message: message.unwrap_or_default(),
+        rejects,
+    }))
+}

@@ -1,0 +1,458 @@
+//! The journal over a real SQLite file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+use crate::camera::CameraId;
+use crate::line::record::{
+    Fault, FaultReason, Fusion, ModelId, Outcome, RecipeTag, Stamp, Subject, Tag, Timings, Verdict,
+    View,
+};
+use crate::maps::Score;
+use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+
+const RUN: Uuid = Uuid::from_u128(7);
+
+fn camera(name: &str) -> CameraId {
+    name.parse().expect("an id")
+}
+
+fn stamp(version: u8) -> Arc<Stamp> {
+    Arc::new(Stamp {
+        model: ModelId {
+            name: "bottle".to_owned(),
+            version: version.to_string(),
+            sha256: "ab".repeat(32),
+        },
+        config_hash: "cd".repeat(32),
+        provider: "cpu".to_owned(),
+        recipe: (version % 2 == 1).then(|| RecipeTag {
+            id: "juice".to_owned(),
+            version: "3".to_owned(),
+            sha256: "ef".repeat(32),
+        }),
+    })
+}
+
+fn fault(name: &str, sequence: u64) -> Verdict {
+    Verdict {
+        sequence,
+        run: RUN,
+        captured: UNIX_EPOCH + Duration::from_secs(1_000_000 + sequence),
+        since_start: Duration::from_millis(sequence),
+        recorded: UNIX_EPOCH + Duration::from_secs(1_000_000 + sequence),
+        evidence: false,
+        subject: Subject::new(Some(camera(name)), stamp(0)),
+        outcome: Outcome::Fault(Fault::new(FaultReason::Overflow, "full")),
+    }
+}
+
+fn judged(name: &str, sequence: u64, decision: Decision) -> Verdict {
+    Verdict {
+        outcome: Outcome::Judged(Judgement {
+            decision,
+            score: Score {
+                score: 0.5,
+                structural: 0.3,
+                logical: 0.2,
+            },
+            thresholds: Thresholds {
+                reject_above: 0.4,
+                review_from: None,
+            },
+            decided_by: None,
+            highest: 0.5,
+            rules: Vec::new(),
+            dominant: AnomalyKind::Structural,
+            regions: Vec::new(),
+        }),
+        ..fault(name, sequence)
+    }
+}
+
+fn batch(verdicts: impl IntoIterator<Item = Verdict>) -> Batch {
+    Batch {
+        verdicts: verdicts.into_iter().map(Arc::new).collect(),
+        ..Batch::default()
+    }
+}
+
+fn open(folder: &TempDir) -> (Store, Opened) {
+    Store::open(folder.path(), RUN).expect("a journal")
+}
+
+fn page(filter: Filter, order: Order, limit: usize) -> Page {
+    Page {
+        filter,
+        from: 0,
+        to: u64::MAX,
+        order,
+        limit,
+    }
+}
+
+fn sequences(verdicts: &[Verdict]) -> Vec<u64> {
+    verdicts.iter().map(|verdict| verdict.sequence).collect()
+}
+
+prop_compose! {
+    fn region()(
+        values in prop::array::uniform6(-1e6f32..1e6),
+        logical: bool,
+        rule in prop::option::of("[a-z]{1,8}"),
+    ) -> Region {
+        let rule = rule.map(Arc::from);
+        let [left, top, width, height, area, peak] = values;
+        let kind = if logical { AnomalyKind::Logical } else { AnomalyKind::Structural };
+        Region { left, top, width, height, area, peak, kind, rule }
+    }
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    prop::sample::select(Decision::ALL.to_vec())
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let thresholds = || {
+        (-1e30f32..1e30, prop::option::of(-1e30f32..1e30)).prop_map(
+            |(reject_above, review_from)| Thresholds {
+                reject_above,
+                review_from,
+            },
+        )
+    };
+    let name = || prop::option::of("[a-z]{1,8}").prop_map(|name| name.map(Arc::from));
+    let rule = (
+        name(),
+        prop::option::of(-1e30f32..1e30),
+        thresholds(),
+        decision(),
+    )
+        .prop_map(|(name, score, thresholds, decision)| RegionScore {
+            name,
+            score,
+            thresholds,
+            decision,
+        });
+    let judgement = (
+        prop::sample::select(vec![Decision::Pass, Decision::Reject, Decision::Review]),
+        any::<[f32; 4]>().prop_filter("scores are finite", |all| all.iter().all(|v| v.is_finite())),
+        thresholds(),
+        name(),
+        prop::collection::vec(rule, 0..4),
+        prop::collection::vec(region(), 0..4),
+    );
+    let judged = judgement.prop_map(
+        |(decision, scores, thresholds, decided_by, rules, regions)| {
+            let [score, structural, logical, highest] = scores;
+            Outcome::Judged(Judgement {
+                decision,
+                score: Score {
+                    score,
+                    structural,
+                    logical,
+                },
+                thresholds,
+                decided_by,
+                highest,
+                rules,
+                dominant: AnomalyKind::of(structural, logical),
+                regions,
+            })
+        },
+    );
+    let fault = (
+        prop::sample::select(FaultReason::ALL.to_vec()),
+        ".*",
+        any::<bool>(),
+    )
+        .prop_map(|(reason, message, rejects)| Fault {
+            reason,
+            message,
+            rejects,
+        });
+    let view = (1u64..9, 0u64..9, decision()).prop_map(|(sequence, frame_id, decision)| View {
+        camera: camera("left"),
+        sequence,
+        frame_id,
+        decision,
+    });
+    let part = (
+        decision(),
+        prop::collection::vec(view, 0..3),
+        prop::option::of(fault.clone()),
+    )
+        .prop_map(|(decision, views, fault)| {
+            Outcome::Part(Fusion {
+                decision,
+                views,
+                fault,
+            })
+        });
+    prop_oneof![judged, fault.prop_map(Outcome::Fault), part]
+}
+
+fn tag() -> impl Strategy<Value = Option<Arc<Tag>>> {
+    let tag = ("[^\0]*", any::<Option<u128>>(), any::<Vec<u8>>(), "[a-z]*").prop_map(
+        |(part_id, trigger, client_data, idempotency_key)| {
+            Arc::new(Tag {
+                part_id,
+                trigger: trigger.map(Uuid::from_u128),
+                client_data,
+                idempotency_key,
+            })
+        },
+    );
+    prop::option::of(tag)
+}
+
+prop_compose! {
+    fn verdict()(
+        sequence in 1..u64::MAX / 2,
+        times in prop::array::uniform3(0u64..1 << 61),
+        stages in any::<[Option<u32>; 4]>(),
+        names in prop::option::of("[a-z0-9_-]{1,64}"),
+        group in prop::option::of("[a-z]{1,8}"),
+        flags in any::<[bool; 2]>(),
+        size in prop::option::of(any::<[u32; 2]>()),
+        texts in (".*", ".*"),
+        version in 0u8..4,
+        tag in tag(),
+        outcome in outcome(),
+    ) -> Verdict {
+        let stage = |at: usize| stages[at].map(|ns| Duration::from_nanos(u64::from(ns)));
+        Verdict {
+            sequence,
+            run: RUN,
+            captured: UNIX_EPOCH + Duration::from_nanos(times[0]),
+            since_start: Duration::from_nanos(times[1]),
+            recorded: UNIX_EPOCH + Duration::from_nanos(times[2]),
+            evidence: flags[0],
+            subject: Subject {
+                camera: names.map(|name| camera(&name)),
+                group: group.map(Arc::from),
+                frame_id: times[0],
+                tag,
+                stamp: stamp(version),
+                simulated: flags[1],
+                timings: Timings {
+                    queue: stage(0),
+                    preprocess: stage(1),
+                    inference: stage(2),
+                    judge: stage(3),
+                    total: Duration::from_nanos(times[1]),
+                },
+                batch_size: u32::from(version),
+                size,
+                item: texts.0,
+                truth: texts.1,
+            },
+            outcome,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_read_is_what_was_written(verdict in verdict()) {
+        let folder = TempDir::new().expect("a folder");
+        let (mut store, _) = open(&folder);
+        store.commit(&batch([verdict.clone()])).expect("written");
+        let read = Readers::new(file(folder.path())).get(verdict.sequence).expect("read");
+        prop_assert_eq!(read, Some(verdict));
+    }
+
+    /// Pages through a filter are what a plain search finds, in both directions.
+    #[test]
+    fn pages_are_what_a_plain_search_finds(
+        kinds in prop::collection::vec((0usize..3, decision()), 1..80),
+        cameras in prop::sample::subsequence(vec!["a", "b", "c"], 0..3),
+        decisions in prop::sample::subsequence(Decision::ALL.to_vec(), 0..4),
+        limit in 1usize..12,
+        descending: bool,
+    ) {
+        let folder = TempDir::new().expect("a folder");
+        let (mut store, _) = open(&folder);
+        let verdicts: Vec<Verdict> = (1..).zip(&kinds).map(|(sequence, &(name, decision))| {
+            let name = ["a", "b", "c"][name];
+            match decision {
+                Decision::Fault => fault(name, sequence),
+                decision => judged(name, sequence, decision),
+            }
+        }).collect();
+        store.commit(&batch(verdicts.clone())).expect("written");
+        let filter = Filter {
+            cameras: cameras.iter().map(|name| camera(name)).collect(),
+            decisions,
+            part_id: None,
+        };
+        let mut expected = verdicts;
+        expected.retain(|verdict| filter.lets_through(verdict));
+        let order = if descending {
+            expected.reverse();
+            Order::Descending
+        } else {
+            Order::Ascending
+        };
+        let readers = Readers::new(file(folder.path()));
+        let mut found = Vec::new();
+        let mut next = page(filter, order, limit);
+        loop {
+            let read = readers.page(&next).expect("read");
+            let Some(last) = read.last() else { break };
+            match order {
+                Order::Ascending => next.from = last.sequence + 1,
+                Order::Descending => next.to = last.sequence - 1,
+            }
+            found.extend(read);
+        }
+        prop_assert_eq!(sequences(&found), sequences(&expected));
+    }
+}
+
+#[test]
+fn a_sequence_is_never_given_out_again() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, opened) = open(&folder);
+    assert_eq!((opened.sequence, opened.oldest), (0, None));
+    store
+        .commit(&batch((1..=9).map(|n| fault("a", n))))
+        .expect("written");
+    let all = Limits {
+        before: Some(SystemTime::now()),
+        bytes: u64::MAX,
+    };
+    assert_eq!(store.trim(all).expect("removed"), Some(10));
+    drop(store);
+    let (_store, opened) = open(&folder);
+    assert_eq!((opened.sequence, opened.oldest), (9, None));
+}
+
+#[test]
+fn what_is_old_goes_and_what_is_young_stays() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    store
+        .commit(&batch((1..=9).map(|n| fault("a", n))))
+        .expect("written");
+    let limits = Limits {
+        before: Some(UNIX_EPOCH + Duration::from_secs(1_000_005)),
+        bytes: u64::MAX,
+    };
+    assert_eq!(store.trim(limits).expect("removed"), Some(5));
+    assert_eq!(store.trim(limits).expect("nothing to do"), None);
+}
+
+#[test]
+fn the_file_stays_within_its_bytes() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    let limits = Limits {
+        before: None,
+        bytes: 400_000,
+    };
+    let mut removed = 0;
+    for first in (1..20_000).step_by(1000) {
+        store
+            .commit(&batch((first..first + 1000).map(|n| fault("a", n))))
+            .expect("written");
+        if let Some(oldest) = store.trim(limits).expect("trimmed") {
+            removed = oldest;
+        }
+    }
+    assert!(removed > 10_000, "{removed}");
+    let size = file(folder.path()).metadata().expect("a file").len();
+    assert!(size < 1_500_000, "{size}");
+}
+
+#[test]
+fn times_are_found_by_halving() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    // With gaps in the sequences, and several of one time.
+    let mut verdicts: Vec<Verdict> = [3, 4, 9, 20, 21].map(|n| fault("a", n)).into();
+    verdicts[2].recorded = verdicts[1].recorded;
+    store.commit(&batch(verdicts)).expect("written");
+    let readers = Readers::new(file(folder.path()));
+    let check = |seconds: u64, expected| {
+        let time = UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+        assert_eq!(
+            readers.first_since(time).expect("read"),
+            expected,
+            "{seconds}"
+        );
+    };
+    check(0, Some(3));
+    check(3, Some(3));
+    check(4, Some(4));
+    check(5, Some(20));
+    check(20, Some(20));
+    check(21, Some(21));
+    check(22, None);
+}
+
+#[test]
+fn consumers_and_counters_outlive_the_process() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    let consumer = Consumer {
+        acknowledged: 5,
+        changed: UNIX_EPOCH + Duration::from_secs(9),
+    };
+    let names = |pairs: [(&str, Option<Consumer>); 2]| {
+        pairs.map(|(name, state)| (name.to_owned(), state)).into()
+    };
+    let both = Batch {
+        consumers: names([("plc", Some(consumer)), ("mes", Some(consumer))]),
+        counters: BTreeMap::from([("part/a".to_owned(), 4)]),
+        ..Batch::default()
+    };
+    store.commit(&both).expect("written");
+    let one = Batch {
+        consumers: [("mes".to_owned(), None)].into(),
+        ..Batch::default()
+    };
+    store.commit(&one).expect("written");
+    drop(store);
+    let (_store, opened) = open(&folder);
+    assert_eq!(opened.consumers, [("plc".to_owned(), consumer)].into());
+    assert_eq!(opened.counters["part/a"], 4);
+}
+
+#[test]
+fn a_folder_has_one_writer_and_a_foreign_file_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let (_store, _) = open(&folder);
+    let error = Store::open(folder.path(), RUN).expect_err("taken");
+    assert!(
+        error.lasts() && error.to_string().contains("another daemon"),
+        "{error}"
+    );
+
+    let foreign = TempDir::new().expect("a folder");
+    std::fs::write(
+        file(foreign.path()),
+        "no journal at all, but a text of some length",
+    )
+    .expect("written");
+    let error = Store::open(foreign.path(), RUN).expect_err("no journal");
+    assert!(error.lasts(), "{error}");
+
+    let later = TempDir::new().expect("a folder");
+    drop(open(&later));
+    let connection = rusqlite::Connection::open(file(later.path())).expect("opened");
+    connection
+        .pragma_update(None, "user_version", 99)
+        .expect("set");
+    drop(connection);
+    let error = Store::open(later.path(), RUN).expect_err("of a later version");
+    assert!(error.to_string().contains("version 99"), "{error}");
+}

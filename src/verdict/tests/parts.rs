@@ -1,0 +1,429 @@
+//! Frames judged by regions and masks.
+
+use proptest::prelude::*;
+
+use super::{LISTING, calibration};
+use crate::maps::{Score, combine, image_score};
+use crate::polygon::Polygon;
+use crate::polygon::tests::{any_polygon, rectangle, whole};
+use crate::regions::{Cells, RegionRules, regions};
+use crate::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
+use crate::verdict::{
+    AnomalyKind, Decision, FrameMaps, Judgement, NotFinite, Thresholds, judge, rejudge,
+};
+
+fn rule(reject_above: f32, review_from: Option<f32>, min_area: f32) -> Rule {
+    Rule {
+        thresholds: Thresholds {
+            reject_above,
+            review_from,
+        },
+        min_area,
+    }
+}
+
+fn region(name: &str, polygon: Polygon, rule: Rule) -> RuledPolygon {
+    RuledPolygon {
+        name: name.into(),
+        polygon,
+        rule,
+    }
+}
+
+fn plan(general: Rule, regions: Vec<RuledPolygon>, ignored: Vec<Polygon>) -> Plan {
+    Plan {
+        general,
+        regions,
+        ignored,
+        listing: LISTING,
+    }
+}
+
+/// The maps of a frame whose logical map is 0 throughout: the combined map is the structural one.
+#[derive(Clone, Debug)]
+struct Scene {
+    structural: Vec<f32>,
+    logical: Vec<f32>,
+    shape: Shape,
+}
+
+impl Scene {
+    fn new(structural: Vec<f32>, width: u32, height: u32) -> Self {
+        let side = structural.len().isqrt();
+        Self {
+            logical: vec![0.0; structural.len()],
+            structural,
+            shape: Shape {
+                side,
+                width,
+                height,
+            },
+        }
+    }
+
+    fn maps(&self) -> FrameMaps<'_> {
+        FrameMaps {
+            structural: &self.structural,
+            logical: &self.logical,
+            side: self.shape.side,
+            width: self.shape.width,
+            height: self.shape.height,
+        }
+    }
+
+    fn judge(&self, rules: &Rules) -> Judgement {
+        judge(self.maps(), &calibration(), rules).expect("numbers")
+    }
+
+    fn by(&self, plan: &Plan) -> Judgement {
+        self.judge(&Rules::new(plan.clone(), self.shape))
+    }
+}
+
+/// 4 x 4 cells on 8 x 8 pixels: a high lone cell at the upper left, four lower ones at the lower right.
+fn two_defects() -> Scene {
+    let mut map = vec![0.0; 16];
+    map[0] = 0.9;
+    for cell in [10, 11, 14, 15] {
+        map[cell] = 0.6;
+    }
+    Scene::new(map, 8, 8)
+}
+
+fn left() -> Polygon {
+    rectangle(0.0, 0.0, 0.5, 1.0)
+}
+
+#[test]
+fn a_region_is_held_to_its_own_threshold() {
+    let scene = two_defects();
+    let check = |own: f32, general: f32, expected: (Decision, Option<&str>, f32)| {
+        let regions = vec![region("left", left(), rule(own, None, 0.0))];
+        let judgement = scene.by(&plan(rule(general, None, 0.0), regions, vec![]));
+        let found = (
+            judgement.decision,
+            judgement.decided_by.as_deref(),
+            judgement.score.score,
+        );
+        assert_eq!(found, expected, "{own} {general}");
+        assert_eq!(judgement.highest.to_bits(), 0.9_f32.to_bits());
+        let rejected = judgement.decision == Decision::Reject;
+        assert_eq!(judgement.margin() > 0.0, rejected);
+    };
+    check(0.8, 0.7, (Decision::Reject, Some("left"), 0.9));
+    check(1.0, 0.8, (Decision::Pass, Some("left"), 0.9));
+    check(1.0, 0.5, (Decision::Reject, None, 0.6));
+    // Both reject: the one that is further above its threshold decides.
+    check(0.85, 0.5, (Decision::Reject, None, 0.6));
+    check(0.5, 0.5, (Decision::Reject, Some("left"), 0.9));
+}
+
+#[test]
+fn every_part_is_told_and_every_defect_names_its_part() {
+    let scene = two_defects();
+    let regions = vec![
+        region("left", left(), rule(0.8, None, 0.0)),
+        region("hidden", left(), rule(0.1, None, 0.0)),
+    ];
+    let judgement = scene.by(&plan(rule(0.7, Some(0.5), 0.0), regions, vec![]));
+    let told: Vec<_> = judgement
+        .rules
+        .iter()
+        .map(|part| (part.name.as_deref(), part.score, part.decision))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("left"), Some(0.9), Decision::Reject),
+            (Some("hidden"), None, Decision::Pass),
+            (None, Some(0.6), Decision::Review),
+        ]
+    );
+    let listed: Vec<_> = judgement
+        .regions
+        .iter()
+        .map(|found| (found.rule.as_deref(), found.peak, found.area, found.kind))
+        .collect();
+    let kind = AnomalyKind::Structural;
+    assert_eq!(
+        listed,
+        [
+            (Some("left"), 0.9, 1.0 / 16.0, kind),
+            (None, 0.6, 0.25, kind)
+        ]
+    );
+}
+
+#[test]
+fn small_defects_do_not_count() {
+    let scene = two_defects();
+    let check = |cells: f32, threshold: f32, decision: Decision, score: f32, listed: usize| {
+        let general = rule(threshold, None, cells / 16.0);
+        let judgement = scene.by(&plan(general, vec![], vec![]));
+        let found = (
+            judgement.decision,
+            judgement.score.score,
+            judgement.regions.len(),
+        );
+        assert_eq!(found, (decision, score, listed), "{cells} {threshold}");
+    };
+    check(0.0, 0.5, Decision::Reject, 0.9, 2);
+    check(1.0, 0.5, Decision::Reject, 0.9, 2);
+    check(2.0, 0.5, Decision::Reject, 0.6, 1);
+    check(4.0, 0.5, Decision::Reject, 0.6, 1);
+    check(2.0, 0.7, Decision::Pass, 0.6, 0);
+    check(5.0, 0.5, Decision::Pass, 0.0, 0);
+}
+
+#[test]
+fn what_a_mask_hides_does_not_count() {
+    let scene = two_defects();
+    let general = rule(0.5, None, 0.0);
+    let judgement = scene.by(&plan(general, vec![], vec![left()]));
+    assert_eq!(judgement.score.score.to_bits(), 0.6_f32.to_bits());
+    assert_eq!(judgement.regions.len(), 1);
+    let blind = scene.by(&plan(rule(-1.0, None, 0.0), vec![], vec![whole()]));
+    assert_eq!(
+        (blind.decision, blind.rules[0].score),
+        (Decision::Pass, None)
+    );
+    assert_eq!(blind.highest.to_bits(), 0);
+}
+
+#[test]
+fn no_number_is_no_judgement_behind_a_mask_too() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut scene = two_defects();
+        scene.structural[0] = value;
+        let blind = Rules::new(
+            plan(rule(0.5, None, 0.0), vec![], vec![whole()]),
+            scene.shape,
+        );
+        assert_eq!(judge(scene.maps(), &calibration(), &blind), Err(NotFinite));
+        let again = rejudge(&scene.structural, None, scene.shape, &blind);
+        assert_eq!(again, Err(NotFinite));
+    }
+}
+
+#[test]
+fn rules_for_another_size_are_made_anew() {
+    let scene = two_defects();
+    let regions = vec![region("left", left(), rule(0.8, None, 0.0))];
+    let plan = plan(rule(0.5, None, 0.0), regions, vec![]);
+    let other = Shape {
+        side: 4,
+        width: 100,
+        height: 3,
+    };
+    let rules = Rules::new(plan.clone(), other);
+    assert!(rules.fit(other) && !rules.fit(scene.shape));
+    assert_eq!(scene.judge(&rules), scene.by(&plan));
+}
+
+/// What judging was before there were regions.
+fn plainly(scene: &Scene, thresholds: Thresholds) -> (Decision, [u32; 3], Vec<[u32; 6]>) {
+    let Scene {
+        structural,
+        logical,
+        shape,
+    } = scene;
+    let calibration = calibration();
+    let score = image_score(
+        structural,
+        logical,
+        shape.side,
+        &calibration,
+        shape.width,
+        shape.height,
+    );
+    let decision = thresholds.decide(score.score);
+    let cells = Cells {
+        combined: &combine(structural, logical, &calibration),
+        structural: &calibration.structural_share(structural),
+        samples: None,
+        width: shape.side,
+    };
+    let found = match decision {
+        Decision::Pass => Vec::new(),
+        _ => regions(cells, thresholds.level(), LISTING),
+    };
+    let bits = [score.score, score.structural, score.logical].map(f32::to_bits);
+    (decision, bits, found.iter().map(numbers).collect())
+}
+
+fn numbers(found: &crate::verdict::Region) -> [u32; 6] {
+    [
+        found.left,
+        found.top,
+        found.width,
+        found.height,
+        found.area,
+        found.peak,
+    ]
+    .map(f32::to_bits)
+}
+
+fn any_scene() -> impl Strategy<Value = Scene> {
+    (1usize..9, 1u32..50, 1u32..50).prop_flat_map(|(side, width, height)| {
+        // Steps, so that there are plateaus, and gradients.
+        let level = prop_oneof![
+            (-3i8..8).prop_map(|step| f32::from(step) / 8.0),
+            -0.5f32..1.0
+        ];
+        let map = prop::collection::vec(level, side * side);
+        (map.clone(), map).prop_map(move |(structural, logical)| {
+            let mut scene = Scene::new(structural, width, height);
+            scene.logical = logical;
+            scene
+        })
+    })
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let band = prop::option::of(-1.0f32..2.0);
+    let area = prop_oneof![Just(0.0f32), 0.0f32..0.3];
+    (-1.0f32..2.0, band, area).prop_map(|(threshold, from, area)| rule(threshold, from, area))
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let regions = prop::collection::vec((any_polygon(), any_rule()), 0..4);
+    let ignored = prop::collection::vec(any_polygon(), 0..3);
+    (any_rule(), regions, ignored, 0.0f32..0.1, 0usize..9).prop_map(
+        |(general, regions, ignored, min_area, limit)| {
+            let named =
+                |(index, (polygon, rule)): (usize, _)| region(&format!("r{index}"), polygon, rule);
+            Plan {
+                general,
+                regions: regions.into_iter().enumerate().map(named).collect(),
+                ignored,
+                listing: RegionRules { min_area, limit },
+            }
+        },
+    )
+}
+
+fn severity(decision: Decision) -> u8 {
+    match decision {
+        Decision::Pass => 0,
+        Decision::Review => 1,
+        Decision::Reject => 2,
+        Decision::Fault => 3,
+    }
+}
+
+proptest! {
+    #[test]
+    fn without_polygons_nothing_changes(scene in any_scene(), rule in any_rule()) {
+        let expected = plainly(&scene, rule.thresholds);
+        let plan = plan(Rule { min_area: 0.0, ..rule }, vec![], vec![]);
+        for rules in [
+            Rules::plain(rule.thresholds, LISTING),
+            Rules::new(plan, scene.shape),
+        ] {
+            let Judgement { decision, score, regions, .. } = scene.judge(&rules);
+            let bits = [score.score, score.structural, score.logical].map(f32::to_bits);
+            let found = regions.iter().map(numbers).collect();
+            prop_assert_eq!((decision, bits, found), expected.clone());
+        }
+    }
+
+    #[test]
+    fn a_region_over_the_whole_frame_is_the_plain_rule(scene in any_scene(), rule in any_rule()) {
+        let silent = self::rule(f32::MAX, None, 0.0);
+        let plain = scene.by(&plan(rule, vec![], vec![]));
+        let by_region = scene.by(&plan(silent, vec![region("all", whole(), rule)], vec![]));
+        prop_assert_eq!(by_region.decision, plain.decision);
+        prop_assert_eq!(by_region.rules[0].score, plain.rules[0].score);
+        let numbers = |judgement: &Judgement| -> Vec<_> {
+            judgement.regions.iter().map(numbers).collect()
+        };
+        prop_assert_eq!(numbers(&by_region), numbers(&plain));
+        prop_assert!(by_region.regions.iter().all(|found| found.rule.as_deref() == Some("all")));
+    }
+
+    #[test]
+    fn a_mask_over_everything_passes(scene in any_scene(), plan in any_plan()) {
+        let masked = Plan { ignored: vec![whole()], ..plan };
+        let judgement = scene.by(&masked);
+        prop_assert_eq!(judgement.decision, Decision::Pass);
+        prop_assert!(judgement.rules.iter().all(|part| part.score.is_none()));
+    }
+
+    #[test]
+    fn an_endless_threshold_decides_as_a_mask_does(
+        scene in any_scene(), polygon in any_polygon(), plan in any_plan(),
+    ) {
+        let endless = region("endless", polygon.clone(), rule(f32::INFINITY, None, 0.0));
+        let mut tolerant = plan.clone();
+        tolerant.regions.insert(0, endless);
+        let mut masked = plan;
+        masked.ignored.push(polygon);
+        let (tolerant, masked) = (scene.by(&tolerant), scene.by(&masked));
+        prop_assert_eq!(tolerant.decision, masked.decision);
+        prop_assert_eq!(&tolerant.rules[1..], &masked.rules[..]);
+        prop_assert_eq!(tolerant.regions, masked.regions);
+    }
+
+    #[test]
+    fn a_higher_threshold_and_a_larger_least_area_only_calm(
+        scene in any_scene(), plan in any_plan(), index in 0usize..4, by in 0.0f32..1.0, area in 0.0f32..0.3,
+    ) {
+        let mut calmer = plan.clone();
+        let rule = match calmer.regions.get_mut(index) {
+            Some(region) => &mut region.rule,
+            None => &mut calmer.general,
+        };
+        rule.thresholds.reject_above += by;
+        rule.thresholds.review_from = rule.thresholds.review_from.map(|from| from + by);
+        rule.min_area += area;
+        let before = scene.by(&plan);
+        let after = scene.by(&calmer);
+        prop_assert!(severity(after.decision) <= severity(before.decision));
+        for (after, before) in after.rules.iter().zip(&before.rules) {
+            prop_assert!(after.score <= before.score, "{:?} {:?}", after, before);
+        }
+    }
+
+    #[test]
+    fn the_worst_part_decides_and_its_score_is_above_its_threshold_if_it_rejects(
+        scene in any_scene(), plan in any_plan(),
+    ) {
+        let judgement = scene.by(&plan);
+        let worst = judgement.rules.iter().map(|part| severity(part.decision)).max();
+        prop_assert_eq!(Some(severity(judgement.decision)), worst);
+        let decider = judgement.rules.iter()
+            .find(|part| part.name == judgement.decided_by)
+            .expect("it is told");
+        prop_assert_eq!(decider.decision, judgement.decision);
+        prop_assert_eq!(decider.thresholds, judgement.thresholds);
+        if decider.score.is_some() {
+            prop_assert_eq!(decider.score, Some(judgement.score.score));
+            prop_assert_eq!(judgement.margin() > 0.0, judgement.decision == Decision::Reject);
+        }
+        let Score { score, structural, logical } = judgement.score;
+        prop_assert!((structural + logical - score).abs() < 1e-4);
+        prop_assert!(judgement.regions.len() <= plan.listing.limit);
+        prop_assert!(judgement.regions.windows(2).all(|pair| pair[0].peak >= pair[1].peak));
+    }
+
+    #[test]
+    fn a_kept_map_is_judged_as_the_frame_was(scene in any_scene(), plan in any_plan()) {
+        let calibration = calibration();
+        let rules = Rules::new(plan, scene.shape);
+        let judged = scene.judge(&rules);
+        let combined = combine(&scene.structural, &scene.logical, &calibration);
+        let structural = calibration.structural_share(&scene.structural);
+        let again = rejudge(&combined, Some(&structural), scene.shape, &rules).expect("numbers");
+        prop_assert!((again.score.structural - judged.score.structural).abs() < 1e-5);
+        prop_assert!((again.score.logical - judged.score.logical).abs() < 1e-5);
+        // The shares of a score are rounded at other steps; a branch may tip where they are even.
+        let same = Judgement { score: judged.score, dominant: judged.dominant, ..again.clone() };
+        prop_assert_eq!(again.score.score.to_bits(), judged.score.score.to_bits());
+        prop_assert_eq!(same.decision, judged.decision);
+        prop_assert_eq!(&same.rules, &judged.rules);
+        prop_assert_eq!(&same, &judged);
+        let blind = rejudge(&combined, None, scene.shape, &rules).expect("numbers");
+        prop_assert_eq!(blind.rules, judged.rules);
+        prop_assert_eq!(blind.decided_by, judged.decided_by);
+    }
+}
