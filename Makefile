@@ -82,6 +82,7 @@ endurance: ## Run as many frames through the daemon as four hours have, and watc
 	scripts/endurance.py
 
 fuzz: ## Run the fuzz targets on a nightly toolchain (FUZZ_SECONDS=n for each)
+	scripts/setup.sh runtime
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 clean: ## Remove what was built (what was fetched stays in .tools/)

@@ -23,7 +23,7 @@ command -v cargo-fuzz >/dev/null || {
     CARGO_PROFILE_DEV_DEBUG=false cargo install cargo-fuzz --quiet --locked --debug \
         --version "$CARGO_FUZZ_VERSION" --root .tools/cargo-fuzz
 }
-scripts/setup.sh runtime
+# `scripts/setup.sh runtime` brings it.
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/.tools/onnxruntime/libonnxruntime.so}
 # Its own folder: what a sanitizer is built into fits no other build.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/fuzz/build}
@@ -37,8 +37,8 @@ cargo +nightly fuzz build >target/fuzz/build.log 2>&1 || {
     tail -n 40 target/fuzz/build.log
     exit 1
 }
+targets=("$@")
 [ $# -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list)
-[ $# -eq 0 ] || targets=("$@")
 for target in "${targets[@]}"; do
     new=target/fuzz/corpus/$target
     mkdir -p "$new"

@@ -14,6 +14,9 @@ use inspectd::grpc::proto::inspect_image_request::Image;
 use inspectd::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd::manifest::Manifest;
 use inspectd::recipe;
+use inspectd::regions::RegionRules;
+use inspectd::rules::{Rules, Shape};
+use inspectd::verdict::Thresholds;
 
 /// A file's text, then a byte 0, then variables, `NAME=VALUE` a line, whose prefix is left out. Faults are
 /// told, at least one; settings have the same hash each time.
@@ -46,20 +49,33 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
-/// As [`configuration`], of a recipe's text.
+/// As [`configuration`], of a recipe's text. A recipe's regions then divide a frame.
 pub fn recipe(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
     let id = "plate".parse().expect("an id");
     let parse = || recipe::parse(&id, Path::new("/recipes/plate.toml"), text);
-    match parse() {
-        Err(error) => assert!(!error.to_string().is_empty()),
-        Ok(recipe) => assert_eq!(
-            Ok(recipe.hash),
-            parse().map(|recipe| recipe.hash).map_err(drop)
-        ),
-    }
+    let recipe = match parse() {
+        Err(error) => return assert!(!error.to_string().is_empty()),
+        Ok(recipe) => recipe,
+    };
+    let configured = Thresholds {
+        reject_above: 0.5,
+        review_from: None,
+    };
+    let listing = RegionRules {
+        min_area: 0.0,
+        limit: 8,
+    };
+    let shape = Shape {
+        side: 8,
+        width: 40,
+        height: 33,
+    };
+    let rules = Rules::new(recipe.plan(None, configured, listing), shape);
+    assert!(rules.fit(shape));
+    assert_eq!(parse().ok(), Some(recipe));
 }
 
 /// A frame is of an allowed size.
