@@ -31,6 +31,8 @@ pub mod line;
 pub mod metrics;
 
 #[cfg(feature = "daemon")]
+pub mod access;
+#[cfg(feature = "daemon")]
 pub mod grpc;
 #[cfg(feature = "daemon")]
 pub mod life;

@@ -5,7 +5,7 @@ const MOST_EDITS: usize = 2;
 
 /// The candidate that differs from `name` by at most two edits, or that `name` is the beginning of
 /// (`open_timeout` for `open_timeout_s`).
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
