@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::rustls::ServerConfig;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::config::ConfigError;
 use crate::config::settings;
@@ -180,9 +180,10 @@ impl Access {
                 info!(%valid_until, "TLS is on");
             }
         }
-        match &self.clients {
-            Some(clients) => info!(clients = clients.get().len(), "access control is on"),
-            None => warn!("access control is off: everybody on this machine is an engineer"),
+        if let Some(clients) = &self.clients {
+            info!(clients = clients.get().len(), "access control is on");
+        } else {
+            info!("access control is off: everybody on this machine is an engineer");
         }
     }
 
@@ -206,7 +207,7 @@ impl Access {
         {
             Some(Ok(clients)) => info!(clients = clients.len(), "new clients are in force"),
             Some(Err(error)) => {
-                error!(%error, "new clients are refused, the old ones stay in force")
+                error!(%error, "new clients are refused, the old ones stay in force");
             }
             None => {}
         }

@@ -75,7 +75,7 @@ impl Tls {
     pub fn load(files: &settings::Tls) -> Result<Self, TlsError> {
         let chain = certificates("tls.certificate", &files.certificate)?;
         let certificate = Certificate::from_der(&chain[0])
-            .ok_or_else(|| not_certificates("tls.certificate", &files.certificate, "not X.509"))?;
+            .ok_or_else(|| not_certificates("tls.certificate", &files.certificate, &"not X.509"))?;
         let key = private_key(&files.key)?;
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -147,7 +147,7 @@ fn bytes(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-fn not_certificates(key: &'static str, path: &Path, reason: impl ToString) -> TlsError {
+fn not_certificates(key: &'static str, path: &Path, reason: &impl ToString) -> TlsError {
     TlsError::Content {
         key,
         path: path.to_owned(),
@@ -160,9 +160,9 @@ fn not_certificates(key: &'static str, path: &Path, reason: impl ToString) -> Tl
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bytes = bytes(key, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let found = found.map_err(|error| not_certificates(key, path, error))?;
+    let found = found.map_err(|error| not_certificates(key, path, &error))?;
     if found.is_empty() {
-        return Err(not_certificates(key, path, "there is none in it"));
+        return Err(not_certificates(key, path, &"there is none in it"));
     }
     Ok(found)
 }
@@ -186,7 +186,7 @@ fn verifier(
     let mut roots = RootCertStore::empty();
     for certificate in certificates(KEY, path)? {
         let added = roots.add(certificate);
-        added.map_err(|error| not_certificates(KEY, path, error))?;
+        added.map_err(|error| not_certificates(KEY, path, &error))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if required {
@@ -196,5 +196,5 @@ fn verifier(
     };
     builder
         .build()
-        .map_err(|error| not_certificates(KEY, path, error))
+        .map_err(|error| not_certificates(KEY, path, &error))
 }

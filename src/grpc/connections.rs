@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ struct Hall {
     full: Repeats,
     failed: Repeats,
     /// Of handshakes, which come to nothing in tasks of their own.
-    shaken: Arc<std::sync::Mutex<Repeats>>,
+    shaken: Arc<Mutex<Repeats>>,
 }
 
 impl Hall {
@@ -90,7 +90,7 @@ impl Hall {
             door,
             full: Repeats::new(LOG_INTERVAL),
             failed: Repeats::new(LOG_INTERVAL),
-            shaken: Arc::new(std::sync::Mutex::new(Repeats::new(LOG_INTERVAL))),
+            shaken: Arc::new(Mutex::new(Repeats::new(LOG_INTERVAL))),
         }
     }
 
@@ -129,7 +129,7 @@ impl Hall {
                 match receive(stream, address, &access, place).await {
                     Ok(connection) => drop(sender.send(connection).await),
                     Err(reason) => {
-                        let mut shaken = shaken.lock().unwrap_or_else(|error| error.into_inner());
+                        let mut shaken = shaken.lock().unwrap_or_else(PoisonError::into_inner);
                         if let Some(suppressed) = shaken.tell(Instant::now()) {
                             warn!(peer = %address, %reason, suppressed, "a TLS handshake failed");
                         }

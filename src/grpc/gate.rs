@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::http::header::AUTHORIZATION;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{HeaderValue, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::warn;
@@ -143,7 +143,7 @@ impl Keeper {
 
     fn known(&self, peer: &Peer, request: &Request<Body>) -> Result<Identity, Status> {
         let headers = request.headers().get_all(AUTHORIZATION);
-        let values: Vec<&[u8]> = headers.iter().map(|value| value.as_bytes()).collect();
+        let values: Vec<&[u8]> = headers.iter().map(HeaderValue::as_bytes).collect();
         let identified = self.access.identify(peer, &values, SystemTime::now());
         identified.map_err(|unknown| refusal::unknown(&unknown))
     }

@@ -9,6 +9,8 @@ use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::credentials::hint;
+
 /// `EX_UNAVAILABLE` of sysexits.h.
 const UNREACHABLE: u8 = 69;
 
@@ -102,7 +104,13 @@ pub fn note(line: &str) {
 /// stops, or the connection made the status up (then it has a source).
 fn lost(status: &Status) -> Option<String> {
     match status.source() {
-        Some(source) => Some(root_cause(source)),
+        Some(source) => {
+            let reason = root_cause(source);
+            Some(match hint(&reason) {
+                Some(hint) => format!("{hint} ({reason})"),
+                None => reason,
+            })
+        }
         None if status.code() == Code::Unavailable => Some(status.message().to_owned()),
         None => None,
     }
