@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info};
@@ -135,6 +136,8 @@ pub struct Access {
     tls: Option<Live<Tls, AccessError>>,
     clients: Option<Live<Clients, AccessError>>,
     rate: Mutex<Rate>,
+    /// Counts the files of clients that came into force.
+    changes: watch::Sender<u64>,
 }
 
 impl Access {
@@ -160,6 +163,7 @@ impl Access {
             tls: tls.transpose()?,
             clients: clients.transpose()?,
             rate: Mutex::new(Rate::new(requests_per_second, burst)),
+            changes: watch::Sender::new(0),
         })
     }
 
@@ -205,12 +209,20 @@ impl Access {
             .as_ref()
             .and_then(|clients| clients.look(|_| Ok(())))
         {
-            Some(Ok(clients)) => info!(clients = clients.len(), "new clients are in force"),
+            Some(Ok(clients)) => {
+                info!(clients = clients.len(), "new clients are in force");
+                self.changes.send_modify(|changes| *changes += 1);
+            }
             Some(Err(error)) => {
                 error!(%error, "new clients are refused, the old ones stay in force");
             }
             None => {}
         }
+    }
+
+    /// Changes whenever other clients are in force.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Looks at the files again and again, whatever `life.watch_files` says: a certificate that nobody

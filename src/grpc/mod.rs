@@ -9,6 +9,7 @@ mod image;
 mod inspection;
 mod line_service;
 mod refusal;
+mod revocable;
 mod stream;
 
 use std::future::Future;

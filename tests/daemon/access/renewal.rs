@@ -1,6 +1,7 @@
 //! Certificates and clients that change while the daemon runs.
 
 use inspectd::access::Role;
+use inspectd::access::token::TokenHash;
 use inspectd::grpc::proto::StreamVerdictsRequest;
 use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
 use tonic::Code;
@@ -123,5 +124,43 @@ async fn changed_clients_are_in_force_for_the_next_call() {
     logged(&daemon, "new clients are refused", 1);
     daemon.wait_for_log("must be \\\"viewer\\\"");
     check(&operator, Outcome::Allowed).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let open = async |client: Client| {
+        let mut inspection = InspectionServiceClient::new(client.channel.clone());
+        let request = client.request(StreamVerdictsRequest::default());
+        let stream = inspection.stream_verdicts(request).await;
+        let mut verdicts = Verdicts(stream.expect("a client").into_inner());
+        verdicts.next().await;
+        verdicts
+    };
+    let mut gone = open(plant.certified(&daemon, Role::Viewer)).await;
+    let mut token = open(plant.tokened(&daemon, Role::Operator)).await;
+    let mut stays = open(plant.certified(&daemon, Role::Engineer)).await;
+    // Another token for the operator, and another certificate for the viewer.
+    let hash = TokenHash::of(plant.token(Role::Operator).as_bytes()).hex();
+    let clients = plant.clients().replace(&hash, &"0".repeat(64));
+    let clients = clients.replace("viewer.line", "viewer-2.line");
+    plant.site.write("clients.toml", &clients);
+    for stream in [&mut gone, &mut token] {
+        let end = loop {
+            if let Err(end) = stream.event().await {
+                break end;
+            }
+        };
+        assert_eq!(end.code(), Code::Unauthenticated, "{end}");
+    }
+    logged(&daemon, "new clients are in force", 1);
+    for _ in 0..20 {
+        stays.next().await;
+    }
     daemon.stop();
 }
