@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{Stream, poll_fn};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +27,9 @@ use crate::camera::Repeats;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long the other end of a failed one may take to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection over TCP on which nobody who is known has called within this time is closed: it costs a
 /// place, and anybody could have it.
@@ -179,11 +182,18 @@ async fn receive(
     let (wire, certificate) = match access.tls() {
         None => (Wire::Tcp(stream), None),
         Some(config) => {
-            let shaken = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
-            let stream = shaken.map_err(|_| {
+            let accept = TlsAcceptor::from(config).accept(stream).into_fallible();
+            let shaken = timeout(HANDSHAKE, accept).await.map_err(|_| {
                 let message = format!("not done within {} s", HANDSHAKE.as_secs());
                 io::Error::new(io::ErrorKind::TimedOut, message)
-            })??;
+            })?;
+            let stream = match shaken {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    let _ = timeout(FAREWELL, part(stream)).await;
+                    return Err(error);
+                }
+            };
             let shown = stream.get_ref().1.peer_certificates();
             let first = shown.and_then(|chain| chain.first());
             let certificate = first.and_then(|first| Certificate::from_der(first));
@@ -198,6 +208,19 @@ async fn receive(
         stranger,
         _place: place,
     })
+}
+
+/// Closes a connection so that the other end still reads why: what it has sent on is taken first, as the
+/// system throws the alert away if there is anything unread.
+async fn part(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut bytes = [0; 4096];
+    for _ in 0..16 {
+        if stream.read(&mut bytes).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 enum Wire {

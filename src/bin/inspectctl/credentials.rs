@@ -107,7 +107,7 @@ impl Interceptor for Bearer {
 
 /// What a failed handshake, in the words of TLS, means for whoever reads it.
 pub fn hint(reason: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 9] = [
+    const HINTS: [(&str, &str); 10] = [
         (
             "UnknownIssuer",
             "the daemon's certificate is not signed by a CA of --ca",
@@ -139,6 +139,12 @@ pub fn hint(reason: &str) -> Option<&'static str> {
         (
             "InvalidContentType",
             "no TLS is spoken there; is it http://?",
+        ),
+        // The alert came before the call did, and was lost on the way through the client's library.
+        (
+            "connection closed",
+            "the daemon closed the connection as it began: it may not accept the certificate of --certificate, \
+             want one, or have no room for another client",
         ),
         (
             "frame with invalid size",

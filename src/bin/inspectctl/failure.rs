@@ -47,7 +47,10 @@ impl Failure {
         match lost(&status) {
             Some(reason) => Self::Unreachable {
                 server: server.to_owned(),
-                reason,
+                reason: match hint(&reason) {
+                    Some(hint) => format!("{hint} ({reason})"),
+                    None => reason,
+                },
             },
             None => Self::Refused(Box::new(status)),
         }
@@ -104,13 +107,7 @@ pub fn note(line: &str) {
 /// stops, or the connection made the status up (then it has a source).
 fn lost(status: &Status) -> Option<String> {
     match status.source() {
-        Some(source) => {
-            let reason = root_cause(source);
-            Some(match hint(&reason) {
-                Some(hint) => format!("{hint} ({reason})"),
-                None => reason,
-            })
-        }
+        Some(source) => Some(root_cause(source)),
         None if status.code() == Code::Unavailable => Some(status.message().to_owned()),
         None => None,
     }
