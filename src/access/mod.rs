@@ -5,14 +5,13 @@
 mod certificate;
 mod clients;
 mod live;
+mod peer;
 pub mod permissions;
 mod rate;
 mod role;
 mod tls;
 pub mod token;
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,6 +28,7 @@ pub use certificate::Certificate;
 use clients::Clients;
 pub use clients::{LARGEST_NAME, is_name};
 use live::Live;
+pub use peer::{Peer, Unknown};
 use rate::Rate;
 pub use role::{How, Identity, Role};
 use tls::Tls;
@@ -46,84 +46,6 @@ pub enum AccessError {
     /// The file of the clients.
     #[error("access.clients: {0}")]
     Clients(#[from] ConfigError),
-}
-
-/// Why nobody knows who asks.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Unknown {
-    /// Nothing was shown.
-    #[error(
-        "this call needs a client certificate or a token (`authorization: Bearer TOKEN`) of a client of the daemon"
-    )]
-    NoCredentials,
-    /// The header is not understood.
-    #[error("the header authorization must be there once and be `Bearer TOKEN`")]
-    Header,
-    /// Nobody has this token.
-    #[error("no client of the daemon has this token")]
-    Token,
-    /// Nobody has this certificate.
-    #[error("no client of the daemon has this certificate, which names {}", listed(.0))]
-    Certificate(Vec<String>),
-    /// Two clients have this certificate.
-    #[error("several clients of the daemon have this certificate, which names {}", listed(.0))]
-    Ambiguous(Vec<String>),
-    /// It was valid when the connection began.
-    #[error("the certificate of this connection has expired")]
-    Expired,
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        "nobody".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-/// The other end of a connection.
-#[derive(Debug)]
-pub struct Peer {
-    address: Option<SocketAddr>,
-    certificate: Option<Certificate>,
-    known: AtomicBool,
-}
-
-impl Peer {
-    /// Somebody on a Unix socket, whom the file's permissions let in.
-    pub fn unix() -> Self {
-        Self::of(None, None)
-    }
-
-    /// Somebody at `address`, with the certificate that the handshake has verified, if any was shown.
-    pub fn tcp(address: SocketAddr, certificate: Option<Certificate>) -> Self {
-        Self::of(Some(address), certificate)
-    }
-
-    fn of(address: Option<SocketAddr>, certificate: Option<Certificate>) -> Self {
-        Self {
-            address,
-            certificate,
-            known: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether it is on this machine.
-    pub fn local(&self) -> bool {
-        self.address
-            .is_none_or(|address| address.ip().to_canonical().is_loopback())
-    }
-
-    /// Whether a call of this connection was by somebody who is known.
-    pub fn known(&self) -> bool {
-        self.known.load(Ordering::Relaxed)
-    }
-
-    /// Where it is, for the log.
-    pub fn place(&self) -> String {
-        self.address
-            .map_or_else(|| "unix".to_owned(), |address| address.to_string())
-    }
 }
 
 /// How often files are looked at. A change counts at the second look that sees it.
@@ -245,7 +167,7 @@ impl Access {
     /// Whether this peer is an engineer without further ado: it is on a Unix socket, or on loopback
     /// where no clients are configured.
     pub fn trusts(&self, peer: &Peer) -> bool {
-        peer.address.is_none() || (self.clients.is_none() && peer.local())
+        peer.is_unix() || (self.clients.is_none() && peer.local())
     }
 
     /// Who makes a call on this connection, with these values of the header `authorization`.
@@ -271,7 +193,7 @@ impl Access {
             });
         }
         let clients = self.clients.as_ref().ok_or(Unknown::NoCredentials)?.get();
-        let (client, how) = match (authorization, &peer.certificate) {
+        let (client, how) = match (authorization, peer.certificate()) {
             ([], None) => return Err(Unknown::NoCredentials),
             ([], Some(certificate)) => {
                 if certificate.not_after < now {
@@ -289,7 +211,7 @@ impl Access {
             }
             _ => return Err(Unknown::Header),
         };
-        peer.known.store(true, Ordering::Relaxed);
+        peer.recognise();
         Ok(Identity {
             name: Arc::clone(&client.name),
             role: client.role,

@@ -6,22 +6,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{Stream, poll_fn};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 use tracing::warn;
 
+use super::connection::{Connection, Wire};
 use crate::access::{Access, Certificate, Peer};
 use crate::camera::Repeats;
 
@@ -106,12 +103,7 @@ impl Hall {
             let Some((stream, place)) = self.enter(accepted).await else {
                 continue;
             };
-            let connection = Connection {
-                wire: Wire::Unix(stream.0),
-                peer: Arc::new(Peer::unix()),
-                stranger: None,
-                _place: place,
-            };
+            let connection = Connection::new(Wire::Unix(stream.0), Peer::unix(), place, None);
             let sender = self.sender.clone();
             tokio::spawn(async move { drop(sender.send(connection).await) });
         }
@@ -201,13 +193,8 @@ async fn receive(
         }
     };
     let peer = Peer::tcp(address, certificate);
-    let stranger = (!access.trusts(&peer)).then(|| Box::pin(sleep(STRANGER)));
-    Ok(Connection {
-        wire,
-        peer: Arc::new(peer),
-        stranger,
-        _place: place,
-    })
+    let patience = (!access.trusts(&peer)).then_some(STRANGER);
+    Ok(Connection::new(wire, peer, place, patience))
 }
 
 /// Closes a connection so that the other end still reads why: what it has sent on is taken first, as the
@@ -221,100 +208,4 @@ async fn part(mut stream: TcpStream) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-enum Wire {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    Unix(UnixStream),
-}
-
-/// A connection, with its place among those that may be open.
-pub(super) struct Connection {
-    wire: Wire,
-    peer: Arc<Peer>,
-    /// Runs out unless somebody who is known calls.
-    stranger: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Arc<Peer>;
-
-    fn connect_info(&self) -> Arc<Peer> {
-        Arc::clone(&self.peer)
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Some(stranger) = &mut this.stranger {
-            if this.peer.known() {
-                this.stranger = None;
-            } else if stranger.as_mut().poll(context).is_ready() {
-                let message = "nobody who is known has called";
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
-            }
-        }
-        match &mut this.wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Wire::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.wire {
-            Wire::Tcp(stream) => stream.is_write_vectored(),
-            Wire::Tls(stream) => stream.is_write_vectored(),
-            Wire::Unix(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Wire::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The services: parse, call, convert. The only place of the daemon that names tonic and the generated
 //! types.
 
+mod connection;
 mod connections;
 mod convert;
 mod gate;
