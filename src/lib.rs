@@ -40,6 +40,8 @@ pub mod line;
 pub mod metrics;
 
 #[cfg(feature = "daemon")]
+pub mod access;
+#[cfg(feature = "daemon")]
 pub mod audit;
 #[cfg(feature = "daemon")]
 pub mod grpc;

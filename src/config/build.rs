@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView, Mode,
-    Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice, Rotation,
-    Server, Settings, Shed, Source, Verdict,
+    Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView,
+    Mode, Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice,
+    Rotation, Server, Settings, Shed, Source, Tls, Verdict,
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
@@ -76,6 +76,8 @@ pub(super) fn settings(values: &Values) -> Settings {
     let camera = |id| camera(&values.part(format!("{CAMERAS}.{id}")));
     Settings {
         server: server(&values.part("server")),
+        tls: tls(&values.part("tls")),
+        access: access(&values.part("access")),
         model: Model {
             bundle: values.part("model").must("bundle"),
         },
@@ -98,6 +100,7 @@ fn server(part: &Part<'_>) -> Server {
     let listen: Option<_> = part.must("listen");
     Server {
         listen: listen.expect("this address cannot be switched off"),
+        unix_socket: part.get("unix_socket"),
         metrics_listen: part.must("metrics_listen"),
         message_limit: bytes(part.must("message_limit_mib")),
         keepalive_interval: seconds(part, "keepalive_interval_s"),
@@ -105,6 +108,26 @@ fn server(part: &Part<'_>) -> Server {
         heartbeat_interval: seconds(part, "heartbeat_interval_s"),
         stream_backlog: count(part, "stream_backlog"),
         stream_limit: count(part, "stream_limit"),
+        connection_limit: count(part, "connection_limit"),
+        image_side_limit: part.must::<u64>("image_side_limit") as u32,
+    }
+}
+
+/// None without a certificate: relations have seen to it that nothing else is set then.
+fn tls(part: &Part<'_>) -> Option<Tls> {
+    Some(Tls {
+        certificate: part.get("certificate")?,
+        key: part.must("key"),
+        client_ca: part.get("client_ca"),
+        require_client_certificate: part.must("require_client_certificate"),
+    })
+}
+
+fn access(part: &Part<'_>) -> Access {
+    Access {
+        clients: part.get("clients"),
+        requests_per_second: part.must("requests_per_second"),
+        burst: part.must::<u64>("burst") as u32,
     }
 }
 

@@ -73,6 +73,8 @@ pub fn applied(old: &Settings, new: &Settings) -> Settings {
     };
     Settings {
         server: old.server.clone(),
+        tls: old.tls.clone(),
+        access: old.access.clone(),
         model: new.model.clone(),
         engine: old.engine.clone(),
         verdict: new.verdict.clone(),

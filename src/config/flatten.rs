@@ -9,8 +9,8 @@ use super::build::{
     SHEDS,
 };
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides, Pace,
-    Parts, Server, Settings, Source, Verdict,
+    Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides,
+    Pace, Parts, Server, Settings, Source, Tls, Verdict,
 };
 use super::table::{CAMERAS, Setting};
 
@@ -18,6 +18,8 @@ use super::table::{CAMERAS, Setting};
 pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
     let Settings {
         server,
+        tls,
+        access,
         model,
         engine,
         verdict,
@@ -36,6 +38,10 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
         });
     };
     part("server", &|part| put_server(part, server));
+    if let Some(tls) = tls {
+        part("tls", &|part| put_tls(part, tls));
+    }
+    part("access", &|part| put_access(part, access));
     part("model", &|part| put_model(part, model));
     part("engine", &|part| put_engine(part, engine));
     part("verdict", &|part| put_verdict(part, verdict));
@@ -88,6 +94,12 @@ impl Part<'_> {
         self.put(key, Setting::Path(value.to_owned()));
     }
 
+    fn some_path(&mut self, key: &str, value: Option<&Path>) {
+        if let Some(value) = value {
+            self.path(key, value);
+        }
+    }
+
     fn size(&mut self, width: &str, height: &str, value: Option<[u32; 2]>) {
         if let Some([columns, rows]) = value {
             self.whole(width, columns);
@@ -99,6 +111,7 @@ impl Part<'_> {
 fn put_server(part: &mut Part<'_>, server: &Server) {
     let Server {
         listen,
+        unix_socket,
         metrics_listen,
         message_limit,
         keepalive_interval,
@@ -106,8 +119,11 @@ fn put_server(part: &mut Part<'_>, server: &Server) {
         heartbeat_interval,
         stream_backlog,
         stream_limit,
+        connection_limit,
+        image_side_limit,
     } = server;
     part.put("listen", Setting::Address(Some(*listen)));
+    part.some_path("unix_socket", unix_socket.as_deref());
     part.put("metrics_listen", Setting::Address(*metrics_listen));
     part.whole("message_limit_mib", *message_limit as u64 / MIB);
     part.seconds("keepalive_interval_s", *keepalive_interval);
@@ -115,6 +131,32 @@ fn put_server(part: &mut Part<'_>, server: &Server) {
     part.seconds("heartbeat_interval_s", *heartbeat_interval);
     part.whole("stream_backlog", *stream_backlog as u64);
     part.whole("stream_limit", *stream_limit as u64);
+    part.whole("connection_limit", *connection_limit as u64);
+    part.whole("image_side_limit", *image_side_limit);
+}
+
+fn put_tls(part: &mut Part<'_>, tls: &Tls) {
+    let Tls {
+        certificate,
+        key,
+        client_ca,
+        require_client_certificate,
+    } = tls;
+    part.path("certificate", certificate);
+    part.path("key", key);
+    part.some_path("client_ca", client_ca.as_deref());
+    part.flag("require_client_certificate", *require_client_certificate);
+}
+
+fn put_access(part: &mut Part<'_>, access: &Access) {
+    let Access {
+        clients,
+        requests_per_second,
+        burst,
+    } = access;
+    part.some_path("clients", clients.as_deref());
+    part.number("requests_per_second", *requests_per_second);
+    part.whole("burst", *burst);
 }
 
 fn put_model(part: &mut Part<'_>, model: &Model) {

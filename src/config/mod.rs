@@ -27,6 +27,7 @@ pub use change::{Changes, applied, changes};
 pub use error::{ConfigError, Fault};
 pub use settings::Settings;
 pub use sources::Sources;
+pub(crate) use spelling::nearest;
 pub use watch::{Watch, watch};
 
 use layer::Layer;

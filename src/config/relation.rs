@@ -1,5 +1,7 @@
 //! What keys must be to each other. A key whose own value was refused is not judged again.
 
+use std::net::SocketAddr;
+
 use super::error::Fault;
 use super::table::CAMERAS;
 use super::values::{FromSetting, Part, Values};
@@ -7,6 +9,7 @@ use super::values::{FromSetting, Part, Values};
 /// Notes every key that does not go with another.
 pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     let mut checker = Checker(faults);
+    checker.access(values);
     checker.engine(&values.part("engine"));
     checker.at_most(&values.part("verdict"), "review_from", "threshold");
     for id in &values.cameras {
@@ -17,6 +20,43 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
 struct Checker<'a>(&'a mut Vec<Fault>);
 
 impl Checker<'_> {
+    /// Nobody beyond this machine is served unless it is known who they are, and nobody listens in.
+    fn access(&mut self, values: &Values) {
+        let (server, tls) = (values.part("server"), values.part("tls"));
+        self.needs(&tls, "certificate", "key");
+        self.needs(&tls, "key", "certificate");
+        self.needs(&tls, "client_ca", "certificate");
+        if tls.get("require_client_certificate") == Some(true) {
+            self.needs(&tls, "require_client_certificate", "client_ca");
+        }
+        let listen = server.get::<Option<SocketAddr>>("listen").flatten();
+        let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) else {
+            return;
+        };
+        let access = values.part("access");
+        let wanted = [(&tls, "certificate"), (&access, "clients")];
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter(|(part, key)| part.place(key).is_none())
+            .map(|(part, key)| part.path(key))
+            .collect();
+        if !missing.is_empty() {
+            let found = format!("\"{listen}\" without {}", missing.join(" and "));
+            let allowed = "an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, \
+                           tls.key and access.clients are set";
+            self.refuse(&server, "listen", found, allowed);
+        }
+    }
+
+    /// `key` is set only where `other` is.
+    fn needs(&mut self, part: &Part<'_>, key: &str, other: &str) {
+        if part.place(key).is_some() && part.place(other).is_none() {
+            let other = part.path(other);
+            let found = format!("set without {other}");
+            self.refuse(part, key, found, &format!("left out unless {other} is set"));
+        }
+    }
+
     fn engine(&mut self, engine: &Part<'_>) {
         let provider: Option<String> = engine.get("provider");
         let Some(provider) = provider.as_deref() else {

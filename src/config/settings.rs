@@ -16,6 +16,10 @@ use crate::verdict::Thresholds;
 pub struct Settings {
     /// gRPC and metrics.
     pub server: Server,
+    /// TLS of gRPC over TCP; none if unset.
+    pub tls: Option<Tls>,
+    /// Who may call what.
+    pub access: Access,
     /// What judges.
     pub model: Model,
     /// How the model runs.
@@ -41,6 +45,8 @@ pub struct Settings {
 pub struct Server {
     /// Where gRPC listens.
     pub listen: SocketAddr,
+    /// The Unix socket where gRPC listens as well, absolute.
+    pub unix_socket: Option<PathBuf>,
     /// Where `/metrics` is served; nowhere if unset.
     pub metrics_listen: Option<SocketAddr>,
     /// The largest request and answer, bytes.
@@ -55,6 +61,34 @@ pub struct Server {
     pub stream_backlog: usize,
     /// How many verdict streams may be open.
     pub stream_limit: usize,
+    /// How many connections may be open, over TCP and over the Unix socket each.
+    pub connection_limit: usize,
+    /// The longest side of an image that a client sends, pixels.
+    pub image_side_limit: u32,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tls {
+    /// The daemon's certificate and those between it and its CA, PEM, absolute.
+    pub certificate: PathBuf,
+    /// Its private key, PEM, absolute.
+    pub key: PathBuf,
+    /// The CAs of clients' certificates, PEM, absolute; without it clients show none.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is not even heard. Only with `client_ca`.
+    pub require_client_certificate: bool,
+}
+
+/// `[access]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Access {
+    /// The file of the clients, absolute; without it everybody on this machine is an engineer.
+    pub clients: Option<PathBuf>,
+    /// How many calls a second each client may begin in the long run.
+    pub requests_per_second: f64,
+    /// How many calls a client that was quiet may begin at once.
+    pub burst: u32,
 }
 
 /// `[model]`.

@@ -98,7 +98,8 @@ impl InspectionService for Services {
             "" => None,
             id => Some(self.camera("camera_id", id)?),
         };
-        let frame = blocking(move || image::frame(image)).await??;
+        let side_limit = self.line.active().settings.server.image_side_limit;
+        let frame = blocking(move || image::frame(image, side_limit)).await??;
         let (sender, receiver) = oneshot::channel();
         // A client that went away wants no verdict; its image has one all the same.
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));

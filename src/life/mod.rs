@@ -6,8 +6,8 @@ mod leave;
 mod metrics_page;
 pub mod phase;
 mod signals;
+mod sockets;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout_at};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::access::{self, Access};
 use crate::bundle::Bundle;
 use crate::camera::Camera;
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
-use crate::grpc::{Health, Services, StreamBook, serve};
+use crate::grpc::{Doors, Health, Services, StreamBook, serve};
 use crate::line::model::{Model, ModelError};
 use crate::line::publisher::open_journal;
 use crate::line::worker::Worker;
@@ -36,6 +37,7 @@ pub use leave::leave;
 use metrics_page::Pages;
 use phase::{Phase, Stage};
 use signals::{Signals, Wish};
+use sockets::{SocketFile, bind, bind_unix};
 
 /// How often health is told and the cameras are looked after.
 const ROUND: Duration = Duration::from_millis(200);
@@ -71,7 +73,21 @@ fn internal(error: impl ToString) -> Failure {
 async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(internal)?;
     let server = &loaded.settings.server;
-    let listener = bind("server.listen", server.listen).await?;
+    let access = Access::open(&loaded.settings)?;
+    access.greet();
+    let tcp = bind("server.listen", server.listen).await?;
+    let (unix, socket) = match &server.unix_socket {
+        Some(path) => {
+            let (listener, file) = bind_unix("server.unix_socket", path)?;
+            (Some(listener), Some(file))
+        }
+        None => (None, None),
+    };
+    let entrance = Entrance {
+        doors: Doors { tcp, unix },
+        access: Arc::new(access),
+        socket,
+    };
     let pages_listener = match server.metrics_listen {
         Some(address) => Some(bind("server.metrics_listen", address).await?),
         None => None,
@@ -91,7 +107,7 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let failed = move || tell.notify_one();
     let line = Line::start(active, worker, run_id, journal, failed).map_err(internal)?;
     let mut daemon =
-        Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
+        Daemon::start(line, settings, sources, telemetry, entrance, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
     tokio::select! {
         ended = daemon.stop() => outcome.and(ended),
@@ -102,16 +118,11 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |source| Failure::Listen {
-        key,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    info!(%address, "{key}");
-    Ok(listener)
+/// Where gRPC's clients come in, and who may.
+struct Entrance {
+    doors: Doors,
+    access: Arc<Access>,
+    socket: Option<SocketFile>,
 }
 
 async fn load_model(settings: &Settings, worker: &Worker) -> Result<Model, Failure> {
@@ -154,6 +165,9 @@ struct Daemon {
     health: Health,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     servers: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Held for what they do when dropped.
+    _access_watch: access::Watch,
+    _socket: Option<SocketFile>,
 }
 
 impl Daemon {
@@ -162,11 +176,16 @@ impl Daemon {
         settings: Settings,
         sources: Sources,
         telemetry: Telemetry,
-        listener: TcpListener,
+        entrance: Entrance,
         pages_listener: Option<TcpListener>,
     ) -> Result<Self, Failure> {
         let line = Arc::new(line);
         let file = sources.file.clone();
+        let Entrance {
+            doors,
+            access,
+            socket,
+        } = entrance;
         let control = Arc::new(Control::new(Arc::clone(&line), sources, telemetry));
         let mut daemon = Self {
             watch: None,
@@ -177,10 +196,12 @@ impl Daemon {
             health: Health::new().await,
             recorder: metrics::install().map_err(internal)?,
             servers: Vec::new(),
+            _access_watch: access.watch(),
+            _socket: socket,
             line,
             settings,
         };
-        daemon.serve(listener);
+        daemon.serve(doors, access);
         if let Some(listener) = pages_listener {
             daemon.serve_pages(listener);
         }
@@ -199,7 +220,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&mut self, doors: Doors, access: Arc<Access>) {
         let services = Services::new(
             Arc::clone(&self.line),
             Arc::clone(&self.control),
@@ -211,7 +232,7 @@ impl Daemon {
         let server = self.settings.server.clone();
         let task = tokio::spawn(async move {
             let ended = async move { drop(ended.await) };
-            if let Err(error) = serve(services, health, &server, listener, ended).await {
+            if let Err(error) = serve(services, health, &server, &access, doors, ended).await {
                 error!(%error, "gRPC ended");
             }
         });
@@ -401,6 +422,7 @@ impl Watchdog {
 /// What a start would fail with.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
+    Access::open(&loaded.settings)?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
     Ok(loaded.settings)
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod cameras;
 mod connect;
+mod credentials;
 mod evidence;
 mod failure;
 mod inspect;
@@ -14,6 +15,7 @@ mod reload;
 mod status;
 mod summary;
 mod table;
+mod token;
 mod watch;
 mod words;
 
@@ -24,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::connect::{Daemon, Server};
+use crate::credentials::Credentials;
 use crate::failure::Failure;
 
 /// Wrong arguments; clap's own code, 2, is that of a rejected image here.
@@ -41,7 +44,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "inspectctl", version, after_help = EXIT_CODES)]
 struct Cli {
-    /// Where the daemon listens, http://HOST:PORT.
+    /// Where the daemon listens: http://HOST:PORT, https://HOST:PORT or unix:/PATH.
     #[arg(
         long,
         global = true,
@@ -50,6 +53,8 @@ struct Cli {
         default_value = "http://127.0.0.1:50051"
     )]
     server: Server,
+    #[command(flatten)]
+    credentials: Credentials,
     #[command(subcommand)]
     command: Command,
 }
@@ -71,6 +76,8 @@ enum Command {
     Cameras(cameras::Arguments),
     /// Verify or list the audit log, from its file.
     Audit(audit::Arguments),
+    /// Make a token for a client.
+    Token(token::Arguments),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -100,14 +107,15 @@ fn main() -> ExitCode {
 /// One thread is enough: a command waits for one answer or one stream.
 #[tokio::main(flavor = "current_thread")]
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let daemon = Daemon::at(&cli.server);
+    let daemon = || Daemon::at(&cli.server, &cli.credentials);
     match cli.command {
-        Command::Status(arguments) => status::run(&daemon, &arguments).await?,
-        Command::Watch(arguments) => watch::run(&daemon, arguments).await?,
-        Command::Inspect(arguments) => return inspect::run(&daemon, &arguments).await,
-        Command::Evidence(arguments) => evidence::run(&daemon, &arguments).await?,
-        Command::Reload => reload::run(&daemon).await?,
-        Command::Cameras(arguments) => cameras::run(&daemon, &arguments).await?,
+        Command::Status(arguments) => status::run(&daemon()?, &arguments).await?,
+        Command::Watch(arguments) => watch::run(&daemon()?, arguments).await?,
+        Command::Inspect(arguments) => return inspect::run(&daemon()?, &arguments).await,
+        Command::Evidence(arguments) => evidence::run(&daemon()?, &arguments).await?,
+        Command::Reload => reload::run(&daemon()?).await?,
+        Command::Cameras(arguments) => cameras::run(&daemon()?, &arguments).await?,
+        Command::Token(arguments) => token::run(&arguments)?,
         Command::Audit(arguments) => audit::run(&arguments)?,
         Command::Completions { shell } => completions(shell)?,
     }
@@ -139,7 +147,14 @@ mod tests {
         check("inspectctl status", true);
         check("inspectctl --server box:50051 status", true);
         check("inspectctl status --server http://box:50051 --watch", true);
-        check("inspectctl --server https://box:50051 status", false);
+        check("inspectctl --server https://box:50051 --ca ca status", true);
+        check("inspectctl status --server unix:/run/inspectd.sock", true);
+        check("inspectctl --server https://box status", false);
+        check("inspectctl token create --name mes --role operator", true);
+        check("inspectctl token create --name mes --role admin", false);
+        check("inspectctl token create --name local --role viewer", false);
+        check("inspectctl token create --name a/b --role viewer", false);
+        check("inspectctl token create --name mes", false);
         check("inspectctl watch --camera a --camera b --limit 5", true);
         check("inspectctl watch --decision reject --json", true);
         check("inspectctl watch --decision good", false);

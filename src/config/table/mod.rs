@@ -1,6 +1,7 @@
 //! Every key that can be set: its type, range, default and meaning. Reading, faults, what a reload
 //! applies and `docs/configuration.md` all come from this table.
 
+mod access;
 mod camera;
 mod daemon;
 mod kind;
@@ -31,6 +32,8 @@ pub(super) struct Section {
 /// All sections, in the order of the documentation.
 pub(super) const SECTIONS: &[Section] = &[
     daemon::SERVER,
+    access::TLS,
+    access::ACCESS,
     daemon::MODEL,
     daemon::ENGINE,
     daemon::VERDICT,

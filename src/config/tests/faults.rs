@@ -357,3 +357,52 @@ fn a_fault_tells_its_key() {
         None
     );
 }
+
+#[test]
+fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
+    let unless = "must be an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, tls.key \
+                  and access.clients are set";
+    let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+    let clients = "[access]\nclients = \"c\"\n";
+    let check = |listen: &str, more: &str, expected: Option<&str>| {
+        let faults = beside_least(&format!("[server]\nlisten = \"{listen}\"\n{more}"));
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|found| format!("inspectd.toml:6: server.listen: {found}, {unless}"))
+            .collect();
+        assert_eq!(faults, expected, "{listen} {more}");
+    };
+    for local in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
+        check(local, "", None);
+    }
+    for (listen, shown) in [
+        ("0.0.0.0:1", "\"0.0.0.0:1\""),
+        ("[::]:1", "\"[::]:1\""),
+        ("192.168.20.5:1", "\"192.168.20.5:1\""),
+    ] {
+        let without = |keys: &str| format!("{shown} without {keys}");
+        check(
+            listen,
+            "",
+            Some(&without("tls.certificate and access.clients")),
+        );
+        check(listen, tls, Some(&without("access.clients")));
+        check(listen, clients, Some(&without("tls.certificate")));
+        check(listen, &format!("{tls}{clients}"), None);
+    }
+}
+
+#[test]
+fn the_keys_of_tls_go_together() {
+    let check = |text: &str, key: &str, found: &str, other: &str| {
+        let fault = format!(
+            "tls.{key}: {found} without tls.{other}, must be left out unless tls.{other} is set"
+        );
+        check(&format!("[tls]\n{text}"), &format!("6: {fault}"));
+    };
+    check("certificate = \"c\"", "certificate", "set", "key");
+    check("key = \"k\"", "key", "set", "certificate");
+    check("client_ca = \"c\"", "client_ca", "set", "certificate");
+    let require = "require_client_certificate";
+    check(&format!("{require} = true"), require, "set", "client_ca");
+}

@@ -72,7 +72,7 @@ fn bundle_thresholds_and_filter_apply_at_once() {
 fn everything_else_waits_for_a_restart() {
     check(
         &format!(
-            "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::]:1\"\n[log]\nformat = \"json\"\n"
+            "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::1]:1\"\n[log]\nformat = \"json\"\n"
         ),
         &["cameras.right.threshold"],
         &["cameras.right.rotate", "log.format", "server.listen"],

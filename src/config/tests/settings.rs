@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::super::documentation::page;
 use super::super::settings::{
-    Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice, Rotation,
-    Source,
+    Access, Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice,
+    Rotation, Source, Tls,
 };
 use super::{LEAST, Site, camera, loaded};
 
@@ -28,6 +28,13 @@ fn the_least_is_filled_with_defaults() {
     assert_eq!(server.message_limit, 64 << 20);
     assert_eq!(server.heartbeat_interval, Duration::from_secs(5));
     assert_eq!((server.stream_backlog, server.stream_limit), (1024, 64));
+    assert_eq!(
+        (server.connection_limit, server.image_side_limit),
+        (256, 8192)
+    );
+    assert_eq!((&server.unix_socket, &settings.tls), (&None, &None));
+    let access = &settings.access;
+    assert_eq!((&access.clients, access.burst), (&None, 400));
     let engine = &settings.engine;
     assert_eq!(
         (engine.provider, engine.allow_fallback),
@@ -78,6 +85,33 @@ fn the_daemons_keys_are_taken() {
     };
     assert_eq!(settings.verdict.thresholds, thresholds);
     assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn beyond_loopback_there_are_certificates_and_clients() {
+    let site = Site::with(&format!(
+        "{LEAST}[server]\nlisten = \"[::]:50051\"\nunix_socket = \"/run/s\"\n[tls]\ncertificate = \"c.pem\"\n\
+         key = \"/key.pem\"\nclient_ca = \"ca.pem\"\nrequire_client_certificate = true\n\
+         [access]\nclients = \"clients.toml\"\nrequests_per_second = 0.5\n"
+    ));
+    let settings = site.load().expect("valid").settings;
+    let tls = Tls {
+        certificate: site.path("c.pem"),
+        key: "/key.pem".into(),
+        client_ca: Some(site.path("ca.pem")),
+        require_client_certificate: true,
+    };
+    assert_eq!(settings.tls, Some(tls));
+    assert_eq!(
+        settings.server.unix_socket.as_deref(),
+        Some(Path::new("/run/s"))
+    );
+    let access = Access {
+        clients: Some(site.path("clients.toml")),
+        requests_per_second: 0.5,
+        burst: 400,
+    };
+    assert_eq!(settings.access, access);
 }
 
 #[test]
