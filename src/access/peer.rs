@@ -40,6 +40,11 @@ impl Peer {
             .is_none_or(|address| address.ip().to_canonical().is_loopback())
     }
 
+    /// Where it is; nowhere on a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Whether it is on a Unix socket.
     pub fn is_unix(&self) -> bool {
         self.address.is_none()

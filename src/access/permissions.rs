@@ -24,6 +24,7 @@ const fn row(service: &'static str, method: &'static str, least: Role) -> Permis
 
 const INSPECTION: &str = "inspectd.v1.InspectionService";
 const LINE: &str = "inspectd.v1.LineService";
+const RECIPE: &str = "inspectd.v1.RecipeService";
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -31,12 +32,24 @@ const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 /// Every call. Viewers look, operators run the line, engineers change what it judges by.
 pub const PERMISSIONS: &[Permission] = &[
     row(INSPECTION, "StreamVerdicts", Role::Viewer),
+    row(INSPECTION, "AcknowledgeVerdicts", Role::Operator),
+    row(INSPECTION, "ListConsumers", Role::Viewer),
+    row(INSPECTION, "ForgetConsumer", Role::Engineer),
+    row(INSPECTION, "ListVerdicts", Role::Viewer),
+    row(INSPECTION, "TriggerInspection", Role::Operator),
     row(INSPECTION, "InspectImage", Role::Operator),
     row(INSPECTION, "GetEvidence", Role::Viewer),
     row(LINE, "GetStatus", Role::Viewer),
     row(LINE, "WatchStatus", Role::Viewer),
     row(LINE, "ListCameras", Role::Viewer),
     row(LINE, "ReloadConfiguration", Role::Engineer),
+    row(LINE, "LockChanges", Role::Engineer),
+    row(LINE, "UnlockChanges", Role::Engineer),
+    row(LINE, "ListAuditEntries", Role::Engineer),
+    row(RECIPE, "ListRecipes", Role::Viewer),
+    row(RECIPE, "PrepareRecipe", Role::Operator),
+    row(RECIPE, "ActivateRecipe", Role::Operator),
+    row(RECIPE, "RollBackRecipe", Role::Operator),
     row(HEALTH, "Check", Role::Viewer),
     row(HEALTH, "Watch", Role::Viewer),
     row(REFLECTION, "ServerReflectionInfo", Role::Viewer),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::settings::{
     Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView,
     Mode, Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice,
-    Rotation, Server, Settings, Shed, Source, Tls, Verdict,
+    Recipes, Rotation, Server, Settings, Shed, Source, Tls, Verdict,
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
@@ -88,6 +88,7 @@ pub(super) fn settings(values: &Values) -> Settings {
             .iter()
             .map(|id| (id.clone(), camera(id)))
             .collect(),
+        recipes: recipes(&values.part("recipes")),
         parts: parts(&values.part("parts")),
         journal: journal(&values.part("journal")),
         evidence: evidence(&values.part("evidence")),
@@ -159,6 +160,15 @@ fn thresholds(part: &Part<'_>) -> Overrides {
     Overrides {
         threshold: score("threshold"),
         review_from: score("review_from"),
+    }
+}
+
+fn recipes(part: &Part<'_>) -> Recipes {
+    let active: Option<String> = part.get("active");
+    Recipes {
+        folder: part.get("folder"),
+        active: active.map(|id| id.parse().expect("the table of keys allows ids alone")),
+        prepared_limit: count(part, "prepared_limit"),
     }
 }
 

@@ -10,7 +10,7 @@ use super::build::{
 };
 use super::settings::{
     Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides,
-    Pace, Parts, Server, Settings, Source, Tls, Verdict,
+    Pace, Parts, Recipes, Server, Settings, Source, Tls, Verdict,
 };
 use super::table::{CAMERAS, Setting};
 
@@ -24,6 +24,7 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
         engine,
         verdict,
         cameras,
+        recipes,
         parts,
         journal,
         evidence,
@@ -48,6 +49,7 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
     for (id, camera) in cameras {
         part(&format!("{CAMERAS}.{id}"), &|part| put_camera(part, camera));
     }
+    part("recipes", &|part| put_recipes(part, recipes));
     part("parts", &|part| put_parts(part, parts));
     part("journal", &|part| put_journal(part, journal));
     part("evidence", &|part| put_evidence(part, evidence));
@@ -361,6 +363,21 @@ fn put_evidence(part: &mut Part<'_>, evidence: &Evidence) {
     part.whole("disk_mib", *disk_limit / MIB);
     part.number("near_threshold", *near_threshold);
     part.whole("pass_every", *pass_every);
+}
+
+fn put_recipes(part: &mut Part<'_>, recipes: &Recipes) {
+    let Recipes {
+        folder,
+        active,
+        prepared_limit,
+    } = recipes;
+    if let Some(folder) = folder {
+        part.path("folder", folder);
+    }
+    if let Some(active) = active {
+        part.text("active", active.as_str());
+    }
+    part.whole("prepared_limit", *prepared_limit as u64);
 }
 
 fn put_parts(part: &mut Part<'_>, parts: &Parts) {

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use ::config::{Config, Map, Source, Value};
 
-pub use change::{Changes, applied, changes};
+pub use change::{Changed, Changes, applied, changed, changes};
 pub use error::{ConfigError, Fault};
 pub use settings::Settings;
 pub use sources::Sources;

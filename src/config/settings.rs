@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
+use crate::recipe::RecipeId;
 use crate::verdict::Thresholds;
 
 /// Everything that can be set.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub verdict: Verdict,
     /// The cameras, at least one.
     pub cameras: BTreeMap<CameraId, Camera>,
+    /// How products are inspected.
+    pub recipes: Recipes,
     /// Several views of one part.
     pub parts: Parts,
     /// What is written down of verdicts.
@@ -397,6 +400,17 @@ pub struct Evidence {
     pub near_threshold: f64,
     /// One in so many other PASS verdicts of a camera is kept; none if 0.
     pub pass_every: u64,
+}
+
+/// `[recipes]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipes {
+    /// The folder of their files.
+    pub folder: Option<PathBuf>,
+    /// The one of the first start.
+    pub active: Option<RecipeId>,
+    /// Those that are kept loaded and warm at most.
+    pub prepared_limit: usize,
 }
 
 /// `[parts]`.

@@ -21,6 +21,7 @@ use super::revocable::Revocable;
 use crate::access::permissions::{self, Permission};
 use crate::access::{Access, Identity, Peer};
 use crate::camera::Repeats;
+use crate::life::author::Author;
 
 /// The call that brings images, which are large: each may take as much memory as `message_limit_mib` and
 /// a decoded image need.
@@ -43,6 +44,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 pub fn identity<T>(request: &tonic::Request<T>) -> &Identity {
     let identity = request.extensions().get::<Identity>();
     identity.expect("the gate is before all services")
+}
+
+/// Who makes a call that came through the gate, for the audit log.
+///
+/// # Panics
+/// As [`identity`].
+pub(super) fn author<T>(request: &tonic::Request<T>) -> Author {
+    let peer = request.extensions().get::<Arc<Peer>>();
+    Author::client(identity(request), peer.and_then(|peer| peer.address()))
 }
 
 /// Puts the gate before a service.

@@ -17,7 +17,7 @@ use super::proto::{
     TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::stream::{self, VerdictStream};
-use super::{Services, convert, image, journal, refusal};
+use super::{Services, author, convert, image, journal, refusal};
 use crate::camera::CameraId;
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 use crate::journal::Filter;
@@ -85,7 +85,9 @@ impl InspectionService for Services {
         &self,
         request: Request<TriggerInspectionRequest>,
     ) -> Result<Response<TriggerInspectionResponse>, Status> {
-        Ok(Response::new(self.trigger(request.into_inner()).await?))
+        let author = author(&request);
+        let accepted = self.trigger(author, request.into_inner()).await?;
+        Ok(Response::new(accepted))
     }
 
     async fn inspect_image(

@@ -13,10 +13,12 @@ use super::proto::{
     AcknowledgeVerdictsRequest, GetEvidenceResponse, ListVerdictsRequest, ListVerdictsResponse,
     SortOrder, TriggerInspectionRequest, TriggerInspectionResponse,
 };
+use super::recipe_service::recipe_id;
 use super::stream::Start;
 use super::{Services, convert, proto, refusal};
 use crate::camera::CameraId;
 use crate::journal::{Filter, Order, Page};
+use crate::life::author::Author;
 use crate::line::publisher::{Journal, Totals};
 use crate::line::{CLIENT_DATA_LIMIT, Line, NAME_LIMIT, Target, Trigger};
 use crate::verdict::Decision;
@@ -294,14 +296,31 @@ impl Services {
     /// Has something inspected.
     pub(super) async fn trigger(
         &self,
+        author: Author,
         request: TriggerInspectionRequest,
     ) -> Result<TriggerInspectionResponse, Status> {
         let wait = request.wait;
+        let recipe = match request.recipe_id.as_str() {
+            "" => None,
+            id => Some(recipe_id("recipe_id", id)?),
+        };
         let trigger = parse_trigger(request)?;
         let line = Arc::clone(&self.line);
-        let mut accepted = blocking(move || line.trigger(&trigger))
-            .await?
-            .map_err(|error| refusal::trigger(&error))?;
+        let control = Arc::clone(&self.control);
+        let accepted = blocking(move || {
+            // A request that is made again changes nothing again.
+            if let Some(accepted) = line.known(&trigger)? {
+                return Ok(Ok(accepted));
+            }
+            if let Some(recipe) = &recipe
+                && let Err(error) = control.use_prepared(&author, recipe)
+            {
+                return Ok(Err(error));
+            }
+            line.trigger(&trigger).map(Ok)
+        });
+        let accepted = accepted.await?.map_err(|error| refusal::trigger(&error))?;
+        let mut accepted = accepted.map_err(|error| refusal::change(&error))?;
         if wait {
             // Its sender is gone before there is a verdict only where the line has ended.
             let made = accepted.verdict.wait_for(Option::is_some).await;

@@ -11,6 +11,7 @@ mod image;
 mod inspection;
 mod journal;
 mod line_service;
+mod recipe_service;
 mod refusal;
 mod revocable;
 mod stream;
@@ -31,8 +32,8 @@ use crate::line::Line;
 pub use book::StreamBook;
 pub use connections::Doors;
 use connections::connections;
-use gate::GateLayer;
 pub use gate::identity;
+use gate::{GateLayer, author};
 pub use health::Health;
 
 pub mod proto {
@@ -47,6 +48,7 @@ pub mod proto {
 
 use proto::inspection_service_server::InspectionServiceServer;
 use proto::line_service_server::LineServiceServer;
+use proto::recipe_service_server::RecipeServiceServer;
 
 /// What the services serve. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -112,7 +114,8 @@ pub async fn serve(
         .http2_max_header_list_size(LARGEST_HEADERS)
         .layer(GateLayer::new(Arc::clone(access)))
         .add_service(inspection)
-        .add_service(LineServiceServer::new(services))
+        .add_service(LineServiceServer::new(services.clone()))
+        .add_service(RecipeServiceServer::new(services))
         .add_service(health)
         .add_service(descriptors().build_v1()?)
         .add_service(descriptors().build_v1alpha()?)

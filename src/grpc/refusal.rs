@@ -7,9 +7,11 @@ use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
 use crate::access::permissions::Permission;
 use crate::access::{Identity, Unknown};
-use crate::life::control::ReloadError;
+use crate::life::control::ChangeError;
+use crate::life::recipes::RecipeRefusal;
 use crate::line::publisher::{AcknowledgeError, Totals};
 use crate::line::{InspectError, TriggerError};
+use crate::recipe::RecipeError;
 
 /// Who speaks in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "inspectd";
@@ -120,9 +122,20 @@ pub(super) fn inspect(error: &InspectError) -> Status {
     }
 }
 
-/// Why a reload changed nothing: every fault is a violation of its own.
-pub(super) fn reload(error: &ReloadError) -> Status {
-    let violation = |text: String| PreconditionViolation::new("CONFIGURATION", "", text);
+/// Why nothing was changed: every fault is a violation of its own.
+pub(super) fn change(error: &ChangeError) -> Status {
+    let kind = match error {
+        ChangeError::NotLocal => return Status::permission_denied(error.to_string()),
+        ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
+            return Status::not_found(error.to_string());
+        }
+        ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
+        ChangeError::Recipe(_) => "RECIPE",
+        ChangeError::Locked(_) => "LOCKED",
+        ChangeError::Audit(_) | ChangeError::Memory(_) => "RECORD",
+        ChangeError::Camera(_) => "CAMERA",
+    };
+    let violation = |text: String| PreconditionViolation::new(kind, "", text);
     let violations: Vec<_> = error.faults().into_iter().map(violation).collect();
     let details = ErrorDetails::with_precondition_failure(violations);
     Status::with_error_details(Code::FailedPrecondition, error.to_string(), details)

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::recipes::RecipeRefusal;
 use crate::access::AccessError;
 use crate::config::ConfigError;
 use crate::journal::JournalError;
@@ -26,6 +27,12 @@ pub enum Failure {
     /// The certificates or the clients that it names are not usable.
     #[error("{0}")]
     Access(#[from] AccessError),
+    /// The recipe that is to be in force cannot be used.
+    #[error("{0}")]
+    Recipe(#[from] RecipeRefusal),
+    /// What was remembered cannot be read.
+    #[error("{0}")]
+    Memory(std::io::Error),
     /// An address is taken, or not this machine's.
     #[error("{key}: cannot listen on {address}: {source}")]
     Listen {
@@ -49,8 +56,8 @@ impl Failure {
     /// must be there is not, 70 an error of our own.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Journal(_) => 74,
-            Self::Configuration(_) | Self::Log(_) | Self::Access(_) => 78,
+            Self::Journal(_) | Self::Memory(_) => 74,
+            Self::Configuration(_) | Self::Log(_) | Self::Access(_) | Self::Recipe(_) => 78,
             Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,
             Self::Internal(_) | Self::Deadline => 70,

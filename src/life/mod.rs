@@ -1,13 +1,20 @@
 //! The life of the daemon's process, from its configuration to its end.
 
+pub mod author;
+mod cameras;
 pub mod control;
 pub mod failure;
 mod leave;
+pub mod memory;
 mod metrics_page;
 pub mod phase;
+pub mod recipes;
 mod signals;
 mod sockets;
+mod start;
+pub mod trail;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +28,6 @@ use uuid::Uuid;
 
 use crate::access::{self, Access};
 use crate::bundle::Bundle;
-use crate::camera::Camera;
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::grpc::{Doors, Health, Services, StreamBook, serve};
@@ -31,13 +37,18 @@ use crate::line::worker::Worker;
 use crate::line::{Active, Line, Snapshot};
 use crate::metrics;
 use crate::telemetry::{self, Telemetry};
-use control::Control;
+use author::Author;
+use cameras::Cameras;
+use control::{Beginning, Control};
 use failure::Failure;
 pub use leave::leave;
+use memory::Memory;
 use metrics_page::Pages;
 use phase::{Phase, Stage};
+use recipes::Prepared;
 use signals::{Signals, Wish};
 use sockets::{SocketFile, bind, bind_unix};
+use trail::Trail;
 
 /// How often health is told and the cameras are looked after.
 const ROUND: Duration = Duration::from_millis(200);
@@ -93,21 +104,48 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
         None => None,
     };
     let worker = Worker::start("inspector").map_err(internal)?;
+    let state = Memory::new(loaded.settings.journal.folder.as_deref())
+        .read()
+        .map_err(Failure::Memory)?;
+    let recipe = start::recipe(&loaded.settings, &state)?;
+    let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
+    let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
     let model = tokio::select! {
-        model = load_model(&loaded.settings, &worker) => Arc::new(model?),
+        model = load_model(bundle, &loaded.settings, &worker) => Arc::new(model?),
         () = signals.end() => return Ok(()),
     };
     greet(&loaded, &model);
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
-    let active = Active::new(loaded.settings, loaded.hash, 1, model, None);
+    let active = Active::new(
+        loaded.settings,
+        loaded.hash,
+        1,
+        Arc::clone(&model),
+        recipe.clone(),
+    );
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let failed = move || tell.notify_one();
     let line = Line::start(active, worker, run_id, journal, failed).map_err(internal)?;
+    let beginning = Beginning {
+        state,
+        recipe: recipe.map(|recipe| Prepared { recipe, model }),
+        trail: Trail::new(settings.journal.folder.as_deref()),
+    };
+    let line = Arc::new(line);
+    let cameras = Arc::new(Cameras::new(line.sink()));
+    let control = Control::new(
+        Arc::clone(&line),
+        Arc::clone(&cameras),
+        sources,
+        telemetry,
+        beginning,
+    );
+    control.record_start();
     let mut daemon =
-        Daemon::start(line, settings, sources, telemetry, entrance, pages_listener).await?;
+        Daemon::start(line, settings, cameras, control, entrance, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
     tokio::select! {
         ended = daemon.stop() => outcome.and(ended),
@@ -125,8 +163,12 @@ struct Entrance {
     socket: Option<SocketFile>,
 }
 
-async fn load_model(settings: &Settings, worker: &Worker) -> Result<Model, Failure> {
-    let (folder, engine) = (settings.model.bundle.clone(), settings.engine.clone());
+async fn load_model(
+    folder: PathBuf,
+    settings: &Settings,
+    worker: &Worker,
+) -> Result<Model, Failure> {
+    let engine = settings.engine.clone();
     let (loaded, model) = oneshot::channel();
     worker.give(move || {
         let load = || {
@@ -157,7 +199,7 @@ fn greet(loaded: &Loaded, model: &Model) {
 struct Daemon {
     settings: Settings,
     watch: Option<Watch>,
-    cameras: Vec<Camera>,
+    cameras: Arc<Cameras>,
     line: Arc<Line>,
     control: Arc<Control>,
     stage: Arc<Stage>,
@@ -172,25 +214,23 @@ struct Daemon {
 
 impl Daemon {
     async fn start(
-        line: Line,
+        line: Arc<Line>,
         settings: Settings,
-        sources: Sources,
-        telemetry: Telemetry,
+        cameras: Arc<Cameras>,
+        control: Control,
         entrance: Entrance,
         pages_listener: Option<TcpListener>,
     ) -> Result<Self, Failure> {
-        let line = Arc::new(line);
-        let file = sources.file.clone();
+        let file = control.file().to_owned();
         let Entrance {
             doors,
             access,
             socket,
         } = entrance;
-        let control = Arc::new(Control::new(Arc::clone(&line), sources, telemetry));
         let mut daemon = Self {
             watch: None,
-            cameras: Vec::new(),
-            control,
+            cameras,
+            control: Arc::new(control),
             stage: Arc::new(Stage::new()),
             streams: Arc::new(StreamBook::new(settings.server.stream_limit)),
             health: Health::new().await,
@@ -205,14 +245,14 @@ impl Daemon {
         if let Some(listener) = pages_listener {
             daemon.serve_pages(listener);
         }
-        for (id, camera) in &daemon.settings.cameras {
-            let camera = Camera::start(id.clone(), camera.clone(), daemon.line.sink());
-            daemon.cameras.push(camera.map_err(internal)?);
-        }
+        daemon
+            .cameras
+            .apply(&daemon.line.active())
+            .map_err(internal)?;
         if daemon.settings.life.watch_files {
             let control = Arc::clone(&daemon.control);
             // The outcome is logged and remembered.
-            let changed = move || drop(control.reload());
+            let changed = move || drop(control.reload(&Author::file()));
             daemon.watch = config::watch(&file, changed)
                 .map_err(|error| warn!(%error, "changed files of the configuration go unnoticed"))
                 .ok();
@@ -269,7 +309,7 @@ impl Daemon {
                     Wish::Reload => {
                         let control = Arc::clone(&self.control);
                         // Beside the line, which goes on; the outcome is logged and remembered.
-                        spawn_blocking(move || control.reload());
+                        spawn_blocking(move || control.reload(&Author::signal()));
                     }
                 },
                 () = broken.notified() => {
@@ -332,6 +372,7 @@ impl Daemon {
                 warn!("a client did not take its last messages in time");
             }
         }
+        self.control.record_stop();
         summarise(&self.line.snapshot());
         if in_time {
             Ok(())
@@ -343,17 +384,12 @@ impl Daemon {
     /// Ends cameras and line, and gives back whether they did in time. A camera that hangs in its
     /// driver is left behind: it does not count.
     async fn end_line(&mut self, deadline: Instant) -> bool {
-        let cameras = std::mem::take(&mut self.cameras);
+        let cameras = Arc::clone(&self.cameras);
         let line = Arc::clone(&self.line);
         let farewell = FAREWELL.min(self.settings.life.shutdown_deadline / 4);
         let deadline = deadline.checked_sub(farewell).unwrap_or(deadline);
         let end = move || {
-            for camera in &cameras {
-                camera.stop();
-            }
-            for camera in cameras {
-                camera.join(deadline);
-            }
+            cameras.end(deadline);
             line.finish(deadline)
         };
         spawn_blocking(end).await.unwrap_or(false)
@@ -424,5 +460,6 @@ pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
     Access::open(&loaded.settings)?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
+    start::check_recipes(&loaded.settings)?;
     Ok(loaded.settings)
 }

@@ -25,16 +25,25 @@ impl Line {
         if self.shared.intake.is_closed() {
             return Err(TriggerError::Stopping);
         }
-        let cameras = self.cameras_of(&request.target)?;
-        if !request.idempotency_key.is_empty() {
-            if let Some(accepted) = self.shared.book.look_up(request)? {
-                return Ok(accepted);
-            }
-            if let Some(accepted) = self.journalled(request)? {
-                return Ok(accepted);
-            }
+        if let Some(accepted) = self.known(request)? {
+            return Ok(accepted);
         }
+        let cameras = self.cameras_of(&request.target)?;
         self.accept(request, &cameras)
+    }
+
+    /// What became of an earlier request with the same key. May read the journal.
+    ///
+    /// # Errors
+    /// When the key was used for another request, or the journal cannot be read.
+    pub fn known(&self, request: &Trigger) -> Result<Option<Accepted>, TriggerError> {
+        if request.idempotency_key.is_empty() {
+            return Ok(None);
+        }
+        match self.shared.book.look_up(request)? {
+            Some(accepted) => Ok(Some(accepted)),
+            None => self.journalled(request),
+        }
     }
 
     fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &Lane)>, TriggerError> {

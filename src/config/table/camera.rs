@@ -227,7 +227,7 @@ const fn size(name: &'static str, doc: &'static str) -> Key {
     Key::unset(name, Kind::Whole(1, LARGEST_SIDE), doc).unit("pixels")
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.parse::<crate::camera::CameraId>().is_ok()
 }
 

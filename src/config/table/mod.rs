@@ -38,6 +38,7 @@ pub(super) const SECTIONS: &[Section] = &[
     daemon::ENGINE,
     daemon::VERDICT,
     camera::CAMERAS,
+    record::RECIPES,
     record::PARTS,
     record::JOURNAL,
     record::EVIDENCE,
