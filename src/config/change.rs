@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flatten::flatten;
-use super::settings::{Camera, Log, Settings};
+use super::settings::{Camera, Check, Log, Settings};
 use super::table::{self, CAMERAS, Node};
 use crate::camera::CameraId;
 
@@ -60,11 +60,16 @@ fn is_live(path: &str) -> bool {
 /// all others of `old`.
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
     let camera = |(id, camera): (&CameraId, &Camera)| {
-        let thresholds = new.cameras.get(id).unwrap_or(camera).thresholds;
+        let new = new.cameras.get(id).unwrap_or(camera);
+        let check = Check {
+            limits: new.check.limits,
+            reference: camera.check.reference.clone(),
+        };
         (
             id.clone(),
             Camera {
-                thresholds,
+                thresholds: new.thresholds,
+                check,
                 ..camera.clone()
             },
         )

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::build::{FORMATS, MIB, PRECISIONS, PROVIDERS, ROTATIONS};
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Life, Log, Mode, Model, Overrides, Pace, Server,
-    Settings, Source, Verdict,
+    Camera, Check, Controls, Crop, Engine, Evidence, Life, Log, Mode, Model, Overrides, Pace,
+    Server, Settings, Source, Verdict,
 };
 use super::table::{CAMERAS, Setting};
+use crate::condition::Limits;
 
 /// The values of `settings` by path; unset keys are left out.
 pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
@@ -176,6 +177,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         read_timeout,
         reopen_after,
         reopen_after_max,
+        check,
         thresholds,
     } = camera;
     part.text("source", source.name());
@@ -197,7 +199,40 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
     part.seconds("read_timeout_s", *read_timeout);
     part.seconds("reopen_after_s", *reopen_after);
     part.seconds("reopen_after_max_s", *reopen_after_max);
+    put_check(part, check);
     put_thresholds(part, *thresholds);
+}
+
+fn put_check(part: &mut Part<'_>, check: &Check) {
+    let Check { limits, reference } = check;
+    let Limits {
+        frozen_after,
+        frozen_difference,
+        dark_below,
+        saturated_above,
+        blurred_below,
+        shift_above,
+        turn_above_deg,
+    } = *limits;
+    if let Some(frames) = frozen_after {
+        part.whole("check.frozen_after", frames);
+    }
+    part.number("check.frozen_difference", f64::from(frozen_difference));
+    let optional = [
+        ("check.dark_below", dark_below),
+        ("check.saturated_above", saturated_above),
+        ("check.blurred_below", blurred_below),
+        ("check.shift_above", shift_above),
+        ("check.turn_above_deg", turn_above_deg),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            part.number(key, f64::from(value));
+        }
+    }
+    if let Some(reference) = reference {
+        part.path("check.reference", reference);
+    }
 }
 
 fn put_crop(part: &mut Part<'_>, crop: Crop) {

@@ -2,6 +2,7 @@
 //! applies and `docs/configuration.md` all come from this table.
 
 mod camera;
+mod condition;
 mod daemon;
 mod kind;
 
