@@ -1,7 +1,7 @@
 //! What can go wrong with a picture, in strengths, and what may happen to a good one.
 
 use inspectd::frame::{CHANNELS, Frame};
-use rand::{Rng, SeedableRng};
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Real pictures are cut to this share of their sides: the rest is what comes into view when it moves.
@@ -45,25 +45,27 @@ fn between(frame: &Frame, [x, y]: [f32; 2]) -> [u8; CHANNELS] {
     };
     [0, 1, 2].map(|c| {
         let row = |y| value(left, y, c) * (1.0 - fx) + value(left + 1, y, c) * fx;
-        (row(top) * (1.0 - fy) + row(top + 1) * fy).round() as u8
+        rounded(row(top) * (1.0 - fy) + row(top + 1) * fy)
     })
 }
 
 /// Exposed by `factor`, with a sensor's noise of `noise` grey levels.
 pub fn expose(frame: &Frame, factor: f32, noise: f32, seed: u64) -> Frame {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A sum of four uniform numbers is close enough to a bell; its deviation is sqrt(1/3).
+    let scale = noise * 3.0_f32.sqrt() / 65_536.0;
     let mut grain = || {
-        // A sum of four uniform numbers is close enough to a bell; its deviation is sqrt(1/3).
-        let sum: f32 = (0..4).map(|_| rng.random::<f32>()).sum();
-        (sum - 2.0) * 3.0_f32.sqrt() * noise
+        let bits = rng.next_u64();
+        let sum: u64 = (0..4).map(|part| (bits >> (16 * part)) & 0xffff).sum();
+        (sum as f32 - 131_072.0) * scale
     };
-    map(frame, |value| value * factor + grain())
+    let value = |&byte: &u8| rounded(f32::from(byte) * factor + grain());
+    let rgb = frame.rgb().iter().map(value).collect();
+    Frame::new(frame.width(), frame.height(), rgb).expect("the same size")
 }
 
-fn map(frame: &Frame, mut value: impl FnMut(f32) -> f32) -> Frame {
-    let rgb = frame.rgb().iter();
-    let rgb = rgb.map(|&byte| value(f32::from(byte)).round().clamp(0.0, 255.0) as u8);
-    Frame::new(frame.width(), frame.height(), rgb.collect()).expect("the same size")
+fn rounded(value: f32) -> u8 {
+    (value + 0.5) as u8
 }
 
 /// Out of focus: a Gaussian of `sigma` pixels.
@@ -96,7 +98,7 @@ fn convolve(frame: &Frame, taps: &[(i32, f32)], step: [i32; 2]) -> Frame {
                     *sum += weight * f32::from(value);
                 }
             }
-            rgb.extend(sums.map(|sum| (sum / all).round() as u8));
+            rgb.extend(sums.map(|sum| rounded(sum / all)));
         }
     }
     Frame::new(frame.width(), frame.height(), rgb).expect("the same size")

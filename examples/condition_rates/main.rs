@@ -11,30 +11,35 @@
 //!   good frames differ by noise, light, and another picture's part in the middle.
 //! - the simulated line, as the first.
 
+mod cameras;
 mod degrade;
 mod report;
+mod series;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use degrade::{defocus, expose, other_part, smear, view};
-use inspectd::condition::{Condition, ConditionKind, Limits, Measurements};
+use cameras::{NOISE, Set, share, straight};
+use degrade::{expose, other_part};
+use inspectd::condition::{Condition, ConditionKind, Limits};
 use inspectd::frame::Frame;
 use inspectd::image_file;
 use inspectd::simulator::Line;
 use report::Fault;
-
-/// The noise of every frame, grey levels: a good sensor's.
-const NOISE: f32 = 1.5;
+use series::{FAULTS, Series};
 
 /// Every so many photographs of the scenes: they are many, and each is a camera.
-const EVERY_SCENE: usize = 4;
+const EVERY_SCENE: usize = 10;
 
 /// Parts of the simulated line, and their side.
 const PARTS: u64 = 60;
 const SIDE: u32 = 384;
+
+/// The light of a still scene. Most of its values lie between grey levels, as those of any scene do; the
+/// photographs' own are whole, and so a little noise would be rounded away.
+const BETWEEN: f32 = 0.937;
 
 /// How many repeats are a frozen camera, as for a device.
 const FROZEN_AFTER: u32 = 10;
@@ -114,206 +119,6 @@ fn pictures(
     Ok(Some(frames?))
 }
 
-/// A camera: its reference, its limits, and the scenes that it is tried on.
-struct Camera {
-    reference: Frame,
-    limits: Limits,
-    scenes: Vec<Frame>,
-}
-
-/// Cameras whose rates are told together.
-struct Set {
-    name: &'static str,
-    cameras: Vec<Camera>,
-    /// A scene of another camera, for another part; empty where every scene shows another part.
-    others: Vec<Frame>,
-}
-
-impl Set {
-    fn line(name: &'static str, scenes: &[Frame]) -> Self {
-        let reference = straight(&scenes[0]);
-        let good: Vec<Frame> = scenes[1..].iter().step_by(2).map(straight).collect();
-        let limits = limits(&reference, &good);
-        let scenes = scenes[2..].iter().step_by(2).cloned().collect();
-        let camera = Camera {
-            reference,
-            limits,
-            scenes,
-        };
-        Self {
-            name,
-            cameras: vec![camera],
-            others: Vec::new(),
-        }
-    }
-
-    fn scenes(name: &'static str, scenes: &[Frame]) -> Self {
-        let others: Vec<Frame> = (0..scenes.len())
-            .map(|at| straight(&scenes[(at + 1) % scenes.len()]))
-            .collect();
-        let camera = |(scene, other): (&Frame, &Frame)| {
-            let reference = straight(scene);
-            let factors = [0.9, 1.0, 1.1];
-            let mut good: Vec<_> = (1..)
-                .zip(factors)
-                .map(|(seed, factor)| expose(&reference, factor, NOISE, seed))
-                .collect();
-            good.push(expose(&other_part(&reference, other), 1.0, NOISE, 9));
-            let limits = limits(&reference, &good);
-            Camera {
-                reference,
-                limits,
-                scenes: vec![scene.clone()],
-            }
-        };
-        let cameras = scenes.iter().zip(&others).map(camera).collect();
-        Self {
-            name,
-            cameras,
-            others,
-        }
-    }
-
-    fn introduce(&self) {
-        let scenes: usize = self.cameras.iter().map(|camera| camera.scenes.len()).sum();
-        eprintln!(
-            "{}: {scenes} scenes, {} cameras, first limits {:?}",
-            self.name,
-            self.cameras.len(),
-            self.cameras[0].limits
-        );
-    }
-
-    /// What the checks find in every scene after `change`, which is told the scene's number.
-    fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
-        let mut all = Vec::new();
-        for camera in &self.cameras {
-            let mut condition = Condition::new(Some(&camera.reference));
-            for scene in &camera.scenes {
-                let frame = change(scene, all.len() as u64);
-                all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
-            }
-        }
-        all
-    }
-}
-
-/// All that is found, not the first alone: each check is measured for itself.
-fn found(limits: &Limits, measured: &Measurements) -> Vec<ConditionKind> {
-    let off = Limits::default();
-    let alone = [
-        Limits {
-            dark_below: limits.dark_below,
-            ..off
-        },
-        Limits {
-            saturated_above: limits.saturated_above,
-            ..off
-        },
-        Limits {
-            blurred_below: limits.blurred_below,
-            ..off
-        },
-        Limits {
-            shift_above: limits.shift_above,
-            turn_above_deg: limits.turn_above_deg,
-            ..off
-        },
-    ];
-    alone
-        .iter()
-        .filter_map(|limits| Some(limits.judge(measured)?.kind))
-        .collect()
-}
-
-fn straight(scene: &Frame) -> Frame {
-    view(scene, [0.0, 0.0], 0.0)
-}
-
-fn limits(reference: &Frame, good: &[Frame]) -> Limits {
-    let mut condition = Condition::new(Some(reference));
-    let measured: Vec<_> = (100..)
-        .zip(good)
-        .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
-        .collect();
-    Limits::suggested(&measured).expect("there are good frames")
-}
-
-fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {
-    findings
-        .iter()
-        .filter(|found| found.contains(&kind))
-        .count() as f32
-        / findings.len() as f32
-}
-
-struct Series {
-    name: &'static str,
-    kind: ConditionKind,
-    strengths: &'static [f32],
-    worsen: fn(&Frame, f32, u64) -> Frame,
-}
-
-const FAULTS: [Series; 6] = [
-    Series {
-        name: "dark: share of the light",
-        kind: ConditionKind::Dark,
-        strengths: &[0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.03],
-        worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
-    },
-    Series {
-        name: "saturated: times the light",
-        kind: ConditionKind::Saturated,
-        strengths: &[1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0],
-        worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
-    },
-    Series {
-        name: "defocus: sigma, % of the longer side",
-        kind: ConditionKind::Blurred,
-        strengths: &[0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0],
-        worsen: |scene, sigma, seed| {
-            let sharp = straight(scene);
-            let longer = sharp.width().max(sharp.height()) as f32;
-            expose(&defocus(&sharp, sigma / 100.0 * longer), 1.0, NOISE, seed)
-        },
-    },
-    Series {
-        name: "motion blur: path, % of the longer side",
-        kind: ConditionKind::Blurred,
-        strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0],
-        worsen: |scene, path, seed| {
-            let sharp = straight(scene);
-            let longer = sharp.width().max(sharp.height()) as f32;
-            let length = (path / 100.0 * longer).round() as usize;
-            expose(&smear(&sharp, length.max(1)), 1.0, NOISE, seed)
-        },
-    },
-    Series {
-        name: "shift: % of the longer side",
-        kind: ConditionKind::ViewMoved,
-        strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
-        worsen: |scene, percent, seed| {
-            let (sin, cos) = (seed as f32).sin_cos();
-            let shift = percent / 100.0;
-            expose(
-                &view(scene, [cos * shift, sin * shift], 0.0),
-                1.0,
-                NOISE,
-                seed,
-            )
-        },
-    },
-    Series {
-        name: "turn: degrees",
-        kind: ConditionKind::ViewMoved,
-        strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
-        worsen: |scene, degrees, seed| {
-            let turn = if seed % 2 == 0 { degrees } else { -degrees };
-            expose(&view(scene, [0.0, 0.0], turn), 1.0, NOISE, seed)
-        },
-    },
-];
-
 fn rates(series: &Series, sets: &[Set]) -> Fault {
     let rate = |set: &Set, strength: f32| {
         let findings = set.findings(&|scene, seed| (series.worsen)(scene, strength, seed + 1000));
@@ -387,13 +192,15 @@ fn frozen(sets: &[Set]) -> String {
             .cameras
             .iter()
             .flat_map(|camera| &camera.scenes)
-            .take(100)
+            .take(30)
             .collect();
         let cells = noises.map(|noise| {
             let froze = |scene: &&&Frame| {
                 let mut condition = Condition::new(None);
                 (0..=u64::from(FROZEN_AFTER))
-                    .filter_map(|seed| condition.examine(&expose(scene, 1.0, noise, seed), &limits))
+                    .filter_map(|seed| {
+                        condition.examine(&expose(scene, BETWEEN, noise, seed), &limits)
+                    })
                     .count()
                     > 0
             };

@@ -129,16 +129,20 @@ impl Limits {
 
     fn moved(&self, measured: &Measurements) -> Option<String> {
         let view = measured.view?;
+        let likeness = view.likeness;
         if let Some(limit) = self.shift_above
             && view.shift > limit
         {
             let found = view.shift;
             return Some(format!(
-                "view moved: shifted by {found:.3} of the longer side, limit {limit}"
+                "view moved: shifted by {found:.3} of the longer side, limit {limit} (likeness {likeness:.2})"
             ));
         }
         let (limit, found) = (self.turn_above_deg?, view.turn_deg);
-        (found.abs() > limit)
-            .then(|| format!("view moved: turned by {found:.1} degrees clockwise, limit {limit}"))
+        (found.abs() > limit).then(|| {
+            format!(
+                "view moved: turned by {found:.1} degrees clockwise, limit {limit} (likeness {likeness:.2})"
+            )
+        })
     }
 }

@@ -13,6 +13,9 @@ mod spectrum;
 mod suggest;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use limits::{ConditionKind, Finding, Limits};
 pub use view::{LARGEST_TURN_DEG, View};
 
@@ -41,7 +44,7 @@ pub struct Measurements {
     /// The share of the edges' gradients that one more blur takes away, 0 (blurred) to 1; none if the
     /// frame has no edges.
     pub sharpness: Option<f32>,
-    /// Where the view lies; none without a reference, or if its size is another.
+    /// Where the view lies; none without a reference, if its size is another, or if a picture is plain.
     pub view: Option<View>,
 }
 

@@ -26,7 +26,10 @@ pub const LARGEST_TURN_DEG: f32 = STEPS as f32 * STEP_DEG;
 
 /// A turn is believed if its peak is higher than the unturned one by this factor. A view whose middle is
 /// round, such as a bottle's, looks the same however it is turned: noise alone would choose the angle.
-const CLEARLY: f32 = 1.03;
+const CLEARLY: f32 = 1.05;
+
+/// Two pictures of anything are more alike than this: one of them is plain.
+const PLAIN: f32 = 0.05;
 
 /// Where a frame's view lies, seen from the reference's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +81,7 @@ impl Reference {
         }
     }
 
-    /// The frame's view; none if its size is not the reference's.
+    /// The frame's view; none if its size is not the reference's, or if one of the two is plain.
     pub fn view(&mut self, plane: &Plane) -> Option<View> {
         if self.size != [plane.width, plane.height] {
             return None;
@@ -89,6 +92,9 @@ impl Reference {
         frame.iter_mut().for_each(|value| *value = phase(*value));
         let peaks = self.peaks(&frame);
         let (step, peak) = best(&peaks);
+        if peak.height < PLAIN {
+            return None;
+        }
         let [x, y] = peak.shift;
         Some(View {
             shift: x.hypot(y) / small.width.max(small.height) as f32,
@@ -179,12 +185,12 @@ fn summit(before: f32, at: f32, after: f32) -> f32 {
     ((before - after) / (2.0 * bend)).clamp(-0.5, 0.5)
 }
 
-/// The picture less its mean, faded out towards its borders, in the corner of a square.
+/// The share of a side over which a picture fades out at either end. Most of it counts in full: what is
+/// fixed in a view is rather at its border than in its middle, where the parts are.
+const FADE: f32 = 0.15;
+
+/// The picture less its mean, faded out at its borders, in the corner of a square.
 fn windowed(plane: &Plane) -> Vec<Complex32> {
-    let fade = |at: usize, side: usize| {
-        let turn = std::f32::consts::TAU * (at as f32 + 0.5) / side as f32;
-        (1.0 - turn.cos()) / 2.0
-    };
     let across: Vec<f32> = (0..plane.width).map(|x| fade(x, plane.width)).collect();
     let mean = plane.mean();
     let mut square = vec![Complex32::default(); SIDE * SIDE];
@@ -198,9 +204,19 @@ fn windowed(plane: &Plane) -> Vec<Complex32> {
     square
 }
 
-/// A value of the same phase and of length 1, or less where there is next to nothing.
+/// What a pixel of a side counts: rises from 0 at either end as a cosine does.
+fn fade(at: usize, side: usize) -> f32 {
+    let from_end = at.min(side - 1 - at) as f32 + 0.5;
+    let way = (from_end / (FADE * side as f32)).min(1.0);
+    (1.0 - (std::f32::consts::PI * way).cos()) / 2.0
+}
+
+/// Values of a spectrum around this are noise: that of a sensor, averaged, is a few.
+const NOISE: f32 = 1.0;
+
+/// A value of the same phase and of length 1, or less where there is no more than noise.
 fn phase(value: Complex32) -> Complex32 {
-    value / (value.norm() + 1e-3)
+    value / (value.norm() + NOISE)
 }
 
 /// Makes a filter of a reference's spectrum: conjugated phases, weighed. What is low in frequency is
