@@ -1,12 +1,12 @@
-//! Prints what the checks of a camera's frames measure, for every image of a folder and as quantiles, to
-//! choose limits by (docs/camera-faults.md).
+//! Prints what the checks of a camera's frames measure, for every image of a folder of good frames and as
+//! quantiles, and the limits that follow from it (docs/camera-faults.md).
 //!
 //! `cargo run --release --example condition -- FOLDER [--reference FILE]`
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use inspectd::condition::{Condition, Measurements};
+use inspectd::condition::{Condition, Limits, Measurements};
 use inspectd::image_file;
 
 const USAGE: &str = "usage: condition FOLDER [--reference FILE]";
@@ -42,20 +42,41 @@ fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::err
     for file in images(folder)? {
         match image_file::decode(&file) {
             Ok(frame) => {
-                let values = values(&condition.measure(&frame, 0.0));
+                let measured = condition.measure(&frame, 0.0);
                 let name = file.strip_prefix(folder).unwrap_or(&file);
-                println!("{}  {}", row(&values), name.display());
-                all.push(values);
+                println!("{}  {}", row(&values(&measured)), name.display());
+                all.push(measured);
             }
             Err(error) => eprintln!("{error}"),
         }
     }
     println!();
+    let rows: Vec<Values> = all.iter().map(values).collect();
     for (share, name) in QUANTILES {
-        let values = std::array::from_fn(|column| quantile(&all, column, share));
+        let values = std::array::from_fn(|column| quantile(&rows, column, share));
         println!("{}  {name}", row(&values));
     }
+    if let Some(limits) = Limits::suggested(&all) {
+        suggest(&limits);
+    }
     Ok(())
+}
+
+/// As lines of a camera's table.
+fn suggest(limits: &Limits) {
+    println!("\n# Limits that suit these frames, if all of them are good:");
+    let lines = [
+        ("check.dark_below", limits.dark_below),
+        ("check.saturated_above", limits.saturated_above),
+        ("check.blurred_below", limits.blurred_below),
+        ("check.shift_above", limits.shift_above),
+        ("check.turn_above_deg", limits.turn_above_deg),
+    ];
+    for (key, value) in lines {
+        if let Some(value) = value {
+            println!("{key} = {value:.3}");
+        }
+    }
 }
 
 const HEADINGS: [&str; 7] = [

@@ -17,6 +17,7 @@ mod report;
 mod series;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -151,8 +152,9 @@ fn good_frames(sets: &[Set]) -> String {
         let mut row = |name: &str, change: &dyn Fn(&Frame, u64) -> Frame| {
             let findings = set.findings(change);
             let cells = kinds.map(|kind| report::percent(share(&findings, kind)));
-            text += &format!(
-                "| {}, {name} | {} | {} |\n",
+            let _ = writeln!(
+                text,
+                "| {}, {name} | {} | {} |",
                 set.name,
                 findings.len(),
                 cells.join(" | ")
@@ -206,7 +208,7 @@ fn frozen(sets: &[Set]) -> String {
             };
             report::percent(scenes.iter().filter(froze).count() as f32 / scenes.len() as f32)
         });
-        text += &format!("| {} | {} |\n", set.name, cells.join(" | "));
+        let _ = writeln!(text, "| {} | {} |", set.name, cells.join(" | "));
     }
     text
 }

@@ -69,7 +69,11 @@ pub const FAULTS: [Series; 6] = [
         kind: ConditionKind::ViewMoved,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
         worsen: |scene, degrees, seed| {
-            let turn = if seed % 2 == 0 { degrees } else { -degrees };
+            let turn = if seed.is_multiple_of(2) {
+                degrees
+            } else {
+                -degrees
+            };
             expose(&view(scene, [0.0, 0.0], turn), 1.0, NOISE, seed)
         },
     },

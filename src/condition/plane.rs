@@ -79,7 +79,9 @@ impl Plane {
             }
         }
         let scale = 1.0 / (across * down) as f32;
-        grey.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut grey {
+            *value *= scale;
+        }
         Self {
             width,
             height,
@@ -179,11 +181,9 @@ mod tests {
     #[test]
     fn a_block_is_averaged() {
         // Blocks of two by two pixels: a chequerboard becomes plain.
-        let plane = Plane::of(&frame(
-            512,
-            512,
-            |x, y| if (x + y) % 2 == 0 { 0 } else { 100 },
-        ));
+        let plane = Plane::of(&frame(512, 512, |x, y| {
+            if (x + y).is_multiple_of(2) { 0 } else { 100 }
+        }));
         assert!(plane.grey.iter().all(|&grey| (grey - 50.0).abs() < 1e-3));
         let small = Plane {
             width: 4,

@@ -117,12 +117,12 @@ mod tests {
 
     fn bars(period: usize, light: f32, dark: f32) -> Plane {
         let (width, height) = (96, 96);
-        let lit = |at: usize| at / period % 2 == 0;
+        let lit = |at: usize| (at / period).is_multiple_of(2);
         let pixel = |at: usize| {
-            if lit(at % width) != lit(at / width) {
-                light
-            } else {
+            if lit(at % width) == lit(at / width) {
                 dark
+            } else {
+                light
             }
         };
         Plane {

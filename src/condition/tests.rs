@@ -115,7 +115,7 @@ fn noise_of_one_grey_level_keeps_a_still_scene_from_being_frozen() {
     // One value in fifty is a grey level off, another one each time.
     let noisy = |seed: usize| {
         map(&still, move |at, byte| {
-            let off = (at + seed * 7) % 50 == 0;
+            let off = (at + seed * 7).is_multiple_of(50);
             f32::from(byte / 2) + f32::from(u8::from(off))
         })
     };

@@ -89,7 +89,9 @@ impl Reference {
         let small = plane.reduced(SIDE);
         let mut frame = windowed(&small);
         self.transform.forward(&mut frame);
-        frame.iter_mut().for_each(|value| *value = phase(*value));
+        for value in &mut frame {
+            *value = phase(*value);
+        }
         let peaks = self.peaks(&frame);
         let (step, peak) = best(&peaks);
         if peak.height < PLAIN {
@@ -236,7 +238,9 @@ fn filter(spectrum: &mut [Complex32]) {
         *value = phase(*value).conj() * weight;
     }
     let scale = 1.0 / all.max(f32::MIN_POSITIVE);
-    spectrum.iter_mut().for_each(|value| *value *= scale);
+    for value in spectrum {
+        *value *= scale;
+    }
 }
 
 /// The picture turned clockwise about its centre; what comes from outside repeats the border.
