@@ -8,6 +8,8 @@ pub mod telemetry;
 
 #[cfg(feature = "daemon")]
 pub mod camera;
+#[cfg(feature = "daemon")]
+pub mod condition;
 pub mod frame;
 #[cfg(feature = "image-file")]
 pub mod image_file;

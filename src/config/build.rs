@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::settings::{
-    Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView,
-    Mode, Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice,
-    Recipes, Rotation, Server, Settings, Shed, Source, Tls, Verdict,
+    Access, Camera, Check, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat,
+    MissingView, Mode, Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision,
+    ProviderChoice, Recipes, Rotation, Server, Settings, Shed, Source, Tls, Verdict,
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
+use crate::condition::Limits;
 
 /// Bytes of a MiB.
 pub(super) const MIB: u64 = 1 << 20;
@@ -235,6 +236,7 @@ fn camera(part: &Part<'_>) -> Camera {
         read_timeout: seconds(part, "read_timeout_s"),
         reopen_after: seconds(part, "reopen_after_s"),
         reopen_after_max: seconds(part, "reopen_after_max_s"),
+        check: check(part),
         thresholds: thresholds(part),
         shed: choice(part, "shed", &SHEDS),
         deadline: part.get("deadline_ms").map(milliseconds),
@@ -300,6 +302,24 @@ fn pace(part: &Part<'_>) -> Pace {
         (Some(fps), _) => Pace::Fps(fps),
         (None, Some("fast")) => Pace::Fast,
         (None, _) => Pace::Native,
+    }
+}
+
+fn check(part: &Part<'_>) -> Check {
+    let number = |key| part.get::<f64>(key).map(|number| number as f32);
+    Check {
+        limits: Limits {
+            frozen_after: part
+                .get::<u64>("check.frozen_after")
+                .map(|frames| frames as u32),
+            frozen_difference: part.must::<f64>("check.frozen_difference") as f32,
+            dark_below: number("check.dark_below"),
+            saturated_above: number("check.saturated_above"),
+            blurred_below: number("check.blurred_below"),
+            shift_above: number("check.shift_above"),
+            turn_above_deg: number("check.turn_above_deg"),
+        },
+        reference: part.get("check.reference"),
     }
 }
 

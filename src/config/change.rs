@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flatten::flatten;
-use super::settings::{Camera, Journal, Log, Settings};
+use super::settings::{Camera, Check, Journal, Log, Settings};
 use super::table::{self, CAMERAS, Node, Setting};
 use crate::camera::CameraId;
 
@@ -92,12 +92,17 @@ fn is_live(path: &str) -> bool {
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
     let camera = |(id, camera): (&CameraId, &Camera)| {
         let after = new.cameras.get(id).unwrap_or(camera);
+        let check = Check {
+            limits: after.check.limits,
+            reference: camera.check.reference.clone(),
+        };
         (
             id.clone(),
             Camera {
                 thresholds: after.thresholds,
                 deadline: after.deadline,
                 on_deadline: after.on_deadline,
+                check,
                 ..camera.clone()
             },
         )

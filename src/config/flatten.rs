@@ -9,10 +9,11 @@ use super::build::{
     SHEDS,
 };
 use super::settings::{
-    Access, Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides,
-    Pace, Parts, Recipes, Server, Settings, Source, Tls, Verdict,
+    Access, Camera, Check, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model,
+    Overrides, Pace, Parts, Recipes, Server, Settings, Source, Tls, Verdict,
 };
 use super::table::{CAMERAS, Setting};
+use crate::condition::Limits;
 
 /// The values of `settings` by path; unset keys are left out.
 pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
@@ -231,6 +232,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         read_timeout,
         reopen_after,
         reopen_after_max,
+        check,
         thresholds,
         shed,
         deadline,
@@ -261,6 +263,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
     part.seconds("read_timeout_s", *read_timeout);
     part.seconds("reopen_after_s", *reopen_after);
     part.seconds("reopen_after_max_s", *reopen_after_max);
+    put_check(part, check);
     put_thresholds(part, *thresholds);
     part.text("shed", word(&SHEDS, *shed));
     if let Some(deadline) = *deadline {
@@ -271,6 +274,38 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         part.text("group", group);
     }
     part.flag("part_counter", *part_counter);
+}
+
+fn put_check(part: &mut Part<'_>, check: &Check) {
+    let Check { limits, reference } = check;
+    let Limits {
+        frozen_after,
+        frozen_difference,
+        dark_below,
+        saturated_above,
+        blurred_below,
+        shift_above,
+        turn_above_deg,
+    } = *limits;
+    if let Some(frames) = frozen_after {
+        part.whole("check.frozen_after", frames);
+    }
+    part.number("check.frozen_difference", f64::from(frozen_difference));
+    let optional = [
+        ("check.dark_below", dark_below),
+        ("check.saturated_above", saturated_above),
+        ("check.blurred_below", blurred_below),
+        ("check.shift_above", shift_above),
+        ("check.turn_above_deg", turn_above_deg),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            part.number(key, f64::from(value));
+        }
+    }
+    if let Some(reference) = reference {
+        part.path("check.reference", reference);
+    }
 }
 
 fn put_crop(part: &mut Part<'_>, crop: Crop) {

@@ -10,6 +10,7 @@ mod documentation;
 mod error;
 mod flatten;
 mod layer;
+mod reference;
 mod relation;
 pub mod settings;
 mod sources;
@@ -57,6 +58,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let main = read.main.display().to_string();
     let values = walk::walk(&merged, &main, &mut faults);
     relation::check(&values, &mut faults);
+    reference::check(&values, &mut faults);
     if !faults.is_empty() {
         return Err(ConfigError { faults });
     }

@@ -111,6 +111,7 @@ impl Checker<'_> {
         self.below(camera, "crop.left", "crop.right");
         self.below(camera, "crop.top", "crop.bottom");
         self.together(camera, &["expected_width", "expected_height"]);
+        self.reference(camera);
         self.at_most(camera, "reopen_after_s", "reopen_after_max_s");
         self.at_most(camera, "review_from", "threshold");
     }
@@ -130,6 +131,27 @@ impl Checker<'_> {
         alone("shed", &["triggered"]);
         if camera.get("part_counter") == Some(true) {
             alone("part_counter", &["free-running", "triggered"]);
+        }
+    }
+
+    /// A reference image has the size that frames must have, and a view is compared with it alone.
+    fn reference(&mut self, camera: &Part<'_>) {
+        let sized = |key| camera.place(key).is_some();
+        if sized("check.reference") && !(sized("expected_width") && sized("expected_height")) {
+            let found = "set without expected_width and expected_height".to_owned();
+            let allowed = "left out, or they must be set: the image has that size";
+            self.refuse(camera, "check.reference", found, allowed);
+        }
+        for key in ["check.shift_above", "check.turn_above_deg"] {
+            if sized(key) && !sized("check.reference") {
+                let found = "set without check.reference".to_owned();
+                self.refuse(
+                    camera,
+                    key,
+                    found,
+                    "left out, or check.reference must be set",
+                );
+            }
         }
     }
 

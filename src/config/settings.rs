@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
+use crate::condition::Limits;
 use crate::recipe::RecipeId;
 use crate::verdict::Thresholds;
 
@@ -216,6 +217,8 @@ pub struct Camera {
     pub reopen_after: Duration,
     /// ... up to this one.
     pub reopen_after_max: Duration,
+    /// When its frames show that something is wrong with it.
+    pub check: Check,
     /// Thresholds of this camera.
     #[serde(flatten)]
     pub thresholds: Overrides,
@@ -249,6 +252,36 @@ pub enum NoJudgement {
     Fault,
     /// REJECT.
     Reject,
+}
+
+impl Camera {
+    /// What its frames are held to. Where nothing else is set, a device is frozen after ten frames that
+    /// repeat: a sensor's noise makes no two alike. A stream is after 250, as a codec may say of a still
+    /// scene that nothing has changed, up to its next key frame; ten seconds at 25 frames a second are
+    /// more than cameras leave between two. Other sources repeat what they are told to.
+    pub fn limits(&self) -> Limits {
+        let usual = match self.source {
+            Source::Device { .. } => Some(10),
+            Source::Url { .. } | Source::GStreamer { .. } => Some(250),
+            Source::File { .. } | Source::Folder { .. } | Source::Simulator { .. } => None,
+        };
+        let limits = self.check.limits;
+        Limits {
+            frozen_after: limits.frozen_after.or(usual),
+            ..limits
+        }
+    }
+}
+
+/// `check` of `[cameras.ID]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Check {
+    /// From when on frames are faults, as far as it is set: [`Camera::limits`] has the rest.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// An image file of the view as it should be, as captured. It was there, of the expected size, when
+    /// the settings were made.
+    pub reference: Option<PathBuf>,
 }
 
 /// The part of a frame that is inspected, pixels; `right` and `bottom` are the first outside.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
 use inspectd::grpc::proto::line_service_client::LineServiceClient;
+use inspectd::grpc::proto::recipe_service_client::RecipeServiceClient;
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -160,6 +161,11 @@ impl Daemon {
     pub fn inspection(&self) -> InspectionServiceClient<Way> {
         InspectionServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
             .max_decoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// Its recipes.
+    pub fn recipes(&self) -> RecipeServiceClient<Way> {
+        RecipeServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Its state.

@@ -10,7 +10,9 @@ mod inspect;
 mod json;
 mod last_reject;
 mod line;
+mod lock;
 mod picture;
+mod recipe;
 mod reload;
 mod status;
 mod summary;
@@ -74,6 +76,12 @@ enum Command {
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
+    /// List, prepare and activate recipes.
+    Recipe(recipe::Arguments),
+    /// Refuse changes from other machines, while somebody works at this one.
+    Lock(lock::Arguments),
+    /// Open the lock.
+    Unlock,
     /// Verify or list the audit log, from its file.
     Audit(audit::Arguments),
     /// Make a token for a client.
@@ -115,6 +123,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Evidence(arguments) => evidence::run(&daemon()?, &arguments).await?,
         Command::Reload => reload::run(&daemon()?).await?,
         Command::Cameras(arguments) => cameras::run(&daemon()?, &arguments).await?,
+        Command::Recipe(arguments) => recipe::run(&daemon()?, &arguments).await?,
+        Command::Lock(arguments) => lock::lock(&daemon()?, arguments).await?,
+        Command::Unlock => lock::unlock(&daemon()?).await?,
         Command::Token(arguments) => token::run(&arguments)?,
         Command::Audit(arguments) => audit::run(&arguments)?,
         Command::Completions { shell } => completions(shell)?,

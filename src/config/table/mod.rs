@@ -3,6 +3,7 @@
 
 mod access;
 mod camera;
+mod condition;
 mod daemon;
 mod kind;
 mod record;

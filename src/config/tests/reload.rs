@@ -69,6 +69,18 @@ fn bundle_thresholds_and_filter_apply_at_once() {
 }
 
 #[test]
+fn limits_of_a_cameras_frames_apply_at_once() {
+    check(
+        &format!("{OLD}check.dark_below = 3\ncheck.frozen_after = 4\n"),
+        &[
+            "cameras.right.check.dark_below",
+            "cameras.right.check.frozen_after",
+        ],
+        &[],
+    );
+}
+
+#[test]
 fn everything_else_waits_for_a_restart() {
     check(
         &format!(
