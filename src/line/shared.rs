@@ -287,7 +287,7 @@ impl Shared {
 
     /// What the frame shows to be wrong with its camera.
     fn examine(&self, camera: &CameraId, lane: &Lane, job: &Job) -> Option<Finding> {
-        let limits = job.active.settings.cameras.get(camera)?.check.limits;
+        let limits = job.active.settings.cameras.get(camera)?.limits();
         let mut condition = lane
             .condition
             .lock()

@@ -17,6 +17,7 @@ mod inquiry;
 mod life;
 mod mjpeg;
 mod python;
+mod recipes;
 mod refusals;
 mod reload;
 mod streams;
