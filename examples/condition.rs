@@ -32,6 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
+    let files = images(folder)?;
     let reference = reference.map(image_file::decode).transpose()?;
     let mut condition = Condition::new(reference.as_ref());
     let mut all = Vec::new();
@@ -39,7 +40,7 @@ fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::err
         "{}  image",
         HEADINGS.map(|name| format!("{name:>10}")).join(" ")
     );
-    for file in images(folder)? {
+    for file in files {
         match image_file::decode(&file) {
             Ok(frame) => {
                 let measured = condition.measure(&frame, 0.0);
@@ -131,7 +132,8 @@ fn quantile(all: &[Values], column: usize, share: f32) -> Option<f32> {
 
 /// The files of a folder, by name.
 fn images(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)?;
+    let named = |error| std::io::Error::other(format!("{}: {error}", folder.display()));
+    let entries = std::fs::read_dir(folder).map_err(named)?;
     let mut files = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<std::io::Result<Vec<_>>>()?;
