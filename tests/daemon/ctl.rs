@@ -1,5 +1,6 @@
 //! `inspectctl` as operators use it: the real program beside the real daemon.
 
+mod journal;
 mod pictures;
 mod reload;
 mod status;
