@@ -10,11 +10,13 @@ mod journal;
 mod line_service;
 mod refusal;
 mod stream;
+mod tuning;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
@@ -40,6 +42,7 @@ pub mod proto {
 
 use proto::inspection_service_server::InspectionServiceServer;
 use proto::line_service_server::LineServiceServer;
+use proto::tuning_service_server::TuningServiceServer;
 
 /// What the services serve. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct Services {
     stage: Arc<Stage>,
     streams: Arc<StreamBook>,
     run_id: String,
+    /// What reads through the journal, a few at a time.
+    tuning: Arc<Semaphore>,
 }
 
 impl Services {
@@ -65,6 +70,7 @@ impl Services {
             control,
             stage,
             streams,
+            tuning: Arc::new(Semaphore::new(tuning::LIMIT)),
         }
     }
 }
@@ -94,6 +100,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
         .add_service(inspection)
+        .add_service(TuningServiceServer::new(services.clone()))
         .add_service(LineServiceServer::new(services))
         .add_service(health)
         .add_service(descriptors().build_v1()?)
