@@ -40,6 +40,8 @@ pub mod journal;
 pub mod line;
 #[cfg(feature = "daemon")]
 pub mod metrics;
+#[cfg(feature = "daemon")]
+pub mod tuning;
 
 #[cfg(feature = "daemon")]
 pub mod access;

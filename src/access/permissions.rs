@@ -25,6 +25,7 @@ const fn row(service: &'static str, method: &'static str, least: Role) -> Permis
 const INSPECTION: &str = "inspectd.v1.InspectionService";
 const LINE: &str = "inspectd.v1.LineService";
 const RECIPE: &str = "inspectd.v1.RecipeService";
+const TUNING: &str = "inspectd.v1.TuningService";
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -50,6 +51,8 @@ pub const PERMISSIONS: &[Permission] = &[
     row(RECIPE, "PrepareRecipe", Role::Operator),
     row(RECIPE, "ActivateRecipe", Role::Operator),
     row(RECIPE, "RollBackRecipe", Role::Operator),
+    row(TUNING, "SuggestThreshold", Role::Viewer),
+    row(TUNING, "ReplayVerdicts", Role::Engineer),
     row(HEALTH, "Check", Role::Viewer),
     row(HEALTH, "Watch", Role::Viewer),
     row(REFLECTION, "ServerReflectionInfo", Role::Viewer),

@@ -149,7 +149,8 @@ fn view(view: &record::View) -> proto::View {
     }
 }
 
-fn recipe_tag(tag: &record::RecipeTag) -> proto::RecipeTag {
+/// A recipe's identity.
+pub(super) fn recipe_tag(tag: &record::RecipeTag) -> proto::RecipeTag {
     proto::RecipeTag {
         id: tag.id.clone(),
         version: tag.version.clone(),

@@ -9,6 +9,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::proto::inspection_service_server::SERVICE_NAME as INSPECTION;
 use super::proto::line_service_server::SERVICE_NAME as LINE;
 use super::proto::recipe_service_server::SERVICE_NAME as RECIPE;
+use super::proto::tuning_service_server::SERVICE_NAME as TUNING;
 use crate::camera::State;
 use crate::life::phase::Phase;
 use crate::line::Snapshot;
@@ -27,7 +28,7 @@ impl Health {
             reporter: HealthReporter::new(),
             told: BTreeMap::new(),
         };
-        for name in ["", INSPECTION, LINE, RECIPE] {
+        for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             health.set(name, false).await;
         }
         health
@@ -42,7 +43,7 @@ impl Health {
     /// that is away is that camera's matter.
     pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, moves: bool) {
         let whole = phase == Phase::Running && moves && !snapshot.engine_failing;
-        for name in ["", INSPECTION, LINE, RECIPE] {
+        for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             self.set(name, whole).await;
         }
         for (id, (facts, _)) in &snapshot.cameras {

@@ -46,7 +46,7 @@ pub(super) fn decisions(values: Vec<i32>) -> Result<Vec<Decision>, Status> {
     Ok(decisions)
 }
 
-fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
+pub(super) fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
     if ids.len() > CAMERA_LIMIT {
         let message = format!("{} ids, at most {CAMERA_LIMIT} are allowed", ids.len());
         return Err(refusal::invalid("camera_ids", message));
@@ -57,7 +57,10 @@ fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
     ids.iter().map(camera).collect()
 }
 
-fn time(field: &str, time: Option<prost_types::Timestamp>) -> Result<Option<SystemTime>, Status> {
+pub(super) fn time(
+    field: &str,
+    time: Option<prost_types::Timestamp>,
+) -> Result<Option<SystemTime>, Status> {
     let Some(time) = time else { return Ok(None) };
     SystemTime::try_from(time)
         .map(Some)
@@ -76,7 +79,7 @@ fn consumer(name: &str) -> Result<&str, Status> {
 }
 
 /// Reads the journal where reading may wait for the disk.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     line: &Arc<Line>,
     read: impl FnOnce(&Journal) -> Result<T, crate::journal::JournalError> + Send + 'static,
 ) -> Result<T, Status> {
@@ -89,7 +92,7 @@ async fn read<T: Send + 'static>(
 }
 
 impl Services {
-    fn journal(&self) -> Result<&Journal, Status> {
+    pub(super) fn journal(&self) -> Result<&Journal, Status> {
         self.line.journal().ok_or_else(refusal::no_journal)
     }
 
@@ -258,7 +261,11 @@ impl Services {
         })
     }
 
-    async fn first_since(&self, time: SystemTime, totals: Totals) -> Result<u64, Status> {
+    pub(super) async fn first_since(
+        &self,
+        time: SystemTime,
+        totals: Totals,
+    ) -> Result<u64, Status> {
         let first = read(&self.line, move |journal| {
             journal.readers().first_since(time)
         })

@@ -15,10 +15,12 @@ mod recipe_service;
 mod refusal;
 mod revocable;
 mod stream;
+mod tuning;
 
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
@@ -49,6 +51,7 @@ pub mod proto {
 use proto::inspection_service_server::InspectionServiceServer;
 use proto::line_service_server::LineServiceServer;
 use proto::recipe_service_server::RecipeServiceServer;
+use proto::tuning_service_server::TuningServiceServer;
 
 /// What the services serve. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub struct Services {
     stage: Arc<Stage>,
     streams: Arc<StreamBook>,
     run_id: String,
+    /// What reads through the journal, a few at a time.
+    tuning: Arc<Semaphore>,
 }
 
 impl Services {
@@ -74,6 +79,7 @@ impl Services {
             control,
             stage,
             streams,
+            tuning: Arc::new(Semaphore::new(tuning::LIMIT)),
         }
     }
 }
@@ -115,7 +121,8 @@ pub async fn serve(
         .layer(GateLayer::new(Arc::clone(access)))
         .add_service(inspection)
         .add_service(LineServiceServer::new(services.clone()))
-        .add_service(RecipeServiceServer::new(services))
+        .add_service(RecipeServiceServer::new(services.clone()))
+        .add_service(TuningServiceServer::new(services))
         .add_service(health)
         .add_service(descriptors().build_v1()?)
         .add_service(descriptors().build_v1alpha()?)

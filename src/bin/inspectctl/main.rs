@@ -3,6 +3,7 @@
 mod audit;
 mod cameras;
 mod connect;
+mod consumers;
 mod credentials;
 mod evidence;
 mod failure;
@@ -18,7 +19,10 @@ mod status;
 mod summary;
 mod table;
 mod token;
+mod trigger;
+mod verdicts;
 mod watch;
+mod when;
 mod words;
 
 use std::io::Write;
@@ -40,7 +44,7 @@ Exit codes:
    1  the daemon refused, or something failed here
   64  wrong arguments
   69  no daemon answers, or it went away
-`inspect` also has 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
+`inspect` and `trigger --wait` also have 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
 
 /// Talks to a running inspectd: its state, its verdicts, its pictures.
 #[derive(Debug, Parser)]
@@ -67,6 +71,13 @@ enum Command {
     Status(status::Arguments),
     /// Show verdicts as they come, until Ctrl-C.
     Watch(watch::Arguments),
+    /// Show stored verdicts, the newest first.
+    Verdicts(verdicts::Arguments),
+    /// Have a part inspected: the next frame of a camera, or of a group's cameras.
+    #[command(after_help = trigger::EXIT_CODES)]
+    Trigger(trigger::Arguments),
+    /// Show who acknowledges verdicts; forget one, or acknowledge for it.
+    Consumers(consumers::Arguments),
     /// Have images judged by the loaded model, beside the cameras' frames.
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Arguments),
@@ -128,6 +139,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Unlock => lock::unlock(&daemon()?).await?,
         Command::Token(arguments) => token::run(&arguments)?,
         Command::Audit(arguments) => audit::run(&arguments)?,
+        Command::Verdicts(arguments) => verdicts::run(&daemon()?, &arguments).await?,
+        Command::Trigger(arguments) => return trigger::run(&daemon()?, &arguments).await,
+        Command::Consumers(arguments) => consumers::run(&daemon()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -170,6 +184,16 @@ mod tests {
         check("inspectctl watch --decision reject --json", true);
         check("inspectctl watch --decision good", false);
         check("inspectctl watch --limit 0", false);
+        check("inspectctl watch --from-time 10m --json", true);
+        check("inspectctl watch --from-time soon", false);
+        check("inspectctl watch --from-sequence 1 --consumer mes", false);
+        check("inspectctl verdicts --from 2h --to 1h --limit 5", true);
+        check("inspectctl verdicts --limit 5 --all", false);
+        check("inspectctl trigger --camera top --part 7 --wait", true);
+        check("inspectctl trigger", false);
+        check("inspectctl consumers", true);
+        check("inspectctl consumers acknowledge mes 7 --json", true);
+        check("inspectctl consumers forget", false);
         check("inspectctl inspect", false);
         check("inspectctl evidence 7 -o part.png", true);
         check("inspectctl evidence 7 -o part.jpeg --frame", true);

@@ -262,7 +262,9 @@ fn single(folder: &Path) -> Result<Vec<f64>> {
     for frame_id in 1..=200 {
         std::thread::sleep(Duration::from_millis(10));
         let (sender, receiver) = std::sync::mpsc::channel();
-        let reply = Box::new(move |_| drop(sender.send(())));
+        let reply = Box::new(move |_| {
+            let _ = sender.send(());
+        });
         let started = Instant::now();
         publisher.publish(entry(frame_id, &stamp, reply));
         receiver.recv().context("a verdict")?;
