@@ -17,6 +17,7 @@ mod life;
 mod mjpeg;
 mod python;
 mod refusals;
+mod reliable;
 mod reload;
 mod streams;
 mod watching;
