@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use inspectd::grpc::proto::stream_verdicts_request::Start;
 use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, Verdict};
+use inspectd::grpc::proto::{
+    AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
+};
 use rand::{Rng, SeedableRng};
-use tonic::Status;
+use tonic::Streaming;
 
 use super::plant::{Client, belt, from, journal, site, whole};
 use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
@@ -61,80 +63,85 @@ struct Places {
     listed: u64,
 }
 
-/// Reads a stream until the daemon is gone; calls `seen` with each sequence.
-async fn read(
-    client: &mut Client,
-    start: Start,
-    memory: &Shared,
-    mut seen: impl AsyncFnMut(u64) -> Result<(), Status>,
-) -> Result<(), Status> {
-    let mut stream = client.stream_verdicts(from(start)).await?.into_inner();
-    let mut last = None;
-    while let Some(message) = stream.message().await? {
-        match message.event {
-            Some(Event::Verdict(verdict)) => {
-                let sequence = verdict.sequence;
-                assert!(
-                    last.is_none_or(|last| last + 1 == sequence),
-                    "{last:?}, {sequence}"
-                );
-                last = Some(sequence);
-                memory.lock().see(verdict);
-                seen(sequence).await?;
+/// A stream whose every verdict is remembered.
+struct Reader {
+    stream: Streaming<StreamVerdictsResponse>,
+    memory: Shared,
+    last: Option<u64>,
+}
+
+impl Reader {
+    /// Begins there; nothing where the daemon is gone.
+    async fn begin(client: &mut Client, start: Start, memory: Shared) -> Option<Self> {
+        let stream = client.stream_verdicts(from(start)).await.ok()?;
+        Some(Self {
+            stream: stream.into_inner(),
+            memory,
+            last: None,
+        })
+    }
+
+    /// The next sequence, which follows the last one; nothing once the daemon is gone.
+    async fn next(&mut self) -> Option<u64> {
+        loop {
+            match self.stream.message().await.ok()??.event {
+                Some(Event::Verdict(verdict)) => {
+                    let sequence = verdict.sequence;
+                    let last = self.last.replace(sequence);
+                    assert!(
+                        last.is_none_or(|last| last + 1 == sequence),
+                        "{last:?}, {sequence}"
+                    );
+                    self.memory.lock().see(verdict);
+                    return Some(sequence);
+                }
+                Some(Event::Gap(gap)) => panic!("{gap:?}"),
+                Some(Event::Heartbeat(_)) | None => {}
             }
-            Some(Event::Gap(gap)) => panic!("{gap:?}"),
-            Some(Event::Heartbeat(_)) | None => {}
         }
     }
-    Ok(())
 }
 
 async fn follow(mut client: Client, memory: Shared, last: u64) -> u64 {
     let mut followed = last;
     let start = Start::FromSequence(last + 1);
-    let seen = async |sequence| {
+    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+        return last;
+    };
+    while let Some(sequence) = reader.next().await {
         assert_eq!(sequence, followed + 1);
         followed = sequence;
-        Ok(())
-    };
-    // It ends with the daemon.
-    let _ = read(&mut client, start, &memory, seen).await;
+    }
     followed
 }
 
-async fn consume(mut client: Client, memory: Shared, places: Places) -> (u64, u64) {
-    let Places {
-        mut acknowledged,
-        mut attempted,
-        ..
-    } = places;
-    let (from, to) = (acknowledged + 1, attempted + 1);
+async fn consume(mut client: Client, memory: Shared, places: Places) -> Places {
+    let mut places = places;
+    let may_begin = places.acknowledged + 1..=places.attempted + 1;
+    let start = Start::Consumer("plc".to_owned());
+    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+        return places;
+    };
     let mut begun = false;
-    let mut words = client.clone();
-    let seen = async |sequence: u64| {
-        if !begun {
-            assert!((from..=to).contains(&sequence), "{from}, {sequence}, {to}");
-            begun = true;
-        }
+    while let Some(sequence) = reader.next().await {
+        assert!(
+            begun || may_begin.contains(&sequence),
+            "{may_begin:?}, {sequence}"
+        );
+        begun = true;
         if sequence.is_multiple_of(STEP) {
-            attempted = sequence;
+            places.attempted = sequence;
             let request = AcknowledgeVerdictsRequest {
                 consumer: "plc".to_owned(),
                 sequence,
             };
-            words.acknowledge_verdicts(request).await?;
-            acknowledged = sequence;
+            if client.acknowledge_verdicts(request).await.is_err() {
+                break;
+            }
+            places.acknowledged = sequence;
         }
-        Ok(())
-    };
-    let _ = read(
-        &mut client,
-        Start::Consumer("plc".to_owned()),
-        &memory,
-        seen,
-    )
-    .await;
-    (acknowledged, attempted)
+    }
+    places
 }
 
 async fn turn_pages(mut client: Client, memory: Shared, mut last: u64) -> u64 {
@@ -174,12 +181,10 @@ async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> P
     }
     tokio::time::sleep(after).await;
     drop(daemon);
-    let (acknowledged, attempted) = consumer.await.expect("the consumer");
     Places {
         followed: follower.await.expect("the follower"),
-        acknowledged,
-        attempted,
         listed: lister.await.expect("the lister"),
+        ..consumer.await.expect("the consumer")
     }
 }
 
