@@ -39,10 +39,13 @@ impl Health {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
-    /// Tells how it is. The whole serves while it runs, its engine works and its threads move: a camera
-    /// that is away is that camera's matter.
+    /// Tells how it is. The whole serves while it runs, its engine works, its threads move and its
+    /// verdicts are journalled: a camera that is away is that camera's matter.
     pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, moves: bool) {
-        let whole = phase == Phase::Running && moves && !snapshot.engine_failing;
+        let journal = snapshot.journal.as_ref();
+        let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
+        let works = moves && !snapshot.engine_failing && journalling;
+        let whole = phase == Phase::Running && works;
         for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             self.set(name, whole).await;
         }

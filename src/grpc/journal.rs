@@ -93,7 +93,12 @@ pub(super) async fn read<T: Send + 'static>(
 
 impl Services {
     pub(super) fn journal(&self) -> Result<&Journal, Status> {
-        self.line.journal().ok_or_else(refusal::no_journal)
+        let journal = self.line.journal().ok_or_else(refusal::no_journal)?;
+        // What it holds is not known: a consumer would be taken for a new one.
+        if !journal.is_known() {
+            return Err(refusal::journal(&"the journal could not be opened yet"));
+        }
+        Ok(journal)
     }
 
     /// Where a stream begins, and whose it is.
@@ -210,7 +215,8 @@ impl Services {
         Ok(ListVerdictsResponse {
             next_page_token: last.map_or_else(String::new, |last| last.sequence.to_string()),
             verdicts: verdicts.iter().map(convert::verdict).collect(),
-            oldest_sequence: totals.oldest,
+            // As of now: whoever misses something in a page sees that it has aged out.
+            oldest_sequence: self.line.totals().oldest,
             newest_sequence: totals.sequence,
         })
     }

@@ -19,6 +19,7 @@ mod mjpeg;
 mod python;
 mod recipes;
 mod refusals;
+mod reliable;
 mod reload;
 mod streams;
 mod watching;
