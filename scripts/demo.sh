@@ -37,6 +37,9 @@ metrics_listen = "off"
 [model]
 bundle = "$PWD/models/demo"
 
+[journal]
+folder = "$PWD/$OUT/journal"
+
 # A finer camera has less noise once resized, which the model would take for an anomaly.
 [cameras.demo]
 source = "simulator"
@@ -100,6 +103,7 @@ done
     usage "port $PORT is taken: choose another one with INSPECTD_DEMO_PORT"
 
 mkdir -p "$OUT"
+rm -rf "$OUT/journal"
 write_config
 start
 wait_until_ready

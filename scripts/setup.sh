@@ -14,9 +14,11 @@ readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvid
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
     grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
-# A C++ compiler, OpenCV with the backends of cameras, and libclang, which reads OpenCV's headers.
+# A C++ compiler, OpenCV with the backends of cameras, libclang, which reads OpenCV's headers, and a
+# library that sets a program's clock, for the tests.
 readonly PACKAGES=(g++ python3 python3-pip ca-certificates clang libopencv-core-dev libopencv-imgproc-dev
-    libopencv-imgcodecs-dev libopencv-videoio-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+    libopencv-imgcodecs-dev libopencv-videoio-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+    faketime)
 
 say() { printf 'setup: %s\n' "$*"; }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use thiserror::Error;
 
 use crate::frame::Frame;
@@ -16,6 +16,9 @@ use crate::frame::Frame;
 pub const MIN_SIDE: u32 = 32;
 /// More pixels than any camera of a line has, but a few bytes of a file can claim them.
 pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// The most memory that decoding may take beside the picture itself: of 4 bytes a pixel at most.
+const MOST_MEMORY: u64 = 4 * MAX_PIXELS + (64 << 20);
 
 /// Why a file is not an image that can be used.
 #[derive(Debug, Error)]
@@ -62,6 +65,18 @@ pub enum ImageError {
         /// Rows.
         height: u32,
     },
+    /// Longer than allowed.
+    #[error("{}: {width}x{height} pixels; must be at most {limit} a side", path.display())]
+    Side {
+        /// The file.
+        path: PathBuf,
+        /// Pixels a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// The longest side allowed, pixels.
+        limit: u32,
+    },
     /// A mask that does not fit its image.
     #[error("{}: a mask of {width}x{height} pixels; must be {}x{} as its image {}", path.display(), image_size.0, image_size.1, image.display())]
     MaskSize {
@@ -91,7 +106,15 @@ pub fn decode(path: &Path) -> Result<Frame, ImageError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<Frame, ImageError> {
-    Ok(frame(image(path, bytes)?.into_rgb8()))
+    decode_within(path, bytes, u32::MAX)
+}
+
+/// As [`decode_bytes`], where no side may be longer than `side_limit` pixels.
+///
+/// # Errors
+/// As [`decode`]; a side that is too long is found before anything is decoded.
+pub fn decode_within(path: &Path, bytes: &[u8], side_limit: u32) -> Result<Frame, ImageError> {
+    Ok(frame(image(path, bytes, side_limit)?.into_rgb8()))
 }
 
 fn frame(image: RgbImage) -> Frame {
@@ -108,17 +131,20 @@ pub fn read(path: &Path) -> Result<DynamicImage, ImageError> {
         path: path.to_owned(),
         source,
     })?;
-    image(path, &bytes)
+    image(path, &bytes, u32::MAX)
 }
 
 /// Nothing is decoded before its size is known to be within the bounds.
-fn image(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
+fn image(path: &Path, bytes: &[u8], side_limit: u32) -> Result<DynamicImage, ImageError> {
     let damaged = |error: image::ImageError| corrupt(path, &error.to_string());
-    let reader = ImageReader::new(Cursor::new(bytes))
+    let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .expect("reading memory cannot fail");
     let format = allowed(path, reader.format())?;
-    let decoder = reader.into_decoder().map_err(damaged)?;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     if width.min(height) < MIN_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         let path = path.to_owned();
@@ -128,6 +154,15 @@ fn image(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
             height,
         });
     }
+    if width.max(height) > side_limit {
+        return Err(ImageError::Side {
+            path: path.to_owned(),
+            width,
+            height,
+            limit: side_limit,
+        });
+    }
+    decoder.set_limits(limits).map_err(damaged)?;
     let found = decoder.color_type();
     if !matches!(
         found,

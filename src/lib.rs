@@ -8,6 +8,8 @@ pub mod telemetry;
 
 #[cfg(feature = "daemon")]
 pub mod camera;
+#[cfg(feature = "daemon")]
+pub mod condition;
 pub mod frame;
 #[cfg(feature = "image-file")]
 pub mod image_file;
@@ -38,7 +40,11 @@ pub mod journal;
 pub mod line;
 #[cfg(feature = "daemon")]
 pub mod metrics;
+#[cfg(feature = "daemon")]
+pub mod tuning;
 
+#[cfg(feature = "daemon")]
+pub mod access;
 #[cfg(feature = "daemon")]
 pub mod audit;
 #[cfg(feature = "daemon")]

@@ -18,6 +18,9 @@ use inspectd::regions::RegionRules;
 use inspectd::rules::{Rules, Shape};
 use inspectd::verdict::Thresholds;
 
+/// As `server.image_side_limit` is if nobody sets it.
+const SIDE_LIMIT: u32 = 8192;
+
 /// A file's text, then a byte 0, then variables, `NAME=VALUE` a line, whose prefix is left out. Faults are
 /// told, at least one; settings have the same hash each time.
 pub fn configuration(bytes: &[u8]) {
@@ -109,7 +112,7 @@ pub fn raw_frame(bytes: &[u8]) {
         data,
         stride,
     };
-    match frame(Image::Raw(raw)) {
+    match frame(Image::Raw(raw), SIDE_LIMIT) {
         Err(status) => assert!(!status.message().is_empty()),
         Ok(frame) => {
             assert_eq!((frame.width(), frame.height()), (width, height));

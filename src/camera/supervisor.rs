@@ -46,20 +46,50 @@ impl Camera {
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
-        Self::start_with(id, settings, sink, Arc::new(sources::open))
+        Self::start_after(0, id, settings, sink)
+    }
+
+    /// As [`Self::start`], of a camera that has given `frames` before.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_after(
+        frames: u64,
+        id: CameraId,
+        settings: settings::Camera,
+        sink: Arc<dyn Sink>,
+    ) -> io::Result<Self> {
+        Self::watched(frames, id, settings, sink, Arc::new(sources::open))
+    }
+
+    /// How many frames it has given.
+    pub fn frames(&self) -> u64 {
+        self.stop.0.frames()
     }
 
     /// As [`Self::start`], with sources of another kind.
+    #[cfg(test)]
     pub(super) fn start_with(
         id: CameraId,
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
         open: Arc<Open>,
     ) -> io::Result<Self> {
-        let watch = Arc::new(Watch::new(Limits {
+        Self::watched(0, id, settings, sink, open)
+    }
+
+    fn watched(
+        frames: u64,
+        id: CameraId,
+        settings: settings::Camera,
+        sink: Arc<dyn Sink>,
+        open: Arc<Open>,
+    ) -> io::Result<Self> {
+        let limits = Limits {
             open: settings.open_timeout,
             read: settings.read_timeout,
-        }));
+        };
+        let watch = Arc::new(Watch::after(limits, frames));
         let (alive, ended) = mpsc::channel();
         let name = thread_name("cam", &id);
         let supervisor = Supervisor {

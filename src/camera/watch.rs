@@ -84,7 +84,13 @@ impl Known {
 
 impl Watch {
     /// A camera without an opening.
+    #[cfg(test)]
     pub fn new(limits: Limits) -> Self {
+        Self::after(limits, 0)
+    }
+
+    /// A camera without an opening, that has given so many frames before.
+    pub fn after(limits: Limits, frames: u64) -> Self {
         let phase = Phase {
             activity: Activity::Closing,
             since: Instant::now(),
@@ -96,7 +102,7 @@ impl Watch {
                 opening: 0,
                 phase,
                 outcome: None,
-                frames: 0,
+                frames,
                 delivered: false,
                 next_look: None,
             }),
@@ -129,6 +135,11 @@ impl Watch {
     pub fn stop(&self) {
         self.known().stopping.get_or_insert_with(Instant::now);
         self.changed.notify_all();
+    }
+
+    /// Frames of all openings.
+    pub fn frames(&self) -> u64 {
+        self.known().frames
     }
 
     /// Whether it was asked to.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat, MissingView, Mode,
-    Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision, ProviderChoice, Rotation,
-    Server, Settings, Shed, Source, Verdict,
+    Access, Camera, Check, Controls, Crop, Engine, Evidence, Journal, Life, Log, LogFormat,
+    MissingView, Mode, Model, NoJudgement, OnFailure, Overrides, Pace, Parts, Precision,
+    ProviderChoice, Recipes, Rotation, Server, Settings, Shed, Source, Tls, Verdict,
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
+use crate::condition::Limits;
 
 /// Bytes of a MiB.
 pub(super) const MIB: u64 = 1 << 20;
@@ -76,6 +77,8 @@ pub(super) fn settings(values: &Values) -> Settings {
     let camera = |id| camera(&values.part(format!("{CAMERAS}.{id}")));
     Settings {
         server: server(&values.part("server")),
+        tls: tls(&values.part("tls")),
+        access: access(&values.part("access")),
         model: Model {
             bundle: values.part("model").must("bundle"),
         },
@@ -86,6 +89,7 @@ pub(super) fn settings(values: &Values) -> Settings {
             .iter()
             .map(|id| (id.clone(), camera(id)))
             .collect(),
+        recipes: recipes(&values.part("recipes")),
         parts: parts(&values.part("parts")),
         journal: journal(&values.part("journal")),
         evidence: evidence(&values.part("evidence")),
@@ -98,6 +102,7 @@ fn server(part: &Part<'_>) -> Server {
     let listen: Option<_> = part.must("listen");
     Server {
         listen: listen.expect("this address cannot be switched off"),
+        unix_socket: part.get("unix_socket"),
         metrics_listen: part.must("metrics_listen"),
         message_limit: bytes(part.must("message_limit_mib")),
         keepalive_interval: seconds(part, "keepalive_interval_s"),
@@ -105,6 +110,26 @@ fn server(part: &Part<'_>) -> Server {
         heartbeat_interval: seconds(part, "heartbeat_interval_s"),
         stream_backlog: count(part, "stream_backlog"),
         stream_limit: count(part, "stream_limit"),
+        connection_limit: count(part, "connection_limit"),
+        image_side_limit: part.must::<u64>("image_side_limit") as u32,
+    }
+}
+
+/// None without a certificate: relations have seen to it that nothing else is set then.
+fn tls(part: &Part<'_>) -> Option<Tls> {
+    Some(Tls {
+        certificate: part.get("certificate")?,
+        key: part.must("key"),
+        client_ca: part.get("client_ca"),
+        require_client_certificate: part.must("require_client_certificate"),
+    })
+}
+
+fn access(part: &Part<'_>) -> Access {
+    Access {
+        clients: part.get("clients"),
+        requests_per_second: part.must("requests_per_second"),
+        burst: part.must::<u64>("burst") as u32,
     }
 }
 
@@ -136,6 +161,15 @@ fn thresholds(part: &Part<'_>) -> Overrides {
     Overrides {
         threshold: score("threshold"),
         review_from: score("review_from"),
+    }
+}
+
+fn recipes(part: &Part<'_>) -> Recipes {
+    let active: Option<String> = part.get("active");
+    Recipes {
+        folder: part.get("folder"),
+        active: active.map(|id| id.parse().expect("the table of keys allows ids alone")),
+        prepared_limit: count(part, "prepared_limit"),
     }
 }
 
@@ -202,6 +236,7 @@ fn camera(part: &Part<'_>) -> Camera {
         read_timeout: seconds(part, "read_timeout_s"),
         reopen_after: seconds(part, "reopen_after_s"),
         reopen_after_max: seconds(part, "reopen_after_max_s"),
+        check: check(part),
         thresholds: thresholds(part),
         shed: choice(part, "shed", &SHEDS),
         deadline: part.get("deadline_ms").map(milliseconds),
@@ -267,6 +302,24 @@ fn pace(part: &Part<'_>) -> Pace {
         (Some(fps), _) => Pace::Fps(fps),
         (None, Some("fast")) => Pace::Fast,
         (None, _) => Pace::Native,
+    }
+}
+
+fn check(part: &Part<'_>) -> Check {
+    let number = |key| part.get::<f64>(key).map(|number| number as f32);
+    Check {
+        limits: Limits {
+            frozen_after: part
+                .get::<u64>("check.frozen_after")
+                .map(|frames| frames as u32),
+            frozen_difference: part.must::<f64>("check.frozen_difference") as f32,
+            dark_below: number("check.dark_below"),
+            saturated_above: number("check.saturated_above"),
+            blurred_below: number("check.blurred_below"),
+            shift_above: number("check.shift_above"),
+            turn_above_deg: number("check.turn_above_deg"),
+        },
+        reference: part.get("check.reference"),
     }
 }
 

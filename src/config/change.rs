@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::flatten::flatten;
-use super::settings::{Camera, Journal, Log, Settings};
-use super::table::{self, CAMERAS, Node};
+use super::settings::{Camera, Check, Journal, Log, Settings};
+use super::table::{self, CAMERAS, Node, Setting};
 use crate::camera::CameraId;
 
 /// Keys that differ between two settings, by path, sorted.
@@ -52,6 +52,37 @@ fn lone_cameras(old: &Settings, new: &Settings) -> Vec<String> {
         .collect()
 }
 
+/// A key whose value changed, with both values in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its path.
+    pub key: String,
+    /// Empty where it was unset.
+    pub before: String,
+    /// Empty where it is unset.
+    pub after: String,
+}
+
+/// The keys whose values differ, by path. A value that may hold a password is not shown.
+pub fn changed(old: &Settings, new: &Settings) -> Vec<Changed> {
+    let (before, after) = (flatten(old), flatten(new));
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let told = |path: &str, value: Option<&Setting>| match (value, table::look_up(path)) {
+        (None, _) => String::new(),
+        (Some(_), Node::Key(key)) if key.secret => table::hidden(),
+        (Some(value), _) => value.to_string(),
+    };
+    paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path))
+        .map(|path| Changed {
+            key: path.clone(),
+            before: told(path, before.get(path)),
+            after: told(path, after.get(path)),
+        })
+        .collect()
+}
+
 fn is_live(path: &str) -> bool {
     matches!(table::look_up(path), Node::Key(key) if key.live)
 }
@@ -61,22 +92,30 @@ fn is_live(path: &str) -> bool {
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
     let camera = |(id, camera): (&CameraId, &Camera)| {
         let after = new.cameras.get(id).unwrap_or(camera);
+        let check = Check {
+            limits: after.check.limits,
+            reference: camera.check.reference.clone(),
+        };
         (
             id.clone(),
             Camera {
                 thresholds: after.thresholds,
                 deadline: after.deadline,
                 on_deadline: after.on_deadline,
+                check,
                 ..camera.clone()
             },
         )
     };
     Settings {
         server: old.server.clone(),
+        tls: old.tls.clone(),
+        access: old.access.clone(),
         model: new.model.clone(),
         engine: old.engine.clone(),
         verdict: new.verdict.clone(),
         cameras: old.cameras.iter().map(camera).collect(),
+        recipes: old.recipes.clone(),
         parts: old.parts.clone(),
         journal: Journal {
             on_failure: new.journal.on_failure,

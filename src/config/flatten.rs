@@ -9,19 +9,23 @@ use super::build::{
     SHEDS,
 };
 use super::settings::{
-    Camera, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model, Overrides, Pace,
-    Parts, Server, Settings, Source, Verdict,
+    Access, Camera, Check, Controls, Crop, Engine, Evidence, Journal, Life, Log, Mode, Model,
+    Overrides, Pace, Parts, Recipes, Server, Settings, Source, Tls, Verdict,
 };
 use super::table::{CAMERAS, Setting};
+use crate::condition::Limits;
 
 /// The values of `settings` by path; unset keys are left out.
 pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
     let Settings {
         server,
+        tls,
+        access,
         model,
         engine,
         verdict,
         cameras,
+        recipes,
         parts,
         journal,
         evidence,
@@ -36,12 +40,17 @@ pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
         });
     };
     part("server", &|part| put_server(part, server));
+    if let Some(tls) = tls {
+        part("tls", &|part| put_tls(part, tls));
+    }
+    part("access", &|part| put_access(part, access));
     part("model", &|part| put_model(part, model));
     part("engine", &|part| put_engine(part, engine));
     part("verdict", &|part| put_verdict(part, verdict));
     for (id, camera) in cameras {
         part(&format!("{CAMERAS}.{id}"), &|part| put_camera(part, camera));
     }
+    part("recipes", &|part| put_recipes(part, recipes));
     part("parts", &|part| put_parts(part, parts));
     part("journal", &|part| put_journal(part, journal));
     part("evidence", &|part| put_evidence(part, evidence));
@@ -88,6 +97,12 @@ impl Part<'_> {
         self.put(key, Setting::Path(value.to_owned()));
     }
 
+    fn some_path(&mut self, key: &str, value: Option<&Path>) {
+        if let Some(value) = value {
+            self.path(key, value);
+        }
+    }
+
     fn size(&mut self, width: &str, height: &str, value: Option<[u32; 2]>) {
         if let Some([columns, rows]) = value {
             self.whole(width, columns);
@@ -99,6 +114,7 @@ impl Part<'_> {
 fn put_server(part: &mut Part<'_>, server: &Server) {
     let Server {
         listen,
+        unix_socket,
         metrics_listen,
         message_limit,
         keepalive_interval,
@@ -106,8 +122,11 @@ fn put_server(part: &mut Part<'_>, server: &Server) {
         heartbeat_interval,
         stream_backlog,
         stream_limit,
+        connection_limit,
+        image_side_limit,
     } = server;
     part.put("listen", Setting::Address(Some(*listen)));
+    part.some_path("unix_socket", unix_socket.as_deref());
     part.put("metrics_listen", Setting::Address(*metrics_listen));
     part.whole("message_limit_mib", *message_limit as u64 / MIB);
     part.seconds("keepalive_interval_s", *keepalive_interval);
@@ -115,6 +134,32 @@ fn put_server(part: &mut Part<'_>, server: &Server) {
     part.seconds("heartbeat_interval_s", *heartbeat_interval);
     part.whole("stream_backlog", *stream_backlog as u64);
     part.whole("stream_limit", *stream_limit as u64);
+    part.whole("connection_limit", *connection_limit as u64);
+    part.whole("image_side_limit", *image_side_limit);
+}
+
+fn put_tls(part: &mut Part<'_>, tls: &Tls) {
+    let Tls {
+        certificate,
+        key,
+        client_ca,
+        require_client_certificate,
+    } = tls;
+    part.path("certificate", certificate);
+    part.path("key", key);
+    part.some_path("client_ca", client_ca.as_deref());
+    part.flag("require_client_certificate", *require_client_certificate);
+}
+
+fn put_access(part: &mut Part<'_>, access: &Access) {
+    let Access {
+        clients,
+        requests_per_second,
+        burst,
+    } = access;
+    part.some_path("clients", clients.as_deref());
+    part.number("requests_per_second", *requests_per_second);
+    part.whole("burst", *burst);
 }
 
 fn put_model(part: &mut Part<'_>, model: &Model) {
@@ -187,6 +232,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         read_timeout,
         reopen_after,
         reopen_after_max,
+        check,
         thresholds,
         shed,
         deadline,
@@ -217,6 +263,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
     part.seconds("read_timeout_s", *read_timeout);
     part.seconds("reopen_after_s", *reopen_after);
     part.seconds("reopen_after_max_s", *reopen_after_max);
+    put_check(part, check);
     put_thresholds(part, *thresholds);
     part.text("shed", word(&SHEDS, *shed));
     if let Some(deadline) = *deadline {
@@ -227,6 +274,38 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
         part.text("group", group);
     }
     part.flag("part_counter", *part_counter);
+}
+
+fn put_check(part: &mut Part<'_>, check: &Check) {
+    let Check { limits, reference } = check;
+    let Limits {
+        frozen_after,
+        frozen_difference,
+        dark_below,
+        saturated_above,
+        blurred_below,
+        shift_above,
+        turn_above_deg,
+    } = *limits;
+    if let Some(frames) = frozen_after {
+        part.whole("check.frozen_after", frames);
+    }
+    part.number("check.frozen_difference", f64::from(frozen_difference));
+    let optional = [
+        ("check.dark_below", dark_below),
+        ("check.saturated_above", saturated_above),
+        ("check.blurred_below", blurred_below),
+        ("check.shift_above", shift_above),
+        ("check.turn_above_deg", turn_above_deg),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            part.number(key, f64::from(value));
+        }
+    }
+    if let Some(reference) = reference {
+        part.path("check.reference", reference);
+    }
 }
 
 fn put_crop(part: &mut Part<'_>, crop: Crop) {
@@ -319,6 +398,21 @@ fn put_evidence(part: &mut Part<'_>, evidence: &Evidence) {
     part.whole("disk_mib", *disk_limit / MIB);
     part.number("near_threshold", *near_threshold);
     part.whole("pass_every", *pass_every);
+}
+
+fn put_recipes(part: &mut Part<'_>, recipes: &Recipes) {
+    let Recipes {
+        folder,
+        active,
+        prepared_limit,
+    } = recipes;
+    if let Some(folder) = folder {
+        part.path("folder", folder);
+    }
+    if let Some(active) = active {
+        part.text("active", active.as_str());
+    }
+    part.whole("prepared_limit", *prepared_limit as u64);
 }
 
 fn put_parts(part: &mut Part<'_>, parts: &Parts) {

@@ -10,6 +10,7 @@ mod documentation;
 mod error;
 mod flatten;
 mod layer;
+mod reference;
 mod relation;
 pub mod settings;
 mod sources;
@@ -23,10 +24,11 @@ use std::path::{Path, PathBuf};
 
 use ::config::{Config, Map, Source, Value};
 
-pub use change::{Changes, applied, changes};
+pub use change::{Changed, Changes, applied, changed, changes};
 pub use error::{ConfigError, Fault};
 pub use settings::Settings;
 pub use sources::Sources;
+pub(crate) use spelling::nearest;
 pub use watch::{Watch, watch};
 
 use layer::Layer;
@@ -75,6 +77,7 @@ fn validated(found: Found, mut faults: Vec<Fault>) -> Result<Loaded, ConfigError
     let main = found.main.display().to_string();
     let values = walk::walk(&merged, &main, &mut faults);
     relation::check(&values, &mut faults);
+    reference::check(&values, &mut faults);
     if !faults.is_empty() {
         return Err(ConfigError { faults });
     }

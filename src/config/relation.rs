@@ -1,5 +1,7 @@
 //! What keys must be to each other. A key whose own value was refused is not judged again.
 
+use std::net::SocketAddr;
+
 use super::error::Fault;
 use super::table::CAMERAS;
 use super::values::{FromSetting, Part, Values};
@@ -7,6 +9,7 @@ use super::values::{FromSetting, Part, Values};
 /// Notes every key that does not go with another.
 pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     let mut checker = Checker(faults);
+    checker.access(values);
     checker.engine(&values.part("engine"));
     checker.at_most(&values.part("verdict"), "review_from", "threshold");
     for id in &values.cameras {
@@ -17,6 +20,43 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
 struct Checker<'a>(&'a mut Vec<Fault>);
 
 impl Checker<'_> {
+    /// Nobody beyond this machine is served unless it is known who they are, and nobody listens in.
+    fn access(&mut self, values: &Values) {
+        let (server, tls) = (values.part("server"), values.part("tls"));
+        self.needs(&tls, "certificate", "key");
+        self.needs(&tls, "key", "certificate");
+        self.needs(&tls, "client_ca", "certificate");
+        if tls.get("require_client_certificate") == Some(true) {
+            self.needs(&tls, "require_client_certificate", "client_ca");
+        }
+        let listen = server.get::<Option<SocketAddr>>("listen").flatten();
+        let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) else {
+            return;
+        };
+        let access = values.part("access");
+        let wanted = [(&tls, "certificate"), (&access, "clients")];
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter(|(part, key)| part.place(key).is_none())
+            .map(|(part, key)| part.path(key))
+            .collect();
+        if !missing.is_empty() {
+            let found = format!("\"{listen}\" without {}", missing.join(" and "));
+            let allowed = "an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, \
+                           tls.key and access.clients are set";
+            self.refuse(&server, "listen", found, allowed);
+        }
+    }
+
+    /// `key` is set only where `other` is.
+    fn needs(&mut self, part: &Part<'_>, key: &str, other: &str) {
+        if part.place(key).is_some() && part.place(other).is_none() {
+            let other = part.path(other);
+            let found = format!("set without {other}");
+            self.refuse(part, key, found, &format!("left out unless {other} is set"));
+        }
+    }
+
     fn engine(&mut self, engine: &Part<'_>) {
         let provider: Option<String> = engine.get("provider");
         let Some(provider) = provider.as_deref() else {
@@ -71,6 +111,7 @@ impl Checker<'_> {
         self.below(camera, "crop.left", "crop.right");
         self.below(camera, "crop.top", "crop.bottom");
         self.together(camera, &["expected_width", "expected_height"]);
+        self.reference(camera);
         self.at_most(camera, "reopen_after_s", "reopen_after_max_s");
         self.at_most(camera, "review_from", "threshold");
     }
@@ -90,6 +131,27 @@ impl Checker<'_> {
         alone("shed", &["triggered"]);
         if camera.get("part_counter") == Some(true) {
             alone("part_counter", &["free-running", "triggered"]);
+        }
+    }
+
+    /// A reference image has the size that frames must have, and a view is compared with it alone.
+    fn reference(&mut self, camera: &Part<'_>) {
+        let sized = |key| camera.place(key).is_some();
+        if sized("check.reference") && !(sized("expected_width") && sized("expected_height")) {
+            let found = "set without expected_width and expected_height".to_owned();
+            let allowed = "left out, or they must be set: the image has that size";
+            self.refuse(camera, "check.reference", found, allowed);
+        }
+        for key in ["check.shift_above", "check.turn_above_deg"] {
+            if sized(key) && !sized("check.reference") {
+                let found = "set without check.reference".to_owned();
+                self.refuse(
+                    camera,
+                    key,
+                    found,
+                    "left out, or check.reference must be set",
+                );
+            }
         }
     }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
+use crate::condition::Limits;
+use crate::recipe::RecipeId;
 use crate::verdict::Thresholds;
 
 /// Everything that can be set.
@@ -16,6 +18,10 @@ use crate::verdict::Thresholds;
 pub struct Settings {
     /// gRPC and metrics.
     pub server: Server,
+    /// TLS of gRPC over TCP; none if unset.
+    pub tls: Option<Tls>,
+    /// Who may call what.
+    pub access: Access,
     /// What judges.
     pub model: Model,
     /// How the model runs.
@@ -24,6 +30,8 @@ pub struct Settings {
     pub verdict: Verdict,
     /// The cameras, at least one.
     pub cameras: BTreeMap<CameraId, Camera>,
+    /// How products are inspected.
+    pub recipes: Recipes,
     /// Several views of one part.
     pub parts: Parts,
     /// What is written down of verdicts.
@@ -41,6 +49,8 @@ pub struct Settings {
 pub struct Server {
     /// Where gRPC listens.
     pub listen: SocketAddr,
+    /// The Unix socket where gRPC listens as well, absolute.
+    pub unix_socket: Option<PathBuf>,
     /// Where `/metrics` is served; nowhere if unset.
     pub metrics_listen: Option<SocketAddr>,
     /// The largest request and answer, bytes.
@@ -55,6 +65,34 @@ pub struct Server {
     pub stream_backlog: usize,
     /// How many verdict streams may be open.
     pub stream_limit: usize,
+    /// How many connections may be open, over TCP and over the Unix socket each.
+    pub connection_limit: usize,
+    /// The longest side of an image that a client sends, pixels.
+    pub image_side_limit: u32,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tls {
+    /// The daemon's certificate and those between it and its CA, PEM, absolute.
+    pub certificate: PathBuf,
+    /// Its private key, PEM, absolute.
+    pub key: PathBuf,
+    /// The CAs of clients' certificates, PEM, absolute; without it clients show none.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is not even heard. Only with `client_ca`.
+    pub require_client_certificate: bool,
+}
+
+/// `[access]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Access {
+    /// The file of the clients, absolute; without it everybody on this machine is an engineer.
+    pub clients: Option<PathBuf>,
+    /// How many calls a second each client may begin in the long run.
+    pub requests_per_second: f64,
+    /// How many calls a client that was quiet may begin at once.
+    pub burst: u32,
 }
 
 /// `[model]`.
@@ -179,6 +217,8 @@ pub struct Camera {
     pub reopen_after: Duration,
     /// ... up to this one.
     pub reopen_after_max: Duration,
+    /// When its frames show that something is wrong with it.
+    pub check: Check,
     /// Thresholds of this camera.
     #[serde(flatten)]
     pub thresholds: Overrides,
@@ -212,6 +252,36 @@ pub enum NoJudgement {
     Fault,
     /// REJECT.
     Reject,
+}
+
+impl Camera {
+    /// What its frames are held to. Where nothing else is set, a device is frozen after ten frames that
+    /// repeat: a sensor's noise makes no two alike. A stream is after 250, as a codec may say of a still
+    /// scene that nothing has changed, up to its next key frame; ten seconds at 25 frames a second are
+    /// more than cameras leave between two. Other sources repeat what they are told to.
+    pub fn limits(&self) -> Limits {
+        let usual = match self.source {
+            Source::Device { .. } => Some(10),
+            Source::Url { .. } | Source::GStreamer { .. } => Some(250),
+            Source::File { .. } | Source::Folder { .. } | Source::Simulator { .. } => None,
+        };
+        let limits = self.check.limits;
+        Limits {
+            frozen_after: limits.frozen_after.or(usual),
+            ..limits
+        }
+    }
+}
+
+/// `check` of `[cameras.ID]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Check {
+    /// From when on frames are faults, as far as it is set: [`Camera::limits`] has the rest.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// An image file of the view as it should be, as captured. It was there, of the expected size, when
+    /// the settings were made.
+    pub reference: Option<PathBuf>,
 }
 
 /// The part of a frame that is inspected, pixels; `right` and `bottom` are the first outside.
@@ -363,6 +433,17 @@ pub struct Evidence {
     pub near_threshold: f64,
     /// One in so many other PASS verdicts of a camera is kept; none if 0.
     pub pass_every: u64,
+}
+
+/// `[recipes]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipes {
+    /// The folder of their files.
+    pub folder: Option<PathBuf>,
+    /// The one of the first start.
+    pub active: Option<RecipeId>,
+    /// Those that are kept loaded and warm at most.
+    pub prepared_limit: usize,
 }
 
 /// `[parts]`.

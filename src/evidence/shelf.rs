@@ -7,7 +7,7 @@
 //! evidence/000123/000123456.map           the combined map: side x side f32, little endian, row by row
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -236,6 +236,7 @@ impl Writer {
             if !folder.is_dir() {
                 continue;
             }
+            let (mut found, mut whole) = (BTreeSet::new(), BTreeSet::new());
             for file in fs::read_dir(&folder)? {
                 let file = file?;
                 let name = file.file_name();
@@ -249,7 +250,14 @@ impl Writer {
                     let blocks = blocks(file.metadata()?.len());
                     *self.kept.entry(sequence).or_default() += blocks;
                     self.bytes += blocks;
+                    found.insert(sequence);
+                    if kind == FRAME {
+                        whole.insert(sequence);
+                    }
                 }
+            }
+            for sequence in found.difference(&whole) {
+                self.remove(*sequence);
             }
         }
         Ok(())
@@ -337,16 +345,17 @@ fn blocks(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK) * BLOCK
 }
 
-/// The files of `evidence`, encoded.
+/// The files of `evidence`, encoded. The frame comes last: where it is, all are.
 fn files(evidence: &Evidence) -> io::Result<Vec<(&'static str, Vec<u8>)>> {
     let jpeg = |frame: &Frame| encode(frame, Encoding::Jpeg).map_err(io::Error::other);
     let frame = evidence.picture.inspected();
-    let mut files = vec![(FRAME, jpeg(&frame)?)];
+    let mut files = Vec::new();
     if let (Some(heat), Some(judgement)) = (&evidence.heat, evidence.verdict.outcome.judgement()) {
         let shown = overlay(&frame, heat, judgement.thresholds.reject_above);
         files.push((HEATMAP, jpeg(&shown)?));
         let cells = heat.cells.iter().flat_map(|cell| cell.to_le_bytes());
         files.push((MAP, cells.collect()));
     }
+    files.push((FRAME, jpeg(&frame)?));
     Ok(files)
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::proto;
+use crate::audit::Numbered;
 use crate::camera::{CameraId, State};
 use crate::config::settings::{Mode, Settings};
 use crate::journal::Consumer;
 use crate::life::control::Configuration;
+use crate::life::memory::Lock;
 use crate::life::phase::Phase;
 use crate::line::board::{DecisionCounts, Facts, FrameCounts};
 use crate::line::publisher::Totals;
@@ -147,7 +149,8 @@ fn view(view: &record::View) -> proto::View {
     }
 }
 
-fn recipe_tag(tag: &record::RecipeTag) -> proto::RecipeTag {
+/// A recipe's identity.
+pub(super) fn recipe_tag(tag: &record::RecipeTag) -> proto::RecipeTag {
     proto::RecipeTag {
         id: tag.id.clone(),
         version: tag.version.clone(),
@@ -299,6 +302,7 @@ pub(super) struct StatusParts<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) configuration: &'a Configuration,
     pub(super) streams: Streams,
+    pub(super) lock: Option<&'a Lock>,
 }
 
 /// The whole.
@@ -337,6 +341,35 @@ pub(super) fn status(parts: &StatusParts<'_>) -> proto::Status {
             .as_ref()
             .map(|facts| journal(facts, snapshot.totals)),
         late_views: snapshot.late_views,
+        recipe: active.stamp.recipe.as_ref().map(recipe_tag),
+        lock: parts.lock.map(lock),
+    }
+}
+
+/// A lock.
+pub(super) fn lock(lock: &Lock) -> proto::Lock {
+    proto::Lock {
+        who: lock.who.clone(),
+        reason: lock.reason.clone(),
+        since_time: Some(timestamp(lock.since)),
+        until_time: lock.until.map(timestamp),
+    }
+}
+
+/// An entry of the audit log.
+pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.time_ns.unsigned_abs());
+    proto::AuditEntry {
+        number: entry.number,
+        time: Some(timestamp(time)),
+        who: entry.who.clone(),
+        role: entry.role.clone(),
+        origin: entry.origin.clone(),
+        action: entry.action.clone(),
+        subject: entry.subject.clone(),
+        before: entry.before.clone(),
+        after: entry.after.clone(),
+        hash: entry.hash.to_string(),
     }
 }
 

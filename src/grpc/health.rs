@@ -8,6 +8,8 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::proto::inspection_service_server::SERVICE_NAME as INSPECTION;
 use super::proto::line_service_server::SERVICE_NAME as LINE;
+use super::proto::recipe_service_server::SERVICE_NAME as RECIPE;
+use super::proto::tuning_service_server::SERVICE_NAME as TUNING;
 use crate::camera::State;
 use crate::life::phase::Phase;
 use crate::line::Snapshot;
@@ -26,7 +28,7 @@ impl Health {
             reporter: HealthReporter::new(),
             told: BTreeMap::new(),
         };
-        for name in ["", INSPECTION, LINE] {
+        for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             health.set(name, false).await;
         }
         health
@@ -37,11 +39,14 @@ impl Health {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
-    /// Tells how it is. The whole serves while it runs, its engine works and its threads move: a camera
-    /// that is away is that camera's matter.
+    /// Tells how it is. The whole serves while it runs, its engine works, its threads move and its
+    /// verdicts are journalled: a camera that is away is that camera's matter.
     pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, moves: bool) {
-        let whole = phase == Phase::Running && moves && !snapshot.engine_failing;
-        for name in ["", INSPECTION, LINE] {
+        let journal = snapshot.journal.as_ref();
+        let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
+        let works = moves && !snapshot.engine_failing && journalling;
+        let whole = phase == Phase::Running && works;
+        for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             self.set(name, whole).await;
         }
         for (id, (facts, _)) in &snapshot.cameras {

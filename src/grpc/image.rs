@@ -8,30 +8,34 @@ use super::proto::inspect_image_request::Image;
 use super::proto::{PixelFormat, RawImage};
 use super::refusal::invalid;
 use crate::frame::Frame;
-use crate::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
+use crate::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 
-/// Decodes or unpacks. Takes as long as that takes: not for a thread that must not wait.
+/// Decodes or unpacks an image of which no side is longer than `side_limit` pixels: that is known before
+/// anything is decoded. Takes as long as that takes: not for a thread that must not wait.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with the field that is wrong, and what it may be.
 ///
 /// # Panics
 /// Never: the bytes of a frame are counted first.
-pub fn frame(image: Image) -> Result<Frame, Status> {
+pub fn frame(image: Image, side_limit: u32) -> Result<Frame, Status> {
     match image {
-        Image::Encoded(bytes) => decode_bytes(Path::new("image"), &bytes)
+        Image::Encoded(bytes) => decode_within(Path::new("image"), &bytes, side_limit)
             .map_err(|error| invalid("encoded", error.to_string())),
-        Image::Raw(raw) => unpacked(&raw),
+        Image::Raw(raw) => unpacked(&raw, side_limit),
     }
 }
 
-fn unpacked(raw: &RawImage) -> Result<Frame, Status> {
+fn unpacked(raw: &RawImage, side_limit: u32) -> Result<Frame, Status> {
     let (width, height) = (raw.width, raw.height);
-    if width.min(height) < MIN_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if !(MIN_SIDE..=side_limit).contains(&width)
+        || !(MIN_SIDE..=side_limit).contains(&height)
+        || u64::from(width) * u64::from(height) > MAX_PIXELS
+    {
         return Err(invalid(
             "raw.width",
             format!(
-                "{width}x{height} pixels; must be at least {MIN_SIDE} a side and at most {MAX_PIXELS} in all"
+                "{width}x{height} pixels; must be {MIN_SIDE} to {side_limit} a side and at most {MAX_PIXELS} in all"
             ),
         ));
     }
@@ -42,8 +46,9 @@ fn unpacked(raw: &RawImage) -> Result<Frame, Status> {
             return Err(invalid("raw.format", "must be RGB8, BGR8 or MONO8"));
         }
     };
-    let row = width as usize * channels;
-    let stride = match raw.stride as usize {
+    // In 64 bits nothing overflows: fewer than 2^27 pixels, and a stride below 2^32 for each row.
+    let row = u64::from(width) * channels;
+    let stride = match u64::from(raw.stride) {
         0 => row,
         stride if stride < row => {
             let message = format!("{stride} bytes; a row of pixels alone has {row}");
@@ -51,14 +56,14 @@ fn unpacked(raw: &RawImage) -> Result<Frame, Status> {
         }
         stride => stride,
     };
-    let (least, most) = (
-        stride * (height as usize - 1) + row,
-        stride * height as usize,
-    );
-    if !(least..=most).contains(&raw.data.len()) {
+    let rows = u64::from(height);
+    let (least, most) = (stride * (rows - 1) + row, stride * rows);
+    if !(least..=most).contains(&(raw.data.len() as u64)) {
         let message = format!("{} bytes; must be {most}", raw.data.len());
         return Err(invalid("raw.data", message));
     }
+    // Both are within the bytes that are there.
+    let (stride, row) = (stride as usize, row as usize);
     let rows = raw.data.chunks(stride).map(|line| &line[..row]);
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
     for line in rows {
@@ -90,7 +95,7 @@ mod tests {
     #[test]
     fn every_pixel_format_becomes_rgb() {
         let first = |format, stride, bytes| {
-            let frame = unpacked(&raw(format, stride, bytes)).expect("fits");
+            let frame = unpacked(&raw(format, stride, bytes), 64).expect("fits");
             assert_eq!((frame.width(), frame.height()), (32, 40));
             let second_row = 32 * 3;
             [
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn pixels_that_do_not_fit_are_refused_by_field() {
         let check = |image: &RawImage, field: &str| {
-            let status = unpacked(image).expect_err("does not fit");
+            let status = unpacked(image, 64).expect_err("does not fit");
             assert!(status.message().starts_with(field), "{status}");
         };
         check(&raw(PixelFormat::Rgb8, 0, 3839), "raw.data");
@@ -137,11 +142,58 @@ mod tests {
             ..raw(PixelFormat::Mono8, 0, 0)
         };
         check(&huge, "raw.width");
+        let long = RawImage {
+            width: 65,
+            ..raw(PixelFormat::Mono8, 0, 2600)
+        };
+        check(&long, "raw.width");
+        // 40 rows of 4 GiB: 2^37 bytes and more, which no 32 bits can count.
+        check(&raw(PixelFormat::Mono8, u32::MAX, 1280), "raw.data");
+    }
+
+    /// The beginning of a PNG: its header alone, of grey pixels.
+    fn header(width: u32, height: u32) -> Image {
+        let mut chunk = b"IHDR".to_vec();
+        chunk.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
+        chunk.extend([8, 0, 0, 0, 0]);
+        let sum = crc32(&chunk);
+        let parts = [
+            b"\x89PNG\r\n\x1a\n\0\0\0\r",
+            &*chunk,
+            &sum.to_be_bytes(),
+            b"\0\0\xff\xffIDAT",
+        ];
+        Image::Encoded(parts.concat())
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        let bit = |sum: u32, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg());
+        let byte = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), bit);
+        !bytes.iter().fold(u32::MAX, byte)
+    }
+
+    #[test]
+    fn a_size_that_is_claimed_is_refused_before_anything_is_decoded() {
+        let check = |width, height, words: &str| {
+            let status = frame(header(width, height), 8192).expect_err("refused");
+            assert_eq!(status.code(), tonic::Code::InvalidArgument);
+            assert!(status.message().contains(words), "{status}");
+        };
+        check(
+            60_000,
+            60_000,
+            "60000x60000 pixels; must be at least 32 a side and at most",
+        );
+        check(8193, 64, "8193x64 pixels; must be at most 8192 a side");
+        check(64, 8193, "64x8193 pixels; must be at most 8192 a side");
+        check(16, 64, "16x64 pixels; must be at least 32 a side");
+        // Allowed, and then there is nothing behind the header.
+        check(64, 64, "corrupt or truncated");
     }
 
     #[test]
     fn bytes_that_are_no_image_are_refused() {
-        let status = frame(Image::Encoded(b"no image".to_vec())).expect_err("no image");
+        let status = frame(Image::Encoded(b"no image".to_vec()), 64).expect_err("no image");
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
         assert!(
             status.message().contains("PNG, JPEG, TIFF or BMP"),

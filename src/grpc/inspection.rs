@@ -17,7 +17,7 @@ use super::proto::{
     TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::stream::{self, VerdictStream};
-use super::{Services, convert, image, journal, refusal};
+use super::{Services, author, convert, image, journal, refusal};
 use crate::camera::CameraId;
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 use crate::journal::Filter;
@@ -85,7 +85,9 @@ impl InspectionService for Services {
         &self,
         request: Request<TriggerInspectionRequest>,
     ) -> Result<Response<TriggerInspectionResponse>, Status> {
-        Ok(Response::new(self.trigger(request.into_inner()).await?))
+        let author = author(&request);
+        let accepted = self.trigger(author, request.into_inner()).await?;
+        Ok(Response::new(accepted))
     }
 
     async fn inspect_image(
@@ -98,7 +100,8 @@ impl InspectionService for Services {
             "" => None,
             id => Some(self.camera("camera_id", id)?),
         };
-        let frame = blocking(move || image::frame(image)).await??;
+        let side_limit = self.line.active().settings.server.image_side_limit;
+        let frame = blocking(move || image::frame(image, side_limit)).await??;
         let (sender, receiver) = oneshot::channel();
         // A client that went away wants no verdict; its image has one all the same.
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));

@@ -13,10 +13,12 @@ use super::proto::{
     AcknowledgeVerdictsRequest, GetEvidenceResponse, ListVerdictsRequest, ListVerdictsResponse,
     SortOrder, TriggerInspectionRequest, TriggerInspectionResponse,
 };
+use super::recipe_service::recipe_id;
 use super::stream::Start;
 use super::{Services, convert, proto, refusal};
 use crate::camera::CameraId;
 use crate::journal::{Filter, Order, Page};
+use crate::life::author::Author;
 use crate::line::publisher::{Journal, Totals};
 use crate::line::{CLIENT_DATA_LIMIT, Line, NAME_LIMIT, Target, Trigger};
 use crate::verdict::Decision;
@@ -44,7 +46,7 @@ pub(super) fn decisions(values: Vec<i32>) -> Result<Vec<Decision>, Status> {
     Ok(decisions)
 }
 
-fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
+pub(super) fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
     if ids.len() > CAMERA_LIMIT {
         let message = format!("{} ids, at most {CAMERA_LIMIT} are allowed", ids.len());
         return Err(refusal::invalid("camera_ids", message));
@@ -55,7 +57,10 @@ fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
     ids.iter().map(camera).collect()
 }
 
-fn time(field: &str, time: Option<prost_types::Timestamp>) -> Result<Option<SystemTime>, Status> {
+pub(super) fn time(
+    field: &str,
+    time: Option<prost_types::Timestamp>,
+) -> Result<Option<SystemTime>, Status> {
     let Some(time) = time else { return Ok(None) };
     SystemTime::try_from(time)
         .map(Some)
@@ -74,7 +79,7 @@ fn consumer(name: &str) -> Result<&str, Status> {
 }
 
 /// Reads the journal where reading may wait for the disk.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     line: &Arc<Line>,
     read: impl FnOnce(&Journal) -> Result<T, crate::journal::JournalError> + Send + 'static,
 ) -> Result<T, Status> {
@@ -87,8 +92,13 @@ async fn read<T: Send + 'static>(
 }
 
 impl Services {
-    fn journal(&self) -> Result<&Journal, Status> {
-        self.line.journal().ok_or_else(refusal::no_journal)
+    pub(super) fn journal(&self) -> Result<&Journal, Status> {
+        let journal = self.line.journal().ok_or_else(refusal::no_journal)?;
+        // What it holds is not known: a consumer would be taken for a new one.
+        if !journal.is_known() {
+            return Err(refusal::journal(&"the journal could not be opened yet"));
+        }
+        Ok(journal)
     }
 
     /// Where a stream begins, and whose it is.
@@ -205,7 +215,8 @@ impl Services {
         Ok(ListVerdictsResponse {
             next_page_token: last.map_or_else(String::new, |last| last.sequence.to_string()),
             verdicts: verdicts.iter().map(convert::verdict).collect(),
-            oldest_sequence: totals.oldest,
+            // As of now: whoever misses something in a page sees that it has aged out.
+            oldest_sequence: self.line.totals().oldest,
             newest_sequence: totals.sequence,
         })
     }
@@ -256,7 +267,11 @@ impl Services {
         })
     }
 
-    async fn first_since(&self, time: SystemTime, totals: Totals) -> Result<u64, Status> {
+    pub(super) async fn first_since(
+        &self,
+        time: SystemTime,
+        totals: Totals,
+    ) -> Result<u64, Status> {
         let first = read(&self.line, move |journal| {
             journal.readers().first_since(time)
         })
@@ -294,14 +309,31 @@ impl Services {
     /// Has something inspected.
     pub(super) async fn trigger(
         &self,
+        author: Author,
         request: TriggerInspectionRequest,
     ) -> Result<TriggerInspectionResponse, Status> {
         let wait = request.wait;
+        let recipe = match request.recipe_id.as_str() {
+            "" => None,
+            id => Some(recipe_id("recipe_id", id)?),
+        };
         let trigger = parse_trigger(request)?;
         let line = Arc::clone(&self.line);
-        let mut accepted = blocking(move || line.trigger(&trigger))
-            .await?
-            .map_err(|error| refusal::trigger(&error))?;
+        let control = Arc::clone(&self.control);
+        let accepted = blocking(move || {
+            // A request that is made again changes nothing again.
+            if let Some(accepted) = line.known(&trigger)? {
+                return Ok(Ok(accepted));
+            }
+            if let Some(recipe) = &recipe
+                && let Err(error) = control.use_prepared(&author, recipe)
+            {
+                return Ok(Err(error));
+            }
+            line.trigger(&trigger).map(Ok)
+        });
+        let accepted = accepted.await?.map_err(|error| refusal::trigger(&error))?;
+        let mut accepted = accepted.map_err(|error| refusal::change(&error))?;
         if wait {
             // Its sender is gone before there is a verdict only where the line has ended.
             let made = accepted.verdict.wait_for(Option::is_some).await;

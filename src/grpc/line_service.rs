@@ -4,21 +4,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, unfold};
-use tokio::task::spawn_blocking;
 use tokio::time::interval;
 use tonic::{Request, Response, Status};
 
+use super::inspection::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
-    GetStatusRequest, GetStatusResponse, ListCamerasRequest, ListCamerasResponse,
-    ReloadConfigurationRequest, ReloadConfigurationResponse, WatchStatusRequest,
-    WatchStatusResponse,
+    GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
+    ListCamerasRequest, ListCamerasResponse, LockChangesRequest, LockChangesResponse,
+    ReloadConfigurationRequest, ReloadConfigurationResponse, UnlockChangesRequest,
+    UnlockChangesResponse, WatchStatusRequest, WatchStatusResponse,
 };
-use super::{Services, convert, proto, refusal};
+use super::{Services, author, convert, proto, refusal};
+use crate::audit::AuditError;
+use crate::life::control::LONGEST_LOCK;
 
 /// How often the state may be sampled for a client.
 const INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// The longest name of who locks, bytes.
+const LONGEST_WHO: usize = 128;
+
+/// The longest reason of a lock, bytes.
+const LONGEST_REASON: usize = 1024;
+
+/// Audit entries of an answer that asks for no number.
+const AUDIT_PAGE: usize = 100;
+
+/// Audit entries of an answer at most.
+const AUDIT_PAGE_LIMIT: usize = 1000;
 
 #[tonic::async_trait]
 impl LineService for Services {
@@ -75,17 +90,101 @@ impl LineService for Services {
 
     async fn reload_configuration(
         &self,
-        _: Request<ReloadConfigurationRequest>,
+        request: Request<ReloadConfigurationRequest>,
     ) -> Result<Response<ReloadConfigurationResponse>, Status> {
+        let author = author(&request);
         let control = Arc::clone(&self.control);
-        let changed = spawn_blocking(move || control.reload())
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map_err(|error| refusal::reload(&error))?;
+        let changed = blocking(move || control.reload(&author))
+            .await?
+            .map_err(|error| refusal::change(&error))?;
         Ok(Response::new(ReloadConfigurationResponse {
             configuration: Some(convert::configuration(&self.control.configuration())),
             changed,
             model: Some(convert::model(&self.line.active().model.id)),
+        }))
+    }
+
+    async fn lock_changes(
+        &self,
+        request: Request<LockChangesRequest>,
+    ) -> Result<Response<LockChangesResponse>, Status> {
+        let author = author(&request);
+        let LockChangesRequest {
+            who,
+            reason,
+            duration,
+        } = request.into_inner();
+        if who.is_empty() || who.len() > LONGEST_WHO {
+            let message = format!("must be 1 to {LONGEST_WHO} bytes");
+            return Err(refusal::invalid("who", message));
+        }
+        if reason.len() > LONGEST_REASON {
+            let message = format!(
+                "{} bytes, at most {LONGEST_REASON} are allowed",
+                reason.len()
+            );
+            return Err(refusal::invalid("reason", message));
+        }
+        let allowed = |wanted: &Duration| !wanted.is_zero() && *wanted <= LONGEST_LOCK;
+        let duration = duration
+            .map(|wanted| {
+                let wanted = Duration::try_from(wanted).ok().filter(allowed);
+                wanted.ok_or_else(|| {
+                    refusal::invalid("duration", "must be more than 0 and at most a week")
+                })
+            })
+            .transpose()?;
+        let control = Arc::clone(&self.control);
+        let lock = blocking(move || control.set_lock(&author, &who, &reason, duration))
+            .await?
+            .map_err(|error| refusal::change(&error))?;
+        Ok(Response::new(LockChangesResponse {
+            lock: Some(convert::lock(&lock)),
+        }))
+    }
+
+    async fn unlock_changes(
+        &self,
+        request: Request<UnlockChangesRequest>,
+    ) -> Result<Response<UnlockChangesResponse>, Status> {
+        let author = author(&request);
+        let control = Arc::clone(&self.control);
+        blocking(move || control.open_lock(&author))
+            .await?
+            .map_err(|error| refusal::change(&error))?;
+        Ok(Response::new(UnlockChangesResponse {}))
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<ListAuditEntriesRequest>,
+    ) -> Result<Response<ListAuditEntriesResponse>, Status> {
+        let ListAuditEntriesRequest { after, limit } = request.into_inner();
+        let limit = match limit as usize {
+            0 => AUDIT_PAGE,
+            limit if limit <= AUDIT_PAGE_LIMIT => limit,
+            limit => {
+                let message = format!("{limit} must be at most {AUDIT_PAGE_LIMIT}");
+                return Err(refusal::invalid("limit", message));
+            }
+        };
+        let control = Arc::clone(&self.control);
+        let listed = blocking(move || {
+            let log = control.trail().log()?;
+            let log = log.map(|log| Ok((log.entries(after, limit)?, log.state())));
+            log.transpose()
+        });
+        let listed = listed
+            .await?
+            .map_err(|error: AuditError| refusal::journal(&error))?;
+        let (entries, state) = listed.ok_or_else(refusal::no_journal)?;
+        Ok(Response::new(ListAuditEntriesResponse {
+            entries: entries.iter().map(convert::audit_entry).collect(),
+            newest: state.entries,
+            head: state.head.to_string(),
+            broken: state
+                .broken
+                .map_or_else(String::new, |broken| broken.to_string()),
         }))
     }
 }
@@ -99,6 +198,7 @@ impl Services {
             snapshot: &self.line.snapshot(),
             configuration: &self.control.configuration(),
             streams: self.streams.counts(),
+            lock: self.control.locked().as_ref(),
         })
     }
 }

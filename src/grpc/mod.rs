@@ -2,30 +2,40 @@
 //! types.
 
 mod book;
+mod connection;
+mod connections;
 mod convert;
+mod gate;
 mod health;
 pub mod image;
 mod inspection;
 mod journal;
 mod line_service;
+mod recipe_service;
 mod refusal;
+mod revocable;
 mod stream;
+mod tuning;
 
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 
+use crate::access::Access;
 use crate::config::settings;
 use crate::life::control::Control;
 use crate::life::phase::Stage;
 use crate::line::Line;
 
 pub use book::StreamBook;
+pub use connections::Doors;
+use connections::connections;
+pub use gate::identity;
+use gate::{GateLayer, author};
 pub use health::Health;
 
 pub mod proto {
@@ -40,6 +50,8 @@ pub mod proto {
 
 use proto::inspection_service_server::InspectionServiceServer;
 use proto::line_service_server::LineServiceServer;
+use proto::recipe_service_server::RecipeServiceServer;
+use proto::tuning_service_server::TuningServiceServer;
 
 /// What the services serve. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,6 +61,8 @@ pub struct Services {
     stage: Arc<Stage>,
     streams: Arc<StreamBook>,
     run_id: String,
+    /// What reads through the journal, a few at a time.
+    tuning: Arc<Semaphore>,
 }
 
 impl Services {
@@ -65,11 +79,19 @@ impl Services {
             control,
             stage,
             streams,
+            tuning: Arc::new(Semaphore::new(tuning::LIMIT)),
         }
     }
 }
 
-/// Serves on `listener` until `shutdown`, and then until the last call has ended.
+/// The most calls that one connection may have under way: more than the streams that may be open.
+const CALLS_PER_CONNECTION: u32 = 200;
+
+/// The most bytes of a call's headers: a token and a tracing context, many times over.
+const LARGEST_HEADERS: u32 = 16 << 10;
+
+/// Serves those whom `access` lets in by `doors` until `shutdown`, and then until the last call has
+/// ended.
 ///
 /// # Errors
 /// When the listener fails, or the descriptors are damaged.
@@ -77,7 +99,8 @@ pub async fn serve(
     services: Services,
     health: HealthServer<HealthService>,
     settings: &settings::Server,
-    listener: TcpListener,
+    access: &Arc<Access>,
+    doors: Doors,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let limit = settings.message_limit;
@@ -93,14 +116,18 @@ pub async fn serve(
     Server::builder()
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
+        .max_concurrent_streams(CALLS_PER_CONNECTION)
+        .http2_max_header_list_size(LARGEST_HEADERS)
+        .layer(GateLayer::new(Arc::clone(access)))
         .add_service(inspection)
-        .add_service(LineServiceServer::new(services))
+        .add_service(LineServiceServer::new(services.clone()))
+        .add_service(RecipeServiceServer::new(services.clone()))
+        .add_service(TuningServiceServer::new(services))
         .add_service(health)
         .add_service(descriptors().build_v1()?)
         .add_service(descriptors().build_v1alpha()?)
-        // A verdict is small and urgent: never held back for a fuller packet.
         .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            connections(doors, access, settings.connection_limit),
             shutdown,
         )
         .await?;

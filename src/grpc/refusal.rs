@@ -1,11 +1,17 @@
 //! Errors as gRPC tells them: a code, a sentence, and `google.rpc` details that programs can read.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
-use crate::life::control::ReloadError;
+use crate::access::permissions::Permission;
+use crate::access::{Identity, Unknown};
+use crate::life::control::ChangeError;
+use crate::life::recipes::RecipeRefusal;
 use crate::line::publisher::{AcknowledgeError, Totals};
 use crate::line::{InspectError, TriggerError};
+use crate::recipe::RecipeError;
 
 /// Who speaks in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "inspectd";
@@ -116,10 +122,60 @@ pub(super) fn inspect(error: &InspectError) -> Status {
     }
 }
 
-/// Why a reload changed nothing: every fault is a violation of its own.
-pub(super) fn reload(error: &ReloadError) -> Status {
-    let violation = |text: String| PreconditionViolation::new("CONFIGURATION", "", text);
+/// Why nothing was changed: every fault is a violation of its own.
+pub(super) fn change(error: &ChangeError) -> Status {
+    let kind = match error {
+        ChangeError::NotLocal => return Status::permission_denied(error.to_string()),
+        ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
+            return Status::not_found(error.to_string());
+        }
+        ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
+        ChangeError::Recipe(_) => "RECIPE",
+        ChangeError::Locked(_) => "LOCKED",
+        ChangeError::Audit(_) | ChangeError::Memory(_) => "RECORD",
+        ChangeError::Camera(_) => "CAMERA",
+    };
+    let violation = |text: String| PreconditionViolation::new(kind, "", text);
     let violations: Vec<_> = error.faults().into_iter().map(violation).collect();
     let details = ErrorDetails::with_precondition_failure(violations);
     Status::with_error_details(Code::FailedPrecondition, error.to_string(), details)
+}
+
+/// Nobody knows who asks.
+pub(super) fn unknown(reason: &Unknown) -> Status {
+    let details =
+        ErrorDetails::with_error_info("UNKNOWN_CLIENT", DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(Code::Unauthenticated, reason.to_string(), details)
+}
+
+/// Whoever asks may not.
+pub(super) fn role(permission: &Permission, identity: &Identity) -> Status {
+    let Permission { method, least, .. } = permission;
+    let Identity { name, role, .. } = identity;
+    let metadata = [
+        ("client".to_owned(), name.to_string()),
+        ("role".to_owned(), role.to_string()),
+        ("needed_role".to_owned(), least.to_string()),
+    ];
+    let details = ErrorDetails::with_error_info("ROLE_NEEDED", DOMAIN, metadata);
+    let message = format!("{method} needs the role {least}; {name} is {role}");
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
+/// Behind the gate there is nothing but what it knows.
+pub(super) fn no_such_call(path: &str) -> Status {
+    let path: String = path.chars().take(200).collect();
+    Status::unimplemented(format!("this daemon has no call {path}"))
+}
+
+/// A client calls more often than it may.
+pub(super) fn too_often(identity: &Identity, wait: Duration) -> Status {
+    let name = &identity.name;
+    let message = format!(
+        "{name} calls more often than access.requests_per_second allows; again in {:.3} s",
+        wait.as_secs_f64()
+    );
+    let mut details = ErrorDetails::with_quota_failure_violation("calls", message.clone());
+    details.set_retry_info(Some(wait));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }

@@ -173,6 +173,11 @@ impl VerdictStream {
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
         let verdicts = read.map_err(|error| refusal::journal(&error))?;
+        // What ages out is named before it is removed: it may have gone while the page was read.
+        let begins = verdicts.first().is_some_and(|first| first.sequence == next);
+        if !begins && next < self.line.totals().oldest {
+            return Err(refusal::aged_out(next, self.line.totals()));
+        }
         self.next = Some(match verdicts.last() {
             Some(last) if verdicts.len() == PAGE => last.sequence + 1,
             _ => self.behind_until + 1,

@@ -165,12 +165,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes some of what is beyond the limits, the oldest first. Gives back the first sequence that
-    /// is kept, if anything was removed: all below it is gone.
+    /// Removes some of what is beyond the limits, the oldest first. Tells the first sequence that is
+    /// kept before it removes what is below, and gives it back if anything was removed.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn trim(&mut self, limits: Limits) -> Result<Option<u64>, JournalError> {
+    pub fn trim(
+        &mut self,
+        limits: Limits,
+        going: impl FnOnce(u64),
+    ) -> Result<Option<u64>, JournalError> {
         let Some(oldest) = oldest(&self.connection)? else {
             return Ok(None);
         };
@@ -185,11 +189,13 @@ impl Store {
         } else {
             return Ok(None);
         };
-        let removed = self.connection.execute(
-            "DELETE FROM verdicts WHERE sequence IN
-                (SELECT sequence FROM verdicts ORDER BY sequence LIMIT ?1) AND recorded < ?2",
-            params![TRIM_ROWS, before],
-        )?;
+        let kept = self.first_kept(before)?;
+        if kept <= oldest {
+            return Ok(None);
+        }
+        going(kept);
+        let delete = "DELETE FROM verdicts WHERE sequence < ?1";
+        self.connection.execute(delete, [kept as i64])?;
         // Some of the room goes back to the file system, a little at a time.
         let mut vacuum = self
             .connection
@@ -197,12 +203,25 @@ impl Store {
         let mut rows = vacuum.query([])?;
         while rows.next()?.is_some() {}
         drop(rows);
-        drop(vacuum);
-        if removed == 0 {
-            return Ok(None);
-        }
-        let kept = oldest_or_next(&self.connection)?;
         Ok(Some(kept))
+    }
+
+    /// The first sequence that stays where at most [`TRIM_ROWS`] go, all recorded before `before`.
+    fn first_kept(&self, before: i64) -> rusqlite::Result<u64> {
+        let beyond = "SELECT sequence FROM verdicts ORDER BY sequence LIMIT 1 OFFSET ?1";
+        let beyond: Option<i64> = self
+            .connection
+            .query_row(beyond, [TRIM_ROWS], |row| row.get(0))
+            .optional()?;
+        let younger = "SELECT min(sequence) FROM
+            (SELECT sequence, recorded FROM verdicts ORDER BY sequence LIMIT ?1) WHERE recorded >= ?2";
+        let younger: Option<i64> =
+            self.connection
+                .query_row(younger, params![TRIM_ROWS, before], |row| row.get(0))?;
+        match younger.or(beyond) {
+            Some(sequence) => Ok(sequence as u64),
+            None => Ok(last_used(&self.connection)? + 1),
+        }
     }
 
     fn recorded(&self, sequence: u64) -> rusqlite::Result<i64> {
@@ -279,13 +298,6 @@ fn last_used(connection: &Connection) -> rusqlite::Result<u64> {
     let select = "SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'";
     let last = connection.query_row(select, [], |row| row.get::<_, i64>(0));
     Ok(last.optional()?.unwrap_or(0) as u64)
-}
-
-fn oldest_or_next(connection: &Connection) -> rusqlite::Result<u64> {
-    match oldest(connection)? {
-        Some(oldest) => Ok(oldest),
-        None => Ok(last_used(connection)? + 1),
-    }
 }
 
 fn opened(connection: &Connection) -> rusqlite::Result<Opened> {

@@ -330,7 +330,7 @@ fn a_sequence_is_never_given_out_again() {
         before: Some(SystemTime::now()),
         bytes: u64::MAX,
     };
-    assert_eq!(store.trim(all).expect("removed"), Some(10));
+    assert_eq!(store.trim(all, |_| {}).expect("removed"), Some(10));
     drop(store);
     let (_store, opened) = open(&folder);
     assert_eq!((opened.sequence, opened.oldest), (9, None));
@@ -347,8 +347,8 @@ fn what_is_old_goes_and_what_is_young_stays() {
         before: Some(UNIX_EPOCH + Duration::from_secs(1_000_005)),
         bytes: u64::MAX,
     };
-    assert_eq!(store.trim(limits).expect("removed"), Some(5));
-    assert_eq!(store.trim(limits).expect("nothing to do"), None);
+    assert_eq!(store.trim(limits, |_| {}).expect("removed"), Some(5));
+    assert_eq!(store.trim(limits, |_| {}).expect("nothing to do"), None);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn the_file_stays_within_its_bytes() {
         store
             .commit(&batch((first..first + 1000).map(|n| fault("a", n))))
             .expect("written");
-        if let Some(oldest) = store.trim(limits).expect("trimmed") {
+        if let Some(oldest) = store.trim(limits, |_| {}).expect("trimmed") {
             removed = oldest;
         }
     }

@@ -1,42 +1,74 @@
-//! Changing the configuration of a line that runs: from a signal, a changed file or a call, one at a
-//! time. A bad one changes nothing, and is remembered for the status.
+//! Changing what a running line judges by: configuration, recipe, model; from a signal, a changed file or
+//! a call, one change at a time. A bad one changes nothing. What cannot be recorded is not done.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+use super::author::Author;
+use super::cameras::Cameras;
+use super::memory::{Lock, Memory, State};
+use super::recipes::{Kitchen, Prepared, RecipeRefusal};
+use super::trail::Trail;
+use crate::audit::{Action, AuditError};
 use crate::bundle::Bundle;
-use crate::config::{self, ConfigError, Sources};
+use crate::config::settings::Settings;
+use crate::config::{self, Changed, ConfigError, Sources};
 use crate::line::model::{Model, ModelError};
 use crate::line::{Active, Line};
+use crate::recipe::{Entry as Listed, Recipe, RecipeId};
 use crate::telemetry::Telemetry;
 
-/// Why a reload changed nothing.
+/// The longest that a lock can hold by itself.
+pub const LONGEST_LOCK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why a change was not made.
 #[derive(Debug, Error)]
-pub enum ReloadError {
+pub enum ChangeError {
     /// The configuration is not valid.
     #[error(transparent)]
     Configuration(#[from] ConfigError),
     /// The bundle that it names is not usable.
     #[error("{key}: {0}", key = .0.key())]
     Model(#[from] ModelError),
+    /// The recipe cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeRefusal),
+    /// Somebody works on this machine.
+    #[error("locked by {} ({}): changes come from this machine alone", .0.who, .0.reason)]
+    Locked(Lock),
+    /// It cannot be recorded.
+    #[error("the change cannot be recorded, and is not made: {0}")]
+    Audit(#[from] AuditError),
+    /// It would not outlive the process.
+    #[error("the change cannot be kept, and is not made: {0}")]
+    Memory(#[from] io::Error),
+    /// A camera cannot be set anew.
+    #[error("a camera cannot be set anew: {0}")]
+    Camera(io::Error),
+    /// Locks are set on this machine.
+    #[error("a lock is set and opened on this machine alone")]
+    NotLocal,
 }
 
-impl ReloadError {
+impl ChangeError {
     /// Each fault, for people.
     pub fn faults(&self) -> Vec<String> {
         match self {
             Self::Configuration(error) => error.faults.iter().map(ToString::to_string).collect(),
-            Self::Model(_) => vec![self.to_string()],
+            Self::Recipe(RecipeRefusal::Recipe(error)) => error.faults(),
+            _ => vec![self.to_string()],
         }
     }
 }
 
 /// What is remembered of reloads.
 #[derive(Debug, Default)]
-struct Memory {
+struct Reloads {
     last_error: Option<(String, SystemTime)>,
     restart_required: Vec<String>,
 }
@@ -56,40 +88,133 @@ pub struct Configuration {
     pub restart_required: Vec<String>,
 }
 
-/// Reloads.
+/// A recipe of the folder, and how far it is.
+#[derive(Debug)]
+pub struct RecipeState {
+    /// What its file says, or what is wrong with it.
+    pub listed: Listed,
+    /// Its model is loaded and warm, for the file as it is now.
+    pub prepared: bool,
+    /// It is in force, as its file is now.
+    pub active: bool,
+}
+
+/// What only one change at a time may touch.
+#[derive(Debug)]
+struct Bench {
+    kitchen: Kitchen,
+    /// What was in force before the recipe that is: for rolling back.
+    previous: Option<Option<Prepared>>,
+    state: State,
+}
+
+/// Changes.
 #[derive(Debug)]
 pub struct Control {
     line: Arc<Line>,
+    cameras: Arc<Cameras>,
     sources: Sources,
     telemetry: Telemetry,
-    /// Held while a reload goes on: they come one after another.
-    reloading: Mutex<()>,
-    memory: Mutex<Memory>,
+    trail: Trail,
+    memory: Memory,
+    bench: Mutex<Bench>,
+    reloads: Mutex<Reloads>,
+    lock: Mutex<Option<Lock>>,
+}
+
+/// What a line is started with beside its configuration.
+#[derive(Debug)]
+pub struct Beginning {
+    /// What was remembered.
+    pub state: State,
+    /// The recipe that is in force from the start.
+    pub recipe: Option<Prepared>,
+    /// The audit log.
+    pub trail: Trail,
 }
 
 impl Control {
     /// Reads from `sources`, which the line was started from.
-    pub fn new(line: Arc<Line>, sources: Sources, telemetry: Telemetry) -> Self {
+    pub fn new(
+        line: Arc<Line>,
+        cameras: Arc<Cameras>,
+        sources: Sources,
+        telemetry: Telemetry,
+        beginning: Beginning,
+    ) -> Self {
+        let settings = &line.active().settings;
+        let mut kitchen = Kitchen::new(settings);
+        if let Some(prepared) = beginning.recipe {
+            kitchen.keep(prepared);
+        }
         Self {
+            memory: Memory::new(settings.journal.folder.as_deref()),
             line,
+            cameras,
             sources,
             telemetry,
-            reloading: Mutex::new(()),
-            memory: Mutex::default(),
+            trail: beginning.trail,
+            lock: Mutex::new(beginning.state.lock.clone()),
+            bench: Mutex::new(Bench {
+                kitchen,
+                previous: None,
+                state: beginning.state,
+            }),
+            reloads: Mutex::default(),
         }
     }
 
     /// The configuration in force.
     pub fn configuration(&self) -> Configuration {
         let active = self.line.active();
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         Configuration {
             generation: active.generation,
             hash: active.stamp.config_hash.clone(),
             since: active.since,
-            last_error: memory.last_error.clone(),
-            restart_required: memory.restart_required.clone(),
+            last_error: reloads.last_error.clone(),
+            restart_required: reloads.restart_required.clone(),
         }
+    }
+
+    /// The main file of the configuration.
+    pub fn file(&self) -> &Path {
+        &self.sources.file
+    }
+
+    /// The audit log.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// The lock that holds now.
+    pub fn locked(&self) -> Option<Lock> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.clone().filter(|lock| lock.holds(SystemTime::now()))
+    }
+
+    /// One change at a time.
+    fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allowed(&self, author: &Author) -> Result<(), ChangeError> {
+        match self.locked() {
+            Some(lock) if !author.local => Err(ChangeError::Locked(lock)),
+            _ => Ok(()),
+        }
+    }
+
+    fn record(
+        &self,
+        author: &Author,
+        action: Action,
+        subject: &str,
+        before: &str,
+        after: &str,
+    ) -> Result<(), AuditError> {
+        self.trail
+            .record(author.entry(action, subject, before, after))
     }
 
     /// Reads configuration and bundle again, and brings what changed into force. Takes as long as loading
@@ -97,40 +222,41 @@ impl Control {
     ///
     /// # Errors
     /// Everything that is wrong; the line goes on as before.
-    pub fn reload(&self) -> Result<bool, ReloadError> {
-        let _one_at_a_time = self
-            .reloading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let result = self.attempt();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn reload(&self, author: &Author) -> Result<bool, ChangeError> {
+        let bench = self.bench();
+        let result = self
+            .allowed(author)
+            .and_then(|()| self.attempt(author, &bench));
+        drop(bench);
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
             Ok((changed, restart_required)) => {
                 if !restart_required.is_empty() {
                     warn!(keys = ?restart_required, "changed settings wait for a restart");
                 }
-                memory.restart_required.clone_from(restart_required);
-                memory.last_error = None;
+                reloads.restart_required.clone_from(restart_required);
+                reloads.last_error = None;
                 info!(changed, "configuration reloaded");
             }
             Err(error) => {
                 for fault in error.faults() {
                     error!(%fault, "reload refused, the line goes on as before");
                 }
-                memory.last_error = Some((error.to_string(), SystemTime::now()));
+                reloads.last_error = Some((error.to_string(), SystemTime::now()));
             }
         }
         result.map(|(changed, _)| changed)
     }
 
     /// Whether anything changed, and the keys that wait for a restart.
-    fn attempt(&self) -> Result<(bool, Vec<String>), ReloadError> {
+    fn attempt(&self, author: &Author, _bench: &Bench) -> Result<(bool, Vec<String>), ChangeError> {
         let loaded = config::load(&self.sources)?;
         let active = self.line.active();
         let restart = config::changes(&active.settings, &loaded.settings).restart;
         let settings = config::applied(&active.settings, &loaded.settings);
         let bundle = Bundle::open(&settings.model.bundle).map_err(ModelError::from)?;
-        let model = if *bundle.manifest() == active.model.manifest {
+        // A recipe in force has its own model.
+        let model = if active.recipe.is_some() || *bundle.manifest() == active.model.manifest {
             Arc::clone(&active.model)
         } else {
             Arc::new(Model::load(&bundle, &settings.engine)?)
@@ -138,19 +264,299 @@ impl Control {
         if settings == active.settings && Arc::ptr_eq(&model, &active.model) {
             return Ok((false, restart));
         }
+        self.record_settings(author, &active, &settings, &model)?;
         if settings.log.filter != active.settings.log.filter
             && let Err(error) = self.telemetry.set_filter(&settings.log.filter)
         {
             warn!(%error, "the log's filter stays as it was");
         }
         let hash = config::hash(&settings);
+        let recipe = active.recipe.clone();
         self.line.activate(Active::new(
             settings,
             hash,
             active.generation + 1,
             model,
-            None,
+            recipe,
         ));
         Ok((true, restart))
     }
+
+    fn record_settings(
+        &self,
+        author: &Author,
+        active: &Active,
+        settings: &Settings,
+        model: &Arc<Model>,
+    ) -> Result<(), AuditError> {
+        for Changed { key, before, after } in config::changed(&active.settings, settings) {
+            let action = match key.rsplit('.').next() {
+                Some("threshold" | "review_from") => Action::Threshold,
+                Some("bundle") => Action::Model,
+                _ => Action::Configuration,
+            };
+            self.record(author, action, &key, &before, &after)?;
+        }
+        if !Arc::ptr_eq(model, &active.model) {
+            let (before, after) = (describe(&active.model), describe(model));
+            self.record(author, Action::Model, "model", &before, &after)?;
+        }
+        Ok(())
+    }
+
+    /// The recipes of the folder, by id.
+    ///
+    /// # Errors
+    /// When there is no folder, or it cannot be listed.
+    pub fn recipes(&self) -> Result<Vec<RecipeState>, ChangeError> {
+        let bench = self.bench();
+        let active = self.line.active();
+        let listed = bench
+            .kitchen
+            .folder()?
+            .list()
+            .map_err(RecipeRefusal::from)?;
+        let same = |one: &Recipe, other: &Recipe| one.id == other.id && one.hash == other.hash;
+        let state = |listed: Listed| {
+            let recipe = listed.recipe.as_ref().ok();
+            let is = |other: &Recipe| recipe.is_some_and(|recipe| same(recipe, other));
+            RecipeState {
+                prepared: bench
+                    .kitchen
+                    .prepared()
+                    .any(|prepared| is(&prepared.recipe)),
+                active: active.recipe.as_ref().is_some_and(|recipe| is(recipe)),
+                listed,
+            }
+        };
+        Ok(listed.into_iter().map(state).collect())
+    }
+
+    /// A recipe as its file is now.
+    ///
+    /// # Errors
+    /// When there is none, or it is not valid.
+    pub fn recipe(&self, id: &RecipeId) -> Result<Recipe, ChangeError> {
+        let bench = self.bench();
+        let recipe = bench.kitchen.folder()?.read(id);
+        Ok(recipe.map_err(RecipeRefusal::from)?)
+    }
+
+    /// Reads a recipe, and loads and warms its model, while the line goes on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn prepare(&self, id: &RecipeId) -> Result<Arc<Recipe>, ChangeError> {
+        let mut bench = self.bench();
+        let active = self.line.active();
+        let prepared = bench.kitchen.prepare(id, &active.settings, &active.model)?;
+        Ok(prepared.recipe)
+    }
+
+    /// Brings a recipe into force for all frames that are captured from now on; none if unset. One that
+    /// is not prepared is prepared first.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; the line goes on as before.
+    pub fn activate(&self, author: &Author, id: Option<&RecipeId>) -> Result<(), ChangeError> {
+        self.allowed(author)?;
+        let mut bench = self.bench();
+        let active = self.line.active();
+        let next = match id {
+            None => None,
+            Some(id) => Some(match bench.kitchen.ready(id) {
+                Err(RecipeRefusal::NotPrepared(_)) => {
+                    bench.kitchen.prepare(id, &active.settings, &active.model)?
+                }
+                ready => ready?,
+            }),
+        };
+        self.bring(author, &mut bench, next)
+    }
+
+    /// As [`Self::activate`], for a recipe that is in force already, or prepared: it takes no longer
+    /// than a moment.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn use_prepared(&self, author: &Author, id: &RecipeId) -> Result<(), ChangeError> {
+        let in_force = |active: &Active| {
+            active
+                .recipe
+                .as_ref()
+                .is_some_and(|recipe| recipe.id == *id)
+        };
+        if in_force(&self.line.active()) {
+            return Ok(());
+        }
+        self.allowed(author)?;
+        let mut bench = self.bench();
+        if in_force(&self.line.active()) {
+            return Ok(());
+        }
+        let next = bench.kitchen.ready(id)?;
+        self.bring(author, &mut bench, Some(next))
+    }
+
+    /// Brings into force what was before the recipe that is.
+    ///
+    /// # Errors
+    /// When nothing was.
+    pub fn roll_back(&self, author: &Author) -> Result<(), ChangeError> {
+        self.allowed(author)?;
+        let mut bench = self.bench();
+        let previous = bench.previous.take().ok_or(RecipeRefusal::NoPrevious)?;
+        let result = self.bring(author, &mut bench, previous.clone());
+        if result.is_err() {
+            bench.previous = Some(previous);
+        }
+        result
+    }
+
+    fn bring(
+        &self,
+        author: &Author,
+        bench: &mut Bench,
+        next: Option<Prepared>,
+    ) -> Result<(), ChangeError> {
+        let active = self.line.active();
+        let before = active.recipe.clone();
+        if next.as_ref().map(|next| &next.recipe.hash) == before.as_ref().map(|recipe| &recipe.hash)
+        {
+            return Ok(());
+        }
+        let (model, recipe) = match next {
+            Some(Prepared { recipe, model }) => (model, Some(recipe)),
+            None => (self.configured_model(&active)?, None),
+        };
+        let name =
+            |recipe: Option<&Arc<Recipe>>| recipe.map_or_else(String::new, |recipe| told(recipe));
+        let (from, to) = (name(before.as_ref()), name(recipe.as_ref()));
+        self.record(author, Action::Recipe, "recipe", &from, &to)?;
+        let mut state = bench.state.clone();
+        state.recipe = Some(
+            recipe
+                .as_ref()
+                .map_or_else(String::new, |recipe| recipe.id.to_string()),
+        );
+        self.memory.write(&state)?;
+        bench.state = state;
+        bench.previous = Some(before.map(|recipe| Prepared {
+            recipe,
+            model: Arc::clone(&active.model),
+        }));
+        if let Some(recipe) = &recipe {
+            bench.kitchen.keep(Prepared {
+                recipe: Arc::clone(recipe),
+                model: Arc::clone(&model),
+            });
+        }
+        let hash = active.stamp.config_hash.clone();
+        let next = Active::new(
+            active.settings.clone(),
+            hash,
+            active.generation,
+            model,
+            recipe,
+        );
+        self.line.activate(next);
+        info!(by = author.name(), %from, %to, "recipe changed");
+        self.cameras
+            .apply(&self.line.active())
+            .map_err(ChangeError::Camera)
+    }
+
+    /// The model that holds where no recipe does.
+    fn configured_model(&self, active: &Active) -> Result<Arc<Model>, ModelError> {
+        let bundle = Bundle::open(&active.settings.model.bundle)?;
+        if *bundle.manifest() == active.model.manifest {
+            return Ok(Arc::clone(&active.model));
+        }
+        Ok(Arc::new(Model::load(&bundle, &active.settings.engine)?))
+    }
+
+    /// Refuses changes from elsewhere until it is opened again, or `duration` has passed.
+    ///
+    /// # Errors
+    /// Where it is asked for from elsewhere, or cannot be recorded or kept.
+    pub fn set_lock(
+        &self,
+        author: &Author,
+        who: &str,
+        reason: &str,
+        duration: Option<Duration>,
+    ) -> Result<Lock, ChangeError> {
+        let since = SystemTime::now();
+        let lock = Lock {
+            who: who.to_owned(),
+            reason: reason.to_owned(),
+            since,
+            until: duration.map(|duration| since + duration.min(LONGEST_LOCK)),
+        };
+        self.change_lock(author, Some(lock.clone()))?;
+        Ok(lock)
+    }
+
+    /// Opens the lock.
+    ///
+    /// # Errors
+    /// Where it is asked for from elsewhere, or cannot be recorded or kept.
+    pub fn open_lock(&self, author: &Author) -> Result<(), ChangeError> {
+        self.change_lock(author, None)
+    }
+
+    fn change_lock(&self, author: &Author, lock: Option<Lock>) -> Result<(), ChangeError> {
+        if !author.local {
+            return Err(ChangeError::NotLocal);
+        }
+        let mut bench = self.bench();
+        let told = |lock: Option<&Lock>| {
+            lock.map_or_else(String::new, |lock| format!("{}: {}", lock.who, lock.reason))
+        };
+        let before = told(self.locked().as_ref());
+        self.record(author, Action::Lock, "lock", &before, &told(lock.as_ref()))?;
+        let state = State {
+            lock: lock.clone(),
+            ..bench.state.clone()
+        };
+        self.memory.write(&state)?;
+        bench.state = state;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+        Ok(())
+    }
+
+    /// Records that the line begins to run, and by what it judges.
+    pub fn record_start(&self) {
+        let active = self.line.active();
+        let recipe = active
+            .recipe
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |recipe| told(recipe));
+        let what = format!(
+            "run {}, configuration {}, model {}, recipe {recipe}",
+            self.line.run_id(),
+            active.stamp.config_hash,
+            describe(&active.model),
+        );
+        if let Err(error) = self.record(&Author::process(), Action::Start, "inspectd", "", &what) {
+            error!(%error, "the start cannot be recorded: no change will be made until it can");
+        }
+    }
+
+    /// Records that the line has ended in order.
+    pub fn record_stop(&self) {
+        let run = format!("run {}", self.line.run_id());
+        if let Err(error) = self.record(&Author::process(), Action::Stop, "inspectd", &run, "") {
+            error!(%error, "the end cannot be recorded");
+        }
+    }
+}
+
+fn describe(model: &Model) -> String {
+    format!("{} {} {}", model.id.name, model.id.version, model.id.sha256)
+}
+
+/// A recipe in the words of the audit log.
+fn told(recipe: &Recipe) -> String {
+    format!("{} {} {}", recipe.id, recipe.version, recipe.hash)
 }

@@ -1,9 +1,9 @@
 //! Why the process ends, and what it says to the one who started it.
 
-use std::net::SocketAddr;
-
 use thiserror::Error;
 
+use super::recipes::RecipeRefusal;
+use crate::access::AccessError;
 use crate::config::ConfigError;
 use crate::journal::JournalError;
 use crate::line::model::ModelError;
@@ -24,13 +24,22 @@ pub enum Failure {
     /// The journal is another daemon's, or no journal.
     #[error("{0}")]
     Journal(#[from] JournalError),
+    /// The certificates or the clients that it names are not usable.
+    #[error("{0}")]
+    Access(#[from] AccessError),
+    /// The recipe that is to be in force cannot be used.
+    #[error("{0}")]
+    Recipe(#[from] RecipeRefusal),
+    /// What was remembered cannot be read.
+    #[error("{0}")]
+    Memory(std::io::Error),
     /// An address is taken, or not this machine's.
     #[error("{key}: cannot listen on {address}: {source}")]
     Listen {
         /// Who says so.
         key: &'static str,
-        /// The address.
-        address: SocketAddr,
+        /// The address, or the socket's path.
+        address: String,
         /// The system's words.
         source: std::io::Error,
     },
@@ -43,12 +52,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code, after BSD's `sysexits.h`: 78 configuration, 65 bundle, 74 journal, 69 something that must be
-    /// there is not, 70 an error of our own.
+    /// The exit code, after BSD's `sysexits.h`: 78 configuration, 65 bundle, 74 journal, 69 something that
+    /// must be there is not, 70 an error of our own.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) | Self::Log(_) => 78,
-            Self::Journal(_) => 74,
+            Self::Journal(_) | Self::Memory(_) => 74,
+            Self::Configuration(_) | Self::Log(_) | Self::Access(_) | Self::Recipe(_) => 78,
             Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,
             Self::Internal(_) | Self::Deadline => 70,

@@ -1,13 +1,20 @@
 //! The life of the daemon's process, from its configuration to its end.
 
+pub mod author;
+mod cameras;
 pub mod control;
 pub mod failure;
 mod leave;
+pub mod memory;
 mod metrics_page;
 pub mod phase;
+pub mod recipes;
 mod signals;
+mod sockets;
+mod start;
+pub mod trail;
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,23 +26,29 @@ use tokio::time::{MissedTickBehavior, interval, timeout_at};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::access::{self, Access};
 use crate::bundle::Bundle;
-use crate::camera::Camera;
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
-use crate::grpc::{Health, Services, StreamBook, serve};
+use crate::grpc::{Doors, Health, Services, StreamBook, serve};
 use crate::line::model::{Model, ModelError};
 use crate::line::publisher::open_journal;
 use crate::line::worker::Worker;
 use crate::line::{Active, Line, Snapshot};
 use crate::metrics;
 use crate::telemetry::{self, Telemetry};
-use control::Control;
+use author::Author;
+use cameras::Cameras;
+use control::{Beginning, Control};
 use failure::Failure;
 pub use leave::leave;
+use memory::Memory;
 use metrics_page::Pages;
 use phase::{Phase, Stage};
+use recipes::Prepared;
 use signals::{Signals, Wish};
+use sockets::{SocketFile, bind, bind_unix};
+use trail::Trail;
 
 /// How often health is told and the cameras are looked after.
 const ROUND: Duration = Duration::from_millis(200);
@@ -71,27 +84,68 @@ fn internal(error: impl ToString) -> Failure {
 async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(internal)?;
     let server = &loaded.settings.server;
-    let listener = bind("server.listen", server.listen).await?;
+    let access = Access::open(&loaded.settings)?;
+    access.greet();
+    let tcp = bind("server.listen", server.listen).await?;
+    let (unix, socket) = match &server.unix_socket {
+        Some(path) => {
+            let (listener, file) = bind_unix("server.unix_socket", path)?;
+            (Some(listener), Some(file))
+        }
+        None => (None, None),
+    };
+    let entrance = Entrance {
+        doors: Doors { tcp, unix },
+        access: Arc::new(access),
+        socket,
+    };
     let pages_listener = match server.metrics_listen {
         Some(address) => Some(bind("server.metrics_listen", address).await?),
         None => None,
     };
     let worker = Worker::start("inspector").map_err(internal)?;
+    let state = Memory::new(loaded.settings.journal.folder.as_deref())
+        .read()
+        .map_err(Failure::Memory)?;
+    let recipe = start::recipe(&loaded.settings, &state)?;
+    let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
+    let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
     let model = tokio::select! {
-        model = load_model(&loaded.settings, &worker) => Arc::new(model?),
+        model = load_model(bundle, &loaded.settings, &worker) => Arc::new(model?),
         () = signals.end() => return Ok(()),
     };
     greet(&loaded, &model);
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
-    let active = Active::new(loaded.settings, loaded.hash, 1, model, None);
+    let active = Active::new(
+        loaded.settings,
+        loaded.hash,
+        1,
+        Arc::clone(&model),
+        recipe.clone(),
+    );
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let failed = move || tell.notify_one();
     let line = Line::start(active, worker, run_id, journal, failed).map_err(internal)?;
+    let beginning = Beginning {
+        state,
+        recipe: recipe.map(|recipe| Prepared { recipe, model }),
+        trail: Trail::new(settings.journal.folder.as_deref()),
+    };
+    let line = Arc::new(line);
+    let cameras = Arc::new(Cameras::new(line.sink()));
+    let control = Control::new(
+        Arc::clone(&line),
+        Arc::clone(&cameras),
+        sources,
+        telemetry,
+        beginning,
+    );
+    control.record_start();
     let mut daemon =
-        Daemon::start(line, settings, sources, telemetry, listener, pages_listener).await?;
+        Daemon::start(line, settings, cameras, control, entrance, pages_listener).await?;
     let outcome = daemon.watch_over(&mut signals, &broken).await;
     tokio::select! {
         ended = daemon.stop() => outcome.and(ended),
@@ -102,20 +156,19 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |source| Failure::Listen {
-        key,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    info!(%address, "{key}");
-    Ok(listener)
+/// Where gRPC's clients come in, and who may.
+struct Entrance {
+    doors: Doors,
+    access: Arc<Access>,
+    socket: Option<SocketFile>,
 }
 
-async fn load_model(settings: &Settings, worker: &Worker) -> Result<Model, Failure> {
-    let (folder, engine) = (settings.model.bundle.clone(), settings.engine.clone());
+async fn load_model(
+    folder: PathBuf,
+    settings: &Settings,
+    worker: &Worker,
+) -> Result<Model, Failure> {
+    let engine = settings.engine.clone();
     let (loaded, model) = oneshot::channel();
     worker.give(move || {
         let load = || {
@@ -146,7 +199,7 @@ fn greet(loaded: &Loaded, model: &Model) {
 struct Daemon {
     settings: Settings,
     watch: Option<Watch>,
-    cameras: Vec<Camera>,
+    cameras: Arc<Cameras>,
     line: Arc<Line>,
     control: Arc<Control>,
     stage: Arc<Stage>,
@@ -154,44 +207,52 @@ struct Daemon {
     health: Health,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     servers: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Held for what they do when dropped.
+    _access_watch: access::Watch,
+    _socket: Option<SocketFile>,
 }
 
 impl Daemon {
     async fn start(
-        line: Line,
+        line: Arc<Line>,
         settings: Settings,
-        sources: Sources,
-        telemetry: Telemetry,
-        listener: TcpListener,
+        cameras: Arc<Cameras>,
+        control: Control,
+        entrance: Entrance,
         pages_listener: Option<TcpListener>,
     ) -> Result<Self, Failure> {
-        let line = Arc::new(line);
-        let file = sources.file.clone();
-        let control = Arc::new(Control::new(Arc::clone(&line), sources, telemetry));
+        let file = control.file().to_owned();
+        let Entrance {
+            doors,
+            access,
+            socket,
+        } = entrance;
         let mut daemon = Self {
             watch: None,
-            cameras: Vec::new(),
-            control,
+            cameras,
+            control: Arc::new(control),
             stage: Arc::new(Stage::new()),
             streams: Arc::new(StreamBook::new(settings.server.stream_limit)),
             health: Health::new().await,
             recorder: metrics::install().map_err(internal)?,
             servers: Vec::new(),
+            _access_watch: access.watch(),
+            _socket: socket,
             line,
             settings,
         };
-        daemon.serve(listener);
+        daemon.serve(doors, access);
         if let Some(listener) = pages_listener {
             daemon.serve_pages(listener);
         }
-        for (id, camera) in &daemon.settings.cameras {
-            let camera = Camera::start(id.clone(), camera.clone(), daemon.line.sink());
-            daemon.cameras.push(camera.map_err(internal)?);
-        }
+        daemon
+            .cameras
+            .apply(&daemon.line.active())
+            .map_err(internal)?;
         if daemon.settings.life.watch_files {
             let control = Arc::clone(&daemon.control);
             // The outcome is logged and remembered.
-            let changed = move || drop(control.reload());
+            let changed = move || drop(control.reload(&Author::file()));
             daemon.watch = config::watch(&file, changed)
                 .map_err(|error| warn!(%error, "changed files of the configuration go unnoticed"))
                 .ok();
@@ -199,7 +260,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&mut self, doors: Doors, access: Arc<Access>) {
         let services = Services::new(
             Arc::clone(&self.line),
             Arc::clone(&self.control),
@@ -211,7 +272,7 @@ impl Daemon {
         let server = self.settings.server.clone();
         let task = tokio::spawn(async move {
             let ended = async move { drop(ended.await) };
-            if let Err(error) = serve(services, health, &server, listener, ended).await {
+            if let Err(error) = serve(services, health, &server, &access, doors, ended).await {
                 error!(%error, "gRPC ended");
             }
         });
@@ -248,7 +309,7 @@ impl Daemon {
                     Wish::Reload => {
                         let control = Arc::clone(&self.control);
                         // Beside the line, which goes on; the outcome is logged and remembered.
-                        spawn_blocking(move || control.reload());
+                        spawn_blocking(move || control.reload(&Author::signal()));
                     }
                 },
                 () = broken.notified() => {
@@ -311,6 +372,7 @@ impl Daemon {
                 warn!("a client did not take its last messages in time");
             }
         }
+        self.control.record_stop();
         summarise(&self.line.snapshot());
         if in_time {
             Ok(())
@@ -322,17 +384,12 @@ impl Daemon {
     /// Ends cameras and line, and gives back whether they did in time. A camera that hangs in its
     /// driver is left behind: it does not count.
     async fn end_line(&mut self, deadline: Instant) -> bool {
-        let cameras = std::mem::take(&mut self.cameras);
+        let cameras = Arc::clone(&self.cameras);
         let line = Arc::clone(&self.line);
         let farewell = FAREWELL.min(self.settings.life.shutdown_deadline / 4);
         let deadline = deadline.checked_sub(farewell).unwrap_or(deadline);
         let end = move || {
-            for camera in &cameras {
-                camera.stop();
-            }
-            for camera in cameras {
-                camera.join(deadline);
-            }
+            cameras.end(deadline);
             line.finish(deadline)
         };
         spawn_blocking(end).await.unwrap_or(false)
@@ -401,6 +458,8 @@ impl Watchdog {
 /// What a start would fail with.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
+    Access::open(&loaded.settings)?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
+    start::check_recipes(&loaded.settings)?;
     Ok(loaded.settings)
 }

@@ -8,7 +8,7 @@ use super::job::View;
 use super::model::Model;
 use super::record::{RecipeTag, Stamp};
 use crate::camera::CameraId;
-use crate::config::settings::{Camera, Overrides, Settings};
+use crate::config::settings::{Camera, Overrides, Settings, Source};
 use crate::recipe::Recipe;
 use crate::regions::RegionRules;
 use crate::rules::{Rules, Shape};
@@ -77,6 +77,23 @@ impl Active {
     /// What of a camera's frames is inspected.
     pub(super) fn view(&self, camera: &CameraId) -> Arc<View> {
         self.views.get(camera).cloned().unwrap_or_default()
+    }
+
+    /// What a camera is set to: as the recipe says, and else as it is configured.
+    ///
+    /// # Panics
+    /// When there is no such camera.
+    pub fn camera(&self, id: &CameraId) -> Camera {
+        let mut camera = self.settings.cameras[id].clone();
+        let own = self
+            .recipe
+            .as_ref()
+            .and_then(|recipe| recipe.cameras.get(id));
+        if let (Some(own), Source::Device { controls, .. }) = (own, &mut camera.source) {
+            controls.exposure_us = own.exposure_us.or(controls.exposure_us);
+            controls.gain = own.gain.or(controls.gain);
+        }
+        camera
     }
 
     /// What frames of a camera are held to; of none, images that clients send.

@@ -26,6 +26,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use tracing::warn;
 use uuid::Uuid;
 
 use beat::Beat;
@@ -47,8 +48,10 @@ pub use requests::{
 };
 
 use crate::camera::{CameraId, Moment, Sink, State};
+use crate::condition::Condition;
 use crate::config::Settings;
 use crate::config::settings::{Camera, Mode, Shed};
+use crate::image_file;
 use crate::journal::{Opened, Store};
 use crate::metrics;
 
@@ -149,6 +152,17 @@ fn policy(camera: &Camera) -> Policy {
     }
 }
 
+/// What a camera's frames are examined by. The configuration was read with its reference image; one that
+/// is gone since is told, and the view is not examined.
+fn condition(id: &CameraId, camera: &Camera) -> Condition {
+    let reference = camera.check.reference.as_ref();
+    let read = reference.map(|path| image_file::decode(path));
+    if let Some(Err(error)) = &read {
+        warn!(camera = %id, %error, "check.reference: the view is not examined");
+    }
+    Condition::new(read.and_then(Result::ok).as_ref())
+}
+
 fn lane(index: usize, id: &CameraId, camera: &Camera, journal: Option<&Journal>) -> Lane {
     let last_part = journal.map_or(0, |journal| journal.counter(&counter_name(id)));
     Lane {
@@ -157,6 +171,7 @@ fn lane(index: usize, id: &CameraId, camera: &Camera, journal: Option<&Journal>)
         group: camera.group.as_deref().map(Arc::from),
         simulated: camera.source.simulated(),
         board: Arc::new(Board::new()),
+        condition: Mutex::new(condition(id, camera)),
         waiting: Waiting::default(),
         part_counter: camera.part_counter.then(|| AtomicU64::new(last_part)),
     }

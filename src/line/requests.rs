@@ -162,11 +162,20 @@ struct Pages {
 
 /// What is known of requests.
 #[derive(Debug, Default)]
-pub(super) struct Book(Mutex<Pages>);
+pub(super) struct Book {
+    pages: Mutex<Pages>,
+    turn: Mutex<()>,
+}
 
 impl Book {
     fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests are accepted one at a time: of two with the same key the second one finds the first,
+    /// and room that one has found no other takes.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of a request with the same key, if it is remembered.

@@ -21,6 +21,7 @@ use super::record::{Fault, FaultReason, Outcome, Subject, Tag, Verdict};
 use super::requests::{Book, Waiting};
 use super::timekeeper::{Deadline, Notice, too_late};
 use crate::camera::{CameraId, Captured, Event, Moment, Repeats, Sink, Trouble};
+use crate::condition::{Condition, ConditionKind, Finding};
 use crate::config::settings::{Mode, NoJudgement};
 use crate::engine::EngineError;
 use crate::evidence::Picture;
@@ -37,6 +38,8 @@ pub(super) struct Lane {
     pub(super) group: Option<Arc<str>>,
     pub(super) simulated: bool,
     pub(super) board: Arc<Board>,
+    /// What is known of the camera's condition. The camera's own thread alone waits for it.
+    pub(super) condition: Mutex<Condition>,
     pub(super) waiting: Waiting,
     /// The last part's number, where frames are numbered as parts.
     pub(super) part_counter: Option<AtomicU64>,
@@ -257,6 +260,10 @@ impl Shared {
         if let Err(message) = job.view.inspected_size(size, job.active.model.input) {
             return self.refuse(job, Fault::new(FaultReason::WrongSize, message));
         }
+        if let Some(finding) = self.examine(camera, lane, &job) {
+            let fault = Fault::new(reason(finding.kind), finding.message);
+            return self.refuse(job, fault);
+        }
         self.set_deadline(camera, &job);
         let pushed = match stopped {
             Some(stopped) => self.intake.push_wait(lane.index, job, stopped),
@@ -276,6 +283,16 @@ impl Shared {
             Pushed::Closed(job) => (job, FaultReason::Shutdown, "the daemon is stopping"),
         };
         self.refuse(job, Fault::new(reason, message));
+    }
+
+    /// What the frame shows to be wrong with its camera.
+    fn examine(&self, camera: &CameraId, lane: &Lane, job: &Job) -> Option<Finding> {
+        let limits = job.active.settings.cameras.get(camera)?.limits();
+        let mut condition = lane
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        condition.examine(&job.frame, &limits)
     }
 
     /// A newer frame took the place of this one, as it should.
@@ -346,6 +363,16 @@ impl Shared {
             })
         });
         Some(Ask { tag, reply: None })
+    }
+}
+
+fn reason(kind: ConditionKind) -> FaultReason {
+    match kind {
+        ConditionKind::Dark => FaultReason::Dark,
+        ConditionKind::Saturated => FaultReason::Saturated,
+        ConditionKind::Frozen => FaultReason::Frozen,
+        ConditionKind::Blurred => FaultReason::Blurred,
+        ConditionKind::ViewMoved => FaultReason::ViewMoved,
     }
 }
 

@@ -103,6 +103,9 @@ pub(super) fn keep_time(shared: &Shared, mut parts: Parts, notices: &Receiver<No
             }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Notice::End) | Err(RecvTimeoutError::Disconnected) => {
+                for Due(_, deadline) in deadlines {
+                    missed(shared, stopped(*deadline));
+                }
                 for decided in parts.all() {
                     publish(shared, decided);
                 }
@@ -123,6 +126,15 @@ fn missed(shared: &Shared, deadline: Deadline) {
     } = deadline;
     if let Some(reply) = claim.take() {
         shared.publish_at_once(moment, subject, Outcome::Fault(fault), reply);
+    }
+}
+
+/// Nothing comes any more: who asked for an inspection waits no longer for a frame.
+fn stopped(deadline: Deadline) -> Deadline {
+    let message = "the daemon stopped before a frame was judged";
+    Deadline {
+        fault: Fault::new(FaultReason::Shutdown, message),
+        ..deadline
     }
 }
 

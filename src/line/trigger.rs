@@ -15,6 +15,10 @@ use super::timekeeper::{Deadline, Notice};
 use crate::camera::{CameraId, Moment};
 use crate::config::settings::Mode;
 
+/// A group's request that is made again after a kill is another attempt, where the first one left views
+/// and no part; so many are looked through for one that came to its end.
+const ATTEMPTS: usize = 8;
+
 impl Line {
     /// Has the next frame of a camera, or of all cameras of a group, inspected. A request with the key
     /// of an earlier one is that one. May read the journal.
@@ -25,16 +29,30 @@ impl Line {
         if self.shared.intake.is_closed() {
             return Err(TriggerError::Stopping);
         }
-        let cameras = self.cameras_of(&request.target)?;
-        if !request.idempotency_key.is_empty() {
-            if let Some(accepted) = self.shared.book.look_up(request)? {
-                return Ok(accepted);
-            }
-            if let Some(accepted) = self.journalled(request)? {
-                return Ok(accepted);
-            }
+        if let Some(accepted) = self.known(request)? {
+            return Ok(accepted);
         }
-        self.accept(request, &cameras)
+        let cameras = self.cameras_of(&request.target)?;
+        let _turn = self.shared.book.turn();
+        if let Some(accepted) = self.shared.book.look_up(request)? {
+            return Ok(accepted);
+        }
+        find_room(&cameras)?;
+        Ok(self.accept(request, &cameras))
+    }
+
+    /// What became of an earlier request with the same key. May read the journal.
+    ///
+    /// # Errors
+    /// When the key was used for another request, or the journal cannot be read.
+    pub fn known(&self, request: &Trigger) -> Result<Option<Accepted>, TriggerError> {
+        if request.idempotency_key.is_empty() {
+            return Ok(None);
+        }
+        match self.shared.book.look_up(request)? {
+            Some(accepted) => Ok(Some(accepted)),
+            None => self.journalled(request),
+        }
     }
 
     fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &Lane)>, TriggerError> {
@@ -53,12 +71,9 @@ impl Line {
             });
         }
         for (id, lane) in &found {
-            let Mode::Requested { queue } = lane.mode else {
+            let Mode::Requested { .. } = lane.mode else {
                 return Err(TriggerError::Mode((*id).clone()));
             };
-            if lane.waiting.is_full(queue) {
-                return Err(TriggerError::Busy((*id).clone()));
-            }
         }
         Ok(found)
     }
@@ -68,10 +83,10 @@ impl Line {
         let Some(journal) = self.journal() else {
             return Ok(None);
         };
-        let cameras = self.shared.lanes.len();
+        let attempt = self.shared.lanes.len() + 1;
         let verdicts = journal
             .readers()
-            .of_key(&request.idempotency_key, cameras + 1)
+            .of_key(&request.idempotency_key, ATTEMPTS * attempt)
             .map_err(|error| TriggerError::Journal(error.to_string()))?;
         let Some(first) = verdicts.first() else {
             return Ok(None);
@@ -86,6 +101,7 @@ impl Line {
         let same = tag.part_id == request.part_id && tag.client_data == request.client_data;
         match verdicts.into_iter().find(same_target) {
             Some(verdict) if same => {
+                let tag = verdict.subject.tag.clone().unwrap_or_default();
                 let (_, awaited) = watch::channel(Some(Arc::new(verdict)));
                 Ok(Some(Accepted {
                     trigger: tag.trigger.unwrap_or_default(),
@@ -99,11 +115,7 @@ impl Line {
         }
     }
 
-    fn accept(
-        &self,
-        request: &Trigger,
-        cameras: &[(&CameraId, &Lane)],
-    ) -> Result<Accepted, TriggerError> {
+    fn accept(&self, request: &Trigger, cameras: &[(&CameraId, &Lane)]) -> Accepted {
         let trigger = Uuid::now_v7();
         let (sender, verdict) = watch::channel(None);
         let accepted = Accepted {
@@ -130,8 +142,20 @@ impl Line {
             let reply = reply.take().map(requests::reply);
             self.shared.ask(id, lane, Arc::clone(&tag), reply);
         }
-        Ok(accepted)
+        accepted
     }
+}
+
+/// Refuses where one of the cameras has as many requests waiting as it may.
+fn find_room(cameras: &[(&CameraId, &Lane)]) -> Result<(), TriggerError> {
+    for (id, lane) in cameras {
+        if let Mode::Requested { queue } = lane.mode
+            && lane.waiting.is_full(queue)
+        {
+            return Err(TriggerError::Busy((*id).clone()));
+        }
+    }
+    Ok(())
 }
 
 impl Shared {

@@ -54,6 +54,14 @@ pub enum RecipeError {
 }
 
 impl RecipeError {
+    /// Each fault, for people.
+    pub fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { faults, .. } => faults.iter().map(Fault::to_string).collect(),
+            _ => vec![self.to_string()],
+        }
+    }
+
     /// Everything that is wrong with a text, in the order of lines.
     pub(super) fn invalid(mut faults: Vec<Fault>) -> Self {
         let left_out = faults.len().saturating_sub(MOST_FAULTS);

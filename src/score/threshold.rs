@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::binomial::at_most;
 use super::distribution::{ScoreDistribution, ScoreError};
 use super::quantile::quantile_sorted;
 
@@ -141,19 +142,6 @@ fn upper_bound(rejected: usize, count: usize) -> f64 {
         }
     }
     high
-}
-
-/// The binomial probability of `most` or fewer among `count` at `rate`, in (0, 1). Summed in
-/// logarithms, for (1 - rate)^count alone can be below the smallest f64.
-fn at_most(most: usize, count: usize, rate: f64) -> f64 {
-    let odds = rate.ln() - (-rate).ln_1p();
-    let mut term = count as f64 * (-rate).ln_1p();
-    let mut sum = term.exp();
-    for i in 1..=most {
-        term += ((count - i + 1) as f64 / i as f64).ln() + odds;
-        sum += term.exp();
-    }
-    sum
 }
 
 #[cfg(test)]

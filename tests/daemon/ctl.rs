@@ -1,6 +1,7 @@
 //! `inspectctl` as operators use it: the real program beside the real daemon.
 
 mod audit;
+mod journal;
 mod pictures;
 mod reload;
 mod status;

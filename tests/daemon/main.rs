@@ -3,6 +3,7 @@
 //! The model of most tests is `testdata/cells.onnx`, whose scores can be worked out by hand: an even
 //! frame's score is its level / 255, a bright spot raises it, and a frame with a black cell has none.
 
+mod access;
 mod belt;
 mod cameras;
 mod clients;
@@ -16,7 +17,9 @@ mod inquiry;
 mod life;
 mod mjpeg;
 mod python;
+mod recipes;
 mod refusals;
+mod reliable;
 mod reload;
 mod streams;
 mod watching;

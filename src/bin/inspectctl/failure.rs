@@ -9,6 +9,8 @@ use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::credentials::hint;
+
 /// `EX_UNAVAILABLE` of sysexits.h.
 const UNREACHABLE: u8 = 69;
 
@@ -45,7 +47,10 @@ impl Failure {
         match lost(&status) {
             Some(reason) => Self::Unreachable {
                 server: server.to_owned(),
-                reason,
+                reason: match hint(&reason) {
+                    Some(hint) => format!("{hint} ({reason})"),
+                    None => reason,
+                },
             },
             None => Self::Refused(Box::new(status)),
         }

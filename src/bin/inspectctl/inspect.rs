@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use inspectd::grpc::proto::inspect_image_request::Image;
-use inspectd::grpc::proto::{Decision, InspectImageRequest, Region, Verdict};
+use inspectd::grpc::proto::{Decision, InspectImageRequest, Region, RegionScore, Verdict};
 
 use crate::connect::Daemon;
 use crate::failure::Failure;
-use crate::{json, words};
+use crate::{json, line, words};
 
 /// An image waits for its turn between the cameras' frames.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,16 +48,22 @@ pub struct Arguments {
 
 /// What came of all images so far, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worst {
+pub enum Worst {
+    /// All are good.
     Pass,
+    /// A person should look.
     Review,
+    /// One is not good.
     Reject,
+    /// One was not judged.
     Fault,
+    /// One could not even be asked about.
     Failed,
 }
 
 impl Worst {
-    fn of(decision: Decision) -> Self {
+    /// Of one decision.
+    pub fn of(decision: Decision) -> Self {
         match decision {
             Decision::Pass => Self::Pass,
             Decision::Review => Self::Review,
@@ -67,7 +73,8 @@ impl Worst {
         }
     }
 
-    fn exit_code(self, exit_zero: bool) -> u8 {
+    /// The process's end.
+    pub fn exit_code(self, exit_zero: bool) -> u8 {
         match self {
             Self::Failed => 1,
             _ if exit_zero => 0,
@@ -117,15 +124,15 @@ fn print(path: &Path, verdict: &Verdict, json: bool) -> Result<(), Failure> {
     if !json {
         return Ok(write!(out, "{image}: {}", describe(verdict))?);
     }
-    let line = serde_json::to_string(&json::Inspected {
+    let inspected = json::Inspected {
         image: &image,
         verdict: verdict.into(),
-    });
-    Ok(writeln!(out, "{}", line.expect("plain data becomes JSON"))?)
+    };
+    Ok(json::write(&mut out, &inspected)?)
 }
 
 /// A verdict with all that a person may want to know of it.
-fn describe(verdict: &Verdict) -> String {
+pub fn describe(verdict: &Verdict) -> String {
     let style = words::decision_style(verdict.decision());
     let decision = words::decision(verdict.decision()).to_uppercase();
     let mut out = format!("{style}{decision}{style:#}");
@@ -147,11 +154,26 @@ fn describe(verdict: &Verdict) -> String {
             fault.message
         );
     }
-    let _ = writeln!(
-        out,
-        "\n  verdict {}, {}x{} pixels, on {}",
-        verdict.sequence, verdict.width, verdict.height, verdict.provider
-    );
+    let _ = write!(out, "\n  verdict {}", verdict.sequence);
+    if !verdict.part_id.is_empty() {
+        let _ = write!(out, ", part {}", verdict.part_id);
+    }
+    if verdict.views.is_empty() {
+        let _ = writeln!(
+            out,
+            ", {}x{} pixels, on {}",
+            verdict.width, verdict.height, verdict.provider
+        );
+    } else {
+        let _ = writeln!(out, "\n  views: {}", line::views(&verdict.views));
+    }
+    let scores = verdict.score.iter().flat_map(|score| &score.regions);
+    // Of a frame without regions it would be the score once more.
+    if scores.clone().count() > 1 {
+        for score in scores {
+            let _ = writeln!(out, "  {}", describe_score(score));
+        }
+    }
     for (index, region) in verdict.regions.iter().enumerate() {
         let _ = writeln!(out, "  region {}: {}", index + 1, describe_region(region));
     }
@@ -161,6 +183,22 @@ fn describe(verdict: &Verdict) -> String {
     out
 }
 
+/// What one part of the frame was found to be.
+fn describe_score(score: &RegionScore) -> String {
+    let style = words::decision_style(score.decision());
+    let decision = words::decision(score.decision()).to_uppercase();
+    let place = match score.region.as_str() {
+        "" => "the rest",
+        name => name,
+    };
+    let value = score.value.map(|value| format!("score {value:.4}"));
+    let value = value.unwrap_or_else(|| "nothing counts".to_owned());
+    format!(
+        "{place}: {style}{decision}{style:#}, {value}, threshold {:.4}",
+        score.threshold
+    )
+}
+
 fn describe_region(region: &Region) -> String {
     let kind = words::kind(region.kind());
     let mut line = format!(
@@ -168,6 +206,9 @@ fn describe_region(region: &Region) -> String {
         region.peak,
         100.0 * region.area
     );
+    if !region.region.is_empty() {
+        let _ = write!(line, ", in {}", region.region);
+    }
     if let Some(bounds) = region.r#box {
         let _ = write!(
             line,
@@ -199,7 +240,7 @@ fn timings(verdict: &Verdict) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use inspectd::grpc::proto::{AnomalyKind, Box, Fault, FaultReason, Score, Timings};
+    use inspectd::grpc::proto::{AnomalyKind, Box, Fault, FaultReason, Score, Timings, View};
 
     use super::*;
 
@@ -269,6 +310,45 @@ mod tests {
              \x20 region 1: structural, peak 0.7500, area 1.25 %, x 0.250 to 0.500, y 0.500 to 0.750\n\
              \x20 ms: total 12.3\n",
         );
+    }
+
+    #[test]
+    fn a_part_shows_its_views_and_a_recipe_its_regions() {
+        let part = Verdict {
+            sequence: 9,
+            part_id: "P-1".into(),
+            decision: Decision::Pass.into(),
+            views: vec![View {
+                camera_id: "left".into(),
+                decision: Decision::Pass.into(),
+                ..View::default()
+            }],
+            ..Verdict::default()
+        };
+        check(&part, "PASS\n  verdict 9, part P-1\n  views: left PASS\n");
+        let score = |region: &str, value| RegionScore {
+            region: region.into(),
+            value,
+            threshold: 0.5,
+            decision: Decision::Pass.into(),
+            ..RegionScore::default()
+        };
+        let frame = Verdict {
+            sequence: 8,
+            decision: Decision::Pass.into(),
+            score: Some(Score {
+                regions: vec![score("pin", Some(0.25)), score("", None)],
+                ..Score::default()
+            }),
+            ..Verdict::default()
+        };
+        let shown = anstream::adapter::strip_str(&describe(&frame)).to_string();
+        for line in [
+            "\n  pin: PASS, score 0.2500, threshold 0.5000\n",
+            "\n  the rest: PASS, nothing counts, threshold 0.5000\n",
+        ] {
+            assert!(shown.contains(line), "{shown}");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! What `--json` prints: the messages of `proto/inspectd/v1` under their own field names. Enumerators are
-//! lower-case words, times RFC 3339, durations milliseconds (`_ms`); what is unset is null.
+//! lower-case words, times RFC 3339, durations milliseconds (`_ms`), bytes base64; what is unset is null.
 
 mod status;
 
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use inspectd::grpc::proto;
 use serde::Serialize;
 
@@ -20,6 +24,17 @@ pub enum Event<'a> {
         /// How many.
         missed: u64,
     },
+}
+
+/// One line of `trigger --json`.
+#[derive(Serialize)]
+pub struct Triggered<'a> {
+    /// The request's name.
+    pub trigger_id: &'a str,
+    /// Whether it had been made before.
+    pub repeated: bool,
+    /// What came of it, if that is known.
+    pub verdict: Option<Verdict<'a>>,
 }
 
 /// One line of `inspect --json`.
@@ -41,9 +56,9 @@ pub struct Verdict<'a> {
     capture_time: Option<String>,
     capture_monotonic_ms: Option<f64>,
     decision: String,
-    score: Option<Score>,
+    score: Option<Score<'a>>,
     fault: Option<Fault<'a>>,
-    regions: Vec<Region>,
+    regions: Vec<Region<'a>>,
     model: Option<Model<'a>>,
     config_hash: &'a str,
     provider: &'a str,
@@ -54,16 +69,53 @@ pub struct Verdict<'a> {
     height: u32,
     source_item: &'a str,
     truth: &'a str,
+    part_id: &'a str,
+    /// Base64, as protobuf's own JSON has bytes.
+    client_data: String,
+    trigger_id: &'a str,
+    group_id: &'a str,
+    views: Vec<View<'a>>,
+    record_time: Option<String>,
+    evidence_kept: bool,
+    recipe: Option<RecipeTag<'a>>,
 }
 
 #[derive(Serialize)]
-struct Score {
+struct View<'a> {
+    camera_id: &'a str,
+    sequence: u64,
+    frame_id: u64,
+    decision: String,
+}
+
+/// As [`proto::RecipeTag`].
+#[derive(Serialize)]
+pub struct RecipeTag<'a> {
+    id: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+#[derive(Serialize)]
+struct Score<'a> {
     value: f32,
     structural: f32,
     logical: f32,
     threshold: f32,
     review_from: Option<f32>,
     dominant: String,
+    decided_by: &'a str,
+    highest: f32,
+    regions: Vec<RegionScore<'a>>,
+}
+
+#[derive(Serialize)]
+struct RegionScore<'a> {
+    region: &'a str,
+    value: Option<f32>,
+    threshold: f32,
+    review_from: Option<f32>,
+    decision: String,
 }
 
 #[derive(Serialize)]
@@ -73,12 +125,13 @@ struct Fault<'a> {
 }
 
 #[derive(Serialize)]
-struct Region {
+struct Region<'a> {
     #[serde(rename = "box")]
     bounds: Option<Bounds>,
     area: f32,
     peak: f32,
     kind: String,
+    region: &'a str,
 }
 
 #[derive(Serialize)]
@@ -136,12 +189,53 @@ impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
             height: verdict.height,
             source_item: &verdict.source_item,
             truth: &verdict.truth,
+            part_id: &verdict.part_id,
+            client_data: BASE64_STANDARD.encode(&verdict.client_data),
+            trigger_id: &verdict.trigger_id,
+            group_id: &verdict.group_id,
+            views: verdict.views.iter().map(View::from).collect(),
+            record_time: time(verdict.record_time.as_ref()),
+            evidence_kept: verdict.evidence_kept,
+            recipe: verdict.recipe.as_ref().map(RecipeTag::from),
         }
     }
 }
 
-impl From<&proto::Score> for Score {
-    fn from(score: &proto::Score) -> Self {
+impl<'a> From<&'a proto::View> for View<'a> {
+    fn from(view: &'a proto::View) -> Self {
+        Self {
+            camera_id: &view.camera_id,
+            sequence: view.sequence,
+            frame_id: view.frame_id,
+            decision: words::decision(view.decision()),
+        }
+    }
+}
+
+impl<'a> From<&'a proto::RecipeTag> for RecipeTag<'a> {
+    fn from(recipe: &'a proto::RecipeTag) -> Self {
+        Self {
+            id: &recipe.id,
+            version: &recipe.version,
+            sha256: &recipe.sha256,
+        }
+    }
+}
+
+impl<'a> From<&'a proto::RegionScore> for RegionScore<'a> {
+    fn from(score: &'a proto::RegionScore) -> Self {
+        Self {
+            region: &score.region,
+            value: score.value,
+            threshold: score.threshold,
+            review_from: score.review_from,
+            decision: words::decision(score.decision()),
+        }
+    }
+}
+
+impl<'a> From<&'a proto::Score> for Score<'a> {
+    fn from(score: &'a proto::Score) -> Self {
         Self {
             value: score.value,
             structural: score.structural,
@@ -149,6 +243,9 @@ impl From<&proto::Score> for Score {
             threshold: score.threshold,
             review_from: score.review_from,
             dominant: words::kind(score.dominant()),
+            decided_by: &score.decided_by,
+            highest: score.highest,
+            regions: score.regions.iter().map(RegionScore::from).collect(),
         }
     }
 }
@@ -162,8 +259,8 @@ impl<'a> From<&'a proto::Fault> for Fault<'a> {
     }
 }
 
-impl From<&proto::Region> for Region {
-    fn from(region: &proto::Region) -> Self {
+impl<'a> From<&'a proto::Region> for Region<'a> {
+    fn from(region: &'a proto::Region) -> Self {
         Self {
             bounds: region.r#box.as_ref().map(|bounds| Bounds {
                 left: bounds.left,
@@ -174,6 +271,7 @@ impl From<&proto::Region> for Region {
             area: region.area,
             peak: region.peak,
             kind: words::kind(region.kind()),
+            region: &region.region,
         }
     }
 }
@@ -198,6 +296,41 @@ impl From<&proto::Timings> for Timings {
             total_ms: timings.total.map(words::milliseconds),
         }
     }
+}
+
+/// One line of `consumers --json`: as [`proto::Consumer`].
+#[derive(Serialize)]
+pub struct Consumer<'a> {
+    name: &'a str,
+    acknowledged: u64,
+    acknowledge_time: Option<String>,
+    pending: u64,
+    lag_ms: Option<f64>,
+    lost: u64,
+    connected: bool,
+}
+
+impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
+    fn from(consumer: &'a proto::Consumer) -> Self {
+        Self {
+            name: &consumer.name,
+            acknowledged: consumer.acknowledged,
+            acknowledge_time: time(consumer.acknowledge_time.as_ref()),
+            pending: consumer.pending,
+            lag_ms: consumer.lag.map(words::milliseconds),
+            lost: consumer.lost,
+            connected: consumer.connected,
+        }
+    }
+}
+
+/// A line of JSON on `out`.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn write(out: &mut impl Write, data: &impl Serialize) -> io::Result<()> {
+    let line = serde_json::to_string(data).expect("plain data becomes JSON");
+    writeln!(out, "{line}")
 }
 
 #[cfg(test)]

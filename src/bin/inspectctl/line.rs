@@ -1,6 +1,6 @@
 //! A verdict as one line of a live table.
 
-use inspectd::grpc::proto::{Score, Verdict};
+use inspectd::grpc::proto::{Decision, Score, Verdict, View};
 
 use crate::words::{self, Outcome};
 
@@ -35,14 +35,16 @@ pub fn describe(verdict: &Verdict) -> String {
     };
     let style = words::decision_style(verdict.decision());
     let decision = words::decision(verdict.decision()).to_uppercase();
-    let camera = if verdict.camera_id.is_empty() {
-        "-"
-    } else {
-        &verdict.camera_id
+    // A part has no camera of its own, and an image of a client has neither.
+    let names = [&verdict.camera_id, &verdict.group_id];
+    let name = names.into_iter().find(|name| !name.is_empty());
+    let name = name.map_or("-", String::as_str);
+    let sequence = match verdict.sequence {
+        0 => "-".to_owned(),
+        sequence => sequence.to_string(),
     };
     format!(
-        "{:>8}  {camera:<10} {:>7}  {style}{decision:<8}{style:#} {} {:>7} {:>8} {:>8}  {}",
-        verdict.sequence,
+        "{sequence:>8}  {name:<10} {:>7}  {style}{decision:<8}{style:#} {} {:>7} {:>8} {:>8}  {}",
         verdict.frame_id,
         scores(verdict.score.as_ref()),
         verdict.regions.len(),
@@ -68,16 +70,32 @@ fn scores(score: Option<&Score>) -> String {
     )
 }
 
-/// What is known about the part beside its score: why it was not judged, what it is, what it is called.
+/// What is known about the part beside its score: its name, its views, what decided, why it was not
+/// judged, what it is, what it is called.
 fn remark(verdict: &Verdict) -> String {
     let warning = words::warning_style();
     let fault = verdict.fault.as_ref().map(|fault| {
+        let unseen = match verdict.decision() {
+            Decision::Reject => "not judged, ",
+            _ => "",
+        };
         format!(
-            "{warning}{}: {}{warning:#}",
+            "{warning}{unseen}{}: {}{warning:#}",
             words::fault_reason(fault.reason()),
             fault.message
         )
     });
+    let part = match verdict.part_id.as_str() {
+        "" if verdict.views.is_empty() => String::new(),
+        "" => "part".to_owned(),
+        id => format!("part {id}"),
+    };
+    let decided = verdict
+        .score
+        .as_ref()
+        .map(|score| score.decided_by.as_str());
+    let decided = decided.filter(|region| !region.is_empty());
+    let decided = decided.map(|region| format!("in {region}"));
     let name = match verdict.truth.as_str() {
         "" => verdict.source_item.clone(),
         truth => truth.to_owned(),
@@ -86,14 +104,32 @@ fn remark(verdict: &Verdict) -> String {
         Some(Outcome::Missed | Outcome::FalseAlarm) => format!("{warning}<- wrong{warning:#}"),
         Some(Outcome::Found | Outcome::Passed | Outcome::NotJudged) | None => String::new(),
     };
-    let parts = [fault.unwrap_or_default(), name, wrong];
+    let parts = [
+        part,
+        views(&verdict.views),
+        decided.unwrap_or_default(),
+        fault.unwrap_or_default(),
+        name,
+        wrong,
+    ];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("  ")
 }
 
+/// `left REJECT, right PASS`.
+pub fn views(views: &[View]) -> String {
+    let view = |view: &View| {
+        let style = words::decision_style(view.decision());
+        let decision = words::decision(view.decision()).to_uppercase();
+        format!("{} {style}{decision}{style:#}", view.camera_id)
+    };
+    let views: Vec<_> = views.iter().map(view).collect();
+    views.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
-    use inspectd::grpc::proto::{AnomalyKind, Decision, Fault, FaultReason, Region, Timings};
+    use inspectd::grpc::proto::{AnomalyKind, Fault, FaultReason, Region, Timings};
 
     use super::*;
 
@@ -161,6 +197,63 @@ mod tests {
         ends(Decision::Review, "good", "", "  good  <- wrong");
         ends(Decision::Pass, "good", "", "  good");
         ends(Decision::Pass, "", "a/b.png", "  a/b.png");
+    }
+
+    fn ends(verdict: &Verdict, end: &str) {
+        let shown = anstream::adapter::strip_str(&describe(verdict)).to_string();
+        assert!(shown.ends_with(end), "{shown}");
+    }
+
+    #[test]
+    fn a_part_says_what_its_views_came_to() {
+        let view = |camera: &str, decision: Decision| View {
+            camera_id: camera.into(),
+            decision: decision.into(),
+            ..View::default()
+        };
+        let verdict = Verdict {
+            sequence: 9,
+            group_id: "cell".into(),
+            part_id: "P-1".into(),
+            decision: Decision::Reject.into(),
+            views: vec![
+                view("left", Decision::Reject),
+                view("right", Decision::Pass),
+            ],
+            ..Verdict::default()
+        };
+        let start = anstream::adapter::strip_str(&describe(&verdict)).to_string();
+        assert!(
+            start.starts_with("       9  cell             0  REJECT "),
+            "{start}"
+        );
+        ends(&verdict, "  part P-1  left REJECT, right PASS");
+    }
+
+    #[test]
+    fn a_reject_that_nobody_judged_says_so() {
+        let verdict = Verdict {
+            decision: Decision::Reject.into(),
+            fault: Some(Fault {
+                reason: FaultReason::DeadlineMissed.into(),
+                message: "after 80 ms".into(),
+            }),
+            part_id: "7".into(),
+            ..Verdict::default()
+        };
+        ends(
+            &verdict,
+            "  part 7  not judged, deadline_missed: after 80 ms",
+        );
+        let shown = anstream::adapter::strip_str(&describe(&verdict)).to_string();
+        assert!(shown.starts_with("       -  -  "), "no sequence: {shown}");
+    }
+
+    #[test]
+    fn the_region_that_decided_is_named() {
+        let mut verdict = verdict(Decision::Reject);
+        verdict.score.get_or_insert_default().decided_by = "pin".into();
+        ends(&verdict, "30.0  in pin");
     }
 
     #[test]

@@ -3,18 +3,26 @@
 mod audit;
 mod cameras;
 mod connect;
+mod consumers;
+mod credentials;
 mod evidence;
 mod failure;
 mod inspect;
 mod json;
 mod last_reject;
 mod line;
+mod lock;
 mod picture;
+mod recipe;
 mod reload;
 mod status;
 mod summary;
 mod table;
+mod token;
+mod trigger;
+mod verdicts;
 mod watch;
+mod when;
 mod words;
 
 use std::io::Write;
@@ -24,6 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::connect::{Daemon, Server};
+use crate::credentials::Credentials;
 use crate::failure::Failure;
 
 /// Wrong arguments; clap's own code, 2, is that of a rejected image here.
@@ -35,13 +44,13 @@ Exit codes:
    1  the daemon refused, or something failed here
   64  wrong arguments
   69  no daemon answers, or it went away
-`inspect` also has 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
+`inspect` and `trigger --wait` also have 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
 
 /// Talks to a running inspectd: its state, its verdicts, its pictures.
 #[derive(Debug, Parser)]
 #[command(name = "inspectctl", version, after_help = EXIT_CODES)]
 struct Cli {
-    /// Where the daemon listens, http://HOST:PORT.
+    /// Where the daemon listens: http://HOST:PORT, https://HOST:PORT or unix:/PATH.
     #[arg(
         long,
         global = true,
@@ -50,6 +59,8 @@ struct Cli {
         default_value = "http://127.0.0.1:50051"
     )]
     server: Server,
+    #[command(flatten)]
+    credentials: Credentials,
     #[command(subcommand)]
     command: Command,
 }
@@ -60,6 +71,13 @@ enum Command {
     Status(status::Arguments),
     /// Show verdicts as they come, until Ctrl-C.
     Watch(watch::Arguments),
+    /// Show stored verdicts, the newest first.
+    Verdicts(verdicts::Arguments),
+    /// Have a part inspected: the next frame of a camera, or of a group's cameras.
+    #[command(after_help = trigger::EXIT_CODES)]
+    Trigger(trigger::Arguments),
+    /// Show who acknowledges verdicts; forget one, or acknowledge for it.
+    Consumers(consumers::Arguments),
     /// Have images judged by the loaded model, beside the cameras' frames.
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Arguments),
@@ -69,8 +87,16 @@ enum Command {
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
+    /// List, prepare and activate recipes.
+    Recipe(recipe::Arguments),
+    /// Refuse changes from other machines, while somebody works at this one.
+    Lock(lock::Arguments),
+    /// Open the lock.
+    Unlock,
     /// Verify or list the audit log, from its file.
     Audit(audit::Arguments),
+    /// Make a token for a client.
+    Token(token::Arguments),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -100,15 +126,22 @@ fn main() -> ExitCode {
 /// One thread is enough: a command waits for one answer or one stream.
 #[tokio::main(flavor = "current_thread")]
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let daemon = Daemon::at(&cli.server);
+    let daemon = || Daemon::at(&cli.server, &cli.credentials);
     match cli.command {
-        Command::Status(arguments) => status::run(&daemon, &arguments).await?,
-        Command::Watch(arguments) => watch::run(&daemon, arguments).await?,
-        Command::Inspect(arguments) => return inspect::run(&daemon, &arguments).await,
-        Command::Evidence(arguments) => evidence::run(&daemon, &arguments).await?,
-        Command::Reload => reload::run(&daemon).await?,
-        Command::Cameras(arguments) => cameras::run(&daemon, &arguments).await?,
+        Command::Status(arguments) => status::run(&daemon()?, &arguments).await?,
+        Command::Watch(arguments) => watch::run(&daemon()?, arguments).await?,
+        Command::Inspect(arguments) => return inspect::run(&daemon()?, &arguments).await,
+        Command::Evidence(arguments) => evidence::run(&daemon()?, &arguments).await?,
+        Command::Reload => reload::run(&daemon()?).await?,
+        Command::Cameras(arguments) => cameras::run(&daemon()?, &arguments).await?,
+        Command::Recipe(arguments) => recipe::run(&daemon()?, &arguments).await?,
+        Command::Lock(arguments) => lock::lock(&daemon()?, arguments).await?,
+        Command::Unlock => lock::unlock(&daemon()?).await?,
+        Command::Token(arguments) => token::run(&arguments)?,
         Command::Audit(arguments) => audit::run(&arguments)?,
+        Command::Verdicts(arguments) => verdicts::run(&daemon()?, &arguments).await?,
+        Command::Trigger(arguments) => return trigger::run(&daemon()?, &arguments).await,
+        Command::Consumers(arguments) => consumers::run(&daemon()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -139,11 +172,28 @@ mod tests {
         check("inspectctl status", true);
         check("inspectctl --server box:50051 status", true);
         check("inspectctl status --server http://box:50051 --watch", true);
-        check("inspectctl --server https://box:50051 status", false);
+        check("inspectctl --server https://box:50051 --ca ca status", true);
+        check("inspectctl status --server unix:/run/inspectd.sock", true);
+        check("inspectctl --server https://box status", false);
+        check("inspectctl token create --name mes --role operator", true);
+        check("inspectctl token create --name mes --role admin", false);
+        check("inspectctl token create --name local --role viewer", false);
+        check("inspectctl token create --name a/b --role viewer", false);
+        check("inspectctl token create --name mes", false);
         check("inspectctl watch --camera a --camera b --limit 5", true);
         check("inspectctl watch --decision reject --json", true);
         check("inspectctl watch --decision good", false);
         check("inspectctl watch --limit 0", false);
+        check("inspectctl watch --from-time 10m --json", true);
+        check("inspectctl watch --from-time soon", false);
+        check("inspectctl watch --from-sequence 1 --consumer mes", false);
+        check("inspectctl verdicts --from 2h --to 1h --limit 5", true);
+        check("inspectctl verdicts --limit 5 --all", false);
+        check("inspectctl trigger --camera top --part 7 --wait", true);
+        check("inspectctl trigger", false);
+        check("inspectctl consumers", true);
+        check("inspectctl consumers acknowledge mes 7 --json", true);
+        check("inspectctl consumers forget", false);
         check("inspectctl inspect", false);
         check("inspectctl evidence 7 -o part.png", true);
         check("inspectctl evidence 7 -o part.jpeg --frame", true);

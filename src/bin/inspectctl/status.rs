@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use inspectd::grpc::proto::{
-    Configuration, Engine, GetStatusRequest, LineState, Status, WatchStatusRequest,
+    Configuration, Engine, GetStatusRequest, Journal, LineState, Status, WatchStatusRequest,
 };
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
@@ -91,16 +91,31 @@ fn describe(status: &Status) -> String {
     );
     let _ = writeln!(
         out,
-        "streams   {} open, {} verdicts missed by slow clients\n",
-        status.streams, status.missed_by_slow_clients
+        "streams   {} open, {} missed by slow clients",
+        status.streams,
+        words::count(status.missed_by_slow_clients, "verdict")
     );
+    if let Some(journal) = &status.journal {
+        out += &describe_journal(journal, status.sequence);
+    }
+    if status.late_views > 0 {
+        let warning = words::warning_style();
+        let views = words::count(status.late_views, "view");
+        let _ = writeln!(
+            out,
+            "parts     {warning}{views} came after the part was decided{warning:#}"
+        );
+    }
+    out.push('\n');
     out + &table::cameras(&status.cameras)
 }
 
 fn engine(engine: &Engine) -> String {
     let mut out = format!(
-        "engine    {}, ONNX Runtime {}, {} runs failed\n",
-        engine.provider, engine.runtime_version, engine.failures
+        "engine    {}, ONNX Runtime {}, {} failed\n",
+        engine.provider,
+        engine.runtime_version,
+        words::count(engine.failures, "run")
     );
     if !engine.fallback_reason.is_empty() {
         let warning = words::warning_style();
@@ -137,6 +152,47 @@ fn configuration(configuration: &Configuration) -> String {
             out,
             "          {warning}waits for a restart: {}{warning:#}",
             configuration.restart_required_keys.join(", ")
+        );
+    }
+    out
+}
+
+/// What the journal holds, who reads it, and what is wrong with it.
+fn describe_journal(journal: &Journal, newest: u64) -> String {
+    let warning = words::warning_style();
+    let kept = match (newest + 1).saturating_sub(journal.oldest_sequence) {
+        0 => "no verdict kept".to_owned(),
+        _ => format!("{} to {newest} kept", journal.oldest_sequence),
+    };
+    let mut out = format!(
+        "journal   {kept}, {}, at most {} pending\n",
+        words::count(journal.consumers.into(), "consumer"),
+        words::count(journal.most_pending, "verdict")
+    );
+    let mut warn = |text: String| {
+        let _ = writeln!(out, "          {warning}{text}{warning:#}");
+    };
+    if !journal.trouble.is_empty() {
+        let since = journal.trouble_time.as_ref();
+        let since = since.map(|time| format!(" since {time}"));
+        let since = since.unwrap_or_default();
+        warn(format!("does not work{since}: {}", journal.trouble));
+    }
+    if journal.unjournalled > 0 {
+        let verdicts = words::count(journal.unjournalled, "verdict");
+        warn(format!("{verdicts} of this run not journalled"));
+    }
+    let _ = writeln!(
+        out,
+        "evidence  files of {}, {}",
+        words::count(journal.evidence_kept, "verdict"),
+        words::bytes(journal.evidence_bytes)
+    );
+    if journal.evidence_missed > 0 {
+        let verdicts = words::count(journal.evidence_missed, "verdict");
+        let _ = writeln!(
+            out,
+            "          {warning}{verdicts} without files that should have some{warning:#}"
         );
     }
     out
@@ -199,6 +255,42 @@ mod tests {
             assert!(shows(&status, text), "{text}");
         }
         assert_eq!(describe(&status).lines().count(), 8);
+    }
+
+    #[test]
+    fn a_journal_says_what_it_keeps_and_for_whom() {
+        let mut status = status();
+        status.sequence = 900;
+        status.journal = Some(Journal {
+            oldest_sequence: 12,
+            consumers: 1,
+            most_pending: 30,
+            evidence_kept: 2,
+            evidence_bytes: 3 << 20,
+            ..Journal::default()
+        });
+        for text in [
+            "journal   12 to 900 kept, 1 consumer, at most 30 verdicts pending",
+            "evidence  files of 2 verdicts, 3.0 MiB",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+        assert_eq!(describe(&status).lines().count(), 10);
+        status.late_views = 1;
+        let journal = status.journal.get_or_insert_default();
+        journal.oldest_sequence = 901;
+        journal.trouble = "disk full".into();
+        journal.unjournalled = 4;
+        journal.evidence_missed = 5;
+        for text in [
+            "journal   no verdict kept, 1 consumer, at most 30 verdicts pending",
+            "does not work: disk full",
+            "4 verdicts of this run not journalled",
+            "5 verdicts without files that should have some",
+            "parts     1 view came after the part was decided",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
     }
 
     #[test]

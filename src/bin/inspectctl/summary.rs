@@ -79,8 +79,8 @@ impl Summary {
         let count = |decision| self.decisions.get(&decision).copied().unwrap_or(0);
         let _ = writeln!(
             out,
-            "{} verdicts: {} pass, {} reject, {} review, {} fault",
-            self.decisions.values().sum::<u64>(),
+            "{}: {} pass, {} reject, {} review, {} fault",
+            words::count(self.decisions.values().sum(), "verdict"),
             count(Decision::Pass),
             count(Decision::Reject),
             count(Decision::Review),
@@ -109,11 +109,8 @@ impl Summary {
             let _ = writeln!(out, "missed: {}", kinds.join(", "));
         }
         if self.dropped > 0 {
-            let _ = writeln!(
-                out,
-                "{} verdicts were not seen: read too slowly",
-                self.dropped
-            );
+            let (verdicts, were) = (words::count(self.dropped, "verdict"), were(self.dropped));
+            let _ = writeln!(out, "{verdicts} {were} not seen: read too slowly");
         }
         out
     }
@@ -154,8 +151,12 @@ impl Outcomes {
             return None;
         }
         let mut line = format!(
-            "{judged} parts of known condition: {} defects found, {} missed, {} false alarms, {} good parts passed",
-            self.found, self.missed, self.false_alarms, self.passed
+            "{} of known condition: {} found, {} missed, {}, {} passed",
+            words::count(judged, "part"),
+            words::count(self.found, "defect"),
+            self.missed,
+            words::count(self.false_alarms, "false alarm"),
+            words::count(self.passed, "good part")
         );
         if self.not_judged > 0 {
             let _ = write!(line, "; {} more not judged", self.not_judged);
@@ -191,6 +192,10 @@ impl Latencies {
             self.max
         ))
     }
+}
+
+fn were(number: u64) -> &'static str {
+    if number == 1 { "was" } else { "were" }
 }
 
 /// The nearest rank: the smallest of `len` sorted values that is not below the `share` of them.
@@ -248,8 +253,8 @@ mod tests {
              10.0 frames/s\n\
              capture to verdict, ms: p50 30.0, p95 50.0, p99 50.0, max 50.0\n\
              inference, ms: p50 15.0, p95 25.0, p99 25.0, max 25.0\n\
-             4 parts of known condition: 1 defects found, 1 missed, 1 false alarms, \
-             1 good parts passed; 1 more not judged\n\
+             4 parts of known condition: 1 defect found, 1 missed, 1 false alarm, \
+             1 good part passed; 1 more not judged\n\
              missed: dent 1\n\
              3 verdicts were not seen: read too slowly\n"
         );

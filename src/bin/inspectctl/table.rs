@@ -75,9 +75,9 @@ pub fn render<const N: usize>(headings: [&str; N], rows: &[[Cell; N]]) -> String
 
 /// Cameras with what they delivered and what came of it.
 pub fn cameras(cameras: &[Camera]) -> String {
-    const HEADINGS: [&str; 14] = [
+    const HEADINGS: [&str; 15] = [
         "camera", "source", "state", "size", "fps", "captured", "judged", "skipped", "faulted",
-        "pass", "reject", "review", "fault", "queued",
+        "late", "pass", "reject", "review", "fault", "queued",
     ];
     let rows: Vec<_> = cameras.iter().map(camera).collect();
     let mut out = render(HEADINGS, &rows);
@@ -98,7 +98,7 @@ pub fn cameras(cameras: &[Camera]) -> String {
     out
 }
 
-fn camera(camera: &Camera) -> [Cell; 14] {
+fn camera(camera: &Camera) -> [Cell; 15] {
     let frames = camera.frames.unwrap_or_default();
     let decisions = camera.decisions.unwrap_or_default();
     let count = |count: u64| Cell::number(count.to_string());
@@ -126,6 +126,7 @@ fn camera(camera: &Camera) -> [Cell; 14] {
         count(frames.judged),
         count(frames.skipped),
         count(frames.faulted),
+        count(frames.late),
         count(decisions.pass),
         count(decisions.reject),
         count(decisions.review),

@@ -1,18 +1,23 @@
 //! `inspectctl watch`: verdicts as they come. `follow` waits, `View` shows.
 
+mod acknowledger;
 mod view;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Args, ValueEnum};
+use inspectd::grpc::proto::stream_verdicts_request::Start;
 use inspectd::grpc::proto::{Decision, StreamVerdictsRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::view::View;
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::{Failure, note};
+use crate::when::When;
+
+pub use self::acknowledger::acknowledge;
 
 /// The first pause before a lost stream is asked for again; each failure doubles it ...
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -28,6 +33,15 @@ pub struct Arguments {
     /// Only these decisions; may be given again for more.
     #[arg(long = "decision", value_name = "DECISION")]
     decisions: Vec<Choice>,
+    /// Begin with this sequence of the journal; 0 is the oldest that is kept.
+    #[arg(long, value_name = "N", conflicts_with_all = ["from_time", "consumer"])]
+    from_sequence: Option<u64>,
+    /// Begin with the first verdict of the journal since this time, or since so long ago ("10m").
+    #[arg(long, value_name = "TIME", conflicts_with = "consumer")]
+    from_time: Option<When>,
+    /// Begin after what this consumer has acknowledged, and acknowledge what is shown.
+    #[arg(long, value_name = "NAME")]
+    consumer: Option<String>,
     /// One JSON object a line, {"verdict": ...} or {"gap": ...}, fields named as in the proto files.
     #[arg(long)]
     json: bool,
@@ -47,7 +61,7 @@ pub struct Arguments {
 
 /// A decision to filter by.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Choice {
+pub enum Choice {
     /// The part is good.
     Pass,
     /// The part is not good.
@@ -59,7 +73,8 @@ enum Choice {
 }
 
 impl Choice {
-    fn decision(self) -> Decision {
+    /// In the words of the contract.
+    pub fn decision(self) -> Decision {
         match self {
             Self::Pass => Decision::Pass,
             Self::Reject => Decision::Reject,
@@ -70,13 +85,31 @@ impl Choice {
 }
 
 impl Arguments {
-    fn request(&self) -> StreamVerdictsRequest {
+    /// The next stream, if everything up to `shown` has been shown (0: nothing was).
+    fn request(&self, shown: u64, now: SystemTime) -> StreamVerdictsRequest {
         let decisions = self.decisions.iter();
         StreamVerdictsRequest {
             camera_ids: self.cameras.clone(),
             decisions: decisions.map(|choice| choice.decision().into()).collect(),
-            start: None,
+            start: self.start(shown, now),
         }
+    }
+}
+
+impl Arguments {
+    fn start(&self, shown: u64, now: SystemTime) -> Option<Start> {
+        // The daemon knows where a consumer is.
+        if let Some(consumer) = &self.consumer {
+            return Some(Start::Consumer(consumer.clone()));
+        }
+        let journalled = self.from_sequence.is_some() || self.from_time.is_some();
+        if journalled && shown > 0 {
+            return Some(Start::FromSequence(shown + 1));
+        }
+        let time = self
+            .from_time
+            .map(|from| Start::FromTime(from.timestamp(now)));
+        self.from_sequence.map(Start::FromSequence).or(time)
     }
 }
 
@@ -90,10 +123,11 @@ pub async fn run(daemon: &Daemon, arguments: Arguments) -> Result<(), Failure> {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
-    if !matches!(end, Err(Failure::Output(_))) {
-        view.finish().await?;
+    if matches!(end, Err(Failure::Output(_))) {
+        return end;
     }
-    end
+    let finished = view.finish().await;
+    end.and(finished)
 }
 
 /// Streams, anew after each loss if that is asked for.
@@ -125,7 +159,7 @@ async fn stream(
     pause: &mut Duration,
 ) -> Result<(), Failure> {
     let mut inspection = daemon.inspection();
-    let call = inspection.stream_verdicts(arguments.request());
+    let call = inspection.stream_verdicts(arguments.request(view.shown(), SystemTime::now()));
     let mut events = daemon.answer(ANSWER_TIMEOUT, call).await?;
     while let Some(response) = events.message().await.map_err(Failure::of_stream)? {
         *pause = RETRY_AFTER;
@@ -136,4 +170,41 @@ async fn stream(
         }
     }
     Err(Failure::Lost("the daemon closed it".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn a_stream_begins_where_it_is_told_and_goes_on_after_what_was_shown() {
+        let check = |line: &str, shown, expected: Option<Start>| {
+            let line = ["watch"].into_iter().chain(line.split_whitespace());
+            let arguments = Cli::try_parse_from(line).expect("a command").arguments;
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+            assert_eq!(arguments.request(shown, now).start, expected);
+        };
+        let time = |seconds| {
+            Some(Start::FromTime(prost_types::Timestamp {
+                seconds,
+                nanos: 0,
+            }))
+        };
+        check("", 0, None);
+        check("", 7, None);
+        check("--from-sequence 0", 0, Some(Start::FromSequence(0)));
+        check("--from-sequence 3", 7, Some(Start::FromSequence(8)));
+        check("--from-time 10m", 0, time(400));
+        check("--from-time 1970-01-01T00:00:02Z", 0, time(2));
+        check("--from-time 10m", 7, Some(Start::FromSequence(8)));
+        check("--consumer mes", 7, Some(Start::Consumer("mes".into())));
+    }
 }

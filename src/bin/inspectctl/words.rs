@@ -53,6 +53,33 @@ pub fn span(duration: prost_types::Duration) -> String {
     }
 }
 
+/// So many things: `1 verdict`, `2 verdicts`.
+pub fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// `512 B`, `1.5 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{size:.1} {}", UNITS[unit]),
+    }
+}
+
+/// A time to the second, `2026-11-18T11:06:40Z`.
+pub fn second(time: &prost_types::Timestamp) -> String {
+    let whole = prost_types::Timestamp { nanos: 0, ..*time };
+    whole.to_string()
+}
+
 /// As much of a hash as tells one from another.
 pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
@@ -96,6 +123,10 @@ pub fn outcome(verdict: &Verdict) -> Option<Outcome> {
         "" => return None,
         truth => truth != "good",
     };
+    // The settings may make a REJECT of what was not judged.
+    if verdict.fault.is_some() {
+        return Some(Outcome::NotJudged);
+    }
     Some(match (verdict.decision(), defective) {
         (Decision::Reject | Decision::Review, true) => Outcome::Found,
         (Decision::Reject | Decision::Review, false) => Outcome::FalseAlarm,
@@ -107,6 +138,8 @@ pub fn outcome(verdict: &Verdict) -> Option<Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use inspectd::grpc::proto::Fault;
+
     use super::*;
 
     #[test]
@@ -151,5 +184,21 @@ mod tests {
         check(Decision::Pass, "good", Some(Outcome::Passed));
         check(Decision::Fault, "good", Some(Outcome::NotJudged));
         check(Decision::Reject, "", None);
+        let unseen = Verdict {
+            decision: Decision::Reject.into(),
+            fault: Some(Fault::default()),
+            truth: "scratch".to_owned(),
+            ..Verdict::default()
+        };
+        assert_eq!(outcome(&unseen), Some(Outcome::NotJudged));
+    }
+
+    #[test]
+    fn numbers_have_units_that_fit() {
+        assert_eq!(count(1, "verdict"), "1 verdict");
+        assert_eq!(count(0, "verdict"), "0 verdicts");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
     }
 }

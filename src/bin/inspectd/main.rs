@@ -34,13 +34,15 @@ enum Command {
     Check,
     /// Measure the line beside a bare ONNX Runtime loop on this machine
     Bench(bench::Arguments),
+    /// Measure what the journal and a crowd of clients cost, on this machine and its disk
+    BenchJournal(bench::JournalArguments),
     #[command(hide = true)]
     BenchBare(bench::BareArguments),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ended as told; 64 wrong usage; 65 unusable model bundle; 69 an address is taken, or
-ONNX Runtime or the provider is not there; 70 internal error; 78 wrong configuration; 130 told twice
-to end.";
+ONNX Runtime or the provider is not there; 70 internal error; 74 the journal is not usable; 78 wrong
+configuration or recipe; 130 told twice to end.";
 
 #[allow(clippy::needless_pass_by_value)] // As map_err wants it.
 fn failed(error: anyhow::Error) -> Failure {
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
             );
         }),
         Some(Command::Bench(arguments)) => bench::run(&arguments).map_err(failed),
+        Some(Command::BenchJournal(arguments)) => bench::run_journal(&arguments).map_err(failed),
         Some(Command::BenchBare(arguments)) => bench::run_bare(&arguments).map_err(failed),
     };
     ExitCode::from(told(result))

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub use server::jpeg;
 
 use super::{CameraId, Captured, Event, Sink, State, Trouble};
-use crate::config::settings::{self, Mode, Overrides, Pace, Rotation, Source};
+use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
 use crate::frame::Frame;
 
 /// Far more than anything here takes, on a machine that is busy.
@@ -37,6 +37,7 @@ pub fn settings(source: Source) -> settings::Camera {
         read_timeout: PATIENCE,
         reopen_after: Duration::from_millis(20),
         reopen_after_max: Duration::from_millis(100),
+        check: Check::default(),
         thresholds: Overrides::default(),
     }
 }

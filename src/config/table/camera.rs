@@ -1,7 +1,7 @@
 //! The keys of one camera.
 
 use super::kind::ENDLESS;
-use super::{Key, Kind, Section};
+use super::{Key, Kind, Section, condition};
 
 /// No camera of today has more pixels a side.
 const LARGEST_SIDE: u64 = 32_768;
@@ -133,6 +133,14 @@ pub(super) const CAMERAS: Section = Section {
             "false",
             "Whether frames smaller than the model's input are inspected rather than FAULTs.",
         ),
+        condition::FROZEN,
+        condition::FROZEN_DIFFERENCE,
+        condition::DARK,
+        condition::SATURATED,
+        condition::BLURRED,
+        condition::REFERENCE,
+        condition::SHIFT,
+        condition::TURN,
         Key::preset(
             "open_timeout_s",
             Kind::Number(0.1, 300.0),
@@ -227,7 +235,7 @@ const fn size(name: &'static str, doc: &'static str) -> Key {
     Key::unset(name, Kind::Whole(1, LARGEST_SIDE), doc).unit("pixels")
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.parse::<crate::camera::CameraId>().is_ok()
 }
 

@@ -12,7 +12,14 @@ pub(super) const SERVER: Section = Section {
             "listen",
             Kind::Address,
             "127.0.0.1:50051",
-            "Where gRPC listens.",
+            "Where gRPC listens. Beyond loopback it needs `tls.certificate`, `tls.key` and \
+             `access.clients`.",
+        ),
+        Key::unset(
+            "unix_socket",
+            Kind::Path,
+            "A Unix socket where gRPC is served as well, to the daemon's own user and group (mode 0660). \
+             One that an earlier run left behind is replaced.",
         ),
         Key::preset(
             "metrics_listen",
@@ -61,6 +68,20 @@ pub(super) const SERVER: Section = Section {
             "64",
             "How many verdict streams may be open at once.",
         ),
+        Key::preset(
+            "connection_limit",
+            Kind::Whole(1, 65_536),
+            "256",
+            "How many connections may be open at once over TCP, and as many again over the Unix socket; \
+             further ones are closed.",
+        ),
+        Key::preset(
+            "image_side_limit",
+            Kind::Whole(32, 65_535),
+            "8192",
+            "Images that clients send are refused, before they are decoded, if a side is longer.",
+        )
+        .unit("pixels"),
     ],
 };
 

@@ -22,6 +22,20 @@ pub(in crate::config) enum Setting {
     Address(Option<SocketAddr>),
 }
 
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::Path(path) => path.display().fmt(f),
+            Self::Address(Some(address)) => address.fmt(f),
+            Self::Address(None) => f.write_str("off"),
+        }
+    }
+}
+
 /// Which values a key takes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::config) enum Kind {

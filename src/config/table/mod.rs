@@ -1,7 +1,9 @@
 //! Every key that can be set: its type, range, default and meaning. Reading, faults, what a reload
 //! applies and `docs/configuration.md` all come from this table.
 
+mod access;
 mod camera;
+mod condition;
 mod daemon;
 mod kind;
 mod record;
@@ -31,10 +33,13 @@ pub(super) struct Section {
 /// All sections, in the order of the documentation.
 pub(super) const SECTIONS: &[Section] = &[
     daemon::SERVER,
+    access::TLS,
+    access::ACCESS,
     daemon::MODEL,
     daemon::ENGINE,
     daemon::VERDICT,
     camera::CAMERAS,
+    record::RECIPES,
     record::PARTS,
     record::JOURNAL,
     record::EVIDENCE,

@@ -90,6 +90,32 @@ pub(super) const EVIDENCE: Section = Section {
     ],
 };
 
+pub(super) const RECIPES: Section = Section {
+    name: "recipes",
+    doc: "Recipes: how each product is inspected. docs/recipes.md has their format. A recipe in force has \
+          its own model; `[model]` holds where none is.",
+    keys: &[
+        Key::unset(
+            "folder",
+            Kind::Path,
+            "The folder of `*.toml` files, one a recipe.",
+        ),
+        Key::unset(
+            "active",
+            Kind::Text(super::camera::is_name, "1 to 64 of a-z, 0-9, '-' and '_'"),
+            "The recipe of the first start. Later starts begin with the one that was activated last, \
+             which the journal's folder remembers.",
+        ),
+        Key::preset(
+            "prepared_limit",
+            Kind::Whole(1, 64),
+            "3",
+            "Recipes whose models are kept loaded and warm, so that changing to one of them takes no \
+             longer than a frame; the one that was used longest ago makes room.",
+        ),
+    ],
+};
+
 pub(super) const PARTS: Section = Section {
     name: "parts",
     doc: "One verdict of several views: cameras with the same `group` look at the same part. A part is \

@@ -288,6 +288,61 @@ fn keys_go_with_each_other() {
 }
 
 #[test]
+fn a_view_needs_a_reference_and_that_a_size() {
+    check_camera(
+        "source = \"simulator\"\ncheck.shift_above = 0.1\ncheck.turn_above_deg = 1",
+        &[
+            "5: cameras.left.check.shift_above: set without check.reference, must be left out, or \
+             check.reference must be set",
+            "6: cameras.left.check.turn_above_deg: set without check.reference, must be left out, or \
+             check.reference must be set",
+        ],
+    );
+    let site = Site::with(&camera(
+        "source = \"simulator\"\ncheck.reference = \"view.png\"",
+    ));
+    let view = image::RgbImage::new(40, 50);
+    view.save(site.path("view.png")).expect("an image");
+    assert_eq!(
+        site.faults(),
+        [
+            "inspectd.toml:5: cameras.left.check.reference: set without expected_width and expected_height, \
+             must be left out, or they must be set: the image has that size"
+        ]
+    );
+}
+
+#[test]
+fn a_reference_image_that_is_of_no_use_is_a_fault() {
+    let check = |name: &str, expected: &str| {
+        let site = Site::with(&camera(&format!(
+            "source = \"simulator\"\nexpected_width = 50\nexpected_height = 40\ncheck.reference = {name:?}"
+        )));
+        let view = image::RgbImage::new(40, 50);
+        view.save(site.path("view.png")).expect("an image");
+        site.write("text.png", "no image");
+        assert_eq!(
+            site.faults(),
+            [format!(
+                "inspectd.toml:7: cameras.left.check.reference: {expected}"
+            )]
+        );
+    };
+    check(
+        "none.png",
+        "none.png: cannot be read: No such file or directory (os error 2), must be an image that can be read",
+    );
+    check(
+        "text.png",
+        "text.png: no image; must be a PNG, JPEG, TIFF or BMP file, must be an image that can be read",
+    );
+    check(
+        "view.png",
+        "view.png: 40x50 pixels, must be of the expected size, 50x40 pixels",
+    );
+}
+
+#[test]
 fn a_partner_of_a_refused_value_is_not_missed() {
     check_camera(
         "source = \"simulator\"\nexpected_width = 0\nexpected_height = 3",
@@ -356,4 +411,53 @@ fn a_fault_tells_its_key() {
         .key(),
         None
     );
+}
+
+#[test]
+fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
+    let unless = "must be an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, tls.key \
+                  and access.clients are set";
+    let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+    let clients = "[access]\nclients = \"c\"\n";
+    let check = |listen: &str, more: &str, expected: Option<&str>| {
+        let faults = beside_least(&format!("[server]\nlisten = \"{listen}\"\n{more}"));
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|found| format!("inspectd.toml:6: server.listen: {found}, {unless}"))
+            .collect();
+        assert_eq!(faults, expected, "{listen} {more}");
+    };
+    for local in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
+        check(local, "", None);
+    }
+    for (listen, shown) in [
+        ("0.0.0.0:1", "\"0.0.0.0:1\""),
+        ("[::]:1", "\"[::]:1\""),
+        ("192.168.20.5:1", "\"192.168.20.5:1\""),
+    ] {
+        let without = |keys: &str| format!("{shown} without {keys}");
+        check(
+            listen,
+            "",
+            Some(&without("tls.certificate and access.clients")),
+        );
+        check(listen, tls, Some(&without("access.clients")));
+        check(listen, clients, Some(&without("tls.certificate")));
+        check(listen, &format!("{tls}{clients}"), None);
+    }
+}
+
+#[test]
+fn the_keys_of_tls_go_together() {
+    let check = |text: &str, key: &str, found: &str, other: &str| {
+        let fault = format!(
+            "tls.{key}: {found} without tls.{other}, must be left out unless tls.{other} is set"
+        );
+        check(&format!("[tls]\n{text}"), &format!("6: {fault}"));
+    };
+    check("certificate = \"c\"", "certificate", "set", "key");
+    check("key = \"k\"", "key", "set", "certificate");
+    check("client_ca = \"c\"", "client_ca", "set", "certificate");
+    let require = "require_client_certificate";
+    check(&format!("{require} = true"), require, "set", "client_ca");
 }

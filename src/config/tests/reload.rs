@@ -69,10 +69,22 @@ fn bundle_thresholds_and_filter_apply_at_once() {
 }
 
 #[test]
+fn limits_of_a_cameras_frames_apply_at_once() {
+    check(
+        &format!("{OLD}check.dark_below = 3\ncheck.frozen_after = 4\n"),
+        &[
+            "cameras.right.check.dark_below",
+            "cameras.right.check.frozen_after",
+        ],
+        &[],
+    );
+}
+
+#[test]
 fn everything_else_waits_for_a_restart() {
     check(
         &format!(
-            "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::]:1\"\n[log]\nformat = \"json\"\n"
+            "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::1]:1\"\n[log]\nformat = \"json\"\n"
         ),
         &["cameras.right.threshold"],
         &["cameras.right.rotate", "log.format", "server.listen"],

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::super::documentation::page;
 use super::super::settings::{
-    Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice, Rotation,
-    Source,
+    Access, Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice,
+    Rotation, Source, Tls,
 };
 use super::{LEAST, Site, camera, loaded};
+use crate::condition::Limits;
 
 fn only_camera(text: &str) -> Camera {
     let settings = loaded(&camera(text)).settings;
@@ -28,6 +29,13 @@ fn the_least_is_filled_with_defaults() {
     assert_eq!(server.message_limit, 64 << 20);
     assert_eq!(server.heartbeat_interval, Duration::from_secs(5));
     assert_eq!((server.stream_backlog, server.stream_limit), (1024, 64));
+    assert_eq!(
+        (server.connection_limit, server.image_side_limit),
+        (256, 8192)
+    );
+    assert_eq!((&server.unix_socket, &settings.tls), (&None, &None));
+    let access = &settings.access;
+    assert_eq!((&access.clients, access.burst), (&None, 400));
     let engine = &settings.engine;
     assert_eq!(
         (engine.provider, engine.allow_fallback),
@@ -78,6 +86,33 @@ fn the_daemons_keys_are_taken() {
     };
     assert_eq!(settings.verdict.thresholds, thresholds);
     assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn beyond_loopback_there_are_certificates_and_clients() {
+    let site = Site::with(&format!(
+        "{LEAST}[server]\nlisten = \"[::]:50051\"\nunix_socket = \"/run/s\"\n[tls]\ncertificate = \"c.pem\"\n\
+         key = \"/key.pem\"\nclient_ca = \"ca.pem\"\nrequire_client_certificate = true\n\
+         [access]\nclients = \"clients.toml\"\nrequests_per_second = 0.5\n"
+    ));
+    let settings = site.load().expect("valid").settings;
+    let tls = Tls {
+        certificate: site.path("c.pem"),
+        key: "/key.pem".into(),
+        client_ca: Some(site.path("ca.pem")),
+        require_client_certificate: true,
+    };
+    assert_eq!(settings.tls, Some(tls));
+    assert_eq!(
+        settings.server.unix_socket.as_deref(),
+        Some(Path::new("/run/s"))
+    );
+    let access = Access {
+        clients: Some(site.path("clients.toml")),
+        requests_per_second: 0.5,
+        burst: 400,
+    };
+    assert_eq!(settings.access, access);
 }
 
 #[test]
@@ -178,6 +213,45 @@ fn a_cameras_common_keys_are_taken() {
     assert!(camera.allow_upscaling);
     assert_eq!(camera.thresholds.threshold, Some(0.5));
     assert_eq!(camera.read_timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn a_cameras_checks_are_taken() {
+    let site = Site::with(&camera(
+        "source = \"simulator\"\nexpected_width = 40\nexpected_height = 50\n[cameras.left.check]\n\
+         frozen_after = 4\nfrozen_difference = 0.5\ndark_below = 30\nsaturated_above = 0.25\n\
+         blurred_below = 0.125\nreference = \"view.png\"\nshift_above = 0.0625\nturn_above_deg = 2\n",
+    ));
+    let view = image::RgbImage::new(40, 50);
+    view.save(site.path("view.png")).expect("an image");
+    let settings = site.load().expect("valid").settings;
+    let left = &settings.cameras[&"left".parse().expect("an id")];
+    let limits = Limits {
+        frozen_after: Some(4),
+        frozen_difference: 0.5,
+        dark_below: Some(30.0),
+        saturated_above: Some(0.25),
+        blurred_below: Some(0.125),
+        shift_above: Some(0.0625),
+        turn_above_deg: Some(2.0),
+    };
+    assert_eq!((left.check.limits, left.limits()), (limits, limits));
+    assert_eq!(left.check.reference, Some(site.path("view.png")));
+}
+
+#[test]
+fn only_live_sources_are_frozen_by_default() {
+    let check = |text: &str, expected| {
+        assert_eq!(only_camera(text).limits().frozen_after, expected, "{text}");
+    };
+    check("source = \"device\"\ndevice = \"/x\"", Some(10));
+    check("source = \"url\"\nurl = \"rtsp://host\"", Some(250));
+    check("source = \"folder\"\npath = \"/x\"", None);
+    check("source = \"simulator\"", None);
+    check(
+        "source = \"device\"\ndevice = \"/x\"\ncheck.frozen_after = 0",
+        Some(0),
+    );
 }
 
 #[test]

@@ -11,9 +11,13 @@ use super::announcer::{Announcer, Ready};
 use super::ledger::{Acknowledgement, Ledger, Taken};
 use crate::config::settings;
 use crate::journal::{Batch, JournalError, Limits, Opened, Store};
+use crate::line::record::Verdict;
 
 /// How long a journal that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Counter of the journal that is written when it is opened anew: the next sequence.
+const REOPENED: &str = "journal/reopened";
 
 /// How often what is beyond the limits is removed, at most.
 const TRIM_INTERVAL: Duration = Duration::from_millis(200);
@@ -32,6 +36,9 @@ pub(super) struct Committer {
     ledger: Arc<Ledger>,
     announcer: Arc<Announcer>,
     store: Option<Store>,
+    /// Verdicts of a write that failed, as clients were told them: whether they are in the journal all
+    /// the same is known once it is opened anew.
+    doubtful: Vec<Arc<Verdict>>,
     /// The next sequence. It never falls, whatever the disk says.
     next: u64,
     retry_at: Instant,
@@ -55,6 +62,7 @@ impl Committer {
             ledger,
             announcer,
             store: None,
+            doubtful: Vec::new(),
             next: 1,
             retry_at: now,
             last_commit: now,
@@ -85,13 +93,34 @@ impl Committer {
     }
 
     fn open(&mut self) {
-        match Store::open(&self.folder, self.announcer.run()) {
+        let reopened = Store::open(&self.folder, self.announcer.run());
+        let settled = reopened.and_then(|(mut store, opened)| {
+            self.settle(&mut store, opened.sequence)?;
+            Ok((store, opened))
+        });
+        match settled {
             Ok((store, opened)) => {
                 info!(sequence = opened.sequence, "the journal is written again");
+                self.doubtful.clear();
                 self.opened(store, opened);
             }
             Err(error) => self.failed(&error.to_string()),
         }
+    }
+
+    /// Has a journal that failed say what clients were told. Writes in any case: opening does not show
+    /// whether a disk is still full.
+    fn settle(&self, store: &mut Store, sequence: u64) -> Result<(), JournalError> {
+        // All of them arrived, or none.
+        let arrived = self
+            .doubtful
+            .first()
+            .is_some_and(|first| first.sequence <= sequence);
+        store.commit(&Batch {
+            verdicts: self.doubtful.iter().filter(|_| arrived).cloned().collect(),
+            counters: BTreeMap::from([(REOPENED.to_owned(), self.next)]),
+            ..Batch::default()
+        })
     }
 
     fn opened(&mut self, store: Store, opened: Opened) {
@@ -144,7 +173,10 @@ impl Committer {
         let ready = self.ledger.end();
         match written {
             Ok(()) => self.written(&batch, ready, acknowledgements),
-            Err(error) => self.not_written(&error, ready, acknowledgements),
+            Err(error) => {
+                self.doubtful = self.told(&batch);
+                self.not_written(&error, ready, acknowledgements);
+            }
         }
     }
 
@@ -174,12 +206,11 @@ impl Committer {
     /// The verdicts were announced before they arrived on the disk: what is there is made to say what
     /// clients were told.
     fn amend(&mut self, batch: &Batch) {
-        let Some(store) = &mut self.store else { return };
-        let told = |verdict| Arc::new(self.announcer.withdrawn(verdict));
         let amended = Batch {
-            verdicts: batch.verdicts.iter().map(|verdict| told(verdict)).collect(),
+            verdicts: self.told(batch),
             ..Batch::default()
         };
+        let Some(store) = &mut self.store else { return };
         match store.commit(&amended) {
             Ok(()) => {
                 if let Some(last) = amended.verdicts.last() {
@@ -188,8 +219,17 @@ impl Committer {
                 warn!("the journal was written late, and is written in time again");
                 self.ledger.set_trouble(None);
             }
-            Err(error) => self.failed(&error.to_string()),
+            Err(error) => {
+                self.doubtful = amended.verdicts;
+                self.failed(&error.to_string());
+            }
         }
+    }
+
+    /// Verdicts as clients were told them that could not be journalled in time.
+    fn told(&self, batch: &Batch) -> Vec<Arc<Verdict>> {
+        let told = |verdict: &Arc<Verdict>| Arc::new(self.announcer.withdrawn(verdict));
+        batch.verdicts.iter().map(told).collect()
     }
 
     fn not_written(
@@ -219,13 +259,11 @@ impl Committer {
             before: time.and_then(|time| time.checked_sub(self.settings.age_limit)),
             bytes: self.settings.size_limit,
         };
-        match store.trim(limits) {
-            Ok(None) => {}
-            Ok(Some(oldest)) => self.announcer.trimmed(oldest),
-            Err(error) => {
-                error!(%error, "old verdicts could not be removed");
-                self.failed(&error.to_string());
-            }
+        // Told before it happens: who reads meanwhile sees why something is not there.
+        let going = |oldest| self.announcer.trimmed(oldest);
+        if let Err(error) = store.trim(limits, going) {
+            error!(%error, "old verdicts could not be removed");
+            self.failed(&error.to_string());
         }
     }
 }

@@ -77,6 +77,8 @@ struct Inner {
     consumers: BTreeMap<String, Consumer>,
     counters: BTreeMap<String, u64>,
     counted: BTreeMap<String, u64>,
+    /// The journal was opened.
+    known: bool,
     /// What was taken is not announced yet.
     busy: bool,
     closed: bool,
@@ -264,11 +266,16 @@ impl Ledger {
         counters: BTreeMap<String, u64>,
     ) {
         let mut inner = self.lock();
+        inner.known = true;
         inner.consumers = consumers;
         for (name, value) in counters {
             let counter = inner.counters.entry(name).or_default();
             *counter = value.max(*counter);
         }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.lock().known
     }
 
     pub(super) fn counter(&self, name: &str) -> u64 {

@@ -6,6 +6,8 @@
 mod announcer;
 mod committer;
 mod ledger;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -76,6 +78,11 @@ impl Journal {
     /// The consumers, by name.
     pub fn consumers(&self) -> BTreeMap<String, Consumer> {
         self.ledger.consumers()
+    }
+
+    /// Whether it was opened since the start: before, nobody knows what it holds.
+    pub fn is_known(&self) -> bool {
+        self.ledger.is_known()
     }
 
     /// What keeps verdicts from being journalled.

@@ -23,6 +23,21 @@ pub struct Status<'a> {
     decisions: Option<Decisions>,
     streams: u32,
     missed_by_slow_clients: u64,
+    journal: Option<Journal<'a>>,
+    late_views: u64,
+}
+
+#[derive(Serialize)]
+struct Journal<'a> {
+    oldest_sequence: u64,
+    unjournalled: u64,
+    trouble: &'a str,
+    trouble_time: Option<String>,
+    consumers: u32,
+    most_pending: u64,
+    evidence_kept: u64,
+    evidence_bytes: u64,
+    evidence_missed: u64,
 }
 
 #[derive(Serialize)]
@@ -70,6 +85,7 @@ struct Frames {
     judged: u64,
     skipped: u64,
     faulted: u64,
+    late: u64,
 }
 
 #[derive(Serialize)]
@@ -97,6 +113,24 @@ impl<'a> From<&'a proto::Status> for Status<'a> {
             decisions: status.decisions.as_ref().map(Decisions::from),
             streams: status.streams,
             missed_by_slow_clients: status.missed_by_slow_clients,
+            journal: status.journal.as_ref().map(Journal::from),
+            late_views: status.late_views,
+        }
+    }
+}
+
+impl<'a> From<&'a proto::Journal> for Journal<'a> {
+    fn from(journal: &'a proto::Journal) -> Self {
+        Self {
+            oldest_sequence: journal.oldest_sequence,
+            unjournalled: journal.unjournalled,
+            trouble: &journal.trouble,
+            trouble_time: time(journal.trouble_time.as_ref()),
+            consumers: journal.consumers,
+            most_pending: journal.most_pending,
+            evidence_kept: journal.evidence_kept,
+            evidence_bytes: journal.evidence_bytes,
+            evidence_missed: journal.evidence_missed,
         }
     }
 }
@@ -141,6 +175,7 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
                 judged: frames.judged,
                 skipped: frames.skipped,
                 faulted: frames.faulted,
+                late: frames.late,
             }),
             decisions: camera.decisions.as_ref().map(Decisions::from),
             queued: camera.queued,

@@ -33,7 +33,15 @@ fn a_verdict_keeps_the_contracts_names() {
             threshold: 0.5,
             review_from: None,
             dominant: proto::AnomalyKind::Structural.into(),
-            ..Default::default()
+            decided_by: "pin".into(),
+            highest: 0.75,
+            regions: vec![proto::RegionScore {
+                region: "pin".into(),
+                value: Some(0.75),
+                threshold: 0.5,
+                review_from: None,
+                decision: proto::Decision::Reject.into(),
+            }],
         }),
         regions: vec![proto::Region {
             r#box: Some(proto::Box {
@@ -45,7 +53,7 @@ fn a_verdict_keeps_the_contracts_names() {
             area: 0.125,
             peak: 0.75,
             kind: proto::AnomalyKind::Logical.into(),
-            ..Default::default()
+            region: "pin".into(),
         }],
         timings: Some(proto::Timings {
             total: Some(Duration {
@@ -55,6 +63,26 @@ fn a_verdict_keeps_the_contracts_names() {
             ..proto::Timings::default()
         }),
         truth: "scratch".into(),
+        part_id: "P-1".into(),
+        client_data: vec![0xff, 0],
+        trigger_id: "uuid".into(),
+        group_id: "cell".into(),
+        views: vec![proto::View {
+            camera_id: "top".into(),
+            sequence: 6,
+            frame_id: 9,
+            decision: proto::Decision::Reject.into(),
+        }],
+        record_time: Some(Timestamp {
+            seconds: 1_795_000_001,
+            nanos: 0,
+        }),
+        evidence_kept: true,
+        recipe: Some(proto::RecipeTag {
+            id: "mx24".into(),
+            version: "3".into(),
+            sha256: "ab".into(),
+        }),
         ..proto::Verdict::default()
     };
     let expected = json!({"verdict": {
@@ -62,14 +90,21 @@ fn a_verdict_keeps_the_contracts_names() {
         "capture_time": "2026-11-18T11:06:40.250Z", "capture_monotonic_ms": 1000.5,
         "decision": "reject",
         "score": {"value": 0.75, "structural": 0.5, "logical": 0.25, "threshold": 0.5,
-            "review_from": null, "dominant": "structural"},
+            "review_from": null, "dominant": "structural", "decided_by": "pin", "highest": 0.75,
+            "regions": [{"region": "pin", "value": 0.75, "threshold": 0.5, "review_from": null,
+                "decision": "reject"}]},
         "fault": null,
         "regions": [{"box": {"left": 0.0, "top": 0.25, "width": 0.5, "height": 0.75},
-            "area": 0.125, "peak": 0.75, "kind": "logical"}],
+            "area": 0.125, "peak": 0.75, "kind": "logical",
+            "region": "pin"}],
         "model": null, "config_hash": "", "provider": "", "simulated": false,
         "timings": {"queue_ms": null, "preprocess_ms": null, "inference_ms": null,
             "judge_ms": null, "total_ms": 12.5},
         "batch_size": 0, "width": 0, "height": 0, "source_item": "", "truth": "scratch",
+        "part_id": "P-1", "client_data": "/wA=", "trigger_id": "uuid", "group_id": "cell",
+        "views": [{"camera_id": "top", "sequence": 6, "frame_id": 9, "decision": "reject"}],
+        "record_time": "2026-11-18T11:06:41Z", "evidence_kept": true,
+        "recipe": {"id": "mx24", "version": "3", "sha256": "ab"},
     }});
     assert_eq!(
         printed(&Event::Verdict(Box::new((&verdict).into()))),
@@ -123,10 +158,16 @@ fn a_status_nests_its_cameras() {
                 judged: 4,
                 skipped: 0,
                 faulted: 1,
-                ..Default::default()
+                late: 1,
             }),
             ..proto::Camera::default()
         }],
+        journal: Some(proto::Journal {
+            oldest_sequence: 3,
+            most_pending: 9,
+            ..proto::Journal::default()
+        }),
+        late_views: 2,
         ..proto::Status::default()
     };
     let printed = serde_json::to_value(Status::from(&status)).expect("plain data");
@@ -138,4 +179,8 @@ fn a_status_nests_its_cameras() {
     );
     assert_eq!(printed["cameras"][0]["state"], "waiting");
     assert_eq!(printed["cameras"][0]["frames"]["faulted"], 1);
+    assert_eq!(printed["cameras"][0]["frames"]["late"], 1);
+    assert_eq!(printed["journal"]["oldest_sequence"], 3);
+    assert_eq!(printed["journal"]["most_pending"], 9);
+    assert_eq!(printed["late_views"], 2);
 }

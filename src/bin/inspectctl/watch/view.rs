@@ -7,6 +7,7 @@ use inspectd::grpc::proto::stream_verdicts_response::Event;
 use inspectd::grpc::proto::{Decision, Verdict};
 
 use super::Arguments;
+use super::acknowledger::Acknowledger;
 use crate::connect::Daemon;
 use crate::failure::{Failure, note};
 use crate::last_reject::LastReject;
@@ -22,6 +23,9 @@ pub struct View<W> {
     titled: bool,
     summary: Option<Summary>,
     last_reject: Option<LastReject>,
+    acknowledger: Option<Acknowledger>,
+    /// The last sequence that was shown; 0: none was.
+    shown: u64,
 }
 
 impl<W: Write> View<W> {
@@ -35,7 +39,17 @@ impl<W: Write> View<W> {
             titled: false,
             summary: arguments.summary.then(Summary::default),
             last_reject: file.map(|file| LastReject::new(daemon.clone(), file)),
+            acknowledger: arguments
+                .consumer
+                .clone()
+                .map(|consumer| Acknowledger::new(daemon.clone(), consumer)),
+            shown: 0,
         }
+    }
+
+    /// The last sequence that was shown; 0: none was yet.
+    pub fn shown(&self) -> u64 {
+        self.shown
     }
 
     /// Shows an event; true once there are enough.
@@ -47,13 +61,25 @@ impl<W: Write> View<W> {
             Event::Heartbeat(_) => self.title()?,
         }
         self.out.flush()?;
+        if let Some(acknowledger) = &self.acknowledger
+            && acknowledger.newest() < self.shown
+        {
+            acknowledger.shown(self.shown);
+        }
         Ok(self.left == Some(0))
     }
 
     fn verdict(&mut self, verdict: &Verdict, received: Instant) -> io::Result<()> {
+        // A consumer's next stream begins with what was shown and not acknowledged yet.
+        let again = self.acknowledger.is_some() && verdict.sequence <= self.shown;
+        if again && verdict.sequence > 0 {
+            return Ok(());
+        }
+        self.shown = self.shown.max(verdict.sequence);
         self.title()?;
         if self.json {
-            self.json(&json::Event::Verdict(Box::new(verdict.into())))?;
+            let event = json::Event::Verdict(Box::new(verdict.into()));
+            json::write(&mut self.out, &event)?;
         } else {
             writeln!(self.out, "{}", line::describe(verdict))?;
         }
@@ -72,18 +98,14 @@ impl<W: Write> View<W> {
             summary.add_gap(missed);
         }
         if self.json {
-            return self.json(&json::Event::Gap { missed });
+            return json::write(&mut self.out, &json::Event::Gap { missed });
         }
         let warning = words::warning_style();
         writeln!(
             self.out,
-            "{warning}-- {missed} verdicts missed: read too slowly{warning:#}"
+            "{warning}-- {} missed: read too slowly{warning:#}",
+            words::count(missed, "verdict")
         )
-    }
-
-    fn json(&mut self, event: &json::Event) -> io::Result<()> {
-        let line = serde_json::to_string(event).expect("plain data becomes JSON");
-        writeln!(self.out, "{line}")
     }
 
     fn title(&mut self) -> io::Result<()> {
@@ -93,8 +115,17 @@ impl<W: Write> View<W> {
         writeln!(self.out, "{}", line::heading())
     }
 
-    /// Sums up: below the table, or beside the JSON on standard error.
+    /// Acknowledges, and sums up: below the table, or beside the JSON on standard error.
     pub async fn finish(mut self) -> Result<(), Failure> {
+        let acknowledged = match self.acknowledger.take() {
+            Some(acknowledger) => acknowledger.finish().await,
+            None => Ok(()),
+        };
+        self.sum_up().await?;
+        acknowledged
+    }
+
+    async fn sum_up(mut self) -> Result<(), Failure> {
         let mut lines = String::new();
         if let Some(summary) = &self.summary {
             lines += &summary.describe();
@@ -130,6 +161,8 @@ mod tests {
             titled: false,
             summary: Some(Summary::default()),
             last_reject: None,
+            acknowledger: None,
+            shown: 0,
         }
     }
 

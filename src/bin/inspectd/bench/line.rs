@@ -34,6 +34,49 @@ impl Drop for Scene {
     }
 }
 
+/// Clients beside the one that measures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Crowd {
+    /// They read what comes.
+    pub(super) reading: usize,
+    /// They subscribe, and never read.
+    pub(super) stalled: usize,
+}
+
+/// Its streams and tasks; they end when dropped.
+struct Gathered {
+    _stalled: Vec<tonic::Streaming<inspectd::grpc::proto::StreamVerdictsResponse>>,
+    reading: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        for task in &self.reading {
+            task.abort();
+        }
+    }
+}
+
+impl Crowd {
+    /// Connects all of them, each by a connection of its own.
+    async fn gather(self, address: &str) -> Result<Gathered> {
+        let mut streams = Vec::new();
+        for _ in 0..self.reading + self.stalled {
+            let mut client = InspectionServiceClient::connect(address.to_owned()).await?;
+            let request = StreamVerdictsRequest::default();
+            streams.push(client.stream_verdicts(request).await?.into_inner());
+        }
+        let stalled = streams.split_off(self.reading);
+        let read = |mut stream: tonic::Streaming<_>| {
+            tokio::spawn(async move { while let Ok(Some(_)) = stream.message().await {} })
+        };
+        Ok(Gathered {
+            _stalled: stalled,
+            reading: streams.into_iter().map(read).collect(),
+        })
+    }
+}
+
 /// A received verdict.
 struct Receipt {
     verdict: Verdict,
@@ -59,6 +102,14 @@ impl Scene {
             picture.save(pictures.join(format!("{index}.bmp")))?;
         }
         Ok(scene)
+    }
+
+    /// Frames a second that the line takes with `top` in its configuration, and a crowd of clients beside
+    /// the one that measures.
+    pub(super) fn rate(&self, arguments: &Arguments, top: &str, crowd: Crowd) -> Result<f64> {
+        let camera = "mode = \"triggered\"\nqueue = 2\npace = \"fast\"";
+        let (_, elapsed, _) = self.run_with(arguments, top, camera, arguments.frames, crowd)?;
+        Ok(f64::from(arguments.frames) / elapsed.as_secs_f64())
     }
 
     /// As many frames as the line can take.
@@ -115,13 +166,24 @@ impl Scene {
         camera: &str,
         count: u32,
     ) -> Result<(Vec<Receipt>, Duration, f64)> {
+        self.run_with(arguments, "", camera, count, Crowd::default())
+    }
+
+    fn run_with(
+        &self,
+        arguments: &Arguments,
+        top: &str,
+        camera: &str,
+        count: u32,
+        crowd: Crowd,
+    ) -> Result<(Vec<Receipt>, Duration, f64)> {
         let bundle = fs::canonicalize(&arguments.bundle)
             .with_context(|| arguments.bundle.display().to_string())?;
         let bundle = toml::Value::from(bundle.display().to_string());
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = {bundle}\n\
              [engine]\nthreads = {}\n[log]\nformat = \"json\"\n[life]\nwatch_files = false\n\
-             [cameras.bench]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
+             {top}[cameras.bench]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
              allow_upscaling = true\n{camera}\n",
             arguments.threads
         );
@@ -132,13 +194,14 @@ impl Scene {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (receipts, elapsed) = runtime.block_on(receive(address, count))?;
+        let (receipts, elapsed) = runtime.block_on(receive(address, count, crowd))?;
         Ok((receipts, elapsed, resident_mib(daemon.0.id())?))
     }
 }
 
 /// Subscribes, and takes verdicts until there are enough.
-async fn receive(address: String, count: u32) -> Result<(Vec<Receipt>, Duration)> {
+async fn receive(address: String, count: u32, crowd: Crowd) -> Result<(Vec<Receipt>, Duration)> {
+    let _crowd = crowd.gather(&address).await?;
     let mut client = InspectionServiceClient::connect(address).await?;
     let request = StreamVerdictsRequest::default();
     let mut stream = client.stream_verdicts(request).await?.into_inner();

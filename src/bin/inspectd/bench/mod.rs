@@ -2,9 +2,10 @@
 //! threads, in turns. Each side runs in a process of its own, so that its memory can be told.
 
 mod bare;
+mod journal;
 mod line;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -13,6 +14,7 @@ use inspectd::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
 pub use bare::{BareArguments, run as run_bare};
+pub use journal::{JournalArguments, run as run_journal};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -89,12 +91,7 @@ struct Report {
 /// # Errors
 /// When the bundle is not usable, or a process does not do as it is told.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let bundle = Bundle::open(&arguments.bundle)?;
-    let input = [
-        bundle.manifest().input.width,
-        bundle.manifest().input.height,
-    ];
-    drop(bundle);
+    let input = input(&arguments.bundle)?;
     // The throughput's camera gives what the bare loop takes; the latency's is a usual one.
     let small = line::Scene::make(input[0], input[1])?;
     let usual = line::Scene::make(arguments.width, arguments.height)?;
@@ -134,6 +131,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&report);
     }
     Ok(())
+}
+
+/// The size of the frames that a bundle's model takes.
+fn input(bundle: &Path) -> Result<[u32; 2]> {
+    let bundle = Bundle::open(bundle)?;
+    let input = &bundle.manifest().input;
+    Ok([input.width, input.height])
 }
 
 fn print(report: &Report) {

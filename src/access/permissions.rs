@@ -1,0 +1,169 @@
+//! Which call needs which role: the one table. Whoever adds a call adds its row; a test holds the table
+//! against the services' descriptors in both directions, and `docs/access.md` shows it.
+
+use super::Role;
+
+/// A call, and who may make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The service: `inspectd.v1.LineService`.
+    pub service: &'static str,
+    /// The method: `GetStatus`.
+    pub method: &'static str,
+    /// The least role that may call it.
+    pub least: Role,
+}
+
+const fn row(service: &'static str, method: &'static str, least: Role) -> Permission {
+    Permission {
+        service,
+        method,
+        least,
+    }
+}
+
+const INSPECTION: &str = "inspectd.v1.InspectionService";
+const LINE: &str = "inspectd.v1.LineService";
+const RECIPE: &str = "inspectd.v1.RecipeService";
+const TUNING: &str = "inspectd.v1.TuningService";
+const HEALTH: &str = "grpc.health.v1.Health";
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+
+/// Every call. Viewers look, operators run the line, engineers change what it judges by.
+pub const PERMISSIONS: &[Permission] = &[
+    row(INSPECTION, "StreamVerdicts", Role::Viewer),
+    row(INSPECTION, "AcknowledgeVerdicts", Role::Operator),
+    row(INSPECTION, "ListConsumers", Role::Viewer),
+    row(INSPECTION, "ForgetConsumer", Role::Engineer),
+    row(INSPECTION, "ListVerdicts", Role::Viewer),
+    row(INSPECTION, "TriggerInspection", Role::Operator),
+    row(INSPECTION, "InspectImage", Role::Operator),
+    row(INSPECTION, "GetEvidence", Role::Viewer),
+    row(LINE, "GetStatus", Role::Viewer),
+    row(LINE, "WatchStatus", Role::Viewer),
+    row(LINE, "ListCameras", Role::Viewer),
+    row(LINE, "ReloadConfiguration", Role::Engineer),
+    row(LINE, "LockChanges", Role::Engineer),
+    row(LINE, "UnlockChanges", Role::Engineer),
+    row(LINE, "ListAuditEntries", Role::Engineer),
+    row(RECIPE, "ListRecipes", Role::Viewer),
+    row(RECIPE, "PrepareRecipe", Role::Operator),
+    row(RECIPE, "ActivateRecipe", Role::Operator),
+    row(RECIPE, "RollBackRecipe", Role::Operator),
+    row(TUNING, "SuggestThreshold", Role::Viewer),
+    row(TUNING, "ReplayVerdicts", Role::Engineer),
+    row(HEALTH, "Check", Role::Viewer),
+    row(HEALTH, "Watch", Role::Viewer),
+    row(REFLECTION, "ServerReflectionInfo", Role::Viewer),
+    row(REFLECTION_ALPHA, "ServerReflectionInfo", Role::Viewer),
+];
+
+/// The row of a call by its path, `/inspectd.v1.LineService/GetStatus`; none if there is no such call.
+pub fn of(path: &str) -> Option<&'static Permission> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    PERMISSIONS
+        .iter()
+        .find(|row| row.service == service && row.method == method)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    /// What is between these lines of the page is made.
+    const BEGIN: &str = "<!-- calls: made from the code; UPDATE_DOCS=1 cargo test writes it -->\n";
+    const END: &str = "<!-- end of calls -->\n";
+
+    /// Every call of every service that the daemon has, as paths.
+    fn served() -> BTreeSet<String> {
+        let sets = [
+            crate::grpc::proto::DESCRIPTORS,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let mut calls = BTreeSet::new();
+        for set in sets {
+            let set = FileDescriptorSet::decode(set).expect("descriptors");
+            for file in set.file {
+                for service in &file.service {
+                    for method in &service.method {
+                        let (service, method) = (service.name(), method.name());
+                        calls.insert(format!("/{}.{service}/{method}", file.package()));
+                    }
+                }
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn every_call_has_a_row_and_every_row_is_a_call() {
+        let rows = PERMISSIONS.iter();
+        let rows: Vec<_> = rows
+            .map(|row| format!("/{}/{}", row.service, row.method))
+            .collect();
+        let known: BTreeSet<_> = rows.iter().cloned().collect();
+        assert_eq!(known, served());
+        assert_eq!(known.len(), rows.len(), "a call has two rows");
+    }
+
+    #[test]
+    fn a_path_leads_to_its_own_row_alone() {
+        let check = |path: &str, least| assert_eq!(of(path).map(|row| row.least), least, "{path}");
+        check("/inspectd.v1.LineService/GetStatus", Some(Role::Viewer));
+        check(
+            "/inspectd.v1.LineService/ReloadConfiguration",
+            Some(Role::Engineer),
+        );
+        check("inspectd.v1.LineService/GetStatus", None);
+        check("//inspectd.v1.LineService/GetStatus", None);
+        check("/inspectd.v1.LineService/GetStatus/", None);
+        check("/inspectd.v1.LineService/getstatus", None);
+        check("/inspectd.v1.InspectionService/GetStatus", None);
+        check("/", None);
+        check("", None);
+    }
+
+    fn table() -> String {
+        let mut text = "\n| call |".to_owned();
+        for role in Role::ALL {
+            write!(text, " {role} |").expect("a text takes everything");
+        }
+        text.push_str("\n|---|---|---|---|\n");
+        for row in PERMISSIONS {
+            write!(text, "| `{}/{}` |", row.service, row.method).expect("a text takes everything");
+            for role in Role::ALL {
+                text.push_str(if role >= row.least { " yes |" } else { " |" });
+            }
+            text.push('\n');
+        }
+        text.push('\n');
+        text
+    }
+
+    #[test]
+    fn the_page_shows_the_table_as_it_is() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/access.md");
+        let text = std::fs::read_to_string(&page).expect("the page is there");
+        let (before, rest) = text.split_once(BEGIN).expect("the calls begin");
+        let (_, after) = rest.split_once(END).expect("the calls end");
+        let expected = format!("{before}{BEGIN}{}{END}{after}", table());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&page, expected).expect("the page can be written");
+        } else {
+            assert!(
+                text == expected,
+                "docs/access.md is out of date: UPDATE_DOCS=1 cargo test writes it"
+            );
+        }
+    }
+}

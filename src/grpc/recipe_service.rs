@@ -1,0 +1,130 @@
+//! `inspectd.v1.RecipeService`.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::inspection::blocking;
+use super::proto::recipe_service_server::RecipeService;
+use super::proto::{
+    ActivateRecipeRequest, ActivateRecipeResponse, ListRecipesRequest, ListRecipesResponse,
+    PrepareRecipeRequest, PrepareRecipeResponse, RollBackRecipeRequest, RollBackRecipeResponse,
+};
+use super::{Services, author, proto, refusal};
+use crate::life::control::RecipeState;
+use crate::recipe::{Recipe, RecipeId};
+
+#[tonic::async_trait]
+impl RecipeService for Services {
+    async fn list_recipes(
+        &self,
+        _: Request<ListRecipesRequest>,
+    ) -> Result<Response<ListRecipesResponse>, Status> {
+        let control = Arc::clone(&self.control);
+        let recipes = blocking(move || control.recipes()).await?;
+        let recipes = recipes.map_err(|error| refusal::change(&error))?;
+        let active = self.line.active();
+        let active = active.recipe.as_ref();
+        Ok(Response::new(ListRecipesResponse {
+            recipes: recipes.iter().map(state).collect(),
+            active_id: active.map_or_else(String::new, |recipe| recipe.id.to_string()),
+            active_sha256: active.map_or_else(String::new, |recipe| recipe.hash.clone()),
+        }))
+    }
+
+    async fn prepare_recipe(
+        &self,
+        request: Request<PrepareRecipeRequest>,
+    ) -> Result<Response<PrepareRecipeResponse>, Status> {
+        let id = recipe_id("id", &request.into_inner().id)?;
+        let control = Arc::clone(&self.control);
+        let prepared = blocking(move || control.prepare(&id)).await?;
+        let prepared = prepared.map_err(|error| refusal::change(&error))?;
+        let active = self.active_hash() == Some(prepared.hash.clone());
+        Ok(Response::new(PrepareRecipeResponse {
+            recipe: Some(recipe(&prepared, true, active)),
+        }))
+    }
+
+    async fn activate_recipe(
+        &self,
+        request: Request<ActivateRecipeRequest>,
+    ) -> Result<Response<ActivateRecipeResponse>, Status> {
+        let author = author(&request);
+        let id = match request.into_inner().id.as_str() {
+            "" => None,
+            id => Some(recipe_id("id", id)?),
+        };
+        let control = Arc::clone(&self.control);
+        let activated = blocking(move || control.activate(&author, id.as_ref())).await?;
+        activated.map_err(|error| refusal::change(&error))?;
+        let recipe = self.recipe_in_force();
+        Ok(Response::new(ActivateRecipeResponse { recipe }))
+    }
+
+    async fn roll_back_recipe(
+        &self,
+        request: Request<RollBackRecipeRequest>,
+    ) -> Result<Response<RollBackRecipeResponse>, Status> {
+        let author = author(&request);
+        let control = Arc::clone(&self.control);
+        let rolled_back = blocking(move || control.roll_back(&author)).await?;
+        rolled_back.map_err(|error| refusal::change(&error))?;
+        let recipe = self.recipe_in_force();
+        Ok(Response::new(RollBackRecipeResponse { recipe }))
+    }
+}
+
+impl Services {
+    fn active_hash(&self) -> Option<String> {
+        let active = self.line.active();
+        active.recipe.as_ref().map(|recipe| recipe.hash.clone())
+    }
+
+    fn recipe_in_force(&self) -> Option<proto::Recipe> {
+        let active = self.line.active();
+        active
+            .recipe
+            .as_ref()
+            .map(|in_force| recipe(in_force, true, true))
+    }
+}
+
+/// A recipe's id.
+pub(super) fn recipe_id(field: &str, id: &str) -> Result<RecipeId, Status> {
+    RecipeId::from_str(id).map_err(|error| refusal::invalid(field, error.to_string()))
+}
+
+fn recipe(recipe: &Recipe, prepared: bool, active: bool) -> proto::Recipe {
+    proto::Recipe {
+        id: recipe.id.to_string(),
+        product: recipe.product.clone(),
+        version: recipe.version.clone(),
+        sha256: recipe.hash.clone(),
+        bundle: recipe.bundle.display().to_string(),
+        regions: recipe
+            .regions
+            .iter()
+            .map(|region| region.name.clone())
+            .collect(),
+        masks: recipe.ignore.iter().map(|mask| mask.name.clone()).collect(),
+        prepared,
+        active,
+        faults: Vec::new(),
+    }
+}
+
+fn state(state: &RecipeState) -> proto::Recipe {
+    match &state.listed.recipe {
+        Ok(valid) => recipe(valid, state.prepared, state.active),
+        Err(error) => {
+            let stem = state.listed.file.file_stem();
+            proto::Recipe {
+                id: stem.unwrap_or_default().to_string_lossy().into_owned(),
+                faults: error.faults(),
+                ..proto::Recipe::default()
+            }
+        }
+    }
+}

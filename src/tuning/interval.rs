@@ -1,0 +1,128 @@
+//! Intervals with 95 % confidence, exact and whatever the distribution: of a rate, and of a quantile.
+
+use crate::score::{at_most, cumulative};
+
+/// On either side the truth is missed with this probability.
+const MISS: f64 = 0.025;
+
+/// The rates that are possible where `rejected` of `count` were above a threshold (Clopper-Pearson, both
+/// sides).
+pub fn of_rate(rejected: usize, count: usize) -> (f64, f64) {
+    if count == 0 {
+        return (0.0, 1.0);
+    }
+    let low = match rejected {
+        0 => 0.0,
+        // So many or more would be seen with 2.5 %.
+        _ => falling(|rate| at_most(rejected - 1, count, rate) - (1.0 - MISS)),
+    };
+    let high = if rejected >= count {
+        1.0
+    } else {
+        falling(|rate| at_most(rejected, count, rate) - MISS)
+    };
+    (low, high)
+}
+
+/// Where a function that falls over (0, 1) is zero.
+fn falling(function: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    // Each step halves the interval: 60 are below an f64's resolution at 1.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if function(middle) > 0.0 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The scores between which the one lies that a share `rate` of all parts is above; nothing on a side
+/// where there are too few of them to say. `sorted` ascends.
+///
+/// How many of n scores are above it is binomial: the k + 1st highest score is above it with the
+/// probability of more than k.
+pub fn of_quantile(sorted: &[f64], rate: f64) -> (Option<f64>, Option<f64>) {
+    let count = sorted.len();
+    let above = |k: usize| (k < count).then(|| sorted[count - 1 - k]);
+    let mut high = None;
+    for (k, sum) in cumulative(count, rate).enumerate() {
+        if sum <= MISS {
+            high = above(k);
+        }
+        if sum >= 1.0 - MISS {
+            return (above(k), high);
+        }
+    }
+    (None, high)
+}
+
+/// So many scores it takes before the highest of them bounds the score that a share `rate` is above.
+pub fn needed(rate: f64) -> u64 {
+    (MISS.ln() / (-rate).ln_1p()).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn rates_agree_with_the_tables() {
+        // Clopper-Pearson at 95 %, two-sided: beta quantiles.
+        let check = |rejected, count, low: f64, high: f64| {
+            let (found_low, found_high) = of_rate(rejected, count);
+            let close = |one: f64, other: f64| (one - other).abs() < 1e-4;
+            assert!(
+                close(found_low, low) && close(found_high, high),
+                "{rejected}/{count}: {found_low} to {found_high}"
+            );
+        };
+        check(0, 20, 0.0, 0.168_43);
+        check(1, 20, 0.001_27, 0.248_73);
+        check(5, 50, 0.033_28, 0.218_14);
+        check(10, 10, 0.691_50, 1.0);
+        check(0, 0, 0.0, 1.0);
+    }
+
+    #[test]
+    fn quantiles_need_enough_scores() {
+        let scores = |count: u32| (0..count).map(f64::from).collect::<Vec<_>>();
+        assert_eq!(needed(0.001), 3688);
+        assert_eq!(needed(0.5), 6);
+        assert_eq!(of_quantile(&scores(3687), 0.001).1, None);
+        assert_eq!(of_quantile(&scores(3688), 0.001).1, Some(3687.0));
+        // The median of ten lies between the second and the ninth (97.9 %).
+        assert_eq!(of_quantile(&scores(10), 0.5), (Some(1.0), Some(8.0)));
+        assert_eq!(of_quantile(&[], 0.5), (None, None));
+    }
+
+    #[test]
+    fn intervals_hold_the_truth_as_often_as_they_say() {
+        // Of exponential scores a share e^-t is above t.
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let (rate, repetitions) = (0.05, 2000);
+        let truth = -f64::ln(rate);
+        let (mut quantiles, mut rates) = (0, 0);
+        for _ in 0..repetitions {
+            let mut scores: Vec<f64> = (0..400)
+                .map(|_| -(1.0 - random.random::<f64>()).ln())
+                .collect();
+            scores.sort_unstable_by(f64::total_cmp);
+            let (low, high) = of_quantile(&scores, rate);
+            let (low, high) = (low.expect("enough"), high.expect("enough"));
+            quantiles += u32::from((low..=high).contains(&truth));
+            let above = scores.iter().filter(|&&score| score > truth).count();
+            let (low, high) = of_rate(above, scores.len());
+            rates += u32::from((low..=high).contains(&rate));
+        }
+        for (name, held) in [("quantiles", quantiles), ("rates", rates)] {
+            let share = f64::from(held) / f64::from(repetitions);
+            assert!((0.945..=0.99).contains(&share), "{name}: {share}");
+        }
+    }
+}

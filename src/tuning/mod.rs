@@ -1,0 +1,65 @@
+//! Thresholds from good parts, and stored verdicts judged by another recipe. Pure: what is read from the
+//! journal and the shelf is given to it.
+
+mod interval;
+pub mod replay;
+pub mod suggest;
+
+use std::collections::BTreeMap;
+
+use crate::camera::CameraId;
+use crate::config::settings::{Overrides, Settings};
+use crate::recipe::Recipe;
+use crate::regions::RegionRules;
+use crate::rules::{Plan, Rule};
+use crate::verdict::Thresholds;
+
+/// What the settings hold frames to, before any recipe.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    general: Overrides,
+    cameras: BTreeMap<CameraId, Overrides>,
+    bundle: f32,
+    listing: RegionRules,
+}
+
+impl Configured {
+    /// Of these settings, with a bundle of this threshold.
+    pub fn new(settings: &Settings, bundle: f32) -> Self {
+        let cameras = settings.cameras.iter();
+        Self {
+            general: settings.verdict.thresholds,
+            cameras: cameras
+                .map(|(id, camera)| (id.clone(), camera.thresholds))
+                .collect(),
+            bundle,
+            listing: RegionRules {
+                min_area: settings.verdict.region_min_area,
+                limit: settings.verdict.region_limit,
+            },
+        }
+    }
+
+    /// What frames of a camera are held to; of one that is not configured, the general thresholds.
+    pub fn thresholds(&self, camera: Option<&CameraId>) -> Thresholds {
+        let own = camera.and_then(|id| self.cameras.get(id)).copied();
+        own.unwrap_or_default().resolve(self.general, self.bundle)
+    }
+
+    /// The same, with a recipe in force.
+    pub fn plan(&self, camera: Option<&CameraId>, recipe: Option<&Recipe>) -> Plan {
+        let thresholds = self.thresholds(camera);
+        match recipe {
+            Some(recipe) => recipe.plan(camera, thresholds, self.listing),
+            None => Plan {
+                general: Rule {
+                    thresholds,
+                    min_area: 0.0,
+                },
+                regions: Vec::new(),
+                ignored: Vec::new(),
+                listing: self.listing,
+            },
+        }
+    }
+}

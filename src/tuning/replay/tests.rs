@@ -1,0 +1,338 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::config::settings::Overrides;
+use crate::line::record::{Fault, FaultReason, ModelId, RecipeTag, Stamp, Subject, View};
+use crate::recipe;
+use crate::regions::RegionRules;
+
+const SIDE: usize = 8;
+
+const MODEL: &str = "ab";
+
+const LISTING: RegionRules = RegionRules {
+    min_area: 0.0,
+    limit: 8,
+};
+
+fn camera(name: &str) -> CameraId {
+    name.parse().expect("an id")
+}
+
+/// The general threshold is 0.5, from 0.4 on it is REVIEW.
+fn configured() -> Configured {
+    Configured {
+        general: Overrides {
+            threshold: None,
+            review_from: Some(0.4),
+        },
+        cameras: BTreeMap::new(),
+        bundle: 0.5,
+        listing: LISTING,
+    }
+}
+
+fn recipe(more: &str) -> Recipe {
+    let text = format!("product = \"p\"\nversion = \"1\"\nbundle = \"b\"\n{more}");
+    recipe::parse(&"r".parse().expect("an id"), Path::new("/r.toml"), &text).expect("a recipe")
+}
+
+fn replay(recipe: Recipe) -> Replay {
+    Replay::new(recipe, MODEL.to_owned(), configured())
+}
+
+fn shape() -> Shape {
+    Shape {
+        side: SIDE,
+        width: 32,
+        height: 32,
+    }
+}
+
+/// A map that is even but for one cell.
+fn heat(cell: usize, level: f32, rest: f32) -> Heat {
+    let mut cells = vec![rest; SIDE * SIDE];
+    cells[cell] = level;
+    Heat { cells, side: SIDE }
+}
+
+/// What the configuration (and a recipe, if there is one) made of a map.
+fn verdict(sequence: u64, heat: &Heat, recipe: Option<&Recipe>) -> Verdict {
+    let id = camera("top");
+    let plan = configured().plan(Some(&id), recipe);
+    let judgement = rejudge(&heat.cells, None, shape(), &Rules::new(plan, shape()));
+    let stamp = Stamp {
+        model: ModelId {
+            name: "m".into(),
+            version: "1".into(),
+            sha256: MODEL.into(),
+        },
+        config_hash: String::new(),
+        provider: "cpu".into(),
+        recipe: recipe.map(|recipe| RecipeTag {
+            id: recipe.id.to_string(),
+            version: recipe.version.clone(),
+            sha256: recipe.hash.clone(),
+        }),
+    };
+    let mut subject = Subject::new(Some(id), Arc::new(stamp));
+    subject.size = Some([32, 32]);
+    Verdict {
+        sequence,
+        run: Uuid::nil(),
+        captured: SystemTime::UNIX_EPOCH,
+        since_start: Duration::ZERO,
+        recorded: SystemTime::UNIX_EPOCH,
+        evidence: true,
+        subject,
+        outcome: Outcome::Judged(judgement.expect("numbers")),
+    }
+}
+
+fn of(verdict: &Verdict, outcome: Outcome) -> Verdict {
+    Verdict {
+        outcome,
+        ..verdict.clone()
+    }
+}
+
+fn no_map() -> io::Result<Option<Heat>> {
+    Ok(None)
+}
+
+#[test]
+fn a_threshold_alone_is_held_against_the_score() {
+    let check = |more: &str, level, expected: Option<(Decision, Decision)>| {
+        let mut replay = replay(recipe(more));
+        let asked = || -> io::Result<Option<Heat>> { panic!("the score is enough") };
+        // Even, so that the level is the score.
+        let change = replay.apply(&verdict(7, &heat(9, level, level), None), asked);
+        let found = change.map(|change| (change.old, change.new));
+        assert_eq!(found, expected, "{more} {level}");
+        assert_eq!(replay.summary().by_score, 1);
+    };
+    use Decision::{Pass, Reject, Review};
+    check("", 0.6, None);
+    check("threshold = 0.7", 0.6, Some((Reject, Review)));
+    check(
+        "threshold = 0.7\nreview_from = 0.65",
+        0.6,
+        Some((Reject, Pass)),
+    );
+    check(
+        "threshold = 0.2\nreview_from = 0.1",
+        0.3,
+        Some((Pass, Reject)),
+    );
+    check(
+        "[cameras.top]\nthreshold = 0.3\nreview_from = 0.3",
+        0.35,
+        Some((Pass, Reject)),
+    );
+    check(
+        "[cameras.side]\nthreshold = 0.3\nreview_from = 0.3",
+        0.35,
+        None,
+    );
+}
+
+#[test]
+fn regions_and_masks_need_the_map() {
+    // The defect is in the left upper corner.
+    let heat = heat(0, 0.6, 0.1);
+    let old = verdict(7, &heat, None);
+    let mask =
+        "[[ignore]]\nname = \"corner\"\npolygon = [[0.0, 0.0], [0.4, 0.0], [0.4, 0.4], [0.0, 0.4]]";
+    let mut masked = replay(recipe(mask));
+    let change = masked
+        .apply(&old, || Ok(Some(heat.clone())))
+        .expect("a change");
+    assert_eq!((change.old, change.new), (Decision::Reject, Decision::Pass));
+    assert_eq!(masked.summary().by_map, 1);
+    let scores = change.scores.expect("a frame's");
+    assert!(scores.old > 0.5 && scores.new < 0.2, "{scores:?}");
+
+    let region = mask.replace("ignore", "regions") + "\nthreshold = 0.05\nreview_from = 0.01";
+    let mut regional = replay(recipe(&region));
+    let faint = self::heat(0, 0.2, 0.0);
+    let change = regional.apply(&verdict(8, &faint, None), || Ok(Some(faint.clone())));
+    let change = change.expect("a change");
+    assert_eq!((change.old, change.new), (Decision::Pass, Decision::Reject));
+    assert_eq!(change.scores.expect("a frame's").region, "corner");
+}
+
+#[test]
+fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
+    let heat = heat(9, 0.6, 0.1);
+    let old = verdict(7, &heat, None);
+    let with = |change: &dyn Fn(&mut Subject)| {
+        let mut changed = old.clone();
+        change(&mut changed.subject);
+        changed
+    };
+    let mask = "[[ignore]]\nname = \"m\"\npolygon = [[0.0, 0.0], [0.4, 0.0], [0.4, 0.4]]";
+    let check = |more: &str, verdict: &Verdict, map: io::Result<Option<Heat>>, expected| {
+        let mut replay = replay(recipe(more));
+        assert_eq!(replay.apply(verdict, || map), None);
+        let skipped: Vec<_> = replay.summary().skipped.keys().copied().collect();
+        assert_eq!(skipped, [expected]);
+        assert_eq!(replay.summary().frames.cells().count(), 0);
+    };
+    check(mask, &old, Ok(None), Obstacle::NoMap);
+    check(
+        mask,
+        &old,
+        Err(io::Error::other("torn")),
+        Obstacle::DamagedMap,
+    );
+    let empty = Heat {
+        cells: Vec::new(),
+        side: 0,
+    };
+    check(mask, &old, Ok(Some(empty)), Obstacle::DamagedMap);
+    let not_a_number = self::heat(0, f32::NAN, 0.0);
+    check(mask, &old, Ok(Some(not_a_number)), Obstacle::DamagedMap);
+    let other = with(&|subject| {
+        let mut stamp = (*subject.stamp).clone();
+        stamp.model.sha256 = "cd".into();
+        subject.stamp = Arc::new(stamp);
+    });
+    check("", &other, Ok(None), Obstacle::OtherModel);
+    check(
+        "",
+        &with(&|subject| subject.camera = None),
+        Ok(None),
+        Obstacle::ClientImage,
+    );
+    let crop = "[cameras.top]\ncrop = { left = 0, top = 0, right = 16, bottom = 32 }";
+    check(crop, &old, Ok(None), Obstacle::OtherView);
+    let fault = of(&old, Outcome::Fault(Fault::new(FaultReason::Dark, "dark")));
+    check("", &fault, Ok(None), Obstacle::Fault);
+    // Some of the frame may not have counted by the recipe of the time.
+    let masked = verdict(7, &heat, Some(&recipe(mask)));
+    check("", &masked, Ok(None), Obstacle::NoMap);
+}
+
+#[test]
+fn a_part_is_what_its_views_would_have_been() {
+    let mut replay = replay(recipe("threshold = 0.7\nreview_from = 0.7"));
+    let old = verdict(7, &heat(9, 0.6, 0.1), None);
+    let view = |sequence, decision| View {
+        camera: camera("top"),
+        sequence,
+        frame_id: 1,
+        decision,
+    };
+    let part = |second, fault: Option<Fault>| {
+        of(
+            &old,
+            Outcome::Part(Fusion {
+                decision: Decision::Reject,
+                views: vec![view(7, Decision::Reject), view(8, second)],
+                fault,
+            }),
+        )
+    };
+    let new =
+        |replay: &mut Replay, part: &Verdict| replay.apply(part, no_map).map(|change| change.new);
+    replay.apply(&old, no_map).expect("it passes now");
+    assert_eq!(
+        new(&mut replay, &part(Decision::Pass, None)),
+        Some(Decision::Pass)
+    );
+    assert_eq!(
+        new(&mut replay, &part(Decision::Review, None)),
+        Some(Decision::Review)
+    );
+    assert_eq!(new(&mut replay, &part(Decision::Reject, None)), None);
+    let missing = Fault::new(FaultReason::MissingView, "left");
+    assert_eq!(
+        new(&mut replay, &part(Decision::Pass, Some(missing))),
+        Some(Decision::Fault)
+    );
+    let parts: u64 = replay.summary().parts.cells().map(|cell| cell.2).sum();
+    assert_eq!(parts, 4);
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut replay = replay(recipe("threshold = 0.7\nreview_from = 0.7"));
+    let mut old = verdict(0, &heat(9, 0.6, 0.1), None);
+    for sequence in 1..=CHANGES_KEPT as u64 + 10 {
+        old.sequence = sequence;
+        replay.apply(&old, no_map);
+    }
+    assert_eq!(replay.changes.len(), CHANGES_KEPT);
+    assert_eq!(
+        replay.changes.first_key_value(),
+        Some((&11, &Decision::Pass))
+    );
+}
+
+fn text_of(threshold: f32, masked: bool) -> String {
+    let mask = "[[ignore]]\nname = \"m\"\npolygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.5]]\n\
+                [[regions]]\nname = \"r\"\npolygon = [[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [0.5, 1.0]]\n";
+    let mask = if masked { mask } else { "" };
+    format!("threshold = {threshold:?}\nreview_from = {threshold:?}\n{mask}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_same_recipe_changes_nothing(
+        cell in 0..SIDE * SIDE,
+        level in 0.0f32..1.0,
+        threshold in 0.0f32..1.0,
+        masked: bool,
+    ) {
+        let recipe = recipe(&text_of(threshold, masked));
+        let heat = heat(cell, level, 0.1);
+        let old = verdict(7, &heat, Some(&recipe));
+        let mut replay = replay(recipe);
+        prop_assert_eq!(replay.apply(&old, || Ok(Some(heat))), None);
+        prop_assert_eq!(replay.summary().frames.cells().count(), 1);
+    }
+
+    #[test]
+    fn a_higher_threshold_makes_no_pass_a_reject(
+        cell in 0..SIDE * SIDE,
+        level in 0.0f32..1.0,
+        threshold in 0.0f32..1.0,
+        higher in 0.0f32..1.0,
+        masked: bool,
+    ) {
+        let before = recipe(&text_of(threshold, masked));
+        let heat = heat(cell, level, 0.1);
+        let old = verdict(7, &heat, Some(&before));
+        let mut replay = replay(recipe(&text_of(threshold + higher, masked)));
+        let change = replay.apply(&old, || Ok(Some(heat)));
+        if let Some(change) = change {
+            prop_assert_eq!((change.old, change.new), (Decision::Reject, Decision::Pass));
+        }
+    }
+
+    #[test]
+    fn score_and_map_say_the_same(
+        cell in 0..SIDE * SIDE,
+        level in 0.0f32..1.0,
+        threshold in 0.0f32..1.0,
+    ) {
+        let heat = heat(cell, level, 0.1);
+        let by_score = verdict(7, &heat, None);
+        // Under another recipe without regions the map is asked.
+        let by_map = verdict(7, &heat, Some(&recipe("min_area = 0.0\nthreshold = 0.5")));
+        let recipe = recipe(&text_of(threshold, false));
+        let mut one = replay(recipe.clone());
+        let mut other = replay(recipe);
+        let first = one.apply(&by_score, no_map).map(|change| change.new);
+        let second = other.apply(&by_map, || Ok(Some(heat))).map(|change| change.new);
+        prop_assert_eq!((one.summary().by_score, other.summary().by_map), (1, 1));
+        prop_assert_eq!(first, second);
+    }
+}

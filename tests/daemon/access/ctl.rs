@@ -1,0 +1,210 @@
+//! `inspectctl` with certificates and tokens: what it says where they are not good enough.
+
+use std::process::Command;
+
+use inspectd::access::Role;
+
+use super::pki::{Ca, Pair};
+use super::{ACCESS, Plant, TLS};
+use crate::harness::{Daemon, bounded, ends, runtime_is_there};
+
+/// The program with these arguments, in the plant's folder.
+fn inspectctl(plant: &Plant, line: &str) -> Command {
+    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    command
+        .args(line.split(' '))
+        .current_dir(plant.site.path(""));
+    for variable in ["SERVER", "CA", "CERTIFICATE", "KEY", "TOKEN_FILE"] {
+        command.env_remove(format!("INSPECTD_{variable}"));
+    }
+    command
+}
+
+fn https(daemon: &Daemon) -> String {
+    format!("--server https://{}", daemon.address("server.listen"))
+}
+
+/// As [`check`] for a refused certificate, but for the alert that may be lost: then both ends say less.
+fn check_refused(plant: &Plant, line: &str, words: &str) {
+    let (ended, said) = ends(&mut inspectctl(plant, line));
+    assert_eq!(ended, 69, "{line}: {said}");
+    let lost = "it may not accept the certificate of --certificate";
+    assert!(
+        said.contains(words) || said.contains(lost),
+        "{line}: {said}"
+    );
+}
+
+/// Asserts how a line of arguments ends, and what is said.
+fn check(plant: &Plant, line: &str, code: i32, words: &[&str]) {
+    let (ended, said) = ends(&mut inspectctl(plant, line));
+    assert_eq!(ended, code, "{line}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
+    }
+}
+
+fn save(plant: &Plant, name: &str, pair: &Pair) {
+    plant.site.write(&format!("{name}.pem"), &pair.certificate);
+    plant.site.write(&format!("{name}.key"), &pair.key);
+}
+
+#[test]
+fn certificates_and_tokens_open_the_way() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let socket = plant.site.path("socket").display().to_string();
+    let daemon = plant
+        .site
+        .start_with(&[("INSPECTD__SERVER__UNIX_SOCKET", &socket)]);
+    save(&plant, "viewer", &plant.ca.client("viewer.line"));
+    plant
+        .site
+        .write("token", &format!("{}\n", plant.token(Role::Engineer)));
+    let server = https(&daemon);
+    let certified = format!("{server} --ca ca.pem --certificate viewer.pem --key viewer.key");
+    check(&plant, &format!("{certified} status"), 0, &[]);
+    let refused =
+        ["PERMISSION_DENIED: ReloadConfiguration needs the role engineer; viewer is viewer"];
+    check(&plant, &format!("{certified} reload"), 1, &refused);
+    check(
+        &plant,
+        &format!("{server} --ca ca.pem --token-file token reload"),
+        0,
+        &[],
+    );
+    check(&plant, &format!("--server unix:{socket} reload"), 0, &[]);
+    let mut variables = inspectctl(&plant, "reload");
+    variables
+        .env(
+            "INSPECTD_SERVER",
+            format!("https://{}", daemon.address("server.listen")),
+        )
+        .env("INSPECTD_CA", "ca.pem")
+        .env("INSPECTD_TOKEN_FILE", "token");
+    assert_eq!(ends(&mut variables).0, 0);
+    daemon.stop();
+}
+
+#[test]
+fn what_is_wrong_with_credentials_is_said() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let other = Ca::new("other");
+    plant.site.write("other.pem", other.pem());
+    save(&plant, "forged", &other.client("viewer.line"));
+    save(&plant, "expired", &plant.ca.expired_client("viewer.line"));
+    plant.site.write("token", "inspectd_wrong\n");
+    plant.site.write("empty", "\n");
+    let server = https(&daemon);
+    let check_line = check;
+    let check = |line: &str, code, words: &[&str]| {
+        let line = format!("{server} {line} status").replace("  ", " ");
+        check_line(&plant, &line, code, words);
+    };
+    check(
+        "--ca other.pem",
+        69,
+        &["not signed by a CA of --ca", "UnknownIssuer"],
+    );
+    check(
+        "--ca ca.pem",
+        1,
+        &["UNAUTHENTICATED: this call needs a client certificate or a token"],
+    );
+    check(
+        "--ca ca.pem --token-file token",
+        1,
+        &["UNAUTHENTICATED: no client of the daemon has this token"],
+    );
+    let shown = |name: &str| format!("--ca ca.pem --certificate {name}.pem --key {name}.key");
+    for (name, words) in [
+        ("forged", "the daemon does not know the CA of --certificate"),
+        ("expired", "the certificate of --certificate has expired"),
+    ] {
+        let line = format!("{server} {} status", shown(name));
+        check_refused(&plant, &line, words);
+    }
+    check("--ca ca.pem --certificate forged.pem", 1, &["go together"]);
+    check(
+        "--ca ca.pem --certificate forged.pem --key token",
+        1,
+        &["--ca, --certificate or --key"],
+    );
+    check("--ca token", 1, &["token: must hold certificates, PEM"]);
+    check("--ca absent", 1, &["absent: cannot be read"]);
+    check(
+        "--ca ca.pem --token-file empty",
+        1,
+        &["empty: must hold a token"],
+    );
+    check("", 1, &["https:// needs --ca FILE"]);
+    let http = format!("--server http://{}", daemon.address("server.listen"));
+    check_line(&plant, &format!("{http} status"), 69, &["is it https://?"]);
+    let far = "--server http://192.0.2.1:50051 --token-file token status";
+    check_line(
+        &plant,
+        far,
+        1,
+        &["a token is not sent over a network without TLS"],
+    );
+    daemon.stop();
+}
+
+#[test]
+fn a_daemon_with_a_certificate_for_elsewhere_is_not_believed() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    plant.install(&plant.ca.elsewhere());
+    let daemon = plant.site.start();
+    let line = format!("{} --ca ca.pem status", https(&daemon));
+    check(&plant, &line, 69, &["for another name or address"]);
+    daemon.stop();
+
+    plant.install(&plant.ca.expired_daemon());
+    let daemon = plant.site.start();
+    daemon.wait_for_log("the certificate has expired");
+    let line = format!("{} --ca ca.pem status", https(&daemon));
+    check(&plant, &line, 69, &["the daemon's certificate has expired"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_token_that_was_made_lets_its_owner_in() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(ACCESS);
+    let mut create = inspectctl(&plant, "token create --name mes --role engineer");
+    let created = create.output().expect("a started program");
+    assert!(created.status.success());
+    let (token, told) = (
+        created.stdout,
+        String::from_utf8(created.stderr).expect("UTF-8"),
+    );
+    let (_, entry) = told.split_once("[[client]]").expect("an entry");
+    plant
+        .site
+        .write("clients.toml", &format!("[[client]]{entry}"));
+    plant
+        .site
+        .write("token", std::str::from_utf8(&token).expect("UTF-8"));
+    assert!(!told.contains(std::str::from_utf8(&token).expect("UTF-8").trim()));
+    let daemon = plant.site.start();
+    let server = format!("--server http://{}", daemon.address("server.listen"));
+    check(
+        &plant,
+        &format!("{server} --token-file token reload"),
+        0,
+        &[],
+    );
+    check(&plant, &format!("{server} status"), 1, &["UNAUTHENTICATED"]);
+    daemon.stop();
+}

@@ -1,0 +1,235 @@
+//! What nobody may take: all connections, all time, all memory.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inspectd::access::Role;
+use inspectd::grpc::proto::inspect_image_request::Image;
+use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use inspectd::grpc::proto::{InspectImageRequest, PixelFormat, RawImage};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::{ACCESS, Client, Outcome, Plant, TLS, pause};
+use crate::harness::{Daemon, PATIENCE, runtime_is_there, wait};
+
+fn connect(daemon: &Daemon) -> TcpStream {
+    let stream = TcpStream::connect(daemon.address("server.listen")).expect("a connection");
+    let limit = Some(Duration::from_millis(50));
+    stream.set_read_timeout(limit).expect("a limit");
+    stream
+}
+
+/// Whether the other end has closed it; what it sent before is passed over.
+fn closed(stream: &mut TcpStream) -> bool {
+    let mut bytes = [0; 1024];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => {
+                let open = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+                return !open.contains(&error.kind());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
+    let daemon = plant.site.start();
+    let of = |role| Client::plain(&daemon).with_token(plant.token(role));
+    let viewer = of(Role::Viewer);
+    let begin = Instant::now();
+    let mut passed = 0;
+    let refused = loop {
+        match viewer.status().await {
+            Ok(()) => passed += 1,
+            Err(refused) => break refused,
+        }
+    };
+    let earned = begin.elapsed().as_secs() as i32;
+    assert!((3..=3 + earned).contains(&passed), "{passed} calls");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let retry = refused.get_details_retry_info().expect("details");
+    let wait = retry.retry_delay.expect("a time");
+    assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    of(Role::Operator).status().await.expect("another client");
+    tokio::time::sleep(wait).await;
+    viewer.status().await.expect("it has waited");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn connections_beyond_the_limit_are_closed_until_one_goes() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new("");
+    let daemon = plant
+        .site
+        .start_with(&[("INSPECTD__SERVER__CONNECTION_LIMIT", "2")]);
+    let (first, mut second) = (connect(&daemon), connect(&daemon));
+    let mut third = connect(&daemon);
+    wait("the third to be closed", || closed(&mut third));
+    assert!(!closed(&mut second));
+    daemon.wait_for_log("a connection beyond server.connection_limit is closed");
+    let outcome = Outcome::of(Client::plain(&daemon).status().await);
+    assert_eq!(outcome, Outcome::Unconnected);
+    drop(first);
+    let begin = Instant::now();
+    while Client::plain(&daemon).status().await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "no place becomes free");
+        pause(20).await;
+    }
+    drop(second);
+    daemon.stop();
+}
+
+/// A connection whose handshake is done, and on which nothing more is said.
+fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(plant.ca.pem().as_bytes()).expect("a certificate");
+    roots.add(ca).expect("a certificate");
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut stream = connect(daemon);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream).expect("a handshake");
+    }
+    let limit = Some(Duration::from_millis(50));
+    stream.set_read_timeout(limit).expect("a limit");
+    (stream, tls)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let known = plant.certified(&daemon, Role::Viewer);
+    known.status().await.expect("a viewer");
+    let mut silent: Vec<TcpStream> = (0..50).map(|_| connect(&daemon)).collect();
+    let (mut stranger, _tls) = shaken(&daemon, &plant);
+    let begin = Instant::now();
+    let client = plant.certified(&daemon, Role::Viewer);
+    client.status().await.expect("a viewer");
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(!silent.iter_mut().any(closed), "their time is not over");
+    wait("the silent to be closed", || silent.iter_mut().all(closed));
+    assert!(begin.elapsed() > Duration::from_secs(9));
+    daemon.wait_for_log("not done within 10 s");
+    assert!(!closed(&mut stranger), "its time is not over");
+    wait("the stranger to be closed", || closed(&mut stranger));
+    assert!(begin.elapsed() > Duration::from_secs(25));
+    // Whoever is known may be silent for longer.
+    known.status().await.expect("a viewer");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let mut plain = connect(&daemon);
+    plain
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .expect("sent");
+    wait("it to be closed", || closed(&mut plain));
+    daemon.wait_for_log("a TLS handshake failed");
+    daemon.stop();
+}
+
+/// A PNG whose header claims this size, and that ends there.
+fn bomb(width: u32, height: u32) -> Vec<u8> {
+    let mut png = Vec::new();
+    let small = image::GrayImage::new(32, 32);
+    let format = image::ImageFormat::Png;
+    small
+        .write_to(&mut std::io::Cursor::new(&mut png), format)
+        .expect("a PNG");
+    png[16..20].copy_from_slice(&width.to_be_bytes());
+    png[20..24].copy_from_slice(&height.to_be_bytes());
+    let sum = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&sum.to_be_bytes());
+    png
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |sum: u32, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg());
+    let byte = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), bit);
+    !bytes.iter().fold(u32::MAX, byte)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new("");
+    let daemon = plant
+        .site
+        .start_with(&[("INSPECTD__SERVER__IMAGE_SIDE_LIMIT", "64")]);
+    let check = async |image: Image, words: &str| {
+        let mut inspection = InspectionServiceClient::new(daemon.channel().await);
+        let request = InspectImageRequest {
+            image: Some(image),
+            camera_id: String::new(),
+        };
+        let refused = inspection
+            .inspect_image(request)
+            .await
+            .expect_err("refused");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(words), "{refused}");
+    };
+    let encoded = |width, height| Image::Encoded(bomb(width, height));
+    check(
+        encoded(60_000, 60_000),
+        "60000x60000 pixels; must be at least 32 a side",
+    )
+    .await;
+    check(encoded(65, 32), "65x32 pixels; must be at most 64 a side").await;
+    check(
+        encoded(32, 32_000),
+        "32x32000 pixels; must be at most 64 a side",
+    )
+    .await;
+    let raw = |width, height, stride| {
+        let format = PixelFormat::Rgb8.into();
+        let data = vec![0; 64];
+        Image::Raw(RawImage {
+            width,
+            height,
+            format,
+            data,
+            stride,
+        })
+    };
+    check(raw(u32::MAX, u32::MAX, 0), "raw.width").await;
+    check(raw(65, 32, 0), "must be 32 to 64 a side").await;
+    check(raw(64, 64, u32::MAX), "raw.data").await;
+    daemon.stop();
+}

@@ -1,0 +1,166 @@
+//! Certificates and clients that change while the daemon runs.
+
+use inspectd::access::Role;
+use inspectd::access::token::TokenHash;
+use inspectd::grpc::proto::StreamVerdictsRequest;
+use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use tonic::Code;
+
+use super::pki::Ca;
+use super::{ACCESS, Client, Outcome, Plant, TLS};
+use crate::harness::{Daemon, Verdicts, runtime_is_there, wait};
+
+const RENEWED: &str = "new certificates are in use";
+const REFUSED: &str = "new certificates are refused";
+const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
+
+/// Waits until the log has `count` lines with `text`.
+fn logged(daemon: &Daemon, text: &str, count: usize) {
+    wait(&format!("{count} times {text:?}"), || {
+        let log = daemon.log();
+        log.iter().filter(|line| line.contains(text)).count() >= count
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let old = plant.certified(&daemon, Role::Viewer);
+    let mut inspection = InspectionServiceClient::new(old.channel.clone());
+    let stream = inspection.stream_verdicts(StreamVerdictsRequest::default());
+    let mut verdicts = Verdicts(stream.await.expect("a viewer").into_inner());
+    verdicts.next().await;
+
+    // Another CA on both sides: clients of the old one have no way in any more.
+    let ca = Ca::new("the next");
+    plant.site.write("ca.pem", ca.pem());
+    plant.install(&ca.daemon());
+    logged(&daemon, RENEWED, 1);
+    let pair = ca.client("engineer.line");
+    let check = async |client: Client, expected: Outcome| {
+        assert_eq!(Outcome::of(client.call(RELOAD).await), expected);
+    };
+    check(Client::tls(&daemon, &ca, Some(&pair)), Outcome::Allowed).await;
+    check(
+        plant.certified(&daemon, Role::Engineer),
+        Outcome::Unconnected,
+    )
+    .await;
+    let half = plant.ca.client("engineer.line");
+    check(Client::tls(&daemon, &ca, Some(&half)), Outcome::Unconnected).await;
+    verdicts.next().await;
+    old.status().await.expect("an open connection goes on");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn certificates_that_do_not_serve_leave_the_old_ones_in_use() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let good = plant.ca.daemon();
+    let broken: [(&str, &dyn Fn()); 4] = [
+        ("does not belong to the certificate", &|| {
+            plant.site.write("daemon.key", &plant.ca.daemon().key);
+        }),
+        ("has expired", &|| plant.install(&plant.ca.expired_daemon())),
+        ("must be certificates, PEM", &|| {
+            plant.site.write("daemon.pem", "");
+        }),
+        ("cannot be read", &|| {
+            plant.install(&good);
+            plant.site.rename("ca.pem", "ca.away");
+        }),
+    ];
+    for (count, (words, break_it)) in broken.into_iter().enumerate() {
+        break_it();
+        logged(&daemon, REFUSED, count + 1);
+        logged(&daemon, words, 1);
+        let client = plant.certified(&daemon, Role::Viewer);
+        client.status().await.expect("the old certificate serves");
+    }
+    plant.site.rename("ca.away", "ca.pem");
+    logged(&daemon, RENEWED, 1);
+    let client = plant.certified(&daemon, Role::Viewer);
+    client.status().await.expect("the new certificate serves");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn changed_clients_are_in_force_for_the_next_call() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(ACCESS);
+    let daemon = plant.site.start();
+    let of = |role| Client::plain(&daemon).with_token(plant.token(role));
+    let (engineer, operator) = (of(Role::Engineer), of(Role::Operator));
+    let check = async |client: &Client, expected: Outcome| {
+        assert_eq!(Outcome::of(client.call(RELOAD).await), expected);
+    };
+    check(&engineer, Outcome::Allowed).await;
+    check(&operator, Outcome::Denied(Code::PermissionDenied)).await;
+
+    // The operator is made an engineer, and the engineer goes.
+    let clients = plant.clients();
+    let (rest, _) = clients
+        .split_once("[[client]]\nname = \"engineer\"")
+        .expect("the last");
+    let clients = rest.replace("role = \"operator\"", "role = \"engineer\"");
+    plant.site.write("clients.toml", &clients);
+    logged(&daemon, "new clients are in force", 1);
+    check(&engineer, Outcome::Denied(Code::Unauthenticated)).await;
+    check(&operator, Outcome::Allowed).await;
+
+    plant
+        .site
+        .write("clients.toml", &clients.replace("viewer", "admin"));
+    logged(&daemon, "new clients are refused", 1);
+    daemon.wait_for_log("must be \\\"viewer\\\"");
+    check(&operator, Outcome::Allowed).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let open = async |client: Client| {
+        let mut inspection = InspectionServiceClient::new(client.channel.clone());
+        let request = client.request(StreamVerdictsRequest::default());
+        let stream = inspection.stream_verdicts(request).await;
+        let mut verdicts = Verdicts(stream.expect("a client").into_inner());
+        verdicts.next().await;
+        verdicts
+    };
+    let mut gone = open(plant.certified(&daemon, Role::Viewer)).await;
+    let mut token = open(plant.tokened(&daemon, Role::Operator)).await;
+    let mut stays = open(plant.certified(&daemon, Role::Engineer)).await;
+    // Another token for the operator, and another certificate for the viewer.
+    let hash = TokenHash::of(plant.token(Role::Operator).as_bytes()).hex();
+    let clients = plant.clients().replace(&hash, &"0".repeat(64));
+    let clients = clients.replace("viewer.line", "viewer-2.line");
+    plant.site.write("clients.toml", &clients);
+    for stream in [&mut gone, &mut token] {
+        let end = loop {
+            if let Err(end) = stream.event().await {
+                break end;
+            }
+        };
+        assert_eq!(end.code(), Code::Unauthenticated, "{end}");
+    }
+    logged(&daemon, "new clients are in force", 1);
+    for _ in 0..20 {
+        stays.next().await;
+    }
+    daemon.stop();
+}

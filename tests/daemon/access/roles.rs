@@ -1,0 +1,159 @@
+//! Every call by everybody: exactly what the table says, and nothing for anybody else.
+
+use inspectd::access::Role;
+use inspectd::access::permissions::PERMISSIONS;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::pki::Ca;
+use super::{ACCESS, Client, Outcome, Plant, TLS};
+use crate::harness::{Daemon, runtime_is_there};
+
+/// Whom nothing is answered to, and how.
+fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
+    let unknown = || Outcome::Denied(Code::Unauthenticated);
+    let (ca, other) = (&plant.ca, Ca::new("other"));
+    let forged = other.client("engineer.line");
+    let expired = ca.expired_client("engineer.line");
+    let nobody = ca.client("nobody.line");
+    let bare = || Client::tls(daemon, ca, None);
+    let certified = || plant.certified(daemon, Role::Engineer);
+    let mut twice = plant.tokened(daemon, Role::Engineer);
+    twice.token = twice.token.map(|token| token.replace("Bearer", "Basic"));
+    vec![
+        ("nothing", bare(), unknown()),
+        ("a wrong token", bare().with_token("inspectd_0"), unknown()),
+        ("a token of another scheme", twice, unknown()),
+        (
+            "a good certificate and a wrong token",
+            certified().with_token("inspectd_0"),
+            unknown(),
+        ),
+        (
+            "a certificate of nobody",
+            Client::tls(daemon, ca, Some(&nobody)),
+            unknown(),
+        ),
+        (
+            "a certificate of another CA",
+            Client::tls(daemon, ca, Some(&forged)),
+            Outcome::Unconnected,
+        ),
+        (
+            "an expired certificate",
+            Client::tls(daemon, ca, Some(&expired)),
+            Outcome::Unconnected,
+        ),
+        (
+            "a token without TLS",
+            Client::plain(daemon).with_token(plant.token(Role::Engineer)),
+            Outcome::Unconnected,
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let strangers = strangers(&plant, &daemon);
+    let mut members = Vec::new();
+    for role in Role::ALL {
+        members.push(("certificate", role, plant.certified(&daemon, role)));
+        members.push(("token", role, plant.tokened(&daemon, role)));
+    }
+    for row in PERMISSIONS {
+        let path = format!("/{}/{}", row.service, row.method);
+        for (who, client, expected) in &strangers {
+            let outcome = Outcome::of(client.call(&path).await);
+            assert_eq!(outcome, *expected, "{path} with {who}");
+        }
+        for (how, role, client) in &members {
+            let outcome = Outcome::of(client.call(&path).await);
+            let expected = if *role >= row.least {
+                Outcome::Allowed
+            } else {
+                Outcome::Denied(Code::PermissionDenied)
+            };
+            assert_eq!(outcome, expected, "{path} as {role} by {how}");
+        }
+    }
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_call_that_is_not_there_is_nobodys() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let engineer = plant.certified(&daemon, Role::Engineer);
+    let stranger = Client::tls(&daemon, &plant.ca, None);
+    for path in [
+        "/inspectd.v1.LineService/Explode",
+        "/x/y",
+        "/",
+        "/inspectd.v1.LineService/",
+    ] {
+        let code = |answer: Result<(), tonic::Status>| answer.expect_err("refused").code();
+        assert_eq!(
+            code(engineer.call(path).await),
+            Code::Unimplemented,
+            "{path}"
+        );
+        assert_eq!(
+            code(stranger.call(path).await),
+            Code::Unauthenticated,
+            "{path}"
+        );
+    }
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let daemon = plant.site.start();
+    let path = "/inspectd.v1.LineService/ReloadConfiguration";
+    let answer = plant.tokened(&daemon, Role::Operator).call(path).await;
+    let refused = answer.expect_err("an operator");
+    let expected = "ReloadConfiguration needs the role engineer; operator-t is operator";
+    assert_eq!(refused.message(), expected);
+    let info = refused.get_details_error_info().expect("details");
+    assert_eq!(info.metadata["needed_role"], "engineer");
+    let line = daemon.wait_for_log("a call is refused");
+    assert!(line.contains(expected) && line.contains(path), "{line}");
+    let wrong = "inspectd_wrong";
+    let stranger = Client::tls(&daemon, &plant.ca, None).with_token(wrong);
+    stranger.call(path).await.expect_err("a wrong token");
+    let log = daemon.stop().join("\n");
+    for token in [wrong, plant.token(Role::Operator)] {
+        assert!(!log.contains(token), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn where_certificates_are_required_a_token_alone_is_not_heard() {
+    if !runtime_is_there() {
+        return;
+    }
+    let plant = Plant::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
+    let daemon = plant.site.start();
+    let check = async |client: Client, expected: Outcome| {
+        assert_eq!(Outcome::of(client.status().await), expected);
+    };
+    check(plant.tokened(&daemon, Role::Engineer), Outcome::Unconnected).await;
+    check(plant.certified(&daemon, Role::Viewer), Outcome::Allowed).await;
+    let nobody = plant.ca.client("nobody.line");
+    let nobody = Client::tls(&daemon, &plant.ca, Some(&nobody));
+    let token = plant.token(Role::Viewer);
+    check(nobody.with_token(token), Outcome::Allowed).await;
+    daemon.stop();
+}

@@ -1,0 +1,297 @@
+//! Recipes at work: prepared, activated between two frames, rolled back, remembered, locked, recorded.
+
+use std::process::Command;
+
+use inspectd::grpc::proto::recipe_service_client::RecipeServiceClient;
+use inspectd::grpc::proto::{
+    ActivateRecipeRequest, Decision, ListAuditEntriesRequest, ListRecipesRequest,
+    LockChangesRequest, PrepareRecipeRequest, Recipe, ReloadConfigurationRequest,
+    RollBackRecipeRequest, TriggerInspectionRequest, UnlockChangesRequest, Verdict,
+    trigger_inspection_request::Target,
+};
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::harness::{Daemon, Site, runtime_is_there, write_bundle};
+
+/// Grey frames of level 128: their score is 0.502.
+fn site() -> Site {
+    let site = Site::new("");
+    site.pictures("belt", &[("a.png", 128)]);
+    std::fs::create_dir(site.path("recipes")).expect("a folder");
+    write_bundle(&site.path("strict-bundle"), 0.1);
+    site.write(
+        "recipes/lenient.toml",
+        &recipe("../bundle", "threshold = 0.9"),
+    );
+    site.write("recipes/strict.toml", &recipe("../strict-bundle", ""));
+    site.write(
+        "recipes/corner.toml",
+        &recipe(
+            "../bundle",
+            "threshold = 0.9\n[[regions]]\nname = \"corner\"\nthreshold = 0.2\n\
+             polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.5]]",
+        ),
+    );
+    site.write("recipes/broken.toml", "product = 3\nthreshhold = 1\n");
+    site.configure(
+        "[journal]\nfolder = \"journal\"\n[recipes]\nfolder = \"recipes\"\n",
+        "[cameras.belt]\nsource = \"folder\"\npath = \"belt\"\nrepeat = true\nmode = \"requested\"\n",
+    );
+    site
+}
+
+fn recipe(bundle: &str, rest: &str) -> String {
+    format!("product = \"Grey\"\nversion = \"1\"\nbundle = \"{bundle}\"\n{rest}\n")
+}
+
+struct Line<'a> {
+    daemon: &'a Daemon,
+    recipes: RecipeServiceClient<Channel>,
+}
+
+impl Line<'_> {
+    async fn of(daemon: &Daemon) -> Line<'_> {
+        Line {
+            daemon,
+            recipes: RecipeServiceClient::new(daemon.channel().await),
+        }
+    }
+
+    async fn activate(&mut self, id: &str) -> Result<Option<Recipe>, tonic::Status> {
+        let request = ActivateRecipeRequest { id: id.to_owned() };
+        let answer = self.recipes.activate_recipe(request).await?;
+        Ok(answer.into_inner().recipe)
+    }
+
+    async fn inspect(&self, recipe: &str) -> Result<Verdict, tonic::Status> {
+        let request = TriggerInspectionRequest {
+            target: Some(Target::CameraId("belt".to_owned())),
+            recipe_id: recipe.to_owned(),
+            wait: true,
+            ..TriggerInspectionRequest::default()
+        };
+        let mut client = self.daemon.inspection().await;
+        let answer = client.trigger_inspection(request).await?.into_inner();
+        Ok(answer.verdict.expect("a verdict"))
+    }
+
+    async fn decided(&self) -> Decision {
+        self.inspect("").await.expect("accepted").decision()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    assert_eq!(line.decided().await, Decision::Pass);
+
+    let active = line
+        .activate("strict")
+        .await
+        .expect("valid")
+        .expect("in force");
+    assert_eq!((active.id.as_str(), active.active), ("strict", true));
+    let verdict = line.inspect("").await.expect("accepted");
+    assert_eq!(verdict.decision(), Decision::Reject);
+    let tag = verdict.recipe.expect("a recipe");
+    assert_eq!((tag.id.as_str(), tag.sha256), ("strict", active.sha256));
+
+    line.activate("corner").await.expect("valid");
+    let verdict = line.inspect("").await.expect("accepted");
+    assert_eq!(verdict.decision(), Decision::Reject);
+    let score = verdict.score.expect("a score");
+    assert_eq!(score.decided_by, "corner");
+    assert_eq!(score.regions.len(), 2);
+    assert_eq!(verdict.regions[0].region, "corner");
+
+    line.activate("lenient").await.expect("valid");
+    assert_eq!(line.decided().await, Decision::Pass);
+    let back = line
+        .recipes
+        .roll_back_recipe(RollBackRecipeRequest {})
+        .await;
+    let back = back
+        .expect("rolled back")
+        .into_inner()
+        .recipe
+        .expect("in force");
+    assert_eq!(back.id, "corner");
+    assert_eq!(line.decided().await, Decision::Reject);
+
+    assert_eq!(line.activate("").await.expect("none"), None);
+    assert_eq!(line.decided().await, Decision::Pass);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refused() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    line.activate("strict").await.expect("valid");
+    let broken = line.activate("broken").await.expect_err("not valid");
+    assert_eq!(broken.code(), Code::FailedPrecondition);
+    for part in [
+        "broken.toml:1",
+        "product",
+        "broken.toml:2",
+        "threshhold",
+        "threshold",
+    ] {
+        assert!(
+            broken.message().contains(part),
+            "{part}: {}",
+            broken.message()
+        );
+    }
+    let absent = line.activate("absent").await.expect_err("there is none");
+    assert_eq!(absent.code(), Code::NotFound, "{absent}");
+    assert_eq!(line.decided().await, Decision::Reject);
+    daemon.signal("KILL");
+    drop(daemon);
+
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    assert_eq!(line.decided().await, Decision::Reject);
+    let listed = line.recipes.list_recipes(ListRecipesRequest {}).await;
+    let listed = listed.expect("listed").into_inner();
+    assert_eq!(listed.active_id, "strict");
+    let broken = listed.recipes.iter().find(|recipe| recipe.id == "broken");
+    assert_eq!(broken.map(|recipe| recipe.faults.is_empty()), Some(false));
+    daemon.stop();
+
+    // A line never starts with another recipe than it should.
+    std::fs::remove_file(site.path("recipes/strict.toml")).expect("removed");
+    let (code, text) = site.refused(&[]);
+    assert_eq!(code, 78, "{text}");
+    assert!(text.contains("strict"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_trigger_names_a_recipe_that_is_prepared() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    let refused = line.inspect("strict").await.expect_err("not prepared");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    let request = PrepareRecipeRequest {
+        id: "strict".to_owned(),
+    };
+    line.recipes.prepare_recipe(request).await.expect("valid");
+    assert_eq!(line.decided().await, Decision::Pass);
+    let verdict = line.inspect("strict").await.expect("prepared");
+    assert_eq!(verdict.decision(), Decision::Reject);
+    assert_eq!(line.decided().await, Decision::Reject);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_change_is_recorded_and_the_chain_verifies() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    line.activate("strict").await.expect("valid");
+    let mut control = daemon.line().await;
+    let lock = LockChangesRequest {
+        who: "anna".to_owned(),
+        reason: "new lens".to_owned(),
+        duration: None,
+    };
+    let locked = control
+        .lock_changes(lock)
+        .await
+        .expect("local")
+        .into_inner();
+    assert_eq!(locked.lock.expect("a lock").who, "anna");
+    let status = daemon.status().await;
+    assert_eq!(status.lock.expect("a lock").reason, "new lens");
+    control
+        .unlock_changes(UnlockChangesRequest {})
+        .await
+        .expect("local");
+    assert_eq!(daemon.status().await.lock, None);
+    let text = std::fs::read_to_string(site.path("inspectd.toml")).expect("a configuration");
+    site.write(
+        "inspectd.toml",
+        &format!("{text}\n[verdict]\nthreshold = 0.3\n"),
+    );
+    let reload = control
+        .reload_configuration(ReloadConfigurationRequest {})
+        .await;
+    assert!(reload.expect("valid").into_inner().changed);
+
+    let listed = control
+        .list_audit_entries(ListAuditEntriesRequest::default())
+        .await;
+    let listed = listed.expect("a log").into_inner();
+    let said: Vec<(&str, &str)> = listed
+        .entries
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.subject.as_str()))
+        .collect();
+    let expected = [
+        ("start", "inspectd"),
+        ("recipe", "recipe"),
+        ("lock", "lock"),
+        ("lock", "lock"),
+        ("threshold", "verdict.threshold"),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(
+        (
+            listed.entries[4].before.as_str(),
+            listed.entries[4].after.as_str()
+        ),
+        ("", "0.3")
+    );
+    assert!(
+        listed.entries[1].origin.starts_with("rpc 127.0.0.1:"),
+        "{listed:?}"
+    );
+    assert_eq!(listed.broken, "");
+    daemon.stop();
+
+    let verify = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectctl"));
+        command
+            .args(["audit", "verify"])
+            .arg(site.path("journal/audit.sqlite"));
+        command.output().expect("started")
+    };
+    assert!(verify().status.success(), "{:?}", verify());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_that_cannot_be_recorded_is_not_made() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site();
+    // A folder in the log's place: nothing can be recorded, and the line runs all the same.
+    std::fs::create_dir_all(site.path("journal/audit.sqlite")).expect("a folder");
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    let refused = line.activate("strict").await.expect_err("not recorded");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    assert!(
+        refused.message().contains("cannot be recorded"),
+        "{refused}"
+    );
+    assert_eq!(line.decided().await, Decision::Pass);
+    daemon.stop();
+}

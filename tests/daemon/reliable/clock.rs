@@ -1,0 +1,100 @@
+//! A clock that is set while the daemon runs (by libfaketime, which scripts/setup.sh brings).
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use inspectd::grpc::proto::Verdict;
+use inspectd::grpc::proto::stream_verdicts_request::Start;
+
+use super::plant::{belt, journal, site, stream_from, whole};
+use crate::harness::{Daemon, Verdicts, runtime_is_there};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn library() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
+    let found = folders
+        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: no libfaketime (scripts/setup.sh brings it)");
+    }
+    found
+}
+
+fn time(time: Option<prost_types::Timestamp>) -> SystemTime {
+    SystemTime::try_from(time.expect("a time")).expect("a time of this age")
+}
+
+/// Takes verdicts until they are captured by the clock that was set.
+async fn until_captured(
+    verdicts: &mut Verdicts,
+    seen: &mut Vec<Verdict>,
+    wanted: impl Fn(SystemTime) -> bool,
+) {
+    for _ in 0..1000 {
+        let verdict = verdicts.next().await;
+        let captured = time(verdict.capture_time);
+        seen.push(verdict);
+        if wanted(captured) {
+            return;
+        }
+    }
+    panic!("the clock was not set");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
+    if !runtime_is_there() {
+        return;
+    }
+    let Some(library) = library() else { return };
+    let site = site(&journal(""), &belt("belt", "fps = 50"));
+    site.write("time", "+0");
+    let daemon = Daemon::spawn(
+        site.command()
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_TIMESTAMP_FILE", site.path("time"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    );
+    daemon.wait_for_log("ready");
+    let mut verdicts = daemon.verdicts().await;
+    let mut seen = Vec::new();
+    let now = SystemTime::now();
+    until_captured(&mut verdicts, &mut seen, |_| true).await;
+    site.write("time", "-2h");
+    until_captured(&mut verdicts, &mut seen, |captured| captured < now - HOUR).await;
+    // More than what verdicts are kept for.
+    site.write("time", "+400d");
+    until_captured(&mut verdicts, &mut seen, |captured| {
+        captured > now + 9000 * HOUR
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    site.write("time", "+0");
+    until_captured(&mut verdicts, &mut seen, |captured| captured < now + HOUR).await;
+    for pair in seen.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence + 1);
+        assert!(
+            time(pair[1].record_time) >= time(pair[0].record_time),
+            "{pair:?}"
+        );
+        let since_start = |verdict: &Verdict| {
+            let since = verdict.capture_monotonic.expect("a time");
+            (since.seconds, since.nanos)
+        };
+        assert!(since_start(&pair[1]) >= since_start(&pair[0]), "{pair:?}");
+    }
+    let kept = whole(&daemon).await;
+    for verdict in &seen {
+        assert_eq!(kept.get(&verdict.sequence), Some(verdict));
+    }
+    // Times that were journalled lead to their verdicts.
+    let wanted = seen.last().expect("some");
+    let start = Start::FromTime(wanted.record_time.expect("a time"));
+    let first = stream_from(&daemon, start).await.next().await;
+    assert_eq!(first.record_time, wanted.record_time);
+    assert!(first.sequence <= wanted.sequence);
+    daemon.stop();
+}

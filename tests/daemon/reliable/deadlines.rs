@@ -1,0 +1,113 @@
+//! Verdicts that have to come in time.
+
+use inspectd::grpc::proto::{Decision, FaultReason, Verdict};
+
+use super::plant::{belt, journal, site};
+use crate::harness::{Site, Verdicts, runtime_is_there};
+use crate::inquiry::frames;
+
+/// A camera whose frames take at least 400 ms, as runs wait for another frame that does not come.
+fn slow(keys: &str) -> Site {
+    let engine = "[engine]\nbatch_limit = 2\nbatch_window_ms = 400\n";
+    site(&format!("{}{engine}", journal("")), &belt("belt", keys))
+}
+
+async fn some(verdicts: &mut Verdicts, count: usize) -> Vec<Verdict> {
+    let mut some = Vec::new();
+    for _ in 0..count {
+        some.push(verdicts.next().await);
+    }
+    some
+}
+
+/// Asserts that each frame has one verdict, and none is left out.
+fn check_once_each(verdicts: &[Verdict]) {
+    let mut ids: Vec<u64> = verdicts.iter().map(|verdict| verdict.frame_id).collect();
+    ids.sort_unstable();
+    let expected: Vec<u64> = (ids[0]..).take(ids.len()).collect();
+    assert_eq!(ids, expected);
+}
+
+fn reason(verdict: &Verdict) -> FaultReason {
+    verdict.fault.as_ref().expect("a fault").reason()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_judgement_that_would_be_late_is_replaced_in_time() {
+    if !runtime_is_there() {
+        return;
+    }
+    for (policy, expected) in [("fault", Decision::Fault), ("reject", Decision::Reject)] {
+        let keys = format!("fps = 2\ndeadline_ms = 100\non_deadline = \"{policy}\"");
+        let site = slow(&keys);
+        let daemon = site.start();
+        let mut verdicts = daemon.verdicts().await;
+        let verdicts = some(&mut verdicts, 4).await;
+        check_once_each(&verdicts);
+        for verdict in &verdicts {
+            assert_eq!(verdict.decision(), expected);
+            assert_eq!(reason(verdict), FaultReason::DeadlineMissed);
+            let total = verdict.timings.expect("timings").total.expect("a time");
+            // Before the engine would have been done.
+            assert!(
+                total.seconds == 0 && total.nanos >= 100_000_000,
+                "{total:?}"
+            );
+            assert!(total.nanos < 380_000_000, "{total:?}");
+        }
+        let late = |status: &inspectd::grpc::proto::Status| frames(status, "belt").late >= 3;
+        let status = daemon.status_when("late results", late).await;
+        let counts = frames(&status, "belt");
+        assert_eq!(counts.judged, 0);
+        assert!(counts.late <= counts.faulted && counts.faulted <= counts.captured);
+        daemon.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_deadline_that_is_met_changes_nothing() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = slow("fps = 2\ndeadline_ms = 20000");
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let verdicts = some(&mut verdicts, 4).await;
+    check_once_each(&verdicts);
+    assert!(verdicts.iter().all(|verdict| verdict.fault.is_none()));
+    assert_eq!(frames(&daemon.status().await, "belt").late, 0);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_full_queue_sheds_the_frame_that_the_settings_say() {
+    if !runtime_is_there() {
+        return;
+    }
+    for shed in ["newest", "oldest"] {
+        // Some 20 frames come while a run waits, and one may.
+        let site = slow(&format!("fps = 50\nqueue = 1\nshed = \"{shed}\""));
+        let daemon = site.start();
+        let mut verdicts = daemon.verdicts().await;
+        let verdicts = some(&mut verdicts, 80).await;
+        let judged: Vec<&Verdict> = verdicts.iter().filter(|v| v.fault.is_none()).collect();
+        assert!(judged.len() >= 2, "{shed}");
+        let overflown = verdicts.iter().filter(|v| v.fault.is_some());
+        assert!(
+            overflown
+                .clone()
+                .all(|v| reason(v) == FaultReason::Overflow)
+        );
+        assert!(overflown.count() > judged.len());
+        // How long a judged frame waited tells which one was kept.
+        for verdict in judged {
+            let queue = verdict.timings.expect("timings").queue.expect("a time");
+            let waited_ms = queue.nanos / 1_000_000;
+            match shed {
+                "newest" => assert!(waited_ms > 300, "{waited_ms}"),
+                _ => assert!(waited_ms < 200, "{waited_ms}"),
+            }
+        }
+        daemon.stop();
+    }
+}

@@ -1,0 +1,187 @@
+//! Where a stream begins: by sequence, by time, by what a consumer acknowledged, over restarts too.
+
+use std::time::Duration;
+
+use inspectd::grpc::proto::stream_verdicts_request::Start;
+use inspectd::grpc::proto::{
+    AcknowledgeVerdictsRequest, Consumer, ForgetConsumerRequest, ListConsumersRequest, Verdict,
+};
+use tonic::Code;
+
+use super::plant::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
+use crate::harness::{Daemon, Verdicts, runtime_is_there};
+
+fn plc() -> Start {
+    Start::Consumer("plc".to_owned())
+}
+
+async fn acknowledge(client: &mut Client, sequence: u64) -> Result<Consumer, tonic::Status> {
+    let request = AcknowledgeVerdictsRequest {
+        consumer: "plc".to_owned(),
+        sequence,
+    };
+    let response = client.acknowledge_verdicts(request).await?;
+    Ok(response.into_inner().consumer.expect("a consumer"))
+}
+
+async fn consumers(daemon: &Daemon) -> Vec<Consumer> {
+    let mut client = daemon.inspection().await;
+    let response = client.list_consumers(ListConsumersRequest {}).await;
+    response.expect("the consumers").into_inner().consumers
+}
+
+async fn some(verdicts: &mut Verdicts, count: usize) -> Vec<Verdict> {
+    let mut some = Vec::new();
+    for _ in 0..count {
+        some.push(verdicts.next().await);
+    }
+    some
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_stream_begins_where_it_is_told_to_in_any_run() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site(&journal(""), &belt("belt", "fps = 100"));
+    let daemon = site.start();
+    let first_run = some(&mut stream_from(&daemon, Start::FromSequence(1)).await, 20).await;
+    daemon.stop();
+    let daemon = site.start();
+    // What the first run journalled after what was seen is followed by the second one's.
+    let mut all = stream_from(&daemon, Start::FromSequence(0)).await;
+    let mut seen = some(&mut all, 20).await;
+    assert_eq!(seen, first_run);
+    while seen
+        .last()
+        .is_some_and(|last| last.run_id == first_run[0].run_id)
+    {
+        seen.push(all.next().await);
+    }
+    seen.extend(some(&mut all, 20).await);
+    for pair in seen.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence + 1);
+    }
+    let from_fifth = some(&mut stream_from(&daemon, Start::FromSequence(5)).await, 30).await;
+    assert_eq!(from_fifth, seen[4..34]);
+    let time = seen[10].record_time.expect("a time");
+    let from_time = stream_from(&daemon, Start::FromTime(time))
+        .await
+        .next()
+        .await;
+    let earliest = seen
+        .iter()
+        .find(|verdict| verdict.record_time == Some(time));
+    assert_eq!(Some(&from_time), earliest);
+    let newest = daemon.status().await.sequence;
+    let mut later = time;
+    later.seconds += 3600;
+    let next = stream_from(&daemon, Start::FromTime(later))
+        .await
+        .next()
+        .await;
+    assert!(next.sequence > newest, "there is none yet");
+    let refused = stream_refused(&daemon, Start::FromSequence(1 << 40)).await;
+    let (oldest, newest) = kept(&refused);
+    assert!(oldest == 1 && newest >= next.sequence);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_consumer_goes_on_after_what_it_acknowledged() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = site(&journal(""), &belt("belt", "fps = 100"));
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    let mut first = stream_from(&daemon, plc()).await;
+    let seen = some(&mut first, 12).await;
+    assert_eq!(seen[0].sequence, 1, "it begins with the oldest");
+    let consumer = acknowledge(&mut client, 10).await.expect("noted");
+    assert_eq!((consumer.acknowledged, consumer.connected), (10, true));
+    assert!(
+        consumer.pending >= 2 && consumer.lag.is_some(),
+        "{consumer:?}"
+    );
+    assert_eq!(consumer.lost, 0);
+    let consumer = acknowledge(&mut client, 5).await.expect("noted");
+    assert_eq!(consumer.acknowledged, 10, "it never goes back");
+    kept(
+        &acknowledge(&mut client, 1 << 40)
+            .await
+            .expect_err("not given out"),
+    );
+
+    let mut second = stream_from(&daemon, plc()).await;
+    assert_eq!(second.next().await, seen[10]);
+    let superseded = loop {
+        match first.event().await {
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(superseded.code(), Code::Aborted);
+    second.next().await;
+    drop(second);
+    daemon.stop();
+
+    let daemon = site.start();
+    let [consumer] = &consumers(&daemon).await[..] else {
+        panic!("one consumer")
+    };
+    assert_eq!((consumer.acknowledged, consumer.connected), (10, false));
+    assert_eq!(stream_from(&daemon, plc()).await.next().await, seen[10]);
+    let mut client = daemon.inspection().await;
+    let forget = || ForgetConsumerRequest {
+        consumer: "plc".to_owned(),
+    };
+    client.forget_consumer(forget()).await.expect("forgotten");
+    let again = client.forget_consumer(forget()).await;
+    assert_eq!(again.expect_err("not known").code(), Code::NotFound);
+    assert_eq!(consumers(&daemon).await, []);
+    assert_eq!(stream_from(&daemon, plc()).await.next().await, seen[0]);
+    let named_badly = from(Start::Consumer("No Name".to_owned()));
+    let refused = client.stream_verdicts(named_badly).await;
+    assert_eq!(refused.expect_err("no name").code(), Code::InvalidArgument);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_has_aged_out_is_refused_with_what_is_kept() {
+    if !runtime_is_there() {
+        return;
+    }
+    let top = format!("{}[evidence]\ndisk_mib = 0\n", journal("max_mib = 1\n"));
+    let site = site(&top, &belt("belt", "pace = \"fast\""));
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    daemon.verdicts().await.next().await;
+    acknowledge(&mut client, 1).await.expect("noted");
+    let aged = |status: &inspectd::grpc::proto::Status| {
+        let journal = status.journal.as_ref().expect("a journal");
+        journal.oldest_sequence > 10
+    };
+    daemon.status_when("aged out", aged).await;
+    for start in [Start::FromSequence(1), plc()] {
+        let (oldest, newest) = kept(&stream_refused(&daemon, start).await);
+        assert!(1 < oldest && oldest <= newest, "{oldest}, {newest}");
+    }
+    let [consumer] = &consumers(&daemon).await[..] else {
+        panic!("one consumer")
+    };
+    assert!(
+        consumer.lost > 8 && consumer.lost <= consumer.pending,
+        "{consumer:?}"
+    );
+    let first = stream_from(&daemon, Start::FromSequence(0))
+        .await
+        .next()
+        .await;
+    assert!(first.sequence > 10);
+    // What is removed gives its room back.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let size = std::fs::metadata(site.path("journal/journal.sqlite")).expect("a file");
+    assert!(size.len() < 8 << 20, "{size:?}");
+    daemon.stop();
+}

@@ -1,0 +1,172 @@
+//! Evidence on the disk: of the verdicts that it is promised for, within its quota, whole or not at all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use inspectd::grpc::proto::{Decision, GetEvidenceRequest, ImageFormat, Verdict};
+use inspectd::image_file::decode_bytes;
+use tonic::Code;
+
+use super::plant::{belt, blocks_below, files_below, journal, site, whole};
+use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+
+fn plant(evidence: &str, camera: &str) -> Site {
+    let top = format!("{}[evidence]\n{evidence}", journal(""));
+    let site = site(&top, &belt("belt", camera));
+    // A frame whose map has values that are no numbers: a FAULT that has a frame.
+    write_png(&site.path("pictures/d.png"), 64, 0, 0);
+    site
+}
+
+/// The names of the files of each sequence.
+fn files(folder: &Path) -> BTreeMap<u64, Vec<String>> {
+    let mut files: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for path in files_below(folder) {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        let (sequence, kind) = name.split_once('.').expect("a kind");
+        let sequence = sequence.parse().expect("a sequence");
+        files.entry(sequence).or_default().push(kind.to_owned());
+    }
+    files
+}
+
+/// Asserts that the daemon has the evidence of this verdict, which is not in its memory.
+async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
+    let request = GetEvidenceRequest {
+        sequence: verdict.sequence,
+        format: ImageFormat::Jpeg.into(),
+    };
+    let answer = daemon.inspection().await.get_evidence(request).await;
+    let answer = answer.expect("evidence").into_inner();
+    assert_eq!(answer.verdict.as_ref(), Some(verdict));
+    let frame = decode_bytes("frame".as_ref(), &answer.frame).expect("a whole JPEG");
+    assert_eq!((frame.width(), frame.height()), (64, 64));
+    assert_eq!(
+        answer.heatmap.is_empty(),
+        verdict.decision() == Decision::Fault
+    );
+    if !answer.heatmap.is_empty() {
+        decode_bytes("heatmap".as_ref(), &answer.heatmap).expect("a whole JPEG");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn files_are_kept_of_what_the_settings_say_and_read_after_a_restart() {
+    if !runtime_is_there() {
+        return;
+    }
+    // Good parts score 0.5, and are not PASS from 0.53 on.
+    for (keys, one_in) in [
+        ("near_threshold = 0\npass_every = 5\n", 5),
+        ("near_threshold = 0.1\npass_every = 0\n", 1),
+        ("near_threshold = 0\npass_every = 0\n", usize::MAX),
+    ] {
+        let site = plant(keys, "fps = 50");
+        let daemon = site.start();
+        let mut verdicts = daemon.verdicts().await;
+        verdicts.until(|verdict| verdict.sequence >= 60).await;
+        daemon.stop();
+        let daemon = site.start_with(&[("INSPECTD__CAMERAS__BELT__FPS", "0.01")]);
+        let kept = whole(&daemon).await;
+        let files = files(&site.path("journal/evidence"));
+        let mut passed = 0;
+        let of_before = kept.values().filter(|verdict| verdict.sequence <= 60);
+        for verdict in of_before {
+            let expected = if verdict.decision() == Decision::Pass {
+                passed += 1;
+                passed % one_in == 0
+            } else {
+                true
+            };
+            assert_eq!(verdict.evidence_kept, expected, "{keys} {verdict:?}");
+            assert_eq!(files.contains_key(&verdict.sequence), expected, "{keys}");
+            if expected && verdict.sequence > 48 {
+                check_readable(&daemon, verdict).await;
+            }
+        }
+        daemon.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_quota_is_never_overrun_and_the_oldest_go() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant(
+        "disk_mib = 1\nmemory_mib = 0\npass_every = 1\n",
+        "fps = 100",
+    );
+    let folder = site.path("journal/evidence");
+    let daemon = site.start();
+    let (mut most, mut looks) = (0, 0);
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        most = most.max(blocks_below(&folder));
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(most <= 1 << 20, "{most} bytes");
+    assert!(most > 900 << 10, "the quota was not reached: {most} bytes");
+    println!("{most} bytes at most, looked at {looks} times");
+    let gone = GetEvidenceRequest {
+        sequence: 1,
+        format: 0,
+    };
+    let gone = daemon.inspection().await.get_evidence(gone).await;
+    assert_eq!(gone.expect_err("the oldest").code(), Code::NotFound);
+    daemon.stop();
+    assert!(blocks_below(&folder) <= 1 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_leaves_no_half_evidence() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
+    let folder = site.path("journal/evidence");
+    for kill in 0..4 {
+        let daemon = site.start();
+        tokio::time::sleep(Duration::from_millis(150 + 37 * kill)).await;
+        drop(daemon);
+    }
+    // As left by a kill at the worst moment: a file that is not whole, and a heatmap without its frame.
+    let left = folder.join("000999");
+    std::fs::create_dir_all(&left).expect("a folder");
+    for name in ["000999001.frame.jpg.tmp", "000999002.heatmap.jpg"] {
+        std::fs::write(left.join(name), [0; 10]).expect("a file");
+    }
+    let daemon = site.start_with(&[
+        ("INSPECTD__CAMERAS__BELT__PACE", "native"),
+        ("INSPECTD__CAMERAS__BELT__MODE", "requested"),
+    ]);
+    daemon
+        .status_when("evidence", |status| {
+            let journal = status.journal.as_ref().expect("a journal");
+            journal.evidence_kept > 0
+        })
+        .await;
+    let kept = whole(&daemon).await;
+    let files = files(&folder);
+    assert!(files.len() > 20, "{}", files.len());
+    for (sequence, mut names) in files.clone() {
+        names.sort_unstable();
+        let verdict = kept.get(&sequence).expect("evidence of a verdict");
+        let expected: &[&str] = match verdict.decision() {
+            Decision::Fault => &["frame.jpg"],
+            _ => &["frame.jpg", "heatmap.jpg", "map"],
+        };
+        assert_eq!(names, expected, "{sequence}");
+    }
+    for sequence in files.keys().step_by(files.len() / 10) {
+        check_readable(&daemon, &kept[sequence]).await;
+    }
+    let journal = daemon.status().await.journal.expect("a journal");
+    assert_eq!(journal.evidence_kept, files.len() as u64);
+    daemon.stop();
+}

@@ -1,0 +1,240 @@
+//! A daemon that is killed at any moment: no verdict that a client saw is lost or changed, and no
+//! sequence is used twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use inspectd::grpc::proto::stream_verdicts_request::Start;
+use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd::grpc::proto::{
+    AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
+};
+use rand::{Rng, SeedableRng};
+use tonic::Streaming;
+
+use super::plant::{Client, belt, from, journal, site, whole};
+use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
+
+/// How often it is killed, where `INSPECTD_TEST_KILLS` says nothing else.
+const KILLS: usize = 12;
+
+/// Verdicts after which the consumer acknowledges.
+const STEP: u64 = 20;
+
+/// All that any client saw.
+#[derive(Default)]
+struct Memory {
+    seen: BTreeMap<u64, Verdict>,
+    sights: u64,
+}
+
+impl Memory {
+    fn see(&mut self, verdict: Verdict) {
+        assert!(verdict.sequence > 0, "not journalled: {verdict:?}");
+        self.sights += 1;
+        if let Some(before) = self.seen.get(&verdict.sequence) {
+            assert_eq!(*before, verdict, "it has changed");
+        } else {
+            self.seen.insert(verdict.sequence, verdict);
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Memory>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the clients know from one run to the next.
+#[derive(Clone, Copy, Default)]
+struct Places {
+    /// The last verdict of who resumes by sequence.
+    followed: u64,
+    /// The last verdict that the consumer acknowledged, and was told that it did.
+    acknowledged: u64,
+    /// The last one that it may have acknowledged.
+    attempted: u64,
+    /// The last verdict of who lists.
+    listed: u64,
+}
+
+/// A stream whose every verdict is remembered.
+struct Reader {
+    stream: Streaming<StreamVerdictsResponse>,
+    memory: Shared,
+    last: Option<u64>,
+}
+
+impl Reader {
+    /// Begins there; nothing where the daemon is gone.
+    async fn begin(client: &mut Client, start: Start, memory: Shared) -> Option<Self> {
+        let stream = client.stream_verdicts(from(start)).await.ok()?;
+        Some(Self {
+            stream: stream.into_inner(),
+            memory,
+            last: None,
+        })
+    }
+
+    /// The next sequence, which follows the last one; nothing once the daemon is gone.
+    async fn next(&mut self) -> Option<u64> {
+        loop {
+            match self.stream.message().await.ok()??.event {
+                Some(Event::Verdict(verdict)) => {
+                    let sequence = verdict.sequence;
+                    let last = self.last.replace(sequence);
+                    assert!(
+                        last.is_none_or(|last| last + 1 == sequence),
+                        "{last:?}, {sequence}"
+                    );
+                    self.memory.lock().see(verdict);
+                    return Some(sequence);
+                }
+                Some(Event::Gap(gap)) => panic!("{gap:?}"),
+                Some(Event::Heartbeat(_)) | None => {}
+            }
+        }
+    }
+}
+
+async fn follow(mut client: Client, memory: Shared, last: u64) -> u64 {
+    let mut followed = last;
+    let start = Start::FromSequence(last + 1);
+    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+        return last;
+    };
+    while let Some(sequence) = reader.next().await {
+        assert_eq!(sequence, followed + 1);
+        followed = sequence;
+    }
+    followed
+}
+
+async fn consume(mut client: Client, memory: Shared, places: Places) -> Places {
+    let mut places = places;
+    let may_begin = places.acknowledged + 1..=places.attempted + 1;
+    let start = Start::Consumer("plc".to_owned());
+    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+        return places;
+    };
+    let mut begun = false;
+    while let Some(sequence) = reader.next().await {
+        assert!(
+            begun || may_begin.contains(&sequence),
+            "{may_begin:?}, {sequence}"
+        );
+        begun = true;
+        if sequence.is_multiple_of(STEP) {
+            places.attempted = sequence;
+            let request = AcknowledgeVerdictsRequest {
+                consumer: "plc".to_owned(),
+                sequence,
+            };
+            if client.acknowledge_verdicts(request).await.is_err() {
+                break;
+            }
+            places.acknowledged = sequence;
+        }
+    }
+    places
+}
+
+async fn turn_pages(mut client: Client, memory: Shared, mut last: u64) -> u64 {
+    loop {
+        let request = ListVerdictsRequest {
+            from_sequence: last + 1,
+            page_size: 50,
+            order: SortOrder::OldestFirst.into(),
+            ..ListVerdictsRequest::default()
+        };
+        let Ok(page) = client.list_verdicts(request).await else {
+            return last;
+        };
+        for verdict in page.into_inner().verdicts {
+            assert_eq!(verdict.sequence, last + 1);
+            last = verdict.sequence;
+            memory.lock().see(verdict);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One run with its clients, until it is killed so long after its first verdict.
+async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> Places {
+    let daemon = Daemon::spawn(&mut site.command());
+    daemon.address("server.listen");
+    let client = daemon.inspection().await;
+    let sights = memory.lock().sights;
+    let follower = tokio::spawn(follow(client.clone(), memory.clone(), places.followed));
+    let consumer = tokio::spawn(consume(client, memory.clone(), places));
+    let client = daemon.inspection().await;
+    let lister = tokio::spawn(turn_pages(client, memory.clone(), places.listed));
+    let deadline = Instant::now() + PATIENCE;
+    while memory.lock().sights == sights {
+        assert!(Instant::now() < deadline, "no verdict");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(after).await;
+    drop(daemon);
+    Places {
+        followed: follower.await.expect("the follower"),
+        listed: lister.await.expect("the lister"),
+        ..consumer.await.expect("the consumer")
+    }
+}
+
+/// What is on the disk is whole. What else is kept beside the journal is to be checked here, too.
+fn check_files(site: &Site) {
+    let file = site.path("journal/journal.sqlite");
+    let connection = rusqlite::Connection::open(file).expect("the journal");
+    let found: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .expect("a word");
+    assert_eq!(found, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_verdict_that_was_seen_is_lost_or_changed_by_kills() {
+    if !runtime_is_there() {
+        return;
+    }
+    let kills = std::env::var("INSPECTD_TEST_KILLS").ok();
+    let kills = kills.map_or(KILLS, |text| text.parse().expect("a number of kills"));
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    let memory = Shared::default();
+    let mut places = Places::default();
+    let mut random = rand::rngs::StdRng::seed_from_u64(1);
+    let begun = Instant::now();
+    for kill in 0..kills {
+        if kill % 4 == 3 {
+            let daemon = Daemon::spawn(&mut site.command());
+            let after = Duration::from_millis(random.random_range(0..100));
+            tokio::time::sleep(after).await;
+            drop(daemon);
+        } else {
+            let after = Duration::from_millis(random.random_range(5..150));
+            places = run(&site, &memory, places, after).await;
+        }
+    }
+    let took = begun.elapsed();
+    check_files(&site);
+    let daemon = site.start();
+    let kept = whole(&daemon).await;
+    daemon.stop();
+    let memory = memory.lock();
+    for (sequence, seen) in &memory.seen {
+        assert_eq!(Some(seen), kept.get(sequence), "verdict {sequence}");
+    }
+    println!(
+        "{kills} kills in {:.1} s: {} verdicts seen {} times, all of them kept as they were",
+        took.as_secs_f32(),
+        memory.seen.len(),
+        memory.sights,
+    );
+    assert!(memory.seen.len() > kills, "there was no load");
+}

@@ -1,0 +1,192 @@
+//! A site with a journal, and what is asked of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use inspectd::grpc::proto::stream_verdicts_request::Start;
+use inspectd::grpc::proto::{ListVerdictsRequest, SortOrder, StreamVerdictsRequest, Verdict};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::belt::{PARTS, REVIEW};
+use crate::harness::{Daemon, Site, Verdicts, write_png};
+
+pub type Client = InspectionServiceClient<Channel>;
+
+/// `[journal]` with further keys.
+pub fn journal(keys: &str) -> String {
+    format!("[journal]\nfolder = \"journal\"\n{keys}")
+}
+
+/// A camera over the belt's three pictures that takes every frame.
+pub fn belt(id: &str, keys: &str) -> String {
+    format!(
+        "[cameras.{id}]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nmode = \"triggered\"\n{keys}\n"
+    )
+}
+
+/// A camera over the belt's three pictures that takes one when asked.
+pub fn requested(id: &str, keys: &str) -> String {
+    belt(id, &format!("pace = \"fast\"\n{keys}")).replace("triggered", "requested")
+}
+
+/// A site with a journal, the belt's pictures, and REVIEW where the belt has it.
+pub fn site(top: &str, cameras: &str) -> Site {
+    let site = Site::new("");
+    site.configure(&format!("{top}{REVIEW}"), cameras);
+    std::fs::create_dir(site.path("pictures")).expect("a folder");
+    for (name, spot, _) in PARTS {
+        write_png(&site.path("pictures").join(name), 64, 128, spot);
+    }
+    site
+}
+
+/// A request for a stream that begins there.
+pub fn from(start: Start) -> StreamVerdictsRequest {
+    StreamVerdictsRequest {
+        start: Some(start),
+        ..StreamVerdictsRequest::default()
+    }
+}
+
+/// Verdicts from a place of the journal on.
+pub async fn stream_from(daemon: &Daemon, start: Start) -> Verdicts {
+    daemon.filtered(from(start)).await
+}
+
+/// Why a stream from there is refused, at once or with its first message.
+pub async fn stream_refused(daemon: &Daemon, start: Start) -> Status {
+    match daemon.inspection().await.stream_verdicts(from(start)).await {
+        Err(status) => status,
+        Ok(stream) => loop {
+            use inspectd::grpc::proto::stream_verdicts_response::Event;
+            match Verdicts(stream.into_inner()).event().await {
+                Err(status) => break status,
+                Ok(Event::Verdict(verdict)) => panic!("{verdict:?}"),
+                Ok(event) => panic!("{event:?}"),
+            }
+        },
+    }
+}
+
+/// All verdicts that `request` restricts the journal to, page by page, and how many pages there were.
+pub async fn list(client: &mut Client, request: ListVerdictsRequest) -> (Vec<Verdict>, usize) {
+    let mut all = Vec::new();
+    let mut pages = 0;
+    let mut page_token = String::new();
+    loop {
+        let request = ListVerdictsRequest {
+            page_token,
+            ..request.clone()
+        };
+        let page = client.list_verdicts(request).await.expect("a page");
+        let page = page.into_inner();
+        all.extend(page.verdicts);
+        pages += 1;
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return (all, pages);
+        }
+    }
+}
+
+/// The whole journal, by sequence.
+pub async fn whole(daemon: &Daemon) -> BTreeMap<u64, Verdict> {
+    let request = ListVerdictsRequest {
+        page_size: 1000,
+        order: SortOrder::OldestFirst.into(),
+        ..ListVerdictsRequest::default()
+    };
+    let (all, _) = list(&mut daemon.inspection().await, request).await;
+    all.into_iter()
+        .map(|verdict| (verdict.sequence, verdict))
+        .collect()
+}
+
+/// What an OUT_OF_RANGE says is kept: the oldest and the newest sequence.
+pub fn kept(status: &Status) -> (u64, u64) {
+    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    let info = status.get_details_error_info().expect("details");
+    assert_eq!(
+        (info.reason.as_str(), info.domain.as_str()),
+        ("NOT_KEPT", "inspectd")
+    );
+    let number = |name: &str| info.metadata[name].parse().expect("a number");
+    (number("oldest_sequence"), number("newest_sequence"))
+}
+
+/// The bytes of all files below a folder that is being written, in blocks of a file system.
+pub fn blocks_below(folder: &Path) -> u64 {
+    files_below(folder)
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|file| file.len().div_ceil(4096) * 4096)
+        .sum()
+}
+
+/// All files below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// A file system of its own for a test's journal. It is taken away when dropped.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// A small one, where the test may make one (as root); it says that it skips otherwise.
+    pub fn new(folder: PathBuf, size: &str) -> Option<Self> {
+        std::fs::create_dir(&folder).expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&folder)
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder));
+        }
+        eprintln!("skipped: a file system of its own needs root");
+        None
+    }
+
+    /// Whether it can be written.
+    pub fn set_writable(&self, writable: bool) {
+        let option = if writable { "remount,rw" } else { "remount,ro" };
+        let set = Command::new("mount")
+            .args(["-o", option])
+            .arg(&self.0)
+            .status();
+        assert!(set.expect("mount").success());
+    }
+
+    /// Takes all the room that is left.
+    pub fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
+        for size in [65_536, 4096, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    /// Gives it back.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("it was filled");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a daemon of a failed test may still write there.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -1,0 +1,239 @@
+//! Inspections that a client asks for: one image each, once each, whatever becomes of connection and
+//! daemon in between.
+
+use std::time::{Duration, Instant};
+
+use inspectd::grpc::proto::trigger_inspection_request::Target;
+use inspectd::grpc::proto::{
+    Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse,
+};
+use tonic::{Code, Status};
+
+use super::plant::{Client, belt, journal, requested, site, whole};
+use crate::harness::{Daemon, Site, runtime_is_there};
+use crate::inquiry::frames;
+
+/// A camera whose folder is not there, so that no frame comes.
+fn absent(id: &str, keys: &str) -> String {
+    requested(id, keys).replace("pictures", "absent")
+}
+
+fn plant() -> Site {
+    let cameras = [
+        requested("asked", "queue = 2"),
+        belt("running", "fps = 5"),
+        absent("gone", "queue = 2\ndeadline_ms = 300"),
+        absent("away", "queue = 2\nread_timeout_s = 60"),
+    ];
+    site(&journal(""), &cameras.concat())
+}
+
+fn request(camera: &str, part: &str, key: &str) -> TriggerInspectionRequest {
+    TriggerInspectionRequest {
+        target: Some(Target::CameraId(camera.to_owned())),
+        part_id: part.to_owned(),
+        client_data: vec![0, 1, 255],
+        idempotency_key: key.to_owned(),
+        wait: true,
+        ..TriggerInspectionRequest::default()
+    }
+}
+
+async fn trigger(
+    client: &mut Client,
+    request: TriggerInspectionRequest,
+) -> Result<TriggerInspectionResponse, Status> {
+    let response = client.trigger_inspection(request).await;
+    response.map(tonic::Response::into_inner)
+}
+
+/// Waits until the camera's images are there to be asked for.
+async fn ready(site: &Site) -> (Daemon, Client) {
+    let daemon = site.start();
+    let client = daemon.inspection().await;
+    (daemon, client)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn each_request_gets_the_next_image_and_its_own_words_back() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant();
+    let (daemon, mut client) = ready(&site).await;
+    let mut items = Vec::new();
+    for part in ["one", "two", "three", "four"] {
+        let answer = trigger(&mut client, request("asked", part, "")).await;
+        let answer = answer.expect("accepted");
+        let verdict = answer.verdict.expect("it was waited for");
+        assert_eq!(verdict.part_id, part);
+        assert_eq!(verdict.client_data, [0, 1, 255]);
+        assert_eq!(verdict.trigger_id, answer.trigger_id);
+        assert!(!answer.repeated && verdict.sequence > 0);
+        items.push(verdict.source_item);
+    }
+    assert_eq!(items, ["a.png", "b.png", "c.png", "a.png"]);
+    let counts = frames(&daemon.status().await, "asked");
+    assert_eq!((counts.judged, counts.skipped), (4, 0));
+    // Who does not wait has the verdict in the stream.
+    let mut verdicts = daemon.verdicts().await;
+    let at_once = TriggerInspectionRequest {
+        wait: false,
+        ..request("asked", "five", "")
+    };
+    let answer = trigger(&mut client, at_once).await.expect("accepted");
+    let verdict = verdicts.until(|verdict| verdict.part_id == "five").await;
+    assert_eq!(verdict.trigger_id, answer.trigger_id);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant();
+    let (daemon, mut client) = ready(&site).await;
+    let first = trigger(&mut client, request("asked", "one", "k1")).await;
+    let first = first.expect("accepted");
+    let again = trigger(&mut client, request("asked", "one", "k1")).await;
+    let again = again.expect("accepted");
+    assert!(!first.repeated && again.repeated);
+    assert_eq!(
+        (&again.trigger_id, &again.verdict),
+        (&first.trigger_id, &first.verdict)
+    );
+    let another = trigger(&mut client, request("asked", "two", "k1")).await;
+    assert_eq!(
+        another.expect_err("another part").code(),
+        Code::AlreadyExists
+    );
+    // Many at the same moment are one as well.
+    let at_once: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { trigger(&mut client, request("asked", "two", "k2")).await })
+        })
+        .collect();
+    let mut triggers = Vec::new();
+    for answer in at_once {
+        let answer = answer.await.expect("no panic").expect("accepted");
+        triggers.push((
+            answer.trigger_id,
+            answer.verdict.expect("a verdict").sequence,
+        ));
+    }
+    triggers.dedup();
+    assert_eq!(triggers.len(), 1, "{triggers:?}");
+    assert_eq!(frames(&daemon.status().await, "asked").judged, 2);
+    drop(daemon);
+
+    let (daemon, mut client) = ready(&site).await;
+    let after = trigger(&mut client, request("asked", "one", "k1")).await;
+    let after = after.expect("accepted");
+    assert!(after.repeated);
+    assert_eq!(
+        (&after.trigger_id, &after.verdict),
+        (&first.trigger_id, &first.verdict)
+    );
+    for other in [request("asked", "two", "k1"), request("gone", "one", "k1")] {
+        let refused = trigger(&mut client, other).await;
+        assert_eq!(refused.expect_err("another").code(), Code::AlreadyExists);
+    }
+    assert_eq!(frames(&daemon.status().await, "asked").judged, 0);
+    let of_part = whole(&daemon).await;
+    let of_part = of_part.values().filter(|verdict| verdict.part_id == "one");
+    assert_eq!(of_part.count(), 1);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_request_that_no_frame_comes_for_is_a_fault_in_time() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant();
+    let (daemon, mut client) = ready(&site).await;
+    let begun = Instant::now();
+    let answer = trigger(&mut client, request("gone", "one", "")).await;
+    let verdict = answer.expect("accepted").verdict.expect("a verdict");
+    let took = begun.elapsed();
+    assert!((300..2000).contains(&took.as_millis()), "{took:?}");
+    assert_eq!(verdict.decision(), Decision::Fault);
+    let fault = verdict.fault.expect("a fault");
+    assert_eq!(fault.reason(), FaultReason::CameraStalled);
+    assert_eq!((verdict.part_id.as_str(), verdict.frame_id), ("one", 0));
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_cannot_be_asked_for_is_refused() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant();
+    let (daemon, mut client) = ready(&site).await;
+    let mut check = async |request: TriggerInspectionRequest, code: Code| {
+        let refused = trigger(&mut client, request.clone()).await;
+        assert_eq!(refused.expect_err("refused").code(), code, "{request:?}");
+    };
+    check(request("running", "", ""), Code::FailedPrecondition).await;
+    check(request("nobody", "", ""), Code::NotFound).await;
+    let of_group = TriggerInspectionRequest {
+        target: Some(Target::GroupId("nobody".to_owned())),
+        ..request("", "", "")
+    };
+    check(of_group, Code::NotFound).await;
+    let untargeted = TriggerInspectionRequest {
+        target: None,
+        ..request("", "", "")
+    };
+    check(untargeted, Code::InvalidArgument).await;
+    check(
+        request("asked", &"x".repeat(129), ""),
+        Code::InvalidArgument,
+    )
+    .await;
+    check(
+        request("asked", "", &"x".repeat(129)),
+        Code::InvalidArgument,
+    )
+    .await;
+    let much = TriggerInspectionRequest {
+        client_data: vec![0; 4097],
+        ..request("asked", "", "")
+    };
+    check(much, Code::InvalidArgument).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn requests_beyond_the_queue_are_refused_and_repeated_ones_are_not() {
+    if !runtime_is_there() {
+        return;
+    }
+    let site = plant();
+    let (daemon, mut client) = ready(&site).await;
+    let at_once = |part: &str| TriggerInspectionRequest {
+        wait: false,
+        ..request("away", part, part)
+    };
+    for part in ["one", "two"] {
+        trigger(&mut client, at_once(part)).await.expect("accepted");
+    }
+    let third = trigger(&mut client, at_once("three")).await;
+    assert_eq!(third.expect_err("two wait").code(), Code::ResourceExhausted);
+    let again = trigger(&mut client, at_once("one"))
+        .await
+        .expect("accepted");
+    assert!(again.repeated && again.verdict.is_none());
+    // Who waits when the daemon ends has an answer.
+    let mut waits = client.clone();
+    let waiting =
+        tokio::spawn(async move { trigger(&mut waits, request("away", "two", "two")).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    daemon.stop();
+    let answer = waiting.await.expect("no panic").expect("an answer");
+    let fault = answer.verdict.expect("a verdict").fault.expect("a fault");
+    assert_eq!(fault.reason(), FaultReason::Shutdown);
+}
