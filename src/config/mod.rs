@@ -33,6 +33,7 @@ pub use watch::{Watch, watch};
 
 use layer::Layer;
 use sources::Found;
+use values::Values;
 
 /// A configuration that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,10 +56,11 @@ pub struct Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
     let found = sources.read(&mut faults)?;
-    validated(found, faults)
+    validated(found, faults, reference::check)
 }
 
-/// As [`load`], from the text of the main file alone and variables: no file is touched.
+/// As [`load`], from the text of the main file alone and variables: no file is touched, and so whether
+/// cameras' reference images are of use is not found out.
 ///
 /// # Errors
 /// As [`load`].
@@ -69,15 +71,20 @@ pub fn parse(
 ) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
     let found = sources::in_memory(file, text, environment, &mut faults)?;
-    validated(found, faults)
+    validated(found, faults, |_, _| ())
 }
 
-fn validated(found: Found, mut faults: Vec<Fault>) -> Result<Loaded, ConfigError> {
+/// `files` finds the faults of files that values name.
+fn validated(
+    found: Found,
+    mut faults: Vec<Fault>,
+    files: fn(&Values, &mut Vec<Fault>),
+) -> Result<Loaded, ConfigError> {
     let merged = merge(found.layers);
     let main = found.main.display().to_string();
     let values = walk::walk(&merged, &main, &mut faults);
     relation::check(&values, &mut faults);
-    reference::check(&values, &mut faults);
+    files(&values, &mut faults);
     if !faults.is_empty() {
         return Err(ConfigError { faults });
     }
