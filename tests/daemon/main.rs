@@ -19,4 +19,5 @@ mod python;
 mod refusals;
 mod reload;
 mod streams;
+mod tuning;
 mod watching;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
 use inspectd::grpc::proto::line_service_client::LineServiceClient;
+use inspectd::grpc::proto::tuning_service_client::TuningServiceClient;
 use thiserror::Error;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
@@ -81,6 +82,11 @@ impl Daemon {
     /// Its state.
     pub fn line(&self) -> LineServiceClient<Channel> {
         LineServiceClient::new(self.channel.clone())
+    }
+
+    /// Its thresholds and replays.
+    pub fn tuning(&self) -> TuningServiceClient<Channel> {
+        TuningServiceClient::new(self.channel.clone())
     }
 
     /// Waits for the answer to a call, or for the beginning of its stream.
