@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz clean
 
 # A cargo-deny that is installed is used; otherwise this one is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -17,6 +17,9 @@ BENCH_ROUNDS ?= 2
 # What `make measure` measures, and further arguments of `inspectd bench`.
 BUNDLE ?= models/demo
 MEASURE ?=
+
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS ?= 600
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +80,10 @@ endurance: ## Run as many frames through the daemon as four hours have, and watc
 	scripts/setup.sh runtime
 	cargo build --release
 	scripts/endurance.py
+
+fuzz: ## Run the fuzz targets on a nightly toolchain (FUZZ_SECONDS=n for each)
+	scripts/setup.sh runtime
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 clean: ## Remove what was built (what was fetched stays in .tools/)
 	cargo clean

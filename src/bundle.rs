@@ -138,7 +138,11 @@ impl Bundle {
         Ok(bundle)
     }
 
-    fn new(dir: &Path, manifest: Manifest, graph: Vec<u8>) -> Result<Self, BundleError> {
+    /// A bundle in memory, as if read from `dir`.
+    ///
+    /// # Errors
+    /// When the graph is not the manifest's.
+    pub fn new(dir: &Path, manifest: Manifest, graph: Vec<u8>) -> Result<Self, BundleError> {
         let found = sha256(&graph);
         if found != manifest.graph.sha256 {
             return Err(BundleError::Hash {

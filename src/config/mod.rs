@@ -20,7 +20,7 @@ mod values;
 mod walk;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ::config::{Config, Map, Source, Value};
 
@@ -32,6 +32,7 @@ pub(crate) use spelling::nearest;
 pub use watch::{Watch, watch};
 
 use layer::Layer;
+use sources::Found;
 
 /// A configuration that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,9 +54,27 @@ pub struct Loaded {
 /// be said about the rest.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
-    let read = sources.read(&mut faults)?;
-    let merged = merge(read.layers);
-    let main = read.main.display().to_string();
+    let found = sources.read(&mut faults)?;
+    validated(found, faults)
+}
+
+/// As [`load`], from the text of the main file alone and variables: no file is touched.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(
+    file: &Path,
+    text: &str,
+    environment: &[(String, String)],
+) -> Result<Loaded, ConfigError> {
+    let mut faults = Vec::new();
+    let found = sources::in_memory(file, text, environment, &mut faults)?;
+    validated(found, faults)
+}
+
+fn validated(found: Found, mut faults: Vec<Fault>) -> Result<Loaded, ConfigError> {
+    let merged = merge(found.layers);
+    let main = found.main.display().to_string();
     let values = walk::walk(&merged, &main, &mut faults);
     relation::check(&values, &mut faults);
     reference::check(&values, &mut faults);
@@ -66,8 +85,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     Ok(Loaded {
         hash: hash(&settings),
         settings,
-        files: read.files,
-        folder: read.folder,
+        files: found.files,
+        folder: found.folder,
     })
 }
 

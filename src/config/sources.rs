@@ -86,6 +86,29 @@ impl Sources {
     }
 }
 
+/// One file's text, and variables.
+///
+/// # Errors
+/// When the text is not TOML.
+pub(super) fn in_memory(
+    file: &Path,
+    text: &str,
+    environment: &[(String, String)],
+    faults: &mut Vec<Fault>,
+) -> Result<Found, ConfigError> {
+    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let main = layer::file(&file.display().to_string(), &folder, text, faults);
+    let main = main.map_err(|fault| ConfigError {
+        faults: vec![fault],
+    })?;
+    Ok(Found {
+        layers: vec![main, layer::variables(environment, faults)],
+        files: vec![file.to_owned()],
+        main: file.to_owned(),
+        folder,
+    })
+}
+
 /// The files of `conf.d`, by name; none if there is no such folder.
 fn further_files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match fs::read_dir(folder) {

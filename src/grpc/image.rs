@@ -12,7 +12,13 @@ use crate::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 
 /// Decodes or unpacks an image of which no side is longer than `side_limit` pixels: that is known before
 /// anything is decoded. Takes as long as that takes: not for a thread that must not wait.
-pub(super) fn frame(image: Image, side_limit: u32) -> Result<Frame, Status> {
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with the field that is wrong, and what it may be.
+///
+/// # Panics
+/// Never: the bytes of a frame are counted first.
+pub fn frame(image: Image, side_limit: u32) -> Result<Frame, Status> {
     match image {
         Image::Encoded(bytes) => decode_within(Path::new("image"), &bytes, side_limit)
             .map_err(|error| invalid("encoded", error.to_string())),

@@ -7,7 +7,7 @@ mod connections;
 mod convert;
 mod gate;
 mod health;
-mod image;
+pub mod image;
 mod inspection;
 mod journal;
 mod line_service;

@@ -1,0 +1,147 @@
+//! What is done with bytes that anybody may have written: one function an input, and what must hold
+//! whatever the bytes are. The fuzz targets call them, and so does `tests/corpora.rs`, which needs no
+//! nightly toolchain.
+
+use std::path::Path;
+
+use inspectd::bundle::{Bundle, sha256};
+use inspectd::config;
+use inspectd::engine::{Engine, EngineOptions};
+use inspectd::frame::{CHANNELS, Frame};
+use inspectd::grpc::image::frame;
+use inspectd::grpc::proto::RawImage;
+use inspectd::grpc::proto::inspect_image_request::Image;
+use inspectd::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
+use inspectd::manifest::Manifest;
+use inspectd::recipe;
+use inspectd::regions::RegionRules;
+use inspectd::rules::{Rules, Shape};
+use inspectd::verdict::Thresholds;
+
+/// As `server.image_side_limit` is if nobody sets it.
+const SIDE_LIMIT: u32 = 8192;
+
+/// A file's text, then a byte 0, then variables, `NAME=VALUE` a line, whose prefix is left out. Faults are
+/// told, at least one; settings have the same hash each time.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let (text, variables) = text.split_once('\0').unwrap_or((text, ""));
+    let environment: Vec<_> = variables
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (format!("INSPECTD__{name}"), value.to_owned()))
+        .collect();
+    let parse = || config::parse(Path::new("/etc/inspectd.toml"), text, &environment);
+    match parse() {
+        Err(error) => assert!(!error.faults.is_empty() && !error.to_string().is_empty()),
+        Ok(loaded) => assert_eq!(Ok(loaded), parse()),
+    }
+}
+
+/// A manifest that is written is read as it was.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let file = Path::new("manifest.toml");
+    match Manifest::parse(file, text) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(manifest) => assert_eq!(Manifest::parse(file, &manifest.to_toml()), Ok(manifest)),
+    }
+}
+
+/// As [`configuration`], of a recipe's text. A recipe's regions then divide a frame.
+pub fn recipe(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let id = "plate".parse().expect("an id");
+    let parse = || recipe::parse(&id, Path::new("/recipes/plate.toml"), text);
+    let recipe = match parse() {
+        Err(error) => return assert!(!error.to_string().is_empty()),
+        Ok(recipe) => recipe,
+    };
+    let configured = Thresholds {
+        reject_above: 0.5,
+        review_from: None,
+    };
+    let listing = RegionRules {
+        min_area: 0.0,
+        limit: 8,
+    };
+    let shape = Shape {
+        side: 8,
+        width: 40,
+        height: 33,
+    };
+    let rules = Rules::new(recipe.plan(None, configured, listing), shape);
+    assert!(rules.fit(shape));
+    assert_eq!(parse().ok(), Some(recipe));
+}
+
+/// A frame is of an allowed size.
+pub fn image(bytes: &[u8]) {
+    match decode_bytes(Path::new("image"), bytes) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(frame) => check_size(&frame),
+    }
+}
+
+/// Two bytes each of width, height and stride, one of format, one that says how many bytes more or fewer
+/// than they need there are; then pixels, which are repeated until they are as many.
+pub fn raw_frame(bytes: &[u8]) {
+    let Some((header, pixels)) = bytes.split_first_chunk::<8>() else {
+        return;
+    };
+    let [width, height, stride] =
+        [0, 2, 4].map(|at| u32::from(u16::from_le_bytes([header[at], header[at + 1]])));
+    let [format, surplus] = [header[6], header[7]].map(|byte| i32::from(byte.cast_signed()));
+    let row = if stride == 0 { width * 3 } else { stride };
+    let needed = i64::from(row) * i64::from(height) + i64::from(surplus);
+    // A bound of what is made up here: longer data is as good as none.
+    let data: Vec<u8> = match usize::try_from(needed) {
+        Ok(length) if length <= 1 << 20 => pixels.iter().copied().cycle().take(length).collect(),
+        _ => pixels.to_vec(),
+    };
+    let raw = RawImage {
+        width,
+        height,
+        format,
+        data,
+        stride,
+    };
+    match frame(Image::Raw(raw), SIDE_LIMIT) {
+        Err(status) => assert!(!status.message().is_empty()),
+        Ok(frame) => {
+            assert_eq!((frame.width(), frame.height()), (width, height));
+            check_size(&frame);
+        }
+    }
+}
+
+/// A graph of a bundle that is otherwise whole is loaded, or refused; where it is loaded, its ports are
+/// those of the manifest.
+pub fn onnx_metadata(bytes: &[u8]) {
+    let text = include_str!("../../tests/daemon/testdata/manifest.toml")
+        .replace("SHA256", &sha256(bytes))
+        .replace("THRESHOLD", "0.5");
+    let folder = Path::new("bundle");
+    let manifest = Manifest::parse(folder, &text).expect("a valid manifest");
+    let bundle = Bundle::new(folder, manifest, bytes.to_vec()).expect("its own hash");
+    let options = EngineOptions {
+        threads: 1,
+        ..EngineOptions::default()
+    };
+    if let Err(error) = Engine::load(&bundle, &options) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+fn check_size(frame: &Frame) {
+    let (width, height) = (frame.width(), frame.height());
+    let pixels = u64::from(width) * u64::from(height);
+    assert!(width.min(height) >= MIN_SIDE && pixels <= MAX_PIXELS);
+    assert_eq!(frame.rgb().len() as u64, pixels * CHANNELS as u64);
+}

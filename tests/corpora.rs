@@ -1,0 +1,61 @@
+//! Every input that fuzzing found worth keeping, through the functions that it fuzzes: what once crashed
+//! does not again, and no nightly toolchain is needed to see it. `docs/fuzzing.md` says more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../fuzz/src/lib.rs"]
+mod inputs;
+
+/// The files of a target's corpus.
+fn corpus(target: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let entries = fs::read_dir(folder.join(target)).expect("a corpus");
+    entries.map(|entry| entry.expect("a file").path()).collect()
+}
+
+fn check(target: &str, run: fn(&[u8])) {
+    let files = corpus(target);
+    assert!(files.len() > 3, "{target}: a corpus of {}", files.len());
+    for file in files {
+        let bytes = fs::read(&file).expect("a file");
+        // Told only where the test fails, which is then about this file.
+        println!("{}", file.display());
+        run(&bytes);
+    }
+}
+
+#[test]
+fn configurations() {
+    check("configuration", inputs::configuration);
+}
+
+#[test]
+fn manifests() {
+    check("manifest", inputs::manifest);
+}
+
+#[test]
+fn recipes() {
+    check("recipe", inputs::recipe);
+}
+
+#[test]
+fn images() {
+    check("image", inputs::image);
+}
+
+#[test]
+fn raw_frames() {
+    check("raw_frame", inputs::raw_frame);
+}
+
+#[test]
+fn onnx_metadata() {
+    let library = std::env::var_os("ORT_DYLIB_PATH");
+    if library.is_some_and(|path| Path::new(&path).exists()) {
+        check("onnx_metadata", inputs::onnx_metadata);
+    } else {
+        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
+    }
+}
