@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::interval;
 use crate::line::record::{Outcome, Verdict};
-use crate::score::{ScoreDistribution, ScoreError, ThresholdMethod, suggest_threshold};
+use crate::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
 use crate::verdict::Decision;
 
 /// Bins of a histogram.
@@ -231,12 +231,8 @@ pub fn suggest(scores: Scores<'_>, question: Question) -> Result<Answer, Suggest
 fn from(basis: Basis, scores: Vec<f64>, question: Question) -> Option<Suggestion> {
     let rate = question.false_reject_rate;
     let scores = ScoreDistribution::new(scores).ok()?;
-    let found = match suggest_threshold(&scores, rate) {
-        Ok(found) => found,
-        // The rate was looked at, and each score is finite.
-        Err(ScoreError::TooFew { .. } | ScoreError::NotFinite { .. }) => return None,
-        Err(ScoreError::Inconsistent | ScoreError::Rate(_)) => return None,
-    };
+    // The rate was looked at, and each score is finite: there may be too few.
+    let found = suggest_threshold(&scores, rate).ok()?;
     let sorted = scores.scores();
     Some(Suggestion {
         basis,
