@@ -5,7 +5,7 @@ use inspectd::grpc::proto::replay_verdicts_response::Event;
 use inspectd::grpc::proto::tuning_service_client::TuningServiceClient;
 use inspectd::grpc::proto::{
     Decision, InlineRecipe, ReplayChange, ReplayObstacle, ReplaySummary, ReplayVerdictsRequest,
-    ScoreSource, SuggestThresholdRequest, ThresholdBasis,
+    ScoreSource, SuggestThresholdRequest, ThresholdBasis, ThresholdSuggestion,
 };
 use serde_json::Value;
 use tonic::transport::Channel;
@@ -255,7 +255,11 @@ async fn thresholds_rest_on_what_is_known_of_good_parts() {
     let mut client = tuning(&daemon).await;
     let response = client.suggest_threshold(asked(0.1, ScoreSource::Unspecified));
     let response = response.await.expect("an answer").into_inner();
-    let bases: Vec<_> = response.suggestions.iter().map(|one| one.basis()).collect();
+    let bases: Vec<_> = response
+        .suggestions
+        .iter()
+        .map(ThresholdSuggestion::basis)
+        .collect();
     assert_eq!(
         bases,
         [

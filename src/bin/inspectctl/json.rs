@@ -127,6 +127,10 @@ struct Fault<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "it is printed under the contract's name"
+)]
 struct Region<'a> {
     #[serde(rename = "box")]
     bounds: Option<Bounds>,

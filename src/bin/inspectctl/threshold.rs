@@ -124,6 +124,14 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
 }
 
 fn describe(response: &SuggestThresholdResponse) -> String {
+    const HEADINGS: [&str; 6] = [
+        "from",
+        "threshold",
+        "95 % between",
+        "rejects",
+        "true rate, 95 %",
+        "at present",
+    ];
     let model = response.model.clone().unwrap_or_default();
     let mut out = format!(
         "model     {} {} ({}), present threshold {:.4}\n",
@@ -140,14 +148,6 @@ fn describe(response: &SuggestThresholdResponse) -> String {
         .map(|(index, one)| row(one, index == response.chosen as usize))
         .collect();
     out.push('\n');
-    const HEADINGS: [&str; 6] = [
-        "from",
-        "threshold",
-        "95 % between",
-        "rejects",
-        "true rate, 95 %",
-        "at present",
-    ];
     out += &table::render(HEADINGS, &rows);
     out.push('\n');
     out += &chart::text(response);
@@ -263,24 +263,24 @@ mod tests {
 
     use super::*;
 
-    fn estimate(threshold: f64, rejected: u64, count: u64) -> Option<FalseRejectEstimate> {
-        Some(FalseRejectEstimate {
+    fn estimate(threshold: f64, rejected: u64, count: u64) -> FalseRejectEstimate {
+        FalseRejectEstimate {
             threshold,
             rejected,
             count,
             rate_low: 0.0,
             rate_high: 0.0881,
-        })
+        }
     }
 
     fn response() -> SuggestThresholdResponse {
         SuggestThresholdResponse {
             suggestions: vec![ThresholdSuggestion {
                 basis: ThresholdBasis::Calibration.into(),
-                estimate: estimate(0.75, 0, 40),
+                estimate: Some(estimate(0.75, 0, 40)),
                 threshold_low: Some(0.5),
                 needed_count: 3688,
-                present: estimate(0.6, 1, 40),
+                present: Some(estimate(0.6, 1, 40)),
                 ..ThresholdSuggestion::default()
             }],
             model: Some(Model {

@@ -104,6 +104,9 @@ pub fn text(response: &SuggestThresholdResponse) -> String {
         out.truncate(out.trim_end().len());
         out.push('\n');
     }
+    if !lines.is_empty() {
+        out += "the first and the last line hold what is beyond them, too\n";
+    }
     if most_calibrated > 0 {
         let _ = writeln!(out, "left: validation images, # up to {most_calibrated}");
     }
@@ -265,7 +268,7 @@ mod tests {
             lines[1],
             format!("   0.5000 |{room}|+{half}{rest}| <- present 0.7500")
         );
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 5);
     }
 
     #[test]
