@@ -77,7 +77,7 @@ impl Shelf {
     /// When the system gives no thread.
     pub fn start(
         folder: PathBuf,
-        settings: settings::Evidence,
+        settings: &settings::Evidence,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let (tasks, received) = sync_channel(QUEUE);
         let counts = std::sync::Arc::new(Counts::default());

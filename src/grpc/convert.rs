@@ -87,7 +87,7 @@ fn region(region: &Region) -> proto::Region {
 }
 
 fn name(name: Option<&Arc<str>>) -> String {
-    name.map_or_else(String::new, |name| name.to_string())
+    name.map(ToString::to_string).unwrap_or_default()
 }
 
 fn region_score(part: &RegionScore) -> proto::RegionScore {

@@ -35,7 +35,7 @@ impl InspectionService for Services {
             decisions,
             start,
         } = request.into_inner();
-        let filter = self.filter(camera_ids, decisions)?;
+        let filter = self.filter(&camera_ids, decisions)?;
         let (start, consumer) = self.start(start).await?;
         let entry = self.streams.enter()?;
         let stream = VerdictStream::new(stream::Parts {
@@ -138,7 +138,7 @@ impl InspectionService for Services {
 }
 
 impl Services {
-    fn filter(&self, camera_ids: Vec<String>, decisions: Vec<i32>) -> Result<Filter, Status> {
+    fn filter(&self, camera_ids: &[String], decisions: Vec<i32>) -> Result<Filter, Status> {
         let cameras = camera_ids.iter().map(|id| self.camera("camera_ids", id));
         Ok(Filter {
             cameras: cameras.collect::<Result<_, _>>()?,

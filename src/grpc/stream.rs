@@ -55,6 +55,8 @@ pub(super) struct VerdictStream {
     /// Verdicts without a sequence that were announced before the feed began, and since then.
     unjournalled: u64,
     heartbeat: Interval,
+    /// Whether it was told that it is connected.
+    greeted: bool,
     ending: watch::Receiver<bool>,
     consuming: Option<Consuming>,
     ended: bool,
@@ -87,7 +89,7 @@ impl VerdictStream {
             behind_until: totals.sequence,
             page: VecDeque::new(),
             unjournalled: totals.unjournalled,
-            // Its first tick is at once: the client knows that it is connected.
+            greeted: false,
             heartbeat: interval(parts.heartbeat),
             ending: parts.ending,
             consuming: parts.consuming,
@@ -107,7 +109,9 @@ impl VerdictStream {
 
     async fn next(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
         while !self.ended {
-            let event = if self.is_behind() {
+            let event = if !std::mem::replace(&mut self.greeted, true) {
+                Some(Ok(self.sign_of_life()))
+            } else if self.is_behind() {
                 self.catch_up().await
             } else {
                 let woken = self.wait().await;

@@ -219,7 +219,7 @@ impl Reader {
                 .optional()?;
             match found {
                 Some((sequence, recorded)) if i64::lt(&recorded, &time) => {
-                    low = i64::max(sequence, middle) + 1
+                    low = i64::max(sequence, middle) + 1;
                 }
                 _ => high = middle,
             }

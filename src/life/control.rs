@@ -99,12 +99,16 @@ pub struct RecipeState {
     pub active: bool,
 }
 
+/// What was in force: a recipe, or none.
+#[derive(Clone, Debug)]
+struct Earlier(Option<Prepared>);
+
 /// What only one change at a time may touch.
 #[derive(Debug)]
 struct Bench {
     kitchen: Kitchen,
     /// What was in force before the recipe that is: for rolling back.
-    previous: Option<Option<Prepared>>,
+    previous: Option<Earlier>,
     state: State,
 }
 
@@ -406,7 +410,7 @@ impl Control {
         self.allowed(author)?;
         let mut bench = self.bench();
         let previous = bench.previous.take().ok_or(RecipeRefusal::NoPrevious)?;
-        let result = self.bring(author, &mut bench, previous.clone());
+        let result = self.bring(author, &mut bench, previous.0.clone());
         if result.is_err() {
             bench.previous = Some(previous);
         }
@@ -427,7 +431,7 @@ impl Control {
         }
         let (model, recipe) = match next {
             Some(Prepared { recipe, model }) => (model, Some(recipe)),
-            None => (self.configured_model(&active)?, None),
+            None => (configured_model(&active)?, None),
         };
         let name =
             |recipe: Option<&Arc<Recipe>>| recipe.map_or_else(String::new, |recipe| told(recipe));
@@ -441,10 +445,10 @@ impl Control {
         );
         self.memory.write(&state)?;
         bench.state = state;
-        bench.previous = Some(before.map(|recipe| Prepared {
+        bench.previous = Some(Earlier(before.map(|recipe| Prepared {
             recipe,
             model: Arc::clone(&active.model),
-        }));
+        })));
         if let Some(recipe) = &recipe {
             bench.kitchen.keep(Prepared {
                 recipe: Arc::clone(recipe),
@@ -464,15 +468,6 @@ impl Control {
         self.cameras
             .apply(&self.line.active())
             .map_err(ChangeError::Camera)
-    }
-
-    /// The model that holds where no recipe does.
-    fn configured_model(&self, active: &Active) -> Result<Arc<Model>, ModelError> {
-        let bundle = Bundle::open(&active.settings.model.bundle)?;
-        if *bundle.manifest() == active.model.manifest {
-            return Ok(Arc::clone(&active.model));
-        }
-        Ok(Arc::new(Model::load(&bundle, &active.settings.engine)?))
     }
 
     /// Refuses changes from elsewhere until it is opened again, or `duration` has passed.
@@ -550,6 +545,15 @@ impl Control {
             error!(%error, "the end cannot be recorded");
         }
     }
+}
+
+/// The model that holds where no recipe does.
+fn configured_model(active: &Active) -> Result<Arc<Model>, ModelError> {
+    let bundle = Bundle::open(&active.settings.model.bundle)?;
+    if *bundle.manifest() == active.model.manifest {
+        return Ok(Arc::clone(&active.model));
+    }
+    Ok(Arc::new(Model::load(&bundle, &active.settings.engine)?))
 }
 
 fn describe(model: &Model) -> String {

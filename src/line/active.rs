@@ -34,8 +34,11 @@ pub struct Active {
     views: BTreeMap<CameraId, Arc<View>>,
     /// What verdicts say of all this.
     pub stamp: Arc<Stamp>,
-    rules: Mutex<HashMap<(Option<CameraId>, Shape), Arc<Rules>>>,
+    rules: Mutex<PreparedRules>,
 }
+
+/// Rules by camera (none for clients' images) and sizes.
+type PreparedRules = HashMap<(Option<CameraId>, Shape), Arc<Rules>>;
 
 impl Active {
     /// Settings, a model and a recipe, in force from now on.

@@ -27,6 +27,7 @@ impl Claim {
     }
 
     /// Takes the right, and who waits for the answer; nothing if somebody has taken it already.
+    #[allow(clippy::option_option)] // Whether it was free, and whether anybody waits, are two things.
     pub fn take(&self) -> Option<Option<Reply>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, State::Taken) {

@@ -163,8 +163,19 @@ fn condition(id: &CameraId, camera: &Camera) -> Condition {
     Condition::new(read.and_then(Result::ok).as_ref())
 }
 
-fn lane(index: usize, id: &CameraId, camera: &Camera, journal: Option<&Journal>) -> Lane {
-    let last_part = journal.map_or(0, |journal| journal.counter(&counter_name(id)));
+/// The part that a camera's numbers go on from. Those of a group go on from the largest of all of them: a
+/// kill may have come between two of them.
+fn last_part(id: &CameraId, settings: &Settings, journal: Option<&Journal>) -> u64 {
+    let group = &settings.cameras[id].group;
+    let together = |(other, camera): &(&CameraId, &Camera)| {
+        *other == id || (group.is_some() && camera.group == *group)
+    };
+    let cameras = settings.cameras.iter().filter(together);
+    let counters = cameras.filter_map(|(id, _)| Some(journal?.counter(&counter_name(id))));
+    counters.max().unwrap_or(0)
+}
+
+fn lane(index: usize, id: &CameraId, camera: &Camera, last_part: u64) -> Lane {
     Lane {
         index,
         mode: camera.mode,
@@ -236,7 +247,8 @@ impl Line {
         let cameras = settings.cameras.iter();
         let policies = cameras.clone().map(|(_, camera)| policy(camera));
         let lanes = cameras.enumerate().map(|(index, (id, camera))| {
-            (id.clone(), lane(index, id, camera, publisher.journal()))
+            let last_part = last_part(id, settings, publisher.journal());
+            (id.clone(), lane(index, id, camera, last_part))
         });
         let lanes = lanes.collect();
         let shared = Arc::new(Shared {

@@ -304,6 +304,7 @@ mod tests {
 
     #[test]
     fn a_missing_view_counts_as_the_policy_says() {
+        use Decision::{Fault, Pass, Reject};
         let check = |policy, views: &[Decision], expected, told| {
             let mut parts = parts(policy);
             let now = Instant::now();
@@ -323,7 +324,6 @@ mod tests {
             assert_eq!(decided.fusion.decision, expected, "{policy:?} {views:?}");
             assert_eq!(decided.fusion.fault.is_some(), told, "{policy:?} {views:?}");
         };
-        use Decision::{Fault, Pass, Reject};
         check(MissingView::Fault, &[Pass], Fault, true);
         check(MissingView::Fault, &[Reject], Reject, true);
         check(MissingView::Reject, &[Pass], Reject, true);

@@ -260,7 +260,7 @@ impl Shared {
         if let Err(message) = job.view.inspected_size(size, job.active.model.input) {
             return self.refuse(job, Fault::new(FaultReason::WrongSize, message));
         }
-        if let Some(finding) = self.examine(camera, lane, &job) {
+        if let Some(finding) = examine(camera, lane, &job) {
             let fault = Fault::new(reason(finding.kind), finding.message);
             return self.refuse(job, fault);
         }
@@ -283,16 +283,6 @@ impl Shared {
             Pushed::Closed(job) => (job, FaultReason::Shutdown, "the daemon is stopping"),
         };
         self.refuse(job, Fault::new(reason, message));
-    }
-
-    /// What the frame shows to be wrong with its camera.
-    fn examine(&self, camera: &CameraId, lane: &Lane, job: &Job) -> Option<Finding> {
-        let limits = job.active.settings.cameras.get(camera)?.limits();
-        let mut condition = lane
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        condition.examine(&job.frame, &limits)
     }
 
     /// A newer frame took the place of this one, as it should.
@@ -364,6 +354,16 @@ impl Shared {
         });
         Some(Ask { tag, reply: None })
     }
+}
+
+/// What the frame shows to be wrong with its camera.
+fn examine(camera: &CameraId, lane: &Lane, job: &Job) -> Option<Finding> {
+    let limits = job.active.settings.cameras.get(camera)?.limits();
+    let mut condition = lane
+        .condition
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    condition.examine(&job.frame, &limits)
 }
 
 fn reason(kind: ConditionKind) -> FaultReason {

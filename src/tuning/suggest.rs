@@ -9,14 +9,14 @@ use thiserror::Error;
 
 use super::interval;
 use crate::line::record::{Outcome, Verdict};
-use crate::score::{ScoreDistribution, ScoreError, ThresholdMethod, suggest_threshold};
+use crate::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
 use crate::verdict::Decision;
 
 /// Bins of a histogram.
 const BINS: usize = 40;
 
-/// The histogram shows so much of the scores; what is beyond is in its last bin, lest one odd score leave
-/// no room for the rest.
+/// The histogram shows so much of the scores that are not REJECT; what is beyond is in its last bin, lest
+/// one odd score leave no room for the rest.
 const SHOWN: f64 = 0.99;
 
 /// The journal's scores, by what was decided.
@@ -231,12 +231,8 @@ pub fn suggest(scores: Scores<'_>, question: Question) -> Result<Answer, Suggest
 fn from(basis: Basis, scores: Vec<f64>, question: Question) -> Option<Suggestion> {
     let rate = question.false_reject_rate;
     let scores = ScoreDistribution::new(scores).ok()?;
-    let found = match suggest_threshold(&scores, rate) {
-        Ok(found) => found,
-        // The rate was looked at, and each score is finite.
-        Err(ScoreError::TooFew { .. } | ScoreError::NotFinite { .. }) => return None,
-        Err(ScoreError::Inconsistent | ScoreError::Rate(_)) => return None,
-    };
+    // The rate was looked at, and each score is finite: there may be too few.
+    let found = suggest_threshold(&scores, rate).ok()?;
     let sorted = scores.scores();
     Some(Suggestion {
         basis,
@@ -274,17 +270,26 @@ fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
         journal.review.as_slice(),
         journal.reject.as_slice(),
     ];
-    let mut all = parts.concat();
-    all.sort_unstable_by(f64::total_cmp);
-    let (Some(&low), Some(&high)) = (all.first(), all.last()) else {
+    // Defects may score many times as high as good parts do: of REJECT alone the last bin is enough.
+    let mut shown = parts[..3].concat();
+    if shown.is_empty() {
+        shown.extend(&journal.reject);
+    }
+    shown.sort_unstable_by(f64::total_cmp);
+    let (Some(&low), Some(&high)) = (shown.first(), shown.last()) else {
         return Vec::new();
     };
-    let most = all[((all.len() - 1) as f64 * SHOWN).ceil() as usize];
-    let reach = most + (most - low) / 4.0;
-    // A threshold far away from all scores is not worth an empty picture.
-    let near = |mark: &&f64| (low - (most - low)..=most + 2.0 * (most - low)).contains(*mark);
+    let most = shown[((shown.len() - 1) as f64 * SHOWN).ceil() as usize];
+    let span = most - low;
+    // A threshold far away from all of them is not worth an empty picture.
+    let near = |mark: &&f64| (low - span..=most + 2.0 * span).contains(*mark);
     let near = marks.iter().filter(near);
-    let top = near.clone().copied().fold(high.min(reach), f64::max);
+    let furthest = near
+        .clone()
+        .copied()
+        .fold(high.min(most + span / 4.0), f64::max);
+    // Beside the last threshold there is room for what is above it.
+    let top = furthest + span / 10.0;
     let bottom = near.copied().fold(low, f64::min);
     // All scores may be one and the same.
     let width = ((top - bottom) / BINS as f64).max(f64::from(f32::EPSILON) * top.abs().max(1.0));

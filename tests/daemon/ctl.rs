@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::harness::{Daemon, bounded, wait};
 
 /// The program, told where the daemon listens.
-fn inspectctl(daemon: &Daemon) -> Command {
+pub fn inspectctl(daemon: &Daemon) -> Command {
     let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
     let server = format!("http://{}", daemon.address("server.listen"));
     command.env("INSPECTD_SERVER", server);
@@ -23,35 +23,35 @@ fn inspectctl(daemon: &Daemon) -> Command {
 }
 
 /// Runs a command that has to end with `code`.
-fn run(command: &mut Command, code: i32) -> Ended {
+pub fn run(command: &mut Command, code: i32) -> Ended {
     let ended = Ended(command.output().expect("a started program"));
     assert_eq!(ended.0.status.code(), Some(code), "{command:?}: {ended:?}");
     ended
 }
 
 /// Runs a line of arguments that has to end with 0; what it printed.
-fn done(daemon: &Daemon, line: &str) -> String {
+pub fn done(daemon: &Daemon, line: &str) -> String {
     run(inspectctl(daemon).args(line.split(' ')), 0).printed()
 }
 
 /// What a command said.
 #[derive(Debug)]
-struct Ended(Output);
+pub struct Ended(Output);
 
 impl Ended {
     /// On standard output.
-    fn printed(&self) -> String {
+    pub fn printed(&self) -> String {
         String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
     }
 
     /// On standard error.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
     }
 }
 
 /// A JSON object a line.
-fn json_lines(text: &str) -> Vec<Value> {
+pub fn json_lines(text: &str) -> Vec<Value> {
     let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(parse).collect()
 }

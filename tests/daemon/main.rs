@@ -22,4 +22,5 @@ mod refusals;
 mod reliable;
 mod reload;
 mod streams;
+mod tuning;
 mod watching;

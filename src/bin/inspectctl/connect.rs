@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
 use inspectd::grpc::proto::line_service_client::LineServiceClient;
 use inspectd::grpc::proto::recipe_service_client::RecipeServiceClient;
+use inspectd::grpc::proto::tuning_service_client::TuningServiceClient;
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -171,6 +172,11 @@ impl Daemon {
     /// Its state.
     pub fn line(&self) -> LineServiceClient<Way> {
         LineServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// Its thresholds and replays.
+    pub fn tuning(&self) -> TuningServiceClient<Way> {
+        TuningServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Waits for the answer to a call, or for the beginning of its stream.

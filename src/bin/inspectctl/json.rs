@@ -2,6 +2,7 @@
 //! lower-case words, times RFC 3339, durations milliseconds (`_ms`), bytes base64; what is unset is null.
 
 mod status;
+mod tuning;
 
 use std::io::{self, Write};
 
@@ -11,6 +12,7 @@ use inspectd::grpc::proto;
 use serde::Serialize;
 
 pub use self::status::{Camera, Status};
+pub use self::tuning::{ReplayEvent, Suggested};
 use crate::words;
 
 /// One line of `watch --json`.
@@ -125,6 +127,10 @@ struct Fault<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "it is printed under the contract's name"
+)]
 struct Region<'a> {
     #[serde(rename = "box")]
     bounds: Option<Bounds>,

@@ -15,9 +15,11 @@ mod lock;
 mod picture;
 mod recipe;
 mod reload;
+mod replay;
 mod status;
 mod summary;
 mod table;
+mod threshold;
 mod token;
 mod trigger;
 mod verdicts;
@@ -78,6 +80,10 @@ enum Command {
     Trigger(trigger::Arguments),
     /// Show who acknowledges verdicts; forget one, or acknowledge for it.
     Consumers(consumers::Arguments),
+    /// Find a threshold from good parts.
+    Threshold(threshold::Arguments),
+    /// Show what another recipe would have made of stored verdicts.
+    Replay(replay::Arguments),
     /// Have images judged by the loaded model, beside the cameras' frames.
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Arguments),
@@ -142,6 +148,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verdicts(arguments) => verdicts::run(&daemon()?, &arguments).await?,
         Command::Trigger(arguments) => return trigger::run(&daemon()?, &arguments).await,
         Command::Consumers(arguments) => consumers::run(&daemon()?, &arguments).await?,
+        Command::Threshold(arguments) => threshold::run(&daemon()?, &arguments).await?,
+        Command::Replay(arguments) => replay::run(&daemon()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -194,6 +202,17 @@ mod tests {
         check("inspectctl consumers", true);
         check("inspectctl consumers acknowledge mes 7 --json", true);
         check("inspectctl consumers forget", false);
+        check(
+            "inspectctl threshold suggest --false-reject-rate 0.001",
+            true,
+        );
+        check("inspectctl threshold suggest", false);
+        check("inspectctl threshold", false);
+        check(
+            "inspectctl replay --recipe a.toml --from 2h --to 1h --json",
+            true,
+        );
+        check("inspectctl replay", false);
         check("inspectctl inspect", false);
         check("inspectctl evidence 7 -o part.png", true);
         check("inspectctl evidence 7 -o part.jpeg --frame", true);

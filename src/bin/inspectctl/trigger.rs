@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use inspectd::grpc::proto::trigger_inspection_request::Target;
-use inspectd::grpc::proto::{Decision, TriggerInspectionRequest, TriggerInspectionResponse};
+use inspectd::grpc::proto::{
+    Decision, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
+};
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
@@ -135,14 +137,13 @@ fn exit_code(response: &TriggerInspectionResponse, waited: bool, exit_zero: bool
     if !waited {
         return 0;
     }
-    let decision = response.verdict.as_ref().map(|verdict| verdict.decision());
+    let decision = response.verdict.as_ref().map(Verdict::decision);
     Worst::of(decision.unwrap_or(Decision::Fault)).exit_code(exit_zero)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use inspectd::grpc::proto::Verdict;
 
     use super::*;
 

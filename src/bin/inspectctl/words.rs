@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use inspectd::grpc::proto::{AnomalyKind, CameraState, Decision, FaultReason, LineState, Verdict};
+use inspectd::grpc::proto::{
+    AnomalyKind, CameraState, Decision, FaultReason, LineState, ReplayObstacle, ThresholdBasis,
+    ThresholdMethod, Verdict,
+};
 
 /// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
 fn word(name: &str, enumeration: &str) -> String {
@@ -35,6 +38,38 @@ pub fn line_state(state: LineState) -> String {
 /// `opening`, `running`, `waiting`, `ended`.
 pub fn camera_state(state: CameraState) -> String {
     word(state.as_str_name(), "CAMERA_STATE_")
+}
+
+/// `calibration`, `journal_lower`, `journal_upper`.
+pub fn basis(basis: ThresholdBasis) -> String {
+    word(basis.as_str_name(), "THRESHOLD_BASIS_")
+}
+
+/// `empirical_quantile`, `exponential_tail`.
+pub fn method(method: ThresholdMethod) -> String {
+    word(method.as_str_name(), "THRESHOLD_METHOD_")
+}
+
+/// `no_map`, `other_model` ...
+pub fn obstacle(obstacle: ReplayObstacle) -> String {
+    word(obstacle.as_str_name(), "REPLAY_OBSTACLE_")
+}
+
+/// The same for people.
+pub fn obstacle_in_words(obstacle: ReplayObstacle) -> &'static str {
+    match obstacle {
+        ReplayObstacle::NoMap => "no map kept, and the score alone does not decide",
+        ReplayObstacle::OtherModel => {
+            "another model than the recipe's, which would have to see them"
+        }
+        ReplayObstacle::OtherView => "the recipe inspects another part of the frame",
+        ReplayObstacle::ClientImage => {
+            "images of clients: whose thresholds they asked for is not kept"
+        }
+        ReplayObstacle::Fault => "not judged in the first place (a FAULT)",
+        ReplayObstacle::DamagedMap => "the map's file is damaged",
+        ReplayObstacle::Unspecified => "for a reason that this version does not know",
+    }
 }
 
 /// A protobuf duration in milliseconds.

@@ -74,11 +74,10 @@ struct Inner {
     /// The write that is under way takes too long: nothing waits for it any more.
     stalled: bool,
     trouble: Option<Trouble>,
-    consumers: BTreeMap<String, Consumer>,
+    /// Nothing before the journal was opened.
+    consumers: Option<BTreeMap<String, Consumer>>,
     counters: BTreeMap<String, u64>,
     counted: BTreeMap<String, u64>,
-    /// The journal was opened.
-    known: bool,
     /// What was taken is not announced yet.
     busy: bool,
     closed: bool,
@@ -136,8 +135,9 @@ impl Ledger {
         if inner.stalled || inner.closed || inner.acknowledgements.len() >= ACKNOWLEDGEMENTS {
             return Err(AcknowledgeError::Journal("it stands still".to_owned()));
         }
-        let known = inner.consumers.contains_key(&word.consumer);
-        if word.state.is_some() && !known && inner.consumers.len() >= CONSUMER_LIMIT {
+        let consumers = inner.consumers.iter().flatten();
+        let others = consumers.filter(|(name, _)| **name != word.consumer);
+        if word.state.is_some() && others.count() >= CONSUMER_LIMIT {
             return Err(AcknowledgeError::Full);
         }
         inner.acknowledgements.push_back(word);
@@ -247,15 +247,16 @@ impl Ledger {
     }
 
     pub(super) fn consumers(&self) -> BTreeMap<String, Consumer> {
-        self.lock().consumers.clone()
+        self.lock().consumers.clone().unwrap_or_default()
     }
 
     /// A consumer as it now is on the disk.
     pub(super) fn set_consumer(&self, name: String, state: Option<Consumer>) {
         let mut inner = self.lock();
+        let consumers = inner.consumers.get_or_insert_default();
         match state {
-            Some(state) => inner.consumers.insert(name, state),
-            None => inner.consumers.remove(&name),
+            Some(state) => consumers.insert(name, state),
+            None => consumers.remove(&name),
         };
     }
 
@@ -266,8 +267,7 @@ impl Ledger {
         counters: BTreeMap<String, u64>,
     ) {
         let mut inner = self.lock();
-        inner.known = true;
-        inner.consumers = consumers;
+        inner.consumers = Some(consumers);
         for (name, value) in counters {
             let counter = inner.counters.entry(name).or_default();
             *counter = value.max(*counter);
@@ -275,7 +275,7 @@ impl Ledger {
     }
 
     pub(super) fn is_known(&self) -> bool {
-        self.lock().known
+        self.lock().consumers.is_some()
     }
 
     pub(super) fn counter(&self, name: &str) -> u64 {

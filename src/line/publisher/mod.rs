@@ -167,8 +167,7 @@ impl Publisher {
         let shelf = match folder.filter(|_| settings.evidence.disk_limit > 0) {
             None => None,
             Some(folder) => {
-                let (shelf, thread) =
-                    Shelf::start(folder.join("evidence"), settings.evidence.clone())?;
+                let (shelf, thread) = Shelf::start(folder.join("evidence"), &settings.evidence)?;
                 threads.push(thread);
                 Some(shelf)
             }

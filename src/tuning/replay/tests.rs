@@ -101,12 +101,12 @@ fn of(verdict: &Verdict, outcome: Outcome) -> Verdict {
     }
 }
 
-fn no_map() -> io::Result<Option<Heat>> {
-    Ok(None)
-}
+/// What is read of a verdict without a map.
+const NO_MAP: fn() -> io::Result<Option<Heat>> = || Ok(None);
 
 #[test]
 fn a_threshold_alone_is_held_against_the_score() {
+    use Decision::{Pass, Reject, Review};
     let check = |more: &str, level, expected: Option<(Decision, Decision)>| {
         let mut replay = replay(recipe(more));
         let asked = || -> io::Result<Option<Heat>> { panic!("the score is enough") };
@@ -116,7 +116,6 @@ fn a_threshold_alone_is_held_against_the_score() {
         assert_eq!(found, expected, "{more} {level}");
         assert_eq!(replay.summary().by_score, 1);
     };
-    use Decision::{Pass, Reject, Review};
     check("", 0.6, None);
     check("threshold = 0.7", 0.6, Some((Reject, Review)));
     check(
@@ -239,8 +238,8 @@ fn a_part_is_what_its_views_would_have_been() {
         )
     };
     let new =
-        |replay: &mut Replay, part: &Verdict| replay.apply(part, no_map).map(|change| change.new);
-    replay.apply(&old, no_map).expect("it passes now");
+        |replay: &mut Replay, part: &Verdict| replay.apply(part, NO_MAP).map(|change| change.new);
+    replay.apply(&old, NO_MAP).expect("it passes now");
     assert_eq!(
         new(&mut replay, &part(Decision::Pass, None)),
         Some(Decision::Pass)
@@ -265,7 +264,7 @@ fn what_is_remembered_is_bounded() {
     let mut old = verdict(0, &heat(9, 0.6, 0.1), None);
     for sequence in 1..=CHANGES_KEPT as u64 + 10 {
         old.sequence = sequence;
-        replay.apply(&old, no_map);
+        replay.apply(&old, NO_MAP);
     }
     assert_eq!(replay.changes.len(), CHANGES_KEPT);
     assert_eq!(
@@ -330,7 +329,7 @@ proptest! {
         let recipe = recipe(&text_of(threshold, false));
         let mut one = replay(recipe.clone());
         let mut other = replay(recipe);
-        let first = one.apply(&by_score, no_map).map(|change| change.new);
+        let first = one.apply(&by_score, NO_MAP).map(|change| change.new);
         let second = other.apply(&by_map, || Ok(Some(heat))).map(|change| change.new);
         prop_assert_eq!((one.summary().by_score, other.summary().by_map), (1, 1));
         prop_assert_eq!(first, second);

@@ -188,7 +188,7 @@ async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> P
     }
 }
 
-/// What is on the disk is whole. What else is kept beside the journal is to be checked here, too.
+/// What is on the disk is whole, the audit log's chain included.
 fn check_files(site: &Site) {
     let file = site.path("journal/journal.sqlite");
     let connection = rusqlite::Connection::open(file).expect("the journal");
@@ -196,6 +196,9 @@ fn check_files(site: &Site) {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .expect("a word");
     assert_eq!(found, "ok");
+    let verified = inspectd::audit::verify(&site.path("journal/audit.sqlite"), None);
+    let verified = verified.expect("an unbroken chain");
+    assert!(verified.entries > 0, "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

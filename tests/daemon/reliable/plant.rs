@@ -6,6 +6,7 @@ use std::process::Command;
 
 use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
 use inspectd::grpc::proto::stream_verdicts_request::Start;
+use inspectd::grpc::proto::stream_verdicts_response::Event;
 use inspectd::grpc::proto::{ListVerdictsRequest, SortOrder, StreamVerdictsRequest, Verdict};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -59,16 +60,17 @@ pub async fn stream_from(daemon: &Daemon, start: Start) -> Verdicts {
 
 /// Why a stream from there is refused, at once or with its first message.
 pub async fn stream_refused(daemon: &Daemon, start: Start) -> Status {
-    match daemon.inspection().await.stream_verdicts(from(start)).await {
-        Err(status) => status,
-        Ok(stream) => loop {
-            use inspectd::grpc::proto::stream_verdicts_response::Event;
-            match Verdicts(stream.into_inner()).event().await {
-                Err(status) => break status,
-                Ok(Event::Verdict(verdict)) => panic!("{verdict:?}"),
-                Ok(event) => panic!("{event:?}"),
-            }
-        },
+    let mut client = daemon.inspection().await;
+    let mut verdicts = match client.stream_verdicts(from(start)).await {
+        Err(status) => return status,
+        Ok(stream) => Verdicts(stream.into_inner()),
+    };
+    loop {
+        match verdicts.event().await {
+            Err(status) => return status,
+            Ok(Event::Heartbeat(_)) => {}
+            Ok(event) => panic!("{event:?}"),
+        }
     }
 }
 
