@@ -3,6 +3,7 @@
 mod ctl;
 mod doors;
 mod limits;
+mod locks;
 mod pki;
 mod renewal;
 mod roles;
@@ -139,7 +140,12 @@ impl Client {
     /// One that trusts `ca`, and shows a certificate if it has one.
     fn tls(daemon: &Daemon, ca: &Ca, pair: Option<&Pair>) -> Self {
         let address = format!("https://{}", daemon.address("server.listen"));
-        let endpoint = Channel::from_shared(address).expect("an address");
+        Self::at_tls(&address, ca, pair)
+    }
+
+    /// As [`Self::tls`], at an address.
+    fn at_tls(address: &str, ca: &Ca, pair: Option<&Pair>) -> Self {
+        let endpoint = Channel::from_shared(address.to_owned()).expect("an address");
         let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca.pem()));
         if let Some(Pair { certificate, key }) = pair {
             tls = tls.identity(Identity::from_pem(certificate, key));

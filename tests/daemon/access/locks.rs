@@ -1,0 +1,105 @@
+//! A lock on the daemon's machine: nobody changes anything from another one.
+
+use std::net::{IpAddr, UdpSocket};
+
+use inspectd::grpc::proto::line_service_client::LineServiceClient;
+use inspectd::grpc::proto::{LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest};
+use tonic::Code;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+
+use super::{ACCESS, Client, Plant, SIMULATOR, TLS};
+use crate::harness::{Daemon, runtime_is_there};
+
+/// An address of this machine that is not loopback: who comes by it is taken for somebody elsewhere. No
+/// packet is sent.
+fn outer_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+/// An engineer who comes by that address.
+fn from_elsewhere(plant: &Plant, daemon: &Daemon, address: IpAddr) -> Client {
+    let listen = daemon.address("server.listen");
+    let port = listen.rsplit_once(':').expect("a port").1;
+    let pair = plant.ca.client("engineer.line");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(plant.ca.pem()))
+        .identity(Identity::from_pem(&pair.certificate, &pair.key))
+        // The name in the daemon's certificate.
+        .domain_name("127.0.0.1");
+    let endpoint = Channel::from_shared(format!("https://{address}:{port}")).expect("an address");
+    Client {
+        channel: endpoint
+            .tls_config(tls)
+            .expect("what rcgen made")
+            .connect_lazy(),
+        token: None,
+    }
+}
+
+fn lock() -> LockChangesRequest {
+    LockChangesRequest {
+        who: "anna".to_owned(),
+        reason: "new lens".to_owned(),
+        duration: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lock_holds_for_everybody_elsewhere_and_over_a_restart() {
+    if !runtime_is_there() {
+        return;
+    }
+    let Some(address) = outer_address() else {
+        return eprintln!("skipped: this machine has no address beside loopback");
+    };
+    let plant = Plant::new("");
+    plant.site.configure(
+        &format!("{TLS}{ACCESS}[journal]\nfolder = \"journal\"\n"),
+        SIMULATOR,
+    );
+    let everywhere = [("INSPECTD__SERVER__LISTEN", "0.0.0.0:0")];
+    let daemon = plant.site.start_with(&everywhere);
+    let port = daemon.address("server.listen");
+    let port = port.rsplit_once(':').expect("a port").1;
+    let pair = plant.ca.client("engineer.line");
+    let here = Client::at_tls(&format!("https://127.0.0.1:{port}"), &plant.ca, Some(&pair));
+    let mut here = LineServiceClient::new(here.channel);
+    let mut elsewhere = LineServiceClient::new(from_elsewhere(&plant, &daemon, address).channel);
+    let reload = ReloadConfigurationRequest {};
+
+    elsewhere
+        .reload_configuration(reload)
+        .await
+        .expect("nothing is locked");
+    let refused = elsewhere
+        .lock_changes(lock())
+        .await
+        .expect_err("from elsewhere");
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    here.lock_changes(lock()).await.expect("from here");
+    let refused = elsewhere
+        .reload_configuration(reload)
+        .await
+        .expect_err("locked");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("anna (new lens)"), "{refused}");
+    here.reload_configuration(reload).await.expect("from here");
+    daemon.stop();
+
+    let daemon = plant.site.start_with(&everywhere);
+    let mut elsewhere = LineServiceClient::new(from_elsewhere(&plant, &daemon, address).channel);
+    let refused = elsewhere
+        .reload_configuration(reload)
+        .await
+        .expect_err("locked still");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let refused = elsewhere.unlock_changes(UnlockChangesRequest {}).await;
+    assert_eq!(
+        refused.expect_err("from elsewhere").code(),
+        Code::PermissionDenied
+    );
+    daemon.stop();
+}
