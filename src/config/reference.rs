@@ -8,6 +8,9 @@ use super::table::CAMERAS;
 use super::values::{Part, Values};
 use crate::image_file::{self, ImageError};
 
+/// A larger file is no picture of a camera, bytes.
+const LARGEST_FILE: u64 = 256 << 20;
+
 /// Notes every reference image that is of no use.
 pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     for id in &values.cameras {
@@ -30,6 +33,14 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
 /// What is wrong with the image, and what is allowed. Without an expected size, which is another fault,
 /// any will do.
 fn fault(camera: &Part<'_>, path: &Path) -> Option<(String, String)> {
+    // Not a pipe or a device, which might never end.
+    if !path
+        .metadata()
+        .is_ok_and(|of| of.is_file() && of.len() <= LARGEST_FILE)
+    {
+        let found = format!("{}: no file, or of more than 256 MiB", path.display());
+        return Some((found, "an image that can be read".to_owned()));
+    }
     let frame = match image_file::decode(path) {
         Ok(frame) => frame,
         Err(error) => return Some((told(&error), "an image that can be read".to_owned())),

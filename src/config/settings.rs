@@ -1,6 +1,8 @@
 //! The settings in force: validated, complete, in the daemon's own types. Only [`super::load`] makes
 //! them, from files and variables; nothing downstream checks again.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,8 +12,9 @@ use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
 use crate::condition::Limits;
-use crate::recipe::RecipeId;
 use crate::verdict::Thresholds;
+
+pub use record::{Evidence, Journal, MissingView, OnFailure, Parts, Recipes};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -420,78 +423,6 @@ pub struct Controls {
     pub gain: Option<f64>,
     /// Four letters, such as `MJPG`.
     pub pixel_format: Option<[u8; 4]>,
-}
-
-/// `[evidence]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Evidence {
-    /// Memory for frames and maps of recent verdicts, bytes; the oldest go first.
-    pub memory_limit: usize,
-    /// Disk space for files, bytes; the oldest go first.
-    pub disk_limit: u64,
-    /// PASS verdicts are kept whose score is below the lowest that is not PASS by at most this share.
-    pub near_threshold: f64,
-    /// One in so many other PASS verdicts of a camera is kept; none if 0.
-    pub pass_every: u64,
-}
-
-/// `[recipes]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Recipes {
-    /// The folder of their files.
-    pub folder: Option<PathBuf>,
-    /// The one of the first start.
-    pub active: Option<RecipeId>,
-    /// Those that are kept loaded and warm at most.
-    pub prepared_limit: usize,
-}
-
-/// `[parts]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parts {
-    /// How long a part waits for all its views.
-    pub window: Duration,
-    /// What a part is of which a view is missing.
-    pub missing_view: MissingView,
-}
-
-/// What a part is of which a view did not come in time, where the others do not make it REJECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MissingView {
-    /// FAULT.
-    Fault,
-    /// REJECT.
-    Reject,
-    /// What the others make it; FAULT if there is none.
-    Ignore,
-}
-
-/// `[journal]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Journal {
-    /// Where it is; without one there is no journal.
-    pub folder: Option<PathBuf>,
-    /// It is written to the disk at most once in so long.
-    pub commit_window: Duration,
-    /// What becomes of verdicts that cannot be journalled.
-    pub on_failure: OnFailure,
-    /// A write that takes longer counts as failed.
-    pub stall_timeout: Duration,
-    /// Older verdicts are removed.
-    pub age_limit: Duration,
-    /// The oldest verdicts are removed when the file is larger, bytes.
-    pub size_limit: u64,
-}
-
-/// What becomes of verdicts that cannot be journalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFailure {
-    /// A FAULT each.
-    Fault,
-    /// As they are.
-    Continue,
 }
 
 /// `[life]`.

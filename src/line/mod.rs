@@ -7,6 +7,7 @@ mod claim;
 mod inspector;
 pub mod intake;
 pub mod job;
+mod lanes;
 pub mod model;
 mod parts;
 pub mod publisher;
@@ -18,7 +19,7 @@ mod timekeeper;
 mod trigger;
 pub mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,19 +27,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use tracing::warn;
 use uuid::Uuid;
 
 use beat::Beat;
-use board::{Board, Facts};
+use board::Facts;
 use claim::Claim;
 use intake::{Intake, Policy, Pushed};
 use job::Job;
+use lanes::{groups, lane, last_part, policy};
 use parts::Parts;
 use publisher::{Journal, Publisher, Totals};
 use record::{Fault, FaultReason, Verdict};
-use requests::{Book, Waiting};
-use shared::{Lane, Shared, counter_name};
+use requests::Book;
+use shared::{Lane, Shared};
 use timekeeper::{Notice, keep_time};
 use worker::Worker;
 
@@ -48,10 +49,6 @@ pub use requests::{
 };
 
 use crate::camera::{CameraId, Moment, Sink, State};
-use crate::condition::Condition;
-use crate::config::Settings;
-use crate::config::settings::{Camera, Mode, Shed};
-use crate::image_file;
 use crate::journal::{Opened, Store};
 use crate::metrics;
 
@@ -128,64 +125,6 @@ struct Threads {
     judges: Vec<JoinHandle<()>>,
     keeper: Vec<JoinHandle<()>>,
     writers: Vec<JoinHandle<()>>,
-}
-
-/// The cameras of each group.
-fn groups(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<CameraId>> {
-    let mut groups: BTreeMap<Arc<str>, BTreeSet<CameraId>> = BTreeMap::new();
-    for (id, camera) in &settings.cameras {
-        if let Some(group) = &camera.group {
-            groups
-                .entry(group.as_str().into())
-                .or_default()
-                .insert(id.clone());
-        }
-    }
-    groups
-}
-
-fn policy(camera: &Camera) -> Policy {
-    match camera.mode {
-        Mode::FreeRunning => Policy::Latest,
-        Mode::Triggered { queue } if camera.shed == Shed::Oldest => Policy::Shift(queue),
-        Mode::Triggered { queue } | Mode::Requested { queue } => Policy::Queue(queue),
-    }
-}
-
-/// What a camera's frames are examined by. The configuration was read with its reference image; one that
-/// is gone since is told, and the view is not examined.
-fn condition(id: &CameraId, camera: &Camera) -> Condition {
-    let reference = camera.check.reference.as_ref();
-    let read = reference.map(|path| image_file::decode(path));
-    if let Some(Err(error)) = &read {
-        warn!(camera = %id, %error, "check.reference: the view is not examined");
-    }
-    Condition::new(read.and_then(Result::ok).as_ref())
-}
-
-/// The part that a camera's numbers go on from. Those of a group go on from the largest of all of them: a
-/// kill may have come between two of them.
-fn last_part(id: &CameraId, settings: &Settings, journal: Option<&Journal>) -> u64 {
-    let group = &settings.cameras[id].group;
-    let together = |(other, camera): &(&CameraId, &Camera)| {
-        *other == id || (group.is_some() && camera.group == *group)
-    };
-    let cameras = settings.cameras.iter().filter(together);
-    let counters = cameras.filter_map(|(id, _)| Some(journal?.counter(&counter_name(id))));
-    counters.max().unwrap_or(0)
-}
-
-fn lane(index: usize, id: &CameraId, camera: &Camera, last_part: u64) -> Lane {
-    Lane {
-        index,
-        mode: camera.mode,
-        group: camera.group.as_deref().map(Arc::from),
-        simulated: camera.source.simulated(),
-        board: Arc::new(Board::new()),
-        condition: Mutex::new(condition(id, camera)),
-        waiting: Waiting::default(),
-        part_counter: camera.part_counter.then(|| AtomicU64::new(last_part)),
-    }
 }
 
 impl std::fmt::Debug for Line {
