@@ -1,6 +1,7 @@
 //! What outlives the process beside the journal: the recipe in force, and the lock.
 
 use std::fs::{self, File};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -60,11 +61,12 @@ impl Memory {
         let Some(path) = &self.0 else {
             return Ok(State::default());
         };
+
         let failed = |error: &dyn std::fmt::Display| {
             io::Error::other(format!("{}: {error}", path.display()))
         };
         match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(State::default()),
             Err(error) => Err(failed(&error)),
             Ok(text) => toml::from_str(&text).map_err(|error| failed(&error)),
         }

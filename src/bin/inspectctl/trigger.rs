@@ -58,7 +58,7 @@ pub struct Arguments {
         default_value = "",
         hide_default_value = true
     )]
-    key: String,
+    idempotency_key: String,
     /// A recipe that is prepared: it is in force from this part on.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     recipe: String,
@@ -81,7 +81,7 @@ impl Arguments {
             target: camera.or(group),
             part_id: self.part.clone(),
             client_data: self.data.clone().into_bytes(),
-            idempotency_key: self.key.clone(),
+            idempotency_key: self.idempotency_key.clone(),
             recipe_id: self.recipe.clone(),
             wait: self.wait,
         }

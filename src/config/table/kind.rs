@@ -22,10 +22,17 @@ pub(in crate::config) enum Setting {
     Address(Option<SocketAddr>),
 }
 
+/// Whether single precision holds the number as it is.
+fn is_single(number: f64) -> bool {
+    f64::from(number as f32).to_bits() == number.to_bits()
+}
+
 impl std::fmt::Display for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Whole(number) => number.fmt(f),
+            // What was read in single precision is told in its own digits.
+            Self::Number(number) if is_single(*number) => (*number as f32).fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Flag(flag) => flag.fmt(f),
             Self::Text(text) => f.write_str(text),

@@ -169,9 +169,9 @@ fn a_request_tells_its_decision_by_its_exit_code() {
         shown.contains("\n  views: left PASS, right REJECT\n"),
         "{shown}"
     );
-    let shown = trigger("--group cell --part P-3 --key k", 0);
+    let shown = trigger("--group cell --part P-3 --idempotency-key k", 0);
     assert!(shown.starts_with("request "), "{shown}");
-    let again = trigger("--group cell --part P-3 --key k --wait", 2);
+    let again = trigger("--group cell --part P-3 --idempotency-key k --wait", 2);
     assert!(
         again.starts_with(shown.trim_end()),
         "the same request: {again}"
