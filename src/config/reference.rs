@@ -1,6 +1,7 @@
 //! Cameras' reference images: whether they can be read and have the size that frames must have. It is
 //! found out while the configuration is read, so that it is one of its faults and not the first frame's.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::error::Fault;
@@ -34,11 +35,9 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
 /// any will do.
 fn fault(camera: &Part<'_>, path: &Path) -> Option<(String, String)> {
     // Not a pipe or a device, which might never end.
-    if !path
-        .metadata()
-        .is_ok_and(|of| of.is_file() && of.len() <= LARGEST_FILE)
-    {
-        let found = format!("{}: no file, or of more than 256 MiB", path.display());
+    let odd = |of: Metadata| (!of.is_file() && !of.is_dir()) || of.len() > LARGEST_FILE;
+    if path.metadata().is_ok_and(odd) {
+        let found = format!("{}: a device, or more than 256 MiB", path.display());
         return Some((found, "an image that can be read".to_owned()));
     }
     let frame = match image_file::decode(path) {
