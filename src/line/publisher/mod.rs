@@ -1,6 +1,6 @@
 //! The one place where verdicts come into being: journalled, counted, kept, and handed to the streams.
 //!
-//! With a journal, verdicts wait in the [`Ledger`] until a thread of its own has made them durable, many
+//! With a journal, verdicts wait in the ledger until a thread of its own has made them durable, many
 //! at a time; only then are they announced. Without one they are announced at once.
 
 mod announcer;
