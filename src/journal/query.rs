@@ -201,7 +201,9 @@ impl Reader {
 
     /// Times never fall from one sequence to the next, so halving finds the place.
     fn first_since(&mut self, time: i64) -> Result<Option<u64>, JournalError> {
-        let ends = "SELECT min(sequence), max(sequence) FROM verdicts";
+        // Two searches: one for both ends would read every row.
+        let ends =
+            "SELECT (SELECT min(sequence) FROM verdicts), (SELECT max(sequence) FROM verdicts)";
         let (first, last): (Option<i64>, Option<i64>) =
             self.connection
                 .query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
