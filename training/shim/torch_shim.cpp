@@ -1,5 +1,5 @@
-// What libtorch does and tch 0.24 does not reach: bf16 autocast on any device, channels-last, TF32 and
-// the fused Adam. Every function returns null on success or a message that the caller frees with
+// What libtorch does and tch 0.24 does not reach: bf16 autocast on any device, channels-last, TF32,
+// subnormal numbers as zero, and the fused Adam. Every function returns null on success or a message that the caller frees with
 // mhkd_free; no exception leaves this file.
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
@@ -54,6 +54,11 @@ char *mhkd_autocast_pause(bool cuda, bool pause, bool *was_on) {
     *was_on = at::autocast::is_autocast_enabled(device_type(cuda));
     at::autocast::set_autocast_enabled(device_type(cuda), !pause);
   });
+}
+
+// The processor's mode of the calling thread; threads that it starts afterwards inherit it.
+char *mhkd_flush_denormals(bool flush, bool *done) {
+  return guarded([&] { *done = at::globalContext().setFlushDenormal(flush); });
 }
 
 char *mhkd_channels_last(const at::Tensor *tensor, at::Tensor **out) {

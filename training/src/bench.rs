@@ -19,6 +19,7 @@ use crate::network::net::Net;
 use crate::network::student::{LossWeights, Student, Teacher};
 use crate::synth::{self, SynthOptions};
 use crate::torch::Autocast;
+use crate::train::objective::Objective;
 use crate::train::task::{Data, StudentTraining};
 
 /// Images that are rendered for the measurement; more would only take longer to render.
@@ -123,11 +124,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
     };
     let written = synth::write(&options, &folder.join("data"), |_, _| {})?;
     let paths = crate::dataset::images_below(&written.category.join("train"))?;
-    let architecture = Architecture {
-        preset: bench.preset,
-        input_size: bench.input_size,
-        padded_teacher: true,
-    };
+    let architecture = Architecture::mhkd(bench.preset, bench.input_size, true);
     tch::manual_seed(0);
     let net =
         Net::new("teacher", bench.preset.teacher(true), device).channels_last(bench.channels_last);
@@ -157,7 +154,10 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         teacher,
         student,
         data,
-        LossWeights::default(),
+        Objective::Mhkd {
+            weights: LossWeights::default(),
+            hard_quantile: None,
+        },
         device,
     ))
 }

@@ -73,6 +73,7 @@ struct Compute {
 
 impl Compute {
     fn device(&self) -> Result<Device> {
+        crate::torch::flush_denormals();
         if let Some(threads) = self.threads {
             ensure!(threads > 0, "threads = 0: must be at least 1");
             tch::set_num_threads(i32::from(threads));

@@ -3,8 +3,7 @@
 //! Values are named after the networks' tables (`teacher/0/conv`) and the paper's letters: `f_t`,
 //! `f_l`, `f_h`, `f_s`, `f_g`.
 
-use crate::network::architecture::Architecture;
-use crate::network::layer::Layers;
+use crate::network::architecture::{Architecture, Value};
 
 use super::nodes::Nodes;
 use super::onnx::Dimension::{Free, Known};
@@ -13,7 +12,7 @@ use super::onnx::{
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use super::weights::{GraphError, TeacherNormalisation, Weights};
-use crate::calibrate::{CellStatistics, LocationNormalisation};
+use crate::calibrate::{CellStatistics, Finish, GlobalTerm, LocationNormalisation};
 
 /// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -50,8 +49,8 @@ pub struct Options {
     pub input: Input,
     /// How its weights are stored.
     pub weights: WeightType,
-    /// What the maps are normalised by, cell by cell; nothing where absent.
-    pub location: Option<LocationNormalisation>,
+    /// What is done to the maps in the graph.
+    pub finish: Finish,
     /// Facts to write into the file, each key once.
     pub metadata: Vec<(String, String)>,
 }
@@ -72,7 +71,12 @@ pub fn build(
     let image = input(&mut nodes, options.input);
     networks(&mut nodes, architecture, normalisation, &image)?;
     let side = architecture.input_size.map_side();
-    let location = options.location.as_ref();
+    let against = if architecture.self_distillation {
+        "f_l"
+    } else {
+        "f_t"
+    };
+    let location = options.finish.location.as_ref();
     let of = |cells: fn(&LocationNormalisation) -> &CellStatistics| {
         location.map(|location| (cells(location), side))
     };
@@ -82,12 +86,15 @@ pub fn build(
         ["f_t", "f_s"],
         of(|location| &location.structural),
     );
-    map(
-        &mut nodes,
-        "logical",
-        ["f_g", "f_l"],
-        of(|location| &location.logical),
-    );
+    let logical = of(|location| &location.logical);
+    match &options.finish.global {
+        None => map(&mut nodes, "logical", ["f_g", against], logical),
+        Some(term) => {
+            // `local/logical` is what the map is without the term.
+            map(&mut nodes, LOCAL, ["f_g", against], logical);
+            global(&mut nodes, term);
+        }
+    }
 
     let mut graph = nodes.into_graph();
     "mhkd".clone_into(&mut graph.name);
@@ -140,7 +147,7 @@ fn input(nodes: &mut Nodes, input: Input) -> String {
     nodes.add("Div", "frame/normalised", &[&centred, &std], vec![])
 }
 
-/// `f_t`, `f_l`, `f_h`, `f_s` and `f_g`.
+/// `f_t` and what the student writes: `f_l`, `f_h`, `f_s` and `f_g`.
 fn networks(
     nodes: &mut Nodes,
     architecture: &Architecture,
@@ -149,16 +156,18 @@ fn networks(
 ) -> Result<(), GraphError> {
     let tables = architecture.tables();
     let size = architecture.input_size.side();
-    let side = architecture.input_size.map_side();
-    let mut network = |name: &str, layers: &Layers, input: (&str, i64), output: &str| {
-        let fold = (name == "teacher").then_some(normalisation);
-        nodes.network(name, layers, input, output, fold)
-    };
-    network("teacher", &tables.teacher, (image, size), "f_t")?;
-    network("sencoder1", &tables.encoder1, (image, size), "f_l")?;
-    network("sencoder2", &tables.encoder2, ("f_l", side), "f_h")?;
-    network("ldecoder", &tables.structural, ("f_h", side / 4), "f_s")?;
-    network("gdecoder", &tables.logical, ("f_h", side / 4), "f_g")
+    let fold = Some(normalisation);
+    nodes.network("teacher", &tables.teacher, (image, size), &["f_t"], fold)?;
+    for part in &tables.student {
+        let input = match part.input {
+            Value::Image => image,
+            value => value.name(),
+        };
+        let input = (input, architecture.side(part.input));
+        let outputs: Vec<&str> = part.outputs.iter().map(|value| value.name()).collect();
+        nodes.network(part.name, &part.layers, input, &outputs, None)?;
+    }
+    Ok(())
 }
 
 /// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`; less each cell's mean
@@ -182,6 +191,38 @@ fn map(nodes: &mut Nodes, map: &str, features: [&str; 2], cells: Option<(&CellSt
     ));
     let centred = nodes.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
     nodes.add("Div", map, &[&centred, &spread], vec![]);
+}
+
+/// The logical map before the global term.
+const LOCAL: &str = "logical/local";
+
+/// Adds the global term to the logical map.
+fn global(nodes: &mut Nodes, term: &GlobalTerm) {
+    let channels = term.mean.len() as i64;
+    let mean = TensorProto::f32("global/mean", &[channels], &term.mean);
+    let mean = nodes.constant(mean);
+    let whitening = TensorProto::f32("global/whitening", &[channels; 2], &term.whitening);
+    let whitening = nodes.constant(whitening);
+    let centre = nodes.constant(TensorProto::f32("global/centre", &[], &[term.centre]));
+    let scale = nodes.constant(TensorProto::f32("global/scale", &[], &[term.scale]));
+    let as_map = nodes.constant(TensorProto::i64s("global/as_map", &[-1, 1, 1]));
+
+    let mean_over = |axes: &[i64]| {
+        vec![
+            AttributeProto::ints("axes", axes),
+            AttributeProto::int("keepdims", 0),
+        ]
+    };
+    let pooled = nodes.add("ReduceMean", "global/pooled", &["f_t"], mean_over(&[2, 3]));
+    let centred = nodes.add("Sub", "global/centred", &[&pooled, &mean], vec![]);
+    let white = nodes.add("MatMul", "global/white", &[&centred, &whitening], vec![]);
+    let squares = nodes.add("Mul", "global/squares", &[&white, &white], vec![]);
+    let square = nodes.add("ReduceMean", "global/square", &[&squares], mean_over(&[1]));
+    let distance = nodes.add("Sqrt", "global/distance", &[&square], vec![]);
+    let unusual = nodes.add("Sub", "global/unusual", &[&distance, &centre], vec![]);
+    let offset = nodes.add("Mul", "global/offset", &[&unusual, &scale], vec![]);
+    let offset = nodes.add("Reshape", "global/map", &[&offset, &as_map], vec![]);
+    nodes.add("Add", "logical", &[LOCAL, &offset], vec![]);
 }
 
 fn difference(nodes: &mut Nodes, map: &str, output: &str, [one, other]: [&str; 2]) {
@@ -228,7 +269,7 @@ fn outputs(side: i64) -> Vec<ValueInfoProto> {
         ),
         (
             "logical",
-            "A_g: mean over channels of (f_g - f_l)^2, before quantile normalisation.",
+            "A_g: mean over channels of the squared difference of f_g and f_l (f_t without self-distillation), before quantile normalisation.",
         ),
     ];
     let shape = [Free("N"), Known(side), Known(side)];

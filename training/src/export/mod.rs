@@ -1,10 +1,10 @@
 //! From a trained run to a model bundle: the graph, the gate, the manifest.
 
-mod bicubic;
 pub mod graph;
 mod nodes;
 pub mod onnx;
 pub mod parity;
+mod resize;
 pub mod weights;
 
 use std::path::Path;
@@ -96,7 +96,7 @@ fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> R
         std: host(&teacher.std()),
     };
     let options = graph::Options {
-        location: run.location()?,
+        finish: run.finish()?,
         metadata: vec![
             ("name".into(), label.name.clone()),
             ("version".into(), label.version.clone()),
@@ -128,7 +128,7 @@ fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Map
     manifest::Maps {
         width: side,
         height: side,
-        weights: [1.0, 1.0],
+        weights: calibration.weights,
         structural: quantiles(calibration.structural),
         logical: quantiles(calibration.logical),
     }

@@ -1,10 +1,10 @@
 //! A graph that grows node by node, and the networks' layers as nodes of it.
 
-use crate::network::layer::{self, Layer};
+use crate::network::layer::{self, Filter, Layer};
 
-use super::bicubic;
 use super::graph::WeightType;
 use super::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
+use super::resize;
 use super::weights::{GraphError, TeacherNormalisation, Weights};
 
 /// The nodes and constants so far. A node has one result, which bears the node's name.
@@ -77,14 +77,15 @@ impl<'a> Nodes<'a> {
         name
     }
 
-    /// Adds the network `net`, which reads `input`, a value and its side, and writes `output`.
+    /// Adds the network `net`, which reads `input`, a value and its side, and writes `outputs`: two share
+    /// its channels in halves.
     /// `fold` is what its result is to be normalised by: its last convolution does it.
     pub(super) fn network(
         &mut self,
         net: &str,
         layers: &[Layer],
         (input, side): (&str, i64),
-        output: &str,
+        outputs: &[&str],
         fold: Option<&TeacherNormalisation>,
     ) -> Result<(), GraphError> {
         let last = layer::convolutions(layers).last().map(|(number, _)| number);
@@ -94,8 +95,13 @@ impl<'a> Nodes<'a> {
             value = self.layer(&format!("{net}/{number}"), layer, &value, side, fold)?;
             side = layer.side_after(side);
         }
+        let outputs: Vec<String> = outputs.iter().map(|&output| output.to_owned()).collect();
+        if outputs.len() > 1 {
+            let channels = AttributeProto::int("axis", 1);
+            self.add("Split", &format!("{net}/halves"), &[&value], vec![channels]);
+        }
         let node = self.graph.node.last_mut().expect("a network has layers");
-        node.output = vec![output.to_owned()];
+        node.output = outputs;
         Ok(())
     }
 
@@ -140,7 +146,10 @@ impl<'a> Nodes<'a> {
                 &[value],
                 pool(padding).attributes(),
             ),
-            Layer::Upsample { side: target } => self.upsample(at, value, side, target),
+            Layer::Resize {
+                side: target,
+                filter,
+            } => self.resize(at, value, filter, [side, target]),
             Layer::Reflect { before, after } => self.reflect(at, value, before, after),
             // Dropout is for training: a graph only infers.
             Layer::Dropout => value.to_owned(),
@@ -196,10 +205,20 @@ impl<'a> Nodes<'a> {
     /// `U X Uᵀ`, one matrix for each pair of sides, whichever network uses it. As `Resize` nodes,
     /// which ONNX Runtime's processor code works off point by point, the same upsampling makes the
     /// medium graph a quarter slower.
-    fn upsample(&mut self, at: &str, value: &str, side: i64, target: i64) -> String {
-        let matrix = bicubic::matrix(side, target);
-        let transposed = bicubic::transposed(&matrix, side);
-        let name = |axis| format!("bicubic/{side}-to-{target}/{axis}");
+    fn resize(
+        &mut self,
+        at: &str,
+        value: &str,
+        filter: Filter,
+        [side, target]: [i64; 2],
+    ) -> String {
+        let kind = match filter {
+            Filter::Bicubic => "bicubic",
+            Filter::Bilinear => "bilinear",
+        };
+        let matrix = resize::matrix(filter, side, target);
+        let transposed = resize::transposed(&matrix, side);
+        let name = |axis| format!("{kind}/{side}-to-{target}/{axis}");
         let rows = self.constant(TensorProto::f32(&name("rows"), &[target, side], &matrix));
         let columns = self.constant(TensorProto::f32(
             &name("columns"),

@@ -50,12 +50,9 @@ pub fn gate(
         largest_relative: 0.0,
         onnxruntime_version: session.version().to_owned(),
     };
-    let location = run.location()?;
+    let finish = run.finish()?;
     for image in images(run)? {
-        let raw = image_maps(teacher, student, &image, Device::Cpu);
-        let expected = location
-            .as_ref()
-            .map_or_else(|| raw.clone(), |location| location.apply(&raw));
+        let expected = finish.apply(image_maps(teacher, student, &image, Device::Cpu));
         let (width, height) = (
             i64::from(image.frame.width()),
             i64::from(image.frame.height()),

@@ -75,8 +75,21 @@ impl InputSize {
     }
 }
 
+/// What is trained and how its two maps come about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Multi-task hybrid knowledge distillation: two encoders, two decoders.
+    #[default]
+    Mhkd,
+    /// `EfficientAD` (Batzner et al., WACV 2024): a student with the teacher's layers and twice its
+    /// features, and an autoencoder of the image.
+    #[value(name = "efficientad")]
+    EfficientAd,
+}
+
 /// All that says which networks a run has: two runs with equal architectures have tensors of the
-/// same names and shapes.
+/// same names and shapes, and maps made of the same features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
@@ -86,35 +99,154 @@ pub struct Architecture {
     pub input_size: InputSize,
     /// Whether the teacher pads its convolutions and pools (its checkpoint says so, not its shapes).
     pub padded_teacher: bool,
+    /// What the student is.
+    #[serde(default)]
+    pub method: Method,
+    /// Whether MHKD has its second encoder; without it the decoders read `f_l`, averaged to their grid
+    /// (Table IV's ablation).
+    #[serde(default = "yes")]
+    pub second_encoder: bool,
+    /// Whether MHKD has the self-distillation; without it the logical map is that of `f_t` and `f_g`
+    /// (Table IV's ablation).
+    #[serde(default = "yes")]
+    pub self_distillation: bool,
 }
 
-/// The five networks' tables, `f_t = teacher(x)`, `f_l = encoder1(x)`, `f_h = encoder2(f_l)`,
-/// `f_s = structural(f_h)`, `f_g = logical(f_h)`.
+fn yes() -> bool {
+    true
+}
+
+/// A value that the networks read and write. The letters are the paper's; `EfficientAD`'s networks
+/// write those that play the same part in the maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// The normalised image, `[3, S, S]`.
+    Image,
+    /// `f_l` of `SEncoder1`; the half of `EfficientAD`'s student that learns from the autoencoder.
+    Low,
+    /// `f_h` of `SEncoder2`.
+    High,
+    /// `f_s` of `LDecoder`; the half of `EfficientAD`'s student that learns from the teacher.
+    Structural,
+    /// `f_g` of `GDecoder`; the autoencoder's result.
+    Logical,
+}
+
+impl Value {
+    /// Its name in a graph; the image is called differently there.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Low => "f_l",
+            Self::High => "f_h",
+            Self::Structural => "f_s",
+            Self::Logical => "f_g",
+        }
+    }
+}
+
+/// One of the student's networks and its place among them.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The first part of its tensors' names.
+    pub name: &'static str,
+    /// Its layers.
+    pub layers: Layers,
+    /// What it reads: the image, or what a part before it writes.
+    pub input: Value,
+    /// What it writes; two share its channels in halves.
+    pub outputs: &'static [Value],
+}
+
+/// The networks' tables.
 #[derive(Clone, Debug)]
 pub struct Tables {
     /// `F_t`.
     pub teacher: Layers,
-    /// `SEncoder1`.
-    pub encoder1: Layers,
-    /// `SEncoder2`.
-    pub encoder2: Layers,
-    /// `LDecoder`.
-    pub structural: Layers,
-    /// `GDecoder`.
-    pub logical: Layers,
+    /// The student's, each after those that it reads from.
+    pub student: Vec<Part>,
 }
 
 impl Architecture {
+    /// The paper's networks.
+    pub fn mhkd(preset: Preset, input_size: InputSize, padded_teacher: bool) -> Self {
+        Self {
+            preset,
+            input_size,
+            padded_teacher,
+            method: Method::Mhkd,
+            second_encoder: true,
+            self_distillation: true,
+        }
+    }
+
     /// The networks of this architecture.
     pub fn tables(&self) -> Tables {
+        let teacher = self.preset.teacher(self.padded_teacher);
+        let student = match self.method {
+            Method::Mhkd => self.mhkd_student(),
+            Method::EfficientAd => self.efficient_ad_student(&teacher),
+        };
+        Tables { teacher, student }
+    }
+
+    fn mhkd_student(&self) -> Vec<Part> {
+        use Value::{High, Image, Logical, Low, Structural};
         let side = self.input_size.map_side();
         let widths = self.preset.widths();
-        Tables {
-            teacher: self.preset.teacher(self.padded_teacher),
-            encoder1: tables::encoder1(&widths),
-            encoder2: tables::encoder2(&widths),
-            structural: tables::structural_decoder(&widths, side),
-            logical: tables::logical_decoder(&widths, side),
+        let (encoder2, channels) = if self.second_encoder {
+            (tables::encoder2(&widths), widths.encoder2[1])
+        } else {
+            (tables::averages(), widths.features)
+        };
+        let part = |name, layers, input, outputs| Part {
+            name,
+            layers,
+            input,
+            outputs,
+        };
+        vec![
+            part("sencoder1", tables::encoder1(&widths), Image, &[Low]),
+            part("sencoder2", encoder2, Low, &[High]),
+            part(
+                "ldecoder",
+                tables::structural_decoder(&widths, channels, side),
+                High,
+                &[Structural],
+            ),
+            part(
+                "gdecoder",
+                tables::logical_decoder(&widths, channels, side),
+                High,
+                &[Logical],
+            ),
+        ]
+    }
+
+    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<Part> {
+        let features = self.features();
+        vec![
+            Part {
+                name: "student",
+                layers: tables::twice_the_features(teacher, features),
+                input: Value::Image,
+                outputs: &[Value::Structural, Value::Low],
+            },
+            Part {
+                name: "autoencoder",
+                layers: tables::autoencoder(self.input_size.side(), features),
+                input: Value::Image,
+                outputs: &[Value::Logical],
+            },
+        ]
+    }
+
+    /// The side of `value`, pixels.
+    pub fn side(&self, value: Value) -> i64 {
+        match value {
+            Value::Image => self.input_size.side(),
+            Value::High => self.input_size.map_side() / 4,
+            Value::Low | Value::Structural | Value::Logical => self.input_size.map_side(),
         }
     }
 
@@ -125,36 +257,18 @@ impl Architecture {
 
     /// Weights and biases of teacher and student together.
     pub fn parameters(&self) -> i64 {
-        let tables = self.tables();
-        tables
-            .student()
-            .map(|(_, net)| layer::parameters(net))
-            .sum::<i64>()
-            + layer::parameters(&tables.teacher)
+        let Tables { teacher, student } = self.tables();
+        let parts = student.iter().map(|part| layer::parameters(&part.layers));
+        parts.sum::<i64>() + layer::parameters(&teacher)
     }
 
     /// Multiply-accumulates of the convolutions, one image through teacher and student.
     pub fn macs(&self) -> i64 {
-        let (input, side) = (self.input_size.side(), self.input_size.map_side());
-        let tables = self.tables();
-        layer::macs(&tables.teacher, input)
-            + layer::macs(&tables.encoder1, input)
-            + layer::macs(&tables.encoder2, side)
-            + layer::macs(&tables.structural, side / 4)
-            + layer::macs(&tables.logical, side / 4)
-    }
-}
-
-impl Tables {
-    /// The student's four networks with the names that their tensors bear.
-    pub fn student(&self) -> impl Iterator<Item = (&'static str, &Layers)> {
-        [
-            ("sencoder1", &self.encoder1),
-            ("sencoder2", &self.encoder2),
-            ("ldecoder", &self.structural),
-            ("gdecoder", &self.logical),
-        ]
-        .into_iter()
+        let Tables { teacher, student } = self.tables();
+        let parts = student
+            .iter()
+            .map(|part| layer::macs(&part.layers, self.side(part.input)));
+        parts.sum::<i64>() + layer::macs(&teacher, self.side(Value::Image))
     }
 }
 

@@ -33,10 +33,12 @@ pub enum Layer {
         /// Minus infinity on each side, pixels.
         padding: i64,
     },
-    /// Bicubic resize, a = -0.75, half-pixel centres, to a side of `side` pixels.
-    Upsample {
+    /// Resize with half-pixel centres to a side of `side` pixels.
+    Resize {
         /// Side of the result, pixels.
         side: i64,
+        /// What lies between two pixels.
+        filter: Filter,
     },
     /// Mirrors the border outwards, the edge pixel itself not repeated. Takes no number.
     Reflect {
@@ -49,6 +51,15 @@ pub enum Layer {
     Dropout,
 }
 
+/// What a resized value is made of: `PyTorch`'s filters, `align_corners=False`, not antialiased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Four pixels a side, a = -0.75.
+    Bicubic,
+    /// Two pixels a side.
+    Bilinear,
+}
+
 /// The decoders' dropout probability unless told otherwise (the paper's section IV-B).
 pub const DROPOUT: f64 = 0.2;
 
@@ -58,6 +69,22 @@ pub type Layers = Vec<Layer>;
 /// A convolution of stride 1.
 pub(super) fn conv(input: i64, output: i64, kernel: i64, padding: i64) -> Layer {
     strided(input, output, kernel, 1, padding)
+}
+
+/// A bicubic upsampling.
+pub(super) fn bicubic(side: i64) -> Layer {
+    Layer::Resize {
+        side,
+        filter: Filter::Bicubic,
+    }
+}
+
+/// A bilinear resize.
+pub(super) fn bilinear(side: i64) -> Layer {
+    Layer::Resize {
+        side,
+        filter: Filter::Bilinear,
+    }
 }
 
 /// A convolution of any stride.
@@ -84,7 +111,7 @@ impl Layer {
             Self::AvgPool { padding } | Self::MaxPool { padding } => {
                 (side + 2 * padding - 2) / 2 + 1
             }
-            Self::Upsample { side } => side,
+            Self::Resize { side, .. } => side,
             Self::Reflect { before, after } => side + before + after,
             Self::Relu | Self::Dropout => side,
         }

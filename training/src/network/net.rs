@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::layer::{self, DROPOUT, Layer, Layers};
+use super::layer::{self, DROPOUT, Filter, Layer, Layers};
 use crate::torch;
 
 /// A table with its tensors.
@@ -85,7 +85,10 @@ impl Net {
             Layer::MaxPool { padding } => {
                 x.max_pool2d([2, 2], [2, 2], [padding, padding], [1, 1], false)
             }
-            Layer::Upsample { side } => x.upsample_bicubic2d([side, side], false, None, None),
+            Layer::Resize { side, filter } => match filter {
+                Filter::Bicubic => x.upsample_bicubic2d([side, side], false, None, None),
+                Filter::Bilinear => x.upsample_bilinear2d([side, side], false, None, None),
+            },
             Layer::Reflect { before, after } => x.reflection_pad2d([before, after, before, after]),
             Layer::Dropout => x.dropout(self.dropout, mode == Mode::Train),
         })

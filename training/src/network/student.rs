@@ -1,27 +1,35 @@
 //! Student and teacher together: features, losses and maps (sections III-B to III-D of the paper).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, Part, Value};
 use super::net::{Mode, Net};
 
-/// `F_s`: two encoders and two decoders.
+/// `F_s`: the student's networks, each reading the image or what one before it wrote.
 #[derive(Debug)]
 pub struct Student {
-    encoder1: Net,
-    encoder2: Net,
-    structural: Net,
-    logical: Net,
+    parts: Vec<(Wiring, Net)>,
+    self_distillation: bool,
 }
 
-/// What the student makes of images `[N, 3, S, S]`; the four of side S/4 have the teacher's channels.
+/// A network's place among the others.
+#[derive(Clone, Copy, Debug)]
+struct Wiring {
+    input: Value,
+    outputs: &'static [Value],
+}
+
+/// What the student makes of images `[N, 3, S, S]`; those of side S/4 have the teacher's channels.
+/// The letters are MHKD's; what plays their part in `EfficientAD` is named in [`Value`].
 #[derive(Debug)]
 pub struct Features {
     /// `f_l` of `SEncoder1`, `[N, C, S/4, S/4]`.
     pub low: Tensor,
-    /// `f_h` of `SEncoder2`, `[N, C', S/16, S/16]`.
-    pub high: Tensor,
+    /// `f_h` of `SEncoder2`, `[N, C', S/16, S/16]`; MHKD only.
+    pub high: Option<Tensor>,
     /// `f_s` of `LDecoder`, `[N, C, S/4, S/4]`.
     pub structural: Tensor,
     /// `f_g` of `GDecoder`, `[N, C, S/4, S/4]`.
@@ -31,51 +39,76 @@ pub struct Features {
 impl Student {
     /// A student to be trained, drawn from libtorch's generator, channels-last in memory or not.
     pub fn new(architecture: &Architecture, channels_last: bool, device: Device) -> Self {
-        let tables = architecture.tables();
-        let net = |name, table| {
-            Net::new(name, table, device)
+        let build = |part: Part| {
+            let net = Net::new(part.name, part.layers, device)
                 .channels_last(channels_last)
-                .train()
+                .train();
+            let Part { input, outputs, .. } = part;
+            (Wiring { input, outputs }, net)
         };
         Self {
-            encoder1: net("sencoder1", tables.encoder1),
-            encoder2: net("sencoder2", tables.encoder2),
-            structural: net("ldecoder", tables.structural),
-            logical: net("gdecoder", tables.logical),
+            parts: architecture
+                .tables()
+                .student
+                .into_iter()
+                .map(build)
+                .collect(),
+            self_distillation: architecture.self_distillation,
         }
     }
 
     /// Sets the decoders' dropout probability, the paper's otherwise.
     #[must_use]
     pub fn dropout(self, probability: f64) -> Self {
+        let set = |(wiring, net): (Wiring, Net)| (wiring, net.dropout(probability));
         Self {
-            structural: self.structural.dropout(probability),
-            logical: self.logical.dropout(probability),
+            parts: self.parts.into_iter().map(set).collect(),
             ..self
         }
     }
 
     /// The features of normalised images `x` [N, 3, S, S].
+    ///
+    /// # Panics
+    /// Never: every architecture's parts write the three features of side S/4.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Features {
-        let low = self.encoder1.forward(x, mode);
-        let high = self.encoder2.forward(&low, mode);
+        let mut values = BTreeMap::from([(Value::Image, x.shallow_clone())]);
+        for (Wiring { input, outputs }, net) in &self.parts {
+            let result = net.forward(&values[input], mode);
+            let shares = result.chunk(outputs.len() as i64, 1);
+            values.extend(outputs.iter().copied().zip(shares));
+        }
+        let mut take = |value| values.remove(&value);
+        let expected = "every student writes the three";
         Features {
-            structural: self.structural.forward(&high, mode),
-            logical: self.logical.forward(&high, mode),
-            low,
-            high,
+            high: take(Value::High),
+            low: take(Value::Low).expect(expected),
+            structural: take(Value::Structural).expect(expected),
+            logical: take(Value::Logical).expect(expected),
+        }
+    }
+
+    /// The maps of `features` against the normalised `f_t`, eq. 9.
+    pub fn maps(&self, f_t: &Tensor, features: &Features) -> Maps {
+        let map = |a: &Tensor, b: &Tensor| {
+            (a.to_kind(Kind::Float) - b.to_kind(Kind::Float))
+                .square()
+                .mean_dim([1].as_slice(), false, Kind::Float)
+        };
+        let against = if self.self_distillation {
+            &features.low
+        } else {
+            f_t
+        };
+        Maps {
+            structural: map(f_t, &features.structural),
+            logical: map(&features.logical, against),
         }
     }
 
     /// Every tensor with its name.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let nets = [
-            &self.encoder1,
-            &self.encoder2,
-            &self.structural,
-            &self.logical,
-        ];
-        nets.into_iter().flat_map(Net::tensors)
+        self.parts.iter().flat_map(|(_, net)| net.tensors())
     }
 }
 
@@ -164,10 +197,18 @@ pub struct Losses {
     pub total: Tensor,
 }
 
-/// The losses of the student's `features` against the normalised `f_t`.
-pub fn losses(f_t: &Tensor, features: &Features, weights: LossWeights) -> Losses {
-    let mse = |a: &Tensor, b: &Tensor| a.mse_loss(b, tch::Reduction::Mean);
-    let structural = mse(&features.structural, f_t);
+/// The losses of the student's `features` against the normalised `f_t`. With `hard`, a quantile, `L_L`
+/// is the mean of the squared differences above that quantile alone.
+pub fn losses(
+    f_t: &Tensor,
+    features: &Features,
+    weights: LossWeights,
+    hard: Option<f64>,
+) -> Losses {
+    let structural = match hard {
+        Some(quantile) => hard_mse(&features.structural, f_t, quantile),
+        None => mse(&features.structural, f_t),
+    };
     let logical = mse(&features.logical, f_t);
     let self_distillation = mse(&features.logical, &features.low);
     let total =
@@ -180,24 +221,26 @@ pub fn losses(f_t: &Tensor, features: &Features, weights: LossWeights) -> Losses
     }
 }
 
+/// mean((a - b)^2).
+pub(crate) fn mse(a: &Tensor, b: &Tensor) -> Tensor {
+    a.mse_loss(b, tch::Reduction::Mean)
+}
+
+/// The mean of those elements of (a - b)^2 that are at or above their own `quantile` (`EfficientAD`'s hard
+/// feature loss, its equation 3; linear interpolation between elements, as `torch.quantile` does it).
+pub(crate) fn hard_mse(a: &Tensor, b: &Tensor, quantile: f64) -> Tensor {
+    let squares = (a - b).square().flatten(0, -1);
+    let count = squares.size()[0];
+    let below = (quantile * (count - 1) as f64).ceil() as i64;
+    let (hardest, _) = squares.topk((count - below).max(1), 0, true, false);
+    hardest.mean(Kind::Float)
+}
+
 /// The two anomaly maps of eq. 9 before any normalisation, f32 `[N, S/4, S/4]` each.
 #[derive(Debug)]
 pub struct Maps {
     /// `A_s`, mean over channels of (f_t - f_s)^2.
     pub structural: Tensor,
-    /// `A_g`, mean over channels of (f_g - f_l)^2.
+    /// `A_g`, mean over channels of (f_g - f_l)^2; of (f_g - f_t)^2 where a run has no self-distillation.
     pub logical: Tensor,
-}
-
-/// The maps of the student's `features` against the normalised `f_t`.
-pub fn maps(f_t: &Tensor, features: &Features) -> Maps {
-    let map = |a: &Tensor, b: &Tensor| {
-        (a.to_kind(Kind::Float) - b.to_kind(Kind::Float))
-            .square()
-            .mean_dim([1].as_slice(), false, Kind::Float)
-    };
-    Maps {
-        structural: map(f_t, &features.structural),
-        logical: map(&features.logical, &features.low),
-    }
 }

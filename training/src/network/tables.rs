@@ -1,9 +1,10 @@
-//! The six networks of MHKD (section III of the paper), as tables.
+//! The networks of MHKD (section III of the paper) and of `EfficientAD` (its section 3 and appendix), as
+//! tables.
 //!
 //! The shapes in the comments are those of the medium preset at 256x256.
 
-use super::layer::Layer::{AvgPool, Dropout, MaxPool, Reflect, Relu, Upsample};
-use super::layer::{Layers, conv, strided};
+use super::layer::Layer::{AvgPool, Dropout, MaxPool, Reflect, Relu};
+use super::layer::{Layer, Layers, bicubic, bilinear, conv, strided};
 
 /// Channels of every network between its rows; the last one is the features' number, shared by all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,16 +116,21 @@ pub fn encoder2(widths: &Widths) -> Layers {
     ]
 }
 
-/// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `side` is the
-/// features' side, 64 at 256x256.
-pub fn structural_decoder(widths: &Widths, side: i64) -> Layers {
+/// What stands in `SEncoder2`'s place where a run has none: `f_l` averaged to the decoders' grid.
+pub fn averages() -> Layers {
+    vec![AvgPool { padding: 0 }, AvgPool { padding: 0 }]
+}
+
+/// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `input` is the
+/// number of channels that it reads, `side` the features' side, 64 at 256x256.
+pub fn structural_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     let [first, second] = widths.structural;
     vec![
-        Upsample { side: side / 2 },           // [512, 32, 32]
-        conv(widths.encoder2[1], first, 4, 2), // [512, 33, 33]
+        bicubic(side / 2),        // [512, 32, 32]
+        conv(input, first, 4, 2), // [512, 33, 33]
         Relu,
         Dropout,
-        Upsample { side },         // [512, 64, 64]
+        bicubic(side),             // [512, 64, 64]
         conv(first, second, 3, 1), // [512, 64, 64]
         Relu,
         conv(second, widths.features, 1, 0), // [384, 64, 64]
@@ -134,12 +140,12 @@ pub fn structural_decoder(widths: &Widths, side: i64) -> Layers {
 }
 
 /// `GDecoder`: `f_h [512, 16, 16] -> f_g [384, 64, 64]`, the logical branch through the 64 numbers
-/// of the bottleneck `f_g'`. `side` is the features' side, 64 at 256x256; the bottleneck's kernel is
+/// of the bottleneck `f_g'`. `input` and `side` as in [`structural_decoder`]; the bottleneck's kernel is
 /// all of `f_h`, and the first steps keep the paper's 1/16, 1/8 and 1/2 of the side.
-pub fn logical_decoder(widths: &Widths, side: i64) -> Layers {
+pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     let neck = widths.bottleneck;
     let [first, second] = widths.logical;
-    let mut layers = vec![conv(widths.encoder2[1], neck, side / 4, 0)]; // f_g' [64, 1, 1]
+    let mut layers = vec![conv(input, neck, side / 4, 0)]; // f_g' [64, 1, 1]
     let steps = [
         (side / 16, neck),
         (side / 8, neck),
@@ -147,7 +153,7 @@ pub fn logical_decoder(widths: &Widths, side: i64) -> Layers {
         (side, first),
     ];
     for (side, output) in steps {
-        layers.extend([Upsample { side }, conv(neck, output, 3, 1), Relu, Dropout]);
+        layers.extend([bicubic(side), conv(neck, output, 3, 1), Relu, Dropout]);
     }
     layers.extend([
         conv(first, second, 3, 1), // [256, 64, 64]
@@ -156,6 +162,51 @@ pub fn logical_decoder(widths: &Widths, side: i64) -> Layers {
         conv(second, widths.features, 3, 1), // [384, 64, 64]
         Relu,
         conv(widths.features, widths.features, 3, 1),
+    ]);
+    layers
+}
+
+/// `EfficientAD`'s student: the teacher's layers, and from the convolution that first gives `features`
+/// channels on twice as many: one half for the teacher's, one for the autoencoder's.
+pub fn twice_the_features(teacher: &Layers, features: i64) -> Layers {
+    let last_kernels = teacher.iter().rposition(
+        |layer| matches!(layer, Layer::Conv { kernel, output, .. } if *kernel > 1 && *output == features),
+    );
+    let first = last_kernels.expect("a teacher's features come from a 4x4 convolution");
+    let mut layers = teacher.clone();
+    for (index, layer) in layers.iter_mut().enumerate().skip(first) {
+        if let Layer::Conv { input, output, .. } = layer {
+            *output *= 2;
+            *input *= if index > first { 2 } else { 1 };
+        }
+    }
+    layers
+}
+
+/// `EfficientAD`'s autoencoder: `[3, 256, 256] -> 64 numbers -> [features, 64, 64]`. `side` is the
+/// image's.
+pub fn autoencoder(side: i64, features: i64) -> Layers {
+    let mut layers = Vec::new();
+    for (input, output) in [(3, 32), (32, 32), (32, 64), (64, 64), (64, 64)] {
+        layers.extend([strided(input, output, 4, 2, 1), Relu]); // [64, 8, 8] after the last
+    }
+    layers.push(conv(64, 64, side / 32, 0)); // [64, 1, 1]
+    let steps = [
+        (side / 64 - 1).max(1),
+        side / 32,
+        side / 16 - 1,
+        side / 8,
+        side / 4 - 1,
+        side / 2 - 1,
+    ];
+    for side in steps {
+        layers.extend([bilinear(side), conv(64, 64, 4, 2), Relu, Dropout]);
+    }
+    layers.extend([
+        bilinear(side / 4), // [64, 64, 64]
+        conv(64, 64, 3, 1),
+        Relu,
+        conv(64, features, 3, 1),
     ]);
     layers
 }

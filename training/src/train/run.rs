@@ -8,6 +8,7 @@
 //! | `checkpoint.safetensors`, `best.safetensors` | the last step; the best validation where asked for |
 //! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | what happened |
 //! | `location.safetensors` | cell by cell, what the maps are normalised by; where asked for |
+//! | `global.safetensors` | how unusual an image is as a whole; where asked for |
 //! | `calibration.toml` | quantiles and validation scores; there once the training is over |
 
 use std::path::{Path, PathBuf};
@@ -18,11 +19,9 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
+use super::objective::{HARD_QUANTILE, Objective};
 use super::settings::{FREE, Settings};
 use super::task::{Data, StudentTraining};
-use crate::calibrate::{
-    Calibration, ImageMaps, LocationNormalisation, LocationStatistics, image_maps,
-};
 use crate::dataset::frames::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::order::Order;
@@ -31,7 +30,7 @@ use crate::files;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, Outcome};
 use crate::log::progress::Progress;
-use crate::network::architecture::Architecture;
+use crate::network::architecture::{Architecture, Method};
 use crate::network::net::Net;
 use crate::network::student::{Student, Teacher};
 use crate::pixels;
@@ -71,7 +70,7 @@ pub struct Run {
     pub settings: Settings,
     /// What it was made from.
     pub origin: Origin,
-    dataset: Dataset,
+    pub(super) dataset: Dataset,
     teacher: TeacherFile,
 }
 
@@ -93,6 +92,7 @@ impl Run {
             ..settings
         };
         let dataset = open(&settings)?;
+        penalty_paths(&settings)?;
         let teacher = TeacherFile::load(&settings.teacher)?;
         let origin = Origin::of(&settings, &dataset, &teacher)?;
         let copy = |part: &Path| Ok(std::fs::copy(&settings.teacher, part).map(|_| ())?);
@@ -169,8 +169,8 @@ impl Run {
             None => self.measure_teacher(device)?,
         };
         let data = self.data(start)?;
-        let mut task =
-            StudentTraining::new(teacher, student, data, self.settings.loss_weights(), device);
+        let objective = self.objective(start)?;
+        let mut task = StudentTraining::new(teacher, student, data, objective, device);
         let outcome = fit::run(
             &mut task,
             &self.settings.plan(),
@@ -203,24 +203,18 @@ impl Run {
             self.settings.channels_last,
             device,
         );
+        let averaged = self.settings.ema_decay.is_some();
+        let name = |name: String| {
+            if averaged {
+                fit::averaged_name(&name)
+            } else {
+                name
+            }
+        };
         checkpoint
-            .restore(student.tensors())
+            .restore(student.tensors().map(|(tensor, of)| (name(tensor), of)))
             .with_context(|| path.display().to_string())?;
         Ok((self.restore_teacher(&checkpoint, device)?, student))
-    }
-
-    /// What the run's training found out about good parts.
-    ///
-    /// # Errors
-    /// When the training is not over yet.
-    pub fn calibration(&self) -> Result<Calibration> {
-        let path = calibration_path(&self.folder);
-        ensure!(
-            path.exists(),
-            "{} is not calibrated: its training is not over; `mhkd train --resume` ends it",
-            self.folder.display()
-        );
-        toml::from_str(&std::fs::read_to_string(&path)?).with_context(|| path.display().to_string())
     }
 
     /// One paragraph for whoever starts it.
@@ -244,21 +238,34 @@ impl Run {
         )
     }
 
-    /// What the maps are normalised by, cell by cell, where the settings say so.
-    ///
-    /// # Errors
-    /// When the training is not over yet.
-    pub fn location(&self) -> Result<Option<LocationNormalisation>> {
-        let path = location_path(&self.folder);
-        self.settings
-            .location_normalisation
-            .then(|| LocationNormalisation::load(&path))
-            .transpose()
-    }
-
     /// The run's images.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
+    }
+
+    /// What is minimised from step `start` on.
+    fn objective(&self, start: u64) -> Result<Objective> {
+        let settings = &self.settings;
+        Ok(match settings.method {
+            Method::Mhkd => Objective::Mhkd {
+                weights: settings.loss_weights(),
+                hard_quantile: settings.hard_quantile,
+            },
+            Method::EfficientAd => Objective::EfficientAd {
+                hard_quantile: settings.hard_quantile.unwrap_or(HARD_QUANTILE),
+                penalty: penalty_paths(settings)?.map(|paths| self.penalty_images(paths, start)),
+            },
+        })
+    }
+
+    /// Pictures of anything, twice the input's side: their middle is what the student must not learn from.
+    fn penalty_images(&self, paths: Vec<PathBuf>, start: u64) -> Loader {
+        let settings = &self.settings;
+        let order = Order::shuffled(settings.seed, paths.len());
+        let side = 2 * settings.input_size.side() as u32;
+        let frames = Arc::new(Frames::new(paths, side, 0));
+        let steps = start * settings.batch as u64..u64::MAX;
+        Loader::new(&frames, order, steps, self.prefetch())
     }
 
     fn data(&self, start: u64) -> Result<Data> {
@@ -352,58 +359,6 @@ impl Run {
             &named("teacher.std")?,
         ))
     }
-
-    fn calibrate(&self, teacher: &Teacher, student: &Student, device: Device) -> Result<()> {
-        if self.settings.location_normalisation {
-            let mut statistics = LocationStatistics::default();
-            self.each_map(
-                "location statistics",
-                &self.dataset.train,
-                (teacher, student),
-                device,
-                |maps| statistics.add(&maps),
-            )?;
-            statistics.finish().save(&location_path(&self.folder))?;
-        }
-        let location = self.location()?;
-        let mut maps = Vec::with_capacity(self.dataset.validation.len());
-        self.each_map(
-            "calibration",
-            &self.dataset.validation,
-            (teacher, student),
-            device,
-            |image| {
-                maps.push(
-                    location
-                        .as_ref()
-                        .map_or_else(|| image.clone(), |location| location.apply(&image)),
-                );
-            },
-        )?;
-        let calibration = Calibration::measure(&maps)?;
-        files::replace_text(
-            &calibration_path(&self.folder),
-            &toml::to_string_pretty(&calibration)?,
-        )
-    }
-
-    /// Hands `take` the raw maps of the images at `paths`, one after the other.
-    fn each_map(
-        &self,
-        label: &str,
-        paths: &[PathBuf],
-        (teacher, student): (&Teacher, &Student),
-        device: Device,
-        mut take: impl FnMut(ImageMaps),
-    ) -> Result<()> {
-        let mut progress = Progress::new(label, paths.len() as u64, 0);
-        for (done, image) in self.in_turn(paths).enumerate() {
-            take(image_maps(teacher, student, &image?, device));
-            progress.set(done as u64 + 1, "");
-        }
-        progress.finish();
-        Ok(())
-    }
 }
 
 impl Origin {
@@ -413,6 +368,9 @@ impl Origin {
                 preset: teacher.preset,
                 input_size: settings.input_size,
                 padded_teacher: teacher.padded,
+                method: settings.method,
+                second_encoder: settings.second_encoder,
+                self_distillation: settings.self_distillation,
             },
             teacher_description: teacher.description.clone(),
             teacher_sha256: teacher.sha256.clone(),
@@ -433,14 +391,20 @@ fn open(settings: &Settings) -> Result<Dataset> {
     )
 }
 
+/// The penalty pictures, where the settings name a folder of some.
+fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
+    let Some(folder) = &settings.penalty_images else {
+        return Ok(None);
+    };
+    let paths = dataset::images_below(folder)?;
+    ensure!(
+        !paths.is_empty(),
+        "penalty_images = \"{}\": there is no image below it",
+        folder.display()
+    );
+    Ok(Some(paths))
+}
+
 fn teacher_path(folder: &Path) -> PathBuf {
     folder.join("teacher.safetensors")
-}
-
-fn calibration_path(folder: &Path) -> PathBuf {
-    folder.join("calibration.toml")
-}
-
-fn location_path(folder: &Path) -> PathBuf {
-    folder.join("location.safetensors")
 }

@@ -4,15 +4,21 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use crate::calibrate::BranchWeights;
 use crate::dataset::Layout;
-use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision};
-use crate::network::architecture::InputSize;
+use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision, Schedule};
+use crate::network::architecture::{InputSize, Method};
 use crate::network::layer::DROPOUT;
 use crate::network::student::LossWeights;
 use crate::settings::settings;
 
-/// Settings that may differ when a run is resumed: none of them changes a number.
-pub const FREE: [&str; 6] = [
+/// Settings that may differ when a run is resumed: none of them changes what is learned. Those of the
+/// calibration change what is made of it, which then is made anew.
+pub const FREE: [&str; 10] = [
+    "location_normalisation",
+    "branch_weights",
+    "global_term",
+    "penalty_images",
     "dataset",
     "log_every",
     "checkpoint_every",
@@ -31,6 +37,12 @@ settings! {
     dataset: PathBuf = PathBuf::new(),
     /// The teacher's file; it brings the preset along
     teacher: PathBuf = PathBuf::new(),
+    /// What is trained: mhkd or efficientad [default: mhkd]
+    method: Method = Method::Mhkd,
+    /// Whether MHKD has its second encoder; without it the decoders read f_l [default: true]
+    second_encoder: bool = true,
+    /// Whether MHKD has the self-distillation; without it the logical map is that of f_t and f_g [default: true]
+    self_distillation: bool = true,
     /// Side of the networks' input, pixels: a multiple of 32 from 128 to 512 [default: 256]
     input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
     /// Images a step [default: 1]
@@ -39,6 +51,8 @@ settings! {
     steps: u64 = 80_000,
     /// Adam's learning rate to begin with [default: 1e-4]
     learning_rate: f64 = 1e-4,
+    /// How the learning rate falls: once (step) or all along (cosine) [default: step]
+    schedule: Schedule = Schedule::Step,
     /// Share of the steps after which the learning rate falls, 0 to 1 [default: 0.95]
     decay_at: f64 = Decay::default().at,
     /// What it is multiplied by then [default: 0.1]
@@ -66,6 +80,11 @@ settings! {
     /// Whether the maps are normalised cell by cell over the training images, for parts that always lie
     /// at the same place; not in the paper [default: false]
     location_normalisation: bool = false,
+    /// How the two maps are weighted: equal, or calibrated by their spread over good parts; the latter not
+    /// in the paper [default: equal]
+    branch_weights: BranchWeights = BranchWeights::Equal,
+    /// Whether the score has a term for how unusual the image is as a whole; not in the paper [default: false]
+    global_term: bool = false,
     /// Steps between two entries of the log [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 1000]
@@ -83,6 +102,13 @@ settings! {
     layout: Layout,
     /// Steps between two validations for early stopping [default: off]
     early_stopping_every: u64,
+    /// Only features whose squared difference is above this quantile count in the structural loss
+    /// [default: all with mhkd, 0.999 with efficientad]
+    hard_quantile: f64,
+    /// Folder of pictures on which EfficientAD's student should not follow the teacher [default: none]
+    penalty_images: PathBuf,
+    /// Evaluate and export a moving average of the weights with this decay, 0 to 1 [default: off]
+    ema_decay: f64,
 }
 
 impl Settings {
@@ -138,6 +164,17 @@ impl Settings {
             "decay_at = {}: must be from 0 to 1",
             self.decay_at
         );
+        for (key, value) in [
+            ("hard_quantile", self.hard_quantile),
+            ("ema_decay", self.ema_decay),
+        ] {
+            ensure!(
+                value.is_none_or(|value| (0.0..1.0).contains(&value)),
+                "{key} = {}: must be at least 0 and below 1",
+                value.unwrap_or_default()
+            );
+        }
+        self.validate_method()?;
         let rate = self.false_reject_rate;
         ensure!(
             rate > 0.0 && rate < 1.0,
@@ -146,11 +183,28 @@ impl Settings {
         Ok(())
     }
 
+    /// Refuses what the other method's networks do not have.
+    fn validate_method(&self) -> Result<()> {
+        match self.method {
+            Method::Mhkd => ensure!(
+                self.penalty_images.is_none(),
+                "penalty_images is set: method = \"mhkd\" has no penalty, \"efficientad\" has"
+            ),
+            Method::EfficientAd => ensure!(
+                self.second_encoder && self.self_distillation,
+                "second_encoder and self_distillation can be switched off with method = \"mhkd\" alone"
+            ),
+        }
+        Ok(())
+    }
+
     /// The descent.
     pub fn plan(&self) -> Plan {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            ema_decay: self.ema_decay,
             decay: Decay {
                 at: self.decay_at,
                 factor: self.decay_factor,
@@ -168,12 +222,16 @@ impl Settings {
         }
     }
 
-    /// The losses' factors.
+    /// The losses' factors; none for the self-distillation where it is off.
     pub fn loss_weights(&self) -> LossWeights {
         LossWeights {
             alpha: self.alpha,
             beta: self.beta,
-            gamma: self.gamma,
+            gamma: if self.self_distillation {
+                self.gamma
+            } else {
+                0.0
+            },
         }
     }
 
@@ -186,6 +244,7 @@ impl Settings {
         for place in [
             "dataset",
             "teacher",
+            "penalty_images",
             "workers",
             "log_every",
             "checkpoint_every",

@@ -1,4 +1,4 @@
-//! The student's training as a task (the paper's section III): teacher frozen, three losses.
+//! The student's training as a task: the teacher is frozen, the objective says what is minimised.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use tch::{Device, Kind, Tensor};
 
 use crate::dataset::loader::{Loaded, Loader};
 use crate::fit::Task;
-use crate::network::net::Mode;
-use crate::network::student::{LossWeights, Student, Teacher, losses};
+use crate::network::student::{Student, Teacher};
 use crate::pixels;
+
+use super::objective::{Batch, Objective};
 
 /// Teacher, student and the images that they look at.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub struct StudentTraining {
     train: Loader,
     validation: Vec<Loaded>,
     kept: KeptFeatures,
-    weights: LossWeights,
+    objective: Objective,
     batch: usize,
     device: Device,
 }
@@ -68,7 +69,7 @@ impl StudentTraining {
         teacher: Teacher,
         student: Student,
         data: Data,
-        weights: LossWeights,
+        objective: Objective,
         device: Device,
     ) -> Self {
         Self {
@@ -81,7 +82,7 @@ impl StudentTraining {
             train: data.train,
             validation: data.validation,
             batch: data.batch,
-            weights,
+            objective,
             device,
         }
     }
@@ -94,7 +95,7 @@ impl StudentTraining {
 
 impl Task for StudentTraining {
     fn losses(&self) -> &'static [&'static str] {
-        &["structural", "logical", "self_distillation", "total"]
+        self.objective.names()
     }
 
     fn forward(&mut self, _step: u64) -> Result<Vec<Tensor>> {
@@ -103,22 +104,23 @@ impl Task for StudentTraining {
             .collect::<Result<Vec<_>>>()?;
         let images: Vec<Tensor> = loaded
             .iter()
-            .map(|image| pixels::input(&[image.frame.as_ref()], self.device))
+            .map(|image| pixels::unit(&[image.frame.as_ref()], self.device))
             .collect();
         let targets: Vec<Tensor> = loaded
             .iter()
             .zip(&images)
-            .map(|(image, x)| self.kept.get_or(image.index, || self.teacher.features(x)))
+            .map(|(image, unit)| {
+                let compute = || self.teacher.features(&pixels::normalise(unit));
+                self.kept.get_or(image.index, compute)
+            })
             .collect();
         let f_t = self.teacher.normalise(&Tensor::cat(&targets, 0));
-        let features = self.student.forward(&Tensor::cat(&images, 0), Mode::Train);
-        let losses = losses(&f_t, &features, self.weights);
-        Ok(vec![
-            losses.structural,
-            losses.logical,
-            losses.self_distillation,
-            losses.total,
-        ])
+        self.objective.losses(&Batch {
+            teacher: &self.teacher,
+            student: &self.student,
+            unit: &Tensor::cat(&images, 0),
+            f_t: &f_t,
+        })
     }
 
     fn learned(&self) -> Vec<(String, Tensor)> {
@@ -141,12 +143,15 @@ impl Task for StudentTraining {
             "early stopping needs validation images, there are none"
         );
         let loss_of = |image: &Loaded| {
-            let x = pixels::input(&[image.frame.as_ref()], self.device);
-            let features = self.student.forward(&x, Mode::Evaluate);
-            losses(&self.teacher.forward(&x), &features, self.weights)
-                .total
-                .to_kind(Kind::Double)
-                .double_value(&[])
+            let unit = pixels::unit(&[image.frame.as_ref()], self.device);
+            let batch = Batch {
+                teacher: &self.teacher,
+                student: &self.student,
+                f_t: &self.teacher.forward(&pixels::normalise(&unit)),
+                unit: &unit,
+            };
+            let loss = self.objective.validation_loss(&batch);
+            loss.to_kind(Kind::Double).double_value(&[])
         };
         let sum: f64 = tch::no_grad(|| self.validation.iter().map(loss_of).sum());
         Ok(sum / self.validation.len() as f64)

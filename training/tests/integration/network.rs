@@ -1,9 +1,9 @@
 //! The networks against an independent implementation, and against the paper's figures.
 
 use mhkd::fit::checkpoint::Checkpoint;
-use mhkd::network::architecture::{Architecture, InputSize, Preset};
+use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
 use mhkd::network::net::{Mode, Net};
-use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses, maps};
+use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses};
 use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::support::{data, formula, models, relative_difference, tensors};
@@ -71,11 +71,12 @@ fn medium_agrees_with_the_reference() {
     check("f_l", &thinned(&features.low, 4));
     check("f_s", &thinned(&features.structural, 4));
     check("f_g", &thinned(&features.logical, 4));
-    check("f_h", &thinned(&features.high, 1));
-    let maps = maps(&f_t, &features);
+    let high = features.high.as_ref().expect("MHKD has it");
+    check("f_h", &thinned(high, 1));
+    let maps = student.maps(&f_t, &features);
     check("structural_map", &maps.structural);
     check("logical_map", &maps.logical);
-    let losses = losses(&f_t, &features, LossWeights::default());
+    let losses = losses(&f_t, &features, LossWeights::default(), None);
     let all = [
         losses.structural,
         losses.logical,
@@ -131,6 +132,7 @@ fn every_input_size_gives_features_of_a_quarter_of_it() {
                         "{side}, padded: {padded}"
                     );
                 }
+                let high = high.expect("MHKD has it");
                 assert_eq!(high.size()[2..], [side / 16, side / 16]);
             });
         }
@@ -175,11 +177,40 @@ fn self_distillation_teaches_both_sides_and_the_teacher_stays() {
         beta: 0.0,
         gamma: 1.0,
     };
-    losses(&f_t, &student.forward(&x, Mode::Train), only_self)
+    losses(&f_t, &student.forward(&x, Mode::Train), only_self, None)
         .total
         .backward();
     for (name, tensor) in student.tensors() {
         let learns = tensor.grad().defined() && tensor.grad().abs().max().double_value(&[]) > 0.0;
         assert_eq!(learns, !name.starts_with("ldecoder"), "{name}");
+    }
+}
+
+#[test]
+fn the_rival_has_the_sizes_that_the_paper_reports() {
+    let of = |preset, padded| Architecture {
+        method: Method::EfficientAd,
+        ..models::architecture(preset, 256, padded)
+    };
+    let millions = |architecture: &Architecture| architecture.parameters() as f64 / 1e6;
+    // Table V: 21 M parameters. Its 235 GFLOP are those of networks without padding at 256x256, whose
+    // features have a side of 56.
+    let medium = millions(&of(Preset::Medium, true));
+    assert!((medium - 21.0).abs() < 0.5, "{medium} M");
+    // The appendix of EfficientAD has 8 M for the small one.
+    let small = millions(&of(Preset::Small, true));
+    assert!((small - 8.0).abs() < 0.5, "{small} M");
+    for side in (128..=512).step_by(32) {
+        let architecture = Architecture {
+            method: Method::EfficientAd,
+            ..models::architecture(Preset::Tiny, side, side % 64 == 0)
+        };
+        let (_, student) = formula_networks(&architecture);
+        let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
+        let features = tch::no_grad(|| student.forward(&x, Mode::Evaluate));
+        for features in [&features.low, &features.structural, &features.logical] {
+            assert_eq!(features.size(), [1, 128, side / 4, side / 4], "{side}");
+        }
+        assert!(features.high.is_none());
     }
 }

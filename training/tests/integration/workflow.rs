@@ -1,6 +1,7 @@
 //! The program as its users run it: from a rendered dataset to a bundle, and what may go wrong on the way.
 
 mod interruption;
+mod methods;
 mod refusal;
 mod skew;
 mod whole;

@@ -3,15 +3,6 @@
 //! `index` counts the convolutions of a network from 0; `tag` is the network: teacher 0, `SEncoder1`
 //! 1, `SEncoder2` 2, `LDecoder` 3, `GDecoder` 4.
 
-/// Tags of the networks by the names that their tensors bear.
-pub(crate) const TAGS: [(&str, usize); 5] = [
-    ("teacher", 0),
-    ("sencoder1", 1),
-    ("sencoder2", 2),
-    ("ldecoder", 3),
-    ("gdecoder", 4),
-];
-
 /// The weight of a convolution of the shape `[out, in, k, k]`, row-major.
 pub(crate) fn weight(shape: [i64; 4], index: usize, tag: usize) -> Vec<f32> {
     let elements = shape.iter().product::<i64>();

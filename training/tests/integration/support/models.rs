@@ -10,21 +10,17 @@ use super::formula;
 
 /// One with these choices.
 pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> Architecture {
-    Architecture {
-        preset,
-        input_size: InputSize::try_from(side).expect("the side is one of the allowed ones"),
-        padded_teacher,
-    }
+    let side = InputSize::try_from(side).expect("the side is one of the allowed ones");
+    Architecture::mhkd(preset, side, padded_teacher)
 }
 
 /// The formula weights of all networks of `architecture`.
 pub(crate) fn weights(architecture: &Architecture) -> Weights {
     let tables = architecture.tables();
-    let teacher = std::iter::once(("teacher", &tables.teacher));
     let mut weights = BTreeMap::new();
-    for ((name, layers), (tagged, tag)) in teacher.chain(tables.student()).zip(formula::TAGS) {
-        assert_eq!(name, tagged);
-        add(&mut weights, name, layers, tag);
+    add(&mut weights, "teacher", &tables.teacher, 0);
+    for (part, number) in tables.student.iter().zip(1..) {
+        add(&mut weights, part.name, &part.layers, number);
     }
     Weights(weights)
 }

@@ -1,21 +1,13 @@
-//! Calibration: what a trained student says of good parts, and the threshold that follows from it.
+//! Normalisation of the maps by location: where parts always lie at the same place, a cell whose features
+//! are hard to predict must not hide an anomaly elsewhere.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use inspectd::maps::{MapCalibration, Quantiles, image_score};
-use inspectd::score;
-use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
+use anyhow::{Context, Result};
+use tch::Tensor;
 
-use crate::dataset::loader::Loaded;
+use super::ImageMaps;
 use crate::fit::checkpoint::{Checkpoint, host};
-use crate::network::net::Mode;
-use crate::network::student::{Maps, Student, Teacher, maps};
-use crate::pixels;
-
-/// Lower and upper quantile that a map is normalised by (eq. 9).
-const QUANTILES: [f64; 2] = [0.9, 0.995];
 
 /// The share of the mean spread that is added to every cell's own: a cell in which the training images
 /// hardly differ must not turn a little noise into an anomaly.
@@ -103,7 +95,7 @@ impl LocationNormalisation {
         ImageMaps {
             structural: of(&maps.structural, &self.structural),
             logical: of(&maps.logical, &self.logical),
-            size: maps.size,
+            ..maps.clone()
         }
     }
 
@@ -155,110 +147,6 @@ impl LocationNormalisation {
     }
 }
 
-/// The two maps of one image, `[side * side]` each, with the size that the image had before resizing.
-#[derive(Clone, Debug)]
-pub struct ImageMaps {
-    /// `A_s`.
-    pub structural: Vec<f32>,
-    /// `A_g`.
-    pub logical: Vec<f32>,
-    /// Width and height of the image, pixels.
-    pub size: (u32, u32),
-}
-
-/// The maps that libtorch makes of one image, in f32.
-pub fn image_maps(
-    teacher: &Teacher,
-    student: &Student,
-    image: &Loaded,
-    device: Device,
-) -> ImageMaps {
-    let Maps {
-        structural,
-        logical,
-    } = tch::no_grad(|| {
-        let x = pixels::input(&[image.frame.as_ref()], device);
-        maps(&teacher.forward(&x), &student.forward(&x, Mode::Evaluate))
-    });
-    ImageMaps {
-        structural: host(&structural),
-        logical: host(&logical),
-        size: image.size,
-    }
-}
-
-/// The outcome, as saved in the run's `calibration.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// The structural map's 0.9 and 0.995 quantiles.
-    pub structural: [f32; 2],
-    /// The logical map's.
-    pub logical: [f32; 2],
-    /// Scores of the validation images, ascending.
-    pub scores: Vec<f64>,
-}
-
-impl Calibration {
-    /// Of the maps of validation images, which are all good. The quantiles are exact: over all pixels
-    /// at once, by selection, however many there are.
-    ///
-    /// # Errors
-    /// When there are none, or a map is not finite or all the same.
-    pub fn measure(validation: &[ImageMaps]) -> Result<Self> {
-        ensure!(
-            !validation.is_empty(),
-            "calibration needs validation images, there are none"
-        );
-        let quantiles = |map: fn(&ImageMaps) -> &Vec<f32>| {
-            let mut pixels: Vec<f32> = validation
-                .iter()
-                .flat_map(|maps| map(maps).iter().copied())
-                .collect();
-            QUANTILES.map(|q| score::quantile(&mut pixels, q) as f32)
-        };
-        let mut calibration = Self {
-            structural: quantiles(|maps| &maps.structural),
-            logical: quantiles(|maps| &maps.logical),
-            scores: Vec::new(),
-        };
-        let maps = calibration.maps()?;
-        calibration.scores = validation
-            .iter()
-            .map(|image| score_of(image, &maps))
-            .collect();
-        calibration.scores.sort_by(f64::total_cmp);
-        Ok(calibration)
-    }
-
-    /// The quantiles with the paper's equal weights.
-    ///
-    /// # Errors
-    /// When they are not finite or not ascending.
-    pub fn maps(&self) -> Result<MapCalibration> {
-        Ok(MapCalibration {
-            structural: Quantiles::try_new(self.structural[0], self.structural[1])?,
-            logical: Quantiles::try_new(self.logical[0], self.logical[1])?,
-            weights: [1.0, 1.0],
-        })
-    }
-}
-
-/// The score of one image.
-pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
-    let side = image.structural.len().isqrt();
-    f64::from(
-        image_score(
-            &image.structural,
-            &image.logical,
-            side,
-            calibration,
-            image.size.0,
-            image.size.1,
-        )
-        .score,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +155,7 @@ mod tests {
         ImageMaps {
             structural: structural.to_vec(),
             logical: logical.to_vec(),
+            pooled: Vec::new(),
             size: (2, 1),
         }
     }
@@ -284,24 +173,5 @@ mod tests {
         assert_eq!(applied.structural, [2.0, 2.0]);
         // Nothing ever differed: the map is kept, less its mean.
         assert_eq!(applied.logical, [0.0, 1.0]);
-    }
-
-    #[test]
-    fn calibration_is_exact_and_refuses_maps_without_range() {
-        let ramp: Vec<f32> = (0..=1000).map(|i| i as f32).collect();
-        let squared = ImageMaps {
-            structural: ramp[..900].to_vec(),
-            logical: ramp[..900].to_vec(),
-            size: (30, 30),
-        };
-        let calibration = Calibration::measure(&[squared]).expect("the maps have a range");
-        // Position 0.9 * 899 between two whole numbers, as torch.quantile interpolates.
-        assert!(
-            (calibration.structural[0] - 809.1).abs() < 1e-4,
-            "{:?}",
-            calibration.structural
-        );
-        assert!(Calibration::measure(&[]).is_err());
-        assert!(Calibration::measure(&[maps([1.0, 1.0], [1.0, 1.0])]).is_err());
     }
 }

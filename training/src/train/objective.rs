@@ -1,0 +1,199 @@
+//! What a student's step minimises, by method.
+
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+use crate::dataset::loader::Loader;
+use crate::network::net::Mode;
+use crate::network::student::{LossWeights, Student, Teacher, hard_mse, losses, mse};
+use crate::pixels;
+
+/// `EfficientAD`'s `p_hard`: the loss is of the thousandth of the features that are furthest off.
+pub const HARD_QUANTILE: f64 = 0.999;
+
+/// How often a penalty picture is grey (`EfficientAD`, appendix A.1).
+const GREY_PENALTY: f64 = 0.3;
+
+/// How far `EfficientAD`'s autoencoder sees brightness, contrast or saturation changed.
+const JITTER: f64 = 0.2;
+
+/// What is minimised.
+#[derive(Debug)]
+pub enum Objective {
+    /// MHKD's three losses (eq. 8).
+    Mhkd {
+        /// Their factors.
+        weights: LossWeights,
+        /// Where given, `L_L` is of the features above this quantile alone. Not in the paper.
+        hard_quantile: Option<f64>,
+    },
+    /// `EfficientAD`'s (its algorithm 1): the student on the hardest features, on penalty pictures, the
+    /// autoencoder, and the student's other half on the autoencoder.
+    EfficientAd {
+        /// Which features are hard, a quantile.
+        hard_quantile: f64,
+        /// Pictures of anything on which the student should not follow the teacher.
+        penalty: Option<Loader>,
+    },
+}
+
+/// One batch.
+pub(super) struct Batch<'a> {
+    pub teacher: &'a Teacher,
+    pub student: &'a Student,
+    /// The images in [0, 1], `[N, 3, S, S]`.
+    pub unit: &'a Tensor,
+    /// The teacher's normalised features of them.
+    pub f_t: &'a Tensor,
+}
+
+impl Objective {
+    /// Names of the losses; the last is the sum that is minimised.
+    pub(super) fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Mhkd { .. } => &["structural", "logical", "self_distillation", "total"],
+            Self::EfficientAd { .. } => &[
+                "hard_features",
+                "penalty",
+                "autoencoder",
+                "student_autoencoder",
+                "total",
+            ],
+        }
+    }
+
+    /// The losses of a training batch, scalars in the order of [`Self::names`].
+    pub(super) fn losses(&mut self, batch: &Batch) -> Result<Vec<Tensor>> {
+        let x = pixels::normalise(batch.unit);
+        match self {
+            Self::Mhkd {
+                weights,
+                hard_quantile,
+            } => {
+                let features = batch.student.forward(&x, Mode::Train);
+                let losses = losses(batch.f_t, &features, *weights, *hard_quantile);
+                Ok(vec![
+                    losses.structural,
+                    losses.logical,
+                    losses.self_distillation,
+                    losses.total,
+                ])
+            }
+            Self::EfficientAd {
+                hard_quantile,
+                penalty,
+            } => {
+                let plain = batch.student.forward(&x, Mode::Train);
+                let hard = hard_mse(&plain.structural, batch.f_t, *hard_quantile);
+                let count = batch.unit.size()[0];
+                let penalty = match penalty {
+                    Some(pictures) => penalty_loss(batch.student, pictures, batch.unit, count)?,
+                    None => hard.zeros_like(),
+                };
+                let changed = pixels::normalise(&jittered(batch.unit));
+                let f_t = batch.teacher.forward(&changed);
+                let features = batch.student.forward(&changed, Mode::Train);
+                let autoencoder = mse(&features.logical, &f_t);
+                let student_autoencoder = mse(&features.logical, &features.low);
+                let total = &hard + &penalty + &autoencoder + &student_autoencoder;
+                Ok(vec![hard, penalty, autoencoder, student_autoencoder, total])
+            }
+        }
+    }
+
+    /// The minimised sum for a validation batch: nothing drawn, nothing changed.
+    pub(super) fn validation_loss(&self, batch: &Batch) -> Tensor {
+        let features = batch
+            .student
+            .forward(&pixels::normalise(batch.unit), Mode::Evaluate);
+        match self {
+            Self::Mhkd {
+                weights,
+                hard_quantile,
+            } => losses(batch.f_t, &features, *weights, *hard_quantile).total,
+            Self::EfficientAd { hard_quantile, .. } => {
+                hard_mse(&features.structural, batch.f_t, *hard_quantile)
+                    + mse(&features.logical, batch.f_t)
+                    + mse(&features.logical, &features.low)
+            }
+        }
+    }
+}
+
+/// The mean square of the student's half for the teacher on pictures of anything.
+fn penalty_loss(
+    student: &Student,
+    pictures: &mut Loader,
+    like: &Tensor,
+    count: i64,
+) -> Result<Tensor> {
+    let side = like.size()[3];
+    let mut batch = Vec::new();
+    for _ in 0..count {
+        let picture = pictures.next_image()?;
+        let unit = pixels::unit(&[picture.frame.as_ref()], like.device());
+        let border = (unit.size()[3] - side) / 2;
+        let middle = unit.narrow(2, border, side).narrow(3, border, side);
+        batch.push(if uniform() < GREY_PENALTY {
+            pixels::grey(&middle)
+        } else {
+            middle
+        });
+    }
+    let x = pixels::normalise(&Tensor::cat(&batch, 0));
+    let features = student.forward(&x, Mode::Train);
+    Ok(features.structural.square().mean(Kind::Float))
+}
+
+/// A number from [0, 1) of libtorch's generator, which is seeded for every step.
+fn uniform() -> f64 {
+    Tensor::rand([1], (Kind::Double, tch::Device::Cpu)).double_value(&[0])
+}
+
+/// `unit` [N, 3, H, W] with its brightness, contrast or saturation, one of the three, changed.
+fn jittered(unit: &Tensor) -> Tensor {
+    let kind = uniform();
+    let factor = 1.0 + JITTER * (2.0 * uniform() - 1.0);
+    let towards = if kind < 1.0 / 3.0 {
+        unit.zeros_like()
+    } else if kind < 2.0 / 3.0 {
+        pixels::grey(unit)
+            .mean_dim([1, 2, 3].as_slice(), true, Kind::Float)
+            .expand_as(unit)
+    } else {
+        pixels::grey(unit)
+    };
+    (unit * factor + towards * (1.0 - factor)).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_keeps_the_range_and_changes_a_little() {
+        let unit = Tensor::rand([1, 3, 8, 8], (Kind::Float, tch::Device::Cpu));
+        for seed in 0..30 {
+            tch::manual_seed(seed);
+            let changed = jittered(&unit);
+            let value = |tensor: Tensor| tensor.double_value(&[]);
+            assert!(value(changed.min()) >= 0.0 && value(changed.max()) <= 1.0);
+            let largest = value((&changed - &unit).abs().max());
+            assert!(largest > 0.0 && largest <= JITTER, "{seed}: {largest}");
+        }
+    }
+
+    #[test]
+    fn the_hard_loss_is_of_the_largest_differences() {
+        let zero = Tensor::zeros([1, 1, 2, 5], (Kind::Float, tch::Device::Cpu));
+        let ramp = Tensor::arange(10, (Kind::Float, tch::Device::Cpu)).reshape([1, 1, 2, 5]);
+        let check = |quantile: f64, expected: f64| {
+            let loss = hard_mse(&ramp, &zero, quantile).double_value(&[]);
+            assert!((loss - expected).abs() < 1e-4, "{quantile}: {loss}");
+        };
+        check(0.0, 28.5);
+        check(0.9, 81.0);
+        check(0.75, (49.0 + 64.0 + 81.0) / 3.0);
+        check(1.0, 81.0);
+    }
+}

@@ -1,0 +1,114 @@
+//! Every method and option from training to a bundle: the gate compares what ONNX Runtime makes of each
+//! graph with what libtorch makes of the networks.
+
+use std::path::Path;
+
+use inspectd::bundle::Bundle;
+
+use super::workshop::{fail, losses, mhkd, succeed, workshop};
+
+/// Trains `name` with `flags`, exports it, and gives its bundle.
+fn bundle(name: &str, flags: &[&str]) -> Bundle {
+    let shop = workshop();
+    succeed(
+        shop.train(name, &["--steps", "3", "--seed", "3"])
+            .args(flags),
+    );
+    let out = shop.path(&format!("{name}-bundle"));
+    let said = succeed(&mut mhkd(&["export", &shop.path(name), "--out", &out]));
+    assert!(said.contains("agrees with libtorch"), "{said}");
+    Bundle::open(Path::new(&out)).expect("a bundle")
+}
+
+#[test]
+fn the_rival_is_trained_exported_and_judged_by_the_same_code() {
+    let pictures = workshop().path("data/line/test/good");
+    let flags = ["--method", "efficientad", "--penalty-images", &pictures];
+    let bundle = bundle("rival", &flags);
+    assert_eq!(bundle.manifest().maps.width, 32);
+    assert_eq!(losses(&workshop().path("rival")).len(), 3);
+    let run = std::fs::read_to_string(workshop().path("rival/run.toml")).expect("written");
+    assert!(run.contains("method = \"efficientad\""), "{run}");
+    let settings = &bundle.manifest().provenance.hyper_parameters;
+    assert_eq!(settings["method"].as_str(), Some("efficientad"));
+}
+
+#[test]
+fn the_ablations_are_settings() {
+    let check = |name: &str, flags: &[&str]| {
+        let bundle = bundle(name, flags);
+        let settings = &bundle.manifest().provenance.hyper_parameters;
+        for pair in flags.chunks_exact(2) {
+            let key = pair[0].trim_start_matches("--").replace('-', "_");
+            assert_eq!(settings[&key].to_string(), pair[1], "{name}");
+        }
+    };
+    let (encoder, distillation) = ("--second-encoder", "--self-distillation");
+    check("no-encoder2", &[encoder, "false"]);
+    check("no-self", &[distillation, "false"]);
+    check("neither", &[encoder, "false", distillation, "false"]);
+}
+
+#[test]
+fn what_goes_beyond_the_paper_is_in_the_graph() {
+    let flags = [
+        "--global-term",
+        "true",
+        "--location-normalisation",
+        "true",
+        "--branch-weights",
+        "calibrated",
+        "--hard-quantile",
+        "0.9",
+        "--ema-decay",
+        "0.9",
+        "--schedule",
+        "cosine",
+    ];
+    let bundle = bundle("beyond", &flags);
+    let [structural, logical] = bundle.manifest().maps.weights;
+    assert!((structural + logical - 2.0).abs() < 1e-5 && (structural - logical).abs() > 1e-6);
+}
+
+#[test]
+fn a_finished_run_is_calibrated_anew_without_training() {
+    let shop = workshop();
+    succeed(&mut shop.train("anew", &["--steps", "2"]));
+    let path = |file: &str| shop.path(&format!("anew/{file}"));
+    let (weights, calibration) = (
+        std::fs::read(path("checkpoint.safetensors")).expect("written"),
+        std::fs::read_to_string(path("calibration.toml")).expect("written"),
+    );
+    let resume = ["train", "--out", &shop.path("anew"), "--resume"];
+    succeed(mhkd(&resume).args(["--global-term", "true"]));
+    assert_eq!(
+        std::fs::read(path("checkpoint.safetensors")).expect("still there"),
+        weights
+    );
+    let again = std::fs::read_to_string(path("calibration.toml")).expect("written");
+    assert_ne!(again, calibration);
+    let settings = std::fs::read_to_string(path("settings.toml")).expect("written");
+    assert!(settings.contains("global_term = true"), "{settings}");
+}
+
+#[test]
+fn what_a_method_does_not_have_is_refused() {
+    let shop = workshop();
+    let check = |flags: &[&str], expected: &str| {
+        let error = fail(&mut shop.train("refused", flags));
+        assert!(error.contains(expected), "{error}");
+    };
+    check(
+        &["--method", "efficientad", "--second-encoder", "false"],
+        "with method = \"mhkd\" alone",
+    );
+    check(&["--penalty-images", "x"], "has no penalty");
+    check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
+    check(&["--ema-decay", "1.5"], "ema_decay = 1.5: must be");
+    let empty = shop.path("empty");
+    std::fs::create_dir_all(&empty).expect("a folder");
+    check(
+        &["--method", "efficientad", "--penalty-images", &empty],
+        "there is no image below it",
+    );
+}
