@@ -20,6 +20,33 @@ pub(super) fn name(folder: &Path) -> String {
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
+/// The names of the categories in `path`, sorted, or of the one that `path` itself is.
+///
+/// # Errors
+/// When `path` is no folder or there is no category; what a category's folder has is said.
+pub fn categories(path: &Path) -> Result<Vec<String>> {
+    let path = path
+        .canonicalize()
+        .with_context(|| format!("{}: no such folder", path.display()))?;
+    if is_category(&path) {
+        return Ok(vec![name(&path)]);
+    }
+    let inner = listing::folders(&path)?;
+    let mut names: Vec<String> = inner
+        .iter()
+        .filter(|folder| is_category(folder))
+        .map(|folder| name(folder))
+        .collect();
+    ensure!(
+        !names.is_empty(),
+        "{}: no category in it; a category's folder has {}",
+        path.display(),
+        MARKS.join(" or ")
+    );
+    names.sort();
+    Ok(names)
+}
+
 /// The folder of `category` in `path`, or `path` itself where it is that category's folder.
 pub(super) fn locate(path: &Path, category: Option<&str>) -> Result<PathBuf> {
     let path = path

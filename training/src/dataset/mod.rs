@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use inspectd::frame::Frame;
 
+pub use category::categories;
 pub use layout::Layout;
 pub use listing::images_below;
 

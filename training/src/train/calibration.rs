@@ -123,6 +123,11 @@ impl Run {
     }
 }
 
+/// Whether the run in `folder` is over and calibrated.
+pub fn calibrated(folder: &Path) -> bool {
+    calibration_path(folder).exists()
+}
+
 fn calibration_path(folder: &Path) -> PathBuf {
     folder.join("calibration.toml")
 }

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
+pub use super::calibration::calibrated;
 use super::objective::{HARD_QUANTILE, Objective};
 use super::settings::{FREE, Settings};
 use super::task::{Data, StudentTraining};

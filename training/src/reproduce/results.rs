@@ -1,0 +1,185 @@
+//! The figures of cells that are done, over seeds and categories.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Cell, Variant};
+use crate::metrics::Metrics;
+use crate::metrics::curve::area_at;
+use crate::metrics::pixel::SproSubset;
+
+/// What of an evaluation's file is needed here.
+#[derive(Deserialize)]
+struct Evaluated {
+    metrics: Metrics,
+    branches: Branches,
+}
+
+/// What each map alone would have said.
+#[derive(Deserialize)]
+struct Branches {
+    structural: Metrics,
+    logical: Metrics,
+}
+
+/// Which map an image is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Map {
+    /// The sum of both.
+    Both,
+    /// The structural one alone.
+    Structural,
+    /// The logical one alone.
+    Logical,
+}
+
+/// One figure of an evaluation.
+pub type Figure = fn(&Metrics) -> Option<f64>;
+
+/// AU-sPRO at FPR 0.05, the mean of both families.
+pub fn au_spro(metrics: &Metrics) -> Option<f64> {
+    metrics.pixel.as_ref()?.au_spro_05()
+}
+
+/// AU-sPRO at FPR 0.05 of structural anomalies.
+pub fn structural_au_spro(metrics: &Metrics) -> Option<f64> {
+    family(metrics.pixel.as_ref()?.spro.as_ref()?.structural.as_ref())
+}
+
+/// AU-sPRO at FPR 0.05 of logical anomalies.
+pub fn logical_au_spro(metrics: &Metrics) -> Option<f64> {
+    family(metrics.pixel.as_ref()?.spro.as_ref()?.logical.as_ref())
+}
+
+fn family(subset: Option<&SproSubset>) -> Option<f64> {
+    area_at(&subset?.au_spro, 0.05)
+}
+
+/// AU-PRO at FPR 0.3.
+pub fn au_pro(metrics: &Metrics) -> Option<f64> {
+    metrics.pixel.as_ref()?.au_pro_30()
+}
+
+/// Pixel AUROC.
+pub fn pixel_auroc(metrics: &Metrics) -> Option<f64> {
+    Some(metrics.pixel.as_ref()?.au_roc)
+}
+
+/// Image AUROC, the mean over the anomaly types.
+pub fn mean_image_auroc(metrics: &Metrics) -> Option<f64> {
+    Some(metrics.image.mean.au_roc.value)
+}
+
+/// Image AUROC of all anomalous images.
+pub fn image_auroc(metrics: &Metrics) -> Option<f64> {
+    Some(metrics.image.all.au_roc.value)
+}
+
+/// Image AUROC of the type of logical anomalies, where there is one.
+pub fn logical_image_auroc(metrics: &Metrics) -> Option<f64> {
+    Some(metrics.image.types.get("logical_anomalies")?.au_roc.value)
+}
+
+/// Image AUROC of the type of structural anomalies, where there is one.
+pub fn structural_image_auroc(metrics: &Metrics) -> Option<f64> {
+    let types = &metrics.image.types;
+    Some(types.get("structural_anomalies")?.au_roc.value)
+}
+
+/// The mean of a figure, and how far apart the seeds are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Stat {
+    /// The mean over categories of the means over seeds.
+    pub mean: f64,
+    /// The standard deviation over seeds (n - 1) of the mean over categories; none of a single seed.
+    pub std: Option<f64>,
+    /// Seeds that are done in every category.
+    pub seeds: usize,
+}
+
+/// The results of the cells that are done.
+#[derive(Default)]
+pub struct Results(Vec<(Cell, Evaluated)>);
+
+impl Results {
+    /// Reads those of `cells` that are there.
+    ///
+    /// # Errors
+    /// When a file is not an evaluation's; it is named.
+    pub fn read(cells: &[Cell]) -> Result<Self> {
+        let mut results = Vec::new();
+        for cell in cells.iter().filter(|cell| cell.result().exists()) {
+            let path = cell.result();
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let evaluated = serde_json::from_str(&text)
+                .with_context(|| format!("{}: not an evaluation", path.display()))?;
+            results.push((cell.clone(), evaluated));
+        }
+        Ok(Self(results))
+    }
+
+    /// The figure of `variant` over `categories`, of the seeds that are done in all of them.
+    pub fn stat(
+        &self,
+        variant: Variant,
+        map: Map,
+        categories: &[String],
+        figure: Figure,
+    ) -> Option<Stat> {
+        let of = |seed: u64, category: &String| {
+            let (_, evaluated) = self.0.iter().find(|(cell, _)| {
+                cell.variant == variant && cell.seed == seed && cell.category == *category
+            })?;
+            figure(match map {
+                Map::Both => &evaluated.metrics,
+                Map::Structural => &evaluated.branches.structural,
+                Map::Logical => &evaluated.branches.logical,
+            })
+        };
+        let mut seeds: Vec<u64> = self.0.iter().map(|(cell, _)| cell.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        let means: Vec<f64> = seeds
+            .into_iter()
+            .filter_map(|seed| {
+                let values: Option<Vec<f64>> = categories
+                    .iter()
+                    .map(|category| of(seed, category))
+                    .collect();
+                values.and_then(|values| mean(&values))
+            })
+            .collect();
+        stat(&means)
+    }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Of one mean a seed.
+fn stat(means: &[f64]) -> Option<Stat> {
+    let mean = mean(means)?;
+    let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(Stat {
+        mean,
+        std: (means.len() > 1).then(|| (squares / (means.len() - 1) as f64).sqrt()),
+        seeds: means.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_is_of_the_seeds() {
+        assert_eq!(stat(&[]), None);
+        let one = stat(&[0.5]).expect("one seed");
+        assert_eq!((one.mean, one.std, one.seeds), (0.5, None, 1));
+        let three = stat(&[0.5, 0.6, 0.7]).expect("three seeds");
+        assert!((three.mean - 0.6).abs() < 1e-12);
+        assert!((three.std.expect("three seeds") - 0.1).abs() < 1e-12);
+    }
+}
