@@ -13,6 +13,7 @@ pub mod backbone;
 pub mod network;
 pub mod torch;
 
+mod figure;
 pub mod fit;
 pub mod log;
 pub mod teacher;
