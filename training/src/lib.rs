@@ -23,5 +23,6 @@ pub mod bench;
 pub mod calibrate;
 pub mod evaluate;
 pub mod export;
+pub mod metrics;
 
 pub mod files;

@@ -3,6 +3,7 @@
 mod bench;
 mod evaluate;
 mod export;
+mod metrics;
 mod synth;
 mod teacher;
 mod train;
@@ -38,6 +39,8 @@ enum Command {
     Export(export::Export),
     /// Score a dataset's test images with a bundle or a run, and report how well it does
     Evaluate(evaluate::Evaluate),
+    /// Evaluate any method's anomaly maps: AUROC, AU-PRO, saturated PRO
+    Metrics(metrics::Metrics),
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Command),
@@ -55,6 +58,7 @@ impl Cli {
             Command::Train(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Metrics(command) => command.run(),
             Command::Bench(command) => command.run(),
         }
     }
