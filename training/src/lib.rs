@@ -24,5 +24,6 @@ pub mod calibrate;
 pub mod evaluate;
 pub mod export;
 pub mod metrics;
+pub mod report;
 
 pub mod files;

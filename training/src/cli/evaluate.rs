@@ -81,9 +81,10 @@ impl Evaluate {
     fn dataset(&self, model: &Model) -> Result<Dataset> {
         match &self.dataset {
             Some(path) => dataset::open(path, self.category.as_deref(), self.layout, 0),
-            None => model.dataset().cloned().context(
-                "--dataset is not given: a bundle does not say where its test images are",
-            ),
+            None => model
+                .dataset()
+                .cloned()
+                .context("--dataset is not given: a bundle does not say where its test images are"),
         }
     }
 }
@@ -93,11 +94,15 @@ fn shown<T>(label: &str, work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> T) -> 
     let bar: Mutex<Option<Progress>> = Mutex::new(None);
     let result = work(&|done, total| {
         // A bar that another thread has panicked with is still a bar.
-        let mut bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut bar = bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         bar.get_or_insert_with(|| Progress::new(label, total, 0))
             .set(done, "");
     });
-    let bar = bar.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let bar = bar
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(bar) = bar {
         bar.finish();
     }

@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use inspectd::bundle::Bundle;
+use inspectd::bundle::{Bundle, MANIFEST_FILE};
 use inspectd::engine::{Engine, EngineOptions, Provider};
-use inspectd::manifest::MANIFEST_FILE;
 use inspectd::maps::MapCalibration;
 use inspectd::score::{ScoreDistribution, suggest_threshold};
 use serde::Serialize;

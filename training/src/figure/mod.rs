@@ -11,7 +11,9 @@ pub(crate) mod plot;
 mod raster;
 mod svg;
 
-pub(crate) use colour::{Colour, PALETTE};
+pub(crate) use colour::Colour;
+#[cfg(test)]
+pub(crate) use colour::PALETTE;
 pub(crate) use font::text_width;
 
 /// A place, pixels from the upper left corner.
