@@ -13,6 +13,7 @@ pub mod backbone;
 pub mod network;
 pub mod torch;
 
+mod figure;
 pub mod fit;
 pub mod log;
 pub mod teacher;
@@ -22,5 +23,8 @@ pub mod bench;
 pub mod calibrate;
 pub mod evaluate;
 pub mod export;
+pub mod metrics;
+pub mod report;
+pub mod reproduce;
 
 pub mod files;

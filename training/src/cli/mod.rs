@@ -3,6 +3,8 @@
 mod bench;
 mod evaluate;
 mod export;
+mod metrics;
+mod reproduce;
 mod synth;
 mod teacher;
 mod train;
@@ -36,8 +38,12 @@ enum Command {
     Train(train::Train),
     /// Write a trained run as a model bundle, once ONNX Runtime has agreed with libtorch
     Export(export::Export),
-    /// Score a dataset's test images with a bundle, and report the image AUROC
+    /// Score a dataset's test images with a bundle or a run, and report how well it does
     Evaluate(evaluate::Evaluate),
+    /// Evaluate any method's anomaly maps: AUROC, AU-PRO, saturated PRO
+    Metrics(metrics::Metrics),
+    /// Make a table or figure of the paper: train, evaluate, and print ours beside the paper's
+    Reproduce(Box<reproduce::Reproduce>),
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Command),
@@ -55,6 +61,8 @@ impl Cli {
             Command::Train(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Metrics(command) => command.run(),
+            Command::Reproduce(command) => command.run(),
             Command::Bench(command) => command.run(),
         }
     }

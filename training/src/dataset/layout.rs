@@ -25,6 +25,20 @@ pub enum Layout {
     Folder,
 }
 
+/// The layouts that anomaly maps are exchanged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the command line's help prints these lines as they are"
+)]
+pub enum MvtecLayout {
+    /// MVTec LOCO AD, with defects_config.json and a folder of masks for each image
+    Loco,
+    /// MVTec AD, with one mask for each image
+    Ad,
+}
+
 impl Layout {
     /// The layout of a category's folder, by the folders that only this one has.
     pub(super) fn detect(root: &Path) -> Result<Self> {

@@ -24,7 +24,7 @@ use anyhow::Result;
 use inspectd::frame::Frame;
 
 pub use category::categories;
-pub use layout::Layout;
+pub use layout::{Layout, MvtecLayout};
 pub use listing::images_below;
 
 /// The files of one category. Every list is in the order of the file names, byte by byte.
@@ -128,6 +128,27 @@ pub fn open(
         validation,
         test: found.test,
     })
+}
+
+/// The test images of the category in folder `root`, of one of MVTec's layouts. Nothing else of it needs
+/// to be there: published results are often checked without the training images.
+///
+/// # Errors
+/// When a folder or a file that the layout has is missing or empty.
+pub fn test_items(root: &Path, layout: MvtecLayout) -> Result<Vec<TestItem>> {
+    match layout {
+        MvtecLayout::Ad => folder::test_items(root, folder::Masks::Required),
+        MvtecLayout::Loco => mvtec_loco::test_items(root),
+    }
+}
+
+/// The anomalous test images of a category of MVTec LOCO AD that ground truth is there for. The images
+/// themselves may be missing, as they may for its official evaluation.
+///
+/// # Errors
+/// When a folder of masks has none.
+pub fn drawn_items(root: &Path) -> Result<Vec<TestItem>> {
+    mvtec_loco::drawn_items(root)
 }
 
 impl Dataset {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Found, Group, TestItem, folder, listing};
+use super::{Found, Group, TestItem, category, folder, listing};
 
 const TEST: [(&str, Group); 3] = [
     ("good", Group::Unspecified),
@@ -14,6 +14,15 @@ const TEST: [(&str, Group); 3] = [
 ];
 
 pub(super) fn find(root: &Path) -> Result<Found> {
+    Ok(Found {
+        train: listing::images(&root.join("train/good"))?,
+        validation: listing::images(&root.join("validation/good"))?,
+        test: test_items(root)?,
+    })
+}
+
+/// The images in `test` with the masks in `ground_truth`.
+pub(super) fn test_items(root: &Path) -> Result<Vec<TestItem>> {
     let config = root.join("defects_config.json");
     ensure!(
         config.is_file(),
@@ -35,9 +44,28 @@ pub(super) fn find(root: &Path) -> Result<Found> {
             test.push(TestItem { path, kind, masks });
         }
     }
-    Ok(Found {
-        train: listing::images(&root.join("train/good"))?,
-        validation: listing::images(&root.join("validation/good"))?,
-        test,
-    })
+    Ok(test)
+}
+
+/// The anomalous images that masks are there for, whether or not the images are there.
+pub(super) fn drawn_items(root: &Path) -> Result<Vec<TestItem>> {
+    let mut items = Vec::new();
+    for (type_name, group) in TEST {
+        let drawn = root.join("ground_truth").join(type_name);
+        if !drawn.is_dir() {
+            continue;
+        }
+        for folder in listing::folders(&drawn)? {
+            let stem = category::name(&folder);
+            items.push(TestItem {
+                path: root
+                    .join("test")
+                    .join(type_name)
+                    .join(format!("{stem}.png")),
+                kind: folder::kind(type_name, group),
+                masks: listing::images(&folder)?,
+            });
+        }
+    }
+    Ok(items)
 }

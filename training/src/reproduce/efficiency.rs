@@ -76,7 +76,10 @@ fn fill(
         std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
     let result: serde_json::Value =
         serde_json::from_str(&text).with_context(|| json.display().to_string())?;
-    for ((name, _), speed) in bundles.iter().zip(result["bundles"].as_array().into_iter().flatten()) {
+    for ((name, _), speed) in bundles
+        .iter()
+        .zip(result["bundles"].as_array().into_iter().flatten())
+    {
         let timed = |batch: usize| {
             let timings = speed["timings"].as_array().into_iter().flatten();
             timings

@@ -131,7 +131,12 @@ pub struct Cell {
 impl Cell {
     /// Its name for people.
     pub fn name(&self) -> String {
-        format!("{} {} seed {}", self.category, self.variant.name(), self.seed)
+        format!(
+            "{} {} seed {}",
+            self.category,
+            self.variant.name(),
+            self.seed
+        )
     }
 
     /// The folder of its training.
@@ -250,7 +255,11 @@ mod tests {
         assert_eq!(plan(Target::Table1, &["b".into()]).len(), 4);
         let sweep = plan(Target::Fig7, &["b".into()]);
         let own = sweep.iter().filter(|cell| cell.variant == Variant::Full);
-        assert_eq!(own.count(), 2, "the paper's proportions are the full model's cells");
+        assert_eq!(
+            own.count(),
+            2,
+            "the paper's proportions are the full model's cells"
+        );
     }
 
     #[test]
@@ -264,8 +273,18 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         };
         check(|settings| settings.seed = 7, &[], &[1], "set by the table");
-        check(|settings| settings.second_encoder = false, &[], &[1], "set by the table");
-        check(|_| {}, &["c".into()], &[1], "no category \"c\" (there: a, b)");
+        check(
+            |settings| settings.second_encoder = false,
+            &[],
+            &[1],
+            "set by the table",
+        );
+        check(
+            |_| {},
+            &["c".into()],
+            &[1],
+            "no category \"c\" (there: a, b)",
+        );
         check(|_| {}, &[], &[], "at least one is needed");
     }
 }

@@ -43,9 +43,16 @@ pub fn run(cells: &[Cell], compute: &Compute, interrupted: &AtomicBool) -> Resul
         check_settings(cell).with_context(|| cell.folder.display().to_string())?;
     }
     let mut ended = Ended::default();
-    let left: Vec<&Cell> = cells.iter().filter(|cell| !cell.result().exists()).collect();
+    let left: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| !cell.result().exists())
+        .collect();
     if left.len() < cells.len() {
-        eprintln!("{} of {} cells are done", cells.len() - left.len(), cells.len());
+        eprintln!(
+            "{} of {} cells are done",
+            cells.len() - left.len(),
+            cells.len()
+        );
     }
     for (number, cell) in left.iter().enumerate() {
         if interrupted.load(Ordering::Relaxed) {
@@ -106,7 +113,7 @@ fn one(cell: &Cell, compute: &Compute) -> Result<bool> {
         }
     }
     let mut evaluate = Command::new(own_path()?);
-    evaluate.arg("evaluate").arg(&run);
+    evaluate.arg("evaluate").arg(&run).arg("--branches");
     evaluate.arg("--json").arg(cell.result());
     evaluate.stdout(std::process::Stdio::null());
     ends(&mut evaluate, "the evaluation")

@@ -70,7 +70,10 @@ fn columns(names: &[&str]) -> Vec<String> {
 fn by_category(categories: &[String], more: &[&str]) -> Vec<String> {
     let first = std::iter::once("Method".to_owned());
     let more = more.iter().map(|&name| name.to_owned());
-    first.chain(categories.iter().cloned()).chain(more).collect()
+    first
+        .chain(categories.iter().cloned())
+        .chain(more)
+        .collect()
 }
 
 fn reported(row: &Reported, categories: &[String], after: usize) -> Row {
@@ -103,9 +106,10 @@ fn table_1(material: &Material) -> Table {
         .collect();
     for (name, variant, map) in METHODS {
         let all = |figure| Entry::share(material.over_all(variant, map, figure));
-        let each = material.categories.iter().map(|category| {
-            Entry::share(material.of(variant, map, category, figures::au_spro))
-        });
+        let each = material
+            .categories
+            .iter()
+            .map(|category| Entry::share(material.of(variant, map, category, figures::au_spro)));
         let mut entries: Vec<Entry> = each.collect();
         entries.extend([
             all(figures::au_spro),
@@ -140,7 +144,10 @@ fn table_2(material: &Material) -> Table {
             // Of the dataset at hand; of both where it is neither.
             let known = |row: &Reported| {
                 let names = row.figures.iter().map(|(name, _)| *name);
-                material.categories.iter().any(|category| names.clone().any(|name| name == category))
+                material
+                    .categories
+                    .iter()
+                    .any(|category| names.clone().any(|name| name == category))
             };
             known(row) || !(known(&paper::TABLE_2_VISA) || known(&paper::TABLE_2_MVTEC))
         })

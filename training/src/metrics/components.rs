@@ -1,0 +1,159 @@
+//! The connected parts of a mask, corners counted (8-connectivity), as MVTec AD's evaluation has them.
+
+use std::ops::Range;
+
+/// The component of each pixel of a mask, from 1 on in the order of their first pixels; 0 where the mask
+/// is not set. With them, how many components there are.
+///
+/// Works on runs of set pixels: two touch if they are in neighbouring rows and overlap or meet at a
+/// corner. Each run then points to an earlier one of the same component (union and find).
+pub(super) fn label(set: impl Fn(usize) -> bool, width: usize, height: usize) -> (Vec<u32>, u32) {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut parents: Vec<u32> = Vec::new();
+    let mut above = 0..0;
+    for row in 0..height {
+        let first = runs.len();
+        let mut next_above = above.start;
+        find_runs(&set, row * width..(row + 1) * width, |run| {
+            let index = runs.len() as u32;
+            parents.push(index);
+            // Runs above, moved down a row, touch if they begin before one after the end and so on.
+            while next_above < above.end && runs[next_above].end + width < run.start {
+                next_above += 1;
+            }
+            let mut at = next_above;
+            while at < above.end && runs[at].start + width <= run.end {
+                unite(&mut parents, at as u32, index);
+                at += 1;
+            }
+            runs.push(run);
+        });
+        above = first..runs.len();
+    }
+    number(&runs, &mut parents, width * height)
+}
+
+/// Calls `found` with each run of set pixels in a row.
+fn find_runs(set: &impl Fn(usize) -> bool, row: Range<usize>, mut found: impl FnMut(Range<usize>)) {
+    let end = row.end;
+    let mut at = row.start;
+    while at < end {
+        if set(at) {
+            let start = at;
+            while at < end && set(at) {
+                at += 1;
+            }
+            found(start..at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// The first run of the component, so far as is known.
+fn root(parents: &mut [u32], mut run: u32) -> u32 {
+    while parents[run as usize] != run {
+        let grandparent = parents[parents[run as usize] as usize];
+        parents[run as usize] = grandparent;
+        run = grandparent;
+    }
+    run
+}
+
+fn unite(parents: &mut [u32], one: u32, other: u32) {
+    let (one, other) = (root(parents, one), root(parents, other));
+    // The earlier run stays the root: components are numbered by their first pixels.
+    parents[one.max(other) as usize] = one.min(other);
+}
+
+fn number(runs: &[Range<usize>], parents: &mut [u32], pixels: usize) -> (Vec<u32>, u32) {
+    let mut labels = vec![0; pixels];
+    let mut numbers = vec![0; runs.len()];
+    let mut count = 0;
+    for (index, run) in runs.iter().enumerate() {
+        let first = root(parents, index as u32) as usize;
+        if numbers[first] == 0 {
+            count += 1;
+            numbers[first] = count;
+        }
+        labels[run.clone()].fill(numbers[first]);
+    }
+    (labels, count)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(rows: &[&str]) -> (Vec<u32>, u32) {
+        let width = rows[0].len();
+        let pixels: Vec<bool> = rows.concat().bytes().map(|pixel| pixel == b'#').collect();
+        label(|at| pixels[at], width, rows.len())
+    }
+
+    #[test]
+    fn corners_connect_and_rows_do_not_wrap() {
+        let check = |rows: &[&str], expected: u32| assert_eq!(labels(rows).1, expected, "{rows:?}");
+        check(&["...", "..."], 0);
+        check(&["###", "###"], 1);
+        check(&["#..", ".#.", "..#"], 1);
+        check(&["..#", ".#.", "#.."], 1);
+        check(&["#.#", "...", "#.#"], 4);
+        check(&["..#", "#.."], 2);
+        check(&["#.#.#", "#.#.#", "#####"], 1);
+        check(&["#####", "#...#", "#.#.#", "#...#", "#####"], 2);
+        check(&["##..##", "..##..", "##..##"], 1);
+    }
+
+    #[test]
+    fn components_are_numbered_by_their_first_pixels() {
+        let (found, count) = labels(&["#..#", "...#", "#..."]);
+        assert_eq!(
+            (found, count),
+            (vec![1, 0, 0, 2, 0, 0, 0, 2, 3, 0, 0, 0], 3)
+        );
+    }
+
+    /// Floods from each unlabelled pixel.
+    fn flooded(pixels: &[bool], width: usize) -> (Vec<u32>, u32) {
+        let height = pixels.len() / width;
+        let mut labels = vec![0; pixels.len()];
+        let mut count = 0;
+        for start in 0..pixels.len() {
+            if !pixels[start] || labels[start] != 0 {
+                continue;
+            }
+            count += 1;
+            labels[start] = count;
+            let mut open = vec![start];
+            while let Some(at) = open.pop() {
+                let (x, y) = (at % width, at / width);
+                for ny in y.saturating_sub(1)..(y + 2).min(height) {
+                    for nx in x.saturating_sub(1)..(x + 2).min(width) {
+                        let near = ny * width + nx;
+                        if pixels[near] && labels[near] == 0 {
+                            labels[near] = count;
+                            open.push(near);
+                        }
+                    }
+                }
+            }
+        }
+        (labels, count)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_flooding(
+            width in 1usize..12,
+            pixels in prop::collection::vec(prop::bool::weighted(0.4), 1..150),
+        ) {
+            let height = pixels.len().div_ceil(width);
+            let mut pixels = pixels;
+            pixels.resize(width * height, false);
+            prop_assert_eq!(label(|at| pixels[at], width, height), flooded(&pixels, width));
+        }
+    }
+}

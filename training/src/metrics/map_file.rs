@@ -1,0 +1,213 @@
+//! Anomaly maps as TIFF files, as the official evaluations read and methods write them.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use inspectd::image_file::MAX_PIXELS;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::encoder::{TiffEncoder, colortype};
+use tiff::tags::Tag;
+use tiff::{ColorType, TiffError};
+
+use super::source::Map;
+use crate::files;
+
+/// PhotometricInterpretation of grey whose zero is white (TIFF 6.0, section 3).
+const WHITE_IS_ZERO: u32 = 0;
+
+/// Reads a map: a TIFF file with one grey image, floating-point or whole numbers of 8, 16 or 32 bits, or
+/// floating-point of 64 bits, uncompressed or losslessly compressed. Values that `f32` does not have are
+/// rounded to it.
+///
+/// # Errors
+/// When the file is no such map; it is named.
+pub fn read_map(path: &Path) -> Result<Map> {
+    let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    decode(BufReader::new(file)).with_context(|| path.display().to_string())
+}
+
+fn decode(file: BufReader<File>) -> Result<Map> {
+    let mut decoder = Decoder::new(file).map_err(not_a_map)?;
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = 8 * MAX_PIXELS as usize;
+    decoder = decoder.with_limits(limits);
+    let (width, height) = decoder.dimensions().map_err(not_a_map)?;
+    ensure!(
+        u64::from(width) * u64::from(height) <= MAX_PIXELS,
+        "a map of {width}x{height} pixels; must have at most {MAX_PIXELS}"
+    );
+    let found = decoder.colortype().map_err(not_a_map)?;
+    ensure!(
+        matches!(found, ColorType::Gray(_)),
+        "pixels are {found:?}; a map has one value a pixel"
+    );
+    ensure!(
+        !decoder.more_images(),
+        "several images in one file; a map is one"
+    );
+    let meaning: Option<u32> = decoder
+        .find_tag_unsigned(Tag::PhotometricInterpretation)
+        .map_err(not_a_map)?;
+    ensure!(
+        meaning != Some(WHITE_IS_ZERO),
+        "a map whose zero is white (PhotometricInterpretation 0) is ambiguous; write it with 1"
+    );
+    let values = match decoder.read_image().map_err(not_a_map)? {
+        DecodingResult::F32(values) => values,
+        DecodingResult::F16(values) => values.into_iter().map(half::f16::to_f32).collect(),
+        DecodingResult::F64(values) => values.into_iter().map(|value| value as f32).collect(),
+        DecodingResult::U8(values) => values.into_iter().map(f32::from).collect(),
+        DecodingResult::U16(values) => values.into_iter().map(f32::from).collect(),
+        DecodingResult::U32(values) => values.into_iter().map(|value| value as f32).collect(),
+        DecodingResult::I8(values) => values.into_iter().map(f32::from).collect(),
+        DecodingResult::I16(values) => values.into_iter().map(f32::from).collect(),
+        DecodingResult::I32(values) => values.into_iter().map(|value| value as f32).collect(),
+        DecodingResult::U64(_) | DecodingResult::I64(_) => {
+            bail!("whole numbers of 64 bits; must be of at most 32, or floating-point")
+        }
+    };
+    Ok(Map {
+        width,
+        height,
+        values,
+    })
+}
+
+fn not_a_map(error: TiffError) -> anyhow::Error {
+    anyhow::Error::new(error).context("no TIFF file that can be read")
+}
+
+/// Writes a map of `width` x `height` `values`, rows from the top, as an uncompressed 32-bit floating-point
+/// TIFF file, which every reader reads. Folders are made as needed: the official layouts have
+/// `MAPS/CATEGORY/test/TYPE/NAME.tiff`.
+///
+/// # Errors
+/// When the values are not as many as pixels, or the file cannot be written; it is named.
+pub fn write_map(path: &Path, width: u32, height: u32, values: &[f32]) -> Result<()> {
+    ensure!(
+        !values.is_empty() && values.len() as u64 == u64::from(width) * u64::from(height),
+        "{}: {} values for a map of {width}x{height}",
+        path.display(),
+        values.len()
+    );
+    files::replace(path, |part| {
+        let file = BufWriter::new(File::create(part)?);
+        TiffEncoder::new(file)?.write_image::<colortype::Gray32Float>(width, height, values)?;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tiff::encoder::{Compression, DeflateLevel, Predictor};
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    #[test]
+    fn a_map_is_read_as_it_was_written() {
+        let home = folder();
+        let path = home.path().join("maps/bottle/test/good/000.tiff");
+        let values: Vec<f32> = (0..1271_u16)
+            .map(|i| (f32::from(i) * 0.37).sin() * 1e-3)
+            .chain([f32::MAX, -0.0, f32::MIN_POSITIVE, -7.5])
+            .collect();
+        write_map(&path, 51, 25, &values).expect("written");
+        let map = read_map(&path).expect("read");
+        assert_eq!((map.width, map.height), (51, 25));
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&map.values), bits(&values));
+        assert!(write_map(&path, 50, 25, &values).is_err());
+    }
+
+    /// What methods write beside plain 32-bit floats.
+    #[test]
+    fn other_numbers_and_compressions_are_read() {
+        type Encoder<'a> = TiffEncoder<&'a mut File>;
+        let home = folder();
+        let check = |name: &str, write: &dyn Fn(Encoder)| {
+            let path = home.path().join(name);
+            let mut file = File::create(&path).expect("made");
+            write(TiffEncoder::new(&mut file).expect("begun"));
+            let map = read_map(&path).unwrap_or_else(|error| panic!("{error:#}"));
+            assert_eq!((map.width, map.height), (3, 2), "{name}");
+            assert_eq!(map.values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "{name}");
+        };
+        let floats = [0.0_f32, 1.0, 2.0, 3.0, 4.0, 5.0];
+        let gray = |mut encoder: Encoder| {
+            let written = encoder.write_image::<colortype::Gray32Float>(3, 2, &floats);
+            written.expect("written");
+        };
+        check("deflate", &|encoder| {
+            gray(encoder.with_compression(Compression::Deflate(DeflateLevel::Balanced)));
+        });
+        check("lzw", &|encoder| {
+            gray(encoder.with_compression(Compression::Lzw))
+        });
+        check("predicted", &|encoder| {
+            gray(
+                encoder
+                    .with_compression(Compression::Lzw)
+                    .with_predictor(Predictor::FloatingPoint),
+            );
+        });
+        check("double", &|mut encoder| {
+            let values = floats.map(f64::from);
+            let written = encoder.write_image::<colortype::Gray64Float>(3, 2, &values);
+            written.expect("written");
+        });
+        check("bytes", &|mut encoder| {
+            let written = encoder.write_image::<colortype::Gray8>(3, 2, &[0, 1, 2, 3, 4, 5]);
+            written.expect("written");
+        });
+        check("words", &|mut encoder| {
+            let written = encoder.write_image::<colortype::Gray16>(3, 2, &[0, 1, 2, 3, 4, 5]);
+            written.expect("written");
+        });
+    }
+
+    #[test]
+    fn what_is_no_map_is_refused_by_name() {
+        let home = folder();
+        let check = |name: &str, write: &dyn Fn(&Path), expected: &str| {
+            let path = home.path().join(name);
+            write(&path);
+            let error = format!("{:#}", read_map(&path).expect_err("refused"));
+            assert!(error.contains(name) && error.contains(expected), "{error}");
+        };
+        check("absent.tiff", &|_| {}, "cannot be read");
+        let text = |path: &Path| std::fs::write(path, "no map").expect("written");
+        check("text.tiff", &text, "no TIFF file");
+        check(
+            "colour.tiff",
+            &|path| image::RgbImage::new(4, 4).save(path).expect("written"),
+            "one value a pixel",
+        );
+        check(
+            "pages.tiff",
+            &|path| {
+                let file = File::create(path).expect("made");
+                let mut encoder = TiffEncoder::new(file).expect("begun");
+                for _ in 0..2 {
+                    let written = encoder.write_image::<colortype::Gray32Float>(1, 1, &[0.0]);
+                    written.expect("written");
+                }
+            },
+            "several images",
+        );
+        check(
+            "short.tiff",
+            &|path| {
+                write_map(path, 64, 64, &[0.5; 4096]).expect("written");
+                let whole = std::fs::read(path).expect("read");
+                std::fs::write(path, &whole[..whole.len() / 2]).expect("written");
+            },
+            "no TIFF file",
+        );
+    }
+}
