@@ -115,7 +115,6 @@ fn one(cell: &Cell, compute: &Compute) -> Result<bool> {
     let mut evaluate = Command::new(own_path()?);
     evaluate.arg("evaluate").arg(&run).arg("--branches");
     evaluate.arg("--json").arg(cell.result());
-    evaluate.stdout(std::process::Stdio::null());
     ends(&mut evaluate, "the evaluation")
 }
 
@@ -139,7 +138,9 @@ pub(super) fn own_path() -> Result<std::path::PathBuf> {
 /// # Errors
 /// When it fails; `what` it is and how it ended are said.
 pub(super) fn ends(command: &mut Command, what: &str) -> Result<bool> {
+    // Standard output is the table's.
     let status: ExitStatus = command
+        .stdout(std::io::stderr())
         .status()
         .with_context(|| format!("{what} cannot be started"))?;
     match status.code() {

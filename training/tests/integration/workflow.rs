@@ -3,6 +3,7 @@
 mod interruption;
 mod methods;
 mod refusal;
+mod reproduce;
 mod skew;
 mod whole;
 mod workshop;

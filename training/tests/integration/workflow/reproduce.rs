@@ -1,0 +1,162 @@
+//! The paper's tables by one command: what is done is kept, what fails costs one cell.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::workshop::{fail, mhkd, succeed, workshop};
+
+/// `mhkd reproduce TARGET` with one step a training.
+fn reproduce(target: &str, out: &str, more: &[&str]) -> Command {
+    let shop = workshop();
+    let mut command = mhkd(&["reproduce", target, "--out", &shop.path(out)]);
+    command.args([
+        "--dataset",
+        &shop.path("data"),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]);
+    command.args(["--teacher", &shop.path("teacher/teacher.safetensors")]);
+    command.args(["--input-size", "128", "--precision", "f32", "--steps", "1"]);
+    command.args(more);
+    command
+}
+
+fn written(path: &str) -> std::time::SystemTime {
+    let metadata = std::fs::metadata(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    metadata.modified().expect("Linux has times of files")
+}
+
+/// The rows of a table of Markdown whose name is `name`.
+fn row<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
+    let mut rows = table.lines().map(|line| {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(str::trim).collect::<Vec<&str>>()
+    });
+    let found = rows.find(|cells| cells[0] == name);
+    found.unwrap_or_else(|| panic!("no row {name} in\n{table}"))
+}
+
+#[test]
+fn the_ablations_are_made_once_and_one_that_fails_is_made_again() {
+    let shop = workshop();
+    let table = succeed(&mut reproduce("table4", "ablations", &[]));
+    assert_eq!(
+        row(&table, "full, paper")[1..5],
+        ["0.871", "0.787", "0.829", "0.910"]
+    );
+    for name in [
+        "full",
+        "without both",
+        "without SEncoder2",
+        "without self-distillation",
+    ] {
+        let figures: Vec<f64> = row(&table, name)[1..]
+            .iter()
+            .map(|figure| figure.parse().expect("one seed has no deviation"))
+            .collect();
+        assert!(
+            figures.iter().all(|figure| (0.0..=1.0).contains(figure)),
+            "{name}"
+        );
+        assert_eq!(figures.len(), 6);
+    }
+    assert_eq!(
+        std::fs::read_to_string(shop.path("ablations/table4.md"))
+            .expect("written")
+            .trim(),
+        table.trim()
+    );
+
+    // One result is lost, and one training is lost with its last bytes.
+    let cell = |name: &str| shop.path(&format!("ablations/cells/line-{name}-seed42"));
+    let kept = written(&format!("{}/metrics.json", cell("full")));
+    let trained = written(&format!(
+        "{}/run/checkpoint.safetensors",
+        cell("no-encoder2")
+    ));
+    std::fs::remove_file(format!("{}/metrics.json", cell("no-encoder2"))).expect("removed");
+    std::fs::remove_file(format!("{}/metrics.json", cell("neither"))).expect("removed");
+    std::fs::write(
+        format!("{}/run/checkpoint.safetensors", cell("neither")),
+        "cut",
+    )
+    .expect("cut");
+    let output = reproduce("table4", "ablations", &[])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("failed: line neither seed 42: the evaluation ended"),
+        "{said}"
+    );
+    assert!(said.contains("2 of 4 cells are done"), "{said}");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(row(&table, "without both")[1], "-");
+    assert_ne!(row(&table, "without SEncoder2")[1], "-");
+    assert_eq!(written(&format!("{}/metrics.json", cell("full"))), kept);
+    assert_eq!(
+        written(&format!(
+            "{}/run/checkpoint.safetensors",
+            cell("no-encoder2")
+        )),
+        trained
+    );
+}
+
+#[test]
+fn tables_share_cells_and_the_rest_is_drawn_and_timed() {
+    let shop = workshop();
+    let few = ["--timed-repeats", "2", "--timed-batch", "2"];
+    let table = succeed(&mut reproduce("table5", "shared", &few));
+    let ours = row(&table, "MHKD");
+    for figure in &ours[2..4] {
+        assert!(figure.parse::<f64>().expect("a number") > 0.0, "{table}");
+    }
+    assert!(ours[4].contains('('), "the latency has its spread: {table}");
+    let full = shop.path("shared/cells/line-full-seed42/metrics.json");
+    let made = written(&full);
+
+    let table = succeed(&mut reproduce("table1", "shared", &[]));
+    assert_eq!(written(&full), made, "it is table 5's");
+    assert_eq!(row(&table, "EfficientAD, paper")[2], "0.798");
+    for name in ["EfficientAD", "MHKD", "MHKD, logical map alone"] {
+        assert_ne!(row(&table, name)[1], "-", "{table}");
+    }
+
+    succeed(&mut reproduce("fig7", "shared", &[]));
+    assert_eq!(written(&full), made, "it is the paper's proportions");
+    let png = image::open(shop.path("shared/fig7.png")).expect("a picture");
+    assert!(png.width() > 800);
+    assert!(Path::new(&shop.path("shared/fig7.svg")).is_file());
+}
+
+#[test]
+fn what_cannot_be_reproduced_is_said_before_anything_is_computed() {
+    let shop = workshop();
+    let check = |more: &[&str], expected: &str| {
+        let error = fail(&mut reproduce("table4", "refused-tables", more));
+        assert!(error.contains(expected), "{error}");
+        assert!(!Path::new(&shop.path("refused-tables/cells")).exists());
+    };
+    check(
+        &["--categories", "screws"],
+        "no category \"screws\" (there: line)",
+    );
+    check(
+        &["--seed", "3"],
+        "set by the table, --seeds and --categories",
+    );
+    check(&["--teacher", "none.safetensors"], "no such file");
+    check(&["--method", "efficientad"], "set by the table");
+}
+
+#[test]
+fn a_folder_of_other_settings_is_refused() {
+    let one = ["--categories", "line", "--seeds", "5"];
+    succeed(&mut reproduce("table2", "others", &one));
+    let error = fail(reproduce("table2", "others", &one).args(["--steps", "2"]));
+    assert!(error.contains("steps = 2 (the run has 1)"), "{error}");
+}
