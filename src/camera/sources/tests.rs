@@ -262,7 +262,9 @@ fn a_pipeline_gives_frames_until_its_stream_ends() {
 
 #[test]
 fn a_pipeline_that_does_not_start_is_refused_without_its_secrets() {
-    let pipeline = "rtspsrc location=rtsp://u:secret@cam/ ! no-such-element ! appsink".into();
+    // Not a source with threads of its own: OpenCV 4.6 lets go of a pipeline that did not start without
+    // stopping it, and such a thread may then touch what is gone.
+    let pipeline = "filesrc location=/u:secret@cam ! no-such-element ! appsink".into();
     let error = opened(Setting::GStreamer { pipeline }).err();
     let error = error.expect("there is no such element").to_string();
     assert_eq!(

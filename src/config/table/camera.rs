@@ -40,7 +40,7 @@ pub(super) const CAMERAS: Section = Section {
         Key::required(
             "pipeline",
             Kind::Text(is_pipeline, "a GStreamer pipeline with an appsink"),
-            "The pipeline; it ends in `appsink`.",
+            "The pipeline; it ends in `appsink`. For a camera that may be off at the start `source = \"url\"` is safer: OpenCV 4.6 does not stop a pipeline that fails to start.",
         )
         .secret()
         .of(&["gstreamer"]),
