@@ -4,4 +4,4 @@ mod interruption;
 mod refusal;
 mod skew;
 mod whole;
-mod workshop;
+pub(crate) mod workshop;

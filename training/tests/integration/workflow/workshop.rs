@@ -12,7 +12,7 @@ pub(super) struct Workshop {
 }
 
 /// The one that all tests share: they only add to it, each in a folder of its own.
-pub(super) fn workshop() -> &'static Workshop {
+pub(crate) fn workshop() -> &'static Workshop {
     static SHARED: OnceLock<Workshop> = OnceLock::new();
     SHARED.get_or_init(Workshop::open)
 }
@@ -57,12 +57,12 @@ impl Workshop {
     }
 
     /// `name` in the folder.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
-    pub(super) fn train(&self, name: &str, more: &[&str]) -> Command {
+    pub(crate) fn train(&self, name: &str, more: &[&str]) -> Command {
         let mut command = mhkd(&["train", "--out", &self.path(name)]);
         command.args([
             "--dataset",
@@ -85,7 +85,7 @@ impl Workshop {
 }
 
 /// Runs `command`, which must succeed; what it wrote to standard output.
-pub(super) fn succeed(command: &mut Command) -> String {
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = run(command);
     assert!(
         output.status.success(),
@@ -96,7 +96,7 @@ pub(super) fn succeed(command: &mut Command) -> String {
 }
 
 /// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
-pub(super) fn fail(command: &mut Command) -> String {
+pub(crate) fn fail(command: &mut Command) -> String {
     let output = run(command);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
@@ -106,7 +106,7 @@ pub(super) fn fail(command: &mut Command) -> String {
 }
 
 /// The program with `args`; two threads, so that tests beside each other do not fight for cores.
-pub(super) fn mhkd(args: &[&str]) -> Command {
+pub(crate) fn mhkd(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mhkd"));
     command.args(args).env("OMP_NUM_THREADS", "2");
     command
@@ -117,12 +117,12 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// The named file's bytes.
-pub(super) fn bytes(path: &str) -> Vec<u8> {
+pub(crate) fn bytes(path: &str) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The rows of a run's `losses.csv` without the two columns that tell the speed.
-pub(super) fn losses(run: &str) -> Vec<String> {
+pub(crate) fn losses(run: &str) -> Vec<String> {
     let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv"))
         .expect("a run has losses.csv");
     let without_speed = |row: &str| row.rsplitn(3, ',').last().unwrap_or_default().to_owned();
@@ -130,7 +130,7 @@ pub(super) fn losses(run: &str) -> Vec<String> {
 }
 
 /// A copy of the folder `from` at `to`.
-pub(super) fn copy(from: &str, to: &str) {
+pub(crate) fn copy(from: &str, to: &str) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.expect("a readable folder");
         let target = Path::new(to).join(entry.path().strip_prefix(from).expect("below the folder"));
