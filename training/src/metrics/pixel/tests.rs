@@ -60,7 +60,9 @@ fn image(
     let height = values.len() as u32 / width;
     let mask = |&(value, set): &(u8, &[usize])| {
         let mut values = vec![0; values.len()];
-        set.iter().for_each(|&at| values[at] = value);
+        for &at in set {
+            values[at] = value;
+        }
         Mask {
             width,
             height,

@@ -12,7 +12,7 @@ pub(super) struct Workshop {
 }
 
 /// The one that all tests share: they only add to it, each in a folder of its own.
-pub(crate) fn workshop() -> &'static Workshop {
+pub(super) fn workshop() -> &'static Workshop {
     static SHARED: OnceLock<Workshop> = OnceLock::new();
     SHARED.get_or_init(Workshop::open)
 }
@@ -57,12 +57,12 @@ impl Workshop {
     }
 
     /// `name` in the folder.
-    pub(crate) fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
-    pub(crate) fn train(&self, name: &str, more: &[&str]) -> Command {
+    pub(super) fn train(&self, name: &str, more: &[&str]) -> Command {
         let mut command = mhkd(&["train", "--out", &self.path(name)]);
         command.args([
             "--dataset",
@@ -117,12 +117,12 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// The named file's bytes.
-pub(crate) fn bytes(path: &str) -> Vec<u8> {
+pub(super) fn bytes(path: &str) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The rows of a run's `losses.csv` without the two columns that tell the speed.
-pub(crate) fn losses(run: &str) -> Vec<String> {
+pub(super) fn losses(run: &str) -> Vec<String> {
     let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv"))
         .expect("a run has losses.csv");
     let without_speed = |row: &str| row.rsplitn(3, ',').last().unwrap_or_default().to_owned();
