@@ -32,7 +32,7 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f)?;
     writeln!(
         f,
-        "{:<24} {:>6}  {:<22} {:<22} {:<22}",
+        "{:<24} {:>6}  {:<22} {:<22} {}",
         "type", "images", "AUROC", "average precision", "max F1"
     )?;
     let mut row = |name: &str, images: Option<usize>, figures: [Estimate; 3]| {
