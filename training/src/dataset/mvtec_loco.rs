@@ -14,10 +14,11 @@ const TEST: [(&str, Group); 3] = [
 ];
 
 pub(super) fn find(root: &Path) -> Result<Found> {
+    let test = test_items(root)?;
     Ok(Found {
         train: listing::images(&root.join("train/good"))?,
         validation: listing::images(&root.join("validation/good"))?,
-        test: test_items(root)?,
+        test,
     })
 }
 

@@ -12,7 +12,7 @@ impl Display for Metrics {
         images(&self.image, f)?;
         match &self.pixel {
             Some(metrics) => pixels(metrics, f),
-            None => write!(f, "\npixels: no ground truth is drawn, or nothing else"),
+            None => write!(f, "\npixels: there is no ground truth"),
         }
     }
 }
@@ -32,7 +32,7 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f)?;
     writeln!(
         f,
-        "{:<24} {:>6}  {:<22} {:<22} {:<22}",
+        "{:<24} {:>6}  {:<22} {:<22} {}",
         "type", "images", "AUROC", "average precision", "max F1"
     )?;
     let mut row = |name: &str, images: Option<usize>, figures: [Estimate; 3]| {
@@ -59,13 +59,13 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
 fn points(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
-        "\n{:<24} {:>12} {:>7} {:>7} {:>7} {:>7}",
-        "at threshold", "", "ACC", "SEN", "SPE", "F1"
+        "\n{:<32} {:>12} {:>7} {:>7} {:>7} {:>7}",
+        "at the threshold of", "", "ACC", "SEN", "SPE", "F1"
     )?;
     let mut row = |name: &str, point: &OperatingPoint| {
         writeln!(
             f,
-            "{name:<24} {:>12.6} {:>7.4} {:>7.4} {:>7.4} {:>7.4}",
+            "{name:<32} {:>12.6} {:>7.4} {:>7.4} {:>7.4} {:>7.4}",
             point.threshold, point.accuracy, point.sensitivity, point.specificity, point.f1
         )
     };
@@ -77,7 +77,7 @@ fn points(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     for (name, metrics) in types.chain(all) {
         row(&format!("{name}, max F1"), &metrics.at_max_f1)?;
         if let Some(point) = &metrics.at_threshold {
-            row(&format!("{name}, given"), point)?;
+            row(&format!("{name}, as given"), point)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ mod checkpoint_import;
 mod dataset;
 mod export_models;
 mod export_reference;
+mod metrics;
 mod network;
 mod support;
 mod teacher;

@@ -6,4 +6,4 @@ mod refusal;
 mod reproduce;
 mod skew;
 mod whole;
-mod workshop;
+pub(crate) mod workshop;

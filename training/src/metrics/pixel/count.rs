@@ -91,7 +91,7 @@ pub(super) fn count(
             );
             good.sort_unstable();
             tally(&good, thresholds, |slot, count| {
-                counts.add(slot, class, count)
+                counts.add(slot, class, count);
             });
         }
         progress(done.fetch_add(1, Ordering::Relaxed) + 1);
@@ -195,6 +195,6 @@ mod tests {
         };
         check(7, 3, &[6..7, 3..6, 0..3]);
         check(6, 3, &[3..6, 0..3]);
-        check(2, 3, &[0..2]);
+        check(4, 3, &[3..4, 0..3]);
     }
 }

@@ -16,6 +16,8 @@
 mod collect;
 mod count;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};

@@ -85,7 +85,7 @@ impl Workshop {
 }
 
 /// Runs `command`, which must succeed; what it wrote to standard output.
-pub(super) fn succeed(command: &mut Command) -> String {
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = run(command);
     assert!(
         output.status.success(),
@@ -96,7 +96,7 @@ pub(super) fn succeed(command: &mut Command) -> String {
 }
 
 /// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
-pub(super) fn fail(command: &mut Command) -> String {
+pub(crate) fn fail(command: &mut Command) -> String {
     let output = run(command);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
@@ -106,7 +106,7 @@ pub(super) fn fail(command: &mut Command) -> String {
 }
 
 /// The program with `args`; two threads, so that tests beside each other do not fight for cores.
-pub(super) fn mhkd(args: &[&str]) -> Command {
+pub(crate) fn mhkd(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mhkd"));
     command.args(args).env("OMP_NUM_THREADS", "2");
     command
@@ -130,7 +130,7 @@ pub(super) fn losses(run: &str) -> Vec<String> {
 }
 
 /// A copy of the folder `from` at `to`.
-pub(super) fn copy(from: &str, to: &str) {
+pub(crate) fn copy(from: &str, to: &str) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.expect("a readable folder");
         let target = Path::new(to).join(entry.path().strip_prefix(from).expect("below the folder"));
