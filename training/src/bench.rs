@@ -1,4 +1,8 @@
-//! How fast a training step is, measured on the loop's own parts: decoding, teacher, student, Adam.
+//! How fast a training step is, measured on the loop's own parts: decoding, teacher, student, Adam;
+//! and, in [`inference`], how fast bundles infer.
+
+pub mod graph_cost;
+pub mod inference;
 
 use std::fmt;
 use std::sync::Arc;

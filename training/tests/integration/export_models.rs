@@ -8,9 +8,11 @@ use inspectd::bundle::{self, Bundle};
 use inspectd::engine::{Elements, Engine, EngineError, EngineOptions, Session};
 use inspectd::frame::Frame;
 use inspectd::manifest::Manifest;
+use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
 use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};
 use mhkd::network::architecture::{Architecture, Preset};
+use mhkd::network::layer::Layer;
 use prost::Message;
 
 fn tiny(side: i64, padded_teacher: bool) -> Architecture {
@@ -293,4 +295,74 @@ fn a_normalisation_of_other_channels_is_refused() {
         &Options::default(),
     );
     assert!(matches!(error, Err(GraphError::Shape { name, .. }) if name == "teacher mean"));
+}
+
+#[test]
+fn a_graphs_cost_is_that_of_the_networks() {
+    let check = |preset, side, padded, options: &Options, resizing: u64| {
+        let architecture = models::architecture(preset, side, padded);
+        let weights = models::weights(&architecture);
+        let graph = build(
+            &architecture,
+            &weights,
+            &normalisation(&architecture),
+            options,
+        );
+        let cost = count(&graph.expect("the weights fit")).expect("every operator is known");
+        let case = format!("{preset:?} at {side}");
+        assert_eq!(cost.parameters, architecture.parameters() as u64, "{case}");
+        assert_eq!(cost.convolution_macs, architecture.macs() as u64, "{case}");
+        // What the products of the bicubic resizings cost, from the tables' shapes.
+        assert_eq!(cost.product_macs, resizing, "{case}");
+    };
+    let plain = Options::default();
+    let resizing = |preset, side| resizing_macs(&models::architecture(preset, side, true));
+    for (preset, side) in [
+        (Preset::Tiny, 128),
+        (Preset::Tiny, 224),
+        (Preset::Small, 256),
+    ] {
+        check(preset, side, true, &plain, resizing(preset, side));
+    }
+    check(
+        Preset::Tiny,
+        128,
+        false,
+        &half(),
+        resizing(Preset::Tiny, 128),
+    );
+    check(
+        Preset::Medium,
+        256,
+        true,
+        &plain,
+        resizing(Preset::Medium, 256),
+    );
+    let medium = models::architecture(Preset::Medium, 256, true);
+    assert_eq!(
+        (2 * medium.macs() as u64) / 1_000_000_000,
+        236,
+        "the design's figure"
+    );
+}
+
+/// Two products a resizing: rows of `from` cells to `to`, and then columns.
+fn resizing_macs(architecture: &Architecture) -> u64 {
+    let tables = architecture.tables();
+    let high = architecture.input_size.map_side() / 4;
+    let mut total = 0;
+    for layers in [&tables.structural, &tables.logical] {
+        let (mut side, mut channels) = (high, architecture.preset.widths().encoder2[1]);
+        for layer in layers {
+            match *layer {
+                Layer::Upsample { side: target } => {
+                    total += channels * side * target * side + channels * target * target * side;
+                }
+                Layer::Conv { output, .. } => channels = output,
+                _ => {}
+            }
+            side = layer.side_after(side);
+        }
+    }
+    total as u64
 }

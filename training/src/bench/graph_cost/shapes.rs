@@ -1,0 +1,339 @@
+//! The shapes of a graph's values, node by node: of the operators that the export writes and of some
+//! that graphs like it have.
+
+use std::collections::HashMap;
+
+use super::CostError;
+use crate::export::onnx::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, tensor_shape_proto,
+    type_proto,
+};
+
+/// What [`after`] knows.
+pub(super) const OPERATORS: [&str; 18] = [
+    "Add",
+    "AveragePool",
+    "Cast",
+    "Concat",
+    "Conv",
+    "Div",
+    "LeakyRelu",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Pad",
+    "ReduceMean",
+    "Relu",
+    "Resize",
+    "Sigmoid",
+    "Slice",
+    "Sub",
+    "Transpose",
+];
+
+type Shape = Vec<i64>;
+
+/// The values that are known so far.
+pub(super) struct Values<'a> {
+    shapes: HashMap<String, Shape>,
+    constants: HashMap<&'a str, &'a TensorProto>,
+}
+
+impl<'a> Values<'a> {
+    /// The graph's inputs and constants.
+    pub(super) fn of(graph: &'a GraphProto) -> Self {
+        let inputs = graph
+            .input
+            .iter()
+            .map(|input| (input.name.clone(), declared(input)));
+        let constants = graph.initializer.iter();
+        Self {
+            shapes: inputs
+                .chain(
+                    constants
+                        .clone()
+                        .map(|constant| (constant.name.clone(), constant.dims.clone())),
+                )
+                .collect(),
+            constants: constants
+                .map(|constant| (constant.name.as_str(), constant))
+                .collect(),
+        }
+    }
+
+    /// Adds a node's result.
+    pub(super) fn insert(&mut self, name: &str, shape: Shape) {
+        self.shapes.insert(name.to_owned(), shape);
+    }
+
+    /// The shape of what `node` reads as its input `index`.
+    pub(super) fn shape(&self, node: &NodeProto, index: usize) -> Result<&[i64], CostError> {
+        let name =
+            input(node, index).ok_or_else(|| refused(node, format!("has no input {index}")))?;
+        let shape = self.shapes.get(name).map(Vec::as_slice);
+        shape.ok_or_else(|| {
+            refused(
+                node,
+                format!("reads {name}, which nothing before it writes"),
+            )
+        })
+    }
+
+    /// The constant whole numbers that `node` reads as its input `index`; nothing where it reads none.
+    fn numbers(&self, node: &NodeProto, index: usize) -> Result<Option<Vec<i64>>, CostError> {
+        let Some(name) = input(node, index) else {
+            return Ok(None);
+        };
+        let constant = self.constants.get(name);
+        let constant =
+            constant.ok_or_else(|| refused(node, format!("{name} is not a constant")))?;
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_le_bytes);
+        Ok(Some(
+            constant.raw_data.chunks_exact(8).map(number).collect(),
+        ))
+    }
+}
+
+fn input(node: &NodeProto, index: usize) -> Option<&str> {
+    let name = node.input.get(index).map(String::as_str);
+    name.filter(|name| !name.is_empty())
+}
+
+/// The shape that a graph declares for its input; what is free is 1.
+fn declared(input: &ValueInfoProto) -> Shape {
+    let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
+    let Some(type_proto::Value::TensorType(tensor)) = kind else {
+        return Shape::new();
+    };
+    let side = |dimension: &tensor_shape_proto::Dimension| match dimension.value {
+        Some(tensor_shape_proto::dimension::Value::DimValue(side)) => side,
+        _ => 1,
+    };
+    let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    dimensions.map(side).collect()
+}
+
+fn refused(node: &NodeProto, reason: impl Into<String>) -> CostError {
+    CostError::Shape {
+        node: node.name.clone(),
+        operator: node.op_type.clone(),
+        reason: reason.into(),
+    }
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute
+        .iter()
+        .find(|attribute| attribute.name == name)
+}
+
+fn ints(node: &NodeProto, name: &str, default: &[i64]) -> Vec<i64> {
+    attribute(node, name).map_or_else(|| default.to_vec(), |attribute| attribute.ints.clone())
+}
+
+fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
+    attribute(node, name).map_or(default, |attribute| attribute.i)
+}
+
+/// The shape of what `node` writes.
+pub(super) fn after(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    match node.op_type.as_str() {
+        "Relu" | "LeakyRelu" | "Sigmoid" | "Cast" => Ok(values.shape(node, 0)?.to_vec()),
+        "Add" | "Sub" | "Mul" | "Div" => {
+            let [one, other] = [values.shape(node, 0)?, values.shape(node, 1)?];
+            broadcast(one, other).ok_or_else(|| do_not_fit(node, "", one, other))
+        }
+        "Conv" => convolution(node, values),
+        "AveragePool" | "MaxPool" => {
+            let kernel = ints(node, "kernel_shape", &[]);
+            windows(node, values.shape(node, 0)?, &kernel)
+        }
+        "MatMul" => product(node, values),
+        "Transpose" => transpose(node, values),
+        "Pad" => pad(node, values),
+        "ReduceMean" => mean(node, values),
+        "Resize" => resize(node, values),
+        "Slice" => slice(node, values),
+        "Concat" => concat(node, values),
+        _ => Err(CostError::Unknown {
+            node: node.name.clone(),
+            operator: node.op_type.clone(),
+        }),
+    }
+}
+
+fn do_not_fit(node: &NodeProto, what: &str, one: &[i64], other: &[i64]) -> CostError {
+    refused(node, format!("{what}{one:?} and {other:?} do not fit"))
+}
+
+/// Shapes aligned at their ends; a side of 1 repeats.
+fn broadcast(one: &[i64], other: &[i64]) -> Option<Shape> {
+    let rank = one.len().max(other.len());
+    let side = |shape: &[i64], at: usize| {
+        let missing = rank - shape.len();
+        at.checked_sub(missing).map_or(1, |at| shape[at])
+    };
+    (0..rank)
+        .map(|at| match (side(one, at), side(other, at)) {
+            (a, b) if a == b || b == 1 => Some(a),
+            (1, b) => Some(b),
+            _ => None,
+        })
+        .collect()
+}
+
+fn convolution(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let (image, weight) = (values.shape(node, 0)?, values.shape(node, 1)?);
+    let (&[_, channels, _, _], &[output, input, high, wide]) = (image, weight) else {
+        return Err(do_not_fit(node, "image and weights ", image, weight));
+    };
+    let wanted = input * int(node, "group", 1);
+    if channels != wanted {
+        let reason = format!("reads {channels} channels, its weights are for {wanted}");
+        return Err(refused(node, reason));
+    }
+    let mut shape = windows(node, image, &[high, wide])?;
+    shape[1] = output;
+    Ok(shape)
+}
+
+/// As many windows as fit: of a convolution or a pool.
+fn windows(node: &NodeProto, image: &[i64], kernel: &[i64]) -> Result<Shape, CostError> {
+    let strides = ints(node, "strides", &[1, 1]);
+    let pads = ints(node, "pads", &[0; 4]);
+    let dilations = ints(node, "dilations", &[1, 1]);
+    let plain = attribute(node, "auto_pad").is_none_or(|pad| pad.s == b"NOTSET");
+    let fits = image.len() == 4
+        && kernel.len() == 2
+        && dilations.len() == 2
+        && pads.len() == 4
+        && strides.len() == 2
+        && strides.iter().all(|&stride| stride > 0);
+    if !plain || !fits {
+        return Err(refused(
+            node,
+            format!(
+                "windows of {kernel:?} with strides {strides:?} and pads {pads:?} on {image:?} are not counted"
+            ),
+        ));
+    }
+    let round_up = int(node, "ceil_mode", 0) == 1;
+    let side = |axis: usize| {
+        let reach = dilations[axis] * (kernel[axis] - 1) + 1;
+        let room = image[axis + 2] + pads[axis] + pads[axis + 2] - reach;
+        let steps = room + if round_up { strides[axis] - 1 } else { 0 };
+        steps / strides[axis] + 1
+    };
+    Ok(vec![image[0], image[1], side(0), side(1)])
+}
+
+fn product(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let [one, other] = [values.shape(node, 0)?, values.shape(node, 1)?];
+    let refusal = || do_not_fit(node, "factors ", one, other);
+    let ([stack @ .., rows, inner], [other_stack @ .., shared, columns]) = (one, other) else {
+        return Err(refusal());
+    };
+    if inner != shared {
+        return Err(refusal());
+    }
+    let mut shape = broadcast(stack, other_stack).ok_or_else(refusal)?;
+    shape.extend([*rows, *columns]);
+    Ok(shape)
+}
+
+fn transpose(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let shape = values.shape(node, 0)?;
+    let reversed: Vec<i64> = (0..shape.len() as i64).rev().collect();
+    let order = ints(node, "perm", &reversed);
+    let axis = |&axis: &i64| shape.get(axis as usize).copied();
+    let turned: Option<Shape> = order.iter().map(axis).collect();
+    turned.ok_or_else(|| refused(node, format!("order {order:?} of {shape:?}")))
+}
+
+fn pad(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let shape = values.shape(node, 0)?;
+    let pads = values.numbers(node, 1)?.unwrap_or_default();
+    if pads.len() != 2 * shape.len() {
+        return Err(refused(node, format!("pads {pads:?} of {shape:?}")));
+    }
+    let (before, after) = pads.split_at(shape.len());
+    let sides = shape.iter().zip(before).zip(after);
+    Ok(sides
+        .map(|((side, before), after)| side + before + after)
+        .collect())
+}
+
+fn mean(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let shape = values.shape(node, 0)?;
+    let axes = places(shape, &ints(node, "axes", &[]));
+    let keep = int(node, "keepdims", 1) == 1;
+    let sides = shape.iter().enumerate().filter_map(|(axis, &side)| {
+        // Without axes, the mean is over all.
+        if axes.is_empty() || axes.contains(&axis) {
+            keep.then_some(1)
+        } else {
+            Some(side)
+        }
+    });
+    Ok(sides.collect())
+}
+
+/// Axes counted from the end are negative.
+fn places(shape: &[i64], axes: &[i64]) -> Vec<usize> {
+    let place = |&axis: &i64| {
+        (if axis < 0 {
+            axis + shape.len() as i64
+        } else {
+            axis
+        }) as usize
+    };
+    axes.iter().map(place).collect()
+}
+
+fn resize(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let shape = values.shape(node, 0)?;
+    let sizes = values.numbers(node, 3)?.unwrap_or_default();
+    if sizes.len() != shape.len() {
+        return Err(refused(
+            node,
+            format!("is counted with four sizes, has {sizes:?} of {shape:?}"),
+        ));
+    }
+    // The batch is not resized, whatever the number that stands for it.
+    Ok(shape[..1].iter().chain(&sizes[1..]).copied().collect())
+}
+
+fn slice(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let mut shape = values.shape(node, 0)?.to_vec();
+    let [starts, ends, axes, steps] = [1, 2, 3, 4].map(|index| values.numbers(node, index));
+    let (starts, ends) = (starts?.unwrap_or_default(), ends?.unwrap_or_default());
+    let all: Vec<i64> = (0..starts.len() as i64).collect();
+    let axes = places(&shape, &axes?.unwrap_or(all));
+    let forward = steps?.is_none_or(|steps| steps.iter().all(|&step| step == 1));
+    let fits = axes.iter().all(|&axis| axis < shape.len());
+    if !forward || !fits || starts.len() != ends.len() || axes.len() != starts.len() {
+        return Err(refused(
+            node,
+            format!("slices {starts:?} to {ends:?} of {shape:?} are not counted"),
+        ));
+    }
+    for ((axis, start), end) in axes.into_iter().zip(starts).zip(ends) {
+        let side = shape[axis];
+        let within = |at: i64| (if at < 0 { at + side } else { at }).clamp(0, side);
+        shape[axis] = (within(end) - within(start)).max(0);
+    }
+    Ok(shape)
+}
+
+fn concat(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+    let mut shape = values.shape(node, 0)?.to_vec();
+    let axis = places(&shape, &[int(node, "axis", 0)])[0];
+    for index in 1..node.input.len() {
+        let other = values.shape(node, index)?;
+        if axis >= shape.len() || other.len() != shape.len() {
+            return Err(do_not_fit(node, "", &shape, other));
+        }
+        shape[axis] += other[axis];
+    }
+    Ok(shape)
+}

@@ -1,0 +1,281 @@
+//! How fast bundles infer (the paper's Table V): latency of one image and images a second in batches,
+//! through the engine that the line runs, beside what an image costs by the graph.
+//!
+//! Several bundles, providers and batch sizes are measured in turns, one run of each after the other:
+//! whatever else a shared machine does in the meantime slows all of them alike.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use inspectd::bundle::Bundle;
+use inspectd::engine::{Engine, EngineOptions, Provider};
+use inspectd::frame::Frame;
+use inspectd::score::quantile_sorted;
+use prost::Message;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::graph_cost::{GraphCost, count};
+use crate::export::onnx::ModelProto;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct InferenceBench {
+    /// Images a run, each at least 1.
+    pub batches: Vec<usize>,
+    /// Where the graphs run, each with its name on the command line.
+    pub providers: Vec<(String, Provider)>,
+    /// Threads of one inference on the processor; 0 for all cores.
+    pub threads: usize,
+    /// Runs of each before the timed ones.
+    pub warm_up: usize,
+    /// Timed runs of each, at least 1.
+    pub repeats: usize,
+}
+
+/// The result for one bundle.
+#[derive(Clone, Debug, Serialize)]
+pub struct BundleSpeed {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Its version there.
+    pub version: String,
+    /// The networks' preset.
+    pub preset: String,
+    /// Side of the input, pixels: width and height.
+    pub input: [u32; 2],
+    /// What one image costs by the graph.
+    #[serde(flatten)]
+    pub cost: GraphCost,
+    /// Floating-point operations of the convolutions, two a multiply-accumulate.
+    pub flops: u64,
+    /// Those of the matrix products, which the export writes bicubic resizing as.
+    pub product_flops: u64,
+    /// Of each provider and batch size, in the order asked for.
+    pub timings: Vec<Timing>,
+}
+
+/// The timed runs of one batch size on one provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timing {
+    /// The provider's name on the command line.
+    pub provider: String,
+    /// Images a run.
+    pub batch: usize,
+    /// The median run, milliseconds.
+    pub median_ms: f64,
+    /// The 0.05 and 0.95 quantiles of the runs, milliseconds.
+    pub p5_p95_ms: [f64; 2],
+    /// Images over the time of all runs.
+    pub images_per_second: f64,
+    /// Timed runs.
+    pub runs: usize,
+}
+
+/// Everything, as written with `--json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct InferenceSpeed {
+    /// ONNX Runtime's version.
+    pub onnxruntime_version: String,
+    /// Threads of one inference as asked for; 0 for all cores.
+    pub threads: usize,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Runs of each before the timed ones.
+    pub warm_up: usize,
+    /// Of each bundle, in the order asked for.
+    pub bundles: Vec<BundleSpeed>,
+}
+
+/// A bundle on a provider with a batch, and its timed runs.
+struct Lane {
+    bundle: usize,
+    provider: String,
+    engine: Engine,
+    frames: Vec<Frame>,
+    batch: usize,
+    seconds: Vec<f64>,
+}
+
+/// Measures `bundles`; `progress` is told the rounds done and their number.
+///
+/// # Errors
+/// When a graph has an operator that is not counted, a provider is not there, or a run fails.
+pub fn inference(
+    bundles: &[Bundle],
+    bench: &InferenceBench,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<InferenceSpeed> {
+    ensure!(bench.repeats > 0, "repeats = 0: must be at least 1");
+    ensure!(
+        bench.batches.iter().all(|&batch| batch > 0),
+        "batch = 0: must be at least 1"
+    );
+    let costs = bundles.iter().map(cost).collect::<Result<Vec<_>>>()?;
+    let mut lanes = lanes(bundles, bench)?;
+    let rounds = bench.warm_up + bench.repeats;
+    for round in 0..rounds {
+        for lane in &mut lanes {
+            let seconds = lane.run()?;
+            if round >= bench.warm_up {
+                lane.seconds.push(seconds);
+            }
+        }
+        progress(round as u64 + 1, rounds as u64);
+    }
+    let version = lanes.first().map(|lane| lane.engine.version().to_owned());
+    let of = |(number, (bundle, cost)): (usize, (&Bundle, GraphCost))| BundleSpeed {
+        name: bundle.manifest().name.clone(),
+        version: bundle.manifest().version.clone(),
+        preset: bundle.manifest().provenance.preset.clone(),
+        input: [
+            bundle.manifest().input.width,
+            bundle.manifest().input.height,
+        ],
+        cost,
+        flops: cost.flops(),
+        product_flops: cost.product_flops(),
+        timings: lanes
+            .iter()
+            .filter(|lane| lane.bundle == number)
+            .map(Lane::timing)
+            .collect(),
+    };
+    Ok(InferenceSpeed {
+        onnxruntime_version: version.unwrap_or_default(),
+        threads: bench.threads,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        warm_up: bench.warm_up,
+        bundles: bundles.iter().zip(costs).enumerate().map(of).collect(),
+    })
+}
+
+fn cost(bundle: &Bundle) -> Result<GraphCost> {
+    let graph = || {
+        bundle
+            .dir()
+            .join(&bundle.manifest().graph.file)
+            .display()
+            .to_string()
+    };
+    let model = ModelProto::decode(bundle.graph()).with_context(graph)?;
+    count(&model).with_context(graph)
+}
+
+fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
+    let mut lanes = Vec::new();
+    for (number, bundle) in bundles.iter().enumerate() {
+        for (name, provider) in &bench.providers {
+            for &batch in &bench.batches {
+                let options = EngineOptions {
+                    threads: bench.threads,
+                    provider: *provider,
+                    library: None,
+                };
+                let engine = Engine::load(bundle, &options)
+                    .with_context(|| bundle.dir().display().to_string())?;
+                let input = &bundle.manifest().input;
+                lanes.push(Lane {
+                    bundle: number,
+                    provider: name.clone(),
+                    engine,
+                    frames: frames(batch, input.width, input.height)?,
+                    batch,
+                    seconds: Vec::with_capacity(bench.repeats),
+                });
+            }
+        }
+    }
+    Ok(lanes)
+}
+
+/// Noise: the graph's time does not depend on what the frames show.
+fn frames(count: usize, width: u32, height: u32) -> Result<Vec<Frame>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut frame = || {
+        let mut rgb = vec![0; 3 * width as usize * height as usize];
+        rng.fill_bytes(&mut rgb);
+        Ok(Frame::new(width, height, rgb)?)
+    };
+    (0..count).map(|_| frame()).collect()
+}
+
+impl Lane {
+    /// One run, seconds. The engine gives maps in main memory, so that a GPU has finished by then.
+    fn run(&mut self) -> Result<f64> {
+        let frames: Vec<&Frame> = self.frames.iter().collect();
+        let started = Instant::now();
+        std::hint::black_box(self.engine.run(&frames)?);
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    fn timing(&self) -> Timing {
+        let mut sorted = self.seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        let ms = |q| 1e3 * quantile_sorted(&sorted, q);
+        Timing {
+            provider: self.provider.clone(),
+            batch: self.batch,
+            median_ms: ms(0.5),
+            p5_p95_ms: [ms(0.05), ms(0.95)],
+            images_per_second: (self.batch * sorted.len()) as f64 / sorted.iter().sum::<f64>(),
+            runs: sorted.len(),
+        }
+    }
+}
+
+impl InferenceSpeed {
+    /// A table for people.
+    pub fn table(&self) -> String {
+        let mut text = format!(
+            "{:<24} {:>8} {:>8} {:>9} {:>8} {:>6} {:>10} {:>17} {:>9}\n",
+            "bundle",
+            "params/M",
+            "GFLOP",
+            "+resizing",
+            "on",
+            "batch",
+            "median/ms",
+            "p5-p95/ms",
+            "images/s"
+        );
+        for bundle in &self.bundles {
+            let name = format!("{} {} ({})", bundle.name, bundle.version, bundle.preset);
+            for timing in &bundle.timings {
+                let [low, high] = timing.p5_p95_ms;
+                // Writing to a string does not fail.
+                let _ = writeln!(
+                    text,
+                    "{name:<24} {:>8.2} {:>8.1} {:>9.2} {:>8} {:>6} {:>10.2} {:>17} {:>9.1}",
+                    bundle.cost.parameters as f64 / 1e6,
+                    bundle.flops as f64 / 1e9,
+                    bundle.product_flops as f64 / 1e9,
+                    timing.provider,
+                    timing.batch,
+                    timing.median_ms,
+                    format!("{low:.2}-{high:.2}"),
+                    timing.images_per_second,
+                );
+            }
+        }
+        let runs = self
+            .bundles
+            .first()
+            .and_then(|bundle| bundle.timings.first());
+        let _ = write!(
+            text,
+            "{} runs of each in turns after {} to warm up, ONNX Runtime {}, {} cores; a FLOP count is of convolutions, 2 a multiply-accumulate; bicubic resizing is counted apart",
+            runs.map_or(0, |timing| timing.runs),
+            self.warm_up,
+            self.onnxruntime_version,
+            if self.threads == 0 {
+                self.cores
+            } else {
+                self.threads.min(self.cores)
+            },
+        );
+        text
+    }
+}
