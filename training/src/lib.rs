@@ -13,6 +13,7 @@ pub mod backbone;
 pub mod network;
 pub mod torch;
 
+mod figure;
 pub mod fit;
 pub mod log;
 pub mod teacher;
@@ -23,5 +24,6 @@ pub mod calibrate;
 pub mod evaluate;
 pub mod export;
 pub mod metrics;
+pub mod report;
 
 pub mod files;

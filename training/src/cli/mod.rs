@@ -37,7 +37,7 @@ enum Command {
     Train(train::Train),
     /// Write a trained run as a model bundle, once ONNX Runtime has agreed with libtorch
     Export(export::Export),
-    /// Score a dataset's test images with a bundle, and report the image AUROC
+    /// Score a dataset's test images with a bundle or a run, and report how well it does
     Evaluate(evaluate::Evaluate),
     /// Evaluate any method's anomaly maps: AUROC, AU-PRO, saturated PRO
     Metrics(metrics::Metrics),

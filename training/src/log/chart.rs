@@ -2,8 +2,8 @@
 
 use image::RgbImage;
 
-use super::axis::{Axis, Tick};
-use super::canvas::{Align, Canvas};
+use crate::figure::axis::{Axis, Tick};
+use crate::figure::{Align, Colour, Drawing};
 
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 700;
@@ -14,25 +14,10 @@ const RIGHT: f32 = WIDTH as f32 - 36.0;
 const TOP: f32 = 96.0;
 const BOTTOM: f32 = HEIGHT as f32 - 66.0;
 
-const INK: [u8; 3] = [33, 37, 41];
-const LABEL: [u8; 3] = [90, 98, 107];
-const FRAME: [u8; 3] = [160, 168, 176];
-const GRID: [u8; 3] = [222, 226, 230];
-const FINE_GRID: [u8; 3] = [241, 243, 245];
-
-/// Told apart by people with any colour vision (after Okabe and Ito), dark enough on white.
-pub(super) const PALETTE: [[u8; 3]; 5] = [
-    [0, 98, 167],
-    [213, 94, 0],
-    [0, 142, 105],
-    [170, 85, 150],
-    [90, 90, 90],
-];
-
 /// A series as it is drawn: steps and logarithms of values.
 pub(super) struct Curve<'a> {
     pub(super) name: &'a str,
-    pub(super) colour: [u8; 3],
+    pub(super) colour: Colour,
     pub(super) raw: Vec<(f64, f64)>,
     pub(super) smooth: Vec<(f64, f64)>,
 }
@@ -40,9 +25,9 @@ pub(super) struct Curve<'a> {
 /// The chart of `curves`.
 pub(super) fn draw(curves: &[Curve], title: &str) -> RgbImage {
     let (x, y) = axes(curves);
-    let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    let mut canvas = Drawing::new(WIDTH, HEIGHT, title);
     grid(&mut canvas, &x, &y);
-    canvas.text(title, (LEFT, 42.0), Align::Left, 26.0, INK);
+    canvas.text(title, (LEFT, 42.0), Align::Left, 26.0, Colour::Ink);
     legend(&mut canvas, curves);
     for curve in curves {
         let place = |&(step, value): &(f64, f64)| (x.px(step), y.px(value));
@@ -53,7 +38,7 @@ pub(super) fn draw(curves: &[Curve], title: &str) -> RgbImage {
         let place = |&(step, value): &(f64, f64)| (x.px(step), y.px(value));
         canvas.lines(curve.smooth.iter().map(place), curve.colour, 1.0, 2.5);
     }
-    canvas.into_image()
+    canvas.raster(1.0)
 }
 
 /// The axes that hold all curves: steps from zero, logarithms with a little room.
@@ -76,11 +61,11 @@ fn axes(curves: &[Curve]) -> (Axis, Axis) {
     )
 }
 
-fn grid(canvas: &mut Canvas, x: &Axis, y: &Axis) {
+fn grid(canvas: &mut Drawing, x: &Axis, y: &Axis) {
     let ticks = y.log_ticks();
     let (labelled, fine): (Vec<&Tick>, Vec<&Tick>) =
         ticks.iter().partition(|tick| tick.label.is_some());
-    for (ticks, colour) in [(fine, FINE_GRID), (labelled, GRID)] {
+    for (ticks, colour) in [(fine, Colour::FineGrid), (labelled, Colour::Grid)] {
         for tick in ticks {
             let at = y.px(tick.at);
             canvas.hairline((LEFT, at), (RIGHT, at), colour);
@@ -89,42 +74,42 @@ fn grid(canvas: &mut Canvas, x: &Axis, y: &Axis) {
                 (LEFT - 10.0, at + 5.0),
                 Align::Right,
                 17.0,
-                LABEL,
+                Colour::Label,
             );
         }
     }
     for tick in x.count_ticks() {
         let at = x.px(tick.at);
-        canvas.hairline((at, TOP), (at, BOTTOM), GRID);
-        canvas.hairline((at, BOTTOM), (at, BOTTOM + 5.0), FRAME);
+        canvas.hairline((at, TOP), (at, BOTTOM), Colour::Grid);
+        canvas.hairline((at, BOTTOM), (at, BOTTOM + 5.0), Colour::Frame);
         canvas.text(
             &tick.label.unwrap_or_default(),
             (at, BOTTOM + 24.0),
             Align::Centre,
             17.0,
-            LABEL,
+            Colour::Label,
         );
     }
-    canvas.hairline((LEFT, TOP), (LEFT, BOTTOM), FRAME);
-    canvas.hairline((LEFT, BOTTOM), (RIGHT, BOTTOM), FRAME);
+    canvas.hairline((LEFT, TOP), (LEFT, BOTTOM), Colour::Frame);
+    canvas.hairline((LEFT, BOTTOM), (RIGHT, BOTTOM), Colour::Frame);
     canvas.text(
         "step",
         (f32::midpoint(LEFT, RIGHT), BOTTOM + 50.0),
         Align::Centre,
         18.0,
-        LABEL,
+        Colour::Label,
     );
     canvas.text(
         "loss (log scale)",
         (RIGHT, TOP - 22.0),
         Align::Right,
         17.0,
-        LABEL,
+        Colour::Label,
     );
 }
 
 /// Names in the order of the series, each with its last smooth value.
-fn legend(canvas: &mut Canvas, curves: &[Curve]) {
+fn legend(canvas: &mut Drawing, curves: &[Curve]) {
     let (mut x, y) = (LEFT, TOP - 22.0);
     for curve in curves {
         canvas.lines(
@@ -134,14 +119,14 @@ fn legend(canvas: &mut Canvas, curves: &[Curve]) {
             3.0,
         );
         x += 34.0;
-        x += canvas.text(curve.name, (x, y), Align::Left, 18.0, INK) + 8.0;
+        x += canvas.text(curve.name, (x, y), Align::Left, 18.0, Colour::Ink) + 8.0;
         if let Some((_, logarithm)) = curve.smooth.last() {
             x += canvas.text(
                 &significant(10_f64.powf(*logarithm)),
                 (x, y),
                 Align::Left,
                 18.0,
-                LABEL,
+                Colour::Label,
             );
         }
         x += 30.0;

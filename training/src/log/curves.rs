@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use image::ImageFormat;
 
-use super::chart::{Curve, PALETTE, draw};
+use super::chart::{Curve, draw};
+use crate::figure::Colour;
 
 /// The window of the smooth line is this part of a series.
 const SMOOTH_PART: usize = 40;
@@ -39,16 +40,15 @@ pub fn curves_png(path: &Path, series: &[Series], title: &str) -> Result<()> {
 }
 
 fn curves(series: &[Series]) -> Vec<Curve<'_>> {
-    let colours = PALETTE.iter().cycle();
     series
         .iter()
-        .zip(colours)
-        .map(|(one, &colour)| Curve::new(one, colour))
+        .enumerate()
+        .map(|(number, one)| Curve::new(one, Colour::Series(number)))
         .collect()
 }
 
 impl<'a> Curve<'a> {
-    fn new(series: &'a Series, colour: [u8; 3]) -> Self {
+    fn new(series: &'a Series, colour: Colour) -> Self {
         let shown: Vec<(f64, f64)> = series
             .points
             .iter()
@@ -89,6 +89,7 @@ fn moving_mean(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::PALETTE;
 
     fn series(name: &str, points: Vec<(u64, f32)>) -> Series {
         Series {
@@ -141,7 +142,7 @@ mod tests {
             (5, 0.1),
         ];
         let one = series("x", points);
-        assert_eq!(Curve::new(&one, PALETTE[0]).raw.len(), 1);
+        assert_eq!(Curve::new(&one, Colour::Series(0)).raw.len(), 1);
     }
 
     #[test]

@@ -3,8 +3,6 @@
 //! Losses go to `losses.csv` (the run's own record, which a resumed run continues), to a `TensorBoard`
 //! event file beside it, and to a progress bar; `curves.png` is drawn from the first.
 
-mod axis;
-mod canvas;
 mod chart;
 pub mod curves;
 pub mod losses;

@@ -2,6 +2,8 @@
 
 mod interruption;
 mod refusal;
+mod report;
 mod skew;
+mod speed;
 mod whole;
 pub(crate) mod workshop;

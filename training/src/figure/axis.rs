@@ -1,8 +1,8 @@
 //! The axes of a chart: where a value is in pixels, and which values get a line and a label.
 
 /// A value range laid out along a side of the chart.
-#[derive(Clone, Copy)]
-pub(super) struct Axis {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     low_px: f32,
@@ -11,14 +11,14 @@ pub(super) struct Axis {
 
 /// A grid line, with a label where there is room for one.
 #[derive(Debug, PartialEq)]
-pub(super) struct Tick {
-    pub(super) at: f64,
-    pub(super) label: Option<String>,
+pub(crate) struct Tick {
+    pub(crate) at: f64,
+    pub(crate) label: Option<String>,
 }
 
 impl Axis {
     /// From `low` at `low_px` to `high` at `high_px`. A range without extent is widened to have one.
-    pub(super) fn new((low, high): (f64, f64), (low_px, high_px): (f32, f32)) -> Self {
+    pub(crate) fn new((low, high): (f64, f64), (low_px, high_px): (f32, f32)) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         Self {
             low,
@@ -28,13 +28,13 @@ impl Axis {
         }
     }
 
-    pub(super) fn px(&self, value: f64) -> f32 {
+    pub(crate) fn px(&self, value: f64) -> f32 {
         let share = (value - self.low) / (self.high - self.low);
         self.low_px + share as f32 * (self.high_px - self.low_px)
     }
 
     /// Ticks of an axis of counts: thousands are written `20k`.
-    pub(super) fn count_ticks(&self) -> Vec<Tick> {
+    pub(crate) fn count_ticks(&self) -> Vec<Tick> {
         let step = nice_step(self.high - self.low, 8.0).max(1.0);
         let label = |value: f64| {
             if step >= 1000.0 && value > 0.0 {
@@ -51,8 +51,21 @@ impl Axis {
             .collect()
     }
 
+    /// Ticks of an axis of any values, at most `parts` of them apart.
+    pub(crate) fn ticks(&self, parts: f64) -> Vec<Tick> {
+        let step = nice_step(self.high - self.low, parts);
+        let decimals = decimals(step);
+        multiples(step, self.low, self.high)
+            .map(|at| Tick {
+                at,
+                // Not "-0" for what rounding left of zero.
+                label: Some(format!("{:.decimals$}", at + 0.0)),
+            })
+            .collect()
+    }
+
     /// Ticks of an axis of logarithms to base ten, labelled by what they are the logarithms of.
-    pub(super) fn log_ticks(&self) -> Vec<Tick> {
+    pub(crate) fn log_ticks(&self) -> Vec<Tick> {
         let decades = self.high - self.low;
         if decades < 1.0 {
             self.ticks_within_decade()
@@ -78,7 +91,7 @@ impl Axis {
     fn ticks_within_decade(&self) -> Vec<Tick> {
         let (low, high) = (10_f64.powf(self.low), 10_f64.powf(self.high));
         let step = nice_step(high - low, 6.0);
-        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let decimals = decimals(step);
         multiples(step, low, high)
             .map(|value| Tick {
                 at: value.log10(),
@@ -99,8 +112,15 @@ fn nice_step(extent: f64, parts: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
+/// Digits after the point that multiples of `step` need.
+fn decimals(step: f64) -> usize {
+    (-step.log10().floor()).max(0.0) as usize
+}
+
+/// The multiples of `step` from `low` to `high`, an end that is one itself among them, however it rounds.
 fn multiples(step: f64, low: f64, high: f64) -> impl Iterator<Item = f64> {
-    ((low / step).ceil() as i64..=(high / step).floor() as i64)
+    let room = 1e-6;
+    ((low / step - room).ceil() as i64..=(high / step + room).floor() as i64)
         .map(move |count| count as f64 * step)
 }
 
@@ -136,6 +156,17 @@ mod tests {
             "0 20 40 60 80 100"
         );
         assert_eq!(labels(axis(0.0, 3.0).count_ticks()).join(" "), "0 1 2 3");
+    }
+
+    #[test]
+    fn values_are_round_and_as_precise_as_their_step() {
+        let check = |low, high, parts, expected: &str| {
+            assert_eq!(labels(axis(low, high).ticks(parts)).join(" "), expected);
+        };
+        check(0.0, 1.0, 5.0, "0.0 0.2 0.4 0.6 0.8 1.0");
+        check(-0.12, 0.31, 5.0, "-0.1 0.0 0.1 0.2 0.3");
+        check(3.0, 250.0, 6.0, "50 100 150 200 250");
+        check(0.0, 0.3, 6.0, "0.00 0.05 0.10 0.15 0.20 0.25 0.30");
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! How well a model tells anomalous parts from good ones and where it sees the anomalies, over a
+//! dataset's test images.
+//!
+//! [`model`] opens what is evaluated, [`maps`] keeps what it says of every image, [`result`] is what
+//! follows from that: the metrics of [`crate::metrics`], and the scores.
+
+pub mod maps;
+pub mod model;
+pub mod result;
+mod smooth;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+
+use crate::calibrate::ImageMaps;
+use crate::dataset::frames::Frames;
+use crate::dataset::loader::{Loader, Prefetch};
+use crate::dataset::order::Order;
+use crate::dataset::{Dataset, Kind};
+use crate::metrics::defects::DefectsConfig;
+use crate::metrics::image::ImageScore;
+use crate::metrics::{Metrics, image, pixel};
+use maps::EvaluatedMaps;
+use model::Model;
+use result::{DatasetFacts, Evaluation, Scored};
+
+/// The type of images without an anomaly.
+pub const GOOD: &str = "good";
+
+/// The deviation, pixels, that maps are smoothed with before the pixel-level metrics: the published
+/// evaluation's.
+pub const PIXEL_SMOOTHING: f64 = 2.0;
+
+/// Makes the maps of every test image of `dataset` with `model`; `progress` is told the images done.
+/// `smoothing` is for the pixel-level metrics alone.
+///
+/// # Errors
+/// When there is no test image, one cannot be read, or the model does not run.
+pub fn maps_of(
+    model: &mut Model,
+    dataset: Dataset,
+    smoothing: f64,
+    mut progress: impl FnMut(u64),
+) -> Result<EvaluatedMaps> {
+    let smoothing = maps::check_smoothing(smoothing)?;
+    ensure!(
+        !dataset.test.is_empty(),
+        "{}: no test images",
+        dataset.root.display()
+    );
+    let paths: Vec<PathBuf> = dataset.test.iter().map(|item| item.path.clone()).collect();
+    let (order, end) = (Order::in_turn(paths.len()), paths.len() as u64);
+    let frames = Arc::new(Frames::new(paths, model.identity().input_size, 0));
+    let ahead = Prefetch {
+        workers: 1,
+        depth: 4,
+    };
+    let mut images: Vec<ImageMaps> = Vec::with_capacity(dataset.test.len());
+    for loaded in Loader::new(&frames, order, 0..end, ahead) {
+        images.push(model.maps(&loaded?)?);
+        progress(images.len() as u64);
+    }
+    let calibration = model.calibration();
+    Ok(EvaluatedMaps::new(dataset, calibration, smoothing, images))
+}
+
+/// The metrics of `maps`, which `model` made; `progress` is told how much of the pixel-level metrics is
+/// done, of how much in all.
+///
+/// # Errors
+/// When a mask cannot be read, or there is no good or no anomalous image.
+pub fn evaluate(
+    model: &Model,
+    maps: &EvaluatedMaps,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Evaluation> {
+    let dataset = maps.dataset();
+    let scores: Vec<Scored> = (0..dataset.test.len()).map(|at| scored(maps, at)).collect();
+    let image = image_metrics(&scores, model.threshold())?;
+    let config = dataset.root.join("defects_config.json");
+    let defects = match dataset.layout {
+        crate::dataset::Layout::MvtecLoco => Some(DefectsConfig::load(&config)?),
+        _ => None,
+    };
+    let drawn = dataset.test.iter().any(|item| !item.masks.is_empty());
+    let pixel = if drawn {
+        pixel::evaluate(maps, defects.as_ref(), progress)?.metrics
+    } else {
+        None
+    };
+    Ok(Evaluation::new(
+        model,
+        DatasetFacts::of(maps),
+        scores,
+        Metrics { image, pixel },
+    ))
+}
+
+fn scored(maps: &EvaluatedMaps, index: usize) -> Scored {
+    let score = maps.score(index);
+    Scored {
+        image: maps.path(index),
+        kind: match &maps.item(index).kind {
+            Kind::Good => GOOD.to_owned(),
+            Kind::Anomalous { type_name, .. } => type_name.clone(),
+        },
+        score: f64::from(score.score),
+        structural: f64::from(score.structural),
+        logical: f64::from(score.logical),
+    }
+}
+
+fn image_metrics(scores: &[Scored], threshold: f64) -> Result<image::ImageMetrics> {
+    let of = |scored: &Scored| ImageScore {
+        anomaly: (scored.kind != GOOD).then(|| scored.kind.clone()),
+        score: scored.score,
+    };
+    let scores: Vec<ImageScore> = scores.iter().map(of).collect();
+    let options = image::Options {
+        // The line rejects above its threshold, the metrics count from theirs on.
+        threshold: Some(threshold.next_up()),
+        ..image::Options::default()
+    };
+    image::evaluate(&scores, &options)
+}

@@ -1,0 +1,124 @@
+//! The report of an evaluation: a page that needs nothing else, and its figures as files beside it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `report.html` | everything on one page, figures and pictures within it |
+//! | `metrics.json` | every figure, curve and score |
+//! | `roc.svg`, `scores.svg`, `spro.svg` or `pro.svg` | the figures; each as PNG too |
+//! | `panels/*.jpg` | images beside their ground truth and their maps |
+//! | `features/*.jpg` | images beside the features behind the logical map; of runs alone |
+
+mod choice;
+mod colour_map;
+mod features;
+mod figures;
+mod folder;
+mod page;
+mod panels;
+mod picture;
+mod tables;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+pub use folder::check_folder;
+
+use crate::evaluate::maps::EvaluatedMaps;
+use crate::evaluate::model::Model;
+use crate::evaluate::result::Evaluation;
+use crate::figure::Drawing;
+use choice::Choice;
+use panels::Panel;
+
+/// The page's file.
+pub const PAGE: &str = "report.html";
+/// The figures' file.
+pub const METRICS: &str = "metrics.json";
+/// Pixels of a PNG for each of a figure's: sharp on any screen.
+const PNG_SCALE: f32 = 2.0;
+
+/// A figure with the name of its files and what it shows.
+struct Figure {
+    name: &'static str,
+    caption: String,
+    drawing: Drawing,
+}
+
+/// All that a page shows beside the figures of the evaluation itself.
+struct Contents {
+    scores: Figure,
+    roc: Figure,
+    localisation: Option<Figure>,
+    examples: Vec<Panel>,
+    alarms: Vec<Panel>,
+    misses: Vec<Panel>,
+    features: Option<features::FeaturePanels>,
+    scale: panels::Scale,
+}
+
+/// Writes the report of `evaluation` to `folder`, whole or not at all; a report that is there is
+/// replaced. `maps` and `model` are those that were evaluated.
+///
+/// # Errors
+/// When `folder` holds something else, an image cannot be read again, or a file cannot be written.
+pub fn write(
+    folder: &Path,
+    evaluation: &Evaluation,
+    maps: &EvaluatedMaps,
+    model: &Model,
+) -> Result<()> {
+    check_folder(folder)?;
+    let contents = contents(evaluation, maps, model)?;
+    folder::replace(folder, |new| {
+        let put = |name: &str, bytes: &[u8]| {
+            fs::write(new.join(name), bytes).with_context(|| format!("cannot write {name}"))
+        };
+        put(METRICS, evaluation.json()?.as_bytes())?;
+        put(PAGE, page::page(evaluation, &contents)?.as_bytes())?;
+        for figure in [&contents.scores, &contents.roc]
+            .into_iter()
+            .chain(&contents.localisation)
+        {
+            let drawing = &figure.drawing;
+            put(
+                &format!("{}.svg", figure.name),
+                drawing.svg_file().as_bytes(),
+            )?;
+            let png = picture::png(&drawing.raster(PNG_SCALE))?;
+            put(&format!("{}.png", figure.name), &png)?;
+        }
+        fs::create_dir(new.join("panels"))?;
+        let groups = [&contents.examples, &contents.alarms, &contents.misses];
+        for panel in groups.into_iter().flatten() {
+            put(&format!("panels/{}", panel.file), &panel.strip()?)?;
+        }
+        if let Some(features) = &contents.features {
+            fs::create_dir(new.join("features"))?;
+            for panel in &features.panels {
+                put(&format!("features/{}", panel.file), &panel.strip()?)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn contents(evaluation: &Evaluation, maps: &EvaluatedMaps, model: &Model) -> Result<Contents> {
+    let choice = Choice::of(evaluation);
+    let scale = panels::Scale::of(evaluation.threshold);
+    let panels = |indices: &[usize]| -> Result<Vec<Panel>> {
+        let panel = |&index: &usize| Panel::of(index, evaluation, maps, scale);
+        indices.iter().map(panel).collect()
+    };
+    Ok(Contents {
+        scores: figures::scores(evaluation),
+        roc: figures::roc(evaluation),
+        localisation: figures::localisation(evaluation),
+        examples: panels(&choice.examples)?,
+        alarms: panels(&choice.alarms)?,
+        misses: panels(&choice.misses)?,
+        features: features::features(&choice.features, evaluation, maps, model)?,
+        scale,
+    })
+}

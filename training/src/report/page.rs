@@ -1,0 +1,268 @@
+//! The page: one HTML file without scripts, whose figures and pictures are within it. Every text that
+//! comes from a file is escaped by the template.
+
+use anyhow::Result;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::panels::{Panel, Scale};
+use super::tables::{between, by_type, digits, localisation, percent};
+use super::{Contents, Figure, colour_map, picture};
+use crate::evaluate::model::ModelKind;
+use crate::evaluate::result::Evaluation;
+use crate::settings::value_name;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole file.
+pub(super) fn page(evaluation: &Evaluation, contents: &Contents) -> Result<String> {
+    let title = title(evaluation);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " - evaluation" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (header(evaluation, &title))
+                main {
+                    (cards(evaluation))
+                    (scores(evaluation, contents))
+                    (by_type(evaluation))
+                    @if let Some(pixel) = &evaluation.metrics.pixel { (localisation(pixel, contents)) }
+                    (examples(evaluation, contents)?)
+                    (features(evaluation, contents)?)
+                    (worst(evaluation, contents)?)
+                    (method(evaluation))
+                }
+                footer { "mhkd " (env!("CARGO_PKG_VERSION")) ", " (env!("MHKD_REVISION")) }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn title(evaluation: &Evaluation) -> String {
+    let model = &evaluation.model;
+    match &model.version {
+        Some(version) => format!("{} {version}", model.name),
+        None => model.name.clone(),
+    }
+}
+
+fn header(evaluation: &Evaluation, title: &str) -> Markup {
+    let (model, dataset) = (&evaluation.model, &evaluation.dataset);
+    html! {
+        header {
+            p.eyebrow { "Evaluation" }
+            h1 { (title) }
+            p {
+                (dataset.category) " (" (value_name(&dataset.layout)) "): "
+                (evaluation.scores.len()) " test images, " (evaluation.good) " good and "
+                (evaluation.all.images) " anomalous. "
+                "Preset " (model.preset) ", " (model.input_size) " x " (model.input_size) " pixels, "
+                (model.steps) " steps; " (model.runtime) "."
+            }
+        }
+    }
+}
+
+fn cards(evaluation: &Evaluation) -> Markup {
+    let mean = &evaluation.metrics.image.mean.au_roc;
+    html! {
+        section.cards aria-label="The result in short" {
+            (card("Image AUROC", &digits(mean.value), &between(mean.interval)))
+            @for (name, value) in evaluation.pixel_figures().into_iter().take(2) {
+                (card(name, &digits(value), "where in the image"))
+            }
+            (card("Defects found", &percent(evaluation.detection_rate), "at the suggested threshold"))
+            (card("Good parts rejected", &percent(evaluation.false_reject_rate), "at the suggested threshold"))
+        }
+    }
+}
+
+fn card(name: &str, value: &str, note: &str) -> Markup {
+    html! { div.card { div.name { (name) } div.value { (value) } div.note { (note) } } }
+}
+
+fn scores(evaluation: &Evaluation, contents: &Contents) -> Markup {
+    html! {
+        section {
+            h2 { "Scores" }
+            p {
+                "The higher an image's score, the more anomalous. The model suggests the threshold "
+                b { (format!("{:.4}", evaluation.threshold)) }
+                ", found from the scores of good validation images alone."
+            }
+            div.charts { (figure(&contents.scores)) (figure(&contents.roc)) }
+        }
+    }
+}
+
+pub(super) fn figure(figure: &Figure) -> Markup {
+    html! {
+        figure.chart {
+            (PreEscaped(figure.drawing.svg_element()))
+            figcaption { (figure.caption) }
+        }
+    }
+}
+
+fn examples(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+    Ok(html! {
+        section {
+            h2 { "What the maps show" }
+            p { "A good image and one of each type: those of the median score of their kind, not the best." }
+            (legend(contents.scale))
+            div.panels {
+                @for panel in &contents.examples { (shown(panel, evaluation)?) }
+            }
+        }
+    })
+}
+
+/// What the maps' colours mean.
+fn legend(scale: Scale) -> Markup {
+    let bar = format!("background:{}", colour_map::css_gradient());
+    html! {
+        div.scale {
+            span { "0" }
+            span.bar style=(bar) role="img" aria-label="colours of the maps, from low to high" {}
+            span { (format!("{:.3}", scale.high)) }
+            span.note { "the white line is the threshold; orange is the ground truth" }
+        }
+    }
+}
+
+fn shown(panel: &Panel, evaluation: &Evaluation) -> Result<Markup> {
+    let scored = &evaluation.scores[panel.index];
+    let rejected = scored.score > evaluation.threshold;
+    let is_good = scored.kind == crate::evaluate::GOOD;
+    let verdict = if rejected { "rejected" } else { "passed" };
+    let image = scored.image.display().to_string();
+    Ok(html! {
+        figure.panel {
+            (tiles(panel, &image)?)
+            figcaption {
+                b { (scored.kind) } " " span.path { (image) } br;
+                "score " (format!("{:.3}", scored.score))
+                " (structural " (format!("{:.3}", scored.structural))
+                ", logical " (format!("{:.3}", scored.logical)) ") "
+                @if rejected == is_good { span.wrong { (verdict) ", wrongly" } }
+                @else { span.right { (verdict) } }
+            }
+        }
+    })
+}
+
+fn tiles(panel: &Panel, image: &str) -> Result<Markup> {
+    Ok(html! {
+        div.tiles {
+            @for tile in &panel.tiles {
+                div {
+                    img src=(picture::data_uri(&tile.image)?) alt={ (tile.name) " of " (image) }
+                        width=(tile.image.width()) height=(tile.image.height());
+                    span { (tile.name) }
+                }
+            }
+        }
+    })
+}
+
+fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+    Ok(html! {
+        section {
+            h2 { "Features behind the logical map" }
+            @match &contents.features {
+                None => p {
+                    "A bundle's graph gives its two maps alone. Evaluate the run that it was exported from "
+                    "to see its features here."
+                },
+                Some(features) => {
+                    p {
+                        "Channel " (features.channel) " of the teacher's features, of what GDecoder makes of "
+                        "its bottleneck, and of SEncoder1, in colours of one scale: the "
+                        "channel that adds most to the largest values of these images' logical maps, which "
+                        "are the differences of the last two."
+                    }
+                    div.panels {
+                        @for panel in &features.panels {
+                            @let scored = &evaluation.scores[panel.index];
+                            @let image = scored.image.display().to_string();
+                            figure.panel {
+                                (tiles(panel, &image)?)
+                                figcaption { b { (scored.kind) } " " span.path { (image) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn worst(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+    let groups = [
+        (
+            "Worst false alarms",
+            "The good images of the highest scores.",
+            &contents.alarms,
+        ),
+        (
+            "Worst misses",
+            "The anomalous images of the lowest scores.",
+            &contents.misses,
+        ),
+    ];
+    Ok(html! {
+        @for (name, what, panels) in groups {
+            section {
+                h2 { (name) }
+                p {
+                    (what)
+                    @let wrong = panels.iter().filter(|panel| is_wrong(evaluation, panel.index)).count();
+                    @if wrong == 0 { " None of them is judged wrongly at the suggested threshold." }
+                }
+                div.panels { @for panel in panels.iter() { (shown(panel, evaluation)?) } }
+            }
+        }
+    })
+}
+
+fn is_wrong(evaluation: &Evaluation, index: usize) -> bool {
+    let scored = &evaluation.scores[index];
+    (scored.score > evaluation.threshold) == (scored.kind == crate::evaluate::GOOD)
+}
+
+fn method(evaluation: &Evaluation) -> Markup {
+    let (model, dataset) = (&evaluation.model, &evaluation.dataset);
+    let kind = match model.kind {
+        ModelKind::Bundle => "bundle, as the line runs it",
+        ModelKind::Run => "run, its networks themselves",
+    };
+    html! {
+        section {
+            h2 { "How this was measured" }
+            dl {
+                dt { "Model" } dd { (kind) "; trained on " (model.category) ", seed " (model.seed) }
+                @if let Some(sha256) = &model.graph_sha256 { dt { "Graph" } dd.hash { (sha256) } }
+                dt { "Teacher" } dd { (model.teacher) }
+                dt { "Score" } dd {
+                    "the largest value of the sum of the two normalised maps at the image's own size, without "
+                    "smoothing: what the line computes"
+                }
+                dt { "Pixel-level metrics" } dd {
+                    "of the same sum, smoothed with a Gaussian of " (dataset.pixel_smoothing)
+                    " pixels deviation, as the published evaluation does"
+                }
+                dt { "Test images" } dd {
+                    "their results may choose nothing about the model: a figure that did is too good"
+                }
+                dt { "Numbers" } dd { "every figure, curve and score is in metrics.json beside this page" }
+            }
+        }
+    }
+}
