@@ -86,8 +86,8 @@ pub fn evaluate(
     ))
 }
 
-/// What each of the two maps alone would say of the images. Its thresholds are those of the sum, and so
-/// are of no use here: look at what depends on none.
+/// What each of the two maps alone would say of the images. The threshold is that of the sum, and so of no
+/// use here: look at what depends on none.
 ///
 /// # Errors
 /// As [`evaluate`].

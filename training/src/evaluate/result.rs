@@ -63,7 +63,7 @@ pub struct TypeResult {
     pub detection_rate: f64,
 }
 
-/// The metrics of an image judged by one of the two maps alone.
+/// The metrics of images judged by one of the two maps alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct Branches {
     /// By the structural one.
@@ -159,7 +159,7 @@ impl Evaluation {
         if let Some(area) = pixel.au_pro_30() {
             figures.push(("AU-PRO to FPR 0.3", area));
         }
-        figures.push(("pixel AUROC", pixel.au_roc));
+        figures.push(("Pixel AUROC", pixel.au_roc));
         figures
     }
 

@@ -117,8 +117,10 @@ fn decimals(step: f64) -> usize {
     (-step.log10().floor()).max(0.0) as usize
 }
 
+/// The multiples of `step` from `low` to `high`, an end that is one itself among them, however it rounds.
 fn multiples(step: f64, low: f64, high: f64) -> impl Iterator<Item = f64> {
-    ((low / step).ceil() as i64..=(high / step).floor() as i64)
+    let room = 1e-6;
+    ((low / step - room).ceil() as i64..=(high / step + room).floor() as i64)
         .map(move |count| count as f64 * step)
 }
 
@@ -164,6 +166,7 @@ mod tests {
         check(0.0, 1.0, 5.0, "0.0 0.2 0.4 0.6 0.8 1.0");
         check(-0.12, 0.31, 5.0, "-0.1 0.0 0.1 0.2 0.3");
         check(3.0, 250.0, 6.0, "50 100 150 200 250");
+        check(0.0, 0.3, 6.0, "0.00 0.05 0.10 0.15 0.20 0.25 0.30");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Plot {
         let (left, right) = (LEFT, width as f32 - RIGHT);
         drawing.text(title, (left, 30.0), Align::Left, 24.0, Colour::Ink);
         // Between the axis' name, which stands above it, and the title.
-        let top = legend(&mut drawing, entries, (left, right), TITLE) + 30.0;
+        let top = legend(&mut drawing, entries, (left, right), TITLE) + 42.0;
         let bottom = height as f32 - BELOW;
         let mut plot = Self {
             drawing,
@@ -63,7 +63,7 @@ impl Plot {
         let below = (middle, height as f32 - 12.0);
         let name = &mut plot.drawing;
         name.text(axes.x_name, below, Align::Centre, TEXT, Colour::Label);
-        let above = (left, top - 11.0);
+        let above = (left, top - 12.0);
         name.text(axes.y_name, above, Align::Left, TEXT, Colour::Label);
         plot
     }
@@ -130,11 +130,12 @@ pub(crate) fn legend(
     (left, right): (f32, f32),
     top: f32,
 ) -> f32 {
-    let (mut x, mut y) = (left, top);
+    // No room on the line before the first one.
+    let (mut x, mut y) = (f32::INFINITY, top);
     for entry in entries {
         let text = |text: &str| super::text_width(text, TEXT);
         let wanted = SAMPLE + GAP + text(&entry.name) + GAP + text(&entry.note);
-        if x == left || x + wanted > right {
+        if x + wanted > right {
             (x, y) = (left, y + LEGEND_LINE);
         }
         let sample = [(x, y - 6.0), (x + SAMPLE, y - 6.0)];

@@ -23,19 +23,17 @@ const BARS: f32 = 42.0;
 /// Scores that lie further apart than this factor are shown by their logarithms.
 const LOG_FROM: f64 = 40.0;
 
-/// The ROC curves, and the curves of the maps where ground truth is drawn.
-pub(super) fn curves(evaluation: &Evaluation) -> Vec<Figure> {
-    let pixel = evaluation.metrics.pixel.as_ref();
-    let localisation = pixel.map(|pixel| match &pixel.spro {
+/// The curves of the maps, where ground truth is drawn.
+pub(super) fn localisation(evaluation: &Evaluation) -> Option<Figure> {
+    let pixel = evaluation.metrics.pixel.as_ref()?;
+    Some(match &pixel.spro {
         Some(spro) => spro_figure(spro),
         None => pro_figure(pixel),
-    });
-    std::iter::once(roc(evaluation))
-        .chain(localisation)
-        .collect()
+    })
 }
 
-fn roc(evaluation: &Evaluation) -> Figure {
+/// The ROC curves of the scores.
+pub(super) fn roc(evaluation: &Evaluation) -> Figure {
     let image = &evaluation.metrics.image;
     let all = ("all anomalies".to_owned(), &image.all, Colour::Ink);
     let types = image.types.iter();
@@ -213,13 +211,7 @@ pub(super) fn scores(evaluation: &Evaluation) -> Figure {
     };
     let below = (f32::midpoint(left, right), bottom + 54.0);
     drawing.text(name, below, Align::Centre, TEXT, Colour::Label);
-    threshold(
-        &mut drawing,
-        evaluation,
-        &scale,
-        (left, right),
-        (top, bottom),
-    );
+    threshold(&mut drawing, evaluation, &scale, (left, right), top);
     Figure {
         name: "scores",
         caption:
@@ -323,15 +315,20 @@ fn histogram(
     drawing.text(&note, (right, line), Align::Right, TEXT, Colour::Label);
 }
 
+/// The line through the rows' bars, not through their names, and its name above them.
 fn threshold(
     drawing: &mut Drawing,
     evaluation: &Evaluation,
     scale: &ScoreScale,
     (left, right): (f32, f32),
-    (top, bottom): (f32, f32),
+    top: f32,
 ) {
     let at = scale.px(evaluation.threshold);
-    drawing.dashes([(at, top - 8.0), (at, bottom)], Colour::Ink, 1.5);
+    drawing.hairline((at, top - 9.0), (at, top), Colour::Ink);
+    for row in 0..evaluation.kinds().count() {
+        let floor = top + ROW * (row + 1) as f32 - 6.0;
+        drawing.dashes([(at, floor), (at, floor - BARS - 2.0)], Colour::Ink, 1.5);
+    }
     let text = format!("threshold {:.3}", evaluation.threshold);
     let (place, align) = if at > f32::midpoint(left, right) {
         ((at + 4.0, top - 16.0), Align::Right)

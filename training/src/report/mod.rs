@@ -10,11 +10,13 @@
 
 mod choice;
 mod colour_map;
+mod features;
 mod figures;
 mod folder;
 mod page;
 mod panels;
 mod picture;
+mod tables;
 
 use std::fs;
 use std::path::Path;
@@ -47,11 +49,12 @@ struct Figure {
 /// All that a page shows beside the figures of the evaluation itself.
 struct Contents {
     scores: Figure,
-    curves: Vec<Figure>,
+    roc: Figure,
+    localisation: Option<Figure>,
     examples: Vec<Panel>,
     alarms: Vec<Panel>,
     misses: Vec<Panel>,
-    features: Option<panels::FeaturePanels>,
+    features: Option<features::FeaturePanels>,
     scale: panels::Scale,
 }
 
@@ -74,7 +77,10 @@ pub fn write(
         };
         put(METRICS, evaluation.json()?.as_bytes())?;
         put(PAGE, page::page(evaluation, &contents)?.as_bytes())?;
-        for figure in std::iter::once(&contents.scores).chain(&contents.curves) {
+        for figure in [&contents.scores, &contents.roc]
+            .into_iter()
+            .chain(&contents.localisation)
+        {
             let drawing = &figure.drawing;
             put(
                 &format!("{}.svg", figure.name),
@@ -107,11 +113,12 @@ fn contents(evaluation: &Evaluation, maps: &EvaluatedMaps, model: &Model) -> Res
     };
     Ok(Contents {
         scores: figures::scores(evaluation),
-        curves: figures::curves(evaluation),
+        roc: figures::roc(evaluation),
+        localisation: figures::localisation(evaluation),
         examples: panels(&choice.examples)?,
         alarms: panels(&choice.alarms)?,
         misses: panels(&choice.misses)?,
-        features: panels::features(&choice.features, evaluation, maps, model)?,
+        features: features::features(&choice.features, evaluation, maps, model)?,
         scale,
     })
 }

@@ -5,11 +5,10 @@ use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::panels::{Panel, Scale};
+use super::tables::{between, by_type, digits, localisation, percent};
 use super::{Contents, Figure, colour_map, picture};
 use crate::evaluate::model::ModelKind;
-use crate::evaluate::result::{Evaluation, TypeResult};
-use crate::metrics::curve::FPR_LIMITS;
-use crate::metrics::pixel::{PixelMetrics, SaturatedPro};
+use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
 
 const STYLE: &str = include_str!("style.css");
@@ -33,8 +32,7 @@ pub(super) fn page(evaluation: &Evaluation, contents: &Contents) -> Result<Strin
                     (cards(evaluation))
                     (scores(evaluation, contents))
                     (by_type(evaluation))
-                    (curves(contents))
-                    @if let Some(pixel) = &evaluation.metrics.pixel { (areas(pixel)) }
+                    @if let Some(pixel) = &evaluation.metrics.pixel { (localisation(pixel, contents)) }
                     (examples(evaluation, contents)?)
                     (features(evaluation, contents)?)
                     (worst(evaluation, contents)?)
@@ -99,115 +97,16 @@ fn scores(evaluation: &Evaluation, contents: &Contents) -> Markup {
                 b { (format!("{:.4}", evaluation.threshold)) }
                 ", found from the scores of good validation images alone."
             }
-            (figure(&contents.scores))
+            div.charts { (figure(&contents.scores)) (figure(&contents.roc)) }
         }
     }
 }
 
-fn figure(figure: &Figure) -> Markup {
+pub(super) fn figure(figure: &Figure) -> Markup {
     html! {
         figure.chart {
             (PreEscaped(figure.drawing.svg_element()))
             figcaption { (figure.caption) }
-        }
-    }
-}
-
-fn by_type(evaluation: &Evaluation) -> Markup {
-    let image = &evaluation.metrics.image;
-    html! {
-        section {
-            h2 { "By type" }
-            div.scroll { table {
-                thead { tr {
-                    th { "type" } th.n { "images" } th.n { "AUROC" } th.n { "95 % interval" }
-                    th.n { "average precision" } th.n { "largest F1" } th.n { "found" }
-                } }
-                tbody {
-                    @for (name, result) in &evaluation.types {
-                        (type_row(name, result, &image.types[name]))
-                    }
-                }
-                tfoot {
-                    (type_row("all anomalous images", &evaluation.all, &image.all))
-                    tr {
-                        td { "mean over types" } td {}
-                        td.n { (digits(image.mean.au_roc.value)) }
-                        td.n { (between(image.mean.au_roc.interval)) }
-                        td.n { (digits(image.mean.average_precision.value)) }
-                        td.n { (digits(image.mean.max_f1.value)) } td {}
-                    }
-                }
-            } }
-            p.note {
-                "Each type against all " (evaluation.good) " good images. Intervals are from "
-                (image.options.resamples) " bootstrap resamples of the images. \"Found\": above the "
-                "suggested threshold."
-                @if let Some(point) = image.all.at_threshold {
-                    " There, over all images: accuracy " (digits(point.accuracy)) ", sensitivity "
-                    (digits(point.sensitivity)) ", specificity " (digits(point.specificity)) ", F1 "
-                    (digits(point.f1)) "."
-                }
-            }
-        }
-    }
-}
-
-fn type_row(
-    name: &str,
-    result: &TypeResult,
-    metrics: &crate::metrics::image::TypeMetrics,
-) -> Markup {
-    html! { tr {
-        td { (name) } td.n { (result.images) } td.n { (digits(result.auroc)) }
-        td.n { (between(result.auroc_interval)) }
-        td.n { (digits(metrics.average_precision.value)) } td.n { (digits(metrics.max_f1.value)) }
-        td.n { (percent(result.detection_rate)) }
-    } }
-}
-
-fn curves(contents: &Contents) -> Markup {
-    html! {
-        section {
-            h2 { "Curves" }
-            div.charts { @for one in &contents.curves { (figure(one)) } }
-        }
-    }
-}
-
-/// The areas at every limit.
-fn areas(pixel: &PixelMetrics) -> Markup {
-    let limits = |areas: &[crate::metrics::curve::LimitedArea]| {
-        html! {
-            @for area in areas { td.n { (digits(area.area)) } }
-        }
-    };
-    html! {
-        section {
-            h2 { "Localisation" }
-            div.scroll { table {
-                thead { tr {
-                    th { "area up to a share of good pixels of" }
-                    @for limit in FPR_LIMITS { th.n { (limit) } }
-                } }
-                tbody {
-                    @if let Some(spro) = &pixel.spro {
-                        @let SaturatedPro { structural, logical, mean } = spro;
-                        @for (name, subset) in [("structural", structural), ("logical", logical)] {
-                            @if let Some(subset) = subset {
-                                tr { td { "sPRO, " (name) } (limits(&subset.au_spro)) }
-                            }
-                        }
-                        @if let Some(mean) = mean { tr { td { b { "sPRO, mean" } } (limits(mean)) } }
-                    }
-                    tr { td { "PRO" } (limits(&pixel.au_pro)) }
-                }
-            } }
-            p.note {
-                "Pixel AUROC " (digits(pixel.au_roc)) ", average precision "
-                (digits(pixel.average_precision)) ", largest F1 " (digits(pixel.max_f1.f1)) "; "
-                (pixel.regions) " defective regions."
-            }
         }
     }
 }
@@ -285,7 +184,7 @@ fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
                 Some(features) => {
                     p {
                         "Channel " (features.channel) " of the teacher's features, of what GDecoder makes of "
-                        "the 64 numbers of its bottleneck, and of SEncoder1, in colours of one scale: the "
+                        "its bottleneck, and of SEncoder1, in colours of one scale: the "
                         "channel that adds most to the largest values of these images' logical maps, which "
                         "are the differences of the last two."
                     }
@@ -366,24 +265,4 @@ fn method(evaluation: &Evaluation) -> Markup {
             }
         }
     }
-}
-
-fn digits(value: f64) -> String {
-    if value.is_finite() {
-        format!("{value:.3}")
-    } else {
-        "-".to_owned()
-    }
-}
-
-fn percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{:.1} %", 100.0 * share)
-    } else {
-        "-".to_owned()
-    }
-}
-
-fn between(interval: Option<[f64; 2]>) -> String {
-    interval.map_or_else(String::new, |[low, high]| format!("{low:.3} to {high:.3}"))
 }

@@ -1,5 +1,4 @@
-//! Panels as in the paper's figures: an image with its ground truth and its map (Fig. 5), and an image
-//! with one channel of the features behind the logical map (Fig. 6).
+//! Panels as in the paper's Fig. 5: an image with its ground truth and its map.
 
 use std::path::Path;
 
@@ -7,15 +6,13 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use inspectd::frame::Frame;
 use inspectd::image_file::decode;
-use inspectd::maps::upsample;
 use inspectd::preprocess;
 
 use super::colour_map::colour;
 use super::picture;
-use crate::dataset::frames::Frames;
+use crate::dataset::Kind;
 use crate::dataset::masks::{Mask, load_masks};
 use crate::evaluate::maps::EvaluatedMaps;
-use crate::evaluate::model::{Features, Model};
 use crate::evaluate::result::Evaluation;
 
 /// The longer side of a tile, pixels.
@@ -24,7 +21,7 @@ const TILE: u32 = 320;
 const TRUTH: [u8; 3] = [230, 110, 10];
 const TRUTH_SHARE: f32 = 0.55;
 /// How much of a map's colour covers the image where the map is lowest and where it is highest.
-const COVER: [f32; 2] = [0.3, 0.8];
+const COVER: [f32; 2] = [0.15, 0.85];
 
 /// A picture with a word for it.
 pub(super) struct Tile {
@@ -82,9 +79,11 @@ impl Panel {
             name: "image".to_owned(),
             image: image.clone(),
         }];
-        if !masks.is_empty() {
+        let good = item.kind == Kind::Good;
+        // Of an anomalous image without masks nobody says where the defect is.
+        if good || !masks.is_empty() {
             tiles.push(Tile {
-                name: "ground truth".to_owned(),
+                name: if good { "no defect" } else { "ground truth" }.to_owned(),
                 image: truth(&image, &masks),
             });
         }
@@ -108,7 +107,7 @@ impl Panel {
 
 /// A name that any file system takes: of the place in the dataset, which makes it the only one, the type
 /// and the image.
-fn file_name(index: usize, kind: &str, image: &Path) -> String {
+pub(super) fn file_name(index: usize, kind: &str, image: &Path) -> String {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let safe = |text: &str| -> String {
         let safe = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -121,7 +120,7 @@ fn file_name(index: usize, kind: &str, image: &Path) -> String {
 }
 
 /// `frame` so that its longer side is a tile's.
-fn tile(frame: &Frame) -> Result<RgbImage> {
+pub(super) fn tile(frame: &Frame) -> Result<RgbImage> {
     let (width, height) = (frame.width(), frame.height());
     let scale = f64::from(TILE) / f64::from(width.max(height));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
@@ -134,14 +133,17 @@ fn tile(frame: &Frame) -> Result<RgbImage> {
 fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
     let (width, height) = image.dimensions();
     let mut marked = vec![false; width as usize * height as usize];
+    let to = (u64::from(width), u64::from(height));
     for mask in masks {
-        let (from_width, from_height) = (u64::from(mask.width), u64::from(mask.height));
-        let defects = (0u64..).zip(&mask.values).filter(|(_, value)| **value != 0);
-        for (at, _) in defects {
-            // Every defective pixel marks the tile's pixel that it falls in, so that none gets lost.
-            let x = at % from_width * u64::from(width) / from_width;
-            let y = at / from_width * u64::from(height) / from_height;
-            marked[(y * u64::from(width) + x) as usize] = true;
+        let from = (u64::from(mask.width), u64::from(mask.height));
+        let defective = |at: u64| mask.values[at as usize] != 0;
+        // Every defective pixel marks the tile's pixel that it falls in, so that none gets lost ...
+        for at in (0..from.0 * from.1).filter(|&at| defective(at)) {
+            marked[moved(at, from, to) as usize] = true;
+        }
+        // ... and a tile larger than the image has pixels in between.
+        for at in (0..to.0 * to.1).filter(|&at| defective(moved(at, to, from))) {
+            marked[at as usize] = true;
         }
     }
     let mut shown = image.clone();
@@ -154,6 +156,12 @@ fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
         };
     }
     shown
+}
+
+/// The pixel of a picture of the size `to` that shows the middle of pixel `at` of one of the size `from`.
+fn moved(at: u64, from: (u64, u64), to: (u64, u64)) -> u64 {
+    let along = |place: u64, from: u64, to: u64| (2 * place + 1) * to / (2 * from);
+    along(at / from.0, from.1, to.1) * to.0 + along(at % from.0, from.0, to.0)
 }
 
 /// The image in grey under the map's colours, with a white line around what is above the threshold.
@@ -184,104 +192,6 @@ fn blend(below: [f32; 3], above: [u8; 3], share: f32) -> [u8; 3] {
     std::array::from_fn(|i| (below[i] * (1.0 - share) + f32::from(above[i]) * share) as u8)
 }
 
-/// The panels of features, all of one channel.
-pub(super) struct FeaturePanels {
-    pub(super) channel: usize,
-    pub(super) panels: Vec<Panel>,
-}
-
-/// The features of the test images `indices`; nothing where the model gives none.
-pub(super) fn features(
-    indices: &[usize],
-    evaluation: &Evaluation,
-    maps: &EvaluatedMaps,
-    model: &Model,
-) -> Result<Option<FeaturePanels>> {
-    let paths = indices.iter().map(|&index| maps.item(index).path.clone());
-    let frames = Frames::new(paths.collect(), model.identity().input_size, 0);
-    let loaded = (0..indices.len()).map(|at| Ok(model.features(&frames.load(at)?)));
-    let Some(features) = loaded.collect::<Result<Option<Vec<Features>>>>()? else {
-        return Ok(None);
-    };
-    let channel = telling_channel(&features);
-    let panel = |(&index, features): (&usize, &Features)| -> Result<Panel> {
-        let scored = &evaluation.scores[index];
-        Ok(Panel {
-            file: file_name(index, &scored.kind, &scored.image),
-            index,
-            tiles: feature_tiles(&tile(&decode(&maps.item(index).path)?)?, features, channel),
-        })
-    };
-    Ok(Some(FeaturePanels {
-        channel,
-        panels: indices
-            .iter()
-            .zip(&features)
-            .map(panel)
-            .collect::<Result<_>>()?,
-    }))
-}
-
-/// The channel that adds most to the largest values of the logical maps of these images.
-fn telling_channel(features: &[Features]) -> usize {
-    let channels = features.first().map_or(1, |features| features.channels);
-    let mut parts = vec![0.0; channels];
-    for features in features {
-        let cells = features.low.len() / channels;
-        let squares = |channel: usize, cell: usize| {
-            let at = channel * cells + cell;
-            (features.logical[at] - features.low[at]).powi(2)
-        };
-        let sum = |cell: usize| {
-            (0..channels)
-                .map(|channel| squares(channel, cell))
-                .sum::<f32>()
-        };
-        let sums: Vec<f32> = (0..cells).map(sum).collect();
-        let peak = (0..cells).max_by(|&a, &b| sums[a].total_cmp(&sums[b]));
-        let peak = peak.unwrap_or(0);
-        for (channel, part) in parts.iter_mut().enumerate() {
-            *part += squares(channel, peak) / sums[peak].max(f32::MIN_POSITIVE);
-        }
-    }
-    let largest = (0..channels).max_by(|&a, &b| parts[a].total_cmp(&parts[b]));
-    largest.unwrap_or(0)
-}
-
-/// The image and one channel of each of its three features, in colours of one scale.
-fn feature_tiles(image: &RgbImage, features: &Features, channel: usize) -> Vec<Tile> {
-    let cells = features.low.len() / features.channels;
-    let side = cells.isqrt();
-    let shown = [
-        ("f_t, teacher", &features.teacher),
-        ("f_g, GDecoder", &features.logical),
-        ("f_l, SEncoder1", &features.low),
-    ]
-    .map(|(name, values)| (name, &values[channel * cells..][..cells]));
-    let all = || shown.iter().flat_map(|(_, values)| values.iter().copied());
-    let low = all().fold(f32::INFINITY, f32::min);
-    let high = all().fold(f32::NEG_INFINITY, f32::max);
-    let extent = (high - low).max(f32::MIN_POSITIVE);
-    let (width, height) = image.dimensions();
-    let coloured = |values: &[f32]| {
-        let large = upsample(values, side, side, width, height);
-        let mut tile = image.clone();
-        for (pixel, value) in tile.pixels_mut().zip(large) {
-            pixel.0 = colour((value - low) / extent);
-        }
-        tile
-    };
-    let mut tiles = vec![Tile {
-        name: "image".to_owned(),
-        image: image.clone(),
-    }];
-    tiles.extend(shown.iter().map(|(name, values)| Tile {
-        name: (*name).to_owned(),
-        image: coloured(values),
-    }));
-    tiles
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +213,19 @@ mod tests {
             .map(|(x, y, _)| (x, y))
             .collect();
         assert_eq!(marked, [(3, 5)]);
+    }
+
+    #[test]
+    fn a_defect_that_is_enlarged_has_no_holes() {
+        let mask = Mask {
+            width: 2,
+            height: 1,
+            values: vec![0, 1],
+        };
+        let shown = truth(&RgbImage::new(7, 3), &[mask]);
+        let marked = |x: u32, y: u32| shown.get_pixel(x, y).0 != [0; 3];
+        assert!((0..3).all(|y| marked(4, y) && marked(5, y) && marked(6, y)));
+        assert!((0..3).all(|y| !marked(0, y) && !marked(2, y)));
     }
 
     #[test]

@@ -8,9 +8,11 @@ use inspectd::bundle::{self, Bundle};
 use inspectd::engine::{Elements, Engine, EngineError, EngineOptions, Session};
 use inspectd::frame::Frame;
 use inspectd::manifest::Manifest;
+use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
 use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};
-use mhkd::network::architecture::{Architecture, Preset};
+use mhkd::network::architecture::{Architecture, Method, Preset};
+use mhkd::network::layer::Layer;
 use prost::Message;
 
 fn tiny(side: i64, padded_teacher: bool) -> Architecture {
@@ -293,4 +295,67 @@ fn a_normalisation_of_other_channels_is_refused() {
         &Options::default(),
     );
     assert!(matches!(error, Err(GraphError::Shape { name, .. }) if name == "teacher mean"));
+}
+
+#[test]
+fn a_graphs_cost_is_that_of_the_networks() {
+    let check = |architecture: Architecture, options: &Options| {
+        let weights = models::weights(&architecture);
+        let normalisation = normalisation(&architecture);
+        let graph = build(&architecture, &weights, &normalisation, options);
+        let cost = count(&graph.expect("the weights fit")).expect("every operator is known");
+        let case = format!("{architecture:?}");
+        assert_eq!(cost.parameters, architecture.parameters() as u64, "{case}");
+        assert_eq!(cost.convolution_macs, architecture.macs() as u64, "{case}");
+        // What the products of the resizings cost, from the tables' shapes.
+        assert_eq!(cost.product_macs, resizing_macs(&architecture), "{case}");
+    };
+    let plain = Options::default();
+    let medium = models::architecture(Preset::Medium, 256, true);
+    check(tiny(128, true), &plain);
+    check(tiny(224, true), &plain);
+    check(tiny(128, false), &half());
+    check(models::architecture(Preset::Small, 256, true), &plain);
+    check(medium, &plain);
+    let without = Architecture {
+        second_encoder: false,
+        ..tiny(128, true)
+    };
+    check(without, &plain);
+    let rival = Architecture {
+        method: Method::EfficientAd,
+        ..tiny(128, true)
+    };
+    check(rival, &plain);
+    assert_eq!(
+        (2 * medium.macs() as u64) / 1_000_000_000,
+        236,
+        "the design's figure"
+    );
+}
+
+/// Two products a resizing: rows of `from` cells to `to`, and then columns.
+fn resizing_macs(architecture: &Architecture) -> u64 {
+    let mut total = 0;
+    for part in architecture.tables().student {
+        let mut side = architecture.side(part.input);
+        let mut channels = 0;
+        for layer in &part.layers {
+            match *layer {
+                // A decoder may begin with one, on what comes before it.
+                Layer::Resize { side: target, .. } => {
+                    let channels = match (channels, architecture.second_encoder) {
+                        (0, true) => architecture.preset.widths().encoder2[1],
+                        (0, false) => architecture.features(),
+                        (channels, _) => channels,
+                    };
+                    total += channels * side * target * side + channels * target * target * side;
+                }
+                Layer::Conv { output, .. } => channels = output,
+                _ => {}
+            }
+            side = layer.side_after(side);
+        }
+    }
+    total as u64
 }

@@ -3,7 +3,9 @@
 mod interruption;
 mod methods;
 mod refusal;
+mod report;
 mod reproduce;
 mod skew;
+mod speed;
 mod whole;
 pub(crate) mod workshop;

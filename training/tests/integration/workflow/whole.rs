@@ -70,6 +70,8 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
         &shop.path("evaluation.json"),
         manifest.scores.sorted.as_slice(),
     );
+    super::report::check(&run, &shop.path("bundle"), &shop.path("data/line"));
+    super::speed::check(&shop.path("bundle"));
 }
 
 /// The scores of the validation images, from libtorch at calibration, and of the same images as test

@@ -1,0 +1,178 @@
+//! What `mhkd evaluate` writes about a run and about its bundle.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::workshop::{bytes, copy, fail, mhkd, succeed, workshop};
+
+/// Evaluates `run`, and the `bundle` that it was exported to, on `data`.
+pub(super) fn check(run: &str, bundle: &str, data: &str) {
+    a_run_says_what_its_bundle_says(run, bundle, data);
+    a_report_needs_nothing_else(run, bundle);
+    saved_maps_give_the_same_metrics(bundle, data);
+    names_are_text_and_nothing_more(bundle, data);
+    what_cannot_be_evaluated_is_said(bundle, data);
+}
+
+fn text(path: &str) -> String {
+    String::from_utf8(bytes(path)).expect("text")
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_str(&text(path)).expect("JSON")
+}
+
+fn report(of: &str) -> String {
+    format!("{of}-report")
+}
+
+fn a_run_says_what_its_bundle_says(run: &str, bundle: &str, data: &str) {
+    // A run's dataset is its own.
+    succeed(mhkd(&["evaluate", run]).args(["--out", &report(run)]));
+    let with_data = ["evaluate", bundle, "--dataset", data];
+    let said = succeed(mhkd(&with_data).args(["--out", &report(bundle)]));
+    assert!(said.contains("AU-sPRO to FPR 0.05"), "{said}");
+    let [of_run, of_bundle] = [run, bundle].map(|of| json(&format!("{}/metrics.json", report(of))));
+    assert_eq!(of_run["model"]["kind"], "run");
+    assert_eq!(of_bundle["model"]["kind"], "bundle");
+    let close = |path: &str, tolerance: f64| {
+        let value = |of: &Value| of.pointer(path).and_then(Value::as_f64).expect("a number");
+        let (one, other) = (value(&of_run), value(&of_bundle));
+        let near = (one - other).abs() <= tolerance * one.abs().max(1.0);
+        assert!(near, "{path}: {one} and {other}");
+    };
+    close("/threshold", 1e-5);
+    for image in 0..of_run["scores"].as_array().expect("a list").len() {
+        close(&format!("/scores/{image}/score"), 1e-3);
+    }
+    close("/metrics/pixel/au_roc", 1e-3);
+    close("/metrics/pixel/spro/mean/1/area", 1e-2);
+}
+
+fn a_report_needs_nothing_else(run: &str, bundle: &str) {
+    for (of, features) in [(run, true), (bundle, false)] {
+        let folder = report(of);
+        let page = text(&format!("{folder}/report.html"));
+        for reference in page.split("src=\"").skip(1) {
+            assert!(
+                reference.starts_with("data:image/jpeg;base64,"),
+                "{}",
+                &reference[..60]
+            );
+        }
+        for way_out in ["<script", "<link", "<iframe", "@import", "url(", "href"] {
+            assert!(!page.contains(way_out), "{way_out} in {folder}");
+        }
+        let addresses = page.matches("http").count();
+        let names = page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count();
+        assert_eq!(addresses, names, "the name of SVG is no address to go to");
+        for figure in ["roc", "spro", "scores"] {
+            let png = image::load_from_memory(&bytes(&format!("{folder}/{figure}.png")));
+            assert!(png.expect("a PNG").width() > 1000);
+            let svg = text(&format!("{folder}/{figure}.svg"));
+            let svg = roxmltree::Document::parse(&svg).expect("XML");
+            assert_eq!(svg.root_element().tag_name().name(), "svg");
+        }
+        assert!(
+            std::fs::read_dir(format!("{folder}/panels"))
+                .expect("a folder")
+                .count()
+                >= 3
+        );
+        assert_eq!(Path::new(&format!("{folder}/features")).exists(), features);
+        assert_eq!(
+            page.contains("A bundle's graph gives its two maps alone"),
+            !features
+        );
+    }
+}
+
+/// The maps that are saved are those that the pixel-level metrics are of.
+fn saved_maps_give_the_same_metrics(bundle: &str, data: &str) {
+    let shop = workshop();
+    let (maps, result, evaluation) = (
+        shop.path("maps"),
+        shop.path("of-maps.json"),
+        shop.path("with-maps.json"),
+    );
+    let with_data = [
+        "evaluate",
+        bundle,
+        "--dataset",
+        data,
+        "--pixel-smoothing",
+        "1.5",
+    ];
+    succeed(mhkd(&with_data).args(["--save-maps", &maps, "--json", &evaluation]));
+    let (root, category) = data.rsplit_once('/').expect("a folder in a folder");
+    succeed(
+        mhkd(&[
+            "metrics",
+            "--format",
+            "loco",
+            "--dataset",
+            root,
+            "--category",
+            category,
+        ])
+        .args(["--maps", &maps, "--json", &result]),
+    );
+    let (evaluation, of_maps) = (json(&evaluation), json(&result));
+    assert_eq!(evaluation["dataset"]["pixel_smoothing"], 1.5);
+    assert_eq!(evaluation["metrics"]["pixel"], of_maps["pixel"]);
+}
+
+/// A plain folder whose names would be mark-up, and without ground truth.
+fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
+    let shop = workshop();
+    let odd = shop.path("odd-names");
+    for (from, to) in [
+        ("train/good", "train/good"),
+        ("test/good", "test/good"),
+        (
+            "test/logical_anomalies",
+            "test/<img src=x onerror=alert(1)>",
+        ),
+    ] {
+        copy(&format!("{data}/{from}"), &format!("{odd}/{to}"));
+    }
+    let out = shop.path("odd-report");
+    let arguments = ["evaluate", bundle, "--dataset", &odd, "--layout", "folder"];
+    let said = succeed(mhkd(&arguments).args(["--out", &out]));
+    assert!(
+        !said.contains("Pixel AUROC"),
+        "nobody drew the defects: {said}"
+    );
+    let page = text(&format!("{out}/report.html"));
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
+    assert!(!page.contains("<img src=x"));
+    let svg = text(&format!("{out}/scores.svg"));
+    roxmltree::Document::parse(&svg).expect("XML");
+    assert!(!Path::new(&out).join("spro.svg").exists());
+}
+
+fn what_cannot_be_evaluated_is_said(bundle: &str, data: &str) {
+    let shop = workshop();
+    let check = |arguments: &[&str], expected: &str| {
+        let error = fail(mhkd(&["evaluate"]).args(arguments));
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    };
+    check(&[bundle], "--dataset is not given");
+    check(
+        &[data, "--dataset", data],
+        "is neither a bundle (no manifest.toml) nor a run (no settings.toml)",
+    );
+    check(
+        &[bundle, "--dataset", data, "--pixel-smoothing", "1000"],
+        "pixel smoothing 1000: must be from 0 to 100 pixels",
+    );
+    let taken = shop.path("taken");
+    std::fs::create_dir(&taken).expect("made");
+    std::fs::write(format!("{taken}/letter.txt"), "dear").expect("written");
+    check(
+        &[bundle, "--dataset", data, "--out", &taken],
+        "holds something else than a report",
+    );
+    assert_eq!(text(&format!("{taken}/letter.txt")), "dear");
+}
