@@ -32,8 +32,8 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f)?;
     writeln!(
         f,
-        "{:<24} {:>6}  {:<22} {:<22} {}",
-        "type", "images", "AUROC", "average precision", "max F1"
+        "{:<24} {:>6}  {:<22} {:<22} max F1",
+        "type", "images", "AUROC", "average precision"
     )?;
     let mut row = |name: &str, images: Option<usize>, figures: [Estimate; 3]| {
         let images = images.map_or_else(String::new, |images| images.to_string());
