@@ -235,10 +235,16 @@ fn config(options: &SynthOptions) -> Result<String> {
         .into_iter()
         .map(|defect| {
             let saturation = defect.saturation(options.width, options.height);
+            // The official evaluation wants whole numbers of pixels, and shares of an area as they are.
+            let threshold = if saturation.relative {
+                serde_json::json!(saturation.threshold)
+            } else {
+                serde_json::json!(saturation.threshold.round() as u64)
+            };
             serde_json::json!({
                 "defect_name": defect.name(),
                 "pixel_value": defect.pixel_value(),
-                "saturation_threshold": saturation.threshold,
+                "saturation_threshold": threshold,
                 "relative_saturation": saturation.relative,
             })
         })
@@ -329,11 +335,11 @@ mod tests {
             .filter_map(|entry| entry["defect_name"].as_str())
             .collect();
         assert_eq!(names, Defect::ALL.map(Defect::name));
-        assert!(
-            entries
-                .iter()
-                .all(|e| e["saturation_threshold"].as_f64() > Some(0.0))
-        );
+        for entry in &entries {
+            let threshold = &entry["saturation_threshold"];
+            assert!(threshold.as_f64() > Some(0.0), "{entry}");
+            assert_eq!(threshold.is_u64(), entry["relative_saturation"] == false, "{entry}");
+        }
     }
 
     #[test]
