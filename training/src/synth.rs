@@ -338,7 +338,11 @@ mod tests {
         for entry in &entries {
             let threshold = &entry["saturation_threshold"];
             assert!(threshold.as_f64() > Some(0.0), "{entry}");
-            assert_eq!(threshold.is_u64(), entry["relative_saturation"] == false, "{entry}");
+            assert_eq!(
+                threshold.is_u64(),
+                entry["relative_saturation"] == false,
+                "{entry}"
+            );
         }
     }
 

@@ -394,16 +394,9 @@ fn open(settings: &Settings) -> Result<Dataset> {
 
 /// The penalty pictures, where the settings name a folder of some.
 fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
-    let Some(folder) = &settings.penalty_images else {
-        return Ok(None);
-    };
-    let paths = dataset::images_below(folder)?;
-    ensure!(
-        !paths.is_empty(),
-        "penalty_images = \"{}\": there is no image below it",
-        folder.display()
-    );
-    Ok(Some(paths))
+    let folder = settings.penalty_images.as_deref();
+    let paths = folder.map(dataset::images_below).transpose();
+    paths.context("penalty_images")
 }
 
 fn teacher_path(folder: &Path) -> PathBuf {

@@ -109,6 +109,6 @@ fn what_a_method_does_not_have_is_refused() {
     std::fs::create_dir_all(&empty).expect("a folder");
     check(
         &["--method", "efficientad", "--penalty-images", &empty],
-        "there is no image below it",
+        "penalty_images: ",
     );
 }
