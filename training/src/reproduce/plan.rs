@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::dataset;
 use crate::network::architecture::Method;
+use crate::network::student::LossWeights;
 use crate::train::settings::Settings;
 
 /// A table or figure of the paper.
@@ -106,7 +107,9 @@ impl Target {
 /// The variant of these proportions; the paper's own choice is the full model, whose cells other tables
 /// share.
 pub(super) fn weights(proportions: [f64; 3]) -> Variant {
-    if proportions == [1.0, 1.0, 2.0] {
+    let [alpha, beta, gamma] = proportions;
+    let weights = LossWeights { alpha, beta, gamma };
+    if weights == LossWeights::default() {
         Variant::Full
     } else {
         Variant::Weights(proportions)

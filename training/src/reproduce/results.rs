@@ -66,11 +66,19 @@ pub fn pixel_auroc(metrics: &Metrics) -> Option<f64> {
 }
 
 /// Image AUROC, the mean over the anomaly types.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a `Figure`, of which others may be absent"
+)]
 pub fn mean_image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.mean.au_roc.value)
 }
 
 /// Image AUROC of all anomalous images.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a `Figure`, of which others may be absent"
+)]
 pub fn image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.all.au_roc.value)
 }
