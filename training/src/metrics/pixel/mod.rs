@@ -2,9 +2,9 @@
 //! with the number of good pixels.
 //!
 //! True positive rate, PRO and sPRO change only at the values that *defect* pixels have, and those are a
-//! few per cent of all. So the images are read twice. First [`collect`] keeps the values of defect pixels,
-//! sorted. Then [`count`] sorts each image's good pixels and counts them into the intervals between those
-//! values, which gives the false positive rate at each. Last [`sweep`] lowers a threshold from value to
+//! few per cent of all. So the images are read twice. First `collect` keeps the values of defect pixels,
+//! sorted. Then `count` sorts each image's good pixels and counts them into the intervals between those
+//! values, which gives the false positive rate at each. Last `sweep` lowers a threshold from value to
 //! value and follows all curves at once. Where there are more values than counters fit in memory, the
 //! second reading is repeated for one range of values after the other.
 //!
