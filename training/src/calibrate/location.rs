@@ -95,7 +95,7 @@ impl LocationNormalisation {
         ImageMaps {
             structural: of(&maps.structural, &self.structural),
             logical: of(&maps.logical, &self.logical),
-            ..maps.clone()
+            size: maps.size,
         }
     }
 
@@ -155,7 +155,6 @@ mod tests {
         ImageMaps {
             structural: structural.to_vec(),
             logical: logical.to_vec(),
-            pooled: Vec::new(),
             size: (2, 1),
         }
     }

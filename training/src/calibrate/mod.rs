@@ -1,14 +1,12 @@
 //! Calibration: what a trained student says of good parts, and the threshold that follows from it.
 
-mod finish;
-mod global;
 mod location;
 
 use anyhow::{Result, ensure};
 use inspectd::maps::{MapCalibration, Quantiles, image_score};
 use inspectd::score;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind};
+use tch::Device;
 
 use crate::dataset::loader::Loaded;
 use crate::fit::checkpoint::host;
@@ -16,8 +14,6 @@ use crate::network::net::Mode;
 use crate::network::student::{Maps, Student, Teacher};
 use crate::pixels;
 
-pub use finish::Finish;
-pub use global::{GlobalStatistics, GlobalTerm};
 pub use location::{CellStatistics, LocationNormalisation, LocationStatistics};
 
 /// Lower and upper quantile that a map is normalised by (eq. 9).
@@ -30,8 +26,6 @@ pub struct ImageMaps {
     pub structural: Vec<f32>,
     /// `A_g`.
     pub logical: Vec<f32>,
-    /// Mean of every channel of `f_t` over the image, `[C]`.
-    pub pooled: Vec<f32>,
     /// Width and height of the image, pixels.
     pub size: (u32, u32),
 }
@@ -43,21 +37,26 @@ pub fn image_maps(
     image: &Loaded,
     device: Device,
 ) -> ImageMaps {
-    let (maps, pooled) = tch::no_grad(|| {
-        let x = pixels::input(&[image.frame.as_ref()], device);
-        let f_t = teacher.forward(&x);
-        let maps = student.maps(&f_t, &student.forward(&x, Mode::Evaluate));
-        (maps, f_t.mean_dim([2, 3].as_slice(), false, Kind::Float))
-    });
     let Maps {
         structural,
         logical,
-    } = maps;
+    } = tch::no_grad(|| {
+        let x = pixels::input(&[image.frame.as_ref()], device);
+        let f_t = teacher.forward(&x);
+        student.maps(&f_t, &student.forward(&x, Mode::Evaluate))
+    });
     ImageMaps {
         structural: host(&structural),
         logical: host(&logical),
-        pooled: host(&pooled),
         size: image.size,
+    }
+}
+
+/// `maps` normalised by `location`, or as they are where there is none.
+pub fn normalised(location: Option<&LocationNormalisation>, maps: ImageMaps) -> ImageMaps {
+    match location {
+        Some(location) => location.apply(&maps),
+        None => maps,
     }
 }
 
@@ -188,7 +187,7 @@ pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
 }
 
 /// The standard deviation of `values`, 0 where there are none.
-pub(crate) fn deviation(values: &[f64]) -> f64 {
+fn deviation(values: &[f64]) -> f64 {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -203,7 +202,6 @@ mod tests {
         ImageMaps {
             structural: structural.to_vec(),
             logical: logical.to_vec(),
-            pooled: Vec::new(),
             size: (2, 1),
         }
     }
@@ -214,7 +212,6 @@ mod tests {
         let squared = ImageMaps {
             structural: ramp[..900].to_vec(),
             logical: ramp[..900].to_vec(),
-            pooled: Vec::new(),
             size: (30, 30),
         };
         let calibration =
@@ -236,7 +233,6 @@ mod tests {
         let image = |structural: f32, logical: f32| ImageMaps {
             structural: map(structural),
             logical: map(logical),
-            pooled: Vec::new(),
             size: (4, 4),
         };
         // The largest value differs by 1 in the one map and by 3 in the other.

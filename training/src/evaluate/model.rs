@@ -11,7 +11,7 @@ use inspectd::score::{ScoreDistribution, suggest_threshold};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use crate::calibrate::{Finish, ImageMaps, image_maps};
+use crate::calibrate::{ImageMaps, LocationNormalisation, image_maps, normalised};
 use crate::dataset::Dataset;
 use crate::dataset::loader::Loaded;
 use crate::fit::checkpoint::host;
@@ -77,7 +77,7 @@ struct Networks {
     run: Run,
     teacher: Teacher,
     student: Student,
-    finish: Finish,
+    location: Option<LocationNormalisation>,
     device: Device,
 }
 
@@ -177,7 +177,7 @@ impl Model {
             // As the manifest of its bundle would have it.
             threshold: f64::from(threshold.threshold as f32),
             maker: Maker::Run(Box::new(Networks {
-                finish: run.finish()?,
+                location: run.location()?,
                 run,
                 teacher,
                 student,
@@ -221,7 +221,6 @@ impl Model {
                 Ok(ImageMaps {
                     structural: maps.structural,
                     logical: maps.logical,
-                    pooled: Vec::new(),
                     size: image.size,
                 })
             }
@@ -242,7 +241,7 @@ impl Model {
 impl Networks {
     fn maps(&self, image: &Loaded) -> ImageMaps {
         let raw = image_maps(&self.teacher, &self.student, image, self.device);
-        self.finish.apply(raw)
+        normalised(self.location.as_ref(), raw)
     }
 
     fn features(&self, image: &Loaded) -> Features {

@@ -12,7 +12,7 @@ use super::onnx::{
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use super::weights::{GraphError, TeacherNormalisation, Weights};
-use crate::calibrate::{CellStatistics, Finish, GlobalTerm, LocationNormalisation};
+use crate::calibrate::{CellStatistics, LocationNormalisation};
 
 /// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -49,8 +49,8 @@ pub struct Options {
     pub input: Input,
     /// How its weights are stored.
     pub weights: WeightType,
-    /// What is done to the maps in the graph.
-    pub finish: Finish,
+    /// What the maps are normalised by, cell by cell; nothing where absent.
+    pub location: Option<LocationNormalisation>,
     /// Facts to write into the file, each key once.
     pub metadata: Vec<(String, String)>,
 }
@@ -76,7 +76,7 @@ pub fn build(
     } else {
         "f_t"
     };
-    let location = options.finish.location.as_ref();
+    let location = options.location.as_ref();
     let of = |cells: fn(&LocationNormalisation) -> &CellStatistics| {
         location.map(|location| (cells(location), side))
     };
@@ -86,15 +86,12 @@ pub fn build(
         ["f_t", "f_s"],
         of(|location| &location.structural),
     );
-    let logical = of(|location| &location.logical);
-    match &options.finish.global {
-        None => map(&mut nodes, "logical", ["f_g", against], logical),
-        Some(term) => {
-            // `local/logical` is what the map is without the term.
-            map(&mut nodes, LOCAL, ["f_g", against], logical);
-            global(&mut nodes, term);
-        }
-    }
+    map(
+        &mut nodes,
+        "logical",
+        ["f_g", against],
+        of(|location| &location.logical),
+    );
 
     let mut graph = nodes.into_graph();
     "mhkd".clone_into(&mut graph.name);
@@ -191,38 +188,6 @@ fn map(nodes: &mut Nodes, map: &str, features: [&str; 2], cells: Option<(&CellSt
     ));
     let centred = nodes.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
     nodes.add("Div", map, &[&centred, &spread], vec![]);
-}
-
-/// The logical map before the global term.
-const LOCAL: &str = "logical/local";
-
-/// Adds the global term to the logical map.
-fn global(nodes: &mut Nodes, term: &GlobalTerm) {
-    let channels = term.mean.len() as i64;
-    let mean = TensorProto::f32("global/mean", &[channels], &term.mean);
-    let mean = nodes.constant(mean);
-    let whitening = TensorProto::f32("global/whitening", &[channels; 2], &term.whitening);
-    let whitening = nodes.constant(whitening);
-    let centre = nodes.constant(TensorProto::f32("global/centre", &[], &[term.centre]));
-    let scale = nodes.constant(TensorProto::f32("global/scale", &[], &[term.scale]));
-    let as_map = nodes.constant(TensorProto::i64s("global/as_map", &[-1, 1, 1]));
-
-    let mean_over = |axes: &[i64]| {
-        vec![
-            AttributeProto::ints("axes", axes),
-            AttributeProto::int("keepdims", 0),
-        ]
-    };
-    let pooled = nodes.add("ReduceMean", "global/pooled", &["f_t"], mean_over(&[2, 3]));
-    let centred = nodes.add("Sub", "global/centred", &[&pooled, &mean], vec![]);
-    let white = nodes.add("MatMul", "global/white", &[&centred, &whitening], vec![]);
-    let squares = nodes.add("Mul", "global/squares", &[&white, &white], vec![]);
-    let square = nodes.add("ReduceMean", "global/square", &[&squares], mean_over(&[1]));
-    let distance = nodes.add("Sqrt", "global/distance", &[&square], vec![]);
-    let unusual = nodes.add("Sub", "global/unusual", &[&distance, &centre], vec![]);
-    let offset = nodes.add("Mul", "global/offset", &[&unusual, &scale], vec![]);
-    let offset = nodes.add("Reshape", "global/map", &[&offset, &as_map], vec![]);
-    nodes.add("Add", "logical", &[LOCAL, &offset], vec![]);
 }
 
 fn difference(nodes: &mut Nodes, map: &str, output: &str, [one, other]: [&str; 2]) {

@@ -96,7 +96,7 @@ fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> R
         std: host(&teacher.std()),
     };
     let options = graph::Options {
-        finish: run.finish()?,
+        location: run.location()?,
         metadata: vec![
             ("name".into(), label.name.clone()),
             ("version".into(), label.version.clone()),

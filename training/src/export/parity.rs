@@ -8,7 +8,7 @@ use inspectd::engine::{Elements, EngineOptions, Session};
 use inspectd::frame::Frame;
 use tch::Device;
 
-use crate::calibrate::image_maps;
+use crate::calibrate::{image_maps, normalised};
 use crate::dataset::loader::Loaded;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
@@ -50,9 +50,10 @@ pub fn gate(
         largest_relative: 0.0,
         onnxruntime_version: session.version().to_owned(),
     };
-    let finish = run.finish()?;
+    let location = run.location()?;
     for image in images(run)? {
-        let expected = finish.apply(image_maps(teacher, student, &image, Device::Cpu));
+        let raw = image_maps(teacher, student, &image, Device::Cpu);
+        let expected = normalised(location.as_ref(), raw);
         let (width, height) = (
             i64::from(image.frame.width()),
             i64::from(image.frame.height()),

@@ -2,7 +2,6 @@
 //! proxy task. It owns the optimiser, the log and the checkpoints; a [`Task`] owns the networks and the data.
 
 pub mod adam;
-mod average;
 pub mod checkpoint;
 mod meter;
 pub mod plan;
@@ -17,13 +16,10 @@ use tch::Tensor;
 
 use crate::torch::Autocast;
 use adam::Adam;
-use average::Average;
 use checkpoint::Checkpoint;
 use meter::Meter;
 use plan::{Plan, Precision};
 use record::Record;
-
-pub use average::averaged_name;
 
 /// Something to be learned.
 pub trait Task {
@@ -121,7 +117,6 @@ struct Descent<'a> {
     plan: &'a Plan,
     folder: &'a Path,
     optimiser: Adam,
-    average: Option<Average>,
     step: u64,
     best: Best,
     meter: Meter,
@@ -145,9 +140,6 @@ impl<'a> Descent<'a> {
         let learned = task.learned();
         let named = learned.iter().map(|(name, tensor)| (name.clone(), tensor));
         let optimiser = Adam::new(named.clone(), plan.weight_decay);
-        let average = plan
-            .ema_decay
-            .map(|decay| Average::new(named.clone(), decay));
         let mut step = 0;
         let mut best = Best {
             loss: f64::INFINITY,
@@ -164,9 +156,6 @@ impl<'a> Descent<'a> {
                     .iter()
                     .map(|(name, tensor)| (name.clone(), tensor)),
             )?;
-            if let Some(average) = &average {
-                checkpoint.restore(average.tensors())?;
-            }
         }
         crate::torch::allow_tf32(plan.tf32);
         Ok(Self {
@@ -175,7 +164,6 @@ impl<'a> Descent<'a> {
             plan,
             folder,
             optimiser,
-            average,
             step,
             best,
         })
@@ -191,9 +179,6 @@ impl<'a> Descent<'a> {
         let total = losses.last().context("a task has at least one loss")?;
         self.optimiser
             .step(total, self.plan.learning_rate(self.step));
-        if let Some(average) = &mut self.average {
-            average.add(self.step);
-        }
         self.meter.add(&losses);
         self.step += 1;
         Ok(())
@@ -249,9 +234,6 @@ impl<'a> Descent<'a> {
             .chain(&task.fixed())
             .chain(&self.optimiser.state())
         {
-            checkpoint.insert(name, tensor);
-        }
-        for (name, tensor) in self.average.iter().flat_map(Average::tensors) {
             checkpoint.insert(name, tensor);
         }
         checkpoint.say("step", &self.step);

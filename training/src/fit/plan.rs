@@ -90,17 +90,6 @@ impl Default for Decay {
     }
 }
 
-/// How the learning rate falls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// Once, by [`Decay`]: the paper's.
-    #[default]
-    Step,
-    /// Along half a cosine to nothing at the last step (Loshchilov and Hutter 2017, without restarts).
-    Cosine,
-}
-
 /// The descent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,14 +98,8 @@ pub struct Plan {
     pub steps: u64,
     /// Adam's learning rate to begin with.
     pub learning_rate: f64,
-    /// How the learning rate falls.
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// When and by how much it falls, where it falls once.
+    /// When and by how much the learning rate falls.
     pub decay: Decay,
-    /// Of the moving average of the weights that is kept beside them; none when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ema_decay: Option<f64>,
     /// L2 factor, added to the gradient.
     pub weight_decay: f64,
     /// Of the initial weights, the order of the images and the dropout.
@@ -138,10 +121,6 @@ impl Plan {
     /// The learning rate of step `step` (0 first): a tenth from 95 % of the steps on, unless told
     /// otherwise (the paper's IV-B).
     pub fn learning_rate(&self, step: u64) -> f64 {
-        if self.schedule == Schedule::Cosine {
-            let share = step as f64 / self.steps as f64;
-            return self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * share).cos());
-        }
         let decay_step = (self.decay.at * self.steps as f64).round() as u64;
         if step >= decay_step {
             self.learning_rate * self.decay.factor
@@ -171,9 +150,7 @@ mod tests {
         let plan = Plan {
             steps: 80_000,
             learning_rate: 1e-4,
-            schedule: Schedule::Step,
             decay: Decay::default(),
-            ema_decay: None,
             weight_decay: 1e-5,
             seed: 42,
             precision: Precision::F32,
@@ -185,16 +162,6 @@ mod tests {
         for (step, expected) in [(0, 1e-4), (75_999, 1e-4), (76_000, 1e-5), (79_999, 1e-5)] {
             assert!(
                 (plan.learning_rate(step) - expected).abs() < 1e-12,
-                "{step}"
-            );
-        }
-        let cosine = Plan {
-            schedule: Schedule::Cosine,
-            ..plan
-        };
-        for (step, expected) in [(0, 1e-4), (40_000, 5e-5), (80_000, 0.0)] {
-            assert!(
-                (cosine.learning_rate(step) - expected).abs() < 1e-12,
                 "{step}"
             );
         }

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::pretext::Lesson;
 use crate::backbone::Kind;
-use crate::fit::plan::{Decay, Plan, Precision, Schedule};
+use crate::fit::plan::{Decay, Plan, Precision};
 use crate::network::architecture::{InputSize, Preset};
 use crate::settings::settings;
 
@@ -159,9 +159,7 @@ impl DistillSettings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            schedule: Schedule::Step,
             decay: Decay::default(),
-            ema_decay: None,
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,
@@ -193,9 +191,7 @@ impl PretrainSettings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            schedule: Schedule::Step,
             decay: Decay::default(),
-            ema_decay: None,
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,

@@ -7,8 +7,7 @@ use tch::Device;
 
 use super::run::Run;
 use crate::calibrate::{
-    Calibration, Finish, GlobalStatistics, GlobalTerm, ImageMaps, LocationNormalisation,
-    LocationStatistics, image_maps,
+    Calibration, ImageMaps, LocationNormalisation, LocationStatistics, image_maps, normalised,
 };
 use crate::files;
 use crate::log::progress::Progress;
@@ -30,20 +29,16 @@ impl Run {
         toml::from_str(&std::fs::read_to_string(&path)?).with_context(|| path.display().to_string())
     }
 
-    /// What is done to the maps before they are calibrated, as far as the settings say so.
+    /// What the maps are normalised by, cell by cell, where the settings say so.
     ///
     /// # Errors
     /// When the training is not over yet.
-    pub fn finish(&self) -> Result<Finish> {
-        let settings = &self.settings;
-        let location = settings.location_normalisation;
-        let location = location.then(|| LocationNormalisation::load(&location_path(&self.folder)));
-        let global = settings.global_term;
-        let global = global.then(|| GlobalTerm::load(&global_path(&self.folder)));
-        Ok(Finish {
-            location: location.transpose()?,
-            global: global.transpose()?,
-        })
+    pub fn location(&self) -> Result<Option<LocationNormalisation>> {
+        let path = location_path(&self.folder);
+        self.settings
+            .location_normalisation
+            .then(|| LocationNormalisation::load(&path))
+            .transpose()
     }
 
     /// Removes an earlier calibration and keeps the settings of the one to come, in this order: a run that
@@ -67,37 +62,21 @@ impl Run {
         self.forget_calibration()?;
         let networks = (teacher, student);
         let settings = &self.settings;
-        let mut location = LocationStatistics::default();
-        let mut global = GlobalStatistics::default();
-        if settings.location_normalisation || settings.global_term {
-            let train = &self.dataset.train;
-            self.each_map("training images' maps", train, networks, device, |maps| {
-                location.add(&maps);
-                global.add(&maps);
-            })?;
-        }
-        let mut finish = Finish::default();
         if settings.location_normalisation {
-            let location = location.finish();
-            location.save(&location_path(&self.folder))?;
-            finish.location = Some(location);
+            let mut statistics = LocationStatistics::default();
+            let train = &self.dataset.train;
+            self.each_map("location statistics", train, networks, device, |maps| {
+                statistics.add(&maps);
+            })?;
+            statistics.finish().save(&location_path(&self.folder))?;
         }
+        let location = self.location()?;
         let validation = &self.dataset.validation;
         let mut maps = Vec::with_capacity(validation.len());
         self.each_map("calibration", validation, networks, device, |image| {
-            maps.push(finish.apply(image));
+            maps.push(normalised(location.as_ref(), image));
         })?;
-        let mut calibration = Calibration::measure(&maps, settings.branch_weights)?;
-        if settings.global_term {
-            let term = global.finish(&maps, &calibration)?;
-            term.save(&global_path(&self.folder))?;
-            let term = Finish {
-                global: Some(term),
-                location: None,
-            };
-            maps = maps.into_iter().map(|image| term.apply(image)).collect();
-            calibration.score(&maps)?;
-        }
+        let calibration = Calibration::measure(&maps, settings.branch_weights)?;
         files::replace_text(
             &calibration_path(&self.folder),
             &toml::to_string_pretty(&calibration)?,
@@ -130,10 +109,6 @@ pub fn calibrated(folder: &Path) -> bool {
 
 fn calibration_path(folder: &Path) -> PathBuf {
     folder.join("calibration.toml")
-}
-
-fn global_path(folder: &Path) -> PathBuf {
-    folder.join("global.safetensors")
 }
 
 fn location_path(folder: &Path) -> PathBuf {

@@ -8,7 +8,6 @@
 //! | `checkpoint.safetensors`, `best.safetensors` | the last step; the best validation where asked for |
 //! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | what happened |
 //! | `location.safetensors` | cell by cell, what the maps are normalised by; where asked for |
-//! | `global.safetensors` | how unusual an image is as a whole; where asked for |
 //! | `calibration.toml` | quantiles and validation scores; there once the training is over |
 
 use std::path::{Path, PathBuf};
@@ -204,16 +203,8 @@ impl Run {
             self.settings.channels_last,
             device,
         );
-        let averaged = self.settings.ema_decay.is_some();
-        let name = |name: String| {
-            if averaged {
-                fit::averaged_name(&name)
-            } else {
-                name
-            }
-        };
         checkpoint
-            .restore(student.tensors().map(|(tensor, of)| (name(tensor), of)))
+            .restore(student.tensors())
             .with_context(|| path.display().to_string())?;
         Ok((self.restore_teacher(&checkpoint, device)?, student))
     }

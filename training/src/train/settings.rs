@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::calibrate::BranchWeights;
 use crate::dataset::Layout;
-use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision, Schedule};
+use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision};
 use crate::network::architecture::{InputSize, Method};
 use crate::network::layer::DROPOUT;
 use crate::network::student::LossWeights;
@@ -14,10 +14,9 @@ use crate::settings::settings;
 
 /// Settings that may differ when a run is resumed: none of them changes what is learned. Those of the
 /// calibration change what is made of it, which then is made anew.
-pub const FREE: [&str; 10] = [
+pub const FREE: [&str; 9] = [
     "location_normalisation",
     "branch_weights",
-    "global_term",
     "penalty_images",
     "dataset",
     "log_every",
@@ -51,8 +50,6 @@ settings! {
     steps: u64 = 80_000,
     /// Adam's learning rate to begin with [default: 1e-4]
     learning_rate: f64 = 1e-4,
-    /// How the learning rate falls: once (step) or all along (cosine) [default: step]
-    schedule: Schedule = Schedule::Step,
     /// Share of the steps after which the learning rate falls, 0 to 1 [default: 0.95]
     decay_at: f64 = Decay::default().at,
     /// What it is multiplied by then [default: 0.1]
@@ -83,8 +80,6 @@ settings! {
     /// How the two maps are weighted: equal, or calibrated by their spread over good parts; the latter not
     /// in the paper [default: equal]
     branch_weights: BranchWeights = BranchWeights::Equal,
-    /// Whether the score has a term for how unusual the image is as a whole; not in the paper [default: false]
-    global_term: bool = false,
     /// Steps between two entries of the log [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 1000]
@@ -107,8 +102,6 @@ settings! {
     hard_quantile: f64,
     /// Folder of pictures on which EfficientAD's student should not follow the teacher [default: none]
     penalty_images: PathBuf,
-    /// Evaluate and export a moving average of the weights with this decay, 0 to 1 [default: off]
-    ema_decay: f64,
 }
 
 impl Settings {
@@ -164,16 +157,12 @@ impl Settings {
             "decay_at = {}: must be from 0 to 1",
             self.decay_at
         );
-        for (key, value) in [
-            ("hard_quantile", self.hard_quantile),
-            ("ema_decay", self.ema_decay),
-        ] {
-            ensure!(
-                value.is_none_or(|value| (0.0..1.0).contains(&value)),
-                "{key} = {}: must be at least 0 and below 1",
-                value.unwrap_or_default()
-            );
-        }
+        ensure!(
+            self.hard_quantile
+                .is_none_or(|quantile| (0.0..1.0).contains(&quantile)),
+            "hard_quantile = {}: must be at least 0 and below 1",
+            self.hard_quantile.unwrap_or_default()
+        );
         self.validate_method()?;
         let rate = self.false_reject_rate;
         ensure!(
@@ -203,8 +192,6 @@ impl Settings {
         Plan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            schedule: self.schedule,
-            ema_decay: self.ema_decay,
             decay: Decay {
                 at: self.decay_at,
                 factor: self.decay_factor,

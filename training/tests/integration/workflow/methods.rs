@@ -52,18 +52,12 @@ fn the_ablations_are_settings() {
 #[test]
 fn what_goes_beyond_the_paper_is_in_the_graph() {
     let flags = [
-        "--global-term",
-        "true",
         "--location-normalisation",
         "true",
         "--branch-weights",
         "calibrated",
         "--hard-quantile",
         "0.9",
-        "--ema-decay",
-        "0.9",
-        "--schedule",
-        "cosine",
     ];
     let bundle = bundle("beyond", &flags);
     let [structural, logical] = bundle.manifest().maps.weights;
@@ -80,7 +74,7 @@ fn a_finished_run_is_calibrated_anew_without_training() {
         std::fs::read_to_string(path("calibration.toml")).expect("written"),
     );
     let resume = ["train", "--out", &shop.path("anew"), "--resume"];
-    succeed(mhkd(&resume).args(["--global-term", "true"]));
+    succeed(mhkd(&resume).args(["--location-normalisation", "true"]));
     assert_eq!(
         std::fs::read(path("checkpoint.safetensors")).expect("still there"),
         weights
@@ -88,7 +82,10 @@ fn a_finished_run_is_calibrated_anew_without_training() {
     let again = std::fs::read_to_string(path("calibration.toml")).expect("written");
     assert_ne!(again, calibration);
     let settings = std::fs::read_to_string(path("settings.toml")).expect("written");
-    assert!(settings.contains("global_term = true"), "{settings}");
+    assert!(
+        settings.contains("location_normalisation = true"),
+        "{settings}"
+    );
 }
 
 #[test]
@@ -104,7 +101,6 @@ fn what_a_method_does_not_have_is_refused() {
     );
     check(&["--penalty-images", "x"], "has no penalty");
     check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
-    check(&["--ema-decay", "1.5"], "ema_decay = 1.5: must be");
     let empty = shop.path("empty");
     std::fs::create_dir_all(&empty).expect("a folder");
     check(
