@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use inspectd::condition::{Condition, Limits, Measurements};
-use inspectd::image_file;
+use inspectd_core::image_file;
 
 const USAGE: &str = "usage: condition FOLDER [--reference FILE]";
 

@@ -11,7 +11,7 @@ use crate::camera::State;
 use crate::line::publisher::Totals;
 use crate::line::record::{Outcome, Timings, Verdict};
 use crate::line::{Active, JournalFacts, Snapshot};
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// Bounds of the latency histograms, seconds.
 const SECONDS: [f64; 16] = [

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use inspectd::bundle::Bundle;
-use inspectd::engine::{Engine, EngineOptions};
-use inspectd::maps::image_score;
-use inspectd::simulator::{Defect, Line};
+use inspectd_core::bundle::Bundle;
+use inspectd_core::maps::image_score;
+use inspectd_engine::{Engine, EngineOptions};
+use inspectd_simulator::{Defect, Line};
 
 /// Neither the seed of the model's training images nor that of its test images.
 const SEED: u64 = 77;

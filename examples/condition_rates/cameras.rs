@@ -1,7 +1,7 @@
 //! Cameras to try the checks on: each with its reference, its limits and its scenes.
 
 use inspectd::condition::{Condition, ConditionKind, Limits, Measurements};
-use inspectd::frame::Frame;
+use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a picture, in strengths, and what may happen to a good one.
 
-use inspectd::frame::{CHANNELS, Frame};
+use inspectd_core::frame::{CHANNELS, Frame};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

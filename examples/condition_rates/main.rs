@@ -25,9 +25,9 @@ use std::time::Instant;
 use cameras::{NOISE, Set, share, straight};
 use degrade::{expose, other_part};
 use inspectd::condition::{Condition, ConditionKind, Limits};
-use inspectd::frame::Frame;
-use inspectd::image_file;
-use inspectd::simulator::Line;
+use inspectd_core::frame::Frame;
+use inspectd_core::image_file;
+use inspectd_simulator::Line;
 use report::Fault;
 use series::{FAULTS, Series};
 

@@ -1,7 +1,7 @@
 //! The faults that are tried, in strengths.
 
 use inspectd::condition::ConditionKind;
-use inspectd::frame::Frame;
+use inspectd_core::frame::Frame;
 
 use crate::cameras::{NOISE, straight};
 use crate::degrade::{defocus, expose, smear, view};

@@ -4,19 +4,19 @@
 
 use std::path::Path;
 
-use inspectd::bundle::{Bundle, sha256};
 use inspectd::config;
-use inspectd::engine::{Engine, EngineOptions};
-use inspectd::frame::{CHANNELS, Frame};
 use inspectd::grpc::image::frame;
-use inspectd::grpc::proto::RawImage;
-use inspectd::grpc::proto::inspect_image_request::Image;
-use inspectd::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
-use inspectd::manifest::Manifest;
 use inspectd::recipe;
-use inspectd::regions::RegionRules;
-use inspectd::rules::{Rules, Shape};
-use inspectd::verdict::Thresholds;
+use inspectd_client::proto::RawImage;
+use inspectd_client::proto::inspect_image_request::Image;
+use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
+use inspectd_core::manifest::Manifest;
+use inspectd_core::regions::RegionRules;
+use inspectd_core::rules::{Rules, Shape};
+use inspectd_core::verdict::Thresholds;
+use inspectd_engine::{Engine, EngineOptions};
 
 /// As `server.image_side_limit` is if nobody sets it.
 const SIDE_LIMIT: u32 = 8192;

@@ -28,7 +28,7 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::frame::Frame;
+use inspectd_core::frame::Frame;
 
 /// The name of a camera: 1 to 64 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -22,7 +22,7 @@ pub use view::{LARGEST_TURN_DEG, View};
 use plane::{Plane, Samples};
 use view::Reference;
 
-use crate::frame::Frame;
+use inspectd_core::frame::Frame;
 
 /// A pixel of this grey level or more is clipped; JPEG makes 250 of some that were 255.
 const CLIPPED: usize = 250;

@@ -1,7 +1,7 @@
 //! What the checks look at instead of millions of pixels: a small grey picture of the frame, and single
 //! pixels of it as they are.
 
-use crate::frame::{CHANNELS, Frame};
+use inspectd_core::frame::{CHANNELS, Frame};
 
 /// The longer side of the small picture has at most so many pixels. A network sees a frame at about this
 /// size, so what is lost here was not judged anyway; averaging also takes most of a sensor's noise away.

@@ -7,9 +7,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::frame::CHANNELS;
-use crate::image_file;
-use crate::simulator::Line;
+use inspectd_core::frame::CHANNELS;
+use inspectd_core::image_file;
+use inspectd_simulator::Line;
 
 const SIDE: u32 = 256;
 

@@ -113,7 +113,7 @@ fn merge(layers: Vec<Layer>) -> Map<String, Value> {
 /// Never: settings hold texts, numbers and paths that came from texts.
 pub fn hash(settings: &Settings) -> String {
     let json = serde_json::to_vec(settings).expect("paths come from texts");
-    crate::bundle::sha256(&json)
+    inspectd_core::bundle::sha256(&json)
 }
 
 #[cfg(test)]

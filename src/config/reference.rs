@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::Fault;
 use super::table::CAMERAS;
 use super::values::{Part, Values};
-use crate::image_file::{self, ImageError};
+use inspectd_core::image_file::{self, ImageError};
 
 /// A larger file is no picture of a camera, bytes.
 const LARGEST_FILE: u64 = 256 << 20;

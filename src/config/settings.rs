@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::camera::CameraId;
 use crate::condition::Limits;
-use crate::verdict::Thresholds;
+use inspectd_core::verdict::Thresholds;
 
 pub use record::{Evidence, Journal, MissingView, OnFailure, Parts, Recipes};
 
@@ -288,10 +288,10 @@ pub struct Check {
 }
 
 /// The part of a frame that is inspected, pixels; `right` and `bottom` are the first outside.
-pub type Crop = crate::preprocess::Crop;
+pub type Crop = inspectd_core::preprocess::Crop;
 
 /// A turn, clockwise.
-pub type Rotation = crate::preprocess::Rotation;
+pub type Rotation = inspectd_core::preprocess::Rotation;
 
 /// What happens to frames that the engine has no time for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 
-use crate::frame::Frame;
 use crate::line::record::Verdict;
-use crate::maps::upsample;
-use crate::preprocess::{Crop, cut};
+use inspectd_core::frame::Frame;
+use inspectd_core::maps::upsample;
+use inspectd_core::preprocess::{Crop, cut};
 
 pub use policy::CapturePolicy;
 pub use shelf::{Kept, Shelf};

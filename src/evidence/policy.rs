@@ -2,7 +2,7 @@
 
 use crate::config::settings;
 use crate::line::record::Verdict;
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// All but PASS; of PASS those that nearly were not, and a few others.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use super::{Encoding, Evidence, Heat, encode, overlay};
 use crate::config::settings;
-use crate::frame::Frame;
+use inspectd_core::frame::Frame;
 
 /// Verdicts whose files wait to be written. One more goes without, and is counted: the line waits for no
 /// file.

@@ -98,7 +98,7 @@ fn the_heatmap_is_as_large_as_the_frame_and_decodes() {
     for encoding in [Encoding::Png, Encoding::Jpeg] {
         let bytes = encode(&shown, encoding).expect("an image");
         let path = std::path::Path::new("heat");
-        let back = crate::image_file::decode_bytes(path, &bytes).expect("decodes");
+        let back = inspectd_core::image_file::decode_bytes(path, &bytes).expect("decodes");
         assert_eq!((back.width(), back.height()), (40, 32));
         if encoding == Encoding::Png {
             assert_eq!(back, shown);

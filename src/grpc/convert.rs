@@ -16,7 +16,7 @@ use crate::line::publisher::Totals;
 use crate::line::record::{self, FaultReason, ModelId, Outcome, Timings, Verdict};
 use crate::line::{JournalFacts, Snapshot};
 use crate::metrics::Streams;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore};
+use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore};
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()

@@ -7,8 +7,8 @@ use tonic::Status;
 use super::proto::inspect_image_request::Image;
 use super::proto::{PixelFormat, RawImage};
 use super::refusal::invalid;
-use crate::frame::Frame;
-use crate::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
+use inspectd_core::frame::Frame;
+use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 
 /// Decodes or unpacks an image of which no side is longer than `side_limit` pixels: that is known before
 /// anything is decoded. Takes as long as that takes: not for a thread that must not wait.

@@ -21,7 +21,7 @@ use crate::journal::{Filter, Order, Page};
 use crate::life::author::Author;
 use crate::line::publisher::{Journal, Totals};
 use crate::line::{CLIENT_DATA_LIMIT, Line, NAME_LIMIT, Target, Trigger};
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// Verdicts of a page that asks for no number.
 const PAGE_SIZE: usize = 100;

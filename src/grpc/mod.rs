@@ -39,8 +39,10 @@ use gate::{GateLayer, author};
 pub use health::Health;
 
 pub mod proto {
-    //! What `proto/inspectd/v1` says, as Rust types. The `.proto` files are the documentation.
+    //! The package `inspectd.v1` as Rust types: the messages of `inspectd-client` and the generated services.
     #![allow(missing_docs, clippy::all, clippy::pedantic)]
+
+    pub use inspectd_client::proto::*;
 
     tonic::include_proto!("inspectd.v1");
 

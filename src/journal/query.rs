@@ -13,7 +13,7 @@ use super::row::{self, nanoseconds};
 use super::{JournalError, schema};
 use crate::camera::CameraId;
 use crate::line::record::{ModelId, RecipeTag, Stamp, Verdict};
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// Connections that are kept for the next reader; more are closed again after use.
 const KEPT_CONNECTIONS: usize = 4;

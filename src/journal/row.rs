@@ -13,8 +13,8 @@ use crate::camera::CameraId;
 use crate::line::record::{
     Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
 };
-use crate::maps::Score;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+use inspectd_core::maps::Score;
+use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
 
 /// The columns, as [`insert`] fills them and [`verdict`] reads them.
 pub(super) const INSERT: &str = "

@@ -14,8 +14,8 @@ use crate::line::record::{
     Fault, FaultReason, Fusion, ModelId, Outcome, RecipeTag, Stamp, Subject, Tag, Timings, Verdict,
     View,
 };
-use crate::maps::Score;
-use crate::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+use inspectd_core::maps::Score;
+use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
 
 const RUN: Uuid = Uuid::from_u128(7);
 

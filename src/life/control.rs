@@ -17,12 +17,12 @@ use super::memory::{Lock, Memory, State};
 use super::recipes::{Kitchen, Prepared, RecipeRefusal};
 use super::trail::Trail;
 use crate::audit::{Action, AuditError};
-use crate::bundle::Bundle;
 use crate::config::settings::Settings;
 use crate::config::{self, Changed, ConfigError, Sources};
 use crate::line::model::{Model, ModelError};
 use crate::line::{Active, Line};
 use crate::telemetry::Telemetry;
+use inspectd_core::bundle::Bundle;
 
 pub use recipe::RecipeState;
 use recipe::told;

@@ -27,7 +27,6 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::access::{self, Access};
-use crate::bundle::Bundle;
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::grpc::{Doors, Health, Services, StreamBook, serve};
@@ -41,6 +40,7 @@ use author::Author;
 use cameras::Cameras;
 use control::{Beginning, Control};
 use failure::Failure;
+use inspectd_core::bundle::Bundle;
 pub use leave::leave;
 use memory::Memory;
 use metrics_page::Pages;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::bundle::Bundle;
 use crate::config::settings::{Settings, Source};
 use crate::line::model::{Model, ModelError};
 use crate::recipe::{Folder, FolderError, Recipe, RecipeError, RecipeId};
+use inspectd_core::bundle::Bundle;
 
 /// Why a recipe cannot be used.
 #[derive(Debug, Error)]

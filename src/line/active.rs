@@ -10,8 +10,8 @@ use super::record::{RecipeTag, Stamp};
 use crate::camera::CameraId;
 use crate::config::settings::{Camera, Overrides, Settings, Source};
 use crate::recipe::Recipe;
-use crate::regions::RegionRules;
-use crate::rules::{Rules, Shape};
+use inspectd_core::regions::RegionRules;
+use inspectd_core::rules::{Rules, Shape};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each. Where there are
 /// more, they are prepared anew.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::rate::Rate;
 use crate::camera::State;
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// Verdicts by decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use super::Active;
 use super::job::Job;
 use super::record::{Fault, FaultReason, Outcome, Subject, Timings};
 use super::shared::Shared;
-use crate::engine::{EngineError, RawMaps};
 use crate::evidence::{Heat, Picture};
-use crate::frame::Frame;
-use crate::maps::combine;
 use crate::metrics;
-use crate::preprocess::{resize, rotate};
-use crate::rules::Shape;
-use crate::verdict::{FrameMaps, judge};
+use inspectd_core::frame::Frame;
+use inspectd_core::maps::combine;
+use inspectd_core::preprocess::{resize, rotate};
+use inspectd_core::rules::Shape;
+use inspectd_core::verdict::{FrameMaps, judge};
+use inspectd_engine::{EngineError, RawMaps};
 
 /// A frame at the model's size, and where it comes from.
 struct Prepared {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::camera::{CameraId, Moment};
 use crate::config::settings::{self, Crop, Rotation};
-use crate::frame::Frame;
 use crate::line::Active;
 use crate::line::claim::Claim;
 use crate::line::record::{Subject, Tag, Verdict};
 use crate::recipe::CameraRecipe;
+use inspectd_core::frame::Frame;
 
 /// What of a camera's frames is inspected.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,7 +15,7 @@ use crate::camera::CameraId;
 use crate::condition::Condition;
 use crate::config::Settings;
 use crate::config::settings::{Camera, Mode, Shed};
-use crate::image_file;
+use inspectd_core::image_file;
 
 /// The cameras of each group.
 pub(super) fn groups(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<CameraId>> {

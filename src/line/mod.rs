@@ -315,7 +315,7 @@ impl Line {
     /// Why there will be none.
     pub fn inspect(
         &self,
-        frame: crate::frame::Frame,
+        frame: inspectd_core::frame::Frame,
         camera: Option<CameraId>,
         reply: job::Reply,
     ) -> Result<(), InspectError> {

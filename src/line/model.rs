@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use super::record::ModelId;
-use crate::bundle::{Bundle, BundleError};
 use crate::config::settings::{self, Precision, ProviderChoice};
-use crate::engine::{Engine, EngineError, EngineOptions, Provider};
-use crate::frame::{CHANNELS, Frame};
-use crate::manifest::Manifest;
-use crate::maps::MapCalibration;
+use inspectd_core::bundle::{Bundle, BundleError};
+use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::manifest::Manifest;
+use inspectd_core::maps::MapCalibration;
+use inspectd_engine::{Engine, EngineError, EngineOptions, Provider};
 
 /// Runs of each batch size before a model counts as warm: the first allocates, and the second shows
 /// that it was enough.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::record::{Fault, FaultReason, Fusion, Outcome, Tag, Verdict, View};
 use crate::camera::CameraId;
 use crate::config::settings::MissingView;
-use crate::verdict::Decision;
+use inspectd_core::verdict::Decision;
 
 /// Parts that wait for views at most; the one that waits for longest is decided as it is when another
 /// begins.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::camera::CameraId;
-use crate::verdict::{Decision, Judgement};
+use inspectd_core::verdict::{Decision, Judgement};
 
 /// Why no judgement could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -23,9 +23,9 @@ use super::timekeeper::{Deadline, Notice, too_late};
 use crate::camera::{CameraId, Captured, Event, Moment, Repeats, Sink, Trouble};
 use crate::condition::{Condition, ConditionKind, Finding};
 use crate::config::settings::{Mode, NoJudgement};
-use crate::engine::EngineError;
 use crate::evidence::Picture;
-use crate::preprocess::rotate;
+use inspectd_core::preprocess::rotate;
+use inspectd_engine::EngineError;
 
 /// A camera's faults of one kind are logged once in so long.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);

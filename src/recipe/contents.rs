@@ -9,10 +9,10 @@ use toml::de::DeTable;
 use super::polygons::{Names, masks, regions};
 use super::reader::{Given, Reader, Section, shown};
 use super::{CameraRecipe, Fault, Recipe, RecipeId};
-use crate::bundle::sha256;
 use crate::camera::CameraId;
 use crate::config::settings::Overrides;
-use crate::preprocess::{Crop, Rotation};
+use inspectd_core::bundle::sha256;
+use inspectd_core::preprocess::{Crop, Rotation};
 
 /// The keys outside of tables, and the tables.
 pub(super) const ROOT: &[&str] = &[

@@ -22,11 +22,11 @@ use thiserror::Error;
 
 use crate::camera::CameraId;
 use crate::config::settings::Overrides;
-use crate::polygon::Polygon;
-use crate::preprocess::{Crop, Rotation};
-use crate::regions::RegionRules;
-use crate::rules::{Plan, Rule, RuledPolygon};
-use crate::verdict::Thresholds;
+use inspectd_core::polygon::Polygon;
+use inspectd_core::preprocess::{Crop, Rotation};
+use inspectd_core::regions::RegionRules;
+use inspectd_core::rules::{Plan, Rule, RuledPolygon};
+use inspectd_core::verdict::Thresholds;
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};

@@ -8,7 +8,7 @@ use super::contents::{name, thresholds};
 use super::reader::{Given, Reader, Section};
 use super::{MOST_POLYGONS, Mask, RegionRule};
 use crate::camera::CameraId;
-use crate::polygon::{MOST_CORNERS, Polygon};
+use inspectd_core::polygon::{MOST_CORNERS, Polygon};
 
 /// The keys of `[[regions]]`.
 pub(super) const REGION: &[&str] = &[

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::verdict::Thresholds;
+use inspectd_core::verdict::Thresholds;
 
 const FILE: &str = "/recipes/plate.toml";
 
@@ -305,7 +305,7 @@ fn the_examples_are_recipes() {
     let ids: Vec<&str> = recipes.iter().map(|recipe| recipe.id.as_str()).collect();
     assert_eq!(ids, ["mx24-terminal", "mx24-two-cameras"]);
     for recipe in &recipes {
-        crate::bundle::Bundle::open(&recipe.bundle).expect("the demo bundle");
+        inspectd_core::bundle::Bundle::open(&recipe.bundle).expect("the demo bundle");
     }
 }
 

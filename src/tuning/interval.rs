@@ -1,6 +1,6 @@
 //! Intervals with 95 % confidence, exact and whatever the distribution: of a rate, and of a quantile.
 
-use crate::score::{at_most, cumulative};
+use inspectd_core::score::{at_most, cumulative};
 
 /// On either side the truth is missed with this probability.
 const MISS: f64 = 0.025;

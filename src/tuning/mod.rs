@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use crate::camera::CameraId;
 use crate::config::settings::{Overrides, Settings};
 use crate::recipe::Recipe;
-use crate::regions::RegionRules;
-use crate::rules::{Plan, Rule};
-use crate::verdict::Thresholds;
+use inspectd_core::regions::RegionRules;
+use inspectd_core::rules::{Plan, Rule};
+use inspectd_core::verdict::Thresholds;
 
 /// What the settings hold frames to, before any recipe.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use crate::camera::CameraId;
 use crate::evidence::Heat;
 use crate::line::record::{Fusion, Outcome, Verdict};
 use crate::recipe::Recipe;
-use crate::rules::{Plan, Rules, Shape};
-use crate::verdict::{Decision, Judgement, rejudge};
+use inspectd_core::rules::{Plan, Rules, Shape};
+use inspectd_core::verdict::{Decision, Judgement, rejudge};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each.
 const RULES_KEPT: usize = 64;

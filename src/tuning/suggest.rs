@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::interval;
 use crate::line::record::{Outcome, Verdict};
-use crate::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
-use crate::verdict::Decision;
+use inspectd_core::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
+use inspectd_core::verdict::Decision;
 
 /// Bins of a histogram.
 const BINS: usize = 40;

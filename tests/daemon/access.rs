@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use inspectd::access::Role;
 use inspectd::access::token::{self, TokenHash};
-use inspectd::grpc::proto;
-use inspectd::grpc::proto::line_service_client::LineServiceClient;
+use inspectd_client::proto;
+use inspectd_client::proto::line_service_client::LineServiceClient;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};

@@ -1,6 +1,6 @@
 //! A belt with three parts on it, again and again: what tests of clients look at.
 
-use inspectd::grpc::proto::Decision;
+use inspectd_client::proto::Decision;
 
 use crate::harness::{Site, write_png};
 

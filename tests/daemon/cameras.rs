@@ -1,6 +1,6 @@
 //! Cameras that vanish, freeze, or are faster than the line; and the others, which go on meanwhile.
 
-use inspectd::grpc::proto::{CameraState, Decision, Fault, FaultReason, LineState, Verdict};
+use inspectd_client::proto::{CameraState, Decision, Fault, FaultReason, LineState, Verdict};
 
 use crate::harness::{Site, Verdicts, runtime_is_there};
 use crate::inquiry::{camera, ended, frames, last_counts};

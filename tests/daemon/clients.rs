@@ -1,8 +1,8 @@
 //! Clients that read too slowly or are too many: the line, and the other clients, do not notice.
 
-use inspectd::grpc::proto::StreamVerdictsRequest;
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::StreamVerdictsRequest;
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::stream_verdicts_response::Event;
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;

@@ -16,7 +16,7 @@ use crate::harness::{Daemon, bounded, wait};
 
 /// The program, told where the daemon listens.
 pub fn inspectctl(daemon: &Daemon) -> Command {
-    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    let mut command = bounded(crate::harness::inspectctl());
     let server = format!("http://{}", daemon.address("server.listen"));
     command.env("INSPECTD_SERVER", server);
     command

@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
 use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic_types::StatusExt;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::{Camera, CameraState, Status};
+use inspectd_client::proto::{Camera, CameraState, Status};
 
 use crate::harness::{Daemon, Site, runtime_is_there};
 

@@ -1,6 +1,6 @@
 //! Frames that cannot be judged: each is a FAULT that says why, and the line goes on.
 
-use inspectd::grpc::proto::{Decision, FaultReason, LineState, Verdict};
+use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
 
 use crate::harness::{Site, Verdicts, runtime_is_there};
 

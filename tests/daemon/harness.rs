@@ -5,16 +5,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use inspectd::bundle::{Bundle, sha256};
-use inspectd::grpc::proto;
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
-use inspectd::grpc::proto::line_service_client::LineServiceClient;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::manifest::Manifest;
+use inspectd_client::proto;
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::line_service_client::LineServiceClient;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::manifest::Manifest;
 use tempfile::TempDir;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -32,6 +32,23 @@ pub fn runtime_is_there() -> bool {
         eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
     }
     there
+}
+
+/// The program `inspectctl`, which the package `inspectd-client` builds to the same folder as `inspectd`.
+///
+/// # Panics
+/// When it was not built.
+pub fn inspectctl() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let program = Path::new(env!("CARGO_BIN_EXE_inspectd")).with_file_name("inspectctl");
+        assert!(
+            program.exists(),
+            "{} does not exist: run `cargo build -p inspectd-client` (`make test` does)",
+            program.display()
+        );
+        program
+    });
+    &PROGRAM
 }
 
 /// Writes a bundle of [`CELLS`] whose threshold is `threshold`.

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::{Camera, FrameCounts, Status};
+use inspectd_client::proto::{Camera, FrameCounts, Status};
 use tonic::Streaming;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;

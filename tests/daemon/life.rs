@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use inspectd::grpc::proto::LineState;
+use inspectd_client::proto::LineState;
 
 use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
 use crate::mjpeg::{Mood, Server};

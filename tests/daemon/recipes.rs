@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use inspectd::grpc::proto::recipe_service_client::RecipeServiceClient;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::recipe_service_client::RecipeServiceClient;
+use inspectd_client::proto::{
     ActivateRecipeRequest, Decision, ListAuditEntriesRequest, ListRecipesRequest,
     LockChangesRequest, PrepareRecipeRequest, Recipe, ReloadConfigurationRequest,
     RollBackRecipeRequest, TriggerInspectionRequest, UnlockChangesRequest, Verdict,
@@ -267,7 +267,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
     daemon.stop();
 
     let verify = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectctl"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
         command
             .args(["audit", "verify"])
             .arg(site.path("journal/audit.sqlite"));

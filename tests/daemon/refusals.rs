@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use inspectd::bundle::{Bundle, sha256};
+use inspectd_core::bundle::{Bundle, sha256};
 
 use crate::harness::{CELLS, Daemon, Site, ends, runtime_is_there, write_bundle_of};
 

@@ -1,6 +1,6 @@
 //! Changing the configuration, and the model, of a line that runs.
 
-use inspectd::grpc::proto::{
+use inspectd_client::proto::{
     Configuration, Decision, ReloadConfigurationRequest, ReloadConfigurationResponse, Verdict,
 };
 use tonic::Code;

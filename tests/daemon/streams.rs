@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use inspectd::grpc::proto::inspect_image_request::Image;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::inspect_image_request::Image;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{
     AnomalyKind, Decision, GetEvidenceRequest, ImageFormat, InspectImageRequest, PixelFormat,
     RawImage, StreamVerdictsRequest,
 };
-use inspectd::image_file::decode_bytes;
+use inspectd_core::image_file::decode_bytes;
 use tonic::Code;
 use tonic_types::StatusExt;
 

@@ -1,9 +1,9 @@
 //! Thresholds from good parts, and replays, over a real journal and real maps.
 
-use inspectd::grpc::proto::replay_verdicts_request::Recipe;
-use inspectd::grpc::proto::replay_verdicts_response::Event;
-use inspectd::grpc::proto::tuning_service_client::TuningServiceClient;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::replay_verdicts_request::Recipe;
+use inspectd_client::proto::replay_verdicts_response::Event;
+use inspectd_client::proto::tuning_service_client::TuningServiceClient;
+use inspectd_client::proto::{
     Decision, InlineRecipe, ReplayChange, ReplayObstacle, ReplaySummary, ReplayVerdictsRequest,
     ScoreSource, SuggestThresholdRequest, ThresholdBasis, ThresholdSuggestion,
 };
@@ -33,7 +33,7 @@ async fn tuning(daemon: &Daemon) -> TuningServiceClient<Channel> {
 /// A daemon whose journal has `count` verdicts, with their maps.
 async fn after(site: &Site, count: u64) -> Daemon {
     let daemon = site.start();
-    let kept = |status: &inspectd::grpc::proto::Status| {
+    let kept = |status: &inspectd_client::proto::Status| {
         let journal = status.journal.as_ref();
         journal.is_some_and(|journal| journal.evidence_kept >= count)
     };

@@ -1,6 +1,6 @@
 //! What those who watch over a line get: metrics, health, and the descriptions of the services.
 
-use inspectd::grpc::proto::CameraState;
+use inspectd_client::proto::CameraState;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::ServerReflectionRequest;

@@ -1,6 +1,6 @@
 //! From frames to what the networks eat.
 
-use inspectd::frame::Frame;
+use inspectd_core::frame::Frame;
 use tch::{Device, Kind, Tensor};
 
 /// ImageNet's channel means, of values in [0, 1].

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::{GrayImage, RgbImage};
-use inspectd::simulator::{Defect, Line, Scene};
+use inspectd_simulator::{Defect, Line, Scene};
 use rayon::prelude::*;
 
 /// The category that the data set has.

@@ -1,6 +1,8 @@
 //! The inspection daemon.
 
+mod audit;
 mod bench;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +38,10 @@ enum Command {
     Bench(bench::Arguments),
     /// Measure what the journal and a crowd of clients cost, on this machine and its disk
     BenchJournal(bench::JournalArguments),
+    /// Verify or list an audit log, from its file
+    Audit(audit::Arguments),
+    /// Make a token for a client
+    Token(token::Arguments),
     #[command(hide = true)]
     BenchBare(bench::BareArguments),
 }
@@ -72,9 +78,25 @@ fn main() -> ExitCode {
         }),
         Some(Command::Bench(arguments)) => bench::run(&arguments).map_err(failed),
         Some(Command::BenchJournal(arguments)) => bench::run_journal(&arguments).map_err(failed),
+        Some(Command::Audit(arguments)) => return file_command(audit::run(&arguments)),
+        Some(Command::Token(arguments)) => return file_command(token::run(&arguments)),
         Some(Command::BenchBare(arguments)) => bench::run_bare(&arguments).map_err(failed),
     };
     ExitCode::from(told(result))
+}
+
+/// Ends a command that needs no daemon: 0, or 1 with the error on standard error. A reader of standard
+/// output that went away (`inspectd audit list FILE | head`) is not an error.
+fn file_command(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let io_error = error.downcast_ref::<std::io::Error>();
+    if io_error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("inspectd: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// Tells what failed, if anything did, and gives back the exit code.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Shot, Source, SourceError};
 use crate::camera::Moment;
-use crate::image_file;
+use inspectd_core::image_file;
 
 /// What a file's name must end in to count as an image, in any case.
 pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];

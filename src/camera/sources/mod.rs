@@ -23,7 +23,7 @@ use self::simulator::Simulator;
 use super::Moment;
 use super::schedule::Schedule;
 use crate::config::settings::{self, Mode, Pace};
-use crate::frame::Frame;
+use inspectd_core::frame::Frame;
 
 /// How fast a folder or simulator goes that is not told.
 const NATIVE_FPS: f64 = 10.0;

@@ -2,7 +2,7 @@
 
 use super::{Shot, Source, SourceError};
 use crate::camera::Moment;
-use crate::simulator::Feed;
+use inspectd_simulator::Feed;
 
 /// A simulated line.
 pub struct Simulator {

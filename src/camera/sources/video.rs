@@ -9,7 +9,7 @@ use opencv::videoio::{VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
 
 use super::SourceError;
 use crate::camera::Moment;
-use crate::frame::{CHANNELS, Frame};
+use inspectd_core::frame::{CHANNELS, Frame};
 
 /// A capture of OpenCV, and the picture that it fills again and again.
 pub struct Video {

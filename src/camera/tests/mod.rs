@@ -14,7 +14,7 @@ pub use server::jpeg;
 
 use super::{CameraId, Captured, Event, Sink, State, Trouble};
 use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
-use crate::frame::Frame;
+use inspectd_core::frame::Frame;
 
 /// Far more than anything here takes, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -18,13 +18,13 @@ use super::super::proto::{
 };
 use super::super::{Services, inspection, journal, refusal};
 use super::convert;
-use crate::bundle::Bundle;
 use crate::journal::{Filter, JournalError, Order, Page};
 use crate::line::Line;
 use crate::line::record::{ModelId, RecipeTag};
 use crate::recipe::{self, Recipe, RecipeError, RecipeId};
 use crate::tuning::Configured;
 use crate::tuning::replay::Replay;
+use inspectd_core::bundle::Bundle;
 
 /// Verdicts that are read and judged at a time. All that changes in them is held until the client takes
 /// it.

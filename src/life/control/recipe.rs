@@ -6,12 +6,12 @@ use tracing::info;
 
 use super::{Bench, ChangeError, Control, Earlier};
 use crate::audit::Action;
-use crate::bundle::Bundle;
 use crate::life::author::Author;
 use crate::life::recipes::{Prepared, RecipeRefusal};
 use crate::line::Active;
 use crate::line::model::{Model, ModelError};
 use crate::recipe::{Entry as Listed, Recipe, RecipeId};
+use inspectd_core::bundle::Bundle;
 
 /// A recipe of the folder, and how far it is.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::*;
 use crate::config::settings::Overrides;
 use crate::line::record::{Fault, FaultReason, ModelId, RecipeTag, Stamp, Subject, View};
 use crate::recipe;
-use crate::regions::RegionRules;
+use inspectd_core::regions::RegionRules;
 
 const SIDE: usize = 8;
 

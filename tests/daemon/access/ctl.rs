@@ -10,7 +10,7 @@ use crate::harness::{Daemon, bounded, ends, runtime_is_there};
 
 /// The program with these arguments, in the plant's folder.
 fn inspectctl(plant: &Plant, line: &str) -> Command {
-    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    let mut command = bounded(crate::harness::inspectctl());
     command
         .args(line.split(' '))
         .current_dir(plant.site.path(""));
@@ -182,7 +182,8 @@ fn a_token_that_was_made_lets_its_owner_in() {
         return;
     }
     let plant = Plant::new(ACCESS);
-    let mut create = inspectctl(&plant, "token create --name mes --role engineer");
+    let mut create = bounded(env!("CARGO_BIN_EXE_inspectd"));
+    create.args(["token", "create", "--name", "mes", "--role", "engineer"]);
     let created = create.output().expect("a started program");
     assert!(created.status.success());
     let (token, told) = (

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inspectd::access::Role;
-use inspectd::grpc::proto::inspect_image_request::Image;
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
-use inspectd::grpc::proto::{InspectImageRequest, PixelFormat, RawImage};
+use inspectd_client::proto::inspect_image_request::Image;
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::{InspectImageRequest, PixelFormat, RawImage};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use inspectd::grpc::proto::line_service_client::LineServiceClient;
-use inspectd::grpc::proto::{LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest};
+use inspectd_client::proto::line_service_client::LineServiceClient;
+use inspectd_client::proto::{
+    LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest,
+};
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 

@@ -2,8 +2,8 @@
 
 use inspectd::access::Role;
 use inspectd::access::token::TokenHash;
-use inspectd::grpc::proto::StreamVerdictsRequest;
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::StreamVerdictsRequest;
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use tonic::Code;
 
 use super::pki::Ca;

@@ -26,7 +26,7 @@ fn log(folder: &Path, entries: usize) -> PathBuf {
 }
 
 fn audit(arguments: &[&str], path: &Path, code: i32) -> super::Ended {
-    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    let mut command = bounded(env!("CARGO_BIN_EXE_inspectd"));
     let (subcommand, rest) = arguments.split_first().expect("a subcommand");
     command.args(["audit", subcommand]).arg(path).args(rest);
     run(&mut command, code)

@@ -4,7 +4,7 @@ use super::run;
 use crate::harness::bounded;
 
 fn inspectctl(line: &str) -> std::process::Command {
-    let mut command = bounded(env!("CARGO_BIN_EXE_inspectctl"));
+    let mut command = bounded(crate::harness::inspectctl());
     command.args(line.split(' ')).env_remove("INSPECTD_SERVER");
     command
 }

@@ -202,7 +202,7 @@ fn a_reader_that_has_enough_ends_a_watch_well() {
     let mut command = bounded("bash");
     command
         .args(["-o", "pipefail", "-c", "\"$0\" watch --json | head -n 1"])
-        .arg(env!("CARGO_BIN_EXE_inspectctl"))
+        .arg(crate::harness::inspectctl())
         .env("INSPECTD_SERVER", server);
     let ended = run(&mut command, 0);
     assert_eq!(json_lines(&ended.printed()).len(), 1);

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use inspectd::grpc::proto::Verdict;
-use inspectd::grpc::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::Verdict;
+use inspectd_client::proto::stream_verdicts_request::Start;
 
 use super::plant::{belt, journal, site, stream_from, whole};
 use crate::harness::{Daemon, Verdicts, runtime_is_there};

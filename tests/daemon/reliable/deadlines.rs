@@ -1,6 +1,6 @@
 //! Verdicts that have to come in time.
 
-use inspectd::grpc::proto::{Decision, FaultReason, Verdict};
+use inspectd_client::proto::{Decision, FaultReason, Verdict};
 
 use super::plant::{belt, journal, site};
 use crate::harness::{Site, Verdicts, runtime_is_there};
@@ -55,7 +55,7 @@ async fn a_judgement_that_would_be_late_is_replaced_in_time() {
             );
             assert!(total.nanos < 380_000_000, "{total:?}");
         }
-        let late = |status: &inspectd::grpc::proto::Status| frames(status, "belt").late >= 3;
+        let late = |status: &inspectd_client::proto::Status| frames(status, "belt").late >= 3;
         let status = daemon.status_when("late results", late).await;
         let counts = frames(&status, "belt");
         assert_eq!(counts.judged, 0);

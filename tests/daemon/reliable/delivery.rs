@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use inspectd::grpc::proto::stream_verdicts_request::Start;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, Consumer, ForgetConsumerRequest, ListConsumersRequest, Verdict,
 };
 use tonic::Code;
@@ -158,7 +158,7 @@ async fn what_has_aged_out_is_refused_with_what_is_kept() {
     let mut client = daemon.inspection().await;
     daemon.verdicts().await.next().await;
     acknowledge(&mut client, 1).await.expect("noted");
-    let aged = |status: &inspectd::grpc::proto::Status| {
+    let aged = |status: &inspectd_client::proto::Status| {
         let journal = status.journal.as_ref().expect("a journal");
         journal.oldest_sequence > 10
     };

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::stream_verdicts_request::Start;
-use inspectd::grpc::proto::{Decision, FaultReason, LineState, Verdict};
+use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
 use tonic::Code;
 
 use super::plant::{Disk, belt, journal, site, stream_refused, whole};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::{Decision, GetEvidenceRequest, ImageFormat, Verdict};
-use inspectd::image_file::decode_bytes;
+use inspectd_client::proto::{Decision, GetEvidenceRequest, ImageFormat, Verdict};
+use inspectd_core::image_file::decode_bytes;
 use tonic::Code;
 
 use super::plant::{belt, blocks_below, files_below, journal, site, whole};

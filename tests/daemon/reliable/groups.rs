@@ -1,7 +1,7 @@
 //! Parts that several cameras look at: one verdict each.
 
-use inspectd::grpc::proto::trigger_inspection_request::Target;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::trigger_inspection_request::Target;
+use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
 };
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::stream_verdicts_request::Start;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
 };
 use rand::{Rng, SeedableRng};

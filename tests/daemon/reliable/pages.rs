@@ -1,6 +1,6 @@
 //! Pages of the journal, while it grows.
 
-use inspectd::grpc::proto::{Decision, ListVerdictsRequest, SortOrder, Verdict};
+use inspectd_client::proto::{Decision, ListVerdictsRequest, SortOrder, Verdict};
 use tonic::Code;
 
 use super::plant::{belt, journal, list, site};

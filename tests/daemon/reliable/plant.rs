@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
-use inspectd::grpc::proto::stream_verdicts_request::Start;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{ListVerdictsRequest, SortOrder, StreamVerdictsRequest, Verdict};
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{ListVerdictsRequest, SortOrder, StreamVerdictsRequest, Verdict};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use inspectd::grpc::proto::trigger_inspection_request::Target;
-use inspectd::grpc::proto::{
+use inspectd_client::proto::trigger_inspection_request::Target;
+use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use tonic::{Code, Status};

@@ -1,6 +1,6 @@
 //! Clients that read nothing for a while: the daemon does not grow, and they catch up completely.
 
-use inspectd::grpc::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::stream_verdicts_response::Event;
 
 use super::plant::{belt, journal, site};
 use crate::clients::narrow;

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use inspectd::bundle::Bundle;
-use inspectd::engine::{Engine, EngineOptions, Provider};
-use inspectd::frame::Frame;
-use inspectd::score::quantile_sorted;
+use inspectd_core::bundle::Bundle;
+use inspectd_core::frame::Frame;
+use inspectd_core::score::quantile_sorted;
+use inspectd_engine::{Engine, EngineOptions, Provider};
 use prost::Message;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;

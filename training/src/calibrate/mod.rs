@@ -3,8 +3,8 @@
 mod location;
 
 use anyhow::{Result, ensure};
-use inspectd::maps::{MapCalibration, Quantiles, image_score};
-use inspectd::score;
+use inspectd_core::maps::{MapCalibration, Quantiles, image_score};
+use inspectd_core::score;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use inspectd::bundle::Bundle;
-use inspectd::engine::Provider;
+use inspectd_core::bundle::Bundle;
+use inspectd_engine::Provider;
 
 use super::Compute;
 use crate::bench::inference::{InferenceBench, inference};

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inspectd::frame::Frame;
-use inspectd::image_file::{ImageError, decode};
-use inspectd::preprocess;
+use inspectd_core::frame::Frame;
+use inspectd_core::image_file::{ImageError, decode};
+use inspectd_core::preprocess;
 
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use inspectd::image_file::ImageError;
+use inspectd_core::image_file::ImageError;
 
 use super::frames::Frames;
 pub use super::frames::Loaded;

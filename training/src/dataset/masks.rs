@@ -1,7 +1,7 @@
 //! Where a test image's defects are.
 
 use image::DynamicImage;
-use inspectd::image_file::{self, ImageError};
+use inspectd_core::image_file::{self, ImageError};
 
 use super::TestItem;
 

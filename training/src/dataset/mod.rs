@@ -21,7 +21,7 @@ mod visa;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use inspectd::frame::Frame;
+use inspectd_core::frame::Frame;
 
 pub use category::categories;
 pub use layout::{Layout, MvtecLayout};

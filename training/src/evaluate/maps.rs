@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use inspectd::maps::{MapCalibration, Score, combine, image_score, upsample};
+use inspectd_core::maps::{MapCalibration, Score, combine, image_score, upsample};
 
 use super::smooth::smooth;
 use crate::calibrate::ImageMaps;

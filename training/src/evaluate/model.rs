@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use inspectd::bundle::{Bundle, MANIFEST_FILE};
-use inspectd::engine::{Engine, EngineOptions, Provider};
-use inspectd::maps::MapCalibration;
-use inspectd::score::{ScoreDistribution, suggest_threshold};
+use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
+use inspectd_core::maps::MapCalibration;
+use inspectd_core::score::{ScoreDistribution, suggest_threshold};
+use inspectd_engine::{Engine, EngineOptions, Provider};
 use serde::Serialize;
 use tch::{Device, Tensor};
 

@@ -10,9 +10,9 @@ pub mod weights;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use inspectd::bundle::{Bundle, sha256};
-use inspectd::manifest::{self, Contents, Manifest};
-use inspectd::score::{ScoreDistribution, suggest_threshold};
+use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::manifest::{self, Contents, Manifest};
+use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use prost::Message;
 use tch::Device;
 
@@ -135,7 +135,7 @@ fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Map
 }
 
 fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
-    let quantile = |quantile: &inspectd::score::ScoreQuantile| manifest::ScoreQuantile {
+    let quantile = |quantile: &inspectd_core::score::ScoreQuantile| manifest::ScoreQuantile {
         fraction: quantile.probability,
         score: quantile.score as f32,
     };

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use inspectd::engine::{Elements, EngineOptions, Session};
-use inspectd::frame::Frame;
+use inspectd_core::frame::Frame;
+use inspectd_engine::{Elements, EngineOptions, Session};
 use tch::Device;
 
 use crate::calibrate::{image_maps, normalised};

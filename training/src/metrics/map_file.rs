@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use inspectd::image_file::MAX_PIXELS;
+use inspectd_core::image_file::MAX_PIXELS;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;

@@ -1,6 +1,6 @@
 //! Area under the ROC curve, average precision and largest F1 of scores that are sorted already.
 
-use inspectd::score::quantile_sorted;
+use inspectd_core::score::quantile_sorted;
 
 /// The scores of good and anomalous images as counts at each distinct score, the highest first.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ pub(super) fn percentiles(mut values: Vec<f64>, confidence: f64) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use inspectd::score::auroc;
+    use inspectd_core::score::auroc;
     use proptest::prelude::*;
 
     use super::*;

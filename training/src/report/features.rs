@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use image::RgbImage;
-use inspectd::image_file::decode;
-use inspectd::maps::upsample;
+use inspectd_core::image_file::decode;
+use inspectd_core::maps::upsample;
 
 use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use image::RgbImage;
-use inspectd::frame::Frame;
-use inspectd::image_file::decode;
-use inspectd::preprocess;
+use inspectd_core::frame::Frame;
+use inspectd_core::image_file::decode;
+use inspectd_core::preprocess;
 
 use super::colour_map::colour;
 use super::picture;

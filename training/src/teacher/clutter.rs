@@ -1,7 +1,7 @@
 //! Generated pictures with what is known about them, on the grid of a teacher's features.
 
-use inspectd::frame::Frame;
-use inspectd::simulator::clutter::{Clutter, MATERIALS, clutter_labelled};
+use inspectd_core::frame::Frame;
+use inspectd_simulator::clutter::{Clutter, MATERIALS, clutter_labelled};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 

@@ -4,10 +4,10 @@ use crate::support::models;
 use std::path::Path;
 use std::process::Command;
 
-use inspectd::bundle::{self, Bundle};
-use inspectd::engine::{Elements, Engine, EngineError, EngineOptions, Session};
-use inspectd::frame::Frame;
-use inspectd::manifest::Manifest;
+use inspectd_core::bundle::{self, Bundle};
+use inspectd_core::frame::Frame;
+use inspectd_core::manifest::Manifest;
+use inspectd_engine::{Elements, Engine, EngineError, EngineOptions, Session};
 use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
 use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};

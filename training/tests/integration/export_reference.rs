@@ -3,7 +3,7 @@
 use crate::support::{formula, models};
 use std::path::Path;
 
-use inspectd::engine::{Elements, EngineError, EngineOptions, Session, Tensor};
+use inspectd_engine::{Elements, EngineError, EngineOptions, Session, Tensor};
 use mhkd::export::graph::{Input, Options, build};
 use mhkd::export::weights::TeacherNormalisation;
 use mhkd::network::architecture::Preset;

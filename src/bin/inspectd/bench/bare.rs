@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use inspectd::bundle::Bundle;
-use inspectd::engine::{Elements, EngineOptions, Session};
-use inspectd::simulator::Feed;
+use inspectd_core::bundle::Bundle;
+use inspectd_engine::{Elements, EngineOptions, Session};
+use inspectd_simulator::Feed;
 
 use super::{Arguments, Side, median, resident_mib};
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &BareArguments) -> Result<()> {
         let started = Instant::now();
         let names = ["structural", "logical"];
         session.run(&shape, Elements::U8(&input), names)?;
-        Ok::<_, inspectd::engine::EngineError>(started.elapsed().as_secs_f64() * 1e3)
+        Ok::<_, inspectd_engine::EngineError>(started.elapsed().as_secs_f64() * 1e3)
     };
     for _ in 0..WARM_UP {
         step()?;

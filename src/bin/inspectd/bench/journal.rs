@@ -14,8 +14,8 @@ use inspectd::config::{self, Settings, Sources};
 use inspectd::journal::{Batch, Filter, Order, Page, Readers, Store, file};
 use inspectd::line::publisher::{Entry, Publisher, open_journal};
 use inspectd::line::record::{ModelId, Outcome, Stamp, Subject, Timings, Verdict};
-use inspectd::maps::Score;
-use inspectd::verdict::{AnomalyKind, Decision, Judgement, Thresholds};
+use inspectd_core::maps::Score;
+use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Thresholds};
 use serde::Serialize;
 use uuid::Uuid;
 

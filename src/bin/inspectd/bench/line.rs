@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use inspectd::grpc::proto::inspection_service_client::InspectionServiceClient;
-use inspectd::grpc::proto::stream_verdicts_response::Event;
-use inspectd::grpc::proto::{StreamVerdictsRequest, Timings, Verdict};
-use inspectd::simulator::Feed;
+use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{StreamVerdictsRequest, Timings, Verdict};
+use inspectd_simulator::Feed;
 
 use super::{Arguments, Latency, Side, median, quantile, resident_mib};
 
@@ -45,7 +45,7 @@ pub(super) struct Crowd {
 
 /// Its streams and tasks; they end when dropped.
 struct Gathered {
-    _stalled: Vec<tonic::Streaming<inspectd::grpc::proto::StreamVerdictsResponse>>,
+    _stalled: Vec<tonic::Streaming<inspectd_client::proto::StreamVerdictsResponse>>,
     reading: Vec<tokio::task::JoinHandle<()>>,
 }
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use inspectd::bundle::Bundle;
-use inspectd::score::quantile_sorted;
+use inspectd_core::bundle::Bundle;
+use inspectd_core::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
 pub use bare::{BareArguments, run as run_bare};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use inspectd::image_file::{ImageError, decode};
+use inspectd_core::image_file::{ImageError, decode};
 use mhkd::dataset::masks::load_masks;
 
 use super::tree::{MVTEC_AD, Tree};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use inspectd::image_file::decode;
+use inspectd_core::image_file::decode;
 use mhkd::dataset::masks::load_masks;
 use mhkd::dataset::{Dataset, Group, Kind, Layout, images_below, open};
 

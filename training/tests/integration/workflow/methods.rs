@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use inspectd::bundle::Bundle;
+use inspectd_core::bundle::Bundle;
 
 use super::workshop::{fail, losses, mhkd, succeed, workshop};
 

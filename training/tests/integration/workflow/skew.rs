@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
-use inspectd::score::auroc;
+use inspectd_core::score::auroc;
 use serde_json::Value;
 
 use super::workshop::{copy, mhkd, succeed, workshop};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use inspectd::bundle::Bundle;
-use inspectd::engine::{Engine, EngineOptions};
+use inspectd_core::bundle::Bundle;
+use inspectd_engine::{Engine, EngineOptions};
 use serde_json::Value;
 
 use super::workshop::{copy, losses, mhkd, succeed, workshop};

@@ -1,0 +1,78 @@
+//! `inspectctl reload`: has the daemon read its configuration and its bundle again.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::Duration;
+
+use inspectd_client::proto::{ReloadConfigurationRequest, ReloadConfigurationResponse};
+
+use crate::connect::Daemon;
+use crate::failure::Failure;
+use crate::words;
+
+/// A new bundle is hashed, loaded and warmed up before it takes over, which takes seconds on a GPU.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Reloads, and prints what is now in force.
+pub async fn run(daemon: &Daemon) -> Result<(), Failure> {
+    let mut line = daemon.line();
+    let call = line.reload_configuration(ReloadConfigurationRequest {});
+    let response = daemon.answer(RELOAD_TIMEOUT, call).await?;
+    Ok(write!(anstream::stdout(), "{}", describe(&response))?)
+}
+
+fn describe(response: &ReloadConfigurationResponse) -> String {
+    let configuration = response.configuration.clone().unwrap_or_default();
+    let model = response.model.clone().unwrap_or_default();
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{}: generation {}, hash {}\nmodel: {} {} ({})",
+        if response.changed {
+            "changed"
+        } else {
+            "nothing changed"
+        },
+        configuration.generation,
+        configuration.hash,
+        model.name,
+        model.version,
+        words::short(&model.sha256)
+    );
+    if !configuration.restart_required_keys.is_empty() {
+        let warning = words::warning_style();
+        let keys = configuration.restart_required_keys.join(", ");
+        let _ = writeln!(out, "{warning}waits for a restart: {keys}{warning:#}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use inspectd_client::proto::{Configuration, Model};
+
+    use super::*;
+
+    #[test]
+    fn a_reload_says_what_is_in_force_and_what_waits() {
+        let response = ReloadConfigurationResponse {
+            configuration: Some(Configuration {
+                generation: 2,
+                hash: "abc".into(),
+                restart_required_keys: vec!["server.listen".into(), "engine.threads".into()],
+                ..Configuration::default()
+            }),
+            changed: true,
+            model: Some(Model {
+                name: "demo".into(),
+                version: "1.0.0".into(),
+                sha256: "0123456789abcdef".into(),
+            }),
+        };
+        assert_eq!(
+            anstream::adapter::strip_str(&describe(&response)).to_string(),
+            "changed: generation 2, hash abc\nmodel: demo 1.0.0 (0123456789ab)\n\
+             waits for a restart: server.listen, engine.threads\n"
+        );
+    }
+}

@@ -1,0 +1,311 @@
+//! `inspectctl status`: what the line is doing, once or again and again.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use inspectd_client::proto::{
+    Configuration, Engine, GetStatusRequest, Journal, LineState, Status, WatchStatusRequest,
+};
+
+use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::failure::Failure;
+use crate::{json, table, words};
+
+/// Cursor to the top left, everything below erased.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Of `status`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Again every second, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Prints it.
+pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
+    let mut line = daemon.line();
+    if !arguments.watch {
+        let call = line.get_status(GetStatusRequest {});
+        let response = daemon.answer(ANSWER_TIMEOUT, call).await?;
+        return print(&response.status.unwrap_or_default(), arguments);
+    }
+    let call = line.watch_status(WatchStatusRequest::default());
+    let mut statuses = daemon.answer(ANSWER_TIMEOUT, call).await?;
+    while let Some(response) = statuses.message().await.map_err(Failure::of_stream)? {
+        print(&response.status.unwrap_or_default(), arguments)?;
+    }
+    Err(Failure::Lost("the daemon closed it".to_owned()))
+}
+
+fn print(status: &Status, arguments: &Arguments) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    if arguments.json {
+        let line = serde_json::to_string(&json::Status::from(status));
+        writeln!(out, "{}", line.expect("plain data becomes JSON"))?;
+        return Ok(());
+    }
+    if arguments.watch && std::io::stdout().is_terminal() {
+        write!(out, "{CLEAR}")?;
+    }
+    write!(out, "{}", describe(status))?;
+    if arguments.watch && !std::io::stdout().is_terminal() {
+        writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The whole, for people.
+fn describe(status: &Status) -> String {
+    let mut out = String::new();
+    let style = state_style(status.state());
+    let model = status.model.clone().unwrap_or_default();
+    let decisions = status.decisions.unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "line      {style}{}{style:#}, inspectd {}, up {}, run {}",
+        words::line_state(status.state()).to_uppercase(),
+        status.version,
+        status.uptime.map_or_else(|| "-".to_owned(), words::span),
+        status.run_id
+    );
+    let _ = writeln!(
+        out,
+        "model     {} {} ({}), threshold {:.4}",
+        model.name,
+        model.version,
+        words::short(&model.sha256),
+        status.threshold
+    );
+    out += &engine(&status.engine.clone().unwrap_or_default());
+    out += &configuration(&status.configuration.clone().unwrap_or_default());
+    let _ = writeln!(
+        out,
+        "verdicts  {}: {} pass, {} reject, {} review, {} fault",
+        status.sequence, decisions.pass, decisions.reject, decisions.review, decisions.fault
+    );
+    let _ = writeln!(
+        out,
+        "streams   {} open, {} missed by slow clients",
+        status.streams,
+        words::count(status.missed_by_slow_clients, "verdict")
+    );
+    if let Some(journal) = &status.journal {
+        out += &describe_journal(journal, status.sequence);
+    }
+    if status.late_views > 0 {
+        let warning = words::warning_style();
+        let views = words::count(status.late_views, "view");
+        let _ = writeln!(
+            out,
+            "parts     {warning}{views} came after the part was decided{warning:#}"
+        );
+    }
+    out.push('\n');
+    out + &table::cameras(&status.cameras)
+}
+
+fn engine(engine: &Engine) -> String {
+    let mut out = format!(
+        "engine    {}, ONNX Runtime {}, {} failed\n",
+        engine.provider,
+        engine.runtime_version,
+        words::count(engine.failures, "run")
+    );
+    if !engine.fallback_reason.is_empty() {
+        let warning = words::warning_style();
+        let _ = writeln!(
+            out,
+            "          {warning}stands in for {}: {}{warning:#}",
+            engine.requested_provider, engine.fallback_reason
+        );
+    }
+    out
+}
+
+fn configuration(configuration: &Configuration) -> String {
+    let warning = words::warning_style();
+    let time = |time: Option<&prost_types::Timestamp>| {
+        time.map_or_else(|| "-".to_owned(), ToString::to_string)
+    };
+    let mut out = format!(
+        "settings  generation {}, hash {}, since {}\n",
+        configuration.generation,
+        words::short(&configuration.hash),
+        time(configuration.loaded_time.as_ref())
+    );
+    if !configuration.last_reload_error.is_empty() {
+        let _ = writeln!(
+            out,
+            "          {warning}reload refused at {}: {}{warning:#}",
+            time(configuration.last_reload_error_time.as_ref()),
+            configuration.last_reload_error
+        );
+    }
+    if !configuration.restart_required_keys.is_empty() {
+        let _ = writeln!(
+            out,
+            "          {warning}waits for a restart: {}{warning:#}",
+            configuration.restart_required_keys.join(", ")
+        );
+    }
+    out
+}
+
+/// What the journal holds, who reads it, and what is wrong with it.
+fn describe_journal(journal: &Journal, newest: u64) -> String {
+    let warning = words::warning_style();
+    let kept = match (newest + 1).saturating_sub(journal.oldest_sequence) {
+        0 => "no verdict kept".to_owned(),
+        _ => format!("{} to {newest} kept", journal.oldest_sequence),
+    };
+    let mut out = format!(
+        "journal   {kept}, {}, at most {} pending\n",
+        words::count(journal.consumers.into(), "consumer"),
+        words::count(journal.most_pending, "verdict")
+    );
+    let mut warn = |text: String| {
+        let _ = writeln!(out, "          {warning}{text}{warning:#}");
+    };
+    if !journal.trouble.is_empty() {
+        let since = journal.trouble_time.as_ref();
+        let since = since.map(|time| format!(" since {time}"));
+        let since = since.unwrap_or_default();
+        warn(format!("does not work{since}: {}", journal.trouble));
+    }
+    if journal.unjournalled > 0 {
+        let verdicts = words::count(journal.unjournalled, "verdict");
+        warn(format!("{verdicts} of this run not journalled"));
+    }
+    let _ = writeln!(
+        out,
+        "evidence  files of {}, {}",
+        words::count(journal.evidence_kept, "verdict"),
+        words::bytes(journal.evidence_bytes)
+    );
+    if journal.evidence_missed > 0 {
+        let verdicts = words::count(journal.evidence_missed, "verdict");
+        let _ = writeln!(
+            out,
+            "          {warning}{verdicts} without files that should have some{warning:#}"
+        );
+    }
+    out
+}
+
+fn state_style(state: LineState) -> Style {
+    let colour = match state {
+        LineState::Running => AnsiColor::Green,
+        LineState::Degraded => AnsiColor::Red,
+        LineState::Starting | LineState::Stopping | LineState::Unspecified => AnsiColor::Yellow,
+    };
+    Style::new().fg_color(Some(colour.into())).bold()
+}
+
+#[cfg(test)]
+mod tests {
+    use inspectd_client::proto::Model;
+
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            state: LineState::Running.into(),
+            version: "0.1.0".into(),
+            run_id: "run".into(),
+            uptime: Some(prost_types::Duration {
+                seconds: 61,
+                nanos: 0,
+            }),
+            model: Some(Model {
+                name: "demo".into(),
+                version: "1.0.0".into(),
+                sha256: "0123456789abcdef".into(),
+            }),
+            threshold: 0.5,
+            engine: Some(Engine {
+                provider: "cpu".into(),
+                requested_provider: "cuda".into(),
+                runtime_version: "1.31.1".into(),
+                ..Engine::default()
+            }),
+            ..Status::default()
+        }
+    }
+
+    fn shows(status: &Status, text: &str) -> bool {
+        let shown = anstream::adapter::strip_str(&describe(status)).to_string();
+        shown.lines().any(|line| line.trim() == text)
+    }
+
+    #[test]
+    fn a_healthy_line_is_said_in_few_lines() {
+        let status = status();
+        for text in [
+            "line      RUNNING, inspectd 0.1.0, up 1 min 1 s, run run",
+            "model     demo 1.0.0 (0123456789ab), threshold 0.5000",
+            "engine    cpu, ONNX Runtime 1.31.1, 0 runs failed",
+            "verdicts  0: 0 pass, 0 reject, 0 review, 0 fault",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+        assert_eq!(describe(&status).lines().count(), 8);
+    }
+
+    #[test]
+    fn a_journal_says_what_it_keeps_and_for_whom() {
+        let mut status = status();
+        status.sequence = 900;
+        status.journal = Some(Journal {
+            oldest_sequence: 12,
+            consumers: 1,
+            most_pending: 30,
+            evidence_kept: 2,
+            evidence_bytes: 3 << 20,
+            ..Journal::default()
+        });
+        for text in [
+            "journal   12 to 900 kept, 1 consumer, at most 30 verdicts pending",
+            "evidence  files of 2 verdicts, 3.0 MiB",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+        assert_eq!(describe(&status).lines().count(), 10);
+        status.late_views = 1;
+        let journal = status.journal.get_or_insert_default();
+        journal.oldest_sequence = 901;
+        journal.trouble = "disk full".into();
+        journal.unjournalled = 4;
+        journal.evidence_missed = 5;
+        for text in [
+            "journal   no verdict kept, 1 consumer, at most 30 verdicts pending",
+            "does not work: disk full",
+            "4 verdicts of this run not journalled",
+            "5 verdicts without files that should have some",
+            "parts     1 view came after the part was decided",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn trouble_is_said_where_there_is_some() {
+        let mut status = status();
+        status.engine.get_or_insert_default().fallback_reason = "no GPU".into();
+        let configuration = status.configuration.get_or_insert_default();
+        configuration.last_reload_error = "model.bundle: no such folder".into();
+        configuration.restart_required_keys = vec!["server.listen".into()];
+        for text in [
+            "stands in for cuda: no GPU",
+            "reload refused at -: model.bundle: no such folder",
+            "waits for a restart: server.listen",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+    }
+}

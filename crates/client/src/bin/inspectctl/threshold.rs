@@ -1,0 +1,340 @@
+//! `inspectctl threshold suggest`: the threshold that only a given share of good parts is above.
+
+mod chart;
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand, ValueEnum};
+use inspectd_client::proto::{
+    FalseRejectEstimate, JournalScores, ScoreSource, SuggestThresholdRequest,
+    SuggestThresholdResponse, ThresholdBasis, ThresholdSuggestion,
+};
+
+use crate::connect::Daemon;
+use crate::failure::Failure;
+use crate::table::{self, Cell};
+use crate::when::When;
+use crate::{json, picture, words};
+
+/// A million verdicts take a while to read.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Of `threshold`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Suggest one from scores of good parts.
+    Suggest(Suggest),
+}
+
+/// Of `threshold suggest`.
+#[derive(Debug, Args)]
+pub struct Suggest {
+    /// The share of good parts that may be rejected, between 0 and 1.
+    #[arg(long, value_name = "RATE")]
+    false_reject_rate: f64,
+    /// Whose scores; either of them if unset, each for itself.
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<Source>,
+    /// Only this camera's verdicts, and its present threshold.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    camera: String,
+    /// The threshold of this region of the recipe.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    region: String,
+    /// Only verdicts journalled at or after this time, or since so long ago ("7d").
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+    /// Only verdicts journalled before this time, or longer ago than that.
+    #[arg(long, value_name = "TIME")]
+    to: Option<When>,
+    /// Look at so many of the newest of these verdicts.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Count REVIEW as good.
+    #[arg(long)]
+    include_review: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Draw the scores and the thresholds here, too.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Whose scores.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Source {
+    /// The validation images of the loaded bundle.
+    Calibration,
+    /// Stored verdicts.
+    Journal,
+    /// Either of them.
+    Both,
+}
+
+impl Suggest {
+    fn request(&self, now: SystemTime) -> SuggestThresholdRequest {
+        let source = match self.source {
+            None => ScoreSource::Unspecified,
+            Some(Source::Calibration) => ScoreSource::Calibration,
+            Some(Source::Journal) => ScoreSource::Journal,
+            Some(Source::Both) => ScoreSource::Both,
+        };
+        SuggestThresholdRequest {
+            false_reject_rate: self.false_reject_rate,
+            source: source.into(),
+            camera_id: self.camera.clone(),
+            region: self.region.clone(),
+            from_time: self.from.map(|from| from.timestamp(now)),
+            to_time: self.to.map(|to| to.timestamp(now)),
+            limit: self.limit,
+            include_review: self.include_review,
+        }
+    }
+}
+
+/// Asks, and shows the answer.
+pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
+    let Action::Suggest(arguments) = &arguments.action;
+    let mut tuning = daemon.tuning();
+    let call = tuning.suggest_threshold(arguments.request(SystemTime::now()));
+    let response = daemon.answer(TIMEOUT, call).await?;
+    if let Some(file) = &arguments.svg {
+        picture::write(file, chart::svg(&response).as_bytes())?;
+    }
+    let mut out = anstream::stdout();
+    if arguments.json {
+        return Ok(json::write(&mut out, &json::Suggested::from(&response))?);
+    }
+    Ok(write!(out, "{}", describe(&response))?)
+}
+
+fn describe(response: &SuggestThresholdResponse) -> String {
+    const HEADINGS: [&str; 6] = [
+        "from",
+        "threshold",
+        "95 % between",
+        "rejects",
+        "true rate, 95 %",
+        "at present",
+    ];
+    let model = response.model.clone().unwrap_or_default();
+    let mut out = format!(
+        "model     {} {} ({}), present threshold {:.4}\n",
+        model.name,
+        model.version,
+        words::short(&model.sha256),
+        response.present_threshold
+    );
+    if let Some(journal) = &response.journal {
+        out += &describe_journal(journal);
+    }
+    let rows = response.suggestions.iter().enumerate();
+    let rows: Vec<_> = rows
+        .map(|(index, one)| row(one, index == response.chosen as usize))
+        .collect();
+    out.push('\n');
+    out += &table::render(HEADINGS, &rows);
+    out.push('\n');
+    out += &chart::text(response);
+    out.push('\n');
+    out + &advice(response)
+}
+
+fn describe_journal(journal: &JournalScores) -> String {
+    let mut out = format!("journal   {}", words::count(journal.looked_at, "verdict"));
+    if let Some(time) = &journal.oldest_time {
+        let _ = write!(out, " since {}", words::second(time));
+    }
+    let _ = write!(
+        out,
+        ": {} pass, {} review, {} reject",
+        journal.pass, journal.review, journal.reject
+    );
+    if journal.other_model > 0 {
+        let _ = write!(out, ", {} of another model", journal.other_model);
+    }
+    if journal.without_score > 0 {
+        let _ = write!(out, ", {} without a score", journal.without_score);
+    }
+    out + "\n"
+}
+
+/// What a suggestion rests on, for people.
+fn basis(basis: ThresholdBasis) -> &'static str {
+    match basis {
+        ThresholdBasis::Calibration => "calibration",
+        ThresholdBasis::JournalLower => "journal, if all unknown were bad",
+        ThresholdBasis::JournalUpper => "journal, if all unknown were good",
+        ThresholdBasis::Unspecified => "another version's source",
+    }
+}
+
+fn row(suggestion: &ThresholdSuggestion, chosen: bool) -> [Cell; 6] {
+    let found = suggestion.estimate.unwrap_or_default();
+    let present = suggestion.present.unwrap_or_default();
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:.4}"));
+    let share =
+        |estimate: &FalseRejectEstimate| format!("{} of {}", estimate.rejected, estimate.count);
+    let threshold = Cell::number(format!("{:.4}", found.threshold));
+    [
+        Cell::text(basis(suggestion.basis())),
+        if chosen {
+            threshold.styled(anstyle::Style::new().bold())
+        } else {
+            threshold
+        },
+        Cell::text(format!(
+            "{} and {}",
+            end(suggestion.threshold_low),
+            end(suggestion.threshold_high)
+        )),
+        Cell::number(share(&found)),
+        Cell::text(rates(&found)),
+        Cell::text(format!("{}, {}", share(&present), rates(&present))),
+    ]
+}
+
+/// `0.01 to 1.38 %`.
+fn rates(estimate: &FalseRejectEstimate) -> String {
+    format!(
+        "{} to {} %",
+        percent(estimate.rate_low),
+        percent(estimate.rate_high)
+    )
+}
+
+/// As many digits as a small rate needs.
+fn percent(rate: f64) -> String {
+    let percent = 100.0 * rate;
+    if percent > 0.0 && percent < 0.1 {
+        format!("{percent:.4}")
+    } else {
+        format!("{percent:.2}")
+    }
+}
+
+/// Which one to take, and what to mind.
+fn advice(response: &SuggestThresholdResponse) -> String {
+    let warning = words::warning_style();
+    let asked = percent(response.false_reject_rate);
+    let Some(chosen) = response.suggestions.get(response.chosen as usize) else {
+        return String::new();
+    };
+    let found = chosen.estimate.unwrap_or_default();
+    let mut out = format!(
+        "suggested: {:.4}, for a false-reject rate of {asked} %, from {}\n",
+        found.threshold,
+        basis(chosen.basis())
+    );
+    if found.count < chosen.needed_count {
+        let _ = writeln!(
+            out,
+            "{warning}{} cannot show a rate of {asked} %: it takes {}{warning:#}",
+            words::count(found.count, "score"),
+            chosen.needed_count
+        );
+    }
+    let journal = |one: &ThresholdSuggestion| one.basis() == ThresholdBasis::JournalLower;
+    if response.suggestions.iter().any(journal) {
+        out += "PASS scores end at the threshold of their time, and what a REJECT was nobody knows: the \
+                right threshold is between the two that the journal gives.\n";
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use inspectd_client::proto::{Model, ScoreBin};
+
+    use super::*;
+
+    fn estimate(threshold: f64, rejected: u64, count: u64) -> FalseRejectEstimate {
+        FalseRejectEstimate {
+            threshold,
+            rejected,
+            count,
+            rate_low: 0.0,
+            rate_high: 0.0881,
+        }
+    }
+
+    fn response() -> SuggestThresholdResponse {
+        SuggestThresholdResponse {
+            suggestions: vec![ThresholdSuggestion {
+                basis: ThresholdBasis::Calibration.into(),
+                estimate: Some(estimate(0.75, 0, 40)),
+                threshold_low: Some(0.5),
+                needed_count: 3688,
+                present: Some(estimate(0.6, 1, 40)),
+                ..ThresholdSuggestion::default()
+            }],
+            model: Some(Model {
+                name: "demo".into(),
+                version: "1".into(),
+                sha256: "0123456789abcdef".into(),
+            }),
+            present_threshold: 0.6,
+            false_reject_rate: 0.001,
+            histogram: vec![ScoreBin {
+                from: 0.0,
+                to: 1.0,
+                calibration: 40,
+                ..ScoreBin::default()
+            }],
+            ..SuggestThresholdResponse::default()
+        }
+    }
+
+    #[test]
+    fn too_few_scores_are_said_to_be() {
+        let shown = anstream::adapter::strip_str(&describe(&response())).to_string();
+        for line in [
+            "model     demo 1 (0123456789ab), present threshold 0.6000",
+            "calibration     0.7500  0.5000 and ?  0 of 40  0.00 to 8.81 %   1 of 40, 0.00 to 8.81 %",
+            "suggested: 0.7500, for a false-reject rate of 0.10 %, from calibration",
+            "40 scores cannot show a rate of 0.10 %: it takes 3688",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+        }
+        assert!(!shown.contains("nobody knows"), "{shown}");
+    }
+
+    #[test]
+    fn the_journals_bias_is_said() {
+        let mut response = response();
+        response.suggestions[0].basis = ThresholdBasis::JournalLower.into();
+        response.journal = Some(JournalScores {
+            looked_at: 50,
+            pass: 40,
+            reject: 9,
+            other_model: 1,
+            ..JournalScores::default()
+        });
+        let shown = anstream::adapter::strip_str(&describe(&response)).to_string();
+        let line = "journal   50 verdicts: 40 pass, 0 review, 9 reject, 1 of another model";
+        assert!(shown.contains(line), "{shown}");
+        assert!(shown.contains("what a REJECT was nobody knows"), "{shown}");
+    }
+
+    #[test]
+    fn small_rates_keep_their_digits() {
+        assert_eq!(percent(0.001), "0.10");
+        assert_eq!(percent(0.000_05), "0.0050");
+        assert_eq!(percent(0.0), "0.00");
+    }
+}

@@ -1,0 +1,20 @@
+//! What inspectd and its trainer share, in the order of a frame's path: the frame and its preprocessing,
+//! the model bundle, the anomaly maps, the score and the verdict.
+//!
+//! Nothing here reads a clock, starts a thread or is async. Only [`bundle`] and [`image_file`] read files.
+
+pub mod frame;
+pub mod image_file;
+pub mod preprocess;
+
+pub mod bundle;
+pub mod manifest;
+
+mod area;
+pub mod maps;
+mod opening;
+pub mod polygon;
+pub mod regions;
+pub mod rules;
+pub mod score;
+pub mod verdict;

@@ -1,0 +1,165 @@
+use super::*;
+use std::path::Path;
+
+use inspectd_core::manifest::Contents;
+
+/// Takes 12x8 frames, gives 3x2 maps: the mean and the largest byte of each 4x4 cell (`grid.py`).
+const GRID: &[u8] = include_bytes!("testdata/grid.onnx");
+
+fn contents() -> Contents {
+    let text = include_str!("testdata/manifest.toml");
+    let text = text.replace("SHA256", &inspectd_core::bundle::sha256(GRID));
+    let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a valid manifest");
+    Contents::clone(&manifest)
+}
+
+fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let manifest = Manifest::try_new(contents).expect("the contents are valid");
+    let bundle =
+        Bundle::write(&folder.path().join("grid"), manifest, graph.to_vec()).expect("a bundle");
+    Engine::load(&bundle, &EngineOptions::default())
+}
+
+/// An engine of the grid, or nothing where ONNX Runtime is not set up.
+fn engine() -> Option<Engine> {
+    match load(contents(), GRID) {
+        Err(EngineError::Library(LibraryError::Open { path, .. })) => {
+            eprintln!(
+                "skipped: no ONNX Runtime at {} (scripts/setup.sh brings it)",
+                path.display()
+            );
+            None
+        }
+        engine => Some(engine.expect("the graph is valid")),
+    }
+}
+
+/// A 12x8 frame of one level, with one byte of its own.
+fn frame(level: u8, (x, y): (usize, usize), own: u8) -> Frame {
+    let mut rgb = vec![level; 12 * 8 * CHANNELS];
+    rgb[(y * 12 + x) * CHANNELS + 1] = own;
+    Frame::new(12, 8, rgb).expect("the bytes fit the size")
+}
+
+#[test]
+fn a_batch_gives_the_maps_of_each_frame() {
+    let Some(mut engine) = engine() else { return };
+    let maps = engine
+        .run(&[&frame(10, (9, 6), 58), &frame(20, (4, 3), 116)])
+        .expect("the frames fit");
+    assert_eq!((maps.count, maps.width, maps.height), (2, 3, 2));
+    // One of a cell's 4 x 4 x 3 bytes is 48 (96) above the others.
+    let expected: [(&[f32], &[f32]); 2] = [
+        (
+            &[10.0, 10.0, 10.0, 10.0, 10.0, 11.0],
+            &[10.0, 10.0, 10.0, 10.0, 10.0, 58.0],
+        ),
+        (
+            &[20.0, 22.0, 20.0, 20.0, 20.0, 20.0],
+            &[20.0, 116.0, 20.0, 20.0, 20.0, 20.0],
+        ),
+    ];
+    for ((structural, logical), expected) in maps.frames().zip(expected) {
+        let near =
+            |one: &[f32], other: &[f32]| one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(near(structural, expected.0), "{structural:?}");
+        assert!(near(logical, expected.1), "{logical:?}");
+    }
+    assert_eq!(engine.provider(), "cpu");
+    assert!(engine.version().starts_with("1."), "{}", engine.version());
+}
+
+#[test]
+fn a_frame_of_another_size_is_named() {
+    let Some(mut engine) = engine() else { return };
+    let turned = Frame::new(8, 12, vec![0; 8 * 12 * CHANNELS]).expect("the bytes fit the size");
+    let error = engine
+        .run(&[&frame(0, (0, 0), 0), &turned])
+        .expect_err("the second frame is turned");
+    assert_eq!(error.to_string(), "frame 1 is 8x12, must be 12x8");
+    assert!(matches!(engine.run(&[]), Err(EngineError::NoFrames)));
+}
+
+#[test]
+fn a_graph_that_is_not_the_manifests_is_refused() {
+    if engine().is_none() {
+        return;
+    }
+    let check = |change: fn(&mut Contents), parts: [&str; 2]| {
+        let mut contents = contents();
+        change(&mut contents);
+        let message = load(contents, GRID)
+            .expect_err("the sizes differ")
+            .to_string();
+        for part in parts {
+            assert!(message.contains(part), "no {part} in {message}");
+        }
+    };
+    let frames = ["input frame: u8[-1, 8, 12, 3]", "frame: u8[-1, 16, 12, 3]"];
+    check(|contents| contents.input.height = 16, frames);
+    let maps = [
+        "structural: f32[-1, 2, 3], logical",
+        "structural: f32[-1, 2, 4], logical",
+    ];
+    check(|contents| contents.maps.width = 4, maps);
+}
+
+#[test]
+fn bytes_that_are_no_graph_are_refused() {
+    if engine().is_none() {
+        return;
+    }
+    for graph in [&GRID[..GRID.len() / 2], b"no graph", b""] {
+        let mut contents = contents();
+        contents.graph.sha256 = inspectd_core::bundle::sha256(graph);
+        let error = load(contents, graph).expect_err("not a graph");
+        assert!(matches!(error, EngineError::Rejected { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_an_error() {
+    if engine().is_none() {
+        return;
+    }
+    let options = EngineOptions {
+        // No machine has so many; and most ONNX Runtimes have no CUDA at all.
+        provider: Provider::Cuda {
+            device_id: 99,
+            tf32: false,
+            memory_limit: None,
+        },
+        ..EngineOptions::default()
+    };
+    let error = Session::load(GRID, &options).expect_err("no such GPU");
+    assert!(
+        matches!(
+            error,
+            EngineError::Provider {
+                provider: "cuda",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_process_keeps_to_one_library() {
+    if engine().is_none() {
+        return;
+    }
+    let options = EngineOptions {
+        library: Some("/absent/libonnxruntime.so".into()),
+        ..EngineOptions::default()
+    };
+    let error = Session::load(GRID, &options).expect_err("another library is loaded");
+    assert!(
+        matches!(
+            error,
+            EngineError::Library(LibraryError::AlreadyLoaded { .. })
+        ),
+        "{error}"
+    );
+}

@@ -1,0 +1,47 @@
+//! `inspectd token`: makes tokens. It needs no running daemon.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use inspectd::access::{Role, is_name, token};
+
+/// Of `token`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a new token, and on standard error its entry for the daemon's file of clients.
+    Create {
+        /// The client's name.
+        #[arg(long, value_parser = name)]
+        name: String,
+        /// viewer, operator or engineer.
+        #[arg(long)]
+        role: Role,
+    },
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let allowed = "must be 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.' and '@', and not \"local\"";
+    is_name(text).then(|| text.to_owned()).ok_or(allowed)
+}
+
+/// Prints a new token on standard output, and its entry for the clients file on standard error.
+///
+/// # Errors
+/// When the system has no random bytes, or standard output is closed.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Command::Create { name, role } = &arguments.command;
+    let token = token::create()?;
+    writeln!(std::io::stdout(), "{token}")?;
+    eprintln!(
+        "To give its owner access, add this to the file that access.clients names:\n\n{}",
+        token::entry(name, *role, &token).trim_end()
+    );
+    Ok(())
+}
