@@ -1,20 +1,20 @@
-//! The inspection daemon, in the order of a frame's path.
+//! The inspection daemon, in the order of a frame's path. Each module depends only on those above it.
 
 pub mod config;
 pub mod telemetry;
 
 pub mod camera;
-pub mod condition;
-
 pub mod recipe;
 
 pub mod evidence;
 pub mod journal;
-pub mod line;
-pub mod metrics;
+pub mod pipeline;
 pub mod tuning;
 
 pub mod access;
 pub mod audit;
+pub mod control;
 pub mod grpc;
-pub mod life;
+pub mod http;
+
+pub mod daemon;

@@ -10,12 +10,12 @@ use inspectd::recipe;
 use inspectd_client::proto::RawImage;
 use inspectd_client::proto::inspect_image_request::Image;
 use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::decision::Thresholds;
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd_core::manifest::Manifest;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{Rules, Shape};
-use inspectd_core::verdict::Thresholds;
 use inspectd_engine::{Engine, EngineOptions};
 
 /// As `server.image_side_limit` is if nobody sets it.

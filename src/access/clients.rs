@@ -6,7 +6,7 @@ mod reader;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::live::read;
+use super::reloadable::read;
 use super::token::TokenHash;
 use super::{LOCAL, Role, Unknown};
 use crate::config::{ConfigError, Fault};

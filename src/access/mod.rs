@@ -4,10 +4,10 @@
 
 mod certificate;
 mod clients;
-mod live;
 mod peer;
 pub mod permissions;
-mod rate;
+mod rate_limit;
+mod reloadable;
 mod role;
 mod tls;
 pub mod token;
@@ -27,9 +27,9 @@ use crate::config::settings::Settings;
 pub use certificate::Certificate;
 use clients::Clients;
 pub use clients::{LARGEST_NAME, is_name};
-use live::Live;
 pub use peer::{Peer, Unknown};
-use rate::Rate;
+use rate_limit::Rate;
+use reloadable::Live;
 pub use role::{How, Identity, Role};
 use tls::Tls;
 pub use tls::TlsError;

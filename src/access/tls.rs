@@ -14,7 +14,7 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::certificate::Certificate;
-use super::live::read;
+use super::reloadable::read;
 use crate::config::settings;
 
 /// Why there is no TLS.

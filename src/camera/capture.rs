@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use super::phase::Activity;
 use super::sources::{Opened, Shot, SourceError, waits_for_room};
-use super::watch::{Opening, Outcome, Watch};
-use super::{CameraId, Captured, Sink, redact, report};
+use super::supervision::{Opening, Outcome, Watch};
+use super::{Captured, Sink, redact, report};
 use crate::config::settings;
+use inspectd_core::id::CameraId;
 
 /// Opens a source; as [`super::sources::open`].
 pub type Open =

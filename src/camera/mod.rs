@@ -6,82 +6,25 @@
 
 mod backoff;
 mod capture;
+pub mod health;
+mod log_throttle;
 mod phase;
 mod redact;
-mod repeats;
 mod report;
 mod schedule;
 mod sources;
+mod supervision;
 mod supervisor;
 #[cfg(test)]
 mod tests;
-mod watch;
 
+pub use log_throttle::LogThrottle;
 pub use redact::redact;
-pub use repeats::Repeats;
 pub use supervisor::Camera;
 
-use std::fmt;
-use std::str::FromStr;
-use std::time::{Instant, SystemTime};
-
-use serde::Serialize;
-use thiserror::Error;
-
 use inspectd_core::frame::Frame;
-
-/// The name of a camera: 1 to 64 lower-case letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct CameraId(String);
-
-/// Why a text is no camera's name.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no camera id: must be 1 to 64 of a-z, 0-9, '-' and '_'")]
-pub struct CameraIdError(pub String);
-
-impl CameraId {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CameraId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for CameraId {
-    type Err = CameraIdError;
-
-    fn from_str(text: &str) -> Result<Self, CameraIdError> {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-        if (1..=64).contains(&text.len()) && text.chars().all(allowed) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(CameraIdError(text.to_owned()))
-    }
-}
-
-/// A moment, on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// The system's clock, which may step.
-    pub utc: SystemTime,
-    /// A clock that never steps.
-    pub monotonic: Instant,
-}
-
-impl Moment {
-    /// This moment.
-    pub fn now() -> Self {
-        Self {
-            utc: SystemTime::now(),
-            monotonic: Instant::now(),
-        }
-    }
-}
+use inspectd_core::id::CameraId;
+use inspectd_core::moment::Moment;
 
 /// What was captured: a frame, or what was in its place.
 #[derive(Debug)]

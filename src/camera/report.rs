@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::{CameraId, Event, Moment, Repeats, Sink, State, Trouble};
+use super::{Event, LogThrottle, Sink, State, Trouble};
+use inspectd_core::id::CameraId;
+use inspectd_core::moment::Moment;
 
 /// Failures that repeat are logged once in so long.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -25,7 +27,7 @@ pub struct Report {
     sink: Arc<dyn Sink>,
     /// Whether a loss was told that is not over.
     lost: bool,
-    failures: Repeats,
+    failures: LogThrottle,
 }
 
 impl Report {
@@ -35,7 +37,7 @@ impl Report {
             id,
             sink,
             lost: false,
-            failures: Repeats::new(LOG_INTERVAL),
+            failures: LogThrottle::new(LOG_INTERVAL),
         }
     }
 

@@ -12,9 +12,10 @@ use super::backoff::Backoff;
 use super::capture::{Job, Open};
 use super::phase::{Activity, Limits};
 use super::report::{Failure, Report};
-use super::watch::{Outcome, Verdict, Watch};
-use super::{CameraId, Sink, Trouble, sources};
+use super::supervision::{Outcome, Verdict, Watch};
+use super::{Sink, Trouble, sources};
 use crate::config::settings;
+use inspectd_core::id::CameraId;
 
 /// Capture threads of a camera that were abandoned and still hang. Beyond so many, the source is not
 /// opened before one of them has ended.

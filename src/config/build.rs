@@ -9,7 +9,7 @@ use super::settings::{
 };
 use super::table::CAMERAS;
 use super::values::{Part, Values};
-use crate::condition::Limits;
+use crate::config::settings::HealthLimits;
 
 /// Bytes of a MiB.
 pub(super) const MIB: u64 = 1 << 20;
@@ -308,7 +308,7 @@ fn pace(part: &Part<'_>) -> Pace {
 fn check(part: &Part<'_>) -> Check {
     let number = |key| part.get::<f64>(key).map(|number| number as f32);
     Check {
-        limits: Limits {
+        limits: HealthLimits {
             frozen_after: part
                 .get::<u64>("check.frozen_after")
                 .map(|frames| frames as u32),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::flatten::flatten;
 use super::settings::{Camera, Check, Journal, Log, Settings};
 use super::table::{self, CAMERAS, Node, Setting};
-use crate::camera::CameraId;
+use inspectd_core::id::CameraId;
 
 /// Keys that differ between two settings, by path, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::settings::{
     Overrides, Pace, Parts, Recipes, Server, Settings, Source, Tls, Verdict,
 };
 use super::table::{CAMERAS, Setting};
-use crate::condition::Limits;
+use crate::config::settings::HealthLimits;
 
 /// The values of `settings` by path; unset keys are left out.
 pub(super) fn flatten(settings: &Settings) -> BTreeMap<String, Setting> {
@@ -278,7 +278,7 @@ fn put_camera(part: &mut Part<'_>, camera: &Camera) {
 
 fn put_check(part: &mut Part<'_>, check: &Check) {
     let Check { limits, reference } = check;
-    let Limits {
+    let HealthLimits {
         frozen_after,
         frozen_difference,
         dark_below,

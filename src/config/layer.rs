@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Fault;
 use super::table::{self, Key, Kind, Node};
-use crate::camera::CameraId;
+use inspectd_core::id::CameraId;
 
 /// What variables begin with.
 const PREFIX: &str = "INSPECTD__";

@@ -1,6 +1,7 @@
 //! The settings in force: validated, complete, in the daemon's own types. Only [`super::load`] makes
 //! them, from files and variables; nothing downstream checks again.
 
+mod health;
 mod record;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::camera::CameraId;
-use crate::condition::Limits;
-use inspectd_core::verdict::Thresholds;
+use inspectd_core::decision::Thresholds;
+use inspectd_core::id::CameraId;
 
+pub use health::{HealthLimits, LARGEST_TURN_DEG};
 pub use record::{Evidence, Journal, MissingView, OnFailure, Parts, Recipes};
 
 /// Everything that can be set.
@@ -262,14 +263,14 @@ impl Camera {
     /// repeat: a sensor's noise makes no two alike. A stream is after 250, as a codec may say of a still
     /// scene that nothing has changed, up to its next key frame; ten seconds at 25 frames a second are
     /// more than cameras leave between two. Other sources repeat what they are told to.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> HealthLimits {
         let usual = match self.source {
             Source::Device { .. } => Some(10),
             Source::Url { .. } | Source::GStreamer { .. } => Some(250),
             Source::File { .. } | Source::Folder { .. } | Source::Simulator { .. } => None,
         };
         let limits = self.check.limits;
-        Limits {
+        HealthLimits {
             frozen_after: limits.frozen_after.or(usual),
             ..limits
         }
@@ -281,7 +282,7 @@ impl Camera {
 pub struct Check {
     /// From when on frames are faults, as far as it is set: [`Camera::limits`] has the rest.
     #[serde(flatten)]
-    pub limits: Limits,
+    pub limits: HealthLimits,
     /// An image file of the view as it should be, as captured. It was there, of the expected size, when
     /// the settings were made.
     pub reference: Option<PathBuf>,

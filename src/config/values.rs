@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::table::Setting;
-use crate::camera::CameraId;
+use inspectd_core::id::CameraId;
 
 /// A key of the configuration.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! What recent verdicts were made of: frames and maps in memory, and files of those that matter, the
 //! oldest go first; and how people see them.
 
+mod disk_store;
 mod policy;
-mod shelf;
 
 use std::collections::VecDeque;
 use std::io::Cursor;
@@ -11,27 +11,27 @@ use std::sync::Arc;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 
-use crate::line::record::Verdict;
 use inspectd_core::frame::Frame;
 use inspectd_core::maps::upsample;
 use inspectd_core::preprocess::{Crop, cut};
+use inspectd_core::record::Verdict;
 
+pub use disk_store::{DiskStore, Kept};
 pub use policy::CapturePolicy;
-pub use shelf::{Kept, Shelf};
 
 /// Quality of JPEG evidence, of 100.
 const JPEG_QUALITY: u8 = 90;
 
 /// A frame as it was captured and turned, and the part of it that was inspected.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct CapturedFrame {
     /// All of it.
     pub frame: Arc<Frame>,
     /// The inspected part; all of it if unset.
     pub crop: Option<Crop>,
 }
 
-impl Picture {
+impl CapturedFrame {
     /// The inspected part; all of it where the crop does not fit, which made the frame a FAULT.
     pub fn inspected(&self) -> Frame {
         cut(&self.frame, self.crop).unwrap_or_else(|_| (*self.frame).clone())
@@ -40,7 +40,7 @@ impl Picture {
 
 /// The combined map of a judged frame.
 #[derive(Clone, Debug)]
-pub struct Heat {
+pub struct AnomalyMap {
     /// Cells, row-major, `side` x `side`.
     pub cells: Vec<f32>,
     /// Cells a side.
@@ -53,9 +53,9 @@ pub struct Evidence {
     /// The verdict.
     pub verdict: Arc<Verdict>,
     /// The frame.
-    pub picture: Picture,
+    pub picture: CapturedFrame,
     /// The map; none for a FAULT.
-    pub heat: Option<Heat>,
+    pub heat: Option<AnomalyMap>,
 }
 
 impl Evidence {
@@ -113,7 +113,7 @@ impl Recent {
 ///
 /// # Panics
 /// When the map is not square.
-pub fn overlay(frame: &Frame, heat: &Heat, threshold: f32) -> Frame {
+pub fn overlay(frame: &Frame, heat: &AnomalyMap, threshold: f32) -> Frame {
     let (width, height) = (frame.width(), frame.height());
     let values = upsample(&heat.cells, heat.side, heat.side, width, height);
     let pixels = frame.rgb().chunks_exact(3).zip(values);

@@ -1,8 +1,8 @@
 //! Which verdicts' evidence is worth a place on the disk.
 
 use crate::config::settings;
-use crate::line::record::Verdict;
-use inspectd_core::verdict::Decision;
+use inspectd_core::decision::Decision;
+use inspectd_core::record::Verdict;
 
 /// All but PASS; of PASS those that nearly were not, and a few others.
 #[derive(Clone, Debug)]
@@ -30,11 +30,7 @@ impl CapturePolicy {
             return true;
         }
         let thresholds = judgement.thresholds;
-        let level = thresholds
-            .review_from
-            .map_or(thresholds.reject_above, |from| {
-                from.min(thresholds.reject_above)
-            });
+        let level = thresholds.level();
         let near = judgement.score.score >= level - self.near_threshold * level.abs();
         *passed += 1;
         let turn = self.pass_every > 0 && *passed >= self.pass_every;

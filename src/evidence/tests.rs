@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use super::*;
-use crate::line::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
+use inspectd_core::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
 
 fn evidence(sequence: u64, side: u32) -> Evidence {
     let stamp = Stamp {
@@ -29,7 +29,7 @@ fn evidence(sequence: u64, side: u32) -> Evidence {
     let frame = Frame::new(side, side, vec![7; (side * side * 3) as usize]).expect("sized");
     Evidence {
         verdict: Arc::new(verdict),
-        picture: Picture {
+        picture: CapturedFrame {
             frame: Arc::new(frame),
             crop: None,
         },
@@ -87,7 +87,7 @@ fn heat_begins_at_half_the_threshold() {
 #[test]
 fn the_heatmap_is_as_large_as_the_frame_and_decodes() {
     let frame = Frame::new(40, 32, vec![100; 40 * 32 * 3]).expect("sized");
-    let heat = Heat {
+    let heat = AnomalyMap {
         cells: vec![0.0, 0.0, 0.0, 1.0],
         side: 2,
     };

@@ -20,13 +20,13 @@ use tracing::warn;
 
 use super::connection::{Connection, Wire};
 use crate::access::{Access, Certificate, Peer};
-use crate::camera::Repeats;
+use crate::camera::LogThrottle;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long the other end of a failed one may take to read why.
-const FAREWELL: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection over TCP on which nobody who is known has called within this time is closed: it costs a
 /// place, and anybody could have it.
@@ -70,10 +70,10 @@ struct Hall {
     access: Arc<Access>,
     places: Arc<Semaphore>,
     door: &'static str,
-    full: Repeats,
-    failed: Repeats,
+    full: LogThrottle,
+    failed: LogThrottle,
     /// Of handshakes, which come to nothing in tasks of their own.
-    shaken: Arc<Mutex<Repeats>>,
+    shaken: Arc<Mutex<LogThrottle>>,
 }
 
 impl Hall {
@@ -88,9 +88,9 @@ impl Hall {
             access: Arc::clone(access),
             places: Arc::new(Semaphore::new(limit)),
             door,
-            full: Repeats::new(LOG_INTERVAL),
-            failed: Repeats::new(LOG_INTERVAL),
-            shaken: Arc::new(Mutex::new(Repeats::new(LOG_INTERVAL))),
+            full: LogThrottle::new(LOG_INTERVAL),
+            failed: LogThrottle::new(LOG_INTERVAL),
+            shaken: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
         }
     }
 
@@ -182,7 +182,7 @@ async fn receive(
             let stream = match shaken {
                 Ok(stream) => stream,
                 Err((error, stream)) => {
-                    let _ = timeout(FAREWELL, part(stream)).await;
+                    let _ = timeout(DRAIN_TIMEOUT, part(stream)).await;
                     return Err(error);
                 }
             };

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::StreamCounts;
 use super::proto;
 use crate::audit::Numbered;
-use crate::camera::{CameraId, State};
+use crate::camera::State;
 use crate::config::settings::{Mode, Settings};
+use crate::control::Configuration;
+use crate::control::persisted_state::Lock;
+use crate::control::phase::Phase;
 use crate::journal::Consumer;
-use crate::life::control::Configuration;
-use crate::life::memory::Lock;
-use crate::life::phase::Phase;
-use crate::line::board::{DecisionCounts, Facts, FrameCounts};
-use crate::line::publisher::Totals;
-use crate::line::record::{self, FaultReason, ModelId, Outcome, Timings, Verdict};
-use crate::line::{JournalFacts, Snapshot};
-use crate::metrics::Streams;
-use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore};
+use crate::pipeline::camera_stats::{DecisionCounts, Facts, FrameCounts};
+use crate::pipeline::publisher::Totals;
+use crate::pipeline::{JournalFacts, Snapshot};
+use inspectd_core::decision::{AnomalyKind, Decision, Region};
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{self, FaultReason, ModelId, Outcome, Timings, Verdict};
+use inspectd_core::verdict::{Judgement, RegionScore};
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
@@ -301,7 +303,7 @@ pub(super) struct StatusParts<'a> {
     pub(super) started: SystemTime,
     pub(super) snapshot: &'a Snapshot,
     pub(super) configuration: &'a Configuration,
-    pub(super) streams: Streams,
+    pub(super) streams: StreamCounts,
     pub(super) lock: Option<&'a Lock>,
 }
 

@@ -20,8 +20,8 @@ use super::refusal;
 use super::revocable::Revocable;
 use crate::access::permissions::{self, Permission};
 use crate::access::{Access, Identity, Peer};
-use crate::camera::Repeats;
-use crate::life::author::Author;
+use crate::camera::LogThrottle;
+use crate::control::actor::Actor;
 
 /// The call that brings images, which are large: each may take as much memory as `message_limit_mib` and
 /// a decoded image need.
@@ -50,9 +50,9 @@ pub fn identity<T>(request: &tonic::Request<T>) -> &Identity {
 ///
 /// # Panics
 /// As [`identity`].
-pub(super) fn author<T>(request: &tonic::Request<T>) -> Author {
+pub(super) fn actor<T>(request: &tonic::Request<T>) -> Actor {
     let peer = request.extensions().get::<Arc<Peer>>();
-    Author::client(identity(request), peer.and_then(|peer| peer.address()))
+    Actor::client(identity(request), peer.and_then(|peer| peer.address()))
 }
 
 /// Puts the gate before a service.
@@ -65,7 +65,7 @@ impl GateLayer {
         Self(Arc::new(Keeper {
             access,
             images: Arc::new(Semaphore::new(MOST_IMAGES)),
-            refused: Mutex::new(Repeats::new(LOG_INTERVAL)),
+            refused: Mutex::new(LogThrottle::new(LOG_INTERVAL)),
         }))
     }
 }
@@ -152,7 +152,7 @@ struct Passed {
 struct Keeper {
     access: Arc<Access>,
     images: Arc<Semaphore>,
-    refused: Mutex<Repeats>,
+    refused: Mutex<LogThrottle>,
 }
 
 impl Keeper {

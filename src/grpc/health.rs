@@ -11,8 +11,8 @@ use super::proto::line_service_server::SERVICE_NAME as LINE;
 use super::proto::recipe_service_server::SERVICE_NAME as RECIPE;
 use super::proto::tuning_service_server::SERVICE_NAME as TUNING;
 use crate::camera::State;
-use crate::life::phase::Phase;
-use crate::line::Snapshot;
+use crate::control::phase::Phase;
+use crate::pipeline::Snapshot;
 
 /// What is told about health. Watchers hear of changes alone.
 #[derive(Debug)]

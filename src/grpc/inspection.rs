@@ -17,10 +17,10 @@ use super::proto::{
     TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::stream::{self, VerdictStream};
-use super::{Services, author, convert, image, journal, refusal};
-use crate::camera::CameraId;
+use super::{Services, actor, convert, image, journal, refusal};
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 use crate::journal::Filter;
+use inspectd_core::id::CameraId;
 
 #[tonic::async_trait]
 impl InspectionService for Services {
@@ -85,8 +85,8 @@ impl InspectionService for Services {
         &self,
         request: Request<TriggerInspectionRequest>,
     ) -> Result<Response<TriggerInspectionResponse>, Status> {
-        let author = author(&request);
-        let accepted = self.trigger(author, request.into_inner()).await?;
+        let actor = actor(&request);
+        let accepted = self.trigger(actor, request.into_inner()).await?;
         Ok(Response::new(accepted))
     }
 

@@ -16,12 +16,12 @@ use super::proto::{
 use super::recipe_service::recipe_id;
 use super::stream::Start;
 use super::{Services, convert, proto, refusal};
-use crate::camera::CameraId;
+use crate::control::actor::Actor;
 use crate::journal::{Filter, Order, Page};
-use crate::life::author::Author;
-use crate::line::publisher::{Journal, Totals};
-use crate::line::{CLIENT_DATA_LIMIT, Line, NAME_LIMIT, Target, Trigger};
-use inspectd_core::verdict::Decision;
+use crate::pipeline::publisher::{Journal, Totals};
+use crate::pipeline::{CLIENT_DATA_LIMIT, Line, NAME_LIMIT, Target, Trigger};
+use inspectd_core::decision::Decision;
+use inspectd_core::id::CameraId;
 
 /// Verdicts of a page that asks for no number.
 const PAGE_SIZE: usize = 100;
@@ -288,13 +288,17 @@ impl Services {
                 "has no evidence: it has no frame, was not kept or is no longer, or is not made yet",
             )
         };
-        if self.line.shelf().is_none() {
+        if self.line.disk_store().is_none() {
             return Err(gone());
         }
         let verdict = read(&self.line, move |journal| journal.readers().get(sequence)).await?;
         let verdict = verdict.ok_or_else(gone)?;
         let line = Arc::clone(&self.line);
-        let kept = blocking(move || line.shelf().map(|shelf| shelf.read(sequence))).await?;
+        let kept = blocking(move || {
+            line.disk_store()
+                .map(|disk_store| disk_store.read(sequence))
+        })
+        .await?;
         let kept = kept.transpose().map_err(|error| {
             Status::internal(format!("evidence of verdict {sequence}: {error}"))
         })?;
@@ -309,7 +313,7 @@ impl Services {
     /// Has something inspected.
     pub(super) async fn trigger(
         &self,
-        author: Author,
+        actor: Actor,
         request: TriggerInspectionRequest,
     ) -> Result<TriggerInspectionResponse, Status> {
         let wait = request.wait;
@@ -326,7 +330,7 @@ impl Services {
                 return Ok(Ok(accepted));
             }
             if let Some(recipe) = &recipe
-                && let Err(error) = control.use_prepared(&author, recipe)
+                && let Err(error) = control.use_prepared(&actor, recipe)
             {
                 return Ok(Err(error));
             }

@@ -15,9 +15,9 @@ use super::proto::{
     ReloadConfigurationRequest, ReloadConfigurationResponse, UnlockChangesRequest,
     UnlockChangesResponse, WatchStatusRequest, WatchStatusResponse,
 };
-use super::{Services, author, convert, proto, refusal};
+use super::{Services, actor, convert, proto, refusal};
 use crate::audit::AuditError;
-use crate::life::control::LONGEST_LOCK;
+use crate::control::LONGEST_LOCK;
 
 /// How often the state may be sampled for a client.
 const INTERVAL: std::ops::RangeInclusive<Duration> =
@@ -92,9 +92,9 @@ impl LineService for Services {
         &self,
         request: Request<ReloadConfigurationRequest>,
     ) -> Result<Response<ReloadConfigurationResponse>, Status> {
-        let author = author(&request);
+        let actor = actor(&request);
         let control = Arc::clone(&self.control);
-        let changed = blocking(move || control.reload(&author))
+        let changed = blocking(move || control.reload(&actor))
             .await?
             .map_err(|error| refusal::change(&error))?;
         Ok(Response::new(ReloadConfigurationResponse {
@@ -108,7 +108,7 @@ impl LineService for Services {
         &self,
         request: Request<LockChangesRequest>,
     ) -> Result<Response<LockChangesResponse>, Status> {
-        let author = author(&request);
+        let actor = actor(&request);
         let LockChangesRequest {
             who,
             reason,
@@ -135,7 +135,7 @@ impl LineService for Services {
             })
             .transpose()?;
         let control = Arc::clone(&self.control);
-        let lock = blocking(move || control.set_lock(&author, &who, &reason, duration))
+        let lock = blocking(move || control.set_lock(&actor, &who, &reason, duration))
             .await?
             .map_err(|error| refusal::change(&error))?;
         Ok(Response::new(LockChangesResponse {
@@ -147,9 +147,9 @@ impl LineService for Services {
         &self,
         request: Request<UnlockChangesRequest>,
     ) -> Result<Response<UnlockChangesResponse>, Status> {
-        let author = author(&request);
+        let actor = actor(&request);
         let control = Arc::clone(&self.control);
-        blocking(move || control.open_lock(&author))
+        blocking(move || control.open_lock(&actor))
             .await?
             .map_err(|error| refusal::change(&error))?;
         Ok(Response::new(UnlockChangesResponse {}))
@@ -170,7 +170,7 @@ impl LineService for Services {
         };
         let control = Arc::clone(&self.control);
         let listed = blocking(move || {
-            let log = control.trail().log()?;
+            let log = control.audit_sink().log()?;
             let log = log.map(|log| Ok((log.entries(after, limit)?, log.state())));
             log.transpose()
         });

@@ -1,7 +1,6 @@
 //! The services: parse, call, convert. The only place of the daemon that names tonic and the generated
 //! types.
 
-mod book;
 mod connection;
 mod connections;
 mod convert;
@@ -15,6 +14,7 @@ mod recipe_service;
 mod refusal;
 mod revocable;
 mod stream;
+mod stream_registry;
 mod tuning;
 
 use std::future::Future;
@@ -27,16 +27,16 @@ use tonic_health::server::HealthService;
 
 use crate::access::Access;
 use crate::config::settings;
-use crate::life::control::Control;
-use crate::life::phase::Stage;
-use crate::line::Line;
+use crate::control::Control;
+use crate::control::phase::Stage;
+use crate::pipeline::Line;
 
-pub use book::StreamBook;
 pub use connections::Doors;
 use connections::connections;
 pub use gate::identity;
-use gate::{GateLayer, author};
+use gate::{GateLayer, actor};
 pub use health::Health;
+pub use stream_registry::{StreamCounts, StreamRegistry};
 
 pub mod proto {
     //! The package `inspectd.v1` as Rust types: the messages of `inspectd-client` and the generated services.
@@ -61,7 +61,7 @@ pub struct Services {
     line: Arc<Line>,
     control: Arc<Control>,
     stage: Arc<Stage>,
-    streams: Arc<StreamBook>,
+    streams: Arc<StreamRegistry>,
     run_id: String,
     /// What reads through the journal, a few at a time.
     tuning: Arc<Semaphore>,
@@ -73,7 +73,7 @@ impl Services {
         line: Arc<Line>,
         control: Arc<Control>,
         stage: Arc<Stage>,
-        streams: Arc<StreamBook>,
+        streams: Arc<StreamRegistry>,
     ) -> Self {
         Self {
             run_id: line.run_id().to_string(),

@@ -11,9 +11,10 @@ use super::proto::{
     ActivateRecipeRequest, ActivateRecipeResponse, ListRecipesRequest, ListRecipesResponse,
     PrepareRecipeRequest, PrepareRecipeResponse, RollBackRecipeRequest, RollBackRecipeResponse,
 };
-use super::{Services, author, proto, refusal};
-use crate::life::control::RecipeState;
-use crate::recipe::{Recipe, RecipeId};
+use super::{Services, actor, proto, refusal};
+use crate::control::RecipeState;
+use crate::recipe::Recipe;
+use inspectd_core::id::RecipeId;
 
 #[tonic::async_trait]
 impl RecipeService for Services {
@@ -51,13 +52,13 @@ impl RecipeService for Services {
         &self,
         request: Request<ActivateRecipeRequest>,
     ) -> Result<Response<ActivateRecipeResponse>, Status> {
-        let author = author(&request);
+        let actor = actor(&request);
         let id = match request.into_inner().id.as_str() {
             "" => None,
             id => Some(recipe_id("id", id)?),
         };
         let control = Arc::clone(&self.control);
-        let activated = blocking(move || control.activate(&author, id.as_ref())).await?;
+        let activated = blocking(move || control.activate(&actor, id.as_ref())).await?;
         activated.map_err(|error| refusal::change(&error))?;
         let recipe = self.recipe_in_force();
         Ok(Response::new(ActivateRecipeResponse { recipe }))
@@ -67,9 +68,9 @@ impl RecipeService for Services {
         &self,
         request: Request<RollBackRecipeRequest>,
     ) -> Result<Response<RollBackRecipeResponse>, Status> {
-        let author = author(&request);
+        let actor = actor(&request);
         let control = Arc::clone(&self.control);
-        let rolled_back = blocking(move || control.roll_back(&author)).await?;
+        let rolled_back = blocking(move || control.roll_back(&actor)).await?;
         rolled_back.map_err(|error| refusal::change(&error))?;
         let recipe = self.recipe_in_force();
         Ok(Response::new(RollBackRecipeResponse { recipe }))

@@ -7,10 +7,10 @@ use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
 use crate::access::permissions::Permission;
 use crate::access::{Identity, Unknown};
-use crate::life::control::ChangeError;
-use crate::life::recipes::RecipeRefusal;
-use crate::line::publisher::{AcknowledgeError, Totals};
-use crate::line::{InspectError, TriggerError};
+use crate::control::ChangeError;
+use crate::control::recipe_cache::RecipeRefusal;
+use crate::pipeline::publisher::{AcknowledgeError, Totals};
+use crate::pipeline::{InspectError, TriggerError};
 use crate::recipe::RecipeError;
 
 /// Who speaks in `google.rpc.ErrorInfo`.

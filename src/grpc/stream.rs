@@ -12,14 +12,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Interval, interval};
 use tonic::Status;
 
-use super::book::{Consuming, Entry};
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, Heartbeat, StreamVerdictsResponse};
+use super::stream_registry::{Consuming, Entry};
 use super::{convert, refusal};
 use crate::journal::{Filter, Order, Page};
-use crate::line::Line;
-use crate::line::publisher::Totals;
-use crate::line::record::Verdict;
+use crate::pipeline::Line;
+use crate::pipeline::publisher::Totals;
+use inspectd_core::record::Verdict;
 
 /// Verdicts that are read from the journal at a time, and held for one client.
 const PAGE: usize = 256;

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::row::{self, nanoseconds};
 use super::{JournalError, schema};
-use crate::camera::CameraId;
-use crate::line::record::{ModelId, RecipeTag, Stamp, Verdict};
-use inspectd_core::verdict::Decision;
+use inspectd_core::decision::Decision;
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{ModelId, RecipeTag, Stamp, Verdict};
 
 /// Connections that are kept for the next reader; more are closed again after use.
 const KEPT_CONNECTIONS: usize = 4;

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::JournalError;
-use crate::camera::CameraId;
-use crate::line::record::{
+use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
+use inspectd_core::id::CameraId;
+use inspectd_core::maps::Score;
+use inspectd_core::record::{
     Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
 };
-use inspectd_core::maps::Score;
-use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+use inspectd_core::verdict::{Judgement, RegionScore};
 
 /// The columns, as [`insert`] fills them and [`verdict`] reads them.
 pub(super) const INSERT: &str = "
@@ -311,7 +312,7 @@ fn camera(text: &str) -> Result<Option<CameraId>, String> {
         id => id
             .parse()
             .map(Some)
-            .map_err(|error: crate::camera::CameraIdError| error.to_string()),
+            .map_err(|error: inspectd_core::id::CameraIdError| error.to_string()),
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::row::{self, nanoseconds, time};
 use super::{JournalError, file, schema};
-use crate::line::record::{Stamp, Verdict};
+use inspectd_core::record::{Stamp, Verdict};
 
 /// Held while a daemon writes here.
 const LOCK: &str = "lock";

@@ -9,13 +9,14 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::camera::CameraId;
-use crate::line::record::{
+use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
+use inspectd_core::id::CameraId;
+use inspectd_core::maps::Score;
+use inspectd_core::record::{
     Fault, FaultReason, Fusion, ModelId, Outcome, RecipeTag, Stamp, Subject, Tag, Timings, Verdict,
     View,
 };
-use inspectd_core::maps::Score;
-use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Region, RegionScore, Thresholds};
+use inspectd_core::verdict::{Judgement, RegionScore};
 
 const RUN: Uuid = Uuid::from_u128(7);
 

@@ -8,10 +8,11 @@ use toml::de::DeTable;
 
 use super::polygons::{Names, masks, regions};
 use super::reader::{Given, Reader, Section, shown};
-use super::{CameraRecipe, Fault, Recipe, RecipeId};
-use crate::camera::CameraId;
+use super::{CameraRecipe, Fault, Recipe};
 use crate::config::settings::Overrides;
 use inspectd_core::bundle::sha256;
+use inspectd_core::id::CameraId;
+use inspectd_core::id::RecipeId;
 use inspectd_core::preprocess::{Crop, Rotation};
 
 /// The keys outside of tables, and the tables.

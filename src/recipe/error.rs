@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Fault, LARGEST_RECIPE_BYTES, MOST_RECIPES, RecipeId, RecipeIdError};
+use super::{Fault, LARGEST_RECIPE_BYTES, MOST_RECIPES};
+use inspectd_core::id::RecipeId;
+use inspectd_core::id::RecipeIdError;
 
 /// So many faults are told at once. A file with more is something else than a recipe.
 pub const MOST_FAULTS: usize = 200;

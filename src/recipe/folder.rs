@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{
-    FolderError, LARGEST_RECIPE_BYTES, Recipe, RecipeError, RecipeId, RecipeIdError, parse,
-};
+use super::{FolderError, LARGEST_RECIPE_BYTES, Recipe, RecipeError, parse};
+use inspectd_core::id::RecipeId;
+use inspectd_core::id::RecipeIdError;
 
 /// The most recipes of a folder: more is another folder, named by mistake.
 pub const MOST_RECIPES: usize = 1000;

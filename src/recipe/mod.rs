@@ -13,20 +13,17 @@ mod reader;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::Serialize;
-use thiserror::Error;
 
-use crate::camera::CameraId;
 use crate::config::settings::Overrides;
+use inspectd_core::decision::Thresholds;
+use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::preprocess::{Crop, Rotation};
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{Plan, Rule, RuledPolygon};
-use inspectd_core::verdict::Thresholds;
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
@@ -37,41 +34,6 @@ pub const LARGEST_RECIPE_BYTES: u64 = 1 << 20;
 
 /// The most regions, and the most masks, of a recipe.
 pub const MOST_POLYGONS: usize = 64;
-
-/// The name of a recipe, which its file has without `.toml`: 1 to 64 lower-case letters, digits, `-`
-/// and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct RecipeId(String);
-
-/// Why a text is no recipe's name.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no recipe id: must be 1 to 64 of a-z, 0-9, '-' and '_'")]
-pub struct RecipeIdError(pub String);
-
-impl RecipeId {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RecipeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for RecipeId {
-    type Err = RecipeIdError;
-
-    fn from_str(text: &str) -> Result<Self, RecipeIdError> {
-        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(RecipeIdError(text.to_owned()))
-    }
-}
 
 /// How one product is inspected.
 #[derive(Clone, Debug, PartialEq, Serialize)]

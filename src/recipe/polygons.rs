@@ -7,7 +7,7 @@ use toml::de::DeArray;
 use super::contents::{name, thresholds};
 use super::reader::{Given, Reader, Section};
 use super::{MOST_POLYGONS, Mask, RegionRule};
-use crate::camera::CameraId;
+use inspectd_core::id::CameraId;
 use inspectd_core::polygon::{MOST_CORNERS, Polygon};
 
 /// The keys of `[[regions]]`.

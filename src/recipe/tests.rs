@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use inspectd_core::verdict::Thresholds;
+use inspectd_core::decision::Thresholds;
 
 const FILE: &str = "/recipes/plate.toml";
 

@@ -1,5 +1,5 @@
 //! Thresholds from good parts, and stored verdicts judged by another recipe. Pure: what is read from the
-//! journal and the shelf is given to it.
+//! journal and the disk_store is given to it.
 
 mod interval;
 pub mod replay;
@@ -7,12 +7,12 @@ pub mod suggest;
 
 use std::collections::BTreeMap;
 
-use crate::camera::CameraId;
 use crate::config::settings::{Overrides, Settings};
 use crate::recipe::Recipe;
+use inspectd_core::decision::Thresholds;
+use inspectd_core::id::CameraId;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{Plan, Rule};
-use inspectd_core::verdict::Thresholds;
 
 /// What the settings hold frames to, before any recipe.
 #[derive(Clone, Debug)]

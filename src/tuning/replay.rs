@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::Configured;
-use crate::camera::CameraId;
-use crate::evidence::Heat;
-use crate::line::record::{Fusion, Outcome, Verdict};
+use crate::evidence::AnomalyMap;
 use crate::recipe::Recipe;
+use inspectd_core::decision::Decision;
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fusion, Outcome, Verdict};
 use inspectd_core::rules::{Plan, Rules, Shape};
-use inspectd_core::verdict::{Decision, Judgement, rejudge};
+use inspectd_core::verdict::{Judgement, rejudge};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each.
 const RULES_KEPT: usize = 64;
@@ -134,7 +135,7 @@ impl Replay {
     pub fn apply(
         &mut self,
         verdict: &Verdict,
-        map: impl FnOnce() -> io::Result<Option<Heat>>,
+        map: impl FnOnce() -> io::Result<Option<AnomalyMap>>,
     ) -> Option<Change> {
         self.summary.verdicts += 1;
         match &verdict.outcome {
@@ -176,20 +177,15 @@ impl Replay {
     /// What a part would have been: REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that
     /// a view is. A view that is missing is missing still.
     fn part(&mut self, fusion: &Fusion) -> Option<Change> {
-        let rank = |decision: &Decision| match decision {
-            Decision::Pass => 0,
-            Decision::Review => 1,
-            Decision::Fault => 2,
-            Decision::Reject => 3,
-        };
         let changed = |sequence| self.changes.get(&sequence).copied();
         let views = fusion.views.iter();
         let views = views.map(|view| changed(view.sequence).unwrap_or(view.decision));
         let own = fusion
             .fault
             .as_ref()
-            .map(crate::line::record::Fault::decision);
-        let new = views.chain(own).max_by_key(rank).unwrap_or(fusion.decision);
+            .map(inspectd_core::record::Fault::decision);
+        let worst = views.chain(own).max_by_key(|decision| decision.severity());
+        let new = worst.unwrap_or(fusion.decision);
         self.summary.parts.add(fusion.decision, new);
         (new != fusion.decision).then_some(Change {
             old: fusion.decision,
@@ -202,7 +198,7 @@ impl Replay {
         &mut self,
         verdict: &Verdict,
         old: &Judgement,
-        map: impl FnOnce() -> io::Result<Option<Heat>>,
+        map: impl FnOnce() -> io::Result<Option<AnomalyMap>>,
     ) -> Result<(Decision, Scores), Obstacle> {
         let subject = &verdict.subject;
         if subject.stamp.model.sha256 != self.model {

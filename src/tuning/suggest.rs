@@ -8,9 +8,9 @@
 use thiserror::Error;
 
 use super::interval;
-use crate::line::record::{Outcome, Verdict};
+use inspectd_core::decision::Decision;
+use inspectd_core::record::{Outcome, Verdict};
 use inspectd_core::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
-use inspectd_core::verdict::Decision;
 
 /// Bins of a histogram.
 const BINS: usize = 40;

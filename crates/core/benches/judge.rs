@@ -9,11 +9,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use inspectd_core::decision::Thresholds;
 use inspectd_core::maps::{MapCalibration, Quantiles};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
-use inspectd_core::verdict::{FrameMaps, Thresholds, judge};
+use inspectd_core::verdict::{FrameMaps, judge};
 
 const SHAPE: Shape = Shape {
     side: 64,

@@ -4,16 +4,20 @@
 //! Nothing here reads a clock, starts a thread or is async. Only [`bundle`] and [`image_file`] read files.
 
 pub mod frame;
+pub mod id;
 pub mod image_file;
+pub mod moment;
 pub mod preprocess;
 
 pub mod bundle;
 pub mod manifest;
 
-mod area;
+mod area_opening;
+pub mod decision;
 pub mod maps;
-mod opening;
+mod partition;
 pub mod polygon;
+pub mod record;
 pub mod regions;
 pub mod rules;
 pub mod score;

@@ -1,7 +1,7 @@
 //! Where in a frame the defects are: the connected parts of the combined map above a level. Pure.
 
-use crate::area::SAMPLES;
-use crate::verdict::{AnomalyKind, Region};
+use crate::decision::{AnomalyKind, Region};
+use crate::partition::SAMPLES;
 
 /// A map's cells, row-major, `width` of them a row. Cells that do not belong to the part of the frame
 /// that is looked at are minus infinity.

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::area::Area;
+use crate::decision::Thresholds;
 use crate::maps::{Grid, Span};
+use crate::partition::Area;
 use crate::polygon::Polygon;
 use crate::regions::RegionRules;
-use crate::verdict::Thresholds;
 
 /// What one part of a frame is held to.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::geometry::{Colour, Point, View, mix, scale, unit};
 use super::light::Light;
 use super::material::Grain;
-use super::portable::smoothstep;
+use super::portable_math::smoothstep;
 use super::solid::Solid;
 
 /// What each pixel shows, beside its light: for training, not for the picture.

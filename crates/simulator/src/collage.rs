@@ -5,9 +5,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::geometry::{Point, Pose};
 use super::lettering;
-use super::maker::{Maker, colour};
 use super::material::{Finish, Material};
-use super::portable::wave;
+use super::portable_math::wave;
+use super::random_scene::{RandomScene, colour};
 use super::shape::Shape;
 use super::solid::Solid;
 
@@ -19,7 +19,7 @@ const MAX_OBJECTS: u32 = 30;
 pub(super) fn solids(rng: &mut ChaCha8Rng) -> Vec<Solid> {
     let colours = rng.random_range(3..=7_u32);
     let palette = (0..colours).map(|_| colour(rng)).collect();
-    let mut maker = Maker { rng, palette };
+    let mut maker = RandomScene { rng, palette };
     let mut solids = vec![maker.ground()];
     for _ in 0..maker.rng.random_range(0..=3_u32) {
         solids.push(maker.panel());
@@ -33,7 +33,7 @@ pub(super) fn solids(rng: &mut ChaCha8Rng) -> Vec<Solid> {
     solids
 }
 
-impl Maker<'_> {
+impl RandomScene<'_> {
     /// The background, which fills any frame.
     fn ground(&mut self) -> Solid {
         let shape = Shape::Block {

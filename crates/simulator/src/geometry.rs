@@ -3,7 +3,7 @@
 //! The scene's unit is the frame's shorter side; x grows to the right and y downwards, and the
 //! square from (0, 0) to (1, 1) is centred in the frame. A longer side sees more of the belt.
 
-use super::portable;
+use super::portable_math;
 
 /// A point or a vector in the plane: x, y.
 pub(super) type Point = [f32; 2];
@@ -26,7 +26,7 @@ pub(super) struct Pose {
 impl Pose {
     /// At `at`, turned by `turn` radians, clockwise as seen.
     pub(super) fn new(at: Point, turn: f32) -> Self {
-        let (sine, cosine) = portable::sin_cos(turn);
+        let (sine, cosine) = portable_math::sin_cos(turn);
         Self {
             at,
             turn,

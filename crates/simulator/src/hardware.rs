@@ -5,15 +5,15 @@ use std::f32::consts::{FRAC_PI_2, PI};
 use super::assembly::{Kind, SCREW_RADIUS, Size};
 use super::geometry::Colour;
 use super::material::{Finish, Material};
+use super::part_builder::{BLACK_PLASTIC, PartBuilder, block, disc};
 use super::shape::Shape;
 use super::texture::Texture;
-use super::workbench::{BLACK_PLASTIC, Workbench, block, disc};
 
 const INK: Colour = [0.025, 0.025, 0.03];
 const SILVER: Colour = [0.62, 0.62, 0.63];
 
 /// A cross-recessed screw on its washer.
-pub(super) fn screw(bench: &mut Workbench, turn: f32) {
+pub(super) fn screw(bench: &mut PartBuilder, turn: f32) {
     let zinc = Material::textured(
         Texture::Speckle,
         [0.5, 0.5, 0.49],
@@ -38,7 +38,7 @@ pub(super) fn screw(bench: &mut Workbench, turn: f32) {
 }
 
 /// A brass nut.
-pub(super) fn nut(bench: &mut Workbench, turn: f32) {
+pub(super) fn nut(bench: &mut PartBuilder, turn: f32) {
     let brass = Material::textured(Texture::Cloud, [0.60, 0.40, 0.13], 0.1, 0.03, Finish::METAL);
     let hexagon = bench.piece(Shape::regular(6, 0.045), [0.0; 2], turn * 0.08, brass);
     bench.add(hexagon.raised(0.022).edged(0.006, 0.7));
@@ -50,14 +50,14 @@ pub(super) fn nut(bench: &mut Workbench, turn: f32) {
 }
 
 /// A rubber ring.
-pub(super) fn gasket(bench: &mut Workbench) {
+pub(super) fn gasket(bench: &mut PartBuilder) {
     let rubber = Material::smooth([0.016, 0.016, 0.017], Finish::SATIN);
     let ring = bench.piece(Shape::ring(0.03, 0.052), [0.0; 2], 0.0, rubber);
     bench.add(ring.raised(0.014).edged(0.011, 0.9));
 }
 
 /// A radial aluminium can on a moulded base, with the dark field that marks its negative side.
-pub(super) fn capacitor(bench: &mut Workbench, size: Size) {
+pub(super) fn capacitor(bench: &mut PartBuilder, size: Size) {
     let radius = size.radius();
     let (mark, text) = match size {
         Size::Large => ([0.015, 0.02, 0.09], "470"),
@@ -85,7 +85,7 @@ pub(super) fn capacitor(bench: &mut Workbench, size: Size) {
 }
 
 /// A paper sticker with a bar code and two lines of print.
-pub(super) fn label(bench: &mut Workbench) {
+pub(super) fn label(bench: &mut PartBuilder) {
     let [x, y] = Kind::Label.half();
     let paper = Material::textured(
         Texture::Rough,

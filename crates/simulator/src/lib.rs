@@ -10,32 +10,32 @@
 //! machine.
 
 mod assembly;
-mod blemish;
 mod camera;
 mod canvas;
 pub mod clutter;
 mod collage;
 mod defect;
-mod fault;
 mod feed;
 mod geometry;
 mod hardware;
 mod lettering;
 mod light;
 mod line;
-mod maker;
+mod logical_defect;
 mod material;
 mod noise;
 mod part;
+mod part_builder;
 mod plate;
-mod portable;
+mod portable_math;
+mod random_scene;
 mod region;
 mod scene;
 mod shape;
 mod solid;
+mod structural_defect;
 mod texture;
 mod variation;
-mod workbench;
 
 #[cfg(test)]
 mod tests;

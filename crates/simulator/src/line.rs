@@ -4,14 +4,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::assembly::Assembly;
-use super::blemish;
 use super::defect::Defect;
-use super::fault;
+use super::logical_defect;
 use super::part;
 use super::plate;
 use super::region::Region;
 use super::scene::Scene;
 use super::solid::Solid;
+use super::structural_defect;
 use super::variation::Variation;
 
 /// A simulated inspection line. Equal seeds make equal lines, on every machine.
@@ -38,12 +38,12 @@ impl Line {
         // Rules are broken first, so that damage is done to the parts that are there.
         for &defect in defects.iter().filter(|defect| defect.is_logical()) {
             let rng = &mut stream(self.seed, index, 1 + u64::from(defect.ordinal()));
-            let region = fault::apply(defect, &mut assembly, &variation, rng);
+            let region = logical_defect::apply(defect, &mut assembly, &variation, rng);
             regions.push((defect, region.placed(&variation.plate)));
         }
         for &defect in defects.iter().filter(|defect| !defect.is_logical()) {
             let rng = &mut stream(self.seed, index, 1 + u64::from(defect.ordinal()));
-            let blemish = blemish::draw(defect, &assembly, &variation, rng);
+            let blemish = structural_defect::draw(defect, &assembly, &variation, rng);
             damage.extend(blemish.solids);
             regions.push((defect, blemish.region));
         }

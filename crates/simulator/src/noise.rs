@@ -1,7 +1,7 @@
 //! Noise fields: the same number at the same point for the same seed.
 
 use super::geometry::Point;
-use super::portable::floor;
+use super::portable_math::floor;
 
 /// Mixes a lattice point and a seed into 32 well-spread bits.
 pub(super) fn hash(x: i32, y: i32, seed: u32) -> u32 {

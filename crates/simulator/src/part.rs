@@ -7,11 +7,11 @@ use super::assembly::{CABLE_FROM, CABLE_LEVEL, CABLE_RADIUS, CABLE_TO, Item, Kin
 use super::geometry::{Colour, Point, Pose};
 use super::hardware;
 use super::material::{Finish, Material};
+use super::part_builder::{BLACK_PLASTIC, PartBuilder, block, disc};
 use super::shape::Shape;
 use super::solid::Solid;
 use super::texture::Texture;
 use super::variation::Variation;
-use super::workbench::{BLACK_PLASTIC, Workbench, block, disc};
 
 /// The reflectance of a livery's plastic.
 fn dye(livery: Livery) -> Colour {
@@ -25,7 +25,7 @@ fn dye(livery: Livery) -> Colour {
 /// The solids of one part on the plate.
 pub(super) fn solids(item: &Item, plate: &Pose, variation: &Variation) -> Vec<Solid> {
     let pose = plate.then(&Pose::new(item.at, item.turn));
-    let mut bench = Workbench::new(pose);
+    let mut bench = PartBuilder::new(pose);
     match item.kind {
         Kind::Screw => hardware::screw(&mut bench, variation.screw_turn(item.at)),
         Kind::Capacitor(size) => hardware::capacitor(&mut bench, size),
@@ -43,7 +43,7 @@ pub(super) fn solids(item: &Item, plate: &Pose, variation: &Variation) -> Vec<So
 }
 
 /// A terminal block: three wells with clamping screws, and a rail to the cable.
-fn connector(bench: &mut Workbench, colour: Colour, variation: &Variation) {
+fn connector(bench: &mut PartBuilder, colour: Colour, variation: &Variation) {
     let [x, y] = Kind::Connector(Livery::Blue).half();
     let plastic = Material::smooth(colour, Finish::SATIN);
     let shell = bench.piece(block(x, y, 0.012), [0.0; 2], 0.0, plastic);
@@ -81,7 +81,7 @@ fn connector(bench: &mut Workbench, colour: Colour, variation: &Variation) {
 }
 
 /// A moulded module with cooling ribs, a printed name and gold terminals.
-fn module(bench: &mut Workbench) {
+fn module(bench: &mut PartBuilder) {
     let [x, y] = Kind::Module.half();
     let gold = Material::smooth([0.72, 0.48, 0.16], Finish::METAL);
     for place in 0..5_u8 {
@@ -115,7 +115,7 @@ fn module(bench: &mut Workbench) {
 }
 
 /// The cable between its two strain reliefs, in the plate's frame.
-fn cable(bench: &mut Workbench, colour: Colour, variation: &Variation) {
+fn cable(bench: &mut PartBuilder, colour: Colour, variation: &Variation) {
     let sheath = Material::smooth(colour, Finish::GLOSSY);
     let line = Shape::path(&cable_path(variation), CABLE_RADIUS);
     let line = bench.piece(line, [0.0; 2], 0.0, sheath);

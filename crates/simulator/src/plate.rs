@@ -3,11 +3,11 @@
 use super::assembly::{CAPACITORS, GASKET, NUT, PLATE, SCREWS, Size};
 use super::geometry::{Point, Pose};
 use super::material::{Finish, Material};
+use super::part_builder::{PartBuilder, block, disc};
 use super::shape::Shape;
 use super::solid::Solid;
 use super::texture::Texture;
 use super::variation::Variation;
-use super::workbench::{Workbench, block, disc};
 
 /// The belt and its steel rails, which stay where they are.
 pub(super) fn belt(variation: &Variation) -> Vec<Solid> {
@@ -55,7 +55,7 @@ pub(super) fn belt(variation: &Variation) -> Vec<Solid> {
 
 /// The plate without its parts: holes, pads and engravings that show where a part is missing.
 pub(super) fn plate(pose: Pose, variation: &Variation) -> Vec<Solid> {
-    let mut bench = Workbench::new(pose);
+    let mut bench = PartBuilder::new(pose);
     let metal = plate_metal(variation);
     let body = bench.piece(block(PLATE[0], PLATE[1], 0.035), [0.0; 2], 0.0, metal);
     bench.add(body.raised(0.022).edged(0.009, 0.9));
@@ -89,7 +89,7 @@ pub(super) fn plate_metal(variation: &Variation) -> Material {
     .seeded(variation.seed ^ 2)
 }
 
-fn hole(bench: &mut Workbench, at: Point, radius: f32) {
+fn hole(bench: &mut PartBuilder, at: Point, radius: f32) {
     let metal = Material::smooth([0.45, 0.46, 0.47], Finish::METAL);
     let chamfer = bench.piece(disc(radius * 1.2), at, 0.0, metal);
     bench.add(chamfer.edged(radius * 0.5, -0.9));
@@ -99,7 +99,7 @@ fn hole(bench: &mut Workbench, at: Point, radius: f32) {
 }
 
 /// The two tinned pads under a capacitor, on a strip of insulation.
-fn pads(bench: &mut Workbench, at: Point, radius: f32) {
+fn pads(bench: &mut PartBuilder, at: Point, radius: f32) {
     let film = Material::smooth([0.05, 0.11, 0.07], Finish::SATIN);
     let tin = Material::textured(Texture::Speckle, [0.6, 0.6, 0.58], 0.1, 0.01, Finish::METAL);
     let strip = bench.piece(block(radius * 0.9, radius * 0.62, 0.008), at, 0.0, film);

@@ -5,7 +5,7 @@
 
 use super::geometry::Point;
 use super::noise::{cells, fractal, fraction, hash, value};
-use super::portable::{floor, smoothstep, wave};
+use super::portable_math::{floor, smoothstep, wave};
 
 /// The kinds of pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

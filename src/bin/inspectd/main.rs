@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use inspectd::config::Sources;
-use inspectd::life;
-use inspectd::life::failure::Failure;
+use inspectd::daemon;
+use inspectd::daemon::failure::Failure;
 
 /// Where the configuration is unless something else is said.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
@@ -69,8 +69,8 @@ fn main() -> ExitCode {
     let file = arguments.config.unwrap_or_else(|| CONFIG.into());
     let sources = Sources::of_process(file, required);
     let result = match arguments.command {
-        None | Some(Command::Run) => life::leave(told(life::run(sources))),
-        Some(Command::Check) => life::check(&sources).map(|settings| {
+        None | Some(Command::Run) => daemon::leave(told(daemon::run(sources))),
+        Some(Command::Check) => daemon::check(&sources).map(|settings| {
             println!(
                 "the configuration is valid: {} cameras",
                 settings.cameras.len()

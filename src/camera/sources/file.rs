@@ -8,8 +8,8 @@ use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_POS_FRAMES};
 
 use super::video::Video;
 use super::{Shot, Source, SourceError, turn};
-use crate::camera::Moment;
 use inspectd_core::frame::Frame;
+use inspectd_core::moment::Moment;
 
 /// The rate of a file that does not tell a sensible one, frames a second.
 const UNKNOWN_FPS: f64 = 25.0;

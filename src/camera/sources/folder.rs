@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Shot, Source, SourceError};
-use crate::camera::Moment;
 use inspectd_core::image_file;
+use inspectd_core::moment::Moment;
 
 /// What a file's name must end in to count as an image, in any case.
 pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];

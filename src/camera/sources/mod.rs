@@ -20,10 +20,10 @@ use self::device::Device;
 use self::file::VideoFile;
 use self::folder::Folder;
 use self::simulator::Simulator;
-use super::Moment;
 use super::schedule::Schedule;
 use crate::config::settings::{self, Mode, Pace};
 use inspectd_core::frame::Frame;
+use inspectd_core::moment::Moment;
 
 /// How fast a folder or simulator goes that is not told.
 const NATIVE_FPS: f64 = 10.0;

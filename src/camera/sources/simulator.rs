@@ -1,7 +1,7 @@
 //! Rendered parts.
 
 use super::{Shot, Source, SourceError};
-use crate::camera::Moment;
+use inspectd_core::moment::Moment;
 use inspectd_simulator::Feed;
 
 /// A simulated line.

@@ -8,8 +8,8 @@ use opencv::imgproc::{COLOR_BGR2RGB, COLOR_BGRA2RGB, COLOR_GRAY2RGB, cvt_color_d
 use opencv::videoio::{VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
 
 use super::SourceError;
-use crate::camera::Moment;
 use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::moment::Moment;
 
 /// A capture of OpenCV, and the picture that it fills again and again.
 pub struct Video {

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 pub use server::jpeg;
 
-use super::{CameraId, Captured, Event, Sink, State, Trouble};
+use super::{Captured, Event, Sink, State, Trouble};
 use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
 use inspectd_core::frame::Frame;
+use inspectd_core::id::CameraId;
 
 /// Far more than anything here takes, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::camera::Camera;
 use crate::camera::capture::Open;
 use crate::camera::sources::{self, Opened, Shot, SourceError};
-use crate::camera::{Camera, Moment};
+use inspectd_core::moment::Moment;
 
 /// What a scripted source does next; after its last step it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::recipe::RecipeId;
+use inspectd_core::id::RecipeId;
 
 /// `[evidence]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

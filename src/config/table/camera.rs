@@ -236,7 +236,7 @@ const fn size(name: &'static str, doc: &'static str) -> Key {
 }
 
 pub(super) fn is_name(text: &str) -> bool {
-    text.parse::<crate::camera::CameraId>().is_ok()
+    text.parse::<inspectd_core::id::CameraId>().is_ok()
 }
 
 fn is_url(text: &str) -> bool {

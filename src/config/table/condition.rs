@@ -2,7 +2,7 @@
 //! part of the table of a camera's keys.
 
 use super::{Key, Kind};
-use crate::condition::LARGEST_TURN_DEG;
+use crate::config::settings::LARGEST_TURN_DEG;
 
 pub(super) const FROZEN: Key = Key::unset(
     "check.frozen_after",

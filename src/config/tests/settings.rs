@@ -10,7 +10,7 @@ use super::super::settings::{
     Rotation, Source, Tls,
 };
 use super::{LEAST, Site, camera, loaded};
-use crate::condition::Limits;
+use crate::config::settings::HealthLimits;
 
 fn only_camera(text: &str) -> Camera {
     let settings = loaded(&camera(text)).settings;
@@ -226,7 +226,7 @@ fn a_cameras_checks_are_taken() {
     view.save(site.path("view.png")).expect("an image");
     let settings = site.load().expect("valid").settings;
     let left = &settings.cameras[&"left".parse().expect("an id")];
-    let limits = Limits {
+    let limits = HealthLimits {
         frozen_after: Some(4),
         frozen_difference: 0.5,
         dark_below: Some(30.0),

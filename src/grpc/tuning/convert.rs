@@ -2,9 +2,9 @@
 
 use super::super::convert::decision;
 use super::super::proto;
-use crate::line::record::{ModelId, RecipeTag, Verdict};
 use crate::tuning::replay::{Change, Matrix, Obstacle, Summary};
 use crate::tuning::suggest::{Basis, Bin, Estimate, Suggestion};
+use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use inspectd_core::score::ThresholdMethod;
 
 fn basis(basis: Basis) -> proto::ThresholdBasis {

@@ -19,12 +19,13 @@ use super::super::proto::{
 use super::super::{Services, inspection, journal, refusal};
 use super::convert;
 use crate::journal::{Filter, JournalError, Order, Page};
-use crate::line::Line;
-use crate::line::record::{ModelId, RecipeTag};
-use crate::recipe::{self, Recipe, RecipeError, RecipeId};
+use crate::pipeline::Line;
+use crate::recipe::{self, Recipe, RecipeError};
 use crate::tuning::Configured;
 use crate::tuning::replay::Replay;
 use inspectd_core::bundle::Bundle;
+use inspectd_core::id::RecipeId;
+use inspectd_core::record::{ModelId, RecipeTag};
 
 /// Verdicts that are read and judged at a time. All that changes in them is held until the client takes
 /// it.
@@ -128,7 +129,9 @@ impl Services {
 
 fn id_of(field: &str, text: &str) -> Result<RecipeId, Status> {
     text.parse()
-        .map_err(|error: recipe::RecipeIdError| refusal::invalid(field, error.to_string()))
+        .map_err(|error: inspectd_core::id::RecipeIdError| {
+            refusal::invalid(field, error.to_string())
+        })
 }
 
 /// The client's recipe, or all of its faults.
@@ -251,8 +254,8 @@ fn judge(line: &Line, mut replay: Box<Replay>, page: &Page) -> Result<Judged, Jo
     };
     let mut changes = Vec::new();
     for verdict in &verdicts {
-        let map = || match line.shelf() {
-            Some(shelf) if verdict.evidence => shelf.map(verdict.sequence),
+        let map = || match line.disk_store() {
+            Some(disk_store) if verdict.evidence => disk_store.map(verdict.sequence),
             Some(_) | None => Ok(None),
         };
         if let Some(change) = replay.apply(verdict, map) {

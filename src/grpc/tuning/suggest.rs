@@ -7,11 +7,11 @@ use tonic::{Code, Status};
 use super::super::proto::{self, ScoreSource, SuggestThresholdRequest, SuggestThresholdResponse};
 use super::super::{Services, convert as common, journal, refusal};
 use super::convert;
-use crate::camera::CameraId;
 use crate::journal::{Filter, Order, Page};
-use crate::line::Active;
+use crate::pipeline::Active;
 use crate::tuning::Configured;
 use crate::tuning::suggest::{JournalScores, Question, Scores, SuggestError, suggest};
+use inspectd_core::id::CameraId;
 
 /// Verdicts that are looked at where the request names no number.
 const VERDICTS: u32 = 100_000;
@@ -121,9 +121,11 @@ impl Services {
     }
 
     fn configured_camera(&self, id: &str) -> Result<CameraId, Status> {
-        let camera: CameraId = id.parse().map_err(|error: crate::camera::CameraIdError| {
-            refusal::invalid("camera_id", error.to_string())
-        })?;
+        let camera: CameraId = id
+            .parse()
+            .map_err(|error: inspectd_core::id::CameraIdError| {
+                refusal::invalid("camera_id", error.to_string())
+            })?;
         if self.line.active().settings.cameras.contains_key(&camera) {
             return Ok(camera);
         }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::settings::Overrides;
-use crate::line::record::{Fault, FaultReason, ModelId, RecipeTag, Stamp, Subject, View};
 use crate::recipe;
+use inspectd_core::record::{Fault, FaultReason, ModelId, RecipeTag, Stamp, Subject, View};
 use inspectd_core::regions::RegionRules;
 
 const SIDE: usize = 8;
@@ -55,14 +55,14 @@ fn shape() -> Shape {
 }
 
 /// A map that is even but for one cell.
-fn heat(cell: usize, level: f32, rest: f32) -> Heat {
+fn heat(cell: usize, level: f32, rest: f32) -> AnomalyMap {
     let mut cells = vec![rest; SIDE * SIDE];
     cells[cell] = level;
-    Heat { cells, side: SIDE }
+    AnomalyMap { cells, side: SIDE }
 }
 
 /// What the configuration (and a recipe, if there is one) made of a map.
-fn verdict(sequence: u64, heat: &Heat, recipe: Option<&Recipe>) -> Verdict {
+fn verdict(sequence: u64, heat: &AnomalyMap, recipe: Option<&Recipe>) -> Verdict {
     let id = camera("top");
     let plan = configured().plan(Some(&id), recipe);
     let judgement = rejudge(&heat.cells, None, shape(), &Rules::new(plan, shape()));
@@ -102,14 +102,14 @@ fn of(verdict: &Verdict, outcome: Outcome) -> Verdict {
 }
 
 /// What is read of a verdict without a map.
-const NO_MAP: fn() -> io::Result<Option<Heat>> = || Ok(None);
+const NO_MAP: fn() -> io::Result<Option<AnomalyMap>> = || Ok(None);
 
 #[test]
 fn a_threshold_alone_is_held_against_the_score() {
     use Decision::{Pass, Reject, Review};
     let check = |more: &str, level, expected: Option<(Decision, Decision)>| {
         let mut replay = replay(recipe(more));
-        let asked = || -> io::Result<Option<Heat>> { panic!("the score is enough") };
+        let asked = || -> io::Result<Option<AnomalyMap>> { panic!("the score is enough") };
         // Even, so that the level is the score.
         let change = replay.apply(&verdict(7, &heat(9, level, level), None), asked);
         let found = change.map(|change| (change.old, change.new));
@@ -175,7 +175,7 @@ fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
         changed
     };
     let mask = "[[ignore]]\nname = \"m\"\npolygon = [[0.0, 0.0], [0.4, 0.0], [0.4, 0.4]]";
-    let check = |more: &str, verdict: &Verdict, map: io::Result<Option<Heat>>, expected| {
+    let check = |more: &str, verdict: &Verdict, map: io::Result<Option<AnomalyMap>>, expected| {
         let mut replay = replay(recipe(more));
         assert_eq!(replay.apply(verdict, || map), None);
         let skipped: Vec<_> = replay.summary().skipped.keys().copied().collect();
@@ -189,7 +189,7 @@ fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
         Err(io::Error::other("torn")),
         Obstacle::DamagedMap,
     );
-    let empty = Heat {
+    let empty = AnomalyMap {
         cells: Vec::new(),
         side: 0,
     };

@@ -8,9 +8,9 @@
 use std::borrow::Cow;
 
 use super::{AnomalyKind, Decision, Judgement, NotFinite, Region, RegionScore};
-use crate::area::SAMPLES;
+use crate::area_opening::opened;
 use crate::maps::{Grid, MapCalibration, Place, Score, combine, finite};
-use crate::opening::opened;
+use crate::partition::SAMPLES;
 use crate::regions::{Cells, RegionRules, regions};
 use crate::rules::{Part, Rules, Shape};
 

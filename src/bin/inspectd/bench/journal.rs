@@ -9,13 +9,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use inspectd::camera::Moment;
 use inspectd::config::{self, Settings, Sources};
 use inspectd::journal::{Batch, Filter, Order, Page, Readers, Store, file};
-use inspectd::line::publisher::{Entry, Publisher, open_journal};
-use inspectd::line::record::{ModelId, Outcome, Stamp, Subject, Timings, Verdict};
+use inspectd::pipeline::publisher::{Entry, Publisher, open_journal};
+use inspectd_core::decision::{AnomalyKind, Decision, Thresholds};
 use inspectd_core::maps::Score;
-use inspectd_core::verdict::{AnomalyKind, Decision, Judgement, Thresholds};
+use inspectd_core::moment::Moment;
+use inspectd_core::record::{ModelId, Outcome, Stamp, Subject, Timings, Verdict};
+use inspectd_core::verdict::Judgement;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -186,7 +187,7 @@ fn judged(decision: Decision) -> Outcome {
     })
 }
 
-fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::line::job::Reply) -> Entry {
+fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::pipeline::job::Reply) -> Entry {
     let camera = "a".parse().expect("an id");
     let mut subject = Subject::new(Some(camera), Arc::clone(stamp));
     subject.frame_id = frame_id;
@@ -394,7 +395,7 @@ fn old(sequence: u64, run: Uuid, start: SystemTime, stamp: &Arc<Stamp>) -> Verdi
     };
     let mut subject = Subject::new(Some(camera.parse().expect("an id")), Arc::clone(stamp));
     subject.frame_id = sequence / 4;
-    subject.tag = Some(Arc::new(inspectd::line::record::Tag {
+    subject.tag = Some(Arc::new(inspectd_core::record::Tag {
         part_id: sequence.to_string(),
         ..Default::default()
     }));

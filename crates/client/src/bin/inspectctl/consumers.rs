@@ -8,7 +8,7 @@ use inspectd_client::proto::{Consumer, ForgetConsumerRequest, ListConsumersReque
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::table::{self, Cell};
-use crate::{json, watch, words};
+use crate::{format, json, watch};
 
 /// Of `consumers`.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ fn row(consumer: &Consumer) -> [Cell; 7] {
     let nothing = || "-".to_owned();
     let lost = match consumer.lost {
         0 => count(0),
-        lost => count(lost).styled(words::warning_style()),
+        lost => count(lost).styled(format::warning_style()),
     };
     let time = consumer.acknowledge_time.as_ref();
     let state = if consumer.connected {
@@ -99,9 +99,9 @@ fn row(consumer: &Consumer) -> [Cell; 7] {
     [
         Cell::text(&consumer.name),
         count(consumer.acknowledged),
-        Cell::text(time.map_or_else(nothing, words::second)),
+        Cell::text(time.map_or_else(nothing, format::second)),
         count(consumer.pending),
-        Cell::number(consumer.lag.map_or_else(nothing, words::span)),
+        Cell::number(consumer.lag.map_or_else(nothing, format::span)),
         lost,
         Cell::text(state),
     ]

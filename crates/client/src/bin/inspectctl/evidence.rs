@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::{picture, words};
+use crate::{format, picture};
 
 /// Of `evidence`.
 #[derive(Debug, Args)]
@@ -114,7 +114,7 @@ fn choose(evidence: &GetEvidenceResponse, frame: bool) -> Result<&[u8], anyhow::
         (false, _, true) => anyhow::bail!(
             "verdict {} is a {} and has no heatmap; --frame saves its frame",
             verdict.sequence,
-            words::decision(verdict.decision()).to_uppercase()
+            format::decision(verdict.decision()).to_uppercase()
         ),
     }
 }

@@ -13,7 +13,7 @@ use inspectd_client::proto::{Decision, InspectImageRequest, Region, RegionScore,
 
 use crate::connect::Daemon;
 use crate::failure::Failure;
-use crate::{json, line, words};
+use crate::{format, json, verdict_row};
 
 /// An image waits for its turn between the cameras' frames.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -133,8 +133,8 @@ fn print(path: &Path, verdict: &Verdict, json: bool) -> Result<(), Failure> {
 
 /// A verdict with all that a person may want to know of it.
 pub fn describe(verdict: &Verdict) -> String {
-    let style = words::decision_style(verdict.decision());
-    let decision = words::decision(verdict.decision()).to_uppercase();
+    let style = format::decision_style(verdict.decision());
+    let decision = format::decision(verdict.decision()).to_uppercase();
     let mut out = format!("{style}{decision}{style:#}");
     if let Some(score) = &verdict.score {
         let _ = write!(
@@ -150,7 +150,7 @@ pub fn describe(verdict: &Verdict) -> String {
         let _ = write!(
             out,
             ", {}: {}",
-            words::fault_reason(fault.reason()),
+            format::fault_reason(fault.reason()),
             fault.message
         );
     }
@@ -165,7 +165,7 @@ pub fn describe(verdict: &Verdict) -> String {
             verdict.width, verdict.height, verdict.provider
         );
     } else {
-        let _ = writeln!(out, "\n  views: {}", line::views(&verdict.views));
+        let _ = writeln!(out, "\n  views: {}", verdict_row::views(&verdict.views));
     }
     let scores = verdict.score.iter().flat_map(|score| &score.regions);
     // Of a frame without regions it would be the score once more.
@@ -185,8 +185,8 @@ pub fn describe(verdict: &Verdict) -> String {
 
 /// What one part of the frame was found to be.
 fn describe_score(score: &RegionScore) -> String {
-    let style = words::decision_style(score.decision());
-    let decision = words::decision(score.decision()).to_uppercase();
+    let style = format::decision_style(score.decision());
+    let decision = format::decision(score.decision()).to_uppercase();
     let place = match score.region.as_str() {
         "" => "the rest",
         name => name,
@@ -200,7 +200,7 @@ fn describe_score(score: &RegionScore) -> String {
 }
 
 fn describe_region(region: &Region) -> String {
-    let kind = words::kind(region.kind());
+    let kind = format::kind(region.kind());
     let mut line = format!(
         "{kind}, peak {:.4}, area {:.2} %",
         region.peak,
@@ -233,7 +233,7 @@ fn timings(verdict: &Verdict) -> Option<String> {
     ];
     let stages: Vec<_> = stages
         .into_iter()
-        .filter_map(|(name, time)| Some(format!("{name} {:.1}", words::milliseconds(time?))))
+        .filter_map(|(name, time)| Some(format!("{name} {:.1}", format::milliseconds(time?))))
         .collect();
     (!stages.is_empty()).then(|| format!("ms: {}", stages.join(", ")))
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use self::status::{Camera, Status};
 pub use self::tuning::{ReplayEvent, Suggested};
-use crate::words;
+use crate::format;
 
 /// One line of `watch --json`.
 #[derive(Serialize)]
@@ -180,8 +180,8 @@ impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
             camera_id: &verdict.camera_id,
             frame_id: verdict.frame_id,
             capture_time: time(verdict.capture_time.as_ref()),
-            capture_monotonic_ms: verdict.capture_monotonic.map(words::milliseconds),
-            decision: words::decision(verdict.decision()),
+            capture_monotonic_ms: verdict.capture_monotonic.map(format::milliseconds),
+            decision: format::decision(verdict.decision()),
             score: verdict.score.as_ref().map(Score::from),
             fault: verdict.fault.as_ref().map(Fault::from),
             regions: verdict.regions.iter().map(Region::from).collect(),
@@ -213,7 +213,7 @@ impl<'a> From<&'a proto::View> for View<'a> {
             camera_id: &view.camera_id,
             sequence: view.sequence,
             frame_id: view.frame_id,
-            decision: words::decision(view.decision()),
+            decision: format::decision(view.decision()),
         }
     }
 }
@@ -235,7 +235,7 @@ impl<'a> From<&'a proto::RegionScore> for RegionScore<'a> {
             value: score.value,
             threshold: score.threshold,
             review_from: score.review_from,
-            decision: words::decision(score.decision()),
+            decision: format::decision(score.decision()),
         }
     }
 }
@@ -248,7 +248,7 @@ impl<'a> From<&'a proto::Score> for Score<'a> {
             logical: score.logical,
             threshold: score.threshold,
             review_from: score.review_from,
-            dominant: words::kind(score.dominant()),
+            dominant: format::kind(score.dominant()),
             decided_by: &score.decided_by,
             highest: score.highest,
             regions: score.regions.iter().map(RegionScore::from).collect(),
@@ -259,7 +259,7 @@ impl<'a> From<&'a proto::Score> for Score<'a> {
 impl<'a> From<&'a proto::Fault> for Fault<'a> {
     fn from(fault: &'a proto::Fault) -> Self {
         Self {
-            reason: words::fault_reason(fault.reason()),
+            reason: format::fault_reason(fault.reason()),
             message: &fault.message,
         }
     }
@@ -276,7 +276,7 @@ impl<'a> From<&'a proto::Region> for Region<'a> {
             }),
             area: region.area,
             peak: region.peak,
-            kind: words::kind(region.kind()),
+            kind: format::kind(region.kind()),
             region: &region.region,
         }
     }
@@ -295,11 +295,11 @@ impl<'a> From<&'a proto::Model> for Model<'a> {
 impl From<&proto::Timings> for Timings {
     fn from(timings: &proto::Timings) -> Self {
         Self {
-            queue_ms: timings.queue.map(words::milliseconds),
-            preprocess_ms: timings.preprocess.map(words::milliseconds),
-            inference_ms: timings.inference.map(words::milliseconds),
-            judge_ms: timings.judge.map(words::milliseconds),
-            total_ms: timings.total.map(words::milliseconds),
+            queue_ms: timings.queue.map(format::milliseconds),
+            preprocess_ms: timings.preprocess.map(format::milliseconds),
+            inference_ms: timings.inference.map(format::milliseconds),
+            judge_ms: timings.judge.map(format::milliseconds),
+            total_ms: timings.total.map(format::milliseconds),
         }
     }
 }
@@ -323,7 +323,7 @@ impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
             acknowledged: consumer.acknowledged,
             acknowledge_time: time(consumer.acknowledge_time.as_ref()),
             pending: consumer.pending,
-            lag_ms: consumer.lag.map(words::milliseconds),
+            lag_ms: consumer.lag.map(format::milliseconds),
             lost: consumer.lost,
             connected: consumer.connected,
         }

@@ -12,8 +12,8 @@ use inspectd_client::proto::{
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
+use crate::format;
 use crate::table::{Cell, render};
-use crate::words;
 
 /// A model is hashed, loaded and warmed up, which takes seconds on a GPU.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
@@ -83,7 +83,7 @@ fn describe(recipe: Option<&Recipe>) -> String {
             recipe.id,
             recipe.product,
             recipe.version,
-            words::short(&recipe.sha256)
+            format::short(&recipe.sha256)
         ),
     }
 }
@@ -92,11 +92,11 @@ fn list(answer: &ListRecipesResponse) -> String {
     let row = |recipe: &Recipe| {
         let state = match recipe {
             recipe if !recipe.faults.is_empty() => {
-                Cell::text("not valid").styled(words::warning_style())
+                Cell::text("not valid").styled(format::warning_style())
             }
             recipe if recipe.active => Cell::text("in force"),
             recipe if recipe.id == answer.active_id => {
-                Cell::text("changed since it was activated").styled(words::warning_style())
+                Cell::text("changed since it was activated").styled(format::warning_style())
             }
             recipe if recipe.prepared => Cell::text("prepared"),
             _ => Cell::text("-"),
@@ -105,7 +105,7 @@ fn list(answer: &ListRecipesResponse) -> String {
             Cell::text(&recipe.id),
             Cell::text(&recipe.product),
             Cell::text(&recipe.version),
-            Cell::text(words::short(&recipe.sha256)),
+            Cell::text(format::short(&recipe.sha256)),
             Cell::number(recipe.regions.len().to_string()),
             Cell::number(recipe.masks.len().to_string()),
             state,
@@ -116,7 +116,7 @@ fn list(answer: &ListRecipesResponse) -> String {
         "recipe", "product", "version", "sha256", "regions", "masks", "state",
     ];
     let mut out = render(headings, &rows);
-    let warning = words::warning_style();
+    let warning = format::warning_style();
     for recipe in &answer.recipes {
         for fault in &recipe.faults {
             let _ = writeln!(out, "{warning}{}: {fault}{warning:#}", recipe.id);

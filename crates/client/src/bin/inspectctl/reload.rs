@@ -8,7 +8,7 @@ use inspectd_client::proto::{ReloadConfigurationRequest, ReloadConfigurationResp
 
 use crate::connect::Daemon;
 use crate::failure::Failure;
-use crate::words;
+use crate::format;
 
 /// A new bundle is hashed, loaded and warmed up before it takes over, which takes seconds on a GPU.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(120);
@@ -37,10 +37,10 @@ fn describe(response: &ReloadConfigurationResponse) -> String {
         configuration.hash,
         model.name,
         model.version,
-        words::short(&model.sha256)
+        format::short(&model.sha256)
     );
     if !configuration.restart_required_keys.is_empty() {
-        let warning = words::warning_style();
+        let warning = format::warning_style();
         let keys = configuration.restart_required_keys.join(", ");
         let _ = writeln!(out, "{warning}waits for a restart: {keys}{warning:#}");
     }

@@ -18,8 +18,8 @@ use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::json::ReplayEvent;
 use crate::table::{self, Cell};
-use crate::when::When;
-use crate::{json, words};
+use crate::time_arg::When;
+use crate::{format, json};
 
 /// Progress is shown again after so long.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -194,22 +194,24 @@ fn describe_progress(progress: &ReplayProgress, took: Duration) -> String {
     let seconds = took.as_secs_f64().max(1e-3);
     let rate = progress.verdicts as f64 / seconds;
     let left = Duration::from_secs_f64(seconds * (1.0 / share.max(1e-9) - 1.0).clamp(0.0, 1e6));
-    let left = left.try_into().map_or_else(|_| "-".to_owned(), words::span);
+    let left = left
+        .try_into()
+        .map_or_else(|_| "-".to_owned(), format::span);
     format!(
         "{:.0} %, {}, {rate:.0} a second, {left} left",
         100.0 * share,
-        words::count(progress.verdicts, "verdict")
+        format::count(progress.verdicts, "verdict")
     )
 }
 
 fn styled(decision: Decision) -> String {
-    let style = words::decision_style(decision);
-    let word = words::decision(decision).to_uppercase();
+    let style = format::decision_style(decision);
+    let word = format::decision(decision).to_uppercase();
     format!("{style}{word}{style:#}")
 }
 
 fn describe_change(change: &ReplayChange) -> String {
-    let time = change.record_time.as_ref().map(words::second);
+    let time = change.record_time.as_ref().map(format::second);
     let mut line = format!(
         "{}  {:>8}  {:<10}  {} -> {}",
         time.unwrap_or_default(),
@@ -251,19 +253,19 @@ fn describe(summary: &ReplaySummary, changes: u64) -> String {
         "recipe {} {} ({}), model {} {} ({})\n",
         recipe.id,
         recipe.version,
-        words::short(&recipe.sha256),
+        format::short(&recipe.sha256),
         model.name,
         model.version,
-        words::short(&model.sha256)
+        format::short(&model.sha256)
     );
     let _ = writeln!(
         out,
         "{} read, {} judged once more: {} by the score, {} by the map; {} would have been made",
-        words::count(summary.verdicts, "verdict"),
-        words::count(frames, "frame"),
+        format::count(summary.verdicts, "verdict"),
+        format::count(frames, "frame"),
         summary.by_score,
         summary.by_map,
-        words::count(changes, "other decision")
+        format::count(changes, "other decision")
     );
     for (name, cells) in [("frames", &summary.frames), ("parts", &summary.parts)] {
         if !cells.is_empty() {
@@ -278,7 +280,7 @@ fn describe(summary: &ReplaySummary, changes: u64) -> String {
                 out,
                 "{:>8}  {}",
                 skipped.count,
-                words::obstacle_in_words(skipped.obstacle())
+                format::obstacle_in_words(skipped.obstacle())
             );
         }
     }
@@ -307,13 +309,13 @@ fn matrix(name: &str, cells: &[ReplayCell]) -> String {
             };
             let cell = Cell::number(text);
             if count > 0 && old != new {
-                cell.styled(words::decision_style(new))
+                cell.styled(format::decision_style(new))
             } else {
                 cell
             }
         };
         let [pass, review, reject, fault] = ALL.map(cell);
-        let was = Cell::text(format!("was {}", words::decision(old).to_uppercase()));
+        let was = Cell::text(format!("was {}", format::decision(old).to_uppercase()));
         [was, pass, review, reject, fault]
     };
     let occurs = |decision: &Decision| cells.iter().any(|cell| cell.old_decision() == *decision);

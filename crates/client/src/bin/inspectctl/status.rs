@@ -11,7 +11,7 @@ use inspectd_client::proto::{
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::{json, table, words};
+use crate::{format, json, table};
 
 /// Cursor to the top left, everything below erased.
 const CLEAR: &str = "\x1b[H\x1b[2J";
@@ -69,9 +69,9 @@ fn describe(status: &Status) -> String {
     let _ = writeln!(
         out,
         "line      {style}{}{style:#}, inspectd {}, up {}, run {}",
-        words::line_state(status.state()).to_uppercase(),
+        format::line_state(status.state()).to_uppercase(),
         status.version,
-        status.uptime.map_or_else(|| "-".to_owned(), words::span),
+        status.uptime.map_or_else(|| "-".to_owned(), format::span),
         status.run_id
     );
     let _ = writeln!(
@@ -79,7 +79,7 @@ fn describe(status: &Status) -> String {
         "model     {} {} ({}), threshold {:.4}",
         model.name,
         model.version,
-        words::short(&model.sha256),
+        format::short(&model.sha256),
         status.threshold
     );
     out += &engine(&status.engine.clone().unwrap_or_default());
@@ -93,14 +93,14 @@ fn describe(status: &Status) -> String {
         out,
         "streams   {} open, {} missed by slow clients",
         status.streams,
-        words::count(status.missed_by_slow_clients, "verdict")
+        format::count(status.missed_by_slow_clients, "verdict")
     );
     if let Some(journal) = &status.journal {
         out += &describe_journal(journal, status.sequence);
     }
     if status.late_views > 0 {
-        let warning = words::warning_style();
-        let views = words::count(status.late_views, "view");
+        let warning = format::warning_style();
+        let views = format::count(status.late_views, "view");
         let _ = writeln!(
             out,
             "parts     {warning}{views} came after the part was decided{warning:#}"
@@ -115,10 +115,10 @@ fn engine(engine: &Engine) -> String {
         "engine    {}, ONNX Runtime {}, {} failed\n",
         engine.provider,
         engine.runtime_version,
-        words::count(engine.failures, "run")
+        format::count(engine.failures, "run")
     );
     if !engine.fallback_reason.is_empty() {
-        let warning = words::warning_style();
+        let warning = format::warning_style();
         let _ = writeln!(
             out,
             "          {warning}stands in for {}: {}{warning:#}",
@@ -129,14 +129,14 @@ fn engine(engine: &Engine) -> String {
 }
 
 fn configuration(configuration: &Configuration) -> String {
-    let warning = words::warning_style();
+    let warning = format::warning_style();
     let time = |time: Option<&prost_types::Timestamp>| {
         time.map_or_else(|| "-".to_owned(), ToString::to_string)
     };
     let mut out = format!(
         "settings  generation {}, hash {}, since {}\n",
         configuration.generation,
-        words::short(&configuration.hash),
+        format::short(&configuration.hash),
         time(configuration.loaded_time.as_ref())
     );
     if !configuration.last_reload_error.is_empty() {
@@ -159,15 +159,15 @@ fn configuration(configuration: &Configuration) -> String {
 
 /// What the journal holds, who reads it, and what is wrong with it.
 fn describe_journal(journal: &Journal, newest: u64) -> String {
-    let warning = words::warning_style();
+    let warning = format::warning_style();
     let kept = match (newest + 1).saturating_sub(journal.oldest_sequence) {
         0 => "no verdict kept".to_owned(),
         _ => format!("{} to {newest} kept", journal.oldest_sequence),
     };
     let mut out = format!(
         "journal   {kept}, {}, at most {} pending\n",
-        words::count(journal.consumers.into(), "consumer"),
-        words::count(journal.most_pending, "verdict")
+        format::count(journal.consumers.into(), "consumer"),
+        format::count(journal.most_pending, "verdict")
     );
     let mut warn = |text: String| {
         let _ = writeln!(out, "          {warning}{text}{warning:#}");
@@ -179,17 +179,17 @@ fn describe_journal(journal: &Journal, newest: u64) -> String {
         warn(format!("does not work{since}: {}", journal.trouble));
     }
     if journal.unjournalled > 0 {
-        let verdicts = words::count(journal.unjournalled, "verdict");
+        let verdicts = format::count(journal.unjournalled, "verdict");
         warn(format!("{verdicts} of this run not journalled"));
     }
     let _ = writeln!(
         out,
         "evidence  files of {}, {}",
-        words::count(journal.evidence_kept, "verdict"),
-        words::bytes(journal.evidence_bytes)
+        format::count(journal.evidence_kept, "verdict"),
+        format::bytes(journal.evidence_bytes)
     );
     if journal.evidence_missed > 0 {
-        let verdicts = words::count(journal.evidence_missed, "verdict");
+        let verdicts = format::count(journal.evidence_missed, "verdict");
         let _ = writeln!(
             out,
             "          {warning}{verdicts} without files that should have some{warning:#}"

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use inspectd_client::proto::{Decision, Verdict};
 
-use crate::words::{self, Outcome};
+use crate::format::{self, Outcome};
 
 /// Percentiles are those of the last so many frames: exact, in memory that does not grow.
 const KEPT: usize = 100_000;
@@ -57,7 +57,7 @@ impl Summary {
         let timings = verdict.timings.unwrap_or_default();
         self.total.add(timings.total);
         self.inference.add(timings.inference);
-        if let Some(outcome) = words::outcome(verdict) {
+        if let Some(outcome) = format::outcome(verdict) {
             self.outcomes.add(outcome);
             if outcome == Outcome::Missed {
                 *self
@@ -80,7 +80,7 @@ impl Summary {
         let _ = writeln!(
             out,
             "{}: {} pass, {} reject, {} review, {} fault",
-            words::count(self.decisions.values().sum(), "verdict"),
+            format::count(self.decisions.values().sum(), "verdict"),
             count(Decision::Pass),
             count(Decision::Reject),
             count(Decision::Review),
@@ -109,7 +109,7 @@ impl Summary {
             let _ = writeln!(out, "missed: {}", kinds.join(", "));
         }
         if self.dropped > 0 {
-            let (verdicts, were) = (words::count(self.dropped, "verdict"), were(self.dropped));
+            let (verdicts, were) = (format::count(self.dropped, "verdict"), were(self.dropped));
             let _ = writeln!(out, "{verdicts} {were} not seen: read too slowly");
         }
         out
@@ -152,11 +152,11 @@ impl Outcomes {
         }
         let mut line = format!(
             "{} of known condition: {} found, {} missed, {}, {} passed",
-            words::count(judged, "part"),
-            words::count(self.found, "defect"),
+            format::count(judged, "part"),
+            format::count(self.found, "defect"),
             self.missed,
-            words::count(self.false_alarms, "false alarm"),
-            words::count(self.passed, "good part")
+            format::count(self.false_alarms, "false alarm"),
+            format::count(self.passed, "good part")
         );
         if self.not_judged > 0 {
             let _ = write!(line, "; {} more not judged", self.not_judged);
@@ -167,7 +167,7 @@ impl Outcomes {
 
 impl Latencies {
     fn add(&mut self, duration: Option<prost_types::Duration>) {
-        let Some(ms) = duration.map(words::milliseconds) else {
+        let Some(ms) = duration.map(format::milliseconds) else {
             return;
         };
         if self.last.len() == KEPT {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use inspectd_client::proto::{Camera, CameraState};
 
-use crate::words;
+use crate::format;
 
 /// One field: what it says and how it looks.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ pub fn cameras(cameras: &[Camera]) -> String {
     ];
     let rows: Vec<_> = cameras.iter().map(camera).collect();
     let mut out = render(HEADINGS, &rows);
-    let warning = words::warning_style();
+    let warning = format::warning_style();
     for camera in cameras
         .iter()
         .filter(|camera| !camera.last_error.is_empty())
@@ -111,10 +111,10 @@ fn camera(camera: &Camera) -> [Cell; 15] {
         (0, _) | (_, 0) => "-".to_owned(),
         (width, height) => format!("{width}x{height}"),
     };
-    let state = Cell::text(words::camera_state(camera.state()));
+    let state = Cell::text(format::camera_state(camera.state()));
     let state = match camera.state() {
         CameraState::Running => state,
-        _ => state.styled(words::warning_style()),
+        _ => state.styled(format::warning_style()),
     };
     [
         Cell::text(&camera.id),

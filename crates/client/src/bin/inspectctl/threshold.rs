@@ -16,8 +16,8 @@ use inspectd_client::proto::{
 use crate::connect::Daemon;
 use crate::failure::Failure;
 use crate::table::{self, Cell};
-use crate::when::When;
-use crate::{json, picture, words};
+use crate::time_arg::When;
+use crate::{format, json, picture};
 
 /// A million verdicts take a while to read.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -137,7 +137,7 @@ fn describe(response: &SuggestThresholdResponse) -> String {
         "model     {} {} ({}), present threshold {:.4}\n",
         model.name,
         model.version,
-        words::short(&model.sha256),
+        format::short(&model.sha256),
         response.present_threshold
     );
     if let Some(journal) = &response.journal {
@@ -156,9 +156,9 @@ fn describe(response: &SuggestThresholdResponse) -> String {
 }
 
 fn describe_journal(journal: &JournalScores) -> String {
-    let mut out = format!("journal   {}", words::count(journal.looked_at, "verdict"));
+    let mut out = format!("journal   {}", format::count(journal.looked_at, "verdict"));
     if let Some(time) = &journal.oldest_time {
-        let _ = write!(out, " since {}", words::second(time));
+        let _ = write!(out, " since {}", format::second(time));
     }
     let _ = write!(
         out,
@@ -230,7 +230,7 @@ fn percent(rate: f64) -> String {
 
 /// Which one to take, and what to mind.
 fn advice(response: &SuggestThresholdResponse) -> String {
-    let warning = words::warning_style();
+    let warning = format::warning_style();
     let asked = percent(response.false_reject_rate);
     let Some(chosen) = response.suggestions.get(response.chosen as usize) else {
         return String::new();
@@ -245,7 +245,7 @@ fn advice(response: &SuggestThresholdResponse) -> String {
         let _ = writeln!(
             out,
             "{warning}{} cannot show a rate of {asked} %: it takes {}{warning:#}",
-            words::count(found.count, "score"),
+            format::count(found.count, "score"),
             chosen.needed_count
         );
     }

@@ -8,9 +8,9 @@ use inspectd_client::proto::{ListVerdictsRequest, SortOrder, Verdict};
 
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
+use crate::time_arg::When;
 use crate::watch::Choice;
-use crate::when::When;
-use crate::{json, line, words};
+use crate::{format, json, verdict_row};
 
 /// Verdicts that are asked for, and held, at a time.
 const PAGE: u64 = 500;
@@ -82,7 +82,12 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
     };
     let mut out = anstream::stdout();
     if !arguments.json {
-        writeln!(out, "{:<TIME_WIDTH$}  {}", "journalled", line::heading())?;
+        writeln!(
+            out,
+            "{:<TIME_WIDTH$}  {}",
+            "journalled",
+            verdict_row::heading()
+        )?;
     }
     while left > 0 {
         request.page_size = left.min(PAGE) as u32;
@@ -106,12 +111,12 @@ fn print(out: &mut impl Write, verdict: &Verdict, json: bool) -> Result<(), Fail
     if json {
         return Ok(json::write(out, &json::Verdict::from(verdict))?);
     }
-    let time = verdict.record_time.as_ref().map(words::second);
+    let time = verdict.record_time.as_ref().map(format::second);
     let time = time.unwrap_or_default();
     Ok(writeln!(
         out,
         "{time:<TIME_WIDTH$}  {}",
-        line::describe(verdict)
+        verdict_row::describe(verdict)
     )?)
 }
 

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::view::View;
 use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::{Failure, note};
-use crate::when::When;
+use crate::time_arg::When;
 
 pub use self::acknowledger::acknowledge;
 

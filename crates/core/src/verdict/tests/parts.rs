@@ -3,14 +3,13 @@
 use proptest::prelude::*;
 
 use super::{LISTING, calibration};
+use crate::decision::{AnomalyKind, Decision, Thresholds};
 use crate::maps::{Score, combine, image_score};
 use crate::polygon::Polygon;
 use crate::polygon::tests::{any_polygon, rectangle, whole};
 use crate::regions::{Cells, RegionRules, regions};
 use crate::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
-use crate::verdict::{
-    AnomalyKind, Decision, FrameMaps, Judgement, NotFinite, Thresholds, judge, rejudge,
-};
+use crate::verdict::{FrameMaps, Judgement, NotFinite, judge, rejudge};
 
 fn rule(reject_above: f32, review_from: Option<f32>, min_area: f32) -> Rule {
     Rule {
@@ -251,7 +250,7 @@ fn plainly(scene: &Scene, thresholds: Thresholds) -> (Decision, [u32; 3], Vec<[u
     (decision, bits, found.iter().map(numbers).collect())
 }
 
-fn numbers(found: &crate::verdict::Region) -> [u32; 6] {
+fn numbers(found: &crate::decision::Region) -> [u32; 6] {
     [
         found.left,
         found.top,

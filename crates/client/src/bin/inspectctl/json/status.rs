@@ -4,7 +4,7 @@ use inspectd_client::proto;
 use serde::Serialize;
 
 use super::{Model, time};
-use crate::words;
+use crate::format;
 
 /// As [`proto::Status`].
 #[derive(Serialize)]
@@ -99,11 +99,11 @@ struct Decisions {
 impl<'a> From<&'a proto::Status> for Status<'a> {
     fn from(status: &'a proto::Status) -> Self {
         Self {
-            state: words::line_state(status.state()),
+            state: format::line_state(status.state()),
             run_id: &status.run_id,
             version: &status.version,
             start_time: time(status.start_time.as_ref()),
-            uptime_ms: status.uptime.map(words::milliseconds),
+            uptime_ms: status.uptime.map(format::milliseconds),
             model: status.model.as_ref().map(Model::from),
             threshold: status.threshold,
             engine: status.engine.as_ref().map(Engine::from),
@@ -165,7 +165,7 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
         Self {
             id: &camera.id,
             source: &camera.source,
-            state: words::camera_state(camera.state()),
+            state: format::camera_state(camera.state()),
             simulated: camera.simulated,
             triggered: camera.triggered,
             width: camera.width,

@@ -4,7 +4,7 @@ use inspectd_client::proto;
 use serde::Serialize;
 
 use super::{Model, RecipeTag, time};
-use crate::words;
+use crate::format;
 
 /// As [`proto::SuggestThresholdResponse`].
 #[derive(Serialize)]
@@ -76,8 +76,8 @@ impl<'a> From<&'a proto::SuggestThresholdResponse> for Suggested<'a> {
 impl From<&proto::ThresholdSuggestion> for Suggestion {
     fn from(suggestion: &proto::ThresholdSuggestion) -> Self {
         Self {
-            basis: words::basis(suggestion.basis()),
-            method: words::method(suggestion.method()),
+            basis: format::basis(suggestion.basis()),
+            method: format::method(suggestion.method()),
             estimate: suggestion.estimate.as_ref().map(Estimate::from),
             threshold_low: suggestion.threshold_low,
             threshold_high: suggestion.threshold_high,
@@ -184,8 +184,8 @@ impl<'a> From<&'a proto::ReplayChange> for Change<'a> {
             camera_id: &change.camera_id,
             part_id: &change.part_id,
             record_time: time(change.record_time.as_ref()),
-            old_decision: words::decision(change.old_decision()),
-            new_decision: words::decision(change.new_decision()),
+            old_decision: format::decision(change.old_decision()),
+            new_decision: format::decision(change.new_decision()),
             old_score: change.old_score,
             new_score: change.new_score,
             new_threshold: change.new_threshold,
@@ -205,7 +205,7 @@ impl<'a> From<&'a proto::ReplaySummary> for ReplaySummary<'a> {
             parts: summary.parts.iter().map(Cell::from).collect(),
             skipped: skipped
                 .map(|skipped| Skipped {
-                    obstacle: words::obstacle(skipped.obstacle()),
+                    obstacle: format::obstacle(skipped.obstacle()),
                     count: skipped.count,
                 })
                 .collect(),
@@ -218,8 +218,8 @@ impl<'a> From<&'a proto::ReplaySummary> for ReplaySummary<'a> {
 impl From<&proto::ReplayCell> for Cell {
     fn from(cell: &proto::ReplayCell) -> Self {
         Self {
-            old_decision: words::decision(cell.old_decision()),
-            new_decision: words::decision(cell.new_decision()),
+            old_decision: format::decision(cell.old_decision()),
+            new_decision: format::decision(cell.new_decision()),
             count: cell.count,
         }
     }

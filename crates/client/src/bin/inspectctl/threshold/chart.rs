@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use inspectd_client::proto::{Decision, ScoreBin, SuggestThresholdResponse, ThresholdBasis};
 
-use crate::words;
+use crate::format;
 
 /// Bins that share a line of text.
 const PER_LINE: usize = 2;
@@ -129,7 +129,7 @@ fn stored_bar(bin: &ScoreBin, most: u64) -> String {
     let mut letters = 0;
     for (decision, count, letter) in parts {
         let length = length(count, most, JOURNAL_WIDTH);
-        let style = words::decision_style(decision);
+        let style = format::decision_style(decision);
         let _ = write!(out, "{style}{}{style:#}", letter.repeat(length));
         letters += length;
     }

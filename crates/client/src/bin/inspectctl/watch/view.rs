@@ -12,7 +12,7 @@ use crate::connect::Daemon;
 use crate::failure::{Failure, note};
 use crate::last_reject::LastReject;
 use crate::summary::Summary;
-use crate::{json, line, words};
+use crate::{format, json, verdict_row};
 
 /// What is shown, and what is remembered for the end.
 pub struct View<W> {
@@ -81,7 +81,7 @@ impl<W: Write> View<W> {
             let event = json::Event::Verdict(Box::new(verdict.into()));
             json::write(&mut self.out, &event)?;
         } else {
-            writeln!(self.out, "{}", line::describe(verdict))?;
+            writeln!(self.out, "{}", verdict_row::describe(verdict))?;
         }
         if let Some(summary) = &mut self.summary {
             summary.add(verdict, received);
@@ -100,11 +100,11 @@ impl<W: Write> View<W> {
         if self.json {
             return json::write(&mut self.out, &json::Event::Gap { missed });
         }
-        let warning = words::warning_style();
+        let warning = format::warning_style();
         writeln!(
             self.out,
             "{warning}-- {} missed: read too slowly{warning:#}",
-            words::count(missed, "verdict")
+            format::count(missed, "verdict")
         )
     }
 
@@ -112,7 +112,7 @@ impl<W: Write> View<W> {
         if std::mem::replace(&mut self.titled, true) || self.json {
             return Ok(());
         }
-        writeln!(self.out, "{}", line::heading())
+        writeln!(self.out, "{}", verdict_row::heading())
     }
 
     /// Acknowledges, and sums up: below the table, or beside the JSON on standard error.
@@ -194,7 +194,7 @@ mod tests {
         let shown = shown(view);
         let lines: Vec<_> = shown.lines().collect();
         assert_eq!(lines.len(), 4, "{shown}");
-        assert_eq!(lines[0], line::heading());
+        assert_eq!(lines[0], verdict_row::heading());
         assert_eq!(lines[2], "-- 5 verdicts missed: read too slowly");
     }
 

@@ -1,0 +1,22 @@
+//! A point in time on two clocks.
+
+use std::time::{Instant, SystemTime};
+
+/// A point in time on the wall clock and on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall clock. It may step.
+    pub utc: SystemTime,
+    /// Monotonic clock. It never steps.
+    pub monotonic: Instant,
+}
+
+impl Moment {
+    /// The present moment.
+    pub fn now() -> Self {
+        Self {
+            utc: SystemTime::now(),
+            monotonic: Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Cameras to try the checks on: each with its reference, its limits and its scenes.
+
+use inspectd::camera::health::{Condition, ConditionKind, Measurements};
+use inspectd::config::settings::HealthLimits;
+use inspectd_core::frame::Frame;
+
+use crate::degrade::{expose, other_part, view};
+
+/// The noise of every frame, grey levels: a good sensor's.
+pub const NOISE: f32 = 1.5;
+
+/// A camera: its reference, its limits, and the scenes that it is tried on.
+pub struct Camera {
+    pub reference: Frame,
+    pub limits: HealthLimits,
+    pub scenes: Vec<Frame>,
+}
+
+/// Cameras whose rates are told together.
+pub struct Set {
+    pub name: &'static str,
+    pub cameras: Vec<Camera>,
+    /// A scene of another camera, for another part; empty where every scene shows another part.
+    pub others: Vec<Frame>,
+}
+
+impl Set {
+    pub fn line(name: &'static str, scenes: &[Frame]) -> Self {
+        let reference = straight(&scenes[0]);
+        let good: Vec<Frame> = scenes[1..].iter().step_by(2).map(straight).collect();
+        let limits = limits(&reference, &good);
+        let scenes = scenes[2..].iter().step_by(2).cloned().collect();
+        let camera = Camera {
+            reference,
+            limits,
+            scenes,
+        };
+        Self {
+            name,
+            cameras: vec![camera],
+            others: Vec::new(),
+        }
+    }
+
+    pub fn scenes(name: &'static str, scenes: &[Frame]) -> Self {
+        let others: Vec<Frame> = (0..scenes.len())
+            .map(|at| straight(&scenes[(at + 1) % scenes.len()]))
+            .collect();
+        let camera = |(scene, other): (&Frame, &Frame)| {
+            let reference = straight(scene);
+            let factors = [0.9, 1.0, 1.1];
+            let mut good: Vec<_> = (1..)
+                .zip(factors)
+                .map(|(seed, factor)| expose(&reference, factor, NOISE, seed))
+                .collect();
+            good.push(expose(&other_part(&reference, other), 1.0, NOISE, 9));
+            let limits = limits(&reference, &good);
+            Camera {
+                reference,
+                limits,
+                scenes: vec![scene.clone()],
+            }
+        };
+        let cameras = scenes.iter().zip(&others).map(camera).collect();
+        Self {
+            name,
+            cameras,
+            others,
+        }
+    }
+
+    pub fn introduce(&self) {
+        let scenes: usize = self.cameras.iter().map(|camera| camera.scenes.len()).sum();
+        eprintln!(
+            "{}: {scenes} scenes, {} cameras, first limits {:?}",
+            self.name,
+            self.cameras.len(),
+            self.cameras[0].limits
+        );
+    }
+
+    /// What the checks find in every scene after `change`, which is told the scene's number.
+    pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
+        let mut all = Vec::new();
+        for camera in &self.cameras {
+            let mut condition = Condition::new(Some(&camera.reference));
+            for scene in &camera.scenes {
+                let frame = change(scene, all.len() as u64);
+                all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
+            }
+        }
+        all
+    }
+}
+
+/// All that is found, not the first alone: each check is measured for itself.
+fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
+    let off = HealthLimits::default();
+    let alone = [
+        HealthLimits {
+            dark_below: limits.dark_below,
+            ..off
+        },
+        HealthLimits {
+            saturated_above: limits.saturated_above,
+            ..off
+        },
+        HealthLimits {
+            blurred_below: limits.blurred_below,
+            ..off
+        },
+        HealthLimits {
+            shift_above: limits.shift_above,
+            turn_above_deg: limits.turn_above_deg,
+            ..off
+        },
+    ];
+    alone
+        .iter()
+        .filter_map(|limits| Some(limits.judge(measured)?.kind))
+        .collect()
+}
+
+pub fn straight(scene: &Frame) -> Frame {
+    view(scene, [0.0, 0.0], 0.0)
+}
+
+fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
+    let mut condition = Condition::new(Some(reference));
+    let measured: Vec<_> = (100..)
+        .zip(good)
+        .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
+        .collect();
+    HealthLimits::suggested(&measured).expect("there are good frames")
+}
+
+pub fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {
+    findings
+        .iter()
+        .filter(|found| found.contains(&kind))
+        .count() as f32
+        / findings.len() as f32
+}

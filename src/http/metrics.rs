@@ -1,0 +1,362 @@
+//! Metrics for Prometheus. Histograms are filled as verdicts are published; counters and states are taken
+//! from the pipeline on each scrape, so that they are the numbers of `GetStatus`.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
+
+use crate::camera::State;
+use crate::grpc::StreamCounts;
+use crate::pipeline::publisher::Totals;
+use crate::pipeline::{Active, JournalFacts, Observer, Snapshot};
+use inspectd_core::decision::Decision;
+use inspectd_core::record::{Outcome, Timings, Verdict};
+
+/// Bounds of the latency histograms, seconds.
+const SECONDS: [f64; 16] = [
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0,
+    5.0,
+];
+
+/// Bounds of the score histogram: good parts' maps are normalised to some tenths.
+const SCORES: [f64; 16] = [
+    0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0,
+];
+
+/// Bounds of the batch size histogram.
+const BATCHES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// The metrics of one daemon. It is a value, not a global: two daemons fit into one process.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// A registry with all metrics described and no values.
+    ///
+    /// # Errors
+    /// When a histogram has no buckets, which [`METRICS`] rules out.
+    pub fn new() -> Result<Self, BuildError> {
+        let recorder = builder()?.build_recorder();
+        metrics::with_local_recorder(&recorder, describe);
+        Ok(Self { recorder })
+    }
+
+    /// Takes over counters and states, and renders all metrics in Prometheus' text format.
+    pub fn render(&self, snapshot: &Snapshot, streams: StreamCounts) -> String {
+        metrics::with_local_recorder(&self.recorder, || sample(snapshot, streams));
+        self.recorder.handle().render()
+    }
+
+    /// Moves recorded samples into the histograms. To be called every few seconds, as memory grows until
+    /// then.
+    pub fn run_upkeep(&self) {
+        self.recorder.handle().run_upkeep();
+    }
+}
+
+impl Observer for Metrics {
+    fn published(&self, verdict: &Verdict) {
+        metrics::with_local_recorder(&self.recorder, || record_verdict(verdict));
+    }
+
+    fn inferred(&self, timings: &Timings, batch_size: u32) {
+        metrics::with_local_recorder(&self.recorder, || record_batch(timings, batch_size));
+    }
+
+    fn replaced(&self, before: &Active) {
+        metrics::with_local_recorder(&self.recorder, || set_active_info(before, 0.0));
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let bounds = |builder: PrometheusBuilder, name: &str, bounds: &[f64]| {
+        builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+    };
+    let builder = PrometheusBuilder::new();
+    let builder = bounds(builder, "inspectd_stage_seconds", &SECONDS)?;
+    let builder = bounds(builder, "inspectd_verdict_seconds", &SECONDS)?;
+    let builder = bounds(builder, "inspectd_score", &SCORES)?;
+    bounds(builder, "inspectd_batch_size", &BATCHES)
+}
+
+/// Every metric with what it counts, in the order of the page.
+pub const METRICS: [(&str, &str, &str); 29] = [
+    (
+        "counter",
+        "inspectd_frames_captured_total",
+        "Frames taken from a camera (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_judged_total",
+        "Frames that ended as PASS, REJECT or REVIEW (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_skipped_total",
+        "Frames replaced by a newer one before the engine was free (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_frames_faulted_total",
+        "Frames that ended as FAULT (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_verdicts_total",
+        "Verdicts, those of cameras without a frame included (camera, decision)",
+    ),
+    (
+        "counter",
+        "inspectd_faults_total",
+        "FAULT verdicts (camera, reason)",
+    ),
+    (
+        "counter",
+        "inspectd_camera_opened_total",
+        "How often a camera's source was opened (camera)",
+    ),
+    (
+        "gauge",
+        "inspectd_camera_state",
+        "1 for the state that a camera is in, 0 for the others (camera, state)",
+    ),
+    (
+        "gauge",
+        "inspectd_queue_depth",
+        "Frames that wait for the engine (camera)",
+    ),
+    (
+        "histogram",
+        "inspectd_stage_seconds",
+        "Time in a stage (stage: queue, preprocess, inference, judge)",
+    ),
+    (
+        "histogram",
+        "inspectd_verdict_seconds",
+        "Time from capture to the verdict (camera)",
+    ),
+    ("histogram", "inspectd_score", "Scores (camera)"),
+    (
+        "histogram",
+        "inspectd_batch_size",
+        "Frames that shared a run of the model",
+    ),
+    (
+        "counter",
+        "inspectd_engine_failures_total",
+        "Runs of the model that failed",
+    ),
+    (
+        "gauge",
+        "inspectd_engine_info",
+        "1 for what is in force (provider, requested_provider, runtime_version)",
+    ),
+    (
+        "gauge",
+        "inspectd_model_info",
+        "1 for what is in force (name, version, sha256)",
+    ),
+    (
+        "gauge",
+        "inspectd_config_generation",
+        "Generation of the configuration in force",
+    ),
+    (
+        "gauge",
+        "inspectd_config_info",
+        "1 for what is in force (hash)",
+    ),
+    ("gauge", "inspectd_streams", "Open verdict streams"),
+    (
+        "counter",
+        "inspectd_missed_by_slow_clients_total",
+        "Verdicts that slow clients missed",
+    ),
+    (
+        "counter",
+        "inspectd_frames_late_total",
+        "Judgements that came after their deadline (camera)",
+    ),
+    (
+        "counter",
+        "inspectd_late_views_total",
+        "Views that came after their part was decided",
+    ),
+    (
+        "gauge",
+        "inspectd_journal_failing",
+        "1 while verdicts cannot be journalled",
+    ),
+    (
+        "counter",
+        "inspectd_unjournalled_total",
+        "Verdicts that could not be journalled",
+    ),
+    (
+        "gauge",
+        "inspectd_journal_verdicts",
+        "Sequences from the oldest verdict that is kept to the newest",
+    ),
+    (
+        "gauge",
+        "inspectd_consumer_pending",
+        "Sequences that a consumer has not acknowledged (consumer)",
+    ),
+    (
+        "gauge",
+        "inspectd_evidence_kept",
+        "Verdicts with evidence files",
+    ),
+    (
+        "gauge",
+        "inspectd_evidence_bytes",
+        "Disk space of evidence files",
+    ),
+    (
+        "counter",
+        "inspectd_evidence_missed_total",
+        "Verdicts whose evidence should have been kept, and could not be",
+    ),
+];
+
+fn describe() {
+    for (kind, name, text) in METRICS {
+        match kind {
+            "counter" => describe_counter!(name, text),
+            "gauge" => describe_gauge!(name, text),
+            _ => describe_histogram!(name, text),
+        }
+    }
+}
+
+fn record_verdict(verdict: &Verdict) {
+    let camera = camera_label(verdict);
+    let timings = &verdict.subject.timings;
+    let seconds = timings.total.as_secs_f64();
+    histogram!("inspectd_verdict_seconds", "camera" => camera.clone()).record(seconds);
+    counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => verdict.decision().name())
+        .increment(1);
+    match &verdict.outcome {
+        Outcome::Judged(judgement) => {
+            histogram!("inspectd_score", "camera" => camera)
+                .record(f64::from(judgement.score.score));
+        }
+        Outcome::Fault(_) | Outcome::Part(_) => {
+            if let Some(fault) = verdict.outcome.fault() {
+                counter!("inspectd_faults_total", "camera" => camera, "reason" => fault.reason.name())
+                    .increment(1);
+            }
+        }
+    }
+    stage("queue", timings.queue);
+    stage("preprocess", timings.preprocess);
+    stage("judge", timings.judge);
+}
+
+fn record_batch(timings: &Timings, size: u32) {
+    stage("inference", timings.inference);
+    histogram!("inspectd_batch_size").record(f64::from(size));
+}
+
+fn stage(name: &'static str, time: Option<Duration>) {
+    if let Some(time) = time {
+        histogram!("inspectd_stage_seconds", "stage" => name).record(time.as_secs_f64());
+    }
+}
+
+/// A client's image has no camera, and a part several; the label says so.
+fn camera_label(verdict: &Verdict) -> String {
+    match (&verdict.subject.camera, &verdict.subject.group) {
+        (Some(camera), _) => camera.to_string(),
+        (None, Some(group)) => format!("(part {group})"),
+        (None, None) => "(client)".to_owned(),
+    }
+}
+
+/// Takes over the counters and states of the pipeline.
+fn sample(snapshot: &Snapshot, streams: StreamCounts) {
+    for (id, (facts, queued)) in &snapshot.cameras {
+        let camera = id.to_string();
+        let count = |name: &'static str, value: u64| {
+            counter!(name, "camera" => camera.clone()).absolute(value);
+        };
+        count("inspectd_frames_captured_total", facts.frames.captured);
+        count("inspectd_frames_judged_total", facts.frames.judged);
+        count("inspectd_frames_skipped_total", facts.frames.skipped);
+        count("inspectd_frames_faulted_total", facts.frames.faulted);
+        count("inspectd_frames_late_total", facts.frames.late);
+        count("inspectd_camera_opened_total", facts.opened);
+        // Present from the start: a series that appears with its first reject has no rate then.
+        for decision in Decision::ALL {
+            counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => decision.name())
+                .increment(0);
+        }
+        gauge!("inspectd_queue_depth", "camera" => camera.clone()).set(*queued as f64);
+        for state in State::ALL {
+            gauge!("inspectd_camera_state", "camera" => camera.clone(), "state" => state.name())
+                .set(f64::from(u8::from(facts.state == state)));
+        }
+    }
+    counter!("inspectd_engine_failures_total").absolute(snapshot.engine_failures);
+    gauge!("inspectd_config_generation").set(snapshot.active.generation as f64);
+    // On each scrape: activating another model or configuration sets its predecessor's series to 0.
+    set_active_info(&snapshot.active, 1.0);
+    gauge!("inspectd_streams").set(streams.open as f64);
+    counter!("inspectd_missed_by_slow_clients_total").absolute(streams.missed);
+    counter!("inspectd_late_views_total").absolute(snapshot.late_views);
+    counter!("inspectd_unjournalled_total").absolute(snapshot.unjournalled());
+    if let Some(journal) = &snapshot.journal {
+        sample_journal(journal, snapshot.totals);
+    }
+}
+
+fn sample_journal(journal: &JournalFacts, totals: Totals) {
+    let failing = u8::from(journal.trouble.is_some());
+    gauge!("inspectd_journal_failing").set(f64::from(failing));
+    gauge!("inspectd_journal_verdicts").set(totals.kept() as f64);
+    for (name, consumer) in &journal.consumers {
+        let pending = totals.sequence.saturating_sub(consumer.acknowledged);
+        gauge!("inspectd_consumer_pending", "consumer" => name.clone()).set(pending as f64);
+    }
+    if let Some((kept, bytes, missed)) = journal.evidence {
+        gauge!("inspectd_evidence_kept").set(kept as f64);
+        gauge!("inspectd_evidence_bytes").set(bytes as f64);
+        counter!("inspectd_evidence_missed_total").absolute(missed);
+    }
+}
+
+/// Sets the series that name the active model, engine and configuration: 1 while active, 0 afterwards.
+fn set_active_info(active: &Active, value: f64) {
+    let model = &active.model;
+    let requested = active.settings.engine.provider.name();
+    gauge!("inspectd_engine_info", "provider" => model.provider, "requested_provider" => requested,
+        "runtime_version" => model.runtime_version.clone())
+    .set(value);
+    gauge!("inspectd_model_info", "name" => model.id.name.clone(), "version" => model.id.version.clone(),
+        "sha256" => model.id.sha256.clone())
+    .set(value);
+    gauge!("inspectd_config_info", "hash" => active.stamp.config_hash.clone()).set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_metric() {
+        let page = include_str!("../../docs/operations.md");
+        for (kind, name, text) in METRICS {
+            let row = format!("| `{name}` | {kind} | {text} |");
+            assert!(page.contains(&row), "docs/operations.md lacks: {row}");
+        }
+    }
+}

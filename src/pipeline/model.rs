@@ -1,0 +1,211 @@
+//! A bundle, loaded and warm.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use crate::config::settings::{self, Precision, ProviderChoice};
+use inspectd_core::bundle::{Bundle, BundleError};
+use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::manifest::Manifest;
+use inspectd_core::maps::MapCalibration;
+use inspectd_core::record::ModelId;
+use inspectd_engine::{Engine, EngineError, EngineOptions, Provider};
+
+/// Runs of each batch size before a model counts as warm: the first allocates, and the second shows
+/// that it was enough.
+const WARM_UP_RUNS: usize = 2;
+
+/// Why there is no model.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The bundle is not usable.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// ONNX Runtime, or the provider, is not there, whatever the bundle.
+    #[error(transparent)]
+    Runtime(EngineError),
+    /// ONNX Runtime refuses the graph.
+    #[error("{}: {source}", .bundle)]
+    Engine {
+        /// The bundle's folder.
+        bundle: String,
+        /// Why not.
+        source: EngineError,
+    },
+    /// The maps are not square, which the score needs.
+    #[error("{bundle}: maps of {width}x{height} cells; must be square")]
+    MapShape {
+        /// The bundle's folder.
+        bundle: String,
+        /// Cells a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+}
+
+impl ModelError {
+    /// What of the settings leads to it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Runtime(_) => "engine",
+            Self::Bundle(_) | Self::Engine { .. } | Self::MapShape { .. } => "model.bundle",
+        }
+    }
+}
+
+/// A model that can judge.
+#[derive(Debug)]
+pub struct Model {
+    /// Which one.
+    pub id: ModelId,
+    /// All that its bundle says of it.
+    pub manifest: Manifest,
+    /// Width and height of the frames that it takes.
+    pub input: [u32; 2],
+    /// Cells a side of its maps.
+    pub map_side: usize,
+    /// How its maps become one.
+    pub calibration: MapCalibration,
+    /// The threshold that its bundle suggests.
+    pub threshold: f32,
+    /// Where it runs.
+    pub provider: &'static str,
+    /// Why it does not run where the settings ask for; nothing if it does.
+    pub fallback_reason: Option<String>,
+    /// Version of ONNX Runtime.
+    pub runtime_version: String,
+    /// The batch sizes that it was warmed for, ascending, from 1 on.
+    batch_sizes: Vec<usize>,
+    /// Its one user is the inspector; a lock, as the model is shared for its facts.
+    engine: Mutex<Engine>,
+}
+
+impl Model {
+    /// Loads a bundle, and runs it until it is warm.
+    ///
+    /// # Errors
+    /// When ONNX Runtime or the provider is not there (and the settings allow no other), the maps are
+    /// not square, or the graph fails on a grey frame.
+    pub fn load(bundle: &Bundle, settings: &settings::Engine) -> Result<Self, ModelError> {
+        let name = bundle.dir().display().to_string();
+        let manifest = bundle.manifest();
+        let (width, height) = (manifest.maps.width, manifest.maps.height);
+        if width != height {
+            return Err(ModelError::MapShape {
+                bundle: name,
+                width,
+                height,
+            });
+        }
+        let failed = |source| match source {
+            EngineError::Library(_) | EngineError::Provider { .. } => ModelError::Runtime(source),
+            _ => ModelError::Engine {
+                bundle: name.clone(),
+                source,
+            },
+        };
+        let (mut engine, fallback_reason) = start(bundle, settings).map_err(failed)?;
+        let batch_sizes = batch_sizes(settings.batch_limit);
+        let input = [manifest.input.width, manifest.input.height];
+        warm_up(&mut engine, input, &batch_sizes).map_err(failed)?;
+        Ok(Self {
+            id: ModelId {
+                name: manifest.name.clone(),
+                version: manifest.version.clone(),
+                sha256: manifest.graph.sha256.clone(),
+            },
+            manifest: manifest.clone(),
+            input,
+            map_side: width as usize,
+            calibration: manifest.maps.calibration(),
+            threshold: manifest.threshold.value,
+            provider: engine.provider(),
+            fallback_reason,
+            runtime_version: engine.version().to_owned(),
+            batch_sizes,
+            engine: Mutex::new(engine),
+        })
+    }
+
+    /// The engine, for one run.
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        // An engine's buffers are filled anew for each run.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of `waiting` frames to run together: the largest size that was warmed.
+    pub fn batch_size(&self, waiting: usize) -> usize {
+        let fits = self.batch_sizes.iter().rfind(|&&size| size <= waiting);
+        fits.copied().unwrap_or(1)
+    }
+}
+
+/// An engine where the settings ask for it, or on the processor with the reason, if they allow that.
+fn start(
+    bundle: &Bundle,
+    settings: &settings::Engine,
+) -> Result<(Engine, Option<String>), EngineError> {
+    let mut options = EngineOptions {
+        threads: settings.threads,
+        provider: provider(settings),
+        library: settings.library.clone(),
+    };
+    match Engine::load(bundle, &options) {
+        Err(error @ EngineError::Provider { .. }) if settings.allow_fallback => {
+            options.provider = Provider::Cpu;
+            Ok((Engine::load(bundle, &options)?, Some(error.to_string())))
+        }
+        engine => Ok((engine?, None)),
+    }
+}
+
+fn provider(settings: &settings::Engine) -> Provider {
+    match settings.provider {
+        ProviderChoice::Cpu => Provider::Cpu,
+        ProviderChoice::Cuda => Provider::Cuda {
+            device_id: settings.device_id,
+            tf32: settings.precision == Precision::Tf32,
+            memory_limit: settings.memory_limit,
+        },
+        ProviderChoice::OpenVino => Provider::OpenVino {
+            bf16: settings.precision == Precision::Bf16,
+        },
+    }
+}
+
+/// The powers of two up to the limit, and the limit: each size costs a warm-up, and on a GPU memory.
+fn batch_sizes(limit: usize) -> Vec<usize> {
+    let mut sizes: Vec<usize> = std::iter::successors(Some(1), |size| Some(size * 2))
+        .take_while(|&size| size < limit)
+        .collect();
+    sizes.push(limit.max(1));
+    sizes
+}
+
+fn warm_up(engine: &mut Engine, input: [u32; 2], sizes: &[usize]) -> Result<(), EngineError> {
+    let bytes = input[0] as usize * input[1] as usize * CHANNELS;
+    let grey =
+        Frame::new(input[0], input[1], vec![128; bytes]).expect("a manifest's input has an area");
+    for &size in sizes {
+        for _ in 0..WARM_UP_RUNS {
+            engine.run(&vec![&grey; size])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batch_sizes_are_few_and_reach_the_limit() {
+        let check = |limit, expected: &[usize]| assert_eq!(batch_sizes(limit), expected);
+        check(1, &[1]);
+        check(2, &[1, 2]);
+        check(6, &[1, 2, 4, 6]);
+        check(8, &[1, 2, 4, 8]);
+    }
+}

@@ -1,0 +1,356 @@
+//! Several views of one part, and what they come to. Pure: time is an argument.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::settings::MissingView;
+use inspectd_core::decision::Decision;
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fault, FaultReason, Fusion, Outcome, Tag, Verdict, View};
+
+/// Parts that wait for views at most; the one that waits for longest is decided as it is when another
+/// begins.
+const OPEN_LIMIT: usize = 1024;
+
+/// Parts that were decided and are remembered, so that a late view does not begin them anew.
+const DECIDED_LIMIT: usize = 4096;
+
+/// Names a part: its group, and its trigger or its id.
+type Key = (Arc<str>, String);
+
+#[derive(Debug)]
+struct Open {
+    due: Instant,
+    tag: Arc<Tag>,
+    views: BTreeMap<CameraId, Arc<Verdict>>,
+}
+
+/// A part that is decided.
+#[derive(Debug)]
+pub struct Decided {
+    /// Its group.
+    pub group: Arc<str>,
+    /// The part.
+    pub tag: Arc<Tag>,
+    /// The views' verdicts that came in time.
+    pub views: Vec<Arc<Verdict>>,
+    /// What they come to.
+    pub fusion: Fusion,
+}
+
+/// The parts of all groups.
+#[derive(Debug)]
+pub struct Parts {
+    members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
+    window: Duration,
+    missing: MissingView,
+    open: BTreeMap<Key, Open>,
+    decided: BTreeSet<Key>,
+    decided_order: VecDeque<Key>,
+    late: u64,
+}
+
+fn key(group: &Arc<str>, tag: &Tag) -> Key {
+    let name = tag
+        .trigger
+        .map_or_else(|| tag.part_id.clone(), |trigger| trigger.to_string());
+    (Arc::clone(group), name)
+}
+
+impl Parts {
+    /// Groups with their cameras.
+    pub fn new(
+        members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
+        window: Duration,
+        missing: MissingView,
+    ) -> Self {
+        Self {
+            members,
+            window,
+            missing,
+            open: BTreeMap::new(),
+            decided: BTreeSet::new(),
+            decided_order: VecDeque::new(),
+            late: 0,
+        }
+    }
+
+    /// Views that came after their part was decided.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// When the next part is due, if one waits.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.open.values().map(|open| open.due).min()
+    }
+
+    /// A part is expected: its window begins.
+    pub fn expect(&mut self, group: &Arc<str>, tag: &Arc<Tag>, now: Instant) -> Option<Decided> {
+        let key = key(group, tag);
+        if self.decided.contains(&key) || self.open.contains_key(&key) {
+            return None;
+        }
+        let oldest = (self.open.len() >= OPEN_LIMIT)
+            .then(|| self.open.iter().min_by_key(|(_, open)| open.due))
+            .flatten()
+            .map(|(key, _)| key.clone());
+        let crowded_out = oldest.and_then(|key| self.decide(&key));
+        let open = Open {
+            due: now + self.window,
+            tag: Arc::clone(tag),
+            views: BTreeMap::new(),
+        };
+        self.open.insert(key, open);
+        crowded_out
+    }
+
+    /// A view's verdict came. Gives back the parts that are decided with it.
+    pub fn view(&mut self, verdict: &Arc<Verdict>, now: Instant) -> Vec<Decided> {
+        let subject = &verdict.subject;
+        let (Some(group), Some(tag), Some(camera)) =
+            (&subject.group, &subject.tag, &subject.camera)
+        else {
+            return Vec::new();
+        };
+        let key = key(group, tag);
+        if self.decided.contains(&key) {
+            self.late += 1;
+            return Vec::new();
+        }
+        let mut decided: Vec<Decided> = self.expect(group, tag, now).into_iter().collect();
+        let Some(open) = self.open.get_mut(&key) else {
+            return decided;
+        };
+        open.views.insert(camera.clone(), Arc::clone(verdict));
+        let complete = self
+            .members
+            .get(group)
+            .is_none_or(|members| members.iter().all(|id| open.views.contains_key(id)));
+        if complete {
+            decided.extend(self.decide(&key));
+        }
+        decided
+    }
+
+    /// The parts whose window has passed.
+    pub fn due(&mut self, now: Instant) -> Vec<Decided> {
+        let due = self.open.iter().filter(|(_, open)| open.due <= now);
+        let keys: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
+        keys.iter().filter_map(|key| self.decide(key)).collect()
+    }
+
+    /// All parts that wait.
+    pub fn all(&mut self) -> Vec<Decided> {
+        let keys: Vec<Key> = self.open.keys().cloned().collect();
+        keys.iter().filter_map(|key| self.decide(key)).collect()
+    }
+
+    fn decide(&mut self, key: &Key) -> Option<Decided> {
+        let open = self.open.remove(key)?;
+        self.decided.insert(key.clone());
+        self.decided_order.push_back(key.clone());
+        if self.decided_order.len() > DECIDED_LIMIT
+            && let Some(oldest) = self.decided_order.pop_front()
+        {
+            self.decided.remove(&oldest);
+        }
+        let members = self.members.get(&key.0);
+        let missing: Vec<&str> = members
+            .into_iter()
+            .flatten()
+            .filter(|id| !open.views.contains_key(*id))
+            .map(CameraId::as_str)
+            .collect();
+        let views: Vec<Arc<Verdict>> = open.views.into_values().collect();
+        Some(Decided {
+            group: Arc::clone(&key.0),
+            tag: open.tag,
+            fusion: fuse(&views, &missing, self.missing, self.window),
+            views,
+        })
+    }
+}
+
+/// REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that a view is. A missing view
+/// counts as the settings say.
+fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: Duration) -> Fusion {
+    let worst = views
+        .iter()
+        .map(|verdict| verdict.decision())
+        .max_by_key(|decision| decision.severity());
+    let message = || {
+        format!(
+            "no verdict of {} within {} ms",
+            missing.join(", "),
+            window.as_millis()
+        )
+    };
+    let counts = !missing.is_empty() && (policy != MissingView::Ignore || worst.is_none());
+    let fault = counts.then(|| Fault {
+        rejects: policy == MissingView::Reject,
+        ..Fault::new(FaultReason::MissingView, message())
+    });
+    let own = fault.as_ref().map(Fault::decision);
+    let decision = worst
+        .into_iter()
+        .chain(own)
+        .max_by_key(|decision| decision.severity());
+    let view = |verdict: &Arc<Verdict>| {
+        Some(View {
+            camera: verdict.subject.camera.clone()?,
+            sequence: verdict.sequence,
+            frame_id: verdict.subject.frame_id,
+            decision: verdict.decision(),
+        })
+    };
+    Fusion {
+        decision: decision.unwrap_or(Decision::Fault),
+        views: views.iter().filter_map(view).collect(),
+        // Of a fault in a view that view's verdict tells.
+        fault,
+    }
+}
+
+impl Decided {
+    /// The part's outcome.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Part(self.fusion.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use inspectd_core::record::{ModelId, Stamp, Subject};
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    fn camera(name: &str) -> CameraId {
+        name.parse().expect("an id")
+    }
+
+    fn verdict(name: &str, part: &str, decision: Decision) -> Arc<Verdict> {
+        let stamp = Stamp {
+            model: ModelId {
+                name: String::new(),
+                version: String::new(),
+                sha256: String::new(),
+            },
+            config_hash: String::new(),
+            provider: String::new(),
+            recipe: None,
+        };
+        let mut subject = Subject::new(Some(camera(name)), Arc::new(stamp));
+        subject.group = Some("g".into());
+        subject.tag = Some(Arc::new(Tag {
+            part_id: part.to_owned(),
+            ..Tag::default()
+        }));
+        // Any outcome with this decision will do.
+        let outcome = Outcome::Part(Fusion {
+            decision,
+            views: Vec::new(),
+            fault: None,
+        });
+        Arc::new(Verdict {
+            sequence: 1,
+            run: Uuid::nil(),
+            captured: SystemTime::UNIX_EPOCH,
+            since_start: Duration::ZERO,
+            recorded: SystemTime::UNIX_EPOCH,
+            evidence: false,
+            subject,
+            outcome,
+        })
+    }
+
+    fn parts(missing: MissingView) -> Parts {
+        let cameras = BTreeSet::from([camera("a"), camera("b")]);
+        Parts::new(BTreeMap::from([("g".into(), cameras)]), WINDOW, missing)
+    }
+
+    #[test]
+    fn a_part_is_the_worst_of_its_views() {
+        use Decision::{Fault, Pass, Reject, Review};
+        let check = |a, b, expected| {
+            let mut parts = parts(MissingView::Fault);
+            let now = Instant::now();
+            assert!(parts.view(&verdict("a", "1", a), now).is_empty());
+            let decided = parts.view(&verdict("b", "1", b), now);
+            let [decided] = decided.as_slice() else {
+                panic!("{decided:?}")
+            };
+            assert_eq!(decided.fusion.decision, expected, "{a:?} {b:?}");
+            assert_eq!(decided.fusion.views.len(), 2);
+        };
+        check(Pass, Pass, Pass);
+        check(Pass, Review, Review);
+        check(Fault, Review, Fault);
+        check(Fault, Reject, Reject);
+        check(Review, Reject, Reject);
+    }
+
+    #[test]
+    fn a_missing_view_counts_as_the_policy_says() {
+        use Decision::{Fault, Pass, Reject};
+        let check = |policy, views: &[Decision], expected, told| {
+            let mut parts = parts(policy);
+            let now = Instant::now();
+            let tag = Arc::new(Tag {
+                part_id: "1".to_owned(),
+                ..Tag::default()
+            });
+            parts.expect(&"g".into(), &tag, now);
+            for &decision in views {
+                parts.view(&verdict("a", "1", decision), now);
+            }
+            assert!(parts.due(now + WINDOW / 2).is_empty());
+            let decided = parts.due(now + WINDOW);
+            let [decided] = decided.as_slice() else {
+                panic!("{decided:?}")
+            };
+            assert_eq!(decided.fusion.decision, expected, "{policy:?} {views:?}");
+            assert_eq!(decided.fusion.fault.is_some(), told, "{policy:?} {views:?}");
+        };
+        check(MissingView::Fault, &[Pass], Fault, true);
+        check(MissingView::Fault, &[Reject], Reject, true);
+        check(MissingView::Reject, &[Pass], Reject, true);
+        check(MissingView::Ignore, &[Pass], Pass, false);
+        check(MissingView::Ignore, &[], Fault, true);
+    }
+
+    #[test]
+    fn a_late_view_is_counted_and_begins_nothing() {
+        let mut parts = parts(MissingView::Ignore);
+        let now = Instant::now();
+        parts.view(&verdict("a", "1", Decision::Pass), now);
+        assert_eq!(parts.due(now + WINDOW).len(), 1);
+        assert!(
+            parts
+                .view(&verdict("b", "1", Decision::Reject), now + WINDOW)
+                .is_empty()
+        );
+        assert_eq!(parts.late(), 1);
+        assert_eq!(parts.next_due(), None);
+    }
+
+    #[test]
+    fn parts_that_wait_are_bounded() {
+        let mut parts = parts(MissingView::Fault);
+        let now = Instant::now();
+        let mut decided = 0;
+        for part in 0..OPEN_LIMIT + 3 {
+            let verdict = verdict("a", &part.to_string(), Decision::Pass);
+            decided += parts
+                .view(&verdict, now + Duration::from_micros(part as u64))
+                .len();
+        }
+        assert_eq!(decided, 3);
+    }
+}
