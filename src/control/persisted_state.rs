@@ -1,11 +1,12 @@
 //! What outlives the process beside the journal: the recipe in force, and the lock.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io;
 use std::io::ErrorKind::{NotADirectory, NotFound};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use inspectd_core::atomic_file;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "state.toml";
@@ -79,11 +80,7 @@ impl StateFile {
     pub fn write(&self, state: &State) -> io::Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
         let text = toml::to_string(state).map_err(io::Error::other)?;
-        let unfinished = path.with_extension("toml.tmp");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)
+        atomic_file::write(path, text)
     }
 }
 

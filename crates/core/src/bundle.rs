@@ -2,12 +2,13 @@
 //! to the line.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::atomic_file;
 use crate::manifest::{GRAPH_FILE, Manifest, ManifestError};
 
 /// The manifest's name in a bundle.
@@ -114,27 +115,26 @@ impl Bundle {
         Self::new(dir, manifest, graph)
     }
 
-    /// Writes a bundle to `dir`. A reader sees the old bundle, no bundle for a moment, or the new
-    /// one, and never half of one: the files are complete and on the disk, in a folder beside `dir`,
-    /// before that takes its name. A crash in the moment between leaves the old bundle as
-    /// `.NAME.old`.
+    /// Writes a bundle to `dir`. A reader sees the old bundle, no bundle for a moment, or the new one, and
+    /// never a half: see [`atomic_file::replace_folder`].
     ///
     /// # Errors
-    /// When the graph is not the manifest's, `dir` is there and not a bundle, or a file cannot be
-    /// written; the old bundle is then still there.
+    /// When the graph is not the manifest's, `dir` exists and is not a bundle, or a file cannot be
+    /// written; the old bundle is then unchanged.
     pub fn write(dir: &Path, manifest: Manifest, graph: Vec<u8>) -> Result<Self, BundleError> {
         let bundle = Self::new(dir, manifest, graph)?;
-        let [new, old] = siblings(dir)?;
-        refuse_other_folders(dir)?;
-        remove(&new)?;
-        if let Err(error) = bundle
-            .write_files(&new)
-            .and_then(|()| replace(dir, &new, &old))
-        {
-            // The first error says what is wrong; the remains are removed by the next write.
-            let _ = fs::remove_dir_all(&new);
-            return Err(error);
+        if dir.file_name().is_none() {
+            return Err(BundleError::NoName {
+                path: dir.to_owned(),
+            });
         }
+        refuse_other_folders(dir)?;
+        let manifest = bundle.manifest.to_toml();
+        atomic_file::replace_folder(dir, |new| {
+            fs::write(new.join(GRAPH_FILE), &bundle.graph)?;
+            fs::write(new.join(MANIFEST_FILE), manifest)
+        })
+        .map_err(failed("writing", dir))?;
         Ok(bundle)
     }
 
@@ -156,13 +156,6 @@ impl Bundle {
             manifest,
             graph,
         })
-    }
-
-    fn write_files(&self, dir: &Path) -> Result<(), BundleError> {
-        fs::create_dir(dir).map_err(failed("creating", dir))?;
-        write_synced(&dir.join(GRAPH_FILE), &self.graph)?;
-        write_synced(&dir.join(MANIFEST_FILE), self.manifest.to_toml().as_bytes())?;
-        sync_dir(dir)
     }
 
     /// The folder.
@@ -197,38 +190,6 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
     Ok(bytes)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
-    let write = || {
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(failed("writing", path))
-}
-
-/// Makes names in `dir` last through a power cut.
-fn sync_dir(dir: &Path) -> Result<(), BundleError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(failed("syncing", dir))
-}
-
-fn parent(dir: &Path) -> &Path {
-    dir.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-/// The folders beside `dir` where the new bundle grows and the old one goes. Beside it, because a
-/// rename is atomic within one file system alone.
-fn siblings(dir: &Path) -> Result<[PathBuf; 2], BundleError> {
-    let name = dir.file_name().ok_or_else(|| BundleError::NoName {
-        path: dir.to_owned(),
-    })?;
-    let sibling = |suffix| parent(dir).join(format!(".{}.{suffix}", name.to_string_lossy()));
-    Ok(["new", "old"].map(sibling))
-}
-
 fn refuse_other_folders(dir: &Path) -> Result<(), BundleError> {
     let replaceable = match fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_none() || dir.join(MANIFEST_FILE).is_file(),
@@ -241,32 +202,6 @@ fn refuse_other_folders(dir: &Path) -> Result<(), BundleError> {
     Err(BundleError::NotABundle {
         path: dir.to_owned(),
     })
-}
-
-fn remove(dir: &Path) -> Result<(), BundleError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("removing", dir)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Puts `new` in the place of `dir`, which goes to `old` for as long as that takes.
-fn replace(dir: &Path, new: &Path, old: &Path) -> Result<(), BundleError> {
-    let replaces = dir.exists();
-    if replaces {
-        remove(old)?;
-        fs::rename(dir, old).map_err(failed("moving aside", dir))?;
-    }
-    if let Err(error) = fs::rename(new, dir) {
-        if replaces {
-            fs::rename(old, dir).map_err(failed("moving back", old))?;
-        }
-        return Err(failed("moving into place", dir)(error));
-    }
-    sync_dir(parent(dir))?;
-    remove(old)
 }
 
 #[cfg(test)]

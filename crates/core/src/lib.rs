@@ -1,7 +1,10 @@
 //! What inspectd and its trainer share, in the order of a frame's path: the frame and its preprocessing,
 //! the model bundle, the anomaly maps, the score and the verdict.
 //!
-//! Nothing here reads a clock, starts a thread or is async. Only [`bundle`] and [`image_file`] read files.
+//! Nothing here reads a clock, starts a thread or is async. Only [`atomic_file`], [`bundle`] and
+//! [`image_file`] read and write files.
+
+pub mod atomic_file;
 
 pub mod frame;
 pub mod id;

@@ -32,8 +32,7 @@ fn a_bundle_is_replaced_and_leaves_nothing_beside_it() {
     let dir = folder.path().join("bottle");
     written(&dir, b"the old graph");
     // What a crash may have left.
-    fs::create_dir_all(folder.path().join(".bottle.new/rest")).expect("a folder");
-    fs::create_dir_all(folder.path().join(".bottle.old/rest")).expect("a folder");
+    fs::create_dir_all(folder.path().join(".bottle.x1.part/rest")).expect("a folder");
     written(&dir, GRAPH);
     assert_eq!(
         Bundle::open(&dir).expect("the bundle is valid").graph(),

@@ -1,27 +1,16 @@
 //! Pictures to files: whole or not at all, and two side by side.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use image::{GenericImage, ImageFormat, RgbImage};
+use inspectd_core::atomic_file;
 
-/// Writes a file so that whoever looks sees the old one or the new one, never a half.
+/// Replaces the file `path` by `bytes`.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let Some(name) = path.file_name() else {
-        bail!("{}: names no file", path.display());
-    };
-    let mut part = std::ffi::OsString::from(".");
-    part.push(name);
-    part.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(part);
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // The error to tell is the one above; there may be nothing to remove.
-        let _ = fs::remove_file(&part);
-    }
-    written.with_context(|| format!("{}: cannot be written", path.display()))
+    atomic_file::write(path, bytes)
+        .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// The frame on the left, the frame with heat on the right, as PNG; the heat alone where the two do not
