@@ -1,5 +1,6 @@
 //! The inspection daemon, in the order of a frame's path. Each module depends only on those above it.
 
+pub mod clock;
 pub mod config;
 pub mod telemetry;
 
