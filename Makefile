@@ -1,4 +1,4 @@
-# The project's commands; `make` alone lists them.
+# The project's commands; `make` without a target lists them.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
