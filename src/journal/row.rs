@@ -13,7 +13,7 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
+    Fault, FaultReason, Fusion, Outcome, PartView, Stamp, Subject, Tag, Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -170,7 +170,7 @@ impl Details {
         let timings = &verdict.subject.timings;
         let whole = |duration: Duration| duration.as_nanos() as u64;
         let judgement = verdict.outcome.judgement();
-        let view = |view: &View| StoredView {
+        let view = |view: &PartView| StoredView {
             camera: view.camera.to_string(),
             sequence: view.sequence,
             frame_id: view.frame_id,
@@ -340,7 +340,7 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
     let fault = fault(row, details.rejects).map_err(|error| damaged(&error.to_string()))?;
     if let Some(views) = details.views {
         let view = |stored: StoredView| {
-            Ok(View {
+            Ok(PartView {
                 camera: stored
                     .camera
                     .parse()

@@ -13,8 +13,8 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, ModelId, Outcome, RecipeTag, Stamp, Subject, Tag, Timings, Verdict,
-    View,
+    Fault, FaultReason, Fusion, ModelId, Outcome, PartView, RecipeTag, Stamp, Subject, Tag,
+    Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -178,7 +178,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             message,
             rejects,
         });
-    let view = (1u64..9, 0u64..9, decision()).prop_map(|(sequence, frame_id, decision)| View {
+    let view = (1u64..9, 0u64..9, decision()).prop_map(|(sequence, frame_id, decision)| PartView {
         camera: camera("left"),
         sequence,
         frame_id,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::config::settings::MissingView;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fault, FaultReason, Fusion, Outcome, Tag, Verdict, View};
+use inspectd_core::record::{Fault, FaultReason, Fusion, Outcome, PartView, Tag, Verdict};
 
 /// Parts that wait for views at most; the one that waits for longest is decided as it is when another
 /// begins.
@@ -198,7 +198,7 @@ fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: D
         .chain(own)
         .max_by_key(|decision| decision.severity());
     let view = |verdict: &Arc<Verdict>| {
-        Some(View {
+        Some(PartView {
             camera: verdict.subject.camera.clone()?,
             sequence: verdict.sequence,
             frame_id: verdict.subject.frame_id,

@@ -119,7 +119,7 @@ impl Fault {
 
 /// One camera's share of a part's verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct PartView {
     /// The camera.
     pub camera: CameraId,
     /// Its verdict's sequence; 0 where it has none.
@@ -136,7 +136,7 @@ pub struct Fusion {
     /// The part's.
     pub decision: Decision,
     /// The views that came in time, by camera.
-    pub views: Vec<View>,
+    pub views: Vec<PartView>,
     /// What is missing, where that matters.
     pub fault: Option<Fault>,
 }
