@@ -13,7 +13,7 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, Outcome, PartView, Stamp, Subject, Tag, Timings, Verdict,
+    Fault, FaultReason, Outcome, PartDecision, PartView, Stamp, Subject, Tag, Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -351,7 +351,7 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
             })
         };
         let views = views.into_iter().map(view);
-        return Ok(Outcome::Part(Fusion {
+        return Ok(Outcome::Part(PartDecision {
             decision,
             views: views.collect::<Result<_, JournalError>>()?,
             fault,

@@ -13,7 +13,7 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, ModelId, Outcome, PartView, RecipeTag, Stamp, Subject, Tag,
+    Fault, FaultReason, ModelId, Outcome, PartDecision, PartView, RecipeTag, Stamp, Subject, Tag,
     Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
@@ -190,7 +190,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         prop::option::of(fault.clone()),
     )
         .prop_map(|(decision, views, fault)| {
-            Outcome::Part(Fusion {
+            Outcome::Part(PartDecision {
                 decision,
                 views,
                 fault,

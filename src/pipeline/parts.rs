@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::config::settings::MissingView;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fault, FaultReason, Fusion, Outcome, PartView, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, PartDecision, PartView, Tag, Verdict};
 
 /// Parts that wait for views at most; the one that waits for longest is decided as it is when another
 /// begins.
@@ -36,7 +36,7 @@ pub struct Decided {
     /// The views' verdicts that came in time.
     pub views: Vec<Arc<Verdict>>,
     /// What they come to.
-    pub fusion: Fusion,
+    pub fusion: PartDecision,
 }
 
 /// The parts of all groups.
@@ -175,7 +175,12 @@ impl Parts {
 
 /// REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that a view is. A missing view
 /// counts as the settings say.
-fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: Duration) -> Fusion {
+fn fuse(
+    views: &[Arc<Verdict>],
+    missing: &[&str],
+    policy: MissingView,
+    window: Duration,
+) -> PartDecision {
     let worst = views
         .iter()
         .map(|verdict| verdict.decision())
@@ -205,7 +210,7 @@ fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: D
             decision: verdict.decision(),
         })
     };
-    Fusion {
+    PartDecision {
         decision: decision.unwrap_or(Decision::Fault),
         views: views.iter().filter_map(view).collect(),
         // Of a fault in a view that view's verdict tells.
@@ -253,7 +258,7 @@ mod tests {
             ..Tag::default()
         }));
         // Any outcome with this decision will do.
-        let outcome = Outcome::Part(Fusion {
+        let outcome = Outcome::Part(PartDecision {
             decision,
             views: Vec::new(),
             fault: None,

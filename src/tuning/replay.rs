@@ -11,7 +11,7 @@ use crate::evidence::AnomalyMap;
 use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fusion, Outcome, Verdict};
+use inspectd_core::record::{Outcome, PartDecision, Verdict};
 use inspectd_core::rules::{Plan, Rules, Shape};
 use inspectd_core::verdict::{Judgement, rejudge};
 
@@ -176,7 +176,7 @@ impl Replay {
 
     /// What a part would have been: REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that
     /// a view is. A view that is missing is missing still.
-    fn part(&mut self, fusion: &Fusion) -> Option<Change> {
+    fn part(&mut self, fusion: &PartDecision) -> Option<Change> {
         let changed = |sequence| self.changes.get(&sequence).copied();
         let views = fusion.views.iter();
         let views = views.map(|view| changed(view.sequence).unwrap_or(view.decision));

@@ -132,7 +132,7 @@ pub struct PartView {
 
 /// What several views of one part come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fusion {
+pub struct PartDecision {
     /// The part's.
     pub decision: Decision,
     /// The views that came in time, by camera.
@@ -149,7 +149,7 @@ pub enum Outcome {
     /// It could not be.
     Fault(Fault),
     /// A part's views were judged, each for itself.
-    Part(Fusion),
+    Part(PartDecision),
 }
 
 impl Outcome {

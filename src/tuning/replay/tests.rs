@@ -230,7 +230,7 @@ fn a_part_is_what_its_views_would_have_been() {
     let part = |second, fault: Option<Fault>| {
         of(
             &old,
-            Outcome::Part(Fusion {
+            Outcome::Part(PartDecision {
                 decision: Decision::Reject,
                 views: vec![view(7, Decision::Reject), view(8, second)],
                 fault,
