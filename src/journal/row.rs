@@ -13,7 +13,7 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Outcome, PartDecision, PartView, Stamp, Subject, Tag, Timings, Verdict,
+    Fault, FaultReason, Outcome, PartDecision, PartTag, PartView, Stamp, Subject, Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -316,13 +316,13 @@ fn camera(text: &str) -> Result<Option<CameraId>, String> {
     }
 }
 
-fn tag(row: &Row<'_>) -> Result<Option<Arc<Tag>>, JournalError> {
+fn tag(row: &Row<'_>) -> Result<Option<Arc<PartTag>>, JournalError> {
     let Some(client_data) = row.get::<_, Option<Vec<u8>>>("client_data")? else {
         return Ok(None);
     };
     let trigger: Option<String> = row.get("trigger")?;
     let key: Option<String> = row.get("idempotency_key")?;
-    Ok(Some(Arc::new(Tag {
+    Ok(Some(Arc::new(PartTag {
         part_id: row.get("part_id")?,
         trigger: trigger.and_then(|text| Uuid::parse_str(&text).ok()),
         client_data,

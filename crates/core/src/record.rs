@@ -232,7 +232,7 @@ pub struct Timings {
 
 /// The part that a frame shows, and who asked for its inspection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tag {
+pub struct PartTag {
     /// The part; empty if it has no name.
     pub part_id: String,
     /// The request, if there was one.
@@ -253,7 +253,7 @@ pub struct Subject {
     /// Counts the camera's captures; 0 without a frame of a camera.
     pub frame_id: u64,
     /// The part, if it is known.
-    pub tag: Option<Arc<Tag>>,
+    pub tag: Option<Arc<PartTag>>,
     /// Under what it was made.
     pub stamp: Arc<Stamp>,
     /// Rendered, not seen.
