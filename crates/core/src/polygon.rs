@@ -5,7 +5,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 /// The most corners of a polygon.
-pub const MOST_CORNERS: usize = 64;
+pub const MAX_CORNERS: usize = 64;
 
 /// The least area of a polygon, as a fraction of the frame: one pixel of a frame of a megapixel. A
 /// smaller one is a slip, and would hold no pixel's centre.
@@ -72,7 +72,7 @@ impl PolygonFault {
     /// What is allowed.
     pub fn allowed(&self) -> String {
         match self {
-            Self::Corners { .. } => format!("3 to {MOST_CORNERS} corners"),
+            Self::Corners { .. } => format!("3 to {MAX_CORNERS} corners"),
             Self::Outside { .. } => "within 0 to 1 in both".to_owned(),
             Self::Repeated { .. } => "corners that differ".to_owned(),
             Self::Crossing { .. } => "sides that meet at corners alone".to_owned(),
@@ -142,7 +142,7 @@ fn area(corners: &[[f64; 2]]) -> f64 {
 
 fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
     let count = corners.len();
-    if !(3..=MOST_CORNERS).contains(&count) {
+    if !(3..=MAX_CORNERS).contains(&count) {
         return Some(PolygonFault::Corners { count });
     }
     let outside = |corner: &[f64; 2]| !corner.iter().all(|at| (0.0..=1.0).contains(at));
