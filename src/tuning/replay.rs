@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Outcome, PartDecision, Verdict};
-use inspectd_core::rules::{Plan, Rules, Shape};
+use inspectd_core::rules::{InspectionPlan, Rules, Shape};
 use inspectd_core::verdict::{Judgement, rejudge};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each.
@@ -104,7 +104,7 @@ pub struct Replay {
     /// SHA-256 of its model's graph.
     model: String,
     configured: Configured,
-    plans: HashMap<CameraId, Plan>,
+    plans: HashMap<CameraId, InspectionPlan>,
     rules: HashMap<(CameraId, Shape), Rules>,
     /// What changed verdicts would have been, by their sequences.
     changes: BTreeMap<u64, Decision>,
@@ -263,7 +263,7 @@ impl Replay {
         recipe.is_none_or(|tag| tag.sha256 == self.recipe.hash)
     }
 
-    fn plan(&mut self, camera: &CameraId) -> &Plan {
+    fn plan(&mut self, camera: &CameraId) -> &InspectionPlan {
         let Self {
             recipe,
             configured,

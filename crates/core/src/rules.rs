@@ -32,7 +32,7 @@ pub struct RuledPolygon {
 
 /// Everything that a frame is held to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct InspectionPlan {
     /// For what is in no region.
     pub general: Rule,
     /// Parts with rules of their own; the first holds where they overlap.
@@ -54,12 +54,12 @@ pub struct Shape {
     pub height: u32,
 }
 
-/// A [`Plan`] that frames can be judged by.
+/// A [`InspectionPlan`] that frames can be judged by.
 ///
 /// Dividing a frame of a megapixel takes some milliseconds, so rules are made once a camera and kept.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    plan: Plan,
+    plan: InspectionPlan,
     /// Nothing if there is nothing to divide.
     divided: Option<Divided>,
 }
@@ -73,7 +73,7 @@ struct Divided {
 }
 
 impl Divided {
-    fn new(plan: &Plan, shape: Shape) -> Self {
+    fn new(plan: &InspectionPlan, shape: Shape) -> Self {
         let Shape {
             side,
             width,
@@ -96,7 +96,7 @@ impl Rules {
             min_area: 0.0,
         };
         Self {
-            plan: Plan {
+            plan: InspectionPlan {
                 general,
                 regions: Vec::new(),
                 ignored: Vec::new(),
@@ -110,7 +110,7 @@ impl Rules {
     ///
     /// # Panics
     /// When a size is zero.
-    pub fn new(plan: Plan, shape: Shape) -> Self {
+    pub fn new(plan: InspectionPlan, shape: Shape) -> Self {
         assert!(
             shape.side > 0 && shape.width > 0 && shape.height > 0,
             "sizes with an area"
@@ -121,7 +121,7 @@ impl Rules {
     }
 
     /// What they were made from.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &InspectionPlan {
         &self.plan
     }
 
@@ -159,7 +159,7 @@ impl Rules {
 
 /// A frame's parts.
 pub(crate) struct Parts<'a> {
-    plan: &'a Plan,
+    plan: &'a InspectionPlan,
     /// How pixels are computed.
     pub grid: Cow<'a, Grid>,
     areas: Option<Cow<'a, [Area]>>,
