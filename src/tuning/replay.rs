@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Outcome, PartDecision, Verdict};
-use inspectd_core::rules::{InspectionPlan, Rules, Shape};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rules};
 use inspectd_core::verdict::{Judgement, rejudge};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each.
@@ -105,7 +105,7 @@ pub struct Replay {
     model: String,
     configured: Configured,
     plans: HashMap<CameraId, InspectionPlan>,
-    rules: HashMap<(CameraId, Shape), Rules>,
+    rules: HashMap<(CameraId, FrameShape), Rules>,
     /// What changed verdicts would have been, by their sequences.
     changes: BTreeMap<u64, Decision>,
     summary: Summary,
@@ -231,7 +231,7 @@ impl Replay {
         if heat.side == 0 || width == 0 || height == 0 {
             return Err(Obstacle::DamagedMap);
         }
-        let shape = Shape {
+        let shape = FrameShape {
             side: heat.side,
             width,
             height,
@@ -275,7 +275,7 @@ impl Replay {
             .or_insert_with(|| configured.plan(Some(camera), Some(recipe)))
     }
 
-    fn rules(&mut self, camera: &CameraId, shape: Shape) -> &Rules {
+    fn rules(&mut self, camera: &CameraId, shape: FrameShape) -> &Rules {
         let plan = self.plan(camera).clone();
         if self.rules.len() >= RULES_KEPT {
             self.rules.clear();

@@ -13,10 +13,10 @@ use inspectd_core::decision::Thresholds;
 use inspectd_core::maps::{MapCalibration, Quantiles};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{InspectionPlan, Rule, RuledPolygon, Rules, Shape};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use inspectd_core::verdict::{FrameMaps, judge};
 
-const SHAPE: Shape = Shape {
+const SHAPE: FrameShape = FrameShape {
     side: 64,
     width: 1280,
     height: 1024,

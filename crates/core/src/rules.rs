@@ -45,7 +45,7 @@ pub struct InspectionPlan {
 
 /// The sizes that rules are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shape {
+pub struct FrameShape {
     /// Cells a side of the model's maps.
     pub side: usize,
     /// The inspected frame's width, pixels.
@@ -66,15 +66,15 @@ pub struct Rules {
 
 #[derive(Clone, Debug)]
 struct Divided {
-    shape: Shape,
+    shape: FrameShape,
     grid: Grid,
     /// One for each region, then the rest.
     areas: Vec<Area>,
 }
 
 impl Divided {
-    fn new(plan: &InspectionPlan, shape: Shape) -> Self {
-        let Shape {
+    fn new(plan: &InspectionPlan, shape: FrameShape) -> Self {
+        let FrameShape {
             side,
             width,
             height,
@@ -110,7 +110,7 @@ impl Rules {
     ///
     /// # Panics
     /// When a size is zero.
-    pub fn new(plan: InspectionPlan, shape: Shape) -> Self {
+    pub fn new(plan: InspectionPlan, shape: FrameShape) -> Self {
         assert!(
             shape.side > 0 && shape.width > 0 && shape.height > 0,
             "sizes with an area"
@@ -127,14 +127,14 @@ impl Rules {
 
     /// Whether they are prepared for such frames. If they are not, judging prepares them anew for each
     /// frame: right, but slow.
-    pub fn fit(&self, shape: Shape) -> bool {
+    pub fn fit(&self, shape: FrameShape) -> bool {
         self.divided
             .as_ref()
             .is_none_or(|divided| divided.shape == shape)
     }
 
     /// The parts of a frame, and how its pixels are computed.
-    pub(crate) fn parts(&self, shape: Shape) -> Parts<'_> {
+    pub(crate) fn parts(&self, shape: FrameShape) -> Parts<'_> {
         let (grid, areas) = match &self.divided {
             None => {
                 let grid = Grid::new(shape.side, shape.width, shape.height);

@@ -46,8 +46,8 @@ fn replay(recipe: Recipe) -> Replay {
     Replay::new(recipe, MODEL.to_owned(), configured())
 }
 
-fn shape() -> Shape {
-    Shape {
+fn shape() -> FrameShape {
+    FrameShape {
         side: SIDE,
         width: 32,
         height: 32,

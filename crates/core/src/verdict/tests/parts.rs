@@ -8,7 +8,7 @@ use crate::maps::{Score, combine, image_score};
 use crate::polygon::Polygon;
 use crate::polygon::tests::{any_polygon, rectangle, whole};
 use crate::regions::{Cells, RegionRules, regions};
-use crate::rules::{InspectionPlan, Rule, RuledPolygon, Rules, Shape};
+use crate::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use crate::verdict::{FrameMaps, Judgement, NotFinite, judge, rejudge};
 
 fn rule(reject_above: f32, review_from: Option<f32>, min_area: f32) -> Rule {
@@ -43,7 +43,7 @@ fn plan(general: Rule, regions: Vec<RuledPolygon>, ignored: Vec<Polygon>) -> Ins
 struct Scene {
     structural: Vec<f32>,
     logical: Vec<f32>,
-    shape: Shape,
+    shape: FrameShape,
 }
 
 impl Scene {
@@ -52,7 +52,7 @@ impl Scene {
         Self {
             logical: vec![0.0; structural.len()],
             structural,
-            shape: Shape {
+            shape: FrameShape {
                 side,
                 width,
                 height,
@@ -209,7 +209,7 @@ fn rules_for_another_size_are_made_anew() {
     let scene = two_defects();
     let regions = vec![region("left", left(), rule(0.8, None, 0.0))];
     let plan = plan(rule(0.5, None, 0.0), regions, vec![]);
-    let other = Shape {
+    let other = FrameShape {
         side: 4,
         width: 100,
         height: 3,
