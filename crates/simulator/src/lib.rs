@@ -42,5 +42,5 @@ mod tests;
 
 pub use defect::{Defect, Saturation, UnknownDefect};
 pub use feed::Feed;
-pub use line::Line;
+pub use line::ProductionLine;
 pub use scene::{DefectMask, MAX_SIDE, Scene};
