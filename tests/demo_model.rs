@@ -5,7 +5,7 @@ use std::path::Path;
 use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::image_score;
 use inspectd_engine::{Engine, EngineOptions};
-use inspectd_simulator::{Defect, Line};
+use inspectd_simulator::{Defect, ProductionLine};
 
 /// Neither the seed of the model's training images nor that of its test images.
 const SEED: u64 = 77;
@@ -23,7 +23,9 @@ fn the_demo_model_tells_defective_parts_from_their_good_twins() {
         Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
     let calibration = bundle.manifest().maps.calibration();
     let mut score = |index: u64, defects: &[Defect]| {
-        let frame = Line::new(SEED).part(index, defects).render(256, 256);
+        let frame = ProductionLine::new(SEED)
+            .part(index, defects)
+            .render(256, 256);
         let maps = engine.run(&[&frame]).expect("a frame of the input's size");
         image_score(
             &maps.structural,

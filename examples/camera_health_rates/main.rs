@@ -77,7 +77,7 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
     if let Some(frames) = pictures(options.get("--scenes"), EVERY_SCENE)? {
         sets.push(Set::scenes("photographed scenes", &frames));
     }
-    let line = Line::new(1);
+    let line = ProductionLine::new(1);
     let parts: Vec<_> = (0..PARTS)
         .map(|n| line.part(n, &[]).render(SIDE, SIDE))
         .collect();
@@ -216,7 +216,7 @@ fn frozen(sets: &[Set]) -> String {
 
 /// What measuring costs, on this machine.
 fn cost() -> String {
-    let frame = Line::new(3).part(0, &[]).render(1280, 1024);
+    let frame = ProductionLine::new(3).part(0, &[]).render(1280, 1024);
     let mut condition = Condition::new(Some(&frame));
     let mut times: Vec<f64> = (0..200)
         .map(|_| {

@@ -142,7 +142,7 @@ fn timings(timings: &Timings) -> proto::Timings {
     }
 }
 
-fn view(view: &record::View) -> proto::View {
+fn view(view: &record::PartView) -> proto::View {
     proto::View {
         camera_id: view.camera.to_string(),
         sequence: view.sequence,

@@ -11,7 +11,7 @@ use crate::recipe::Recipe;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{RecipeTag, Stamp};
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Rules, Shape};
+use inspectd_core::rules::{FrameShape, Rules};
 
 /// Prepared rules that are kept: more than there are cameras with a frame size each. Where there are
 /// more, they are prepared anew.
@@ -38,7 +38,7 @@ pub struct Active {
 }
 
 /// Rules by camera (none for clients' images) and sizes.
-type PreparedRules = HashMap<(Option<CameraId>, Shape), Arc<Rules>>;
+type PreparedRules = HashMap<(Option<CameraId>, FrameShape), Arc<Rules>>;
 
 impl Active {
     /// Settings, a model and a recipe, in force from now on.
@@ -100,7 +100,7 @@ impl Active {
     }
 
     /// What frames of a camera are held to; of none, images that clients send.
-    pub(super) fn rules(&self, camera: Option<&CameraId>, shape: Shape) -> Arc<Rules> {
+    pub(super) fn rules(&self, camera: Option<&CameraId>, shape: FrameShape) -> Arc<Rules> {
         let key = (camera.cloned(), shape);
         let lock = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rules) = lock().get(&key) {
@@ -116,7 +116,7 @@ impl Active {
         rules
     }
 
-    fn prepare(&self, camera: Option<&CameraId>, shape: Shape) -> Rules {
+    fn prepare(&self, camera: Option<&CameraId>, shape: FrameShape) -> Rules {
         let verdict = &self.settings.verdict;
         let own = camera.and_then(|id| self.settings.cameras.get(id));
         let own = own.map_or_else(Overrides::default, |camera| camera.thresholds);

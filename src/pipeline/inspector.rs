@@ -13,7 +13,7 @@ use inspectd_core::frame::Frame;
 use inspectd_core::maps::combine;
 use inspectd_core::preprocess::{resize, rotate};
 use inspectd_core::record::{Fault, FaultReason, Outcome, Subject, Timings};
-use inspectd_core::rules::Shape;
+use inspectd_core::rules::FrameShape;
 use inspectd_core::verdict::{FrameMaps, judge};
 use inspectd_engine::{EngineError, RawMaps};
 
@@ -180,7 +180,7 @@ fn judge_one(
         width,
         height,
     };
-    let shape = Shape {
+    let shape = FrameShape {
         side: model.map_side,
         width,
         height,

@@ -9,7 +9,7 @@ use crate::recipe::CameraRecipe;
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
-use inspectd_core::record::{Subject, Tag, Verdict};
+use inspectd_core::record::{PartTag, Subject, Verdict};
 
 /// What of a camera's frames is inspected.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,7 +113,7 @@ pub struct Job {
     /// The group whose part it shows.
     pub group: Option<Arc<str>>,
     /// The part, if it is known.
-    pub tag: Option<Arc<Tag>>,
+    pub tag: Option<Arc<PartTag>>,
     /// What was in force when it was captured: it is judged by that.
     pub active: Arc<Active>,
     /// The right to its verdict.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::config::settings::MissingView;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fault, FaultReason, Fusion, Outcome, Tag, Verdict, View};
+use inspectd_core::record::{
+    Fault, FaultReason, Outcome, PartDecision, PartTag, PartView, Verdict,
+};
 
 /// Parts that wait for views at most; the one that waits for longest is decided as it is when another
 /// begins.
@@ -22,7 +24,7 @@ type Key = (Arc<str>, String);
 #[derive(Debug)]
 struct Open {
     due: Instant,
-    tag: Arc<Tag>,
+    tag: Arc<PartTag>,
     views: BTreeMap<CameraId, Arc<Verdict>>,
 }
 
@@ -32,11 +34,11 @@ pub struct Decided {
     /// Its group.
     pub group: Arc<str>,
     /// The part.
-    pub tag: Arc<Tag>,
+    pub tag: Arc<PartTag>,
     /// The views' verdicts that came in time.
     pub views: Vec<Arc<Verdict>>,
     /// What they come to.
-    pub fusion: Fusion,
+    pub fusion: PartDecision,
 }
 
 /// The parts of all groups.
@@ -51,7 +53,7 @@ pub struct Parts {
     late: u64,
 }
 
-fn key(group: &Arc<str>, tag: &Tag) -> Key {
+fn key(group: &Arc<str>, tag: &PartTag) -> Key {
     let name = tag
         .trigger
         .map_or_else(|| tag.part_id.clone(), |trigger| trigger.to_string());
@@ -87,7 +89,12 @@ impl Parts {
     }
 
     /// A part is expected: its window begins.
-    pub fn expect(&mut self, group: &Arc<str>, tag: &Arc<Tag>, now: Instant) -> Option<Decided> {
+    pub fn expect(
+        &mut self,
+        group: &Arc<str>,
+        tag: &Arc<PartTag>,
+        now: Instant,
+    ) -> Option<Decided> {
         let key = key(group, tag);
         if self.decided.contains(&key) || self.open.contains_key(&key) {
             return None;
@@ -175,7 +182,12 @@ impl Parts {
 
 /// REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that a view is. A missing view
 /// counts as the settings say.
-fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: Duration) -> Fusion {
+fn fuse(
+    views: &[Arc<Verdict>],
+    missing: &[&str],
+    policy: MissingView,
+    window: Duration,
+) -> PartDecision {
     let worst = views
         .iter()
         .map(|verdict| verdict.decision())
@@ -198,14 +210,14 @@ fn fuse(views: &[Arc<Verdict>], missing: &[&str], policy: MissingView, window: D
         .chain(own)
         .max_by_key(|decision| decision.severity());
     let view = |verdict: &Arc<Verdict>| {
-        Some(View {
+        Some(PartView {
             camera: verdict.subject.camera.clone()?,
             sequence: verdict.sequence,
             frame_id: verdict.subject.frame_id,
             decision: verdict.decision(),
         })
     };
-    Fusion {
+    PartDecision {
         decision: decision.unwrap_or(Decision::Fault),
         views: views.iter().filter_map(view).collect(),
         // Of a fault in a view that view's verdict tells.
@@ -248,12 +260,12 @@ mod tests {
         };
         let mut subject = Subject::new(Some(camera(name)), Arc::new(stamp));
         subject.group = Some("g".into());
-        subject.tag = Some(Arc::new(Tag {
+        subject.tag = Some(Arc::new(PartTag {
             part_id: part.to_owned(),
-            ..Tag::default()
+            ..PartTag::default()
         }));
         // Any outcome with this decision will do.
-        let outcome = Outcome::Part(Fusion {
+        let outcome = Outcome::Part(PartDecision {
             decision,
             views: Vec::new(),
             fault: None,
@@ -302,9 +314,9 @@ mod tests {
         let check = |policy, views: &[Decision], expected, told| {
             let mut parts = parts(policy);
             let now = Instant::now();
-            let tag = Arc::new(Tag {
+            let tag = Arc::new(PartTag {
                 part_id: "1".to_owned(),
-                ..Tag::default()
+                ..PartTag::default()
             });
             parts.expect(&"g".into(), &tag, now);
             for &decision in views {

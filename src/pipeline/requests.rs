@@ -12,7 +12,7 @@ use super::job::Reply;
 use super::response_slot::ResponseSlot;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
-use inspectd_core::record::{Tag, Verdict};
+use inspectd_core::record::{PartTag, Verdict};
 
 /// Requests with a key that are remembered; older ones are found in the journal.
 const REMEMBERED: usize = 4096;
@@ -91,7 +91,7 @@ pub enum TriggerError {
 /// A request that waits for a frame.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) tag: Arc<Tag>,
+    pub(super) tag: Arc<PartTag>,
     /// A frame that was captured before is of another part.
     pub(super) at: Moment,
     /// Taken by the frame, or by the time that none came in.

@@ -26,7 +26,7 @@ use crate::evidence::CapturedFrame;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::preprocess::rotate;
-use inspectd_core::record::{Fault, FaultReason, Outcome, Subject, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject, Verdict};
 use inspectd_engine::EngineError;
 
 /// A camera's faults of one kind are logged once in so long.
@@ -198,7 +198,7 @@ impl Shared {
     }
 
     /// Who waits for the verdict of this part.
-    pub(super) fn part_reply(&self, tag: &Tag) -> Option<Reply> {
+    pub(super) fn part_reply(&self, tag: &PartTag) -> Option<Reply> {
         self.book.part_reply(tag.trigger?)
     }
 
@@ -350,9 +350,9 @@ impl Shared {
             if let Some(journal) = self.publisher.journal() {
                 journal.count(&counter_name(camera), number);
             }
-            Arc::new(Tag {
+            Arc::new(PartTag {
                 part_id: number.to_string(),
-                ..Tag::default()
+                ..PartTag::default()
             })
         });
         Some(Ask { tag, reply: None })
@@ -381,7 +381,7 @@ fn reason(kind: ConditionKind) -> FaultReason {
 
 /// Which part a capture shows, and who waits for its verdict.
 struct Ask {
-    tag: Option<Arc<Tag>>,
+    tag: Option<Arc<PartTag>>,
     reply: Option<Reply>,
 }
 

@@ -11,7 +11,7 @@ use super::parts::{Decided, Parts};
 use super::response_slot::ResponseSlot;
 use super::shared::Shared;
 use inspectd_core::moment::Moment;
-use inspectd_core::record::{Fault, FaultReason, Outcome, Subject, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject, Verdict};
 
 /// Notices that may wait for the thread, which does nothing that takes time. One more waits; but a
 /// verdict's is dropped then: a part lacks a view, which its window tells.
@@ -25,7 +25,7 @@ pub(super) enum Notice {
     /// A frame is on its way, or was asked for.
     Deadline(Box<Deadline>),
     /// A part was asked for.
-    Expect(Arc<str>, Arc<Tag>),
+    Expect(Arc<str>, Arc<PartTag>),
     /// A verdict was announced.
     Made(Arc<Verdict>),
     /// No more verdicts come: parts are decided by the views that they have.

@@ -14,7 +14,7 @@ use super::timekeeper::{Deadline, Notice};
 use crate::config::settings::Mode;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
-use inspectd_core::record::{Fault, FaultReason, Subject, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, PartTag, Subject, Verdict};
 
 /// A group's request that is made again after a kill is another attempt, where the first one left views
 /// and no part; so many are looked through for one that came to its end.
@@ -124,7 +124,7 @@ impl Line {
             verdict,
             repeated: false,
         };
-        let tag = Arc::new(Tag {
+        let tag = Arc::new(PartTag {
             part_id: request.part_id.clone(),
             trigger: Some(trigger),
             client_data: request.client_data.clone(),
@@ -161,7 +161,7 @@ fn find_room(cameras: &[(&CameraId, &Lane)]) -> Result<(), TriggerError> {
 
 impl Shared {
     /// Has a camera's next frame inspected. If none comes in time, that is a verdict of its own.
-    fn ask(&self, camera: &CameraId, lane: &Lane, tag: Arc<Tag>, reply: Option<Reply>) {
+    fn ask(&self, camera: &CameraId, lane: &Lane, tag: Arc<PartTag>, reply: Option<Reply>) {
         let at = Moment::now();
         let claim = ResponseSlot::new(reply);
         let active = self.active();

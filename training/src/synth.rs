@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::{GrayImage, RgbImage};
-use inspectd_simulator::{Defect, Line, Scene};
+use inspectd_simulator::{Defect, ProductionLine, Scene};
 use rayon::prelude::*;
 
 /// The category that the data set has.
@@ -179,7 +179,7 @@ fn fill(
         fs::create_dir_all(category.join(folder))
             .with_context(|| format!("cannot create {folder}"))?;
     }
-    let line = Line::new(options.seed);
+    let line = ProductionLine::new(options.seed);
     let done = AtomicU64::new(0);
     let channels: Result<Vec<u64>> = shots
         .par_iter()

@@ -13,10 +13,10 @@ use inspectd_core::decision::Thresholds;
 use inspectd_core::maps::{MapCalibration, Quantiles};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use inspectd_core::verdict::{FrameMaps, judge};
 
-const SHAPE: Shape = Shape {
+const SHAPE: FrameShape = FrameShape {
     side: 64,
     width: 1280,
     height: 1024,
@@ -47,7 +47,7 @@ fn star(x: f64, y: f64, radius: f64) -> Polygon {
 }
 
 /// Eight regions and two masks.
-fn plan(min_area: f32) -> Plan {
+fn plan(min_area: f32) -> InspectionPlan {
     let rule = Rule {
         thresholds: THRESHOLDS,
         min_area,
@@ -61,7 +61,7 @@ fn plan(min_area: f32) -> Plan {
         ),
         rule,
     };
-    Plan {
+    InspectionPlan {
         general: rule,
         regions: (0..8).map(region).collect(),
         ignored: vec![star(0.5, 0.5, 0.1), star(0.1, 0.1, 0.1)],

@@ -5,11 +5,11 @@ use serde::Serialize;
 use thiserror::Error;
 
 /// The most corners of a polygon.
-pub const MOST_CORNERS: usize = 64;
+pub const MAX_CORNERS: usize = 64;
 
 /// The least area of a polygon, as a fraction of the frame: one pixel of a frame of a megapixel. A
 /// smaller one is a slip, and would hold no pixel's centre.
-pub const LEAST_AREA: f64 = 1e-6;
+pub const MIN_AREA: f64 = 1e-6;
 
 /// A polygon whose sides meet at its corners alone; `x` to the right and `y` down, both from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,11 +72,11 @@ impl PolygonFault {
     /// What is allowed.
     pub fn allowed(&self) -> String {
         match self {
-            Self::Corners { .. } => format!("3 to {MOST_CORNERS} corners"),
+            Self::Corners { .. } => format!("3 to {MAX_CORNERS} corners"),
             Self::Outside { .. } => "within 0 to 1 in both".to_owned(),
             Self::Repeated { .. } => "corners that differ".to_owned(),
             Self::Crossing { .. } => "sides that meet at corners alone".to_owned(),
-            Self::Flat { .. } => format!("at least {LEAST_AREA:e} of it"),
+            Self::Flat { .. } => format!("at least {MIN_AREA:e} of it"),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Polygon {
     ///
     /// # Errors
     /// When they are fewer than 3 or more than 64, one is outside of the frame, two sides cross or
-    /// touch, or the area is below [`LEAST_AREA`].
+    /// touch, or the area is below [`MIN_AREA`].
     pub fn try_new(mut corners: Vec<[f64; 2]>) -> Result<Self, PolygonError> {
         if let Some(fault) = fault(&corners) {
             return Err(PolygonError(fault));
@@ -142,7 +142,7 @@ fn area(corners: &[[f64; 2]]) -> f64 {
 
 fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
     let count = corners.len();
-    if !(3..=MOST_CORNERS).contains(&count) {
+    if !(3..=MAX_CORNERS).contains(&count) {
         return Some(PolygonFault::Corners { count });
     }
     let outside = |corner: &[f64; 2]| !corner.iter().all(|at| (0.0..=1.0).contains(at));
@@ -160,7 +160,7 @@ fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
         return Some(PolygonFault::Crossing { one, other });
     }
     let area = area(corners);
-    (area < LEAST_AREA).then_some(PolygonFault::Flat { area })
+    (area < MIN_AREA).then_some(PolygonFault::Flat { area })
 }
 
 /// The first two sides that meet elsewhere than at the corner that they share.

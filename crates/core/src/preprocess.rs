@@ -100,7 +100,7 @@ pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
 ///
 /// # Panics
 /// Never: a crop that lies within the frame has an area.
-pub fn cut(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
+pub fn crop(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
     let crop = checked(frame, crop)?;
     let row = |y: u32| {
         let start = (y as usize * frame.width() as usize + crop.left as usize) * CHANNELS;
@@ -275,9 +275,12 @@ mod tests {
             right: 20,
             bottom: 30,
         };
-        assert_eq!(cut(&frame, Some(crop)), resize(&frame, Some(crop), 17, 25));
-        assert_eq!(cut(&frame, None), Ok(frame.clone()));
-        assert!(cut(&ramp(10, 10), Some(crop)).is_err());
+        assert_eq!(
+            super::crop(&frame, Some(crop)),
+            resize(&frame, Some(crop), 17, 25)
+        );
+        assert_eq!(super::crop(&frame, None), Ok(frame.clone()));
+        assert!(super::crop(&ramp(10, 10), Some(crop)).is_err());
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Fault {
 
 /// One camera's share of a part's verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct PartView {
     /// The camera.
     pub camera: CameraId,
     /// Its verdict's sequence; 0 where it has none.
@@ -132,11 +132,11 @@ pub struct View {
 
 /// What several views of one part come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fusion {
+pub struct PartDecision {
     /// The part's.
     pub decision: Decision,
     /// The views that came in time, by camera.
-    pub views: Vec<View>,
+    pub views: Vec<PartView>,
     /// What is missing, where that matters.
     pub fault: Option<Fault>,
 }
@@ -149,7 +149,7 @@ pub enum Outcome {
     /// It could not be.
     Fault(Fault),
     /// A part's views were judged, each for itself.
-    Part(Fusion),
+    Part(PartDecision),
 }
 
 impl Outcome {
@@ -232,7 +232,7 @@ pub struct Timings {
 
 /// The part that a frame shows, and who asked for its inspection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tag {
+pub struct PartTag {
     /// The part; empty if it has no name.
     pub part_id: String,
     /// The request, if there was one.
@@ -253,7 +253,7 @@ pub struct Subject {
     /// Counts the camera's captures; 0 without a frame of a camera.
     pub frame_id: u64,
     /// The part, if it is known.
-    pub tag: Option<Arc<Tag>>,
+    pub tag: Option<Arc<PartTag>>,
     /// Under what it was made.
     pub stamp: Arc<Stamp>,
     /// Rendered, not seen.

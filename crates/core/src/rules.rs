@@ -32,7 +32,7 @@ pub struct RuledPolygon {
 
 /// Everything that a frame is held to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct InspectionPlan {
     /// For what is in no region.
     pub general: Rule,
     /// Parts with rules of their own; the first holds where they overlap.
@@ -45,7 +45,7 @@ pub struct Plan {
 
 /// The sizes that rules are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shape {
+pub struct FrameShape {
     /// Cells a side of the model's maps.
     pub side: usize,
     /// The inspected frame's width, pixels.
@@ -54,27 +54,27 @@ pub struct Shape {
     pub height: u32,
 }
 
-/// A [`Plan`] that frames can be judged by.
+/// A [`InspectionPlan`] that frames can be judged by.
 ///
 /// Dividing a frame of a megapixel takes some milliseconds, so rules are made once a camera and kept.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    plan: Plan,
+    plan: InspectionPlan,
     /// Nothing if there is nothing to divide.
     divided: Option<Divided>,
 }
 
 #[derive(Clone, Debug)]
 struct Divided {
-    shape: Shape,
+    shape: FrameShape,
     grid: Grid,
     /// One for each region, then the rest.
     areas: Vec<Area>,
 }
 
 impl Divided {
-    fn new(plan: &Plan, shape: Shape) -> Self {
-        let Shape {
+    fn new(plan: &InspectionPlan, shape: FrameShape) -> Self {
+        let FrameShape {
             side,
             width,
             height,
@@ -96,7 +96,7 @@ impl Rules {
             min_area: 0.0,
         };
         Self {
-            plan: Plan {
+            plan: InspectionPlan {
                 general,
                 regions: Vec::new(),
                 ignored: Vec::new(),
@@ -110,7 +110,7 @@ impl Rules {
     ///
     /// # Panics
     /// When a size is zero.
-    pub fn new(plan: Plan, shape: Shape) -> Self {
+    pub fn new(plan: InspectionPlan, shape: FrameShape) -> Self {
         assert!(
             shape.side > 0 && shape.width > 0 && shape.height > 0,
             "sizes with an area"
@@ -121,20 +121,20 @@ impl Rules {
     }
 
     /// What they were made from.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &InspectionPlan {
         &self.plan
     }
 
     /// Whether they are prepared for such frames. If they are not, judging prepares them anew for each
     /// frame: right, but slow.
-    pub fn fit(&self, shape: Shape) -> bool {
+    pub fn fit(&self, shape: FrameShape) -> bool {
         self.divided
             .as_ref()
             .is_none_or(|divided| divided.shape == shape)
     }
 
     /// The parts of a frame, and how its pixels are computed.
-    pub(crate) fn parts(&self, shape: Shape) -> Parts<'_> {
+    pub(crate) fn parts(&self, shape: FrameShape) -> Parts<'_> {
         let (grid, areas) = match &self.divided {
             None => {
                 let grid = Grid::new(shape.side, shape.width, shape.height);
@@ -159,7 +159,7 @@ impl Rules {
 
 /// A frame's parts.
 pub(crate) struct Parts<'a> {
-    plan: &'a Plan,
+    plan: &'a InspectionPlan,
     /// How pixels are computed.
     pub grid: Cow<'a, Grid>,
     areas: Option<Cow<'a, [Area]>>,

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::defect::Defect;
-use super::line::{Line, stream};
+use super::line::{ProductionLine, stream};
 use super::scene::Scene;
 
 /// A purpose of random numbers that no part draws from.
@@ -12,7 +12,7 @@ const FEED_PURPOSE: u64 = 1 << 32;
 /// Parts one after another, some of them defective. What comes when follows from the seed alone.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    line: Line,
+    line: ProductionLine,
     seed: u64,
     defect_rate: f64,
     next: u64,
@@ -28,7 +28,7 @@ impl Feed {
             defect_rate
         };
         Self {
-            line: Line::new(seed),
+            line: ProductionLine::new(seed),
             seed,
             defect_rate: defect_rate.clamp(0.0, 1.0),
             next: 0,

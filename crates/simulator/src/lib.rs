@@ -1,7 +1,7 @@
 //! A procedural inspection line: pictures of good and defective parts, and where they are defective.
 //!
 //! A brushed aluminium plate with screws, capacitors, a label, a connector and a module passes under
-//! a camera on a rubber belt. [`Line`] makes parts by number, with the [`Defect`]s asked for;
+//! a camera on a rubber belt. [`ProductionLine`] makes parts by number, with the [`Defect`]s asked for;
 //! [`Scene::render`] photographs one at any size and [`Scene::truth`] marks its defects in the manner
 //! of `MVTec` LOCO AD. [`Feed`] runs the line for a camera without hardware, and [`clutter`] makes
 //! pictures of anything at all, to teach a network what textures and edges are.
@@ -42,5 +42,5 @@ mod tests;
 
 pub use defect::{Defect, Saturation, UnknownDefect};
 pub use feed::Feed;
-pub use line::Line;
+pub use line::ProductionLine;
 pub use scene::{DefectMask, MAX_SIDE, Scene};

@@ -16,11 +16,11 @@ use super::variation::Variation;
 
 /// A simulated inspection line. Equal seeds make equal lines, on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ProductionLine {
     seed: u64,
 }
 
-impl Line {
+impl ProductionLine {
     /// The line that `seed` names.
     pub fn new(seed: u64) -> Self {
         Self { seed }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Defect, Line, Scene, clutter};
+use super::{Defect, ProductionLine, Scene, clutter};
 
 /// The mean of the absolute differences, in steps of 255, over the pixels that `is` selects.
 fn difference(a: &Scene, b: &Scene, side: u32, is: impl Fn(usize) -> bool) -> f64 {
@@ -20,7 +20,7 @@ fn difference(a: &Scene, b: &Scene, side: u32, is: impl Fn(usize) -> bool) -> f6
 
 #[test]
 fn equal_numbers_give_equal_bytes_and_others_differ() {
-    let bytes = |seed, index| Line::new(seed).part(index, &[]).render(64, 48);
+    let bytes = |seed, index| ProductionLine::new(seed).part(index, &[]).render(64, 48);
     assert_eq!(bytes(1, 2), bytes(1, 2));
     assert_ne!(bytes(1, 2), bytes(1, 3));
     assert_ne!(bytes(1, 2), bytes(2, 2));
@@ -35,7 +35,7 @@ fn pictures_do_not_change_from_one_release_to_the_next() {
             (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3) // FNV-1a
         })
     };
-    let part = Line::new(1).part(7, &Defect::ALL).render(64, 64);
+    let part = ProductionLine::new(1).part(7, &Defect::ALL).render(64, 64);
     assert_eq!(sum(part.rgb()), PART_SUM, "{:#x}", sum(part.rgb()));
     let other = clutter::clutter(1, 7, 64, 64);
     assert_eq!(sum(other.rgb()), CLUTTER_SUM, "{:#x}", sum(other.rgb()));
@@ -48,7 +48,7 @@ const CLUTTER_SUM: u64 = 0x9F48_E0FB_F1DC_0B11;
 fn a_large_picture_made_small_is_the_small_picture() {
     const FACTOR: usize = 4;
     const SIDE: usize = 128;
-    let mut scene = Line::new(3).part(4, &[Defect::Scratch]);
+    let mut scene = ProductionLine::new(3).part(4, &[Defect::Scratch]);
     scene.camera.read_noise = 0.0;
     scene.camera.shot_noise = 0.0;
     let small = scene.render(SIDE as u32, SIDE as u32);
@@ -74,7 +74,7 @@ fn structural_damage_is_seen_inside_its_mask_and_not_outside() {
     const SIDE: u32 = 128;
     for defect in Defect::STRUCTURAL {
         for index in 0..3 {
-            let line = Line::new(8);
+            let line = ProductionLine::new(8);
             let (sound, broken) = (line.part(index, &[]), line.part(index, &[defect]));
             let truth = broken.truth(SIDE, SIDE);
             let inside = difference(&sound, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
@@ -90,7 +90,7 @@ fn a_broken_rule_is_seen_inside_its_mask() {
     const SIDE: u32 = 128;
     for defect in Defect::LOGICAL {
         for index in 0..3 {
-            let line = Line::new(8);
+            let line = ProductionLine::new(8);
             let (sound, broken) = (line.part(index, &[]), line.part(index, &[defect]));
             let truth = broken.truth(SIDE, SIDE);
             let inside = difference(&sound, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
@@ -107,7 +107,9 @@ fn masks_hold_at_least_the_area_that_saturates_them() {
     for (width, height) in [(32, 32), (256, 256), (400, 320)] {
         for defect in Defect::ALL {
             for index in 0..12 {
-                let truth = Line::new(2).part(index, &[defect]).truth(width, height);
+                let truth = ProductionLine::new(2)
+                    .part(index, &[defect])
+                    .truth(width, height);
                 assert_eq!(truth.len(), 1);
                 assert_eq!(truth[0].pixels.len(), (width * height) as usize);
                 let area = truth[0].pixels.iter().filter(|&&inside| inside).count() as f64;
@@ -124,7 +126,7 @@ fn masks_hold_at_least_the_area_that_saturates_them() {
 
 #[test]
 fn several_defects_have_a_channel_each() {
-    let scene = Line::new(2).part(1, &[Defect::Stain, Defect::Missing]);
+    let scene = ProductionLine::new(2).part(1, &[Defect::Stain, Defect::Missing]);
     let truth = scene.truth(64, 64);
     let named: Vec<Defect> = truth.iter().map(|mask| mask.defect).collect();
     assert_eq!(named, [Defect::Missing, Defect::Stain]);
@@ -143,7 +145,7 @@ proptest! {
         height in 32..400_u32,
     ) {
         let defects: Vec<Defect> = Defect::ALL.get(kind).copied().into_iter().collect();
-        let scene = Line::new(seed).part(index, &defects);
+        let scene = ProductionLine::new(seed).part(index, &defects);
         let frame = scene.render(width, height);
         prop_assert_eq!((frame.width(), frame.height()), (width, height));
         for mask in scene.truth(width, height) {

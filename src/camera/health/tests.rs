@@ -249,7 +249,7 @@ fn a_frame_of_another_size_has_no_view() {
 
 #[test]
 fn good_frames_keep_to_the_limits_they_suggest() {
-    let line = Line::new(5);
+    let line = ProductionLine::new(5);
     let part = |index| line.part(index, &[]).render(128, 128);
     let reference = part(0);
     let mut condition = Condition::new(Some(&reference));

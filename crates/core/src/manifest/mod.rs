@@ -37,7 +37,7 @@ impl Deref for Manifest {
 
 /// A value that is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ManifestFault {
     /// Where it is: `maps.structural.a`.
     pub key: String,
     /// The value.
@@ -46,7 +46,7 @@ pub struct Fault {
     pub allowed: String,
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for ManifestFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}, must be {}", self.key, self.found, self.allowed)
     }
@@ -69,12 +69,12 @@ pub enum ManifestError {
         /// The file.
         file: PathBuf,
         /// One entry a value.
-        faults: Vec<Fault>,
+        faults: Vec<ManifestFault>,
     },
 }
 
-fn listed(faults: &[Fault]) -> String {
-    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+fn listed(faults: &[ManifestFault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ManifestFault::to_string).collect();
     lines.join("; ")
 }
 
@@ -111,7 +111,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Every value that is not.
-    pub fn try_new(contents: Contents) -> Result<Self, Vec<Fault>> {
+    pub fn try_new(contents: Contents) -> Result<Self, Vec<ManifestFault>> {
         let faults = validation::faults(&contents);
         if faults.is_empty() {
             Ok(Self(contents))

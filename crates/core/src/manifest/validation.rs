@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use toml::value::{Datetime, Offset};
 
 use super::{
-    Contents, FORMAT_VERSION, Fault, GRAPH_FILE, Maps, Parity, Provenance, Quantiles, Scores,
-    Threshold,
+    Contents, FORMAT_VERSION, GRAPH_FILE, ManifestFault, Maps, Parity, Provenance, Quantiles,
+    Scores, Threshold,
 };
 
 /// Larger than any network of this project takes (512), and small enough that no product of sides
@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 64;
 
 /// Faults found so far.
 #[derive(Default)]
-struct Checker(Vec<Fault>);
+struct Checker(Vec<ManifestFault>);
 
 impl Checker {
     fn require(&mut self, holds: bool, key: &str, found: impl Debug, allowed: &str) {
@@ -71,8 +71,8 @@ impl Checker {
     }
 }
 
-fn fault(key: &str, found: String, allowed: &str) -> Fault {
-    Fault {
+fn fault(key: &str, found: String, allowed: &str) -> ManifestFault {
+    ManifestFault {
         key: key.to_owned(),
         found,
         allowed: allowed.to_owned(),
@@ -80,12 +80,12 @@ fn fault(key: &str, found: String, allowed: &str) -> Fault {
 }
 
 /// The fault of a file in another version of the format.
-pub(super) fn format_version(found: String) -> Fault {
+pub(super) fn format_version(found: String) -> ManifestFault {
     fault("format_version", found, &FORMAT_VERSION.to_string())
 }
 
 /// All faults of `contents`, in the order of the file.
-pub(super) fn faults(contents: &Contents) -> Vec<Fault> {
+pub(super) fn faults(contents: &Contents) -> Vec<ManifestFault> {
     let mut checker = Checker::default();
     if contents.format_version != FORMAT_VERSION {
         checker

@@ -12,7 +12,7 @@ use crate::area_opening::opened;
 use crate::maps::{Grid, MapCalibration, Place, Score, combine, finite};
 use crate::partition::SAMPLES;
 use crate::regions::{Cells, RegionRules, regions};
-use crate::rules::{Part, Rules, Shape};
+use crate::rules::{FrameShape, Part, Rules};
 
 /// One frame's maps, square and of one size, and the frame's own size in pixels.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub fn judge(
     rules: &Rules,
 ) -> Result<Judgement, NotFinite> {
     let combined = combine(maps.structural, maps.logical, calibration);
-    let shape = Shape {
+    let shape = FrameShape {
         side: maps.side,
         width: maps.width,
         height: maps.height,
@@ -64,7 +64,7 @@ pub fn judge(
 pub fn rejudge(
     combined: &[f32],
     structural: Option<&[f32]>,
-    shape: Shape,
+    shape: FrameShape,
     rules: &Rules,
 ) -> Result<Judgement, NotFinite> {
     let structural = structural.unwrap_or(combined);
@@ -123,11 +123,11 @@ struct Found {
 
 fn weigh(
     combined: &[f32],
-    shape: Shape,
+    shape: FrameShape,
     rules: &Rules,
     branches: Branches<'_>,
 ) -> Result<Judgement, NotFinite> {
-    let Shape {
+    let FrameShape {
         side,
         width,
         height,

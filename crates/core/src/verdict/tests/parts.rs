@@ -8,7 +8,7 @@ use crate::maps::{Score, combine, image_score};
 use crate::polygon::Polygon;
 use crate::polygon::tests::{any_polygon, rectangle, whole};
 use crate::regions::{Cells, RegionRules, regions};
-use crate::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
+use crate::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use crate::verdict::{FrameMaps, Judgement, NotFinite, judge, rejudge};
 
 fn rule(reject_above: f32, review_from: Option<f32>, min_area: f32) -> Rule {
@@ -29,8 +29,8 @@ fn region(name: &str, polygon: Polygon, rule: Rule) -> RuledPolygon {
     }
 }
 
-fn plan(general: Rule, regions: Vec<RuledPolygon>, ignored: Vec<Polygon>) -> Plan {
-    Plan {
+fn plan(general: Rule, regions: Vec<RuledPolygon>, ignored: Vec<Polygon>) -> InspectionPlan {
+    InspectionPlan {
         general,
         regions,
         ignored,
@@ -43,7 +43,7 @@ fn plan(general: Rule, regions: Vec<RuledPolygon>, ignored: Vec<Polygon>) -> Pla
 struct Scene {
     structural: Vec<f32>,
     logical: Vec<f32>,
-    shape: Shape,
+    shape: FrameShape,
 }
 
 impl Scene {
@@ -52,7 +52,7 @@ impl Scene {
         Self {
             logical: vec![0.0; structural.len()],
             structural,
-            shape: Shape {
+            shape: FrameShape {
                 side,
                 width,
                 height,
@@ -74,7 +74,7 @@ impl Scene {
         judge(self.maps(), &calibration(), rules).expect("numbers")
     }
 
-    fn by(&self, plan: &Plan) -> Judgement {
+    fn by(&self, plan: &InspectionPlan) -> Judgement {
         self.judge(&Rules::new(plan.clone(), self.shape))
     }
 }
@@ -209,7 +209,7 @@ fn rules_for_another_size_are_made_anew() {
     let scene = two_defects();
     let regions = vec![region("left", left(), rule(0.8, None, 0.0))];
     let plan = plan(rule(0.5, None, 0.0), regions, vec![]);
-    let other = Shape {
+    let other = FrameShape {
         side: 4,
         width: 100,
         height: 3,
@@ -284,14 +284,14 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     (-1.0f32..2.0, band, area).prop_map(|(threshold, from, area)| rule(threshold, from, area))
 }
 
-fn any_plan() -> impl Strategy<Value = Plan> {
+fn any_plan() -> impl Strategy<Value = InspectionPlan> {
     let regions = prop::collection::vec((any_polygon(), any_rule()), 0..4);
     let ignored = prop::collection::vec(any_polygon(), 0..3);
     (any_rule(), regions, ignored, 0.0f32..0.1, 0usize..9).prop_map(
         |(general, regions, ignored, min_area, limit)| {
             let named =
                 |(index, (polygon, rule)): (usize, _)| region(&format!("r{index}"), polygon, rule);
-            Plan {
+            InspectionPlan {
                 general,
                 regions: regions.into_iter().enumerate().map(named).collect(),
                 ignored,
@@ -342,7 +342,7 @@ proptest! {
 
     #[test]
     fn a_mask_over_everything_passes(scene in any_scene(), plan in any_plan()) {
-        let masked = Plan { ignored: vec![whole()], ..plan };
+        let masked = InspectionPlan { ignored: vec![whole()], ..plan };
         let judgement = scene.by(&masked);
         prop_assert_eq!(judgement.decision, Decision::Pass);
         prop_assert!(judgement.rules.iter().all(|part| part.score.is_none()));
