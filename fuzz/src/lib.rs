@@ -15,7 +15,7 @@ use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd_core::manifest::Manifest;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Rules, Shape};
+use inspectd_core::rules::{FrameShape, Rules};
 use inspectd_engine::{Engine, EngineOptions};
 
 /// As `server.image_side_limit` is if nobody sets it.
@@ -71,7 +71,7 @@ pub fn recipe(bytes: &[u8]) {
         min_area: 0.0,
         limit: 8,
     };
-    let shape = Shape {
+    let shape = FrameShape {
         side: 8,
         width: 40,
         height: 33,

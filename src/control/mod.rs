@@ -285,6 +285,7 @@ impl Control {
             active.generation + 1,
             model,
             recipe,
+            self.line.clock().now().utc,
         ));
         Ok((true, restart))
     }

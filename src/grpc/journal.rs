@@ -95,7 +95,7 @@ impl Services {
     pub(super) fn journal(&self) -> Result<&Journal, Status> {
         let journal = self.line.journal().ok_or_else(refusal::no_journal)?;
         // What it holds is not known: a consumer would be taken for a new one.
-        if !journal.is_known() {
+        if !journal.was_opened() {
             return Err(refusal::journal(&"the journal could not be opened yet"));
         }
         Ok(journal)

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use inspectd_core::frame::CHANNELS;
 use inspectd_core::image_file;
-use inspectd_simulator::Line;
+use inspectd_simulator::ProductionLine;
 
 const SIDE: u32 = 256;
 

@@ -1,67 +1,68 @@
-//! Several views of one part, and what they come to. Pure: time is an argument.
+//! Parts with several views, and the decision about each part. The time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::settings::MissingView;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{
     Fault, FaultReason, Outcome, PartDecision, PartTag, PartView, Verdict,
 };
 
-/// Parts that wait for views at most; the one that waits for longest is decided as it is when another
-/// begins.
+use crate::config::settings::MissingView;
+
+/// Most parts that wait for views. When another part begins, the one that has waited longest is decided
+/// with the views that it has.
 const OPEN_LIMIT: usize = 1024;
 
-/// Parts that were decided and are remembered, so that a late view does not begin them anew.
+/// Most decided parts that are kept, so that a late view does not open them again.
 const DECIDED_LIMIT: usize = 4096;
 
-/// Names a part: its group, and its trigger or its id.
-type Key = (Arc<str>, String);
+/// PartKey of a part: its group, and its trigger or its id.
+type PartKey = (Arc<str>, String);
 
 #[derive(Debug)]
-struct Open {
+struct OpenPart {
     due: Instant,
     tag: Arc<PartTag>,
     views: BTreeMap<CameraId, Arc<Verdict>>,
 }
 
-/// A part that is decided.
+/// A decided part.
 #[derive(Debug)]
-pub struct Decided {
-    /// Its group.
+pub struct DecidedPart {
+    /// The group.
     pub group: Arc<str>,
     /// The part.
     pub tag: Arc<PartTag>,
-    /// The views' verdicts that came in time.
+    /// Verdicts of the views that were in time.
     pub views: Vec<Arc<Verdict>>,
-    /// What they come to.
-    pub fusion: PartDecision,
+    /// The decision about the part.
+    pub decision: PartDecision,
 }
 
-/// The parts of all groups.
+/// The open parts of all groups.
 #[derive(Debug)]
-pub struct Parts {
+pub struct PartAssembler {
     members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
     window: Duration,
     missing: MissingView,
-    open: BTreeMap<Key, Open>,
-    decided: BTreeSet<Key>,
-    decided_order: VecDeque<Key>,
+    open: BTreeMap<PartKey, OpenPart>,
+    decided: BTreeSet<PartKey>,
+    decided_order: VecDeque<PartKey>,
     late: u64,
 }
 
-fn key(group: &Arc<str>, tag: &PartTag) -> Key {
+fn key(group: &Arc<str>, tag: &PartTag) -> PartKey {
     let name = tag
         .trigger
         .map_or_else(|| tag.part_id.clone(), |trigger| trigger.to_string());
     (Arc::clone(group), name)
 }
 
-impl Parts {
-    /// Groups with their cameras.
+impl PartAssembler {
+    /// No open parts. `members` are the cameras of each group.
     pub fn new(
         members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
         window: Duration,
@@ -78,23 +79,23 @@ impl Parts {
         }
     }
 
-    /// Views that came after their part was decided.
+    /// Number of views that were received after their part was decided.
     pub fn late(&self) -> u64 {
         self.late
     }
 
-    /// When the next part is due, if one waits.
+    /// When the next open part is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.open.values().map(|open| open.due).min()
     }
 
-    /// A part is expected: its window begins.
+    /// Opens a part: its window starts. Returns the part that had to be decided to make room.
     pub fn expect(
         &mut self,
         group: &Arc<str>,
         tag: &Arc<PartTag>,
         now: Instant,
-    ) -> Option<Decided> {
+    ) -> Option<DecidedPart> {
         let key = key(group, tag);
         if self.decided.contains(&key) || self.open.contains_key(&key) {
             return None;
@@ -103,18 +104,18 @@ impl Parts {
             .then(|| self.open.iter().min_by_key(|(_, open)| open.due))
             .flatten()
             .map(|(key, _)| key.clone());
-        let crowded_out = oldest.and_then(|key| self.decide(&key));
-        let open = Open {
+        let evicted = oldest.and_then(|key| self.decide(&key));
+        let open = OpenPart {
             due: now + self.window,
             tag: Arc::clone(tag),
             views: BTreeMap::new(),
         };
         self.open.insert(key, open);
-        crowded_out
+        evicted
     }
 
-    /// A view's verdict came. Gives back the parts that are decided with it.
-    pub fn view(&mut self, verdict: &Arc<Verdict>, now: Instant) -> Vec<Decided> {
+    /// Adds the verdict of a view. Returns the parts that are decided by it.
+    pub fn view(&mut self, verdict: &Arc<Verdict>, now: Instant) -> Vec<DecidedPart> {
         let subject = &verdict.subject;
         let (Some(group), Some(tag), Some(camera)) =
             (&subject.group, &subject.tag, &subject.camera)
@@ -126,7 +127,7 @@ impl Parts {
             self.late += 1;
             return Vec::new();
         }
-        let mut decided: Vec<Decided> = self.expect(group, tag, now).into_iter().collect();
+        let mut decided: Vec<DecidedPart> = self.expect(group, tag, now).into_iter().collect();
         let Some(open) = self.open.get_mut(&key) else {
             return decided;
         };
@@ -141,20 +142,20 @@ impl Parts {
         decided
     }
 
-    /// The parts whose window has passed.
-    pub fn due(&mut self, now: Instant) -> Vec<Decided> {
+    /// Decides the parts whose window has passed.
+    pub fn due(&mut self, now: Instant) -> Vec<DecidedPart> {
         let due = self.open.iter().filter(|(_, open)| open.due <= now);
-        let keys: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
+        let keys: Vec<PartKey> = due.map(|(key, _)| key.clone()).collect();
         keys.iter().filter_map(|key| self.decide(key)).collect()
     }
 
-    /// All parts that wait.
-    pub fn all(&mut self) -> Vec<Decided> {
-        let keys: Vec<Key> = self.open.keys().cloned().collect();
+    /// Decides all open parts.
+    pub fn all(&mut self) -> Vec<DecidedPart> {
+        let keys: Vec<PartKey> = self.open.keys().cloned().collect();
         keys.iter().filter_map(|key| self.decide(key)).collect()
     }
 
-    fn decide(&mut self, key: &Key) -> Option<Decided> {
+    fn decide(&mut self, key: &PartKey) -> Option<DecidedPart> {
         let open = self.open.remove(key)?;
         self.decided.insert(key.clone());
         self.decided_order.push_back(key.clone());
@@ -171,18 +172,17 @@ impl Parts {
             .map(CameraId::as_str)
             .collect();
         let views: Vec<Arc<Verdict>> = open.views.into_values().collect();
-        Some(Decided {
+        Some(DecidedPart {
             group: Arc::clone(&key.0),
             tag: open.tag,
-            fusion: fuse(&views, &missing, self.missing, self.window),
+            decision: combine(&views, &missing, self.missing, self.window),
             views,
         })
     }
 }
 
-/// REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that a view is. A missing view
-/// counts as the settings say.
-fn fuse(
+/// The most severe decision of the views ([`Decision::severity`]). A missing view counts as `policy` says.
+fn combine(
     views: &[Arc<Verdict>],
     missing: &[&str],
     policy: MissingView,
@@ -220,15 +220,14 @@ fn fuse(
     PartDecision {
         decision: decision.unwrap_or(Decision::Fault),
         views: views.iter().filter_map(view).collect(),
-        // Of a fault in a view that view's verdict tells.
         fault,
     }
 }
 
-impl Decided {
-    /// The part's outcome.
+impl DecidedPart {
+    /// The outcome of the part's verdict.
     pub fn outcome(&self) -> Outcome {
-        Outcome::Part(self.fusion.clone())
+        Outcome::Part(self.decision.clone())
     }
 }
 
@@ -236,10 +235,10 @@ impl Decided {
 mod tests {
     use std::time::SystemTime;
 
+    use inspectd_core::record::{ModelId, Stamp, Subject};
     use uuid::Uuid;
 
     use super::*;
-    use inspectd_core::record::{ModelId, Stamp, Subject};
 
     const WINDOW: Duration = Duration::from_millis(100);
 
@@ -264,7 +263,6 @@ mod tests {
             part_id: part.to_owned(),
             ..PartTag::default()
         }));
-        // Any outcome with this decision will do.
         let outcome = Outcome::Part(PartDecision {
             decision,
             views: Vec::new(),
@@ -282,13 +280,13 @@ mod tests {
         })
     }
 
-    fn parts(missing: MissingView) -> Parts {
+    fn parts(missing: MissingView) -> PartAssembler {
         let cameras = BTreeSet::from([camera("a"), camera("b")]);
-        Parts::new(BTreeMap::from([("g".into(), cameras)]), WINDOW, missing)
+        PartAssembler::new(BTreeMap::from([("g".into(), cameras)]), WINDOW, missing)
     }
 
     #[test]
-    fn a_part_is_the_worst_of_its_views() {
+    fn a_part_has_the_most_severe_decision_of_its_views() {
         use Decision::{Fault, Pass, Reject, Review};
         let check = |a, b, expected| {
             let mut parts = parts(MissingView::Fault);
@@ -298,8 +296,8 @@ mod tests {
             let [decided] = decided.as_slice() else {
                 panic!("{decided:?}")
             };
-            assert_eq!(decided.fusion.decision, expected, "{a:?} {b:?}");
-            assert_eq!(decided.fusion.views.len(), 2);
+            assert_eq!(decided.decision.decision, expected, "{a:?} {b:?}");
+            assert_eq!(decided.decision.views.len(), 2);
         };
         check(Pass, Pass, Pass);
         check(Pass, Review, Review);
@@ -309,9 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_view_counts_as_the_policy_says() {
+    fn a_missing_view_counts_by_the_policy() {
         use Decision::{Fault, Pass, Reject};
-        let check = |policy, views: &[Decision], expected, told| {
+        let check = |policy, views: &[Decision], expected, faulted| {
             let mut parts = parts(policy);
             let now = Instant::now();
             let tag = Arc::new(PartTag {
@@ -327,8 +325,12 @@ mod tests {
             let [decided] = decided.as_slice() else {
                 panic!("{decided:?}")
             };
-            assert_eq!(decided.fusion.decision, expected, "{policy:?} {views:?}");
-            assert_eq!(decided.fusion.fault.is_some(), told, "{policy:?} {views:?}");
+            assert_eq!(decided.decision.decision, expected, "{policy:?} {views:?}");
+            assert_eq!(
+                decided.decision.fault.is_some(),
+                faulted,
+                "{policy:?} {views:?}"
+            );
         };
         check(MissingView::Fault, &[Pass], Fault, true);
         check(MissingView::Fault, &[Reject], Reject, true);
@@ -338,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_view_is_counted_and_begins_nothing() {
+    fn a_late_view_is_counted_and_opens_no_part() {
         let mut parts = parts(MissingView::Ignore);
         let now = Instant::now();
         parts.view(&verdict("a", "1", Decision::Pass), now);
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_wait_are_bounded() {
+    fn the_longest_waiting_part_is_decided_when_the_limit_is_reached() {
         let mut parts = parts(MissingView::Fault);
         let now = Instant::now();
         let mut decided = 0;
