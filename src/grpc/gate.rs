@@ -231,7 +231,7 @@ impl Keeper {
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = refused.tell(Instant::now()) {
+        if let Some(suppressed) = refused.allow(Instant::now()) {
             let path: String = path.chars().take(100).collect();
             let (peer, reason) = (peer.place(), status.message());
             warn!(%path, %peer, %reason, suppressed, "a call is refused");

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::rate::Rate;
-use crate::camera::State;
+use crate::camera::CameraState;
 use inspectd_core::decision::Decision;
 
 /// Verdicts by decision.
@@ -68,7 +68,7 @@ impl FrameCounts {
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// What it is doing.
-    pub state: State,
+    pub state: CameraState,
     /// Whether its first opening came to something, good or bad.
     pub attempted: bool,
     /// Width and height of its last frame, as the source gave it.
@@ -113,9 +113,9 @@ impl Facts {
     }
 
     /// A new state.
-    pub fn enter(&mut self, state: State) {
-        self.attempted |= state != State::Opening;
-        self.opened += u64::from(state == State::Running);
+    pub fn enter(&mut self, state: CameraState) {
+        self.attempted |= state != CameraState::Opening;
+        self.opened += u64::from(state == CameraState::Running);
         self.state = state;
     }
 }
@@ -128,7 +128,7 @@ impl CameraStats {
     /// A camera that was not opened yet.
     pub fn new() -> Self {
         Self(Mutex::new(Facts {
-            state: State::Opening,
+            state: CameraState::Opening,
             attempted: false,
             size: None,
             frames: FrameCounts::default(),

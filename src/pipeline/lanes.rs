@@ -11,7 +11,7 @@ use super::intake::Policy;
 use super::publisher::Journal;
 use super::requests::Waiting;
 use super::shared::{Lane, counter_name};
-use crate::camera::health::Condition;
+use crate::camera::health::HealthMonitor;
 use crate::config::Settings;
 use crate::config::settings::{Camera, Mode, Shed};
 use inspectd_core::id::CameraId;
@@ -41,13 +41,13 @@ pub(super) fn policy(camera: &Camera) -> Policy {
 
 /// What a camera's frames are examined by. The configuration was read with its reference image; one that
 /// is gone since is told, and the view is not examined.
-pub(super) fn condition(id: &CameraId, camera: &Camera) -> Condition {
+pub(super) fn condition(id: &CameraId, camera: &Camera) -> HealthMonitor {
     let reference = camera.check.reference.as_ref();
     let read = reference.map(|path| image_file::decode(path));
     if let Some(Err(error)) = &read {
         warn!(camera = %id, %error, "check.reference: the view is not examined");
     }
-    Condition::new(read.and_then(Result::ok).as_ref())
+    HealthMonitor::new(read.and_then(Result::ok).as_ref())
 }
 
 /// The part that a camera's numbers go on from. Those of a group go on from the largest of all of them: a

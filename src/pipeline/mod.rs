@@ -49,7 +49,7 @@ pub use requests::{
     Accepted, Awaited, CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger, TriggerError,
 };
 
-use crate::camera::{Sink, State};
+use crate::camera::{CameraState, Sink};
 use crate::journal::{Opened, Store};
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
@@ -91,13 +91,15 @@ impl Snapshot {
 
     /// Whether no camera has anything more to give, and all that they gave was judged.
     pub fn all_ended(&self) -> bool {
-        let ended = |facts: &Facts| facts.state == State::Ended && facts.frames.under_way() == 0;
+        let ended =
+            |facts: &Facts| facts.state == CameraState::Ended && facts.frames.under_way() == 0;
         self.cameras.values().all(|(facts, _)| ended(facts))
     }
 
     /// Whether something does not work: the engine, the journal, or a camera that neither delivers nor has ended.
     pub fn degraded(&self) -> bool {
-        let works = |facts: &Facts| matches!(facts.state, State::Running | State::Ended);
+        let works =
+            |facts: &Facts| matches!(facts.state, CameraState::Running | CameraState::Ended);
         let journal = self.journal.as_ref();
         let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
         self.engine_failing || !journalling || !self.cameras.values().all(|(facts, _)| works(facts))

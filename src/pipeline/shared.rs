@@ -19,8 +19,8 @@ use super::requests::{Book, Waiting};
 use super::response_slot::ResponseSlot;
 use super::timekeeper::{Deadline, Notice, too_late};
 use super::{Active, Observer};
-use crate::camera::health::{Condition, ConditionKind, Finding};
-use crate::camera::{Captured, Event, LogThrottle, Sink, Trouble};
+use crate::camera::health::{Finding, HealthFault, HealthMonitor};
+use crate::camera::{CameraEvent, CameraTrouble, Captured, LogThrottle, Sink};
 use crate::config::settings::{Mode, NoJudgement};
 use crate::evidence::CapturedFrame;
 use inspectd_core::id::CameraId;
@@ -41,7 +41,7 @@ pub(super) struct Lane {
     pub(super) simulated: bool,
     pub(super) board: Arc<CameraStats>,
     /// What is known of the camera's condition. The camera's own thread alone waits for it.
-    pub(super) condition: Mutex<Condition>,
+    pub(super) condition: Mutex<HealthMonitor>,
     pub(super) waiting: Waiting,
     /// The last part's number, where frames are numbered as parts.
     pub(super) part_counter: Option<AtomicU64>,
@@ -158,7 +158,7 @@ impl Shared {
         let repeats = told
             .entry((camera.cloned(), fault.reason))
             .or_insert_with(|| LogThrottle::new(LOG_INTERVAL));
-        if let Some(suppressed) = repeats.tell(Instant::now()) {
+        if let Some(suppressed) = repeats.allow(Instant::now()) {
             let camera = camera.map_or("(client)", CameraId::as_str);
             let reason = fault.reason.name();
             warn!(camera, item, reason, suppressed, "FAULT: {}", fault.message);
@@ -369,13 +369,13 @@ fn examine(camera: &CameraId, lane: &Lane, job: &Job) -> Option<Finding> {
     condition.examine(&job.frame, &limits)
 }
 
-fn reason(kind: ConditionKind) -> FaultReason {
+fn reason(kind: HealthFault) -> FaultReason {
     match kind {
-        ConditionKind::Dark => FaultReason::Dark,
-        ConditionKind::Saturated => FaultReason::Saturated,
-        ConditionKind::Frozen => FaultReason::Frozen,
-        ConditionKind::Blurred => FaultReason::Blurred,
-        ConditionKind::ViewMoved => FaultReason::ViewMoved,
+        HealthFault::Dark => FaultReason::Dark,
+        HealthFault::Saturated => FaultReason::Saturated,
+        HealthFault::Frozen => FaultReason::Frozen,
+        HealthFault::Blurred => FaultReason::Blurred,
+        HealthFault::ViewMoved => FaultReason::ViewMoved,
     }
 }
 
@@ -406,28 +406,28 @@ impl Sink for Shared {
         }
         let Some(ask) = ask else { return };
         match captured.frame {
-            Err(ref reason) => {
-                let reason = reason.clone();
+            Err(ref error) => {
+                let reason = error.to_string();
                 self.corrupt(camera, lane, captured, reason, ask);
             }
             Ok(_) => self.queue(camera, lane, captured, wait.then_some(stopped), ask),
         }
     }
 
-    fn event(&self, camera: &CameraId, event: Event) {
+    fn event(&self, camera: &CameraId, event: CameraEvent) {
         let Some(lane) = self.lanes.get(camera) else {
             return;
         };
         match event {
-            Event::State(state) => lane.board.lock().enter(state),
-            Event::Trouble {
+            CameraEvent::State(state) => lane.board.lock().enter(state),
+            CameraEvent::Trouble {
                 trouble,
                 moment,
                 reason,
             } => {
                 let kind = match trouble {
-                    Trouble::Lost => FaultReason::CameraLost,
-                    Trouble::Stalled => FaultReason::CameraStalled,
+                    CameraTrouble::Lost => FaultReason::CameraLost,
+                    CameraTrouble::Stalled => FaultReason::CameraStalled,
                 };
                 self.trouble(camera, lane, Fault::new(kind, reason), moment);
             }

@@ -16,7 +16,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use limits::{ConditionKind, Finding};
+pub use limits::{Finding, HealthFault};
 pub use view::View;
 
 use crate::config::settings::HealthLimits;
@@ -52,7 +52,7 @@ pub struct Measurements {
 
 /// What is known of a camera's condition: its reference image, and the frames that repeat.
 #[derive(Debug)]
-pub struct Condition {
+pub struct HealthMonitor {
     reference: Option<Reference>,
     run: Option<Run>,
 }
@@ -66,7 +66,7 @@ struct Run {
     repeats: u32,
 }
 
-impl Condition {
+impl HealthMonitor {
     /// Of a camera that has given no frame yet. The reference is a frame as captured, before rotation
     /// and crop.
     pub fn new(reference: Option<&Frame>) -> Self {
