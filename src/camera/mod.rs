@@ -5,15 +5,15 @@
 //! what it still gives is discarded, and another opens the source anew.
 
 mod backoff;
-mod capture;
+mod capture_thread;
 pub mod health;
 mod log_throttle;
-mod phase;
+mod activity;
 mod redact;
-mod report;
+mod reporter;
 mod schedule;
 mod sources;
-mod supervision;
+mod capture_status;
 mod supervisor;
 #[cfg(test)]
 mod tests;

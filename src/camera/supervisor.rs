@@ -9,10 +9,10 @@ use std::time::Instant;
 use tracing::{error, warn};
 
 use super::backoff::Backoff;
-use super::capture::{Job, Open};
-use super::phase::{Activity, Limits};
-use super::report::{Failure, Report};
-use super::supervision::{Outcome, Verdict, Watch};
+use super::capture_thread::{Job, Open};
+use super::activity::{Activity, Limits};
+use super::reporter::{Failure, Report};
+use super::capture_status::{Outcome, Verdict, Watch};
 use super::{CameraTrouble, Sink, sources};
 use crate::config::settings;
 use inspectd_core::id::CameraId;

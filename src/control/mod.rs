@@ -4,7 +4,7 @@
 pub mod actor;
 pub mod audit_sink;
 pub mod persisted_state;
-pub mod phase;
+pub mod lifecycle;
 pub mod recipe_cache;
 mod recipe_changes;
 pub mod running_cameras;

@@ -24,7 +24,7 @@ use crate::config::{self, Loaded, Sources, Watch};
 use crate::control::actor::Actor;
 use crate::control::audit_sink::AuditSink;
 use crate::control::persisted_state::StateFile;
-use crate::control::phase::{Phase, Stage};
+use crate::control::lifecycle::{Phase, Stage};
 use crate::control::recipe_cache::Prepared;
 use crate::control::running_cameras::Cameras;
 use crate::control::{Beginning, Control};

@@ -10,7 +10,7 @@ use crate::camera::CameraState;
 use crate::config::settings::{Mode, Settings};
 use crate::control::Configuration;
 use crate::control::persisted_state::Lock;
-use crate::control::phase::Phase;
+use crate::control::lifecycle::Phase;
 use crate::journal::Consumer;
 use crate::pipeline::camera_stats::{DecisionCounts, Facts, FrameCounts};
 use crate::pipeline::publisher::Totals;

@@ -11,7 +11,7 @@ use super::proto::line_service_server::SERVICE_NAME as LINE;
 use super::proto::recipe_service_server::SERVICE_NAME as RECIPE;
 use super::proto::tuning_service_server::SERVICE_NAME as TUNING;
 use crate::camera::CameraState;
-use crate::control::phase::Phase;
+use crate::control::lifecycle::Phase;
 use crate::pipeline::Snapshot;
 
 /// What is told about health. Watchers hear of changes alone.

@@ -11,18 +11,18 @@ mod plane;
 mod sharpness;
 mod spectrum;
 mod suggest;
-mod view;
+mod alignment;
 
 #[cfg(test)]
 mod tests;
 
 pub use limits::{Finding, HealthFault};
-pub use view::View;
+pub use alignment::View;
 
 use crate::config::settings::HealthLimits;
 
 use plane::{Plane, Samples};
-use view::Reference;
+use alignment::Reference;
 
 use inspectd_core::frame::Frame;
 

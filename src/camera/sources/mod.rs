@@ -7,7 +7,7 @@ mod gstreamer;
 mod simulator;
 #[cfg(test)]
 mod tests;
-mod turn;
+mod open_lock;
 mod url;
 mod video;
 

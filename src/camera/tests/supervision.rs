@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::camera::Camera;
-use crate::camera::capture::Open;
+use crate::camera::capture_thread::Open;
 use crate::camera::sources::{self, Opened, Shot, SourceError};
 use inspectd_core::moment::Moment;
 

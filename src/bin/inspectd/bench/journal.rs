@@ -20,7 +20,7 @@ use inspectd_core::verdict::Judgement;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::line::{Crowd, Scene};
+use super::pipeline::{Crowd, Scene};
 use super::median;
 
 /// What to measure.
