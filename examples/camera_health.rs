@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use inspectd::camera::health::{Condition, Measurements};
+use inspectd::camera::health::{HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::image_file;
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let files = images(folder)?;
     let reference = reference.map(image_file::decode).transpose()?;
-    let mut condition = Condition::new(reference.as_ref());
+    let mut condition = HealthMonitor::new(reference.as_ref());
     let mut all = Vec::new();
     println!(
         "{}  image",

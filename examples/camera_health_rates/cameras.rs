@@ -1,6 +1,6 @@
 //! Cameras to try the checks on: each with its reference, its limits and its scenes.
 
-use inspectd::camera::health::{Condition, ConditionKind, Measurements};
+use inspectd::camera::health::{HealthFault, HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 
@@ -80,10 +80,10 @@ impl Set {
     }
 
     /// What the checks find in every scene after `change`, which is told the scene's number.
-    pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
+    pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<HealthFault>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
-            let mut condition = Condition::new(Some(&camera.reference));
+            let mut condition = HealthMonitor::new(Some(&camera.reference));
             for scene in &camera.scenes {
                 let frame = change(scene, all.len() as u64);
                 all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
@@ -94,7 +94,7 @@ impl Set {
 }
 
 /// All that is found, not the first alone: each check is measured for itself.
-fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
+fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
     let off = HealthLimits::default();
     let alone = [
         HealthLimits {
@@ -126,7 +126,7 @@ pub fn straight(scene: &Frame) -> Frame {
 }
 
 fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
-    let mut condition = Condition::new(Some(reference));
+    let mut condition = HealthMonitor::new(Some(reference));
     let measured: Vec<_> = (100..)
         .zip(good)
         .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
@@ -134,7 +134,7 @@ fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
     HealthLimits::suggested(&measured).expect("there are good frames")
 }
 
-pub fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {
+pub fn share(findings: &[Vec<HealthFault>], kind: HealthFault) -> f32 {
     findings
         .iter()
         .filter(|found| found.contains(&kind))

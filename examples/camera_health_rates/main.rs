@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use cameras::{NOISE, Set, share, straight};
 use degrade::{expose, other_part};
-use inspectd::camera::health::{Condition, ConditionKind};
+use inspectd::camera::health::{HealthFault, HealthMonitor};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file;
@@ -142,11 +142,11 @@ fn rates(series: &Series, sets: &[Set]) -> Fault {
 
 /// How often each check finds a fault in good frames.
 fn good_frames(sets: &[Set]) -> String {
-    use ConditionKind::{Blurred, Dark, Saturated, ViewMoved};
+    use HealthFault::{Blurred, Dark, Saturated, ViewMoved};
     let kinds = [Dark, Saturated, Blurred, ViewMoved];
     let mut text = format!(
         "\n| good frames | number | {} |\n|---|---:|{}\n",
-        kinds.map(ConditionKind::name).join(" | "),
+        kinds.map(HealthFault::name).join(" | "),
         "---:|".repeat(kinds.len())
     );
     for set in sets {
@@ -199,7 +199,7 @@ fn frozen(sets: &[Set]) -> String {
             .collect();
         let cells = noises.map(|noise| {
             let froze = |scene: &&&Frame| {
-                let mut condition = Condition::new(None);
+                let mut condition = HealthMonitor::new(None);
                 (0..=u64::from(FROZEN_AFTER))
                     .filter_map(|seed| {
                         condition.examine(&expose(scene, BETWEEN, noise, seed), &limits)
@@ -217,7 +217,7 @@ fn frozen(sets: &[Set]) -> String {
 /// What measuring costs, on this machine.
 fn cost() -> String {
     let frame = ProductionLine::new(3).part(0, &[]).render(1280, 1024);
-    let mut condition = Condition::new(Some(&frame));
+    let mut condition = HealthMonitor::new(Some(&frame));
     let mut times: Vec<f64> = (0..200)
         .map(|_| {
             let start = Instant::now();

@@ -3,8 +3,8 @@
 
 pub mod actor;
 pub mod audit_sink;
+pub mod lifecycle;
 pub mod persisted_state;
-pub mod phase;
 pub mod recipe_cache;
 mod recipe_changes;
 pub mod running_cameras;

@@ -156,7 +156,7 @@ impl Shared {
         let throttle = throttles
             .entry((camera.cloned(), fault.reason))
             .or_insert_with(|| LogThrottle::new(LOG_INTERVAL));
-        if let Some(suppressed) = throttle.tell(self.clock.now().monotonic) {
+        if let Some(suppressed) = throttle.allow(self.clock.now().monotonic) {
             let camera = camera.map_or("(client)", CameraId::as_str);
             let reason = fault.reason.name();
             warn!(camera, item, reason, suppressed, "FAULT: {}", fault.message);

@@ -13,7 +13,7 @@ use super::camera_stats::CameraStats;
 use super::intake::QueuePolicy;
 use super::publisher::Journal;
 use super::requests::RequestQueue;
-use crate::camera::health::Condition as HealthMonitor;
+use crate::camera::health::HealthMonitor;
 use crate::config::Settings;
 use crate::config::settings::{Camera, Mode, Shed};
 

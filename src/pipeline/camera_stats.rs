@@ -6,7 +6,7 @@ use inspectd_core::decision::Decision;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::rate::Rate;
-use crate::camera::State as CameraState;
+use crate::camera::CameraState;
 
 pub use CameraSnapshot as Facts;
 

@@ -15,10 +15,8 @@ use super::intake::Pushed;
 use super::job::{Job, Ticket};
 use super::notice::{Deadline, Notice, deadline_missed};
 use super::response_slot::{Reply, ResponseSlot};
-use crate::camera::health::{ConditionKind as HealthFault, Finding};
-use crate::camera::{Captured, Event as CameraEvent, Sink, Trouble as CameraTrouble};
-
-type CaptureError = String;
+use crate::camera::health::{Finding, HealthFault};
+use crate::camera::{CameraEvent, CameraTrouble, CaptureError, Captured, Sink};
 use crate::config::settings::{Mode, NoJudgement};
 
 /// The part that a capture shows, and the reply to the caller that requested it.

@@ -9,7 +9,7 @@ use inspectd_core::id::CameraId;
 use super::active::Active;
 use super::camera_stats::CameraSnapshot;
 use super::publisher::{JournalTrouble, Totals};
-use crate::camera::State as CameraState;
+use crate::camera::CameraState;
 use crate::journal::Consumer;
 
 /// The state of the pipeline at one moment.

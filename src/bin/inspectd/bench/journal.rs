@@ -22,8 +22,8 @@ use inspectd_core::verdict::Judgement;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::line::{Crowd, Scene};
 use super::median;
+use super::pipeline::{Crowd, Scene};
 
 /// What to measure.
 #[derive(Debug, Args)]

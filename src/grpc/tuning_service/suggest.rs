@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Code, Status};
 
 use super::super::proto::{self, ScoreSource, SuggestThresholdRequest, SuggestThresholdResponse};
-use super::super::{Services, convert as common, journal, refusal};
+use super::super::{Services, convert as common, journal, status};
 use super::convert;
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Active;
@@ -40,7 +40,7 @@ impl Services {
         let rate = request.false_reject_rate;
         if !(rate > 0.0 && rate < 1.0) {
             let error = SuggestError::Rate(rate);
-            return Err(refusal::invalid("false_reject_rate", error.to_string()));
+            return Err(status::invalid("false_reject_rate", error.to_string()));
         }
         let asked = self.asked(request)?;
         let active = self.line.active();
@@ -61,7 +61,7 @@ impl Services {
             present: f64::from(present),
         };
         // Sorting a million scores takes a while.
-        let answer = super::super::inspection::blocking(move || {
+        let answer = super::super::inspection_service::blocking(move || {
             let scores = Scores {
                 calibration: calibration.as_deref(),
                 journal: stored.as_ref(),
@@ -94,21 +94,21 @@ impl Services {
             Ok(ScoreSource::Calibration) => (true, false),
             Ok(ScoreSource::Journal) => (false, true),
             Ok(ScoreSource::Both) => (true, true),
-            Err(_) => return Err(refusal::invalid("source", "must be one of ScoreSource")),
+            Err(_) => return Err(status::invalid("source", "must be one of ScoreSource")),
         };
         if region.is_some() && calibration && !journal {
             let text = "the calibration has no scores of regions: the journal has";
-            return Err(refusal::invalid("source", text));
+            return Err(status::invalid("source", text));
         }
         if journal && !there {
-            return Err(refusal::no_journal());
+            return Err(status::no_journal());
         }
         let limit = match request.limit {
             0 => VERDICTS,
             limit if limit <= VERDICTS_LIMIT => limit,
             limit => {
                 let text = format!("{limit} must be at most {VERDICTS_LIMIT}");
-                return Err(refusal::invalid("limit", text));
+                return Err(status::invalid("limit", text));
             }
         };
         Ok(Asked {
@@ -124,12 +124,12 @@ impl Services {
         let camera: CameraId = id
             .parse()
             .map_err(|error: inspectd_core::id::CameraIdError| {
-                refusal::invalid("camera_id", error.to_string())
+                status::invalid("camera_id", error.to_string())
             })?;
         if self.line.active().settings.cameras.contains_key(&camera) {
             return Ok(camera);
         }
-        Err(refusal::not_found("camera", id, "is not configured"))
+        Err(status::not_found("camera", id, "is not configured"))
     }
 
     /// The journal's scores, the newest first, page by page: a client that goes away ends it.
@@ -185,5 +185,5 @@ fn present(active: &Active, asked: &Asked) -> Result<f32, Status> {
     let region = plan.regions.iter().find(|region| *region.name == *name);
     region
         .map(|region| region.rule.thresholds.reject_above)
-        .ok_or_else(|| refusal::not_found("region", name, "is not in the recipe in force"))
+        .ok_or_else(|| status::not_found("region", name, "is not in the recipe in force"))
 }

@@ -13,7 +13,7 @@ use super::proto::{
     ReplayVerdictsRequest, ReplayVerdictsResponse, SuggestThresholdRequest,
     SuggestThresholdResponse,
 };
-use super::{Services, refusal};
+use super::{Services, status};
 
 /// Calls at a time: each reads through the journal beside the line that writes it. One more is refused.
 pub(super) const LIMIT: usize = 2;
@@ -46,7 +46,7 @@ impl Services {
         let permit = std::sync::Arc::clone(&self.tuning).try_acquire_owned();
         permit.map_err(|_| {
             let text = format!("{LIMIT} suggestions or replays are under way already");
-            refusal::exhausted("tuning", text)
+            status::exhausted("tuning", text)
         })
     }
 }

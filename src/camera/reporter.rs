@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::{Event, LogThrottle, Sink, State, Trouble};
+use super::{CameraEvent, CameraState, CameraTrouble, LogThrottle, Sink};
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 
@@ -16,7 +16,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind.
-    pub trouble: Trouble,
+    pub trouble: CameraTrouble,
     /// In words, without secrets.
     pub reason: String,
 }
@@ -43,46 +43,47 @@ impl Report {
 
     /// Its source is being opened, for the first time or again.
     pub fn opening(&self) {
-        self.state(State::Opening);
+        self.state(CameraState::Opening);
     }
 
     /// An opening has failed, which gave frames or did not; another one follows after `pause`.
     pub fn failed(&mut self, failure: &Failure, delivered: bool, pause: Duration) {
         let Failure { trouble, reason } = failure;
-        if let Some(suppressed) = self.failures.tell(Instant::now()) {
+        if let Some(suppressed) = self.failures.allow(Instant::now()) {
             warn!(camera = %self.id, ?trouble, ?pause, suppressed, "camera failed: {reason}");
         }
         if delivered || !self.lost {
             self.lost = true;
-            let event = Event::Trouble {
+            let event = CameraEvent::Trouble {
                 trouble: *trouble,
                 moment: Moment::now(),
                 reason: reason.clone(),
             };
             self.sink.event(&self.id, event);
         }
-        self.state(State::Waiting);
+        self.state(CameraState::Waiting);
     }
 
     /// Its source has come to its end.
     pub fn ended(&self) {
         info!(camera = %self.id, "camera ended");
-        self.sink.event(&self.id, Event::State(State::Ended));
+        self.sink
+            .event(&self.id, CameraEvent::State(CameraState::Ended));
     }
 
     /// While a camera is lost, each of its attempts is no news.
-    fn state(&self, state: State) {
+    fn state(&self, state: CameraState) {
         if self.lost {
             debug!(camera = %self.id, ?state, "camera changed");
         } else {
             info!(camera = %self.id, ?state, "camera changed");
         }
-        self.sink.event(&self.id, Event::State(state));
+        self.sink.event(&self.id, CameraEvent::State(state));
     }
 }
 
 /// An opening has given its first frame. Told by the thread that captures, before the frame.
 pub fn running(id: &CameraId, sink: &dyn Sink) {
-    info!(camera = %id, state = ?State::Running, "camera changed");
-    sink.event(id, Event::State(State::Running));
+    info!(camera = %id, state = ?CameraState::Running, "camera changed");
+    sink.event(id, CameraEvent::State(CameraState::Running));
 }

@@ -7,7 +7,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::phase::{Activity, Limits, Look, Phase};
+use super::activity::{Activity, Limits, Look, Phase};
 
 /// The number of an opening, from 1 on.
 pub type Opening = u64;

@@ -125,7 +125,7 @@ impl Hall {
                     Ok(connection) => drop(sender.send(connection).await),
                     Err(reason) => {
                         let mut shaken = shaken.lock().unwrap_or_else(PoisonError::into_inner);
-                        if let Some(suppressed) = shaken.tell(Instant::now()) {
+                        if let Some(suppressed) = shaken.allow(Instant::now()) {
                             warn!(peer = %address, %reason, suppressed, "a TLS handshake failed");
                         }
                     }
@@ -143,7 +143,7 @@ impl Hall {
                 if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                     return Some((accepted, place));
                 }
-                if let Some(suppressed) = self.full.tell(now) {
+                if let Some(suppressed) = self.full.allow(now) {
                     warn!(
                         door,
                         suppressed, "a connection beyond server.connection_limit is closed"
@@ -151,7 +151,7 @@ impl Hall {
                 }
             }
             Err(error) => {
-                if let Some(suppressed) = self.failed.tell(now) {
+                if let Some(suppressed) = self.failed.allow(now) {
                     warn!(%error, door, suppressed, "cannot accept a connection");
                 }
                 sleep(REST).await;

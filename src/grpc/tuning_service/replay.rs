@@ -16,7 +16,7 @@ use super::super::proto::replay_verdicts_response::Event;
 use super::super::proto::{
     InlineRecipe, ReplayProgress, ReplayVerdictsRequest, ReplayVerdictsResponse,
 };
-use super::super::{Services, inspection, journal, refusal};
+use super::super::{Services, inspection_service, journal, status};
 use super::convert;
 use crate::journal::{Filter, JournalError, Order, Page};
 use crate::pipeline::Line;
@@ -64,14 +64,14 @@ impl Services {
         self.journal()?;
         let cameras = journal::cameras(&camera_ids)?;
         let recipe = match recipe {
-            None => return Err(refusal::invalid("recipe", "must be set")),
+            None => return Err(status::invalid("recipe", "must be set")),
             Some(RecipeField::RecipeId(id)) => {
                 let (control, id) = (Arc::clone(&self.control), id_of("recipe_id", &id)?);
-                let recipe = inspection::blocking(move || control.recipe(&id)).await?;
-                recipe.map_err(|error| refusal::change(&error))?
+                let recipe = inspection_service::blocking(move || control.recipe(&id)).await?;
+                recipe.map_err(|error| status::change(&error))?
             }
             Some(RecipeField::Inline(inline)) => {
-                inspection::blocking(move || inline_recipe(&inline)).await??
+                inspection_service::blocking(move || inline_recipe(&inline)).await??
             }
         };
         let active = self.line.active();
@@ -79,7 +79,7 @@ impl Services {
             (active.model.id.clone(), active.model.threshold)
         } else {
             let folder = recipe.bundle.clone();
-            inspection::blocking(move || model_of(&folder)).await??
+            inspection_service::blocking(move || model_of(&folder)).await??
         };
         let range = self.range(from_time, to_time).await?;
         let configured = Configured::new(&active.settings, threshold);
@@ -130,7 +130,7 @@ impl Services {
 fn id_of(field: &str, text: &str) -> Result<RecipeId, Status> {
     text.parse()
         .map_err(|error: inspectd_core::id::RecipeIdError| {
-            refusal::invalid(field, error.to_string())
+            status::invalid(field, error.to_string())
         })
 }
 
@@ -143,7 +143,7 @@ fn inline_recipe(inline: &InlineRecipe) -> Result<Recipe, Status> {
     };
     if !folder.is_absolute() {
         let text = format!("{:?} must be an absolute path", inline.folder);
-        return Err(refusal::invalid("inline.folder", text));
+        return Err(status::invalid("inline.folder", text));
     }
     let file = folder.join(format!("{id}.toml"));
     recipe::parse(&id, &file, &inline.toml).map_err(|error| invalid(&error))
@@ -194,7 +194,7 @@ impl ReplayStream {
             let mut ending = self.ending.clone();
             let page = tokio::select! {
                 page = self.page() => page,
-                _ = ending.wait_for(|&ending| ending) => Err(refusal::stopping()),
+                _ = ending.wait_for(|&ending| ending) => Err(status::stopping()),
             };
             if let Err(status) = page {
                 return Some(Err(status));
@@ -217,8 +217,8 @@ impl ReplayStream {
             limit: PAGE,
         };
         let line = Arc::clone(&self.line);
-        let judged = inspection::blocking(move || judge(&line, replay, &page)).await?;
-        let judged = judged.map_err(|error| refusal::journal(&error))?;
+        let judged = inspection_service::blocking(move || judge(&line, replay, &page)).await?;
+        let judged = judged.map_err(|error| status::journal(&error))?;
         self.ready.extend(judged.changes);
         self.next = judged.last.map_or(u64::MAX, |last| last + 1);
         let verdicts = judged.replay.summary().verdicts;

@@ -5,10 +5,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::phase::Activity;
+use super::activity::Activity;
+use super::capture_status::{Opening, Outcome, Watch};
 use super::sources::{Opened, Shot, SourceError, waits_for_room};
-use super::supervision::{Opening, Outcome, Watch};
-use super::{Captured, Sink, redact, report};
+use super::{Captured, Sink, redact, reporter};
 use crate::config::settings;
 use inspectd_core::id::CameraId;
 
@@ -86,7 +86,7 @@ impl Job {
             return false;
         };
         if place.first {
-            report::running(&self.id, &*self.sink);
+            reporter::running(&self.id, &*self.sink);
         }
         let captured = Captured {
             frame_id: place.frame_id,

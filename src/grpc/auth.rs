@@ -16,8 +16,8 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::warn;
 
-use super::refusal;
 use super::revocable::Revocable;
+use super::status;
 use crate::access::permissions::{self, Permission};
 use crate::access::{Access, Identity, Peer};
 use crate::camera::LogThrottle;
@@ -165,7 +165,7 @@ impl Keeper {
             .recognise(path, peer, request)
             .inspect_err(|status| self.log(path, peer, status))?;
         let admitted = self.access.admit(&identity, Instant::now());
-        admitted.map_err(|wait| refusal::too_often(&identity, wait))?;
+        admitted.map_err(|wait| status::too_often(&identity, wait))?;
         let place = match path {
             IMAGES => Some(self.place()?),
             _ => None,
@@ -188,7 +188,7 @@ impl Keeper {
         let headers: Vec<HeaderValue> = headers.iter().cloned().collect();
         // First who it is: a stranger is not even told which calls there are.
         let identity = self.identify(peer, &headers)?;
-        let permission = permissions::of(path).ok_or_else(|| refusal::no_such_call(path))?;
+        let permission = permissions::of(path).ok_or_else(|| status::no_such_call(path))?;
         let caller = Caller {
             peer: Arc::clone(peer),
             headers,
@@ -201,7 +201,7 @@ impl Keeper {
     fn identify(&self, peer: &Peer, headers: &[HeaderValue]) -> Result<Identity, Status> {
         let headers: Vec<&[u8]> = headers.iter().map(HeaderValue::as_bytes).collect();
         let identified = self.access.identify(peer, &headers, SystemTime::now());
-        identified.map_err(|unknown| refusal::unknown(&unknown))
+        identified.map_err(|unknown| status::unknown(&unknown))
     }
 
     /// Comes to an end once the caller may not make its call any more, with what it is told then.
@@ -221,7 +221,7 @@ impl Keeper {
         let place = Arc::clone(&self.images).try_acquire_owned();
         place.map_err(|_| {
             let message = format!("{MOST_IMAGES} images are under way already");
-            refusal::exhausted("images", message)
+            status::exhausted("images", message)
         })
     }
 
@@ -231,7 +231,7 @@ impl Keeper {
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = refused.tell(Instant::now()) {
+        if let Some(suppressed) = refused.allow(Instant::now()) {
             let path: String = path.chars().take(100).collect();
             let (peer, reason) = (peer.place(), status.message());
             warn!(%path, %peer, %reason, suppressed, "a call is refused");
@@ -241,7 +241,7 @@ impl Keeper {
 
 fn may(identity: &Identity, permission: &Permission) -> Result<(), Status> {
     if identity.role < permission.least {
-        return Err(refusal::role(permission, identity));
+        return Err(status::role(permission, identity));
     }
     Ok(())
 }

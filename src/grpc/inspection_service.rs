@@ -17,7 +17,7 @@ use super::proto::{
     TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::stream::{self, VerdictStream};
-use super::{Services, actor, convert, image, journal, refusal};
+use super::{Services, actor, convert, image, journal, status};
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 use crate::journal::Filter;
 use inspectd_core::id::CameraId;
@@ -95,7 +95,7 @@ impl InspectionService for Services {
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
         let InspectImageRequest { image, camera_id } = request.into_inner();
-        let image = image.ok_or_else(|| refusal::invalid("image", "must be set"))?;
+        let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
         let camera = match camera_id.as_str() {
             "" => None,
             id => Some(self.camera("camera_id", id)?),
@@ -107,8 +107,8 @@ impl InspectionService for Services {
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));
         self.line
             .inspect(frame, camera, reply)
-            .map_err(|error| refusal::inspect(&error))?;
-        let verdict = receiver.await.map_err(|_| refusal::stopping())?;
+            .map_err(|error| status::inspect(&error))?;
+        let verdict = receiver.await.map_err(|_| status::stopping())?;
         Ok(Response::new(InspectImageResponse {
             verdict: Some(convert::verdict(&verdict)),
         }))
@@ -122,7 +122,7 @@ impl InspectionService for Services {
         let encoding = match ImageFormat::try_from(request.format) {
             Ok(ImageFormat::Unspecified | ImageFormat::Png) => Encoding::Png,
             Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
-            Err(_) => return Err(refusal::invalid("format", "must be PNG or JPEG")),
+            Err(_) => return Err(status::invalid("format", "must be PNG or JPEG")),
         };
         if let Some(evidence) = self.line.evidence(request.sequence) {
             let verdict = convert::verdict(&evidence.verdict);
@@ -149,11 +149,11 @@ impl Services {
 
     fn camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
         let id =
-            CameraId::from_str(id).map_err(|error| refusal::invalid(field, error.to_string()))?;
+            CameraId::from_str(id).map_err(|error| status::invalid(field, error.to_string()))?;
         if self.line.active().settings.cameras.contains_key(&id) {
             return Ok(id);
         }
-        Err(refusal::not_found(
+        Err(status::not_found(
             "camera",
             id.as_str(),
             "is not configured",
