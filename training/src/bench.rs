@@ -12,9 +12,9 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Order;
 use crate::fit::Task;
 use crate::fit::adam::Adam;
 use crate::fit::plan::Precision;

@@ -6,8 +6,8 @@ pub mod settings;
 
 pub mod checkpoint_import;
 pub mod dataset;
-pub mod pixels;
 pub mod synth;
+pub mod tensors;
 
 pub mod backbone;
 pub mod network;

@@ -12,7 +12,7 @@ use crate::dataset::loader::Loaded;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Maps, Student, Teacher};
-use crate::pixels;
+use crate::tensors;
 
 pub use location::{CellStatistics, LocationNormalisation, LocationStatistics};
 
@@ -41,7 +41,7 @@ pub fn image_maps(
         structural,
         logical,
     } = tch::no_grad(|| {
-        let x = pixels::input(&[image.frame.as_ref()], device);
+        let x = tensors::input(&[image.frame.as_ref()], device);
         let f_t = teacher.forward(&x);
         student.maps(&f_t, &student.forward(&x, Mode::Evaluate))
     });

@@ -7,7 +7,7 @@ use std::io::{Read, Seek};
 
 use zip::ZipArchive;
 
-use super::element::Element;
+use super::element_type::Element;
 use super::error::FormatError;
 use super::objects::{Id, Storage, StorageKind, Tensor, Value};
 use super::pickle::{self, Objects};

@@ -6,12 +6,12 @@
 
 mod archive;
 mod cursor;
-mod element;
+mod element_type;
 mod error;
-mod expectation;
 mod objects;
 mod pickle;
 mod safetensors;
+mod state_dict_check;
 mod strides;
 
 use std::collections::BTreeMap;
@@ -19,9 +19,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use element::Element;
+pub use element_type::Element;
 pub use error::{FormatError, ImportError};
-pub use expectation::{Checked, Report, check};
+pub use state_dict_check::{Checked, Report, check};
 
 /// A tensor in memory.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What a state dict's pickle is made of.
 
-use super::element::Element;
+use super::element_type::Element;
 use super::error::FormatError;
 
 /// A value's place among [`super::pickle::Objects`]. Values name each other by it, so none owns another

@@ -2,7 +2,7 @@
 
 use ::safetensors::{Dtype, SafeTensors};
 
-use super::element::Element;
+use super::element_type::Element;
 use super::error::FormatError;
 use super::{HostTensor, Tensors, is_counter};
 

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 
 use super::{Compute, ended, interrupts};
 use crate::network::architecture::Preset;
-use crate::teacher::course::{distil, enrol, pretrain};
 use crate::teacher::import::import;
 use crate::teacher::settings::{DistillFlags, PretrainFlags};
+use crate::teacher::training::{distil, enrol, pretrain};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

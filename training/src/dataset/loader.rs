@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use inspectd::image_file::ImageError;
 
-use super::frames::Frames;
-pub use super::frames::Loaded;
-use super::order::Order;
+use super::image_cache::Frames;
+pub use super::image_cache::Loaded;
+use super::sampler::Order;
 
 type Outcome = std::result::Result<Loaded, ImageError>;
 

@@ -1,21 +1,21 @@
 //! Pictures on disk: which files are for training, validation and test, and those files as frames.
 //!
-//! [`open`] finds the files by a layout's published structure and decodes none. [`frames::Frames`]
+//! [`open`] finds the files by a layout's published structure and decodes none. [`image_cache::Frames`]
 //! decodes and resizes them, [`loader::Loader`] does so ahead of the one who asks.
 
 mod category;
 mod fingerprint;
 mod folder;
-pub mod frames;
+pub mod image_cache;
 mod layout;
 mod listing;
 pub mod loader;
 pub mod masks;
 mod mvtec_ad;
 mod mvtec_loco;
-pub mod order;
 mod retinal_oct;
-mod split;
+pub mod sampler;
+mod validation_split;
 mod visa;
 
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ pub fn open(
         Layout::Folder => folder::find(&root),
     }?;
     let (train, validation) = if found.validation.is_empty() {
-        split::hold_out(found.train, seed, &root)?
+        validation_split::hold_out(found.train, seed, &root)?
     } else {
         (found.train, found.validation)
     };
@@ -171,5 +171,5 @@ impl Dataset {
 /// # Panics
 /// When `side` is 0.
 pub fn load(path: &Path, side: u32) -> Result<Frame> {
-    Ok(frames::resized(path, side)?.0)
+    Ok(image_cache::resized(path, side)?.0)
 }

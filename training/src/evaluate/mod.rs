@@ -15,9 +15,9 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use crate::calibrate::ImageMaps;
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Order;
 use crate::dataset::{Dataset, Kind};
 use crate::metrics::defects::DefectsConfig;
 use crate::metrics::image::ImageScore;

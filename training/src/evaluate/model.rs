@@ -18,7 +18,7 @@ use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
-use crate::{pixels, settings, torch};
+use crate::{settings, tensors, torch};
 
 /// What a report says of the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -246,7 +246,7 @@ impl Networks {
 
     fn features(&self, image: &Loaded) -> Features {
         tch::no_grad(|| {
-            let x = pixels::input(&[image.frame.as_ref()], self.device);
+            let x = tensors::input(&[image.frame.as_ref()], self.device);
             let teacher = self.teacher.forward(&x);
             let student = self.student.forward(&x, Mode::Evaluate);
             let values = |features: &Tensor| host(&features.to_kind(tch::Kind::Float).contiguous());

@@ -5,7 +5,7 @@ pub mod adam;
 pub mod checkpoint;
 mod meter;
 pub mod plan;
-mod record;
+mod run_log;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use adam::Adam;
 use checkpoint::Checkpoint;
 use meter::Meter;
 use plan::{Plan, Precision};
-use record::Record;
+use run_log::Record;
 
 /// Something to be learned.
 pub trait Task {

@@ -7,7 +7,7 @@ use inspectd::maps::upsample;
 
 use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::Frames;
 use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::{Features, Model};
 use crate::evaluate::result::Evaluation;

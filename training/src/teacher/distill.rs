@@ -13,7 +13,7 @@ use super::targets::Targets;
 use crate::dataset::loader::Loader;
 use crate::fit::Task;
 use crate::network::net::{Mode, Net};
-use crate::pixels;
+use crate::tensors;
 
 /// What a distillation does beside descending.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,9 +67,9 @@ impl Distillation {
     fn example(&mut self, rng: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
         let loaded = self.loader.next_image()?;
         let grey = rng.random_bool(self.sampling.greyscale);
-        let mut unit = pixels::unit(&[loaded.frame.as_ref()], self.device);
+        let mut unit = tensors::unit(&[loaded.frame.as_ref()], self.device);
         if grey {
-            unit = pixels::grey(&unit);
+            unit = tensors::grey(&unit);
         }
         // Cells of 4x4 pixels: the grid of the features.
         let cells = self.sampling.crop / 4;
@@ -81,7 +81,7 @@ impl Distillation {
         let crop = unit
             .narrow(2, 4 * top, 4 * cells)
             .narrow(3, 4 * left, 4 * cells);
-        Ok((pixels::normalise(&crop), target))
+        Ok((tensors::normalise(&crop), target))
     }
 }
 

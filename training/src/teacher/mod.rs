@@ -1,7 +1,5 @@
 //! The teacher: distilled from a backbone, imported from a checkpoint, or taught without photographs.
 
-pub mod clutter;
-pub mod course;
 pub mod distill;
 pub mod embedding;
 pub mod file;
@@ -9,4 +7,6 @@ pub mod import;
 pub mod pretext;
 pub mod settings;
 pub mod statistics;
+pub mod synthetic_images;
 pub mod targets;
+pub mod training;

@@ -7,11 +7,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::clutter::{Example, MEASURES, materials};
+use super::synthetic_images::{Example, MEASURES, materials};
 use crate::fit::Task;
 use crate::network::layer::Layer;
 use crate::network::net::{Mode, Net};
-use crate::pixels;
+use crate::tensors;
 
 /// What is learned from a generated picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -97,7 +97,7 @@ impl Pretext {
 
     fn cut(&self, rng: &mut ChaCha8Rng) -> Cut {
         let example = &self.examples[rng.random_range(0..self.examples.len())];
-        let unit = pixels::unit(&[&example.frame], self.device);
+        let unit = tensors::unit(&[&example.frame], self.device);
         let (material, measures) = example.labels(self.device);
         let (crop, cells) = (self.drawing.crop, (unit.size()[3] - self.drawing.crop) / 4);
         let mut offset = || 4 * rng.random_range(0..=cells);
@@ -191,7 +191,7 @@ impl Task for Pretext {
             .map(|_| self.cut(&mut rng))
             .collect();
         let unit = Tensor::cat(&cuts.iter().map(|cut| &cut.unit).collect::<Vec<_>>(), 0);
-        let see = |unit: &Tensor| self.net.forward(&pixels::normalise(unit), Mode::Train);
+        let see = |unit: &Tensor| self.net.forward(&tensors::normalise(unit), Mode::Train);
         let first = see(&relit(&unit));
         let nothing = || Tensor::zeros([], (Kind::Float, self.device));
         let labels = match self.lesson {

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::embedding::Embedding;
 use super::statistics::ChannelStatistics;
 use crate::backbone::Backbone;
-use crate::pixels;
+use crate::tensors;
 
 /// Images to normalised embeddings.
 #[derive(Debug)]
@@ -115,13 +115,13 @@ impl Targets {
 
     fn compute(&self, index: usize, grey: bool) -> Result<Tensor> {
         let frame = crate::dataset::load(&self.paths[index], self.side as u32)?;
-        let mut unit = pixels::unit(&[&frame], self.device);
+        let mut unit = tensors::unit(&[&frame], self.device);
         if grey {
-            unit = pixels::grey(&unit);
+            unit = tensors::grey(&unit);
         }
         // In f32 within a step, too: kept or computed anew, a target is the same.
         let compute = || {
-            let stages = self.backbone.stages(&pixels::normalise(&unit));
+            let stages = self.backbone.stages(&tensors::normalise(&unit));
             let embedding = self.embedding.apply(&stages);
             debug_assert_eq!(
                 embedding.size()[2..],

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use crate::dataset::loader::Loader;
 use crate::network::net::Mode;
 use crate::network::student::{LossWeights, Student, Teacher, hard_mse, losses, mse};
-use crate::pixels;
+use crate::tensors;
 
 /// `EfficientAD`'s `p_hard`: the loss is of the thousandth of the features that are furthest off.
 pub const HARD_QUANTILE: f64 = 0.999;
@@ -64,7 +64,7 @@ impl Objective {
 
     /// The losses of a training batch, scalars in the order of [`Self::names`].
     pub(super) fn losses(&mut self, batch: &Batch) -> Result<Vec<Tensor>> {
-        let x = pixels::normalise(batch.unit);
+        let x = tensors::normalise(batch.unit);
         match self {
             Self::Mhkd {
                 weights,
@@ -90,7 +90,7 @@ impl Objective {
                     Some(pictures) => penalty_loss(batch.student, pictures, batch.unit, count)?,
                     None => hard.zeros_like(),
                 };
-                let changed = pixels::normalise(&jittered(batch.unit));
+                let changed = tensors::normalise(&jittered(batch.unit));
                 let f_t = batch.teacher.forward(&changed);
                 let features = batch.student.forward(&changed, Mode::Train);
                 let autoencoder = mse(&features.logical, &f_t);
@@ -105,7 +105,7 @@ impl Objective {
     pub(super) fn validation_loss(&self, batch: &Batch) -> Tensor {
         let features = batch
             .student
-            .forward(&pixels::normalise(batch.unit), Mode::Evaluate);
+            .forward(&tensors::normalise(batch.unit), Mode::Evaluate);
         match self {
             Self::Mhkd {
                 weights,
@@ -131,16 +131,16 @@ fn penalty_loss(
     let mut batch = Vec::new();
     for _ in 0..count {
         let picture = pictures.next_image()?;
-        let unit = pixels::unit(&[picture.frame.as_ref()], like.device());
+        let unit = tensors::unit(&[picture.frame.as_ref()], like.device());
         let border = (unit.size()[3] - side) / 2;
         let middle = unit.narrow(2, border, side).narrow(3, border, side);
         batch.push(if uniform() < GREY_PENALTY {
-            pixels::grey(&middle)
+            tensors::grey(&middle)
         } else {
             middle
         });
     }
-    let x = pixels::normalise(&Tensor::cat(&batch, 0));
+    let x = tensors::normalise(&Tensor::cat(&batch, 0));
     let features = student.forward(&x, Mode::Train);
     Ok(features.structural.square().mean(Kind::Float))
 }
@@ -157,11 +157,11 @@ fn jittered(unit: &Tensor) -> Tensor {
     let towards = if kind < 1.0 / 3.0 {
         unit.zeros_like()
     } else if kind < 2.0 / 3.0 {
-        pixels::grey(unit)
+        tensors::grey(unit)
             .mean_dim([1, 2, 3].as_slice(), true, Kind::Float)
             .expand_as(unit)
     } else {
-        pixels::grey(unit)
+        tensors::grey(unit)
     };
     (unit * factor + towards * (1.0 - factor)).clamp(0.0, 1.0)
 }

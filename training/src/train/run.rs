@@ -22,9 +22,9 @@ pub use super::calibration::calibrated;
 use super::objective::{HARD_QUANTILE, Objective};
 use super::settings::{FREE, Settings};
 use super::task::{Data, StudentTraining};
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Order;
 use crate::dataset::{self, Dataset};
 use crate::files;
 use crate::fit::checkpoint::Checkpoint;
@@ -33,10 +33,10 @@ use crate::log::progress::Progress;
 use crate::network::architecture::{Architecture, Method};
 use crate::network::net::Net;
 use crate::network::student::{Student, Teacher};
-use crate::pixels;
 use crate::settings;
 use crate::teacher::file::TeacherFile;
 use crate::teacher::statistics::ChannelStatistics;
+use crate::tensors;
 
 /// Resized images that are kept in memory: 5,000 of 256x256.
 const IMAGE_CACHE_BYTES: usize = 1 << 30;
@@ -319,7 +319,7 @@ impl Run {
         let mut progress = Progress::new("teacher statistics", self.dataset.train.len() as u64, 0);
         let mut statistics = ChannelStatistics::new(net.channels());
         for (done, image) in self.in_turn(&self.dataset.train).enumerate() {
-            let x = pixels::input(&[image?.frame.as_ref()], device);
+            let x = tensors::input(&[image?.frame.as_ref()], device);
             statistics.add(&tch::no_grad(|| {
                 net.forward(&x, crate::network::net::Mode::Evaluate)
             }));

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use crate::dataset::loader::{Loaded, Loader};
 use crate::fit::Task;
 use crate::network::student::{Student, Teacher};
-use crate::pixels;
+use crate::tensors;
 
 use super::objective::{Batch, Objective};
 
@@ -104,13 +104,13 @@ impl Task for StudentTraining {
             .collect::<Result<Vec<_>>>()?;
         let images: Vec<Tensor> = loaded
             .iter()
-            .map(|image| pixels::unit(&[image.frame.as_ref()], self.device))
+            .map(|image| tensors::unit(&[image.frame.as_ref()], self.device))
             .collect();
         let targets: Vec<Tensor> = loaded
             .iter()
             .zip(&images)
             .map(|(image, unit)| {
-                let compute = || self.teacher.features(&pixels::normalise(unit));
+                let compute = || self.teacher.features(&tensors::normalise(unit));
                 self.kept.get_or(image.index, compute)
             })
             .collect();
@@ -143,11 +143,11 @@ impl Task for StudentTraining {
             "early stopping needs validation images, there are none"
         );
         let loss_of = |image: &Loaded| {
-            let unit = pixels::unit(&[image.frame.as_ref()], self.device);
+            let unit = tensors::unit(&[image.frame.as_ref()], self.device);
             let batch = Batch {
                 teacher: &self.teacher,
                 student: &self.student,
-                f_t: &self.teacher.forward(&pixels::normalise(&unit)),
+                f_t: &self.teacher.forward(&tensors::normalise(&unit)),
                 unit: &unit,
             };
             let loss = self.objective.validation_loss(&batch);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use mhkd::dataset::frames::Frames;
+use mhkd::dataset::image_cache::Frames;
 use mhkd::dataset::loader::{Loader, Prefetch};
-use mhkd::dataset::order::Order;
+use mhkd::dataset::sampler::Order;
 
 use super::tree::Tree;
 

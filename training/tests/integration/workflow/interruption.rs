@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mhkd::fit::checkpoint::Checkpoint;
 
-use super::workshop::{bytes, fail, losses, mhkd, succeed, workshop};
+use super::workspace::{bytes, fail, losses, mhkd, succeed, workshop};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

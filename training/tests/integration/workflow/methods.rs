@@ -5,7 +5,7 @@ use std::path::Path;
 
 use inspectd::bundle::Bundle;
 
-use super::workshop::{fail, losses, mhkd, succeed, workshop};
+use super::workspace::{fail, losses, mhkd, succeed, workshop};
 
 /// Trains `name` with `flags`, exports it, and gives its bundle.
 fn bundle(name: &str, flags: &[&str]) -> Bundle {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::workshop::{bytes, copy, fail, mhkd, succeed, workshop};
+use super::workspace::{bytes, copy, fail, mhkd, succeed, workshop};
 
 /// Evaluates `run`, and the `bundle` that it was exported to, on `data`.
 pub(super) fn check(run: &str, bundle: &str, data: &str) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::workshop::{fail, mhkd, succeed, workshop};
+use super::workspace::{fail, mhkd, succeed, workshop};
 
 /// `mhkd reproduce TARGET` with one step a training.
 fn reproduce(target: &str, out: &str, more: &[&str]) -> Command {

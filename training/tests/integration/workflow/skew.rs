@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageFormat};
 use inspectd::score::auroc;
 use serde_json::Value;
 
-use super::workshop::{copy, mhkd, succeed, workshop};
+use super::workspace::{copy, mhkd, succeed, workshop};
 use crate::support::data;
 
 /// How far apart two scores of one image may be, as a fraction of the score.

@@ -7,7 +7,7 @@ use inspectd::bundle::Bundle;
 use inspectd::engine::{Engine, EngineOptions};
 use serde_json::Value;
 
-use super::workshop::{copy, losses, mhkd, succeed, workshop};
+use super::workspace::{copy, losses, mhkd, succeed, workshop};
 
 #[test]
 fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
@@ -71,7 +71,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
         manifest.scores.sorted.as_slice(),
     );
     super::report::check(&run, &shop.path("bundle"), &shop.path("data/line"));
-    super::speed::check(&shop.path("bundle"));
+    super::bench_inference::check(&shop.path("bundle"));
 }
 
 /// The scores of the validation images, from libtorch at calibration, and of the same images as test

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// One of so many training images is held out.
 const SHARE: usize = 10;
-/// The random stream of the split; epochs of [`super::order::Order`] count from 0 with the same seed.
+/// The random stream of the split; epochs of [`super::sampler::Order`] count from 0 with the same seed.
 const STREAM: u64 = u64::MAX;
 
 /// Takes a tenth of `images`, at least one, chosen by `seed`: the first of them after a shuffle by

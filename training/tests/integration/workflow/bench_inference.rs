@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::workshop::{fail, mhkd, succeed, workshop};
+use super::workspace::{fail, mhkd, succeed, workshop};
 
 /// Times `bundle`, of the tiny preset at 128x128.
 pub(super) fn check(bundle: &str) {

@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, ImageBuffer, Luma, RgbImage};
 
-use super::workshop::{copy, fail, mhkd, succeed, workshop};
+use super::workspace::{copy, fail, mhkd, succeed, workshop};
 
 /// A fresh copy of the dataset in which a test may break something.
 fn broken_data(name: &str) -> String {

@@ -10,17 +10,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
-use super::clutter;
 use super::distill::{Distillation, Sampling};
 use super::file::TeacherFile;
 use super::pretext::{Drawing, Pretext};
 use super::settings::{DistillSettings, FREE, PretrainSettings};
+use super::synthetic_images;
 use super::targets::Targets;
 use crate::backbone::Backbone;
 use crate::checkpoint_import;
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Order;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, Outcome, Task};
 use crate::log::progress::Progress;
@@ -169,7 +169,7 @@ pub fn pretrain(
         0,
         Progress::new("generating pictures", settings.pictures, 0),
     ));
-    let examples = clutter::generate(
+    let examples = synthetic_images::generate(
         settings.seed,
         settings.pictures,
         settings.input_size.side() as u32,

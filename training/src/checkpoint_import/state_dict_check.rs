@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::element::Element;
+use super::element_type::Element;
 use super::error::ImportError;
 use super::{HostTensor, Tensors};
 
