@@ -1,4 +1,4 @@
-//! Compiles the C++ shim against libtorch's headers and our two protocol files.
+//! Compiles the C++ shim against the headers of libtorch, and the two Protocol Buffers files.
 
 use std::path::{Path, PathBuf};
 use std::{env, io};
@@ -26,7 +26,8 @@ fn shim(libraries: &Path) {
         .compile("mhkd_torch_shim");
 }
 
-/// The headers lie beside the libraries, in a libtorch folder as in an installed `PyTorch`.
+/// Folder of the headers. It is next to the folder of the libraries, both in a libtorch archive and in an
+/// installed `PyTorch`.
 fn include_folder(libraries: &Path) -> PathBuf {
     libraries.parent().unwrap_or(libraries).join("include")
 }
@@ -38,7 +39,7 @@ fn protocols() -> io::Result<()> {
     prost_build::Config::new().compile_fds(descriptors)
 }
 
-/// The commit that this binary was built from, for a bundle's provenance.
+/// Git revision that the binary is built from. A bundle stores it as provenance.
 fn revision() -> String {
     println!("cargo:rerun-if-changed=../.git/HEAD");
     let output = std::process::Command::new("git")

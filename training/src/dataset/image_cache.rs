@@ -1,5 +1,5 @@
-//! A list of images, decoded and resized to the network's input, each kept in memory while there is
-//! room: a training of 80,000 steps over 209 images of 256x256 (41 MB) then decodes each one once.
+//! Image files decoded and resized to the network input, with a bounded cache in memory. For example, a
+//! training of 80,000 steps on 209 images of 256x256 pixels (41 MB) decodes every image once.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,89 +8,95 @@ use inspectd::frame::Frame;
 use inspectd::image_file::{ImageError, decode};
 use inspectd::preprocess;
 
-/// One image of a list.
+/// A decoded and resized image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Its place in the list.
+pub struct LoadedImage {
+    /// Index in the list of images.
     pub index: usize,
-    /// Resized to the input's side.
+    /// Pixels, resized to the side of the network input.
     pub frame: Arc<Frame>,
-    /// Width and height of the file's own picture, pixels.
+    /// Width and height of the image file, pixels.
     pub size: (u32, u32),
 }
 
-/// Images by their place in a list; threads may share it.
+/// Loads images by index. It can be shared by threads.
 #[derive(Debug)]
-pub struct Frames {
+pub struct ImageCache {
     paths: Vec<PathBuf>,
     side: u32,
-    kept: Mutex<Kept>,
+    entries: Mutex<CacheEntries>,
 }
 
-/// When there is no more room, what is kept stays: every epoch asks for every image once, so to drop
-/// one for another would gain nothing.
+/// Cached images. A full cache does not evict entries: every epoch reads every image once, so replacing
+/// one entry by another saves nothing.
 #[derive(Debug)]
-struct Kept {
-    images: Vec<Option<Loaded>>,
-    room_bytes: usize,
+struct CacheEntries {
+    images: Vec<Option<LoadedImage>>,
+    free_bytes: usize,
 }
 
-impl Frames {
-    /// The images at `paths`, resized to `side` x `side` pixels, of which up to `cache_bytes` are kept.
+impl ImageCache {
+    /// Creates a loader for the images at `paths`, resized to `side` x `side` pixels. It caches up to
+    /// `cache_bytes`.
     ///
     /// # Panics
     /// When `side` is 0.
     pub fn new(paths: Vec<PathBuf>, side: u32, cache_bytes: usize) -> Self {
-        assert!(side > 0, "an input with an area");
-        let kept = Mutex::new(Kept {
+        assert!(side > 0, "the input side is at least 1");
+        let entries = Mutex::new(CacheEntries {
             images: vec![None; paths.len()],
-            room_bytes: cache_bytes,
+            free_bytes: cache_bytes,
         });
-        Self { paths, side, kept }
+        Self {
+            paths,
+            side,
+            entries,
+        }
     }
 
-    /// The files.
+    /// Paths of the image files.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
 
-    /// Image `index`, from memory where it is kept.
+    /// Returns image `index`, from the cache if it is there.
     ///
     /// # Errors
-    /// When the file is not a usable image; it is named.
+    /// When the file cannot be decoded as an image. The message names the file.
     ///
     /// # Panics
-    /// When there is no image `index`.
-    pub fn load(&self, index: usize) -> Result<Loaded, ImageError> {
-        if let Some(loaded) = &self.kept().images[index] {
+    /// When `index` is out of range.
+    pub fn load(&self, index: usize) -> Result<LoadedImage, ImageError> {
+        if let Some(loaded) = &self.entries().images[index] {
             return Ok(loaded.clone());
         }
-        // Not under the lock: decoding is what the threads are for.
+        // The lock is not held, so that threads decode in parallel.
         let (frame, size) = resized(&self.paths[index], self.side)?;
-        let loaded = Loaded {
+        let loaded = LoadedImage {
             index,
             frame: Arc::new(frame),
             size,
         };
-        let mut kept = self.kept();
+        let mut entries = self.entries();
         let bytes = loaded.frame.rgb().len();
-        if kept.images[index].is_none() && bytes <= kept.room_bytes {
-            kept.room_bytes -= bytes;
-            kept.images[index] = Some(loaded.clone());
+        if entries.images[index].is_none() && bytes <= entries.free_bytes {
+            entries.free_bytes -= bytes;
+            entries.images[index] = Some(loaded.clone());
         }
         Ok(loaded)
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // Nothing panics under the lock half-way through a change.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> std::sync::MutexGuard<'_, CacheEntries> {
+        // The entries stay consistent if a thread panics: no panic occurs within an update.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The image at `path` resized to `side` x `side` pixels, `side` at least 1, and its own size.
+/// Decodes the image at `path` and resizes it to `side` x `side` pixels. Also returns the original width
+/// and height. `side` must be at least 1.
 pub(super) fn resized(path: &Path, side: u32) -> Result<(Frame, (u32, u32)), ImageError> {
     let frame = decode(path)?;
     let resized =
-        preprocess::resize(&frame, None, side, side).expect("no crop, and a side of at least 1");
+        preprocess::resize(&frame, None, side, side).expect("no crop and a side of at least 1");
     Ok((resized, (frame.width(), frame.height())))
 }

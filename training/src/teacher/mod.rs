@@ -1,4 +1,5 @@
-//! The teacher: distilled from a backbone, imported from a checkpoint, or taught without photographs.
+//! The teacher network: distilled from a backbone, imported from a checkpoint, or pretrained on synthetic
+//! images.
 
 pub mod distill;
 pub mod embedding;

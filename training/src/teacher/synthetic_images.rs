@@ -1,45 +1,46 @@
-//! Generated pictures with what is known about them, on the grid of a teacher's features.
+//! Synthetic training images with labels on the grid of the teacher's features.
 
 use inspectd::frame::Frame;
 use inspectd::simulator::clutter::{Clutter, MATERIALS, clutter_labelled};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
-/// Pixels of a picture for each of the grid's cells.
+/// Side of a grid cell, pixels.
 const CELL: usize = 4;
 
-/// Numbers that a cell is described by, beside its material: edge, orientation as the cosine and sine
-/// of twice the angle, logarithm of the wavelength, the albedo's three channels, the light, and the
-/// logarithms of the steps in brightness along and across, within the cell and around it.
-pub const MEASURES: usize = 12;
+/// Number of regression targets of a cell, in addition to its material class: edge, orientation as the
+/// cosine and sine of twice the angle, logarithm of the wavelength, the three channels of the albedo, the
+/// illumination, and the logarithms of the brightness gradients (horizontal and vertical, within the cell
+/// and with a border around it).
+pub const PROPERTIES: usize = 12;
 
-/// One generated picture.
+/// A synthetic image with labels.
 #[derive(Debug)]
-pub struct Example {
-    /// The picture, `side` x `side`.
+pub struct LabelledImage {
+    /// Image of `side` x `side` pixels.
     pub frame: Frame,
-    /// Material of each cell, `[side/4 * side/4]`, 0 to [`MATERIALS`] - 1.
+    /// Material class of each cell, `[side/4 * side/4]`, 0 to [`MATERIALS`] - 1.
     pub material: Vec<i64>,
-    /// `[MEASURES, side/4, side/4]`.
-    pub measures: Vec<f32>,
+    /// Regression targets, `[PROPERTIES, side/4, side/4]`.
+    pub properties: Vec<f32>,
 }
 
-/// `count` pictures of `side` pixels, on all cores; `done` is called after each.
-pub fn generate(seed: u64, count: u64, side: u32, done: impl Fn() + Sync) -> Vec<Example> {
+/// Generates `count` images of `side` pixels on all cores. Calls `done` after each image.
+pub fn generate(seed: u64, count: u64, side: u32, done: impl Fn() + Sync) -> Vec<LabelledImage> {
     let make = |index| {
-        let example = describe(clutter_labelled(seed, index, side, side), side as usize);
+        let image = label(clutter_labelled(seed, index, side, side), side as usize);
         done();
-        example
+        image
     };
     (0..count).into_par_iter().map(make).collect()
 }
 
-/// Classes that `Example::material` has.
-pub fn materials() -> i64 {
+/// Number of classes in [`LabelledImage::material`].
+pub fn material_classes() -> i64 {
     MATERIALS as i64
 }
 
-fn describe(clutter: Clutter, side: usize) -> Example {
+fn label(clutter: Clutter, side: usize) -> LabelledImage {
     let grid = side / CELL;
     let cells = || (0..grid * grid).map(|cell| (cell / grid * CELL, cell % grid * CELL));
     let centre = |(top, left): (usize, usize)| (top + CELL / 2) * side + left + CELL / 2;
@@ -47,49 +48,49 @@ fn describe(clutter: Clutter, side: usize) -> Example {
         let pixels = (0..CELL * CELL).map(|i| value((top + i / CELL) * side + left + i % CELL));
         pixels.sum::<f32>() / (CELL * CELL) as f32
     };
-    let known: [&dyn Fn(usize) -> f32; 8] = [
+    let per_pixel: [&dyn Fn(usize) -> f32; 8] = [
         &|pixel| f32::from(u8::from(clutter.edge[pixel])),
         &|pixel| (2.0 * clutter.orientation[pixel]).cos(),
         &|pixel| (2.0 * clutter.orientation[pixel]).sin(),
-        // One octave of wavelength is one unit; without texture the wavelength is 0.
+        // log2 of the wavelength over 0.004, divided by 4. Without texture the wavelength is 0.
         &|pixel| (clutter.scale[pixel].max(0.004) / 0.004).log2() / 4.0,
-        // Weighted up: which colours belong together is what a logical branch has to learn.
+        // Weighted by 8, because the logical branch has to learn which colours occur together.
         &|pixel| clutter.albedo[pixel][0] * 8.0,
         &|pixel| clutter.albedo[pixel][1] * 8.0,
         &|pixel| clutter.albedo[pixel][2] * 8.0,
         &|pixel| clutter.shade[pixel],
     ];
     let brightness: Vec<f32> = clutter.frame.rgb().chunks_exact(3).map(luma).collect();
-    let steps = [
-        Steps {
-            reach: 0,
-            down: false,
+    let gradients = [
+        BrightnessGradient {
+            border: 0,
+            vertical: false,
         },
-        Steps {
-            reach: 0,
-            down: true,
+        BrightnessGradient {
+            border: 0,
+            vertical: true,
         },
-        Steps {
-            reach: 4,
-            down: false,
+        BrightnessGradient {
+            border: 4,
+            vertical: false,
         },
-        Steps {
-            reach: 4,
-            down: true,
+        BrightnessGradient {
+            border: 4,
+            vertical: true,
         },
     ];
-    let mut measures: Vec<f32> = known
+    let mut properties: Vec<f32> = per_pixel
         .iter()
         .flat_map(|value| cells().map(move |cell| mean(cell, value)))
         .collect();
-    for step in steps {
-        measures.extend(cells().map(|cell| step.measure(&brightness, side, cell)));
+    for gradient in gradients {
+        properties.extend(cells().map(|cell| gradient.measure(&brightness, side, cell)));
     }
-    Example {
+    LabelledImage {
         material: cells()
             .map(|cell| i64::from(clutter.material[centre(cell)]))
             .collect(),
-        measures,
+        properties,
         frame: clutter.frame,
     }
 }
@@ -99,42 +100,43 @@ fn luma(pixel: &[u8]) -> f32 {
         / 255.0
 }
 
-/// The steps in brightness from pixel to pixel in one direction, in a cell and `reach` pixels around.
+/// Logarithm of the mean squared brightness difference between adjacent pixels in one direction, over a
+/// cell and `border` pixels around it.
 ///
-/// Their mean square is taken as a logarithm: a faint scratch on a smooth plate is then as far from the
-/// plate as an edge is from it, where the squares themselves would tell of edges alone.
+/// The logarithm separates a faint scratch from a smooth plate as well as it separates an edge from the
+/// scratch. The squares themselves are dominated by edges.
 #[derive(Clone, Copy)]
-struct Steps {
-    reach: usize,
-    down: bool,
+struct BrightnessGradient {
+    border: usize,
+    vertical: bool,
 }
 
-impl Steps {
+impl BrightnessGradient {
     fn measure(self, brightness: &[f32], side: usize, (top, left): (usize, usize)) -> f32 {
         let range = |start: usize| {
-            start.saturating_sub(self.reach)..(start + CELL + self.reach).min(side - 1)
+            start.saturating_sub(self.border)..(start + CELL + self.border).min(side - 1)
         };
-        let next = if self.down { side } else { 1 };
+        let next = if self.vertical { side } else { 1 };
         let pixels = range(top).flat_map(|y| range(left).map(move |x| y * side + x));
         let (sum, count) = pixels.fold((0.0, 0.0), |(sum, count), pixel| {
-            let step = brightness[pixel + next] - brightness[pixel];
-            (sum + step * step, count + 1.0)
+            let difference = brightness[pixel + next] - brightness[pixel];
+            (sum + difference * difference, count + 1.0)
         });
-        // From the noise of a camera (1e-5) to the edge of black and white (0.1): -2 to 2.
+        // Range -2 to 2: from camera noise (1e-5) to an edge between black and white (0.1).
         (sum / count + 1e-6_f32).log10() + 3.0
     }
 }
 
-impl Example {
-    /// Material `[1, grid, grid]` and measures `[1, MEASURES, grid, grid]`.
+impl LabelledImage {
+    /// Returns the labels as tensors: material `[1, grid, grid]` and properties `[1, PROPERTIES, grid, grid]`.
     pub fn labels(&self, device: Device) -> (Tensor, Tensor) {
         let grid = (self.material.len() as i64).isqrt();
         (
             Tensor::from_slice(&self.material)
                 .reshape([1, grid, grid])
                 .to_device(device),
-            Tensor::from_slice(&self.measures)
-                .reshape([1, MEASURES as i64, grid, grid])
+            Tensor::from_slice(&self.properties)
+                .reshape([1, PROPERTIES as i64, grid, grid])
                 .to_device(device),
         )
     }

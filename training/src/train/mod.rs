@@ -1,4 +1,4 @@
-//! The student's training: settings, the run's folder, the task.
+//! Training of the student: settings, the folder of a run, and the training task.
 
 mod calibration;
 pub mod objective;

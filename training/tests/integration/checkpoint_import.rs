@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use mhkd::checkpoint_import::{Element, FormatError, ImportError, Tensors, check, read};
+use mhkd::checkpoint_import::{
+    ElementType, FormatError, ImportError, Tensors, check_state_dict, read,
+};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -87,14 +89,14 @@ fn views_shared_storages_and_every_precision_are_read() {
     let element = |name: &str| found[name].element;
     assert_eq!(
         ["half", "bfloat16", "double"].map(element),
-        [Element::F16, Element::Bf16, Element::F64]
+        [ElementType::F16, ElementType::Bf16, ElementType::F64]
     );
     assert!(!found.contains_key("bn.num_batches_tracked"));
 }
 
 #[test]
 fn a_state_dict_inside_a_training_state_is_found() {
-    let found = check(tensors("wrapped.pth"), &pdn()).expect("the network's");
+    let found = check_state_dict(tensors("wrapped.pth"), &pdn()).expect("the network's");
     assert_eq!(found.tensors, tensors("pdn.pth"));
     assert_eq!(
         found.report.to_string(),
@@ -113,7 +115,7 @@ fn another_networks_checkpoint_is_refused() {
     let mut expected = pdn();
     expected[2].1 = vec![6, 4, 3, 3];
     assert!(matches!(
-        check(tensors("pdn.pth"), &expected),
+        check_state_dict(tensors("pdn.pth"), &expected),
         Err(ImportError::Shape { name, .. }) if name == "3.weight"
     ));
 }

@@ -3,23 +3,23 @@
 use std::fs;
 use std::sync::Arc;
 
-use mhkd::dataset::image_cache::Frames;
+use mhkd::dataset::image_cache::ImageCache;
 use mhkd::dataset::loader::{Loader, Prefetch};
-use mhkd::dataset::sampler::Order;
+use mhkd::dataset::sampler::Sampler;
 
 use super::tree::Tree;
 
-fn frames(tree: &Tree, count: u8, cache_bytes: usize) -> Arc<Frames> {
+fn frames(tree: &Tree, count: u8, cache_bytes: usize) -> Arc<ImageCache> {
     let paths = (0..count)
         .map(|i| tree.image(&format!("{i:02}.png"), 40, 32, i))
         .collect();
-    Arc::new(Frames::new(paths, 16, cache_bytes))
+    Arc::new(ImageCache::new(paths, 16, cache_bytes))
 }
 
 #[test]
 fn the_order_does_not_depend_on_the_workers() {
     let tree = Tree::new(&[]);
-    let order = Order::shuffled(5, 7);
+    let order = Sampler::shuffled(5, 7);
     let expected: Vec<usize> = order.from_step(3).take(30).collect();
     for workers in [1, 2, 5] {
         for depth in [1, 4] {
@@ -51,7 +51,7 @@ fn a_file_that_fails_is_named_at_its_turn_and_the_rest_goes_on() {
         workers: 2,
         depth: 2,
     };
-    let mut loader = Loader::new(&frames, Order::in_turn(3), 0..3, prefetch);
+    let mut loader = Loader::new(&frames, Sampler::sequential(3), 0..3, prefetch);
     assert_eq!(loader.next_image().expect("a PNG").index, 0);
     let message = loader.next_image().expect_err("broken").to_string();
     assert!(message.contains("01.png"), "{message}");
@@ -68,7 +68,7 @@ fn a_dropped_loader_ends_its_threads() {
         workers: 4,
         depth: 8,
     };
-    let mut loader = Loader::new(&frames, Order::shuffled(0, 3), 0..u64::MAX, prefetch);
+    let mut loader = Loader::new(&frames, Sampler::shuffled(0, 3), 0..u64::MAX, prefetch);
     loader.next_image().expect("a PNG");
     drop(loader);
     // The threads were the only others that held the frames.

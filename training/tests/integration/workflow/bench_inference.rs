@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::workspace::{fail, mhkd, succeed, workshop};
+use super::workspace::{fail, mhkd, shared_workspace, succeed};
 
 /// Times `bundle`, of the tiny preset at 128x128.
 pub(super) fn check(bundle: &str) {
-    let json = workshop().path("speed.json");
+    let json = shared_workspace().path("speed.json");
     let counts = ["--batch", "1,3", "--warm-up", "1", "--repeats", "3"];
     let said = succeed(
         mhkd(&["bench", "inference", bundle, bundle])

@@ -7,13 +7,13 @@ use inspectd::bundle::Bundle;
 use inspectd::engine::{Engine, EngineOptions};
 use serde_json::Value;
 
-use super::workspace::{copy, losses, mhkd, succeed, workshop};
+use super::workspace::{copy, losses, mhkd, shared_workspace, succeed};
 
 #[test]
 fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
-    let shop = workshop();
-    let run = shop.path("whole");
-    succeed(&mut shop.train(
+    let workspace = shared_workspace();
+    let run = workspace.path("whole");
+    succeed(&mut workspace.train(
         "whole",
         &[
             "--steps",
@@ -39,7 +39,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
             "export",
             &run,
             "--out",
-            &shop.path("bundle"),
+            &workspace.path("bundle"),
             "--name",
             "line",
         ])
@@ -47,7 +47,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     );
     assert!(said.contains("agrees with libtorch"), "{said}");
 
-    let bundle = Bundle::open(Path::new(&shop.path("bundle"))).expect("a bundle");
+    let bundle = Bundle::open(Path::new(&workspace.path("bundle"))).expect("a bundle");
     let manifest = bundle.manifest();
     assert_eq!(
         (manifest.name.as_str(), manifest.version.as_str()),
@@ -63,22 +63,26 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     assert_eq!(manifest.scores.sorted.len(), 6);
     Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
 
-    check_onnx(&shop.path("bundle/model.onnx"));
+    check_onnx(&workspace.path("bundle/model.onnx"));
     evaluate(
-        &shop.path("bundle"),
-        &shop.path("data/line"),
-        &shop.path("evaluation.json"),
+        &workspace.path("bundle"),
+        &workspace.path("data/line"),
+        &workspace.path("evaluation.json"),
         manifest.scores.sorted.as_slice(),
     );
-    super::report::check(&run, &shop.path("bundle"), &shop.path("data/line"));
-    super::bench_inference::check(&shop.path("bundle"));
+    super::report::check(
+        &run,
+        &workspace.path("bundle"),
+        &workspace.path("data/line"),
+    );
+    super::bench_inference::check(&workspace.path("bundle"));
 }
 
 /// The scores of the validation images, from libtorch at calibration, and of the same images as test
 /// images, from ONNX Runtime through `mhkd evaluate`, are the same.
 fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
-    let shop = workshop();
-    let swapped = shop.path("swapped");
+    let workspace = shared_workspace();
+    let swapped = workspace.path("swapped");
     copy(data, &swapped);
     std::fs::remove_dir_all(format!("{swapped}/test/good")).expect("removed");
     copy(
@@ -132,11 +136,11 @@ fn check_onnx(file: &str) {
 
 #[test]
 fn settings_come_from_the_file_and_then_from_flags() {
-    let shop = workshop();
-    let file = shop.path("settings-file.toml");
+    let workspace = shared_workspace();
+    let file = workspace.path("settings-file.toml");
     std::fs::write(&file, "steps = 3\nseed = 5\ngamma = 0.5\n").expect("written");
-    succeed(&mut shop.train("layered", &["--config", &file, "--seed", "6"]));
-    let saved = std::fs::read_to_string(shop.path("layered/settings.toml")).expect("saved");
+    succeed(&mut workspace.train("layered", &["--config", &file, "--seed", "6"]));
+    let saved = std::fs::read_to_string(workspace.path("layered/settings.toml")).expect("saved");
     for line in [
         "steps = 3",
         "seed = 6",
@@ -153,7 +157,7 @@ fn settings_come_from_the_file_and_then_from_flags() {
 
 #[test]
 fn early_stopping_keeps_the_best_weights() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     // A learning rate at which the loss rises again soon.
     let settings = [
         "--steps",
@@ -165,11 +169,11 @@ fn early_stopping_keeps_the_best_weights() {
         "--early-stopping-patience",
         "2",
     ];
-    succeed(&mut shop.train("early", &settings));
+    succeed(&mut workspace.train("early", &settings));
     assert!(
-        losses(&shop.path("early")).len() < 400,
+        losses(&workspace.path("early")).len() < 400,
         "it went on to the end"
     );
-    assert!(Path::new(&shop.path("early/best.safetensors")).is_file());
-    assert!(Path::new(&shop.path("early/calibration.toml")).is_file());
+    assert!(Path::new(&workspace.path("early/best.safetensors")).is_file());
+    assert!(Path::new(&workspace.path("early/calibration.toml")).is_file());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mhkd::fit::checkpoint::Checkpoint;
 
-use super::workspace::{bytes, fail, losses, mhkd, succeed, workshop};
+use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,11 +31,11 @@ fn signal(id: u32, signal: &str) {
 
 #[test]
 fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let settings = ["--steps", "30", "--batch", "2", "--checkpoint-every", "7"];
-    succeed(&mut shop.train("straight", &settings));
-    let broken = shop.path("broken");
-    let mut child = shop
+    succeed(&mut workspace.train("straight", &settings));
+    let broken = workspace.path("broken");
+    let mut child = workspace
         .train("broken", &settings)
         .stderr(Stdio::piped())
         .spawn()
@@ -58,8 +58,8 @@ fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
     let interrupted_at = losses(&broken).len();
     assert!((10..30).contains(&interrupted_at), "{interrupted_at}");
     succeed(&mut mhkd(&["train", "--resume", "--out", &broken]));
-    assert_eq!(losses(&broken), losses(&shop.path("straight")));
-    let straight = shop.path("straight");
+    assert_eq!(losses(&broken), losses(&workspace.path("straight")));
+    let straight = workspace.path("straight");
     assert!(
         bytes(&format!("{broken}/calibration.toml"))
             == bytes(&format!("{straight}/calibration.toml"))
@@ -68,7 +68,7 @@ fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
         Checkpoint::load(format!("{run}/checkpoint.safetensors").as_ref()).expect("a checkpoint")
     };
     let (broken, straight) = (checkpoint(&broken), checkpoint(&straight));
-    assert_eq!(broken.words, straight.words);
+    assert_eq!(broken.metadata, straight.metadata);
     assert!(broken.tensors.keys().eq(straight.tensors.keys()));
     for (name, tensor) in &broken.tensors {
         assert!(tensor.equal(&straight.tensors[name]), "{name}");
@@ -77,14 +77,14 @@ fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
 
 #[test]
 fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
-    let shop = workshop();
-    let run = shop.path("killed");
+    let workspace = shared_workspace();
+    let run = workspace.path("killed");
     let path = format!("{run}/checkpoint.safetensors");
     let settings = ["--steps", "100000", "--checkpoint-every", "1"];
     let mut last_step = 0;
     for attempt in 0..6_u64 {
         let mut command = if attempt == 0 {
-            shop.train("killed", &settings)
+            workspace.train("killed", &settings)
         } else {
             mhkd(&["train", "--resume", "--out", &run])
         };
@@ -96,7 +96,7 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
         let fresh = || {
             Checkpoint::load(path.as_ref())
                 .ok()
-                .and_then(|checkpoint| checkpoint.word::<u64>("step").ok())
+                .and_then(|checkpoint| checkpoint.metadata_value::<u64>("step").ok())
         };
         wait_for("a later checkpoint", || {
             fresh().is_some_and(|step| step > last_step + 2)
@@ -107,15 +107,15 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
         child.wait().expect("it ends");
         let checkpoint =
             Checkpoint::load(path.as_ref()).expect("whole, though the process was killed");
-        last_step = checkpoint.word("step").expect("a step");
+        last_step = checkpoint.metadata_value("step").expect("a step");
     }
 }
 
 #[test]
 fn a_full_disk_leaves_the_old_checkpoint() {
-    let shop = workshop();
-    succeed(&mut shop.train("full", &["--steps", "4"]));
-    let run = shop.path("full");
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("full", &["--steps", "4"]));
+    let run = workspace.path("full");
     let before = bytes(&format!("{run}/checkpoint.safetensors"));
     std::fs::remove_file(format!("{run}/calibration.toml")).expect("removed");
     let settings = std::fs::read_to_string(format!("{run}/settings.toml")).expect("saved");
@@ -163,7 +163,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
 
 #[test]
 fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let settings = [
         "--steps",
         "200",
@@ -172,17 +172,17 @@ fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
         "--checkpoint-every",
         "1",
     ];
-    let error = fail(&mut shop.train("diverged", &settings));
+    let error = fail(&mut workspace.train("diverged", &settings));
     assert!(
         error.contains("is the last good checkpoint") && error.contains("learning rate"),
         "{error}"
     );
-    let checkpoint = Checkpoint::load(shop.path("diverged/checkpoint.safetensors").as_ref())
+    let checkpoint = Checkpoint::load(workspace.path("diverged/checkpoint.safetensors").as_ref())
         .expect("there is one");
-    let step: u64 = checkpoint.word("step").expect("a step");
+    let step: u64 = checkpoint.metadata_value("step").expect("a step");
     assert_eq!(
         step as usize,
-        losses(&shop.path("diverged")).len(),
+        losses(&workspace.path("diverged")).len(),
         "the log ends with it"
     );
 }
@@ -192,10 +192,10 @@ fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
     let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else {
         return;
     };
-    let shop = workshop();
+    let workspace = shared_workspace();
     let weights = weights.display().to_string();
     let distil = |name: &str, steps: &str| {
-        let out = shop.path(name);
+        let out = workspace.path(name);
         let mut command = mhkd(&[
             "teacher",
             "distill",
@@ -208,7 +208,7 @@ fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
         ]);
         command.args([
             "--images",
-            &shop.path("data/line/train"),
+            &workspace.path("data/line/train"),
             "--preset",
             "tiny",
             "--input-size",

@@ -2,44 +2,45 @@
 
 use image::{DynamicImage, ImageBuffer, Luma, RgbImage};
 
-use super::workspace::{copy, fail, mhkd, succeed, workshop};
+use super::workspace::{copy, fail, mhkd, shared_workspace, succeed};
 
 /// A fresh copy of the dataset in which a test may break something.
 fn broken_data(name: &str) -> String {
-    let shop = workshop();
-    let folder = shop.path(name);
-    copy(&shop.path("data/line"), &folder);
+    let workspace = shared_workspace();
+    let folder = workspace.path(name);
+    copy(&workspace.path("data/line"), &folder);
     folder
 }
 
 #[test]
 fn a_missing_folder_is_named() {
-    let shop = workshop();
-    let missing = shop.path("nowhere");
-    let error = fail(&mut shop.train("missing", &["--dataset", &missing]));
+    let workspace = shared_workspace();
+    let missing = workspace.path("nowhere");
+    let error = fail(&mut workspace.train("missing", &["--dataset", &missing]));
     assert!(error.contains(&missing), "{error}");
     assert!(
-        !std::path::Path::new(&shop.path("missing")).exists(),
+        !std::path::Path::new(&workspace.path("missing")).exists(),
         "nothing is left behind"
     );
 }
 
 #[test]
 fn an_empty_category_is_named() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let data = broken_data("empty");
     std::fs::remove_dir_all(format!("{data}/train/good")).expect("removed");
     std::fs::create_dir(format!("{data}/train/good")).expect("made");
-    let error = fail(&mut shop.train("of-empty", &["--dataset", &data]));
+    let error = fail(&mut workspace.train("of-empty", &["--dataset", &data]));
     assert!(error.contains("train/good"), "{error}");
 }
 
 #[test]
 fn images_that_cannot_be_used_are_named() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let data = broken_data("images");
     let image = format!("{data}/train/good/003.png");
-    let refused = |run: &str| fail(&mut shop.train(run, &["--dataset", &data, "--steps", "2"]));
+    let refused =
+        |run: &str| fail(&mut workspace.train(run, &["--dataset", &data, "--steps", "2"]));
 
     let deep: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(128, 128, Luma([40_000]));
     deep.save(&image).expect("written");
@@ -68,16 +69,16 @@ fn images_that_cannot_be_used_are_named() {
     DynamicImage::ImageLuma8(ImageBuffer::from_fn(128, 128, |x, y| Luma([(x ^ y) as u8])))
         .save(&image)
         .expect("written");
-    succeed(&mut shop.train("of-grey", &["--dataset", &data, "--steps", "2"]));
+    succeed(&mut workspace.train("of-grey", &["--dataset", &data, "--steps", "2"]));
 }
 
 #[test]
 fn a_wrong_teacher_is_refused_by_its_tensor() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
     for name in ["pdn.pth", "pdn.safetensors"] {
         let path = format!("{fixtures}/{name}");
-        let out = shop.path("imported.safetensors");
+        let out = workspace.path("imported.safetensors");
         let error = fail(&mut mhkd(&[
             "teacher", "import", &path, "--preset", "medium", "--out", &out,
         ]));
@@ -88,19 +89,19 @@ fn a_wrong_teacher_is_refused_by_its_tensor() {
         );
         assert!(!std::path::Path::new(&out).exists());
     }
-    let checkpoint = shop.path("data/line/labels.csv");
-    let error = fail(&mut shop.train("of-foreign", &["--teacher", &checkpoint]));
+    let checkpoint = workspace.path("data/line/labels.csv");
+    let error = fail(&mut workspace.train("of-foreign", &["--teacher", &checkpoint]));
     assert!(error.contains("labels.csv"), "{error}");
 }
 
 #[test]
 fn a_teacher_is_imported_and_trains() {
-    let shop = workshop();
-    let out = shop.path("imported/teacher.safetensors");
+    let workspace = shared_workspace();
+    let out = workspace.path("imported/teacher.safetensors");
     let said = succeed(&mut mhkd(&[
         "teacher",
         "import",
-        &shop.path("teacher/teacher.safetensors"),
+        &workspace.path("teacher/teacher.safetensors"),
         "--preset",
         "tiny",
         "--unpadded",
@@ -108,20 +109,20 @@ fn a_teacher_is_imported_and_trains() {
         &out,
     ]));
     assert!(said.contains("8 tensors"), "{said}");
-    succeed(&mut shop.train("of-imported", &["--teacher", &out, "--steps", "2"]));
+    succeed(&mut workspace.train("of-imported", &["--teacher", &out, "--steps", "2"]));
     succeed(&mut mhkd(&[
         "export",
-        &shop.path("of-imported"),
+        &workspace.path("of-imported"),
         "--out",
-        &shop.path("imported-bundle"),
+        &workspace.path("imported-bundle"),
     ]));
 }
 
 #[test]
 fn resuming_with_other_settings_is_refused() {
-    let shop = workshop();
-    succeed(&mut shop.train("fixed", &["--steps", "2"]));
-    let run = shop.path("fixed");
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("fixed", &["--steps", "2"]));
+    let run = workspace.path("fixed");
     let resume = |more: &[&str]| {
         let mut command = mhkd(&["train", "--resume", "--out", &run]);
         command.args(more);
@@ -133,21 +134,21 @@ fn resuming_with_other_settings_is_refused() {
         "{error}"
     );
     succeed(&mut resume(&["--log-every", "5"]));
-    let error = fail(&mut shop.train("fixed", &["--steps", "2"]));
+    let error = fail(&mut workspace.train("fixed", &["--steps", "2"]));
     assert!(error.contains("--resume"), "{error}");
 }
 
 #[test]
 fn a_dataset_that_has_changed_is_refused_on_resuming() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let data = broken_data("changing");
-    succeed(&mut shop.train("of-changing", &["--dataset", &data, "--steps", "2"]));
+    succeed(&mut workspace.train("of-changing", &["--dataset", &data, "--steps", "2"]));
     std::fs::remove_file(format!("{data}/train/good/000.png")).expect("removed");
     let error = fail(&mut mhkd(&[
         "train",
         "--resume",
         "--out",
-        &shop.path("of-changing"),
+        &workspace.path("of-changing"),
     ]));
     assert!(
         error.contains("are not those that the run was started with"),
@@ -157,8 +158,8 @@ fn a_dataset_that_has_changed_is_refused_on_resuming() {
 
 #[test]
 fn settings_that_are_not_allowed_are_named_with_what_is() {
-    let shop = workshop();
-    let file = shop.path("bad.toml");
+    let workspace = shared_workspace();
+    let file = workspace.path("bad.toml");
     for (text, expected) in [
         ("stepz = 3\n", "stepz"),
         ("steps = \"many\"\n", "steps"),
@@ -166,12 +167,18 @@ fn settings_that_are_not_allowed_are_named_with_what_is() {
         ("false_reject_rate = 1.5\n", "above 0 and below 1"),
     ] {
         std::fs::write(&file, text).expect("written");
-        let mut command = mhkd(&["train", "--out", &shop.path("of-bad"), "--config", &file]);
+        let mut command = mhkd(&[
+            "train",
+            "--out",
+            &workspace.path("of-bad"),
+            "--config",
+            &file,
+        ]);
         command.args([
             "--dataset",
-            &shop.path("data/line"),
+            &workspace.path("data/line"),
             "--teacher",
-            &shop.path("teacher/teacher.safetensors"),
+            &workspace.path("teacher/teacher.safetensors"),
         ]);
         let output = command.output().expect("started");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -184,15 +191,15 @@ fn settings_that_are_not_allowed_are_named_with_what_is() {
 
 #[test]
 fn an_unfinished_run_is_not_exported() {
-    let shop = workshop();
-    succeed(&mut shop.train("unfinished", &["--steps", "2"]));
-    std::fs::remove_file(shop.path("unfinished/calibration.toml")).expect("removed");
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("unfinished", &["--steps", "2"]));
+    std::fs::remove_file(workspace.path("unfinished/calibration.toml")).expect("removed");
     let error = fail(&mut mhkd(&[
         "export",
-        &shop.path("unfinished"),
+        &workspace.path("unfinished"),
         "--out",
-        &shop.path("no-bundle"),
+        &workspace.path("no-bundle"),
     ]));
     assert!(error.contains("training is not over"), "{error}");
-    assert!(!std::path::Path::new(&shop.path("no-bundle")).exists());
+    assert!(!std::path::Path::new(&workspace.path("no-bundle")).exists());
 }

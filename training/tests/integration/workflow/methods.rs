@@ -5,29 +5,30 @@ use std::path::Path;
 
 use inspectd::bundle::Bundle;
 
-use super::workspace::{fail, losses, mhkd, succeed, workshop};
+use super::workspace::{fail, losses, mhkd, shared_workspace, succeed};
 
 /// Trains `name` with `flags`, exports it, and gives its bundle.
 fn bundle(name: &str, flags: &[&str]) -> Bundle {
-    let shop = workshop();
+    let workspace = shared_workspace();
     succeed(
-        shop.train(name, &["--steps", "3", "--seed", "3"])
+        workspace
+            .train(name, &["--steps", "3", "--seed", "3"])
             .args(flags),
     );
-    let out = shop.path(&format!("{name}-bundle"));
-    let said = succeed(&mut mhkd(&["export", &shop.path(name), "--out", &out]));
+    let out = workspace.path(&format!("{name}-bundle"));
+    let said = succeed(&mut mhkd(&["export", &workspace.path(name), "--out", &out]));
     assert!(said.contains("agrees with libtorch"), "{said}");
     Bundle::open(Path::new(&out)).expect("a bundle")
 }
 
 #[test]
 fn the_rival_is_trained_exported_and_judged_by_the_same_code() {
-    let pictures = workshop().path("data/line/test/good");
+    let pictures = shared_workspace().path("data/line/test/good");
     let flags = ["--method", "efficientad", "--penalty-images", &pictures];
     let bundle = bundle("rival", &flags);
     assert_eq!(bundle.manifest().maps.width, 32);
-    assert_eq!(losses(&workshop().path("rival")).len(), 3);
-    let run = std::fs::read_to_string(workshop().path("rival/run.toml")).expect("written");
+    assert_eq!(losses(&shared_workspace().path("rival")).len(), 3);
+    let run = std::fs::read_to_string(shared_workspace().path("rival/run.toml")).expect("written");
     assert!(run.contains("method = \"efficientad\""), "{run}");
     let settings = &bundle.manifest().provenance.hyper_parameters;
     assert_eq!(settings["method"].as_str(), Some("efficientad"));
@@ -66,14 +67,14 @@ fn what_goes_beyond_the_paper_is_in_the_graph() {
 
 #[test]
 fn a_finished_run_is_calibrated_anew_without_training() {
-    let shop = workshop();
-    succeed(&mut shop.train("anew", &["--steps", "2"]));
-    let path = |file: &str| shop.path(&format!("anew/{file}"));
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("anew", &["--steps", "2"]));
+    let path = |file: &str| workspace.path(&format!("anew/{file}"));
     let (weights, calibration) = (
         std::fs::read(path("checkpoint.safetensors")).expect("written"),
         std::fs::read_to_string(path("calibration.toml")).expect("written"),
     );
-    let resume = ["train", "--out", &shop.path("anew"), "--resume"];
+    let resume = ["train", "--out", &workspace.path("anew"), "--resume"];
     succeed(mhkd(&resume).args(["--location-normalisation", "true"]));
     assert_eq!(
         std::fs::read(path("checkpoint.safetensors")).expect("still there"),
@@ -90,9 +91,9 @@ fn a_finished_run_is_calibrated_anew_without_training() {
 
 #[test]
 fn what_a_method_does_not_have_is_refused() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let check = |flags: &[&str], expected: &str| {
-        let error = fail(&mut shop.train("refused", flags));
+        let error = fail(&mut workspace.train("refused", flags));
         assert!(error.contains(expected), "{error}");
     };
     check(
@@ -101,7 +102,7 @@ fn what_a_method_does_not_have_is_refused() {
     );
     check(&["--penalty-images", "x"], "has no penalty");
     check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
-    let empty = shop.path("empty");
+    let empty = workspace.path("empty");
     std::fs::create_dir_all(&empty).expect("a folder");
     check(
         &["--method", "efficientad", "--penalty-images", &empty],

@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageFormat};
 use inspectd::score::auroc;
 use serde_json::Value;
 
-use super::workspace::{copy, mhkd, succeed, workshop};
+use super::workspace::{copy, mhkd, shared_workspace, succeed};
 use crate::support::data;
 
 /// How far apart two scores of one image may be, as a fraction of the score.
@@ -24,9 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn rendered_parts_score_the_same_in_training_and_on_the_line() {
-    let shop = workshop();
-    let dataset = shop.path("skew-rendered");
-    copy(&shop.path("data/line"), &dataset);
+    let workspace = shared_workspace();
+    let dataset = workspace.path("skew-rendered");
+    copy(&workspace.path("data/line"), &dataset);
     add_odd_images(&Path::new(&dataset).join("test/good"));
     compare(&dataset);
 }
@@ -36,7 +36,7 @@ fn photographs_score_the_same_in_training_and_on_the_line() {
     let Some(bottle) = data("mvtec_ad/bottle") else {
         return;
     };
-    let dataset = workshop().path("skew-bottle");
+    let dataset = shared_workspace().path("skew-bottle");
     for name in ["000", "001", "002", "003"] {
         for file in [
             format!("train/good/{name}.png"),
@@ -146,11 +146,11 @@ fn evaluated(dataset: &str) -> Trained {
 fn bundle() -> &'static str {
     static MADE: OnceLock<String> = OnceLock::new();
     MADE.get_or_init(|| {
-        let shop = workshop();
-        succeed(&mut shop.train("skew", &["--steps", "4"]));
-        let bundle = shop.path("skew-bundle");
+        let workspace = shared_workspace();
+        succeed(&mut workspace.train("skew", &["--steps", "4"]));
+        let bundle = workspace.path("skew-bundle");
         let named = ["--name", "skew", "--model-version", "1"];
-        succeed(mhkd(&["export", &shop.path("skew"), "--out", &bundle]).args(named));
+        succeed(mhkd(&["export", &workspace.path("skew"), "--out", &bundle]).args(named));
         bundle
     })
 }

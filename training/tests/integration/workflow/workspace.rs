@@ -7,19 +7,19 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Where the tests work.
-pub(super) struct Workshop {
+pub(super) struct Workspace {
     folder: TempDir,
 }
 
 /// The one that all tests share: they only add to it, each in a folder of its own.
-pub(super) fn workshop() -> &'static Workshop {
-    static SHARED: OnceLock<Workshop> = OnceLock::new();
-    SHARED.get_or_init(Workshop::open)
+pub(super) fn shared_workspace() -> &'static Workspace {
+    static SHARED: OnceLock<Workspace> = OnceLock::new();
+    SHARED.get_or_init(Workspace::open)
 }
 
-impl Workshop {
+impl Workspace {
     fn open() -> Self {
-        let workshop = Self {
+        let workspace = Self {
             folder: TempDir::with_prefix("mhkd-workflow-").expect("a temporary folder"),
         };
         let size = ["--width", "128", "--height", "128"];
@@ -34,11 +34,11 @@ impl Workshop {
             "1",
         ];
         succeed(
-            mhkd(&["synth", &workshop.path("data")])
+            mhkd(&["synth", &workspace.path("data")])
                 .args(size)
                 .args(counts),
         );
-        let lesson = [
+        let pretraining = [
             "--preset",
             "tiny",
             "--pictures",
@@ -52,8 +52,10 @@ impl Workshop {
             "--batch",
             "2",
         ];
-        succeed(mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson));
-        workshop
+        succeed(
+            mhkd(&["teacher", "pretrain", "--out", &workspace.path("teacher")]).args(pretraining),
+        );
+        workspace
     }
 
     /// `name` in the folder.
