@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn non_empty_output_folder_is_rejected_and_unchanged() {
         let home = tempfile::tempdir().expect("a temporary folder");
-        fs::write(home.path().join("mine.txt"), "kept").expect("writable");
+        fs::write(home.path().join("mine.txt"), "content").expect("writable");
         let error = write(&small(), home.path(), |_, _| {}).expect_err("rejected");
         assert!(error.to_string().contains("is not empty"), "{error}");
         let left = fs::read_dir(home.path()).expect("readable").count();

@@ -90,7 +90,7 @@ impl Evaluate {
         match &self.dataset {
             Some(path) => dataset::open(path, self.category.as_deref(), self.layout, 0),
             None => model.dataset().cloned().context(
-                "--dataset is required: a bundle does not contain the path of its test images",
+                "--dataset is not given: a bundle does not store the path of its test images",
             ),
         }
     }

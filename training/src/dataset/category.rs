@@ -30,7 +30,7 @@ pub(super) fn name(folder: &Path) -> String {
 pub fn categories(path: &Path) -> Result<Vec<String>> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("{}: no such folder", path.display()))?;
+        .with_context(|| format!("{}: folder not found", path.display()))?;
     if is_category(&path) {
         return Ok(vec![name(&path)]);
     }
@@ -54,7 +54,7 @@ pub fn categories(path: &Path) -> Result<Vec<String>> {
 pub(super) fn locate(path: &Path, category: Option<&str>) -> Result<PathBuf> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("{}: no such folder", path.display()))?;
+        .with_context(|| format!("{}: folder not found", path.display()))?;
     ensure!(
         path.is_dir(),
         "{}: not a folder; must be the folder of a dataset or of one of its categories",
@@ -77,7 +77,7 @@ pub(super) fn locate(path: &Path, category: Option<&str>) -> Result<PathBuf> {
             return Ok(path);
         }
         let available = match (names.is_empty(), is_category(&path)) {
-            (false, _) => format!("found: {names}"),
+            (false, _) => format!("available: {names}"),
             (true, true) => "the folder is a single category; omit the category name".to_owned(),
             (true, false) => format!(
                 "none found; the folder of a category contains {}",

@@ -215,7 +215,7 @@ mod tests {
         fs::write(&path, text + "40,a,b\n").expect("written");
         let error = LossLog::open(&path, &NAMES, 30)
             .map(|_| ())
-            .expect_err("refused");
+            .expect_err("rejected");
         assert!(
             error
                 .to_string()

@@ -126,11 +126,14 @@ impl PretextTask {
             .to_kind(Kind::Float);
         let classes = material_classes();
         let material = Tensor::cat(
-            &crops.iter().map(|cut| &cut.material).collect::<Vec<_>>(),
+            &crops.iter().map(|crop| &crop.material).collect::<Vec<_>>(),
             0,
         );
         let properties = Tensor::cat(
-            &crops.iter().map(|cut| &cut.properties).collect::<Vec<_>>(),
+            &crops
+                .iter()
+                .map(|crop| &crop.properties)
+                .collect::<Vec<_>>(),
             0,
         );
         let classified = predicted
@@ -199,7 +202,7 @@ impl Task for PretextTask {
         let crops: Vec<Crop> = (0..self.sampling.batch)
             .map(|_| self.random_crop(&mut rng))
             .collect();
-        let unit = Tensor::cat(&crops.iter().map(|cut| &cut.unit).collect::<Vec<_>>(), 0);
+        let unit = Tensor::cat(&crops.iter().map(|crop| &crop.unit).collect::<Vec<_>>(), 0);
         let forward = |unit: &Tensor| self.net.forward(&tensors::normalise(unit), Mode::Train);
         let first = forward(&augmented(&unit));
         let zero = || Tensor::zeros([], (Kind::Float, self.device));

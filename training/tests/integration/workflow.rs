@@ -1,4 +1,4 @@
-//! The program as its users run it: from a rendered dataset to a bundle, and what may go wrong on the way.
+//! Tests of the command-line program: from a synthetic dataset to a bundle, including failures.
 
 mod bench_inference;
 mod end_to_end;

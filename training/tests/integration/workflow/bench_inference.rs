@@ -41,7 +41,7 @@ fn refusals(bundle: &str) {
     check(&["--repeats", "0"], "repeats = 0: must be at least 1");
     check(
         &["--provider", "tpu"],
-        "provider tpu: allowed are cpu, cuda and cuda:N",
+        "provider tpu: must be cpu, cuda or cuda:N",
     );
     check(&["/nowhere"], "/nowhere");
 }

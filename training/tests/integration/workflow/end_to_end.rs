@@ -1,4 +1,4 @@
-//! From images to a verified bundle.
+//! The whole workflow: from images to a verified bundle.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::workspace::{copy, losses, mhkd, shared_workspace, succeed};
 
 #[test]
-fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
+fn exported_bundle_gives_the_scores_of_its_run() {
     let workspace = shared_workspace();
     let run = workspace.path("whole");
     succeed(&mut workspace.train(
@@ -34,7 +34,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     ] {
         assert!(Path::new(&run).join(file).is_file(), "{file}");
     }
-    let said = succeed(
+    let stdout = succeed(
         mhkd(&[
             "export",
             &run,
@@ -45,7 +45,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
         ])
         .args(["--model-version", "1.2.3"]),
     );
-    assert!(said.contains("agrees with libtorch"), "{said}");
+    assert!(stdout.contains("agrees with libtorch"), "{stdout}");
 
     let bundle = Bundle::open(Path::new(&workspace.path("bundle"))).expect("a bundle");
     let manifest = bundle.manifest();
@@ -61,7 +61,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     );
     assert_eq!(manifest.provenance.seed, 7);
     assert_eq!(manifest.scores.sorted.len(), 6);
-    Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
+    Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime loads the graph");
 
     check_onnx(&workspace.path("bundle/model.onnx"));
     evaluate(
@@ -78,8 +78,8 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     super::bench_inference::check(&workspace.path("bundle"));
 }
 
-/// The scores of the validation images, from libtorch at calibration, and of the same images as test
-/// images, from ONNX Runtime through `mhkd evaluate`, are the same.
+/// Checks that the validation images have equal scores in the calibration (libtorch) and as test images of
+/// `mhkd evaluate` (ONNX Runtime).
 fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
     let workspace = shared_workspace();
     let swapped = workspace.path("swapped");
@@ -89,10 +89,10 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
         &format!("{data}/validation/good"),
         &format!("{swapped}/test/good"),
     );
-    let said = succeed(mhkd(&["evaluate", bundle, "--dataset", &swapped]).args(["--json", json]));
+    let stdout = succeed(mhkd(&["evaluate", bundle, "--dataset", &swapped]).args(["--json", json]));
     assert!(
-        said.contains("logical_anomalies") && said.contains("structural_anomalies"),
-        "{said}"
+        stdout.contains("logical_anomalies") && stdout.contains("structural_anomalies"),
+        "{stdout}"
     );
     let result: Value =
         serde_json::from_str(&std::fs::read_to_string(json).expect("written")).expect("JSON");
@@ -112,7 +112,7 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
     }
 }
 
-/// `onnx.checker` of the PyPI package, with shape inference.
+/// Checks a graph with `onnx.checker` of the PyPI package, including shape inference.
 fn check_onnx(file: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let packages = root.join(".tools/python");
@@ -135,7 +135,7 @@ fn check_onnx(file: &str) {
 }
 
 #[test]
-fn settings_come_from_the_file_and_then_from_flags() {
+fn flags_override_the_settings_file_which_overrides_the_defaults() {
     let workspace = shared_workspace();
     let file = workspace.path("settings-file.toml");
     std::fs::write(&file, "steps = 3\nseed = 5\ngamma = 0.5\n").expect("written");
@@ -150,15 +150,15 @@ fn settings_come_from_the_file_and_then_from_flags() {
     ] {
         assert!(
             saved.lines().any(|found| found == line),
-            "{line} is not in\n{saved}"
+            "{line} not found in\n{saved}"
         );
     }
 }
 
 #[test]
-fn early_stopping_keeps_the_best_weights() {
+fn early_stopping_stops_the_run_and_saves_the_best_weights() {
     let workspace = shared_workspace();
-    // A learning rate at which the loss rises again soon.
+    // With this learning rate the loss soon increases again.
     let settings = [
         "--steps",
         "400",
@@ -172,7 +172,7 @@ fn early_stopping_keeps_the_best_weights() {
     succeed(&mut workspace.train("early", &settings));
     assert!(
         losses(&workspace.path("early")).len() < 400,
-        "it went on to the end"
+        "the run was not stopped early"
     );
     assert!(Path::new(&workspace.path("early/best.safetensors")).is_file());
     assert!(Path::new(&workspace.path("early/calibration.toml")).is_file());

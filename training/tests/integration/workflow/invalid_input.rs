@@ -1,11 +1,11 @@
-//! Bad input gets one clear error: what, where, and what is allowed.
+//! Invalid input is reported with one error message: the cause, its place and the allowed values.
 
 use image::{DynamicImage, ImageBuffer, Luma, RgbImage};
 
 use super::workspace::{copy, fail, mhkd, shared_workspace, succeed};
 
-/// A fresh copy of the dataset in which a test may break something.
-fn broken_data(name: &str) -> String {
+/// Creates a copy of the dataset that a test may modify.
+fn dataset_copy(name: &str) -> String {
     let workspace = shared_workspace();
     let folder = workspace.path(name);
     copy(&workspace.path("data/line"), &folder);
@@ -13,21 +13,21 @@ fn broken_data(name: &str) -> String {
 }
 
 #[test]
-fn a_missing_folder_is_named() {
+fn missing_dataset_folder_is_named() {
     let workspace = shared_workspace();
     let missing = workspace.path("nowhere");
     let error = fail(&mut workspace.train("missing", &["--dataset", &missing]));
     assert!(error.contains(&missing), "{error}");
     assert!(
         !std::path::Path::new(&workspace.path("missing")).exists(),
-        "nothing is left behind"
+        "the run folder is not created"
     );
 }
 
 #[test]
-fn an_empty_category_is_named() {
+fn empty_category_is_named() {
     let workspace = shared_workspace();
-    let data = broken_data("empty");
+    let data = dataset_copy("empty");
     std::fs::remove_dir_all(format!("{data}/train/good")).expect("removed");
     std::fs::create_dir(format!("{data}/train/good")).expect("made");
     let error = fail(&mut workspace.train("of-empty", &["--dataset", &data]));
@@ -35,37 +35,37 @@ fn an_empty_category_is_named() {
 }
 
 #[test]
-fn images_that_cannot_be_used_are_named() {
+fn unsupported_images_are_named_with_the_reason() {
     let workspace = shared_workspace();
-    let data = broken_data("images");
+    let data = dataset_copy("images");
     let image = format!("{data}/train/good/003.png");
     let refused =
         |run: &str| fail(&mut workspace.train(run, &["--dataset", &data, "--steps", "2"]));
 
     let deep: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(128, 128, Luma([40_000]));
     deep.save(&image).expect("written");
-    let error = refused("of-deep");
+    let error = rejected("of-deep");
     assert!(
         error.contains("003.png") && error.contains("8-bit"),
         "{error}"
     );
 
-    let whole = std::fs::read(format!("{data}/train/good/004.png")).expect("read");
-    std::fs::write(&image, &whole[..whole.len() / 2]).expect("written");
-    let error = refused("of-truncated");
+    let complete = std::fs::read(format!("{data}/train/good/004.png")).expect("read");
+    std::fs::write(&image, &complete[..complete.len() / 2]).expect("written");
+    let error = rejected("of-truncated");
     assert!(
         error.contains("003.png") && error.contains("truncated"),
         "{error}"
     );
 
     RgbImage::new(8, 8).save(&image).expect("written");
-    let error = refused("of-small");
+    let error = rejected("of-small");
     assert!(
         error.contains("003.png") && error.contains("8x8"),
         "{error}"
     );
 
-    // Grey is no error: it is taken as RGB, as Pillow's `convert("RGB")` takes it.
+    // Greyscale images are allowed: they are converted to RGB as by `convert("RGB")` of Pillow.
     DynamicImage::ImageLuma8(ImageBuffer::from_fn(128, 128, |x, y| Luma([(x ^ y) as u8])))
         .save(&image)
         .expect("written");
@@ -73,7 +73,7 @@ fn images_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn a_wrong_teacher_is_refused_by_its_tensor() {
+fn checkpoint_of_another_network_is_rejected_with_the_tensor_name() {
     let workspace = shared_workspace();
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
     for name in ["pdn.pth", "pdn.safetensors"] {
@@ -83,7 +83,7 @@ fn a_wrong_teacher_is_refused_by_its_tensor() {
             "teacher", "import", &path, "--preset", "medium", "--out", &out,
         ]));
         assert!(
-            error.contains("is not the teacher of preset medium")
+            error.contains("does not contain the teacher of preset medium")
                 && (error.contains(".weight") || error.contains(".bias")),
             "{error}"
         );
@@ -95,10 +95,10 @@ fn a_wrong_teacher_is_refused_by_its_tensor() {
 }
 
 #[test]
-fn a_teacher_is_imported_and_trains() {
+fn imported_teacher_trains_and_exports() {
     let workspace = shared_workspace();
     let out = workspace.path("imported/teacher.safetensors");
-    let said = succeed(&mut mhkd(&[
+    let stdout = succeed(&mut mhkd(&[
         "teacher",
         "import",
         &workspace.path("teacher/teacher.safetensors"),
@@ -108,7 +108,7 @@ fn a_teacher_is_imported_and_trains() {
         "--out",
         &out,
     ]));
-    assert!(said.contains("8 tensors"), "{said}");
+    assert!(stdout.contains("8 tensors"), "{stdout}");
     succeed(&mut workspace.train("of-imported", &["--teacher", &out, "--steps", "2"]));
     succeed(&mut mhkd(&[
         "export",
@@ -119,7 +119,7 @@ fn a_teacher_is_imported_and_trains() {
 }
 
 #[test]
-fn resuming_with_other_settings_is_refused() {
+fn resuming_with_different_settings_is_rejected() {
     let workspace = shared_workspace();
     succeed(&mut workspace.train("fixed", &["--steps", "2"]));
     let run = workspace.path("fixed");
@@ -139,9 +139,9 @@ fn resuming_with_other_settings_is_refused() {
 }
 
 #[test]
-fn a_dataset_that_has_changed_is_refused_on_resuming() {
+fn resuming_with_a_changed_dataset_is_rejected() {
     let workspace = shared_workspace();
-    let data = broken_data("changing");
+    let data = dataset_copy("changing");
     succeed(&mut workspace.train("of-changing", &["--dataset", &data, "--steps", "2"]));
     std::fs::remove_file(format!("{data}/train/good/000.png")).expect("removed");
     let error = fail(&mut mhkd(&[
@@ -151,13 +151,13 @@ fn a_dataset_that_has_changed_is_refused_on_resuming() {
         &workspace.path("of-changing"),
     ]));
     assert!(
-        error.contains("are not those that the run was started with"),
+        error.contains("differ from those that the run was started with"),
         "{error}"
     );
 }
 
 #[test]
-fn settings_that_are_not_allowed_are_named_with_what_is() {
+fn invalid_settings_are_named_with_the_allowed_values() {
     let workspace = shared_workspace();
     let file = workspace.path("bad.toml");
     for (text, expected) in [
@@ -190,7 +190,7 @@ fn settings_that_are_not_allowed_are_named_with_what_is() {
 }
 
 #[test]
-fn an_unfinished_run_is_not_exported() {
+fn export_of_an_unfinished_run_is_rejected() {
     let workspace = shared_workspace();
     succeed(&mut workspace.train("unfinished", &["--steps", "2"]));
     std::fs::remove_file(workspace.path("unfinished/calibration.toml")).expect("removed");
@@ -200,6 +200,6 @@ fn an_unfinished_run_is_not_exported() {
         "--out",
         &workspace.path("no-bundle"),
     ]));
-    assert!(error.contains("training is not over"), "{error}");
+    assert!(error.contains("training is not finished"), "{error}");
     assert!(!std::path::Path::new(&workspace.path("no-bundle")).exists());
 }
