@@ -11,7 +11,6 @@
 //! | `calibration.toml` | quantiles and validation scores; written when the training is finished |
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
@@ -19,27 +18,21 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 pub use super::calibration::calibrated;
-use super::objective::{HARD_QUANTILE, Objective};
+use super::loaders::penalty_paths;
 use super::settings::{CHANGEABLE_ON_RESUME, Settings};
-use super::task::{StudentTraining, TrainingData};
-use crate::dataset::image_cache::ImageCache;
-use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::sampler::Sampler;
+use super::task::StudentTraining;
 use crate::dataset::{self, Dataset};
 use crate::files;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, TrainingOutcome};
 use crate::log::progress::Progress;
-use crate::network::architecture::{Architecture, Method};
+use crate::network::architecture::Architecture;
 use crate::network::net::Net;
 use crate::network::student::{Student, Teacher};
 use crate::settings;
 use crate::teacher::file::TeacherFile;
 use crate::teacher::statistics::ChannelStatistics;
 use crate::tensors;
-
-/// Memory for cached resized images: 5,000 images of 256x256 pixels.
-const IMAGE_CACHE_BYTES: usize = 1 << 30;
 
 /// Origin of a run, saved as `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -237,81 +230,6 @@ impl Run {
         &self.dataset
     }
 
-    /// Creates the training objective for the steps from `start` on.
-    fn objective(&self, start: u64) -> Result<Objective> {
-        let settings = &self.settings;
-        Ok(match settings.method {
-            Method::Mhkd => Objective::Mhkd {
-                weights: settings.loss_weights(),
-                hard_quantile: settings.hard_quantile,
-            },
-            Method::EfficientAd => Objective::EfficientAd {
-                hard_quantile: settings.hard_quantile.unwrap_or(HARD_QUANTILE),
-                penalty: penalty_paths(settings)?.map(|paths| self.penalty_images(paths, start)),
-            },
-        })
-    }
-
-    /// Loads the penalty images at twice the input side; the objective uses their centre.
-    fn penalty_images(&self, paths: Vec<PathBuf>, start: u64) -> Loader {
-        let settings = &self.settings;
-        let sampler = Sampler::shuffled(settings.seed, paths.len());
-        let side = 2 * settings.input_size.side() as u32;
-        let images = Arc::new(ImageCache::new(paths, side, 0));
-        let steps = start * settings.batch as u64..u64::MAX;
-        Loader::new(&images, sampler, steps, self.prefetch())
-    }
-
-    fn data(&self, start: u64) -> Result<TrainingData> {
-        let settings = &self.settings;
-        let side = settings.input_size.side() as u32;
-        let early_stopping = settings.early_stopping_every.is_some();
-        let validation = if early_stopping {
-            self.sequential_loader(&self.dataset.validation)
-                .collect::<Result<_, _>>()?
-        } else {
-            Vec::new()
-        };
-        let images = Arc::new(ImageCache::new(
-            self.dataset.train.clone(),
-            side,
-            IMAGE_CACHE_BYTES,
-        ));
-        let sampler = Sampler::shuffled(settings.seed, self.dataset.train.len());
-        let steps = start * settings.batch as u64..u64::MAX;
-        Ok(TrainingData {
-            train: Loader::new(&images, sampler, steps, self.prefetch()),
-            train_images: self.dataset.train.len(),
-            validation,
-            batch: settings.batch,
-            cache_bytes: settings.teacher_cache_mib << 20,
-        })
-    }
-
-    /// Returns a loader that yields each image of `paths` once, in order, resized to the network input.
-    pub fn sequential_loader(&self, paths: &[PathBuf]) -> Loader {
-        let images = Arc::new(ImageCache::new(
-            paths.to_vec(),
-            self.settings.input_size.side() as u32,
-            0,
-        ));
-        let end = paths.len() as u64;
-        Loader::new(
-            &images,
-            Sampler::sequential(paths.len()),
-            0..end,
-            self.prefetch(),
-        )
-    }
-
-    fn prefetch(&self) -> Prefetch {
-        let workers = self.settings.workers;
-        Prefetch {
-            workers,
-            depth: workers * self.settings.batch.max(4),
-        }
-    }
-
     /// Creates the teacher with feature statistics measured over the training images, one image at a time.
     fn measure_teacher(&self, device: Device) -> Result<Teacher> {
         let net = self
@@ -383,13 +301,6 @@ fn open(settings: &Settings) -> Result<Dataset> {
         settings.layout,
         settings.seed,
     )
-}
-
-/// Returns the paths of the penalty images, if the settings name a folder.
-fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
-    let folder = settings.penalty_images.as_deref();
-    let paths = folder.map(dataset::images_below).transpose();
-    paths.context("penalty_images")
 }
 
 fn teacher_path(folder: &Path) -> PathBuf {

@@ -39,7 +39,7 @@ fn unsupported_images_are_named_with_the_reason() {
     let workspace = shared_workspace();
     let data = dataset_copy("images");
     let image = format!("{data}/train/good/003.png");
-    let refused =
+    let rejected =
         |run: &str| fail(&mut workspace.train(run, &["--dataset", &data, "--steps", "2"]));
 
     let deep: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(128, 128, Luma([40_000]));
