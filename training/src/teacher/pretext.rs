@@ -211,7 +211,7 @@ impl Task for PretextTask {
             PretextObjective::Labels | PretextObjective::Both => self.label_loss(&first, &crops),
         };
         let contrast = match self.objective {
-            PretextObjective::Labels => nothing(),
+            PretextObjective::Labels => zero(),
             PretextObjective::Contrast | PretextObjective::Both => {
                 self.contrast_loss(&first, &forward(&augmented(&unit)))
             }
