@@ -12,9 +12,9 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Sampler;
 use crate::fit::Task;
 use crate::fit::adam::Adam;
 use crate::fit::plan::Precision;
@@ -24,7 +24,7 @@ use crate::network::student::{LossWeights, Student, Teacher};
 use crate::synth::{self, SynthOptions};
 use crate::torch::Autocast;
 use crate::train::objective::Objective;
-use crate::train::task::{Data, StudentTraining};
+use crate::train::task::{StudentTraining, TrainingData};
 
 /// Images that are rendered for the measurement; more would only take longer to render.
 const IMAGES: u64 = 8;
@@ -136,15 +136,15 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
     let student = Student::new(&architecture, bench.channels_last, device);
     // Nothing is kept decoded, so that every step pays for its image as the first epoch does.
-    let frames = Arc::new(Frames::new(paths, side, 0));
+    let frames = Arc::new(ImageCache::new(paths, side, 0));
     let ahead = Prefetch {
         workers: 2,
         depth: 2 * bench.batch.max(4),
     };
-    let data = Data {
+    let data = TrainingData {
         train: Loader::new(
             &frames,
-            Order::shuffled(0, IMAGES as usize),
+            Sampler::shuffled(0, IMAGES as usize),
             0..u64::MAX,
             ahead,
         ),

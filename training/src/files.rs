@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic replacement of files: readers see the old content or the new content, never a part.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-/// Lets `write` fill a temporary file beside `path`, flushes it to the disk and renames it to `path`.
+/// Calls `write` with a temporary file in the folder of `path`, syncs it to disk and renames it to `path`.
 ///
 /// # Errors
-/// When anything of this fails; what was at `path` is then still there and the temporary file is not.
+/// When a step fails. The previous file at `path` is then unchanged and the temporary file is removed.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = path
         .parent()
@@ -21,17 +21,17 @@ pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<(
         write(&part)?;
         File::open(&part)?.sync_all()?;
         part.persist(path)?;
-        // The rename itself is only as durable as the folder's entry.
+        // The rename is durable only after the folder itself is synced.
         File::open(folder)?.sync_all()?;
         Ok(())
     };
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Replaces `path` by `text`.
+/// Replaces the content of `path` with `text`.
 ///
 /// # Errors
-/// As [`replace`].
+/// Same as [`replace`].
 pub fn replace_text(path: &Path, text: &str) -> Result<()> {
     replace(path, |part| Ok(fs::write(part, text)?))
 }

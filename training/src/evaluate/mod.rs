@@ -15,9 +15,9 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use crate::calibrate::ImageMaps;
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Sampler;
 use crate::dataset::{Dataset, Kind};
 use crate::metrics::defects::DefectsConfig;
 use crate::metrics::image::ImageScore;
@@ -51,8 +51,8 @@ pub fn maps_of(
         dataset.root.display()
     );
     let paths: Vec<PathBuf> = dataset.test.iter().map(|item| item.path.clone()).collect();
-    let (order, end) = (Order::in_turn(paths.len()), paths.len() as u64);
-    let frames = Arc::new(Frames::new(paths, model.identity().input_size, 0));
+    let (order, end) = (Sampler::sequential(paths.len()), paths.len() as u64);
+    let frames = Arc::new(ImageCache::new(paths, model.identity().input_size, 0));
     let ahead = Prefetch {
         workers: 1,
         depth: 4,

@@ -13,12 +13,12 @@ use tch::{Device, Tensor};
 
 use crate::calibrate::{ImageMaps, LocationNormalisation, image_maps, normalised};
 use crate::dataset::Dataset;
-use crate::dataset::loader::Loaded;
+use crate::dataset::loader::LoadedImage;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
-use crate::{pixels, settings, torch};
+use crate::{settings, tensors, torch};
 
 /// What a report says of the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -214,7 +214,7 @@ impl Model {
     ///
     /// # Errors
     /// When the runtime fails.
-    pub fn maps(&mut self, image: &Loaded) -> Result<ImageMaps> {
+    pub fn maps(&mut self, image: &LoadedImage) -> Result<ImageMaps> {
         match &mut self.maker {
             Maker::Bundle(engine) => {
                 let maps = engine.run(&[image.frame.as_ref()])?;
@@ -230,7 +230,7 @@ impl Model {
 
     /// The features behind the logical map of `image`; nothing for a bundle, whose graph gives its two
     /// maps alone.
-    pub fn features(&self, image: &Loaded) -> Option<Features> {
+    pub fn features(&self, image: &LoadedImage) -> Option<Features> {
         match &self.maker {
             Maker::Bundle(_) => None,
             Maker::Run(networks) => Some(networks.features(image)),
@@ -239,14 +239,14 @@ impl Model {
 }
 
 impl Networks {
-    fn maps(&self, image: &Loaded) -> ImageMaps {
+    fn maps(&self, image: &LoadedImage) -> ImageMaps {
         let raw = image_maps(&self.teacher, &self.student, image, self.device);
         normalised(self.location.as_ref(), raw)
     }
 
-    fn features(&self, image: &Loaded) -> Features {
+    fn features(&self, image: &LoadedImage) -> Features {
         tch::no_grad(|| {
-            let x = pixels::input(&[image.frame.as_ref()], self.device);
+            let x = tensors::input(&[image.frame.as_ref()], self.device);
             let teacher = self.teacher.forward(&x);
             let student = self.student.forward(&x, Mode::Evaluate);
             let values = |features: &Tensor| host(&features.to_kind(tch::Kind::Float).contiguous());

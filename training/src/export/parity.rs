@@ -9,7 +9,7 @@ use inspectd_engine::{Elements, EngineOptions, Session};
 use tch::Device;
 
 use crate::calibrate::{image_maps, normalised};
-use crate::dataset::loader::Loaded;
+use crate::dataset::loader::LoadedImage;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
 
@@ -103,7 +103,7 @@ impl Parity {
     }
 }
 
-fn images(run: &Run) -> Result<Vec<Loaded>> {
+fn images(run: &Run) -> Result<Vec<LoadedImage>> {
     let dataset = run.dataset();
     let paths: Vec<_> = dataset
         .validation
@@ -112,7 +112,9 @@ fn images(run: &Run) -> Result<Vec<Loaded>> {
         .take(IMAGES)
         .cloned()
         .collect();
-    let mut images = run.in_turn(&paths).collect::<Result<Vec<_>, _>>()?;
+    let mut images = run
+        .sequential_loader(&paths)
+        .collect::<Result<Vec<_>, _>>()?;
     let loaded = images.len();
     for index in loaded..IMAGES {
         let mut image = images[index - loaded].clone();

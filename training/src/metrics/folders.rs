@@ -125,7 +125,7 @@ fn without_images(root: &Path, maps: &Maps) -> Result<Vec<TestItem>> {
             masks: Vec::new(),
         })
         .collect();
-    items.extend(dataset::drawn_items(root)?);
+    items.extend(dataset::items_with_masks(root)?);
     Ok(items)
 }
 

@@ -7,7 +7,7 @@ use inspectd_core::maps::upsample;
 
 use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::{Features, Model};
 use crate::evaluate::result::Evaluation;
@@ -26,7 +26,7 @@ pub(super) fn features(
     model: &Model,
 ) -> Result<Option<FeaturePanels>> {
     let paths = indices.iter().map(|&index| maps.item(index).path.clone());
-    let frames = Frames::new(paths.collect(), model.identity().input_size, 0);
+    let frames = ImageCache::new(paths.collect(), model.identity().input_size, 0);
     let loaded = (0..indices.len()).map(|at| Ok(model.features(&frames.load(at)?)));
     let Some(features) = loaded.collect::<Result<Option<Vec<Features>>>>()? else {
         return Ok(None);

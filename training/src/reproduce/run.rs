@@ -11,7 +11,7 @@ use super::plan::Cell;
 use crate::fit::plan::Precision;
 use crate::settings;
 use crate::train::run::calibrated;
-use crate::train::settings::{FREE, Settings};
+use crate::train::settings::{CHANGEABLE_ON_RESUME, Settings};
 
 /// Exit code of a program that was interrupted and can go on.
 const INTERRUPTED: i32 = 130;
@@ -90,7 +90,7 @@ fn check_settings(cell: &Cell) -> Result<()> {
     // going on with a training compares the images themselves.
     asked.teacher.clone_from(&saved.teacher);
     asked.category.clone_from(&saved.category);
-    settings::check_resumable(&saved, &asked, &FREE)
+    settings::check_resumable(&saved, &asked, &CHANGEABLE_ON_RESUME)
 }
 
 /// Trains and evaluates `cell`; false after an interrupt.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::data;
-use crate::workflow::workshop::{copy, fail, mhkd, succeed};
+use crate::workflow::workspace::{copy, fail, mhkd, succeed};
 
 /// The official code samples thresholds; so far can its areas be off.
 const SAMPLED: f64 = 2e-3;

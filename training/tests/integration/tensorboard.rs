@@ -1,4 +1,4 @@
-//! TensorBoard reads what a run writes.
+//! Event files are readable by TensorBoard.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,12 +7,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use mhkd::log::tensorboard::EventWriter;
 use serde_json::{Value, json};
 
-/// What TensorBoard's own reader finds in `folder`; none where scripts/setup.sh has not put TensorBoard.
+/// Reads the scalars in `folder` with the reader of TensorBoard. Returns `None` if scripts/setup.sh has not
+/// installed TensorBoard.
 fn read_by_tensorboard(folder: &Path) -> Option<Value> {
     let training = Path::new(env!("CARGO_MANIFEST_DIR"));
     let packages = training.join("../.tools/python");
     if !packages.join("tensorboard").exists() {
-        eprintln!("skipped: no TensorBoard in .tools/python (`make setup` puts it there)");
+        eprintln!("skipped: TensorBoard not found in .tools/python; install it with `make setup`");
         return None;
     }
     let output = Command::new("python3")
@@ -30,7 +31,7 @@ fn read_by_tensorboard(folder: &Path) -> Option<Value> {
 }
 
 #[test]
-fn scalars_of_a_resumed_run_are_read_without_the_steps_done_twice() {
+fn tensorboard_reads_a_resumed_run_without_the_repeated_steps() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let mut first = EventWriter::create(folder.path(), now).expect("created");

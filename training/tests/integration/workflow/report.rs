@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::workshop::{bytes, copy, fail, mhkd, succeed, workshop};
+use super::workspace::{bytes, copy, fail, mhkd, shared_workspace, succeed};
 
 /// Evaluates `run`, and the `bundle` that it was exported to, on `data`.
 pub(super) fn check(run: &str, bundle: &str, data: &str) {
@@ -90,11 +90,11 @@ fn a_report_needs_nothing_else(run: &str, bundle: &str) {
 
 /// The maps that are saved are those that the pixel-level metrics are of.
 fn saved_maps_give_the_same_metrics(bundle: &str, data: &str) {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let (maps, result, evaluation) = (
-        shop.path("maps"),
-        shop.path("of-maps.json"),
-        shop.path("with-maps.json"),
+        workspace.path("maps"),
+        workspace.path("of-maps.json"),
+        workspace.path("with-maps.json"),
     );
     let with_data = [
         "evaluate",
@@ -125,8 +125,8 @@ fn saved_maps_give_the_same_metrics(bundle: &str, data: &str) {
 
 /// A plain folder whose names would be mark-up, and without ground truth.
 fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
-    let shop = workshop();
-    let odd = shop.path("odd-names");
+    let workspace = shared_workspace();
+    let odd = workspace.path("odd-names");
     for (from, to) in [
         ("train/good", "train/good"),
         ("test/good", "test/good"),
@@ -137,7 +137,7 @@ fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
     ] {
         copy(&format!("{data}/{from}"), &format!("{odd}/{to}"));
     }
-    let out = shop.path("odd-report");
+    let out = workspace.path("odd-report");
     let arguments = ["evaluate", bundle, "--dataset", &odd, "--layout", "folder"];
     let said = succeed(mhkd(&arguments).args(["--out", &out]));
     assert!(
@@ -153,7 +153,7 @@ fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
 }
 
 fn what_cannot_be_evaluated_is_said(bundle: &str, data: &str) {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let check = |arguments: &[&str], expected: &str| {
         let error = fail(mhkd(&["evaluate"]).args(arguments));
         assert!(error.contains(expected), "{arguments:?}: {error}");
@@ -167,7 +167,7 @@ fn what_cannot_be_evaluated_is_said(bundle: &str, data: &str) {
         &[bundle, "--dataset", data, "--pixel-smoothing", "1000"],
         "pixel smoothing 1000: must be from 0 to 100 pixels",
     );
-    let taken = shop.path("taken");
+    let taken = workspace.path("taken");
     std::fs::create_dir(&taken).expect("made");
     std::fs::write(format!("{taken}/letter.txt"), "dear").expect("written");
     check(

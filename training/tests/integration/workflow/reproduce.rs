@@ -3,21 +3,21 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::workshop::{fail, mhkd, succeed, workshop};
+use super::workspace::{fail, mhkd, shared_workspace, succeed};
 
 /// `mhkd reproduce TARGET` with one step a training.
 fn reproduce(target: &str, out: &str, more: &[&str]) -> Command {
-    let shop = workshop();
-    let mut command = mhkd(&["reproduce", target, "--out", &shop.path(out)]);
+    let workspace = shared_workspace();
+    let mut command = mhkd(&["reproduce", target, "--out", &workspace.path(out)]);
     command.args([
         "--dataset",
-        &shop.path("data"),
+        &workspace.path("data"),
         "--device",
         "cpu",
         "--threads",
         "1",
     ]);
-    command.args(["--teacher", &shop.path("teacher/teacher.safetensors")]);
+    command.args(["--teacher", &workspace.path("teacher/teacher.safetensors")]);
     command.args(["--input-size", "128", "--precision", "f32", "--steps", "1"]);
     command.args(more);
     command
@@ -40,7 +40,7 @@ fn row<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_ablations_are_made_once_and_one_that_fails_is_made_again() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let table = succeed(&mut reproduce("table4", "ablations", &[]));
     assert_eq!(
         row(&table, "full, paper")[1..5],
@@ -63,14 +63,14 @@ fn the_ablations_are_made_once_and_one_that_fails_is_made_again() {
         assert_eq!(figures.len(), 6);
     }
     assert_eq!(
-        std::fs::read_to_string(shop.path("ablations/table4.md"))
+        std::fs::read_to_string(workspace.path("ablations/table4.md"))
             .expect("written")
             .trim(),
         table.trim()
     );
 
     // One result is lost, and one training is lost with its last bytes.
-    let cell = |name: &str| shop.path(&format!("ablations/cells/line-{name}-seed42"));
+    let cell = |name: &str| workspace.path(&format!("ablations/cells/line-{name}-seed42"));
     let kept = written(&format!("{}/metrics.json", cell("full")));
     let trained = written(&format!(
         "{}/run/checkpoint.safetensors",
@@ -108,7 +108,7 @@ fn the_ablations_are_made_once_and_one_that_fails_is_made_again() {
 
 #[test]
 fn tables_share_cells_and_the_rest_is_drawn_and_timed() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let few = ["--timed-repeats", "2", "--timed-batch", "2"];
     let table = succeed(&mut reproduce("table5", "shared", &few));
     let ours = row(&table, "MHKD");
@@ -116,7 +116,7 @@ fn tables_share_cells_and_the_rest_is_drawn_and_timed() {
         assert!(figure.parse::<f64>().expect("a number") > 0.0, "{table}");
     }
     assert!(ours[4].contains('('), "the latency has its spread: {table}");
-    let full = shop.path("shared/cells/line-full-seed42/metrics.json");
+    let full = workspace.path("shared/cells/line-full-seed42/metrics.json");
     let made = written(&full);
 
     let table = succeed(&mut reproduce("table1", "shared", &[]));
@@ -128,18 +128,18 @@ fn tables_share_cells_and_the_rest_is_drawn_and_timed() {
 
     succeed(&mut reproduce("fig7", "shared", &[]));
     assert_eq!(written(&full), made, "it is the paper's proportions");
-    let png = image::open(shop.path("shared/fig7.png")).expect("a picture");
+    let png = image::open(workspace.path("shared/fig7.png")).expect("a picture");
     assert!(png.width() > 800);
-    assert!(Path::new(&shop.path("shared/fig7.svg")).is_file());
+    assert!(Path::new(&workspace.path("shared/fig7.svg")).is_file());
 }
 
 #[test]
 fn what_cannot_be_reproduced_is_said_before_anything_is_computed() {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let check = |more: &[&str], expected: &str| {
         let error = fail(&mut reproduce("table4", "refused-tables", more));
         assert!(error.contains(expected), "{error}");
-        assert!(!Path::new(&shop.path("refused-tables/cells")).exists());
+        assert!(!Path::new(&workspace.path("refused-tables/cells")).exists());
     };
     check(
         &["--categories", "screws"],

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::workshop::{fail, mhkd, succeed, workshop};
+use super::workspace::{fail, mhkd, shared_workspace, succeed};
 
 /// Times `bundle`, of the tiny preset at 128x128.
 pub(super) fn check(bundle: &str) {
-    let json = workshop().path("speed.json");
+    let json = shared_workspace().path("speed.json");
     let counts = ["--batch", "1,3", "--warm-up", "1", "--repeats", "3"];
     let said = succeed(
         mhkd(&["bench", "inference", bundle, bundle])
@@ -41,7 +41,7 @@ fn refusals(bundle: &str) {
     check(&["--repeats", "0"], "repeats = 0: must be at least 1");
     check(
         &["--provider", "tpu"],
-        "provider tpu: allowed are cpu, cuda and cuda:N",
+        "provider tpu: must be cpu, cuda or cuda:N",
     );
     check(&["/nowhere"], "/nowhere");
 }

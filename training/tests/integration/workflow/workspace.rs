@@ -1,4 +1,4 @@
-//! A folder with a small dataset and a teacher, made once by the program itself and shared by the tests.
+//! A folder with a small dataset and a teacher, created once by the program and shared by the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -6,20 +6,20 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// Where the tests work.
-pub(super) struct Workshop {
+/// Temporary folder of the workflow tests.
+pub(super) struct Workspace {
     folder: TempDir,
 }
 
-/// The one that all tests share: they only add to it, each in a folder of its own.
-pub(super) fn workshop() -> &'static Workshop {
-    static SHARED: OnceLock<Workshop> = OnceLock::new();
-    SHARED.get_or_init(Workshop::open)
+/// Workspace that all tests share. Each test creates its own subfolders and does not modify others.
+pub(super) fn shared_workspace() -> &'static Workspace {
+    static SHARED: OnceLock<Workspace> = OnceLock::new();
+    SHARED.get_or_init(Workspace::open)
 }
 
-impl Workshop {
+impl Workspace {
     fn open() -> Self {
-        let workshop = Self {
+        let workspace = Self {
             folder: TempDir::with_prefix("mhkd-workflow-").expect("a temporary folder"),
         };
         let size = ["--width", "128", "--height", "128"];
@@ -34,11 +34,11 @@ impl Workshop {
             "1",
         ];
         succeed(
-            mhkd(&["synth", &workshop.path("data")])
+            mhkd(&["synth", &workspace.path("data")])
                 .args(size)
                 .args(counts),
         );
-        let lesson = [
+        let pretraining = [
             "--preset",
             "tiny",
             "--pictures",
@@ -52,16 +52,18 @@ impl Workshop {
             "--batch",
             "2",
         ];
-        succeed(mhkd(&["teacher", "pretrain", "--out", &workshop.path("teacher")]).args(lesson));
-        workshop
+        succeed(
+            mhkd(&["teacher", "pretrain", "--out", &workspace.path("teacher")]).args(pretraining),
+        );
+        workspace
     }
 
-    /// `name` in the folder.
+    /// Path of `name` in the workspace.
     pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
+    /// Command `mhkd train` in f32 on the shared dataset, with the run in folder `name`.
     pub(super) fn train(&self, name: &str, more: &[&str]) -> Command {
         let mut command = mhkd(&["train", "--out", &self.path(name)]);
         command.args([
@@ -84,7 +86,7 @@ impl Workshop {
     }
 }
 
-/// Runs `command`, which must succeed; what it wrote to standard output.
+/// Runs `command`, which must succeed, and returns its standard output.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = run(command);
     assert!(
@@ -95,17 +97,18 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Runs `command`, which must fail with exit code 1 and without a panic; its one line of error.
+/// Runs `command`, which must fail with exit code 1 and without a panic, and returns the line of its error
+/// message.
 pub(crate) fn fail(command: &mut Command) -> String {
     let output = run(command);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
     let line = text.lines().rev().find(|line| line.starts_with("mhkd: "));
-    line.unwrap_or_else(|| panic!("no error line in:\n{text}"))
+    line.unwrap_or_else(|| panic!("error line not found in:\n{text}"))
         .to_owned()
 }
 
-/// The program with `args`; two threads, so that tests beside each other do not fight for cores.
+/// Command `mhkd` with `args`, limited to two threads because several tests run in parallel.
 pub(crate) fn mhkd(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mhkd"));
     command.args(args).env("OMP_NUM_THREADS", "2");
@@ -116,20 +119,20 @@ fn run(command: &mut Command) -> Output {
     command.output().expect("the program starts")
 }
 
-/// The named file's bytes.
+/// Reads the file at `path`.
 pub(super) fn bytes(path: &str) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The rows of a run's `losses.csv` without the two columns that tell the speed.
+/// Rows of `losses.csv` of a run, without the two columns of the speed.
 pub(super) fn losses(run: &str) -> Vec<String> {
     let text = std::fs::read_to_string(PathBuf::from(run).join("losses.csv"))
-        .expect("a run has losses.csv");
+        .expect("the run has losses.csv");
     let without_speed = |row: &str| row.rsplitn(3, ',').last().unwrap_or_default().to_owned();
     text.lines().skip(1).map(without_speed).collect()
 }
 
-/// A copy of the folder `from` at `to`.
+/// Copies the folder `from` to `to`.
 pub(crate) fn copy(from: &str, to: &str) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.expect("a readable folder");

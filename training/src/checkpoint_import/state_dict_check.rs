@@ -1,37 +1,37 @@
-//! Whether a checkpoint is of the network that it is wanted for.
+//! Checks the names, shapes and values of a state dict against the expected network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::element::Element;
+use super::element_type::ElementType;
 use super::error::ImportError;
 use super::{HostTensor, Tensors};
 
-/// A checkpoint that fits, under the network's own names.
+/// Tensors of a checked checkpoint, under the names of the network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checked {
-    /// The network's tensors, all of them and no others.
+pub struct CheckedTensors {
+    /// Exactly the tensors of the network.
     pub tensors: Tensors,
-    /// What was found.
-    pub report: Report,
+    /// Summary of the checkpoint.
+    pub report: CheckReport,
 }
 
-/// What was found in a checkpoint.
+/// Summary of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How many tensors.
+pub struct CheckReport {
+    /// Number of tensors.
     pub tensors: usize,
-    /// How many values they have together.
+    /// Total number of values.
     pub parameters: usize,
-    /// What the values were in the file.
-    pub elements: BTreeSet<Element>,
-    /// What stood before every name, as `module.`; empty for nothing.
+    /// Element types in the file.
+    pub elements: BTreeSet<ElementType>,
+    /// Prefix of all names, such as `module.`; may be empty.
     pub prefix: String,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let elements: Vec<String> = self.elements.iter().map(Element::to_string).collect();
+        let elements: Vec<String> = self.elements.iter().map(ElementType::to_string).collect();
         let elements = elements.join(", ");
         write!(
             f,
@@ -41,18 +41,20 @@ impl fmt::Display for Report {
         if self.prefix.is_empty() {
             return Ok(());
         }
-        write!(f, ", each name after {:?}", self.prefix)
+        write!(f, ", removed name prefix {:?}", self.prefix)
     }
 }
 
-/// Checks that `tensors` are those of a network, given by names and shapes. One prefix that all names
-/// have in the checkpoint (`module.` of a data-parallel training, `teacher.` of a larger model) is
-/// removed.
+/// Checks that `tensors` are exactly the tensors of a network, given by names and shapes. A common prefix of
+/// all names in the checkpoint (`module.` of data-parallel training, `teacher.` of a larger model) is removed.
 ///
 /// # Errors
-/// When a tensor is missing, is not the network's, has another shape or a value that is not finite; it
-/// is named.
-pub fn check(tensors: Tensors, expected: &[(String, Vec<usize>)]) -> Result<Checked, ImportError> {
+/// When a tensor is missing, unexpected, of a different shape, or has non-finite values. The message names
+/// the tensor.
+pub fn check_state_dict(
+    tensors: Tensors,
+    expected: &[(String, Vec<usize>)],
+) -> Result<CheckedTensors, ImportError> {
     let prefix = prefix(&tensors, expected);
     let mut rest = tensors;
     let mut found = BTreeMap::new();
@@ -67,13 +69,13 @@ pub fn check(tensors: Tensors, expected: &[(String, Vec<usize>)]) -> Result<Chec
     if let Some(name) = rest.into_keys().next() {
         return Err(ImportError::Unexpected { name });
     }
-    let report = Report {
+    let report = CheckReport {
         tensors: found.len(),
         parameters: found.values().map(|tensor| tensor.data.len()).sum(),
         elements: found.values().map(|tensor| tensor.element).collect(),
         prefix,
     };
-    Ok(Checked {
+    Ok(CheckedTensors {
         tensors: found,
         report,
     })
@@ -91,26 +93,27 @@ fn check_tensor(name: &str, tensor: &HostTensor, shape: &[usize]) -> Result<(), 
     if tensor.data.iter().all(|value| value.is_finite()) {
         Ok(())
     } else {
-        Err(ImportError::NotFinite { name })
+        Err(ImportError::NonFinite { name })
     }
 }
 
-/// What stands before the most of the expected names; nothing where none is there.
+/// Returns the most frequent prefix of the expected names in `tensors`, or an empty string if none of them
+/// occurs.
 fn prefix(tensors: &Tensors, expected: &[(String, Vec<usize>)]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for stored in tensors.keys() {
         for (name, _) in expected {
-            let before = stored.strip_suffix(name.as_str());
-            // `10.weight` is not `0.weight` with a prefix of 1.
-            if let Some(before) = before.filter(|before| before.is_empty() || before.ends_with('.'))
+            let prefix = stored.strip_suffix(name.as_str());
+            // A prefix ends with a dot: `10.weight` is not `0.weight` with the prefix `1`.
+            if let Some(prefix) = prefix.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
             {
-                *counts.entry(before).or_default() += 1;
+                *counts.entry(prefix).or_default() += 1;
             }
         }
     }
-    // Of equals the last wins: in reverse, so that no prefix beats any.
+    // `max_by_key` returns the last of equal elements. The order is reversed to prefer the empty prefix.
     let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
-    most.map_or_else(String::new, |(before, _)| before.to_owned())
+    most.map_or_else(String::new, |(prefix, _)| prefix.to_owned())
 }
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
         let tensor = |shape: &[usize]| HostTensor {
             shape: shape.to_vec(),
             data: vec![0.5; shape.iter().product()],
-            element: Element::F32,
+            element: ElementType::F32,
         };
         shapes
             .iter()
@@ -138,40 +141,44 @@ mod tests {
     }
 
     #[test]
-    fn a_common_prefix_is_removed() {
-        for before in ["", "module.", "model.teacher."] {
-            let names = ["0.weight", "0.bias", "10.weight"].map(|name| format!("{before}{name}"));
+    fn common_prefix_of_all_names_is_removed() {
+        for prefix in ["", "module.", "model.teacher."] {
+            let names = ["0.weight", "0.bias", "10.weight"].map(|name| format!("{prefix}{name}"));
             let stored = tensors(&[(&names[0], &[2, 1]), (&names[1], &[2]), (&names[2], &[3])]);
-            let Checked { tensors, report } = check(stored, &network()).expect("the network's");
+            let CheckedTensors { tensors, report } =
+                check_state_dict(stored, &network()).expect("the network's");
             assert_eq!(
                 tensors.keys().collect::<Vec<_>>(),
                 ["0.bias", "0.weight", "10.weight"]
             );
             assert_eq!(
                 (report.tensors, report.parameters, report.prefix.as_str()),
-                (3, 7, before)
+                (3, 7, prefix)
             );
         }
     }
 
     #[test]
-    fn a_report_reads_as_a_sentence() {
+    fn report_lists_counts_element_type_and_prefix() {
         let stored = tensors(&[
             ("m.0.weight", &[2, 1]),
             ("m.0.bias", &[2]),
             ("m.10.weight", &[3]),
         ]);
-        let report = check(stored, &network()).expect("the network's").report;
+        let report = check_state_dict(stored, &network())
+            .expect("the network's")
+            .report;
         assert_eq!(
             report.to_string(),
-            "3 tensors, 7 parameters in f32, each name after \"m.\""
+            "3 tensors, 7 parameters in f32, removed name prefix \"m.\""
         );
     }
 
     #[test]
-    fn a_wrong_tensor_is_named() {
+    fn error_names_the_missing_unexpected_or_misshapen_tensor() {
         let check = |stored: &[(&str, &[usize])], expected: &str| {
-            let error = check(tensors(stored), &network()).expect_err("another network's");
+            let error = check_state_dict(tensors(stored), &network())
+                .expect_err("does not match the network");
             assert_eq!(
                 error.to_string().split_once(": ").expect("two parts").1,
                 expected
@@ -202,14 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_that_is_not_finite_is_refused() {
+    fn non_finite_weight_is_rejected() {
         let mut stored = tensors(&[("0.weight", &[2, 1]), ("0.bias", &[2]), ("10.weight", &[3])]);
         stored.get_mut("0.bias").expect("just made").data[1] = f32::NAN;
-        let error = check(stored, &network()).expect_err("damaged");
+        let error = check_state_dict(stored, &network()).expect_err("damaged");
         assert!(
-            error
-                .to_string()
-                .contains("0.bias has values that are not finite"),
+            error.to_string().contains("0.bias has non-finite values"),
             "{error}"
         );
     }

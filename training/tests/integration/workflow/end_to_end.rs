@@ -1,4 +1,4 @@
-//! From images to a verified bundle.
+//! The whole workflow: from images to a verified bundle.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,13 @@ use inspectd_core::bundle::Bundle;
 use inspectd_engine::{Engine, EngineOptions};
 use serde_json::Value;
 
-use super::workshop::{copy, losses, mhkd, succeed, workshop};
+use super::workspace::{copy, losses, mhkd, shared_workspace, succeed};
 
 #[test]
-fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
-    let shop = workshop();
-    let run = shop.path("whole");
-    succeed(&mut shop.train(
+fn exported_bundle_gives_the_scores_of_its_run() {
+    let workspace = shared_workspace();
+    let run = workspace.path("whole");
+    succeed(&mut workspace.train(
         "whole",
         &[
             "--steps",
@@ -34,20 +34,20 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     ] {
         assert!(Path::new(&run).join(file).is_file(), "{file}");
     }
-    let said = succeed(
+    let stdout = succeed(
         mhkd(&[
             "export",
             &run,
             "--out",
-            &shop.path("bundle"),
+            &workspace.path("bundle"),
             "--name",
             "line",
         ])
         .args(["--model-version", "1.2.3"]),
     );
-    assert!(said.contains("agrees with libtorch"), "{said}");
+    assert!(stdout.contains("agrees with libtorch"), "{stdout}");
 
-    let bundle = Bundle::open(Path::new(&shop.path("bundle"))).expect("a bundle");
+    let bundle = Bundle::open(Path::new(&workspace.path("bundle"))).expect("a bundle");
     let manifest = bundle.manifest();
     assert_eq!(
         (manifest.name.as_str(), manifest.version.as_str()),
@@ -61,34 +61,38 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     );
     assert_eq!(manifest.provenance.seed, 7);
     assert_eq!(manifest.scores.sorted.len(), 6);
-    Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
+    Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime loads the graph");
 
-    check_onnx(&shop.path("bundle/model.onnx"));
+    check_onnx(&workspace.path("bundle/model.onnx"));
     evaluate(
-        &shop.path("bundle"),
-        &shop.path("data/line"),
-        &shop.path("evaluation.json"),
+        &workspace.path("bundle"),
+        &workspace.path("data/line"),
+        &workspace.path("evaluation.json"),
         manifest.scores.sorted.as_slice(),
     );
-    super::report::check(&run, &shop.path("bundle"), &shop.path("data/line"));
-    super::speed::check(&shop.path("bundle"));
+    super::report::check(
+        &run,
+        &workspace.path("bundle"),
+        &workspace.path("data/line"),
+    );
+    super::bench_inference::check(&workspace.path("bundle"));
 }
 
-/// The scores of the validation images, from libtorch at calibration, and of the same images as test
-/// images, from ONNX Runtime through `mhkd evaluate`, are the same.
+/// Checks that the validation images have equal scores in the calibration (libtorch) and as test images of
+/// `mhkd evaluate` (ONNX Runtime).
 fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
-    let shop = workshop();
-    let swapped = shop.path("swapped");
+    let workspace = shared_workspace();
+    let swapped = workspace.path("swapped");
     copy(data, &swapped);
     std::fs::remove_dir_all(format!("{swapped}/test/good")).expect("removed");
     copy(
         &format!("{data}/validation/good"),
         &format!("{swapped}/test/good"),
     );
-    let said = succeed(mhkd(&["evaluate", bundle, "--dataset", &swapped]).args(["--json", json]));
+    let stdout = succeed(mhkd(&["evaluate", bundle, "--dataset", &swapped]).args(["--json", json]));
     assert!(
-        said.contains("logical_anomalies") && said.contains("structural_anomalies"),
-        "{said}"
+        stdout.contains("logical_anomalies") && stdout.contains("structural_anomalies"),
+        "{stdout}"
     );
     let result: Value =
         serde_json::from_str(&std::fs::read_to_string(json).expect("written")).expect("JSON");
@@ -108,7 +112,7 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
     }
 }
 
-/// `onnx.checker` of the PyPI package, with shape inference.
+/// Checks a graph with `onnx.checker` of the PyPI package, including shape inference.
 fn check_onnx(file: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let packages = root.join(".tools/python");
@@ -131,12 +135,12 @@ fn check_onnx(file: &str) {
 }
 
 #[test]
-fn settings_come_from_the_file_and_then_from_flags() {
-    let shop = workshop();
-    let file = shop.path("settings-file.toml");
+fn flags_override_the_settings_file_which_overrides_the_defaults() {
+    let workspace = shared_workspace();
+    let file = workspace.path("settings-file.toml");
     std::fs::write(&file, "steps = 3\nseed = 5\ngamma = 0.5\n").expect("written");
-    succeed(&mut shop.train("layered", &["--config", &file, "--seed", "6"]));
-    let saved = std::fs::read_to_string(shop.path("layered/settings.toml")).expect("saved");
+    succeed(&mut workspace.train("layered", &["--config", &file, "--seed", "6"]));
+    let saved = std::fs::read_to_string(workspace.path("layered/settings.toml")).expect("saved");
     for line in [
         "steps = 3",
         "seed = 6",
@@ -146,15 +150,15 @@ fn settings_come_from_the_file_and_then_from_flags() {
     ] {
         assert!(
             saved.lines().any(|found| found == line),
-            "{line} is not in\n{saved}"
+            "{line} not found in\n{saved}"
         );
     }
 }
 
 #[test]
-fn early_stopping_keeps_the_best_weights() {
-    let shop = workshop();
-    // A learning rate at which the loss rises again soon.
+fn early_stopping_stops_the_run_and_saves_the_best_weights() {
+    let workspace = shared_workspace();
+    // With this learning rate the loss soon increases again.
     let settings = [
         "--steps",
         "400",
@@ -165,11 +169,11 @@ fn early_stopping_keeps_the_best_weights() {
         "--early-stopping-patience",
         "2",
     ];
-    succeed(&mut shop.train("early", &settings));
+    succeed(&mut workspace.train("early", &settings));
     assert!(
-        losses(&shop.path("early")).len() < 400,
-        "it went on to the end"
+        losses(&workspace.path("early")).len() < 400,
+        "the run was not stopped early"
     );
-    assert!(Path::new(&shop.path("early/best.safetensors")).is_file());
-    assert!(Path::new(&shop.path("early/calibration.toml")).is_file());
+    assert!(Path::new(&workspace.path("early/best.safetensors")).is_file());
+    assert!(Path::new(&workspace.path("early/calibration.toml")).is_file());
 }

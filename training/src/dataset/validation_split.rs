@@ -1,4 +1,4 @@
-//! Validation images where a dataset has none of its own: a tenth of the training images.
+//! Validation split for datasets without validation images: a tenth of the training images.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,14 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// One of so many training images is held out.
-const SHARE: usize = 10;
-/// The random stream of the split; epochs of [`super::order::Order`] count from 0 with the same seed.
+/// One of `IMAGES_PER_HELD_OUT` training images is held out.
+const IMAGES_PER_HELD_OUT: usize = 10;
+/// Random stream of the split. The epochs of [`super::sampler::Sampler`] use the streams from 0 with the
+/// same seed.
 const STREAM: u64 = u64::MAX;
 
-/// Takes a tenth of `images`, at least one, chosen by `seed`: the first of them after a shuffle by
-/// `ChaCha8`. Both lists keep the order that `images` had. Returns what is left and what was taken.
+/// Splits `images` into training and validation images. The validation images are a tenth of the list, at
+/// least one: the first ones after a shuffle by `ChaCha8` with `seed`. Both lists keep the order of `images`.
 pub(super) fn hold_out(
     images: Vec<PathBuf>,
     seed: u64,
@@ -22,7 +23,7 @@ pub(super) fn hold_out(
     let count = images.len();
     ensure!(
         count >= 2,
-        "{}: {count} training image, and without validation images of its own the dataset needs at least 2: one is held out",
+        "{}: {count} training image; a dataset without validation images requires at least 2, because one is held out",
         root.display()
     );
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -30,7 +31,7 @@ pub(super) fn hold_out(
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut rng);
     let mut taken = vec![false; count];
-    for &index in &order[..(count / SHARE).max(1)] {
+    for &index in &order[..(count / IMAGES_PER_HELD_OUT).max(1)] {
         taken[index] = true;
     }
     let (validation, train): (Vec<_>, Vec<_>) =
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_is_held_out_and_nothing_is_lost() {
+    fn split_holds_out_a_tenth_and_keeps_all_images() {
         for (count, held_out) in [(2, 1), (9, 1), (19, 1), (20, 2), (209, 20)] {
             let (train, validation) = split(count, 7);
             assert_eq!(validation.len(), held_out, "{count}");
@@ -64,13 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_which() {
+    fn different_seeds_hold_out_different_images() {
         assert_eq!(split(209, 7), split(209, 7));
         assert_ne!(split(209, 7), split(209, 8));
     }
 
     #[test]
-    fn a_single_image_cannot_be_split() {
+    fn splitting_a_single_image_is_rejected() {
         let error = hold_out(vec!["0.png".into()], 0, Path::new("d")).expect_err("one");
         assert!(
             error.to_string().starts_with("d: 1 training image"),

@@ -1,15 +1,15 @@
-//! From frames to what the networks eat.
+//! Conversion of frames to network input tensors.
 
 use inspectd_core::frame::Frame;
 use tch::{Device, Kind, Tensor};
 
-/// ImageNet's channel means, of values in [0, 1].
+/// Channel means of `ImageNet`, for values in [0, 1].
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// ImageNet's channel standard deviations, of values in [0, 1].
+/// Channel standard deviations of `ImageNet`, for values in [0, 1].
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// `frames` of one size as values in [0, 1], `[N, 3, H, W]`, channels innermost in memory as frames
-/// have them.
+/// Converts frames of equal size to values in [0, 1], `[N, 3, H, W]`. Channels are innermost in memory,
+/// as in a frame.
 pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
     let images: Vec<Tensor> = frames
         .iter()
@@ -25,7 +25,7 @@ pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
         / 255.0
 }
 
-/// Values in [0, 1] less ImageNet's means over its deviations.
+/// Normalises values in [0, 1]: subtracts the means of `ImageNet` and divides by its deviations.
 pub fn normalise(unit: &Tensor) -> Tensor {
     let column = |values: &[f32; 3]| {
         Tensor::from_slice(values)
@@ -35,12 +35,12 @@ pub fn normalise(unit: &Tensor) -> Tensor {
     (unit - column(&MEAN)) / column(&STD)
 }
 
-/// `frames` as the networks take them, normalised `[N, 3, H, W]`.
+/// Converts `frames` to the normalised network input, `[N, 3, H, W]`.
 pub fn input(frames: &[&Frame], device: Device) -> Tensor {
     normalise(&unit(frames, device))
 }
 
-/// The luma (ITU-R BT.601) of `unit` [N, 3, H, W] in all three channels.
+/// Converts `unit` [N, 3, H, W] to greyscale: the luma (ITU-R BT.601) in all three channels.
 pub fn grey(unit: &Tensor) -> Tensor {
     let luma = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114])
         .reshape([1, 3, 1, 1])

@@ -1,21 +1,21 @@
-//! Which image each training step sees: a pure function of the seed, so a resumed training goes on as if
-//! it had never stopped.
+//! Order of the training images: a pure function of the seed and the step, so that a resumed training
+//! continues with the same sequence as an uninterrupted one.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// The order of `len` images over steps without end.
+/// Infinite sequence of image indices, one for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct Sampler {
     len: usize,
-    /// `None`: the images in turn.
+    /// `None` selects sequential order.
     seed: Option<u64>,
 }
 
-impl Order {
-    /// Every image once an epoch, each epoch in another order: shuffled by `ChaCha8` with `seed` as its
-    /// key and the epoch as its stream.
+impl Sampler {
+    /// Random order: every image once per epoch, shuffled for each epoch by `ChaCha8` with `seed` as the key
+    /// and the epoch as the stream.
     ///
     /// # Panics
     /// When `len` is 0.
@@ -23,29 +23,26 @@ impl Order {
         Self::new(Some(seed), len)
     }
 
-    /// The images in turn, over and over.
+    /// Sequential order, repeated for every epoch.
     ///
     /// # Panics
     /// When `len` is 0.
-    pub fn in_turn(len: usize) -> Self {
+    pub fn sequential(len: usize) -> Self {
         Self::new(None, len)
     }
 
     fn new(seed: Option<u64>, len: usize) -> Self {
-        assert!(len > 0, "an order of no images");
+        assert!(len > 0, "a sampler has at least one image");
         Self { len, seed }
     }
 
-    /// How many images there are.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "an order of no images cannot be made"
-    )]
+    /// Number of images.
+    #[expect(clippy::len_without_is_empty, reason = "a sampler is never empty")]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The indices of the images in the order of epoch `epoch`.
+    /// Returns the image indices in the order of epoch `epoch`.
     pub fn epoch(&self, epoch: u64) -> Vec<usize> {
         let mut indices: Vec<usize> = (0..self.len).collect();
         if let Some(seed) = self.seed {
@@ -56,7 +53,7 @@ impl Order {
         indices
     }
 
-    /// The index of each image from `step` on.
+    /// Returns the image indices from step `step` on.
     pub fn from_step(self, step: u64) -> impl Iterator<Item = usize> {
         let len = self.len as u64;
         let skipped = (step % len) as usize;
@@ -71,12 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_epoch_sees_every_image_once_in_an_order_of_its_own() {
-        let order = Order::shuffled(3, 20);
+    fn shuffled_epochs_contain_every_image_once_in_different_orders() {
+        let sampler = Sampler::shuffled(3, 20);
         let epochs = [
-            order.epoch(0),
-            order.epoch(1),
-            Order::shuffled(4, 20).epoch(0),
+            sampler.epoch(0),
+            sampler.epoch(1),
+            Sampler::shuffled(4, 20).epoch(0),
         ];
         assert!(epochs[0] != epochs[1] && epochs[0] != epochs[2]);
         for mut epoch in epochs {
@@ -86,18 +83,18 @@ mod tests {
     }
 
     #[test]
-    fn a_later_start_continues_the_same_sequence() {
-        let order = Order::shuffled(3, 7);
-        let whole: Vec<usize> = order.from_step(0).take(50).collect();
+    fn sequence_from_a_later_step_equals_the_tail_of_the_whole_sequence() {
+        let sampler = Sampler::shuffled(3, 7);
+        let whole: Vec<usize> = sampler.from_step(0).take(50).collect();
         for start in [1, 6, 7, 20] {
-            let rest: Vec<usize> = order.from_step(start as u64).take(50 - start).collect();
+            let rest: Vec<usize> = sampler.from_step(start as u64).take(50 - start).collect();
             assert_eq!(rest, whole[start..], "{start}");
         }
     }
 
     #[test]
-    fn in_turn_is_in_turn() {
-        let indices: Vec<usize> = Order::in_turn(3).from_step(2).take(5).collect();
+    fn sequential_sampler_repeats_the_indices_in_order() {
+        let indices: Vec<usize> = Sampler::sequential(3).from_step(2).take(5).collect();
         assert_eq!(indices, [2, 0, 1, 2, 0]);
     }
 }

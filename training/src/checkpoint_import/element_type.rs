@@ -1,23 +1,23 @@
-//! The kinds of numbers that weights are stored as.
+//! Element types of tensors in checkpoints.
 
 use std::fmt;
 
 use half::{bf16, f16};
 
-/// What a tensor's values were in the file.
+/// Element type of a tensor in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Element {
+pub enum ElementType {
     /// IEEE half precision.
     F16,
-    /// The upper half of an F32.
+    /// The upper 16 bits of an f32.
     Bf16,
     /// Single precision.
     F32,
-    /// Double precision; rounded to single.
+    /// Double precision, rounded to single precision.
     F64,
 }
 
-impl fmt::Display for Element {
+impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::F16 => "f16",
@@ -28,8 +28,8 @@ impl fmt::Display for Element {
     }
 }
 
-impl Element {
-    /// Bytes of one value.
+impl ElementType {
+    /// Size of a value in bytes.
     pub(super) fn size(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2,
@@ -38,7 +38,7 @@ impl Element {
         }
     }
 
-    /// The values in `bytes`, each from its lowest byte; what is left over is ignored.
+    /// Decodes the little-endian values in `bytes`. Trailing bytes that are not a whole value are ignored.
     pub(super) fn decode(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F16 => each(bytes, |value| f16::from_le_bytes(value).to_f32()),

@@ -1,18 +1,18 @@
-//! Everything that a descent leaves to look at: bar, `losses.csv`, TensorBoard events, `curves.png`.
+//! Logs of a training: progress bar, `losses.csv`, `TensorBoard` events, `curves.png`.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::meter::Reading;
+use super::meter::MeterReading;
 use crate::log::curves::{Series, curves_png};
 use crate::log::losses::{self, LossLog, LossRow};
 use crate::log::progress::Progress;
 use crate::log::tensorboard::EventWriter;
 
-/// The open record of a run.
-pub(super) struct Record {
+/// Open logs of a run.
+pub(super) struct RunLog {
     names: &'static [&'static str],
     folder: PathBuf,
     log: LossLog,
@@ -20,8 +20,9 @@ pub(super) struct Record {
     progress: Progress,
 }
 
-impl Record {
-    /// Of a run in `folder` that has done `step` of `steps`; later entries of an earlier process go.
+impl RunLog {
+    /// Opens the logs of a run in `folder` that has done `step` of `steps` steps. Removes later entries of an
+    /// earlier process.
     pub(super) fn open(
         folder: &Path,
         names: &'static [&'static str],
@@ -44,7 +45,12 @@ impl Record {
         })
     }
 
-    pub(super) fn add(&mut self, step: u64, reading: &Reading, learning_rate: f64) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        step: u64,
+        reading: &MeterReading,
+        learning_rate: f64,
+    ) -> Result<()> {
         self.log.append(&LossRow {
             step,
             losses: reading.losses.clone(),
@@ -83,7 +89,7 @@ impl Record {
         Ok(())
     }
 
-    /// Draws the curves and leaves the bar as it is.
+    /// Finishes the progress bar and draws `curves.png`.
     pub(super) fn finish(self) -> Result<()> {
         self.progress.finish();
         let rows = losses::read(&csv(&self.folder), self.names)?;

@@ -1,46 +1,47 @@
-//! Making a teacher: a folder with settings, log and checkpoints, and the teacher's file at the end.
+//! Training of a teacher: a folder with settings, logs and checkpoints, and finally the teacher file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
-use super::clutter;
 use super::distill::{Distillation, Sampling};
-use super::file::TeacherFile;
-use super::pretext::{Drawing, Pretext};
-use super::settings::{DistillSettings, FREE, PretrainSettings};
+use super::file::{TeacherFile, TeacherVariant};
+use super::pretext::{CropSampling, PretextTask};
+use super::settings::{CHANGEABLE_ON_RESUME, DistillSettings, PretrainSettings};
+use super::synthetic_images::{self, LabelledImage};
 use super::targets::Targets;
 use crate::backbone::Backbone;
 use crate::checkpoint_import;
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Sampler;
 use crate::fit::checkpoint::Checkpoint;
-use crate::fit::{self, Outcome, Task};
+use crate::fit::{self, Task, TrainingOutcome};
 use crate::log::progress::Progress;
 use crate::network::net::Net;
 use crate::settings::{self, value_name};
 
-/// Resized images that are kept in memory: 5,000 of 256x256.
+/// Memory for cached resized images: 5,000 images of 256x256 pixels.
 const IMAGE_CACHE_BYTES: usize = 1 << 30;
 
-/// The file of the teacher in its folder.
+/// Path of the teacher file in `folder`.
 pub fn teacher_path(folder: &Path) -> PathBuf {
     folder.join("teacher.safetensors")
 }
 
-/// Settings of a new course in `folder`, or those of the one that is there with the `flags` that change
-/// no number.
+/// Returns the settings of a new training in `folder`. With `resume`, returns the settings of the existing
+/// training with `flags` applied, which must not change the result.
 ///
 /// # Errors
-/// When a file cannot be read, `folder` is taken, or other settings are asked for.
-pub fn enrol<S>(
+/// When a file cannot be read, a new training is started in a `folder` that already contains one, or a
+/// training is resumed with different settings.
+pub fn resolve_settings<S>(
     folder: &Path,
     config: Option<&Path>,
     flags: &impl Serialize,
@@ -53,33 +54,33 @@ where
     if resume {
         ensure!(
             path.exists(),
-            "{} holds nothing to resume (no settings.toml)",
+            "{}: nothing to resume, settings.toml not found",
             folder.display()
         );
-        let (saved, asked) = settings::saved::<S>(&path, flags)?;
-        settings::check_resumable(&saved, &asked, &FREE)?;
-        return Ok(asked);
+        let (saved, requested) = settings::saved::<S>(&path, flags)?;
+        settings::check_resumable(&saved, &requested, &CHANGEABLE_ON_RESUME)?;
+        return Ok(requested);
     }
     ensure!(
         !path.exists(),
-        "{} is taken: give --resume to continue it, or another --out",
+        "{} already contains a training: use --resume to continue it, or another --out",
         folder.display()
     );
     settings::layered(config, flags)
 }
 
-/// Distils a teacher in `folder` by `settings`.
+/// Distills a teacher in `folder` according to `settings`.
 ///
 /// # Errors
-/// When the backbone or an image cannot be read, a loss is not finite, or a file cannot be written.
-pub fn distil(
+/// When the backbone or an image cannot be read, a loss is non-finite, or a file cannot be written.
+pub fn distill(
     folder: &Path,
     mut settings: DistillSettings,
     device: Device,
     interrupted: &AtomicBool,
-) -> Result<Outcome> {
+) -> Result<TrainingOutcome> {
     settings.validate()?;
-    settings.precision = settings.precision.settle(device);
+    settings.precision = settings.precision.resolve(device);
     let backbone = load_backbone(&settings, device)?;
     let paths = crate::dataset::images_below(&settings.images)?;
     settings::save(&settings, &settings::path(folder))?;
@@ -88,7 +89,7 @@ pub fn distil(
         settings.input_size.side(),
         settings.preset.widths().features,
     );
-    let net = fresh(
+    let net = new_network(
         settings.seed,
         || settings.preset.teacher(settings.padded),
         settings.channels_last,
@@ -103,15 +104,15 @@ pub fn distil(
     );
     match &checkpoint {
         Some(checkpoint) => targets.normalise_by(
-            &part(checkpoint, "target.mean", features)?,
-            &part(checkpoint, "target.std", features)?,
+            &restore_vector(checkpoint, "target.mean", features)?,
+            &restore_vector(checkpoint, "target.std", features)?,
         ),
-        None => measure(&mut targets, settings.statistics_images.min(paths.len()))?,
+        None => measure_statistics(&mut targets, settings.statistics_images.min(paths.len()))?,
     }
-    let start = start(checkpoint.as_ref())? * settings.batch as u64;
-    let order = Order::shuffled(settings.seed, paths.len());
-    let frames = Arc::new(Frames::new(paths, side as u32, IMAGE_CACHE_BYTES));
-    let ahead = Prefetch {
+    let start = start_step(checkpoint.as_ref())? * settings.batch as u64;
+    let sampler = Sampler::shuffled(settings.seed, paths.len());
+    let images = Arc::new(ImageCache::new(paths, side as u32, IMAGE_CACHE_BYTES));
+    let prefetch = Prefetch {
         workers: settings.workers,
         depth: 2 * settings.batch,
     };
@@ -120,7 +121,7 @@ pub fn distil(
         crop: settings.crop(),
         greyscale: settings.greyscale,
     };
-    let loader = Loader::new(&frames, order, start..u64::MAX, ahead);
+    let loader = Loader::new(&images, sampler, start..u64::MAX, prefetch);
     let mut task = Distillation::new(net, targets, loader, sampling, side, settings.seed, device);
     let outcome = fit::run(
         &mut task,
@@ -133,64 +134,46 @@ pub fn distil(
         "{} distilled from {} over {} images, {} steps",
         settings.preset.name(),
         value_name(&settings.backbone),
-        frames.paths().len(),
+        images.paths().len(),
         settings.steps
     );
-    graduate(
-        folder,
-        outcome,
-        &task,
-        (settings.preset, settings.padded),
-        &description,
-    )
+    let variant = TeacherVariant {
+        preset: settings.preset,
+        padded: settings.padded,
+    };
+    save_teacher(folder, outcome, &task, variant, &description)
 }
 
-/// Teaches a teacher on generated pictures in `folder` by `settings`.
+/// Pretrains a teacher on synthetic images in `folder` according to `settings`.
 ///
 /// # Errors
-/// When a loss is not finite or a file cannot be written.
+/// When a loss is non-finite or a file cannot be written.
 pub fn pretrain(
     folder: &Path,
     mut settings: PretrainSettings,
     device: Device,
     interrupted: &AtomicBool,
-) -> Result<Outcome> {
+) -> Result<TrainingOutcome> {
     settings.validate()?;
-    settings.precision = settings.precision.settle(device);
+    settings.precision = settings.precision.resolve(device);
     settings::save(&settings, &settings::path(folder))?;
     let checkpoint = last_checkpoint(folder)?;
-    let net = fresh(
+    let net = new_network(
         settings.seed,
         || settings.preset.teacher(true),
         settings.channels_last,
         device,
     );
-    let progress = std::sync::Mutex::new((
-        0,
-        Progress::new("generating pictures", settings.pictures, 0),
-    ));
-    let examples = clutter::generate(
-        settings.seed,
-        settings.pictures,
-        settings.input_size.side() as u32,
-        || {
-            let mut progress = progress
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            progress.0 += 1;
-            let done = progress.0;
-            progress.1.set(done, "");
-        },
-    );
-    let drawing = Drawing {
+    let images = generate_images(&settings);
+    let sampling = CropSampling {
         batch: settings.batch,
         crop: settings.crop,
     };
-    let mut task = Pretext::new(
+    let mut task = PretextTask::new(
         net,
-        examples,
+        images,
         settings.lesson,
-        drawing,
+        sampling,
         settings.seed,
         device,
     );
@@ -202,41 +185,50 @@ pub fn pretrain(
         interrupted,
     )?;
     let description = format!(
-        "{} taught {} on {} generated pictures, {} steps",
+        "{} pretrained with objective {} on {} synthetic images, {} steps",
         settings.preset.name(),
         value_name(&settings.lesson),
         settings.pictures,
         settings.steps
     );
-    graduate(
-        folder,
-        outcome,
-        &task,
-        (settings.preset, true),
-        &description,
-    )
+    let variant = TeacherVariant {
+        preset: settings.preset,
+        padded: true,
+    };
+    save_teacher(folder, outcome, &task, variant, &description)
 }
 
-/// Writes the teacher's file once the course is over.
-fn graduate(
+fn generate_images(settings: &PretrainSettings) -> Vec<LabelledImage> {
+    let progress = Mutex::new(Progress::new("generating images", settings.pictures, 0));
+    let done = AtomicU64::new(0);
+    let side = settings.input_size.side() as u32;
+    synthetic_images::generate(settings.seed, settings.pictures, side, || {
+        // The lock is taken before counting, so that the progress never goes backwards.
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+    })
+}
+
+/// Writes the teacher file, unless the training was interrupted.
+fn save_teacher(
     folder: &Path,
-    outcome: Outcome,
+    outcome: TrainingOutcome,
     task: &dyn Task,
-    kind: (crate::network::architecture::Preset, bool),
+    variant: TeacherVariant,
     description: &str,
-) -> Result<Outcome> {
-    if outcome != Outcome::Interrupted {
+) -> Result<TrainingOutcome> {
+    if outcome != TrainingOutcome::Interrupted {
         let learned = task.learned();
         let teacher = learned
             .iter()
             .filter(|(name, _)| name.starts_with("teacher."));
         let named = teacher.map(|(name, tensor)| (name.clone(), tensor));
-        TeacherFile::save(&teacher_path(folder), kind, named, description)?;
+        TeacherFile::save(&teacher_path(folder), variant, named, description)?;
     }
     Ok(outcome)
 }
 
-fn fresh(
+fn new_network(
     seed: u64,
     layers: impl FnOnce() -> crate::network::layer::Layers,
     channels_last: bool,
@@ -260,17 +252,17 @@ fn load_backbone(settings: &DistillSettings, device: Device) -> Result<Backbone>
             )
         })
         .collect();
-    let refused = || {
+    let mismatch = || {
         format!(
-            "{} is not {}",
+            "{}: does not contain the weights of {}",
             settings.weights.display(),
             value_name(&settings.backbone)
         )
     };
-    settings.backbone.load(&tensors).with_context(refused)
+    settings.backbone.load(&tensors).with_context(mismatch)
 }
 
-fn measure(targets: &mut Targets, images: usize) -> Result<()> {
+fn measure_statistics(targets: &mut Targets, images: usize) -> Result<()> {
     let mut progress = Progress::new("embedding statistics", images as u64, 0);
     targets.measure(images, |done| progress.set(done as u64, ""))?;
     progress.finish();
@@ -282,11 +274,11 @@ fn last_checkpoint(folder: &Path) -> Result<Option<Checkpoint>> {
     path.exists().then(|| Checkpoint::load(&path)).transpose()
 }
 
-fn start(checkpoint: Option<&Checkpoint>) -> Result<u64> {
-    checkpoint.map_or(Ok(0), |checkpoint| checkpoint.word("step"))
+fn start_step(checkpoint: Option<&Checkpoint>) -> Result<u64> {
+    checkpoint.map_or(Ok(0), |checkpoint| checkpoint.metadata_value("step"))
 }
 
-fn part(checkpoint: &Checkpoint, name: &str, length: i64) -> Result<Tensor> {
+fn restore_vector(checkpoint: &Checkpoint, name: &str, length: i64) -> Result<Tensor> {
     let tensor = Tensor::zeros([length], (Kind::Float, Device::Cpu));
     checkpoint.restore(std::iter::once((name.to_owned(), &tensor)))?;
     Ok(tensor)
