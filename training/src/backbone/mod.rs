@@ -15,7 +15,7 @@ pub use wide_resnet::WideResNet101;
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]
-pub enum Kind {
+pub enum BackboneKind {
     /// The paper's; stages `layer2` and `layer3` (512 and 1024 channels, 1/8 and 1/16 of the side).
     #[value(name = "wide_resnet101_2")]
     #[serde(rename = "wide_resnet101_2")]
@@ -60,9 +60,9 @@ pub enum BackboneError {
 
 /// A checkpoint's tensors while a backbone is put together from them.
 #[derive(Debug)]
-pub(super) struct Source<'a>(pub(super) &'a BTreeMap<String, Tensor>);
+pub(super) struct CheckpointTensors<'a>(pub(super) &'a BTreeMap<String, Tensor>);
 
-impl Source<'_> {
+impl CheckpointTensors<'_> {
     pub(super) fn take(&self, name: &str, expected: &[i64]) -> Result<Tensor, BackboneError> {
         let tensor = self
             .0
@@ -80,18 +80,20 @@ impl Source<'_> {
     }
 }
 
-impl Kind {
+impl BackboneKind {
     /// The backbone of this kind with the tensors of its checkpoint.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape; it is named.
     pub fn load(self, tensors: &BTreeMap<String, Tensor>) -> Result<Backbone, BackboneError> {
-        let source = Source(tensors);
+        let source = CheckpointTensors(tensors);
         Ok(match self {
             Self::WideResNet101 => {
-                Backbone::WideResNet101(Box::new(WideResNet101::from_source(&source)?))
+                Backbone::WideResNet101(Box::new(WideResNet101::from_checkpoint(&source)?))
             }
-            Self::SqueezeNet => Backbone::SqueezeNet(Box::new(SqueezeNet::from_source(&source)?)),
+            Self::SqueezeNet => {
+                Backbone::SqueezeNet(Box::new(SqueezeNet::from_checkpoint(&source)?))
+            }
         })
     }
 }

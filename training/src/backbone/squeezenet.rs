@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{BackboneError, Source};
+use super::{BackboneError, CheckpointTensors};
 
 /// Number of a fire module in `features`, channels in, squeezed, and expanded by each of its halves.
 const FIRES: [(usize, i64, i64, i64); 8] = [
@@ -55,7 +55,11 @@ pub struct Outputs {
 }
 
 impl Conv {
-    fn load(source: &Source<'_>, name: &str, shape: [i64; 4]) -> Result<Self, BackboneError> {
+    fn load(
+        source: &CheckpointTensors<'_>,
+        name: &str,
+        shape: [i64; 4],
+    ) -> Result<Self, BackboneError> {
         Ok(Self {
             weight: source.take(&format!("{name}.weight"), &shape)?,
             bias: source.take(&format!("{name}.bias"), &shape[..1])?,
@@ -71,7 +75,7 @@ impl Conv {
 
 impl Fire {
     fn load(
-        source: &Source<'_>,
+        source: &CheckpointTensors<'_>,
         (number, input, squeezed, expanded): (usize, i64, i64, i64),
     ) -> Result<Self, BackboneError> {
         let load =
@@ -102,7 +106,7 @@ fn pool(x: &Tensor) -> Tensor {
 }
 
 impl SqueezeNet {
-    pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
+    pub(super) fn from_checkpoint(source: &CheckpointTensors<'_>) -> Result<Self, BackboneError> {
         Ok(Self {
             stem: Conv::load(source, "features.0", [96, 3, 7, 7])?,
             fires: FIRES

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{BackboneError, Source};
+use super::{BackboneError, CheckpointTensors};
 
 /// Bottleneck blocks in `layer1`, `layer2`, `layer3`; `layer4` gives nothing that is distilled.
 const BLOCKS: [usize; 3] = [3, 4, 23];
@@ -33,7 +33,7 @@ struct Block {
 
 impl Conv {
     fn load(
-        source: &Source<'_>,
+        source: &CheckpointTensors<'_>,
         (conv, norm): (&str, &str),
         [output, input, kernel]: [i64; 3],
         stride: i64,
@@ -59,7 +59,7 @@ impl Conv {
 impl Block {
     /// Block `name` of `input` channels, `width` inside, `2 * width` out; the stride is conv2's.
     fn load(
-        source: &Source<'_>,
+        source: &CheckpointTensors<'_>,
         name: &str,
         [input, width]: [i64; 2],
         stride: i64,
@@ -95,7 +95,7 @@ impl Block {
 }
 
 impl WideResNet101 {
-    pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
+    pub(super) fn from_checkpoint(source: &CheckpointTensors<'_>) -> Result<Self, BackboneError> {
         let mut layers = Vec::with_capacity(BLOCKS.len());
         let mut input = 64;
         for (index, blocks) in BLOCKS.into_iter().enumerate() {

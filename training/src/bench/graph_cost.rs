@@ -9,7 +9,7 @@ use crate::export::onnx::{GraphProto, ModelProto, NodeProto};
 
 mod shapes;
 
-use shapes::Values;
+use shapes::ValueShapes;
 
 /// The cost of one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -46,7 +46,7 @@ pub enum CostError {
         "node {node}: operator {operator} is not counted; known are {}",
         shapes::OPERATORS.join(", ")
     )]
-    Unknown {
+    UnsupportedOperator {
         /// The node's name.
         node: String,
         /// Its operator.
@@ -70,13 +70,13 @@ pub enum CostError {
 /// When a node's operator is unknown or does not fit what it reads.
 pub fn count(model: &ModelProto) -> Result<GraphCost, CostError> {
     let graph = model.graph.as_ref().ok_or(CostError::NoGraph)?;
-    let mut values = Values::of(graph);
+    let mut values = ValueShapes::of(graph);
     let mut cost = GraphCost {
         parameters: parameters(graph),
         ..GraphCost::default()
     };
     for node in &graph.node {
-        let shape = shapes::after(node, &values)?;
+        let shape = shapes::output_shape(node, &values)?;
         match node.op_type.as_str() {
             "Conv" => cost.convolution_macs += window_macs(node, &values, &shape)?,
             "MatMul" => cost.product_macs += product_macs(node, &values, &shape)?,
@@ -90,13 +90,13 @@ pub fn count(model: &ModelProto) -> Result<GraphCost, CostError> {
 }
 
 /// Every output of a convolution sums over one group's channels and the kernel.
-fn window_macs(node: &NodeProto, values: &Values, shape: &[i64]) -> Result<u64, CostError> {
+fn window_macs(node: &NodeProto, values: &ValueShapes, shape: &[i64]) -> Result<u64, CostError> {
     let weight = values.shape(node, 1)?; // [out, in / groups, k, k]
     Ok(product(shape) * product(&weight[1..]))
 }
 
 /// Every output of a product sums over what the two factors share.
-fn product_macs(node: &NodeProto, values: &Values, shape: &[i64]) -> Result<u64, CostError> {
+fn product_macs(node: &NodeProto, values: &ValueShapes, shape: &[i64]) -> Result<u64, CostError> {
     let shared = values.shape(node, 0)?.last().copied().unwrap_or(1);
     Ok(product(shape) * shared.unsigned_abs())
 }
@@ -198,8 +198,8 @@ mod tests {
             let mut model = graph(node, constants);
             let graph = model.graph.as_mut().expect("there is one");
             graph.initializer.push(TensorProto::i64s("s", &[-1, 2, 1]));
-            let values = Values::of(graph);
-            shapes::after(&graph.node[0], &values).expect("it is counted")
+            let values = ValueShapes::of(graph);
+            shapes::output_shape(&graph.node[0], &values).expect("it is counted")
         };
         let mut split = node("Split", &["x"], vec![AttributeProto::int("axis", 2)]);
         split.output.push("z".to_owned());

@@ -90,7 +90,7 @@ pub struct InferenceSpeed {
 }
 
 /// A bundle on a provider with a batch, and its timed runs.
-struct Lane {
+struct BenchCase {
     bundle: usize,
     provider: String,
     engine: Engine,
@@ -114,18 +114,18 @@ pub fn inference(
         "batch = 0: must be at least 1"
     );
     let costs = bundles.iter().map(cost).collect::<Result<Vec<_>>>()?;
-    let mut lanes = lanes(bundles, bench)?;
+    let mut cases = cases(bundles, bench)?;
     let rounds = bench.warm_up + bench.repeats;
     for round in 0..rounds {
-        for lane in &mut lanes {
-            let seconds = lane.run()?;
+        for case in &mut cases {
+            let seconds = case.run()?;
             if round >= bench.warm_up {
-                lane.seconds.push(seconds);
+                case.seconds.push(seconds);
             }
         }
         progress(round as u64 + 1, rounds as u64);
     }
-    let version = lanes.first().map(|lane| lane.engine.version().to_owned());
+    let version = cases.first().map(|case| case.engine.version().to_owned());
     let of = |(number, (bundle, cost)): (usize, (&Bundle, GraphCost))| BundleSpeed {
         name: bundle.manifest().name.clone(),
         version: bundle.manifest().version.clone(),
@@ -137,10 +137,10 @@ pub fn inference(
         cost,
         flops: cost.flops(),
         product_flops: cost.product_flops(),
-        timings: lanes
+        timings: cases
             .iter()
-            .filter(|lane| lane.bundle == number)
-            .map(Lane::timing)
+            .filter(|case| case.bundle == number)
+            .map(BenchCase::timing)
             .collect(),
     };
     Ok(InferenceSpeed {
@@ -164,8 +164,8 @@ fn cost(bundle: &Bundle) -> Result<GraphCost> {
     count(&model).with_context(graph)
 }
 
-fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
-    let mut lanes = Vec::new();
+fn cases(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<BenchCase>> {
+    let mut cases = Vec::new();
     for (number, bundle) in bundles.iter().enumerate() {
         for (name, provider) in &bench.providers {
             for &batch in &bench.batches {
@@ -177,7 +177,7 @@ fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
                 let engine = Engine::load(bundle, &options)
                     .with_context(|| bundle.dir().display().to_string())?;
                 let input = &bundle.manifest().input;
-                lanes.push(Lane {
+                cases.push(BenchCase {
                     bundle: number,
                     provider: name.clone(),
                     engine,
@@ -188,7 +188,7 @@ fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
             }
         }
     }
-    Ok(lanes)
+    Ok(cases)
 }
 
 /// Noise: the graph's time does not depend on what the frames show.
@@ -202,7 +202,7 @@ fn frames(count: usize, width: u32, height: u32) -> Result<Vec<Frame>> {
     (0..count).map(|_| frame()).collect()
 }
 
-impl Lane {
+impl BenchCase {
     /// One run, seconds. The engine gives maps in main memory, so that a GPU has finished by then.
     fn run(&mut self) -> Result<f64> {
         let frames: Vec<&Frame> = self.frames.iter().collect();

@@ -12,7 +12,7 @@ use crate::calibrate::ImageMaps;
 use crate::dataset::masks::load_masks;
 use crate::dataset::{Dataset, Kind, TestItem};
 use crate::metrics::map_file::write_map;
-use crate::metrics::source::{Map, MapSource, Sample};
+use crate::metrics::source::{AnomalyMap, MapSource, Sample};
 
 /// Every test image's maps, in the dataset's order.
 #[derive(Debug)]
@@ -105,10 +105,10 @@ impl EvaluatedMaps {
 
     /// The image's combined map at its own size, smoothed: what the pixel-level metrics are of. The sum
     /// is taken before resizing and smoothing, which are linear, and so once instead of twice.
-    pub fn smoothed(&self, index: usize) -> Map {
+    pub fn smoothed(&self, index: usize) -> AnomalyMap {
         let (width, height) = self.images[index].size;
         let resized = self.resized(index, width, height);
-        Map {
+        AnomalyMap {
             width,
             height,
             values: smooth(resized, width as usize, height as usize, self.smoothing),

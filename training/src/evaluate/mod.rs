@@ -19,12 +19,12 @@ use crate::dataset::frames::Frames;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::order::Order;
 use crate::dataset::{Dataset, Kind};
-use crate::metrics::defects::DefectsConfig;
+use crate::metrics::defects_config::DefectsConfig;
 use crate::metrics::image::ImageScore;
 use crate::metrics::{Metrics, image, pixel};
 use maps::EvaluatedMaps;
 use model::Model;
-use result::{Branches, DatasetFacts, Evaluation, Scored};
+use result::{BranchMetrics, DatasetFacts, Evaluation, ScoredImage};
 
 /// The type of images without an anomaly.
 pub const GOOD: &str = "good";
@@ -95,25 +95,25 @@ pub fn branches(
     model: &Model,
     maps: &EvaluatedMaps,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Branches> {
+) -> Result<BranchMetrics> {
     let alone = |weights| {
         let maps = maps.weighted(weights);
         metrics(&maps, &scores(&maps), model.threshold(), progress)
     };
-    Ok(Branches {
+    Ok(BranchMetrics {
         structural: alone([1.0, 0.0])?,
         logical: alone([0.0, 1.0])?,
     })
 }
 
-fn scores(maps: &EvaluatedMaps) -> Vec<Scored> {
+fn scores(maps: &EvaluatedMaps) -> Vec<ScoredImage> {
     let images = 0..maps.dataset().test.len();
     images.map(|index| scored(maps, index)).collect()
 }
 
 fn metrics(
     maps: &EvaluatedMaps,
-    scores: &[Scored],
+    scores: &[ScoredImage],
     threshold: f64,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Metrics> {
@@ -133,9 +133,9 @@ fn metrics(
     Ok(Metrics { image, pixel })
 }
 
-fn scored(maps: &EvaluatedMaps, index: usize) -> Scored {
+fn scored(maps: &EvaluatedMaps, index: usize) -> ScoredImage {
     let score = maps.score(index);
-    Scored {
+    ScoredImage {
         image: maps.path(index),
         kind: match &maps.item(index).kind {
             Kind::Good => GOOD.to_owned(),
@@ -147,8 +147,8 @@ fn scored(maps: &EvaluatedMaps, index: usize) -> Scored {
     }
 }
 
-fn image_metrics(scores: &[Scored], threshold: f64) -> Result<image::ImageMetrics> {
-    let of = |scored: &Scored| ImageScore {
+fn image_metrics(scores: &[ScoredImage], threshold: f64) -> Result<image::ImageMetrics> {
+    let of = |scored: &ScoredImage| ImageScore {
         anomaly: (scored.kind != GOOD).then(|| scored.kind.clone()),
         score: scored.score,
     };

@@ -22,7 +22,7 @@ use crate::{pixels, settings, torch};
 
 /// What a report says of the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
+pub struct ModelIdentity {
     /// Bundle or run.
     pub kind: ModelKind,
     /// The bundle's name, or the run's folder.
@@ -60,14 +60,14 @@ pub enum ModelKind {
 /// A model that makes maps of images.
 #[derive(Debug)]
 pub struct Model {
-    identity: Identity,
+    identity: ModelIdentity,
     calibration: MapCalibration,
     threshold: f64,
-    maker: Maker,
+    backend: Backend,
 }
 
 #[derive(Debug)]
-enum Maker {
+enum Backend {
     Bundle(Engine),
     Run(Box<Networks>),
 }
@@ -84,7 +84,7 @@ struct Networks {
 /// The features behind the logical map of one image, `[channels, side, side]` each: the paper's `f_t`,
 /// `f_g` and `f_l`.
 #[derive(Clone, Debug)]
-pub struct Features {
+pub struct LogicalFeatures {
     /// Normalised, of the teacher.
     pub teacher: Vec<f32>,
     /// Of `GDecoder`.
@@ -132,7 +132,7 @@ impl Model {
         let contents = bundle.manifest();
         let provenance = &contents.provenance;
         Ok(Self {
-            identity: Identity {
+            identity: ModelIdentity {
                 kind: ModelKind::Bundle,
                 name: contents.name.clone(),
                 version: Some(contents.version.clone()),
@@ -147,7 +147,7 @@ impl Model {
             },
             calibration: contents.maps.calibration(),
             threshold: f64::from(contents.threshold.value),
-            maker: Maker::Bundle(engine),
+            backend: Backend::Bundle(engine),
         })
     }
 
@@ -160,7 +160,7 @@ impl Model {
         let on = if device.is_cuda() { "cuda" } else { "cpu" };
         let origin = &run.origin;
         Ok(Self {
-            identity: Identity {
+            identity: ModelIdentity {
                 kind: ModelKind::Run,
                 name: folder_name(&run.folder),
                 version: None,
@@ -176,7 +176,7 @@ impl Model {
             calibration: calibration.maps()?,
             // As the manifest of its bundle would have it.
             threshold: f64::from(threshold.threshold as f32),
-            maker: Maker::Run(Box::new(Networks {
+            backend: Backend::Run(Box::new(Networks {
                 location: run.location()?,
                 run,
                 teacher,
@@ -187,7 +187,7 @@ impl Model {
     }
 
     /// What a report says of it.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &ModelIdentity {
         &self.identity
     }
 
@@ -203,9 +203,9 @@ impl Model {
 
     /// The dataset that a run was trained on; a bundle does not say where its own lies.
     pub fn dataset(&self) -> Option<&Dataset> {
-        match &self.maker {
-            Maker::Bundle(_) => None,
-            Maker::Run(networks) => Some(networks.run.dataset()),
+        match &self.backend {
+            Backend::Bundle(_) => None,
+            Backend::Run(networks) => Some(networks.run.dataset()),
         }
     }
 
@@ -215,8 +215,8 @@ impl Model {
     /// # Errors
     /// When the runtime fails.
     pub fn maps(&mut self, image: &Loaded) -> Result<ImageMaps> {
-        match &mut self.maker {
-            Maker::Bundle(engine) => {
+        match &mut self.backend {
+            Backend::Bundle(engine) => {
                 let maps = engine.run(&[image.frame.as_ref()])?;
                 Ok(ImageMaps {
                     structural: maps.structural,
@@ -224,16 +224,16 @@ impl Model {
                     size: image.size,
                 })
             }
-            Maker::Run(networks) => Ok(networks.maps(image)),
+            Backend::Run(networks) => Ok(networks.maps(image)),
         }
     }
 
     /// The features behind the logical map of `image`; nothing for a bundle, whose graph gives its two
     /// maps alone.
-    pub fn features(&self, image: &Loaded) -> Option<Features> {
-        match &self.maker {
-            Maker::Bundle(_) => None,
-            Maker::Run(networks) => Some(networks.features(image)),
+    pub fn features(&self, image: &Loaded) -> Option<LogicalFeatures> {
+        match &self.backend {
+            Backend::Bundle(_) => None,
+            Backend::Run(networks) => Some(networks.features(image)),
         }
     }
 }
@@ -244,13 +244,13 @@ impl Networks {
         normalised(self.location.as_ref(), raw)
     }
 
-    fn features(&self, image: &Loaded) -> Features {
+    fn features(&self, image: &Loaded) -> LogicalFeatures {
         tch::no_grad(|| {
             let x = pixels::input(&[image.frame.as_ref()], self.device);
             let teacher = self.teacher.forward(&x);
             let student = self.student.forward(&x, Mode::Evaluate);
             let values = |features: &Tensor| host(&features.to_kind(tch::Kind::Float).contiguous());
-            Features {
+            LogicalFeatures {
                 channels: teacher.size()[1] as usize, // [1, C, S/4, S/4]
                 teacher: values(&teacher),
                 logical: values(&student.logical),

@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::GOOD;
 use super::maps::EvaluatedMaps;
-use super::model::{Identity, Model};
+use super::model::{Model, ModelIdentity};
 use crate::dataset::Layout;
 use crate::files;
 use crate::metrics::{Metrics, image};
 
 /// One test image with its score.
 #[derive(Clone, Debug, Serialize)]
-pub struct Scored {
+pub struct ScoredImage {
     /// The image, below the dataset's folder.
     pub image: PathBuf,
     /// Its type: `good`, or the anomaly's.
@@ -65,7 +65,7 @@ pub struct TypeResult {
 
 /// The metrics of images judged by one of the two maps alone.
 #[derive(Clone, Debug, Serialize)]
-pub struct Branches {
+pub struct BranchMetrics {
     /// By the structural one.
     pub structural: Metrics,
     /// By the logical one.
@@ -76,7 +76,7 @@ pub struct Branches {
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
     /// What was evaluated.
-    pub model: Identity,
+    pub model: ModelIdentity,
     /// On what.
     pub dataset: DatasetFacts,
     /// Good test images.
@@ -97,16 +97,16 @@ pub struct Evaluation {
     pub metrics: Metrics,
     /// What each map alone would have said, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branches: Option<Branches>,
+    pub branches: Option<BranchMetrics>,
     /// Every image, in the dataset's order.
-    pub scores: Vec<Scored>,
+    pub scores: Vec<ScoredImage>,
 }
 
 impl Evaluation {
     pub(super) fn new(
         model: &Model,
         dataset: DatasetFacts,
-        scores: Vec<Scored>,
+        scores: Vec<ScoredImage>,
         metrics: Metrics,
     ) -> Self {
         let image = &metrics.image;

@@ -1,7 +1,7 @@
 //! From a trained run to a model bundle: the graph, the gate, the manifest.
 
 pub mod graph;
-mod nodes;
+mod graph_builder;
 pub mod onnx;
 pub mod parity;
 mod resize;
@@ -47,8 +47,8 @@ pub fn export(
 ) -> Result<Bundle> {
     let calibration = run.calibration()?;
     let (teacher, student) = run.networks(Device::Cpu)?;
-    let graph = graph_of(run, &teacher, &student, &label)?;
-    let parity = parity::gate(&graph, run, &teacher, &student, progress)?;
+    let graph = encoded_graph(run, &teacher, &student, &label)?;
+    let parity = parity::check_parity(&graph, run, &teacher, &student, progress)?;
     let scores = ScoreDistribution::new(calibration.scores.clone())?;
     let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
     let contents = Contents {
@@ -84,7 +84,12 @@ pub fn export(
 }
 
 /// The serialised ONNX graph of the run's networks.
-fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> Result<Vec<u8>> {
+fn encoded_graph(
+    run: &Run,
+    teacher: &Teacher,
+    student: &Student,
+    label: &Label,
+) -> Result<Vec<u8>> {
     let named = teacher.net().tensors().chain(student.tensors());
     let weights = Weights(
         named

@@ -36,7 +36,7 @@ pub struct Parity {
 ///
 /// # Errors
 /// When the graph does not load or its maps differ by more than [`TOLERANCE`].
-pub fn gate(
+pub fn check_parity(
     graph: &[u8],
     run: &Run,
     teacher: &Teacher,
@@ -119,7 +119,7 @@ fn images(run: &Run) -> Result<Vec<Loaded>> {
         image.frame = Arc::new(if index < 2 * loaded {
             mirrored(&image.frame)
         } else {
-            turned(&image.frame)
+            rotated(&image.frame)
         });
         images.push(image);
     }
@@ -134,7 +134,7 @@ fn mirrored(frame: &Frame) -> Frame {
 }
 
 /// Turned by a quarter, clockwise.
-fn turned(frame: &Frame) -> Frame {
+fn rotated(frame: &Frame) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let pixel = |x: usize, y: usize| &frame.rgb()[3 * (y * width + x)..][..3];
     let pixels = (0..width).flat_map(|x| {

@@ -16,7 +16,7 @@ const GAP: f32 = 9.0;
 
 /// A name in the legend, with a number or none.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LegendEntry {
     pub(crate) name: String,
     pub(crate) note: String,
     pub(crate) colour: Colour,
@@ -45,7 +45,7 @@ impl Plot {
         title: &str,
         (width, height): (u32, u32),
         axes: &Axes,
-        entries: &[Entry],
+        entries: &[LegendEntry],
     ) -> Self {
         let mut drawing = Drawing::new(width, height, title);
         let (left, right) = (LEFT, width as f32 - RIGHT);
@@ -126,7 +126,7 @@ pub(crate) fn ticks_below(
 /// Draws `entries` one after the other, in as many lines as they need; gives where the last one ends.
 pub(crate) fn legend(
     drawing: &mut Drawing,
-    entries: &[Entry],
+    entries: &[LegendEntry],
     (left, right): (f32, f32),
     top: f32,
 ) -> f32 {
@@ -151,8 +151,8 @@ pub(crate) fn legend(
 mod tests {
     use super::*;
 
-    fn entry(name: &str) -> Entry {
-        Entry {
+    fn entry(name: &str) -> LegendEntry {
+        LegendEntry {
             name: name.to_owned(),
             note: "0.987".to_owned(),
             colour: Colour::Series(0),
@@ -163,7 +163,7 @@ mod tests {
     fn a_legend_takes_as_many_lines_as_it_needs() {
         let check = |names: &[&str], lines: f32| {
             let mut drawing = Drawing::new(400, 100, "");
-            let entries: Vec<Entry> = names.iter().map(|name| entry(name)).collect();
+            let entries: Vec<LegendEntry> = names.iter().map(|name| entry(name)).collect();
             let end = legend(&mut drawing, &entries, (10.0, 390.0), 0.0);
             assert!((end - lines * LEGEND_LINE).abs() < 0.1, "{names:?}: {end}");
         };

@@ -17,22 +17,22 @@ impl Drawing {
     /// The drawing with `scale` pixels for each of its own.
     pub(crate) fn raster(&self, scale: f32) -> RgbImage {
         let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
-        let mut page = Page::new(side(self.width), side(self.height), scale);
+        let mut canvas = Canvas::new(side(self.width), side(self.height), scale);
         for shape in &self.shapes {
-            page.draw(shape);
+            canvas.draw(shape);
         }
-        page.into_image()
+        canvas.into_image()
     }
 }
 
-struct Page {
+struct Canvas {
     pixels: Pixmap,
     scale: f32,
 }
 
-impl Page {
+impl Canvas {
     fn new(width: u32, height: u32, scale: f32) -> Self {
-        let mut pixels = Pixmap::new(width, height).expect("a page has a size");
+        let mut pixels = Pixmap::new(width, height).expect("a canvas has a size");
         pixels.fill(Color::WHITE);
         Self { pixels, scale }
     }
@@ -119,7 +119,7 @@ impl Page {
         }
     }
 
-    /// The page is opaque, so that a pixel's stored colour is its colour.
+    /// The canvas is opaque, so that a pixel's stored colour is its colour.
     fn blend(&mut self, x: i32, y: i32, colour: [u8; 3], cover: f32) {
         let (width, height) = (self.pixels.width() as i32, self.pixels.height() as i32);
         if !(0..width).contains(&x) || !(0..height).contains(&y) {

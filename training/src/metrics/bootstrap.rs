@@ -9,19 +9,19 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ranking::{self, Figures, Steps};
+use super::ranking::{self, RankingMetrics, ScoreSteps};
 
-/// Figures of one resample.
+/// RankingMetrics of one resample.
 pub(super) struct Resample {
     /// Of each type.
-    pub(super) types: Vec<Figures>,
+    pub(super) types: Vec<RankingMetrics>,
     /// Of all types at once.
-    pub(super) all: Figures,
+    pub(super) all: RankingMetrics,
 }
 
 /// Resamples images given by the steps of their scores.
 pub(super) fn resamples(
-    steps: &Steps,
+    steps: &ScoreSteps,
     good: &[usize],
     types: &[Vec<usize>],
     count: u32,
@@ -40,15 +40,15 @@ pub(super) fn resamples(
             Resample {
                 types: drawn
                     .iter()
-                    .map(|counts| ranking::figures(&good, counts))
+                    .map(|counts| ranking::metrics(&good, counts))
                     .collect(),
-                all: ranking::figures(&good, &added(&drawn)),
+                all: ranking::metrics(&good, &added(&drawn)),
             }
         })
         .collect()
 }
 
-fn draw(steps: &Steps, members: &[usize], rng: &mut ChaCha8Rng) -> Vec<u32> {
+fn draw(steps: &ScoreSteps, members: &[usize], rng: &mut ChaCha8Rng) -> Vec<u32> {
     steps.count((0..members.len()).map(|_| members[rng.random_range(0..members.len())]))
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Resample};
 use super::curve::Curve;
-use super::ranking::{self, Figures, Steps};
+use super::ranking::{self, RankingMetrics, ScoreSteps};
 
 /// All resamples are in memory at once, and more tell nothing.
 const MAX_RESAMPLES: u32 = 100_000;
@@ -131,7 +131,7 @@ pub struct OperatingPoint {
 /// When there is no good or no anomalous image, a score is not finite, or an option is not allowed.
 pub fn evaluate(scores: &[ImageScore], options: &Options) -> Result<ImageMetrics> {
     check(scores, options)?;
-    let steps = Steps::new(scores.iter().map(|image| image.score));
+    let steps = ScoreSteps::new(scores.iter().map(|image| image.score));
     let mut good = Vec::new();
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for image in scores {
@@ -204,16 +204,20 @@ fn check(scores: &[ImageScore], options: &Options) -> Result<()> {
 /// Good images, to which anomalous ones are compared.
 struct Comparison<'a> {
     options: &'a Options,
-    steps: &'a Steps,
+    steps: &'a ScoreSteps,
     good: Vec<u32>,
     resamples: &'a [Resample],
 }
 
 impl Comparison<'_> {
     /// Of anomalous images counted by step; `resampled` finds their figures in a resample.
-    fn metrics(&self, anomalous: &[u32], resampled: impl Fn(&Resample) -> Figures) -> TypeMetrics {
-        let found = ranking::figures(&self.good, anomalous);
-        let estimate = |figure: fn(&Figures) -> f64| {
+    fn metrics(
+        &self,
+        anomalous: &[u32],
+        resampled: impl Fn(&Resample) -> RankingMetrics,
+    ) -> TypeMetrics {
+        let found = ranking::metrics(&self.good, anomalous);
+        let estimate = |figure: fn(&RankingMetrics) -> f64| {
             self.estimate(figure(&found), |resample| figure(&resampled(resample)))
         };
         TypeMetrics {
@@ -231,7 +235,7 @@ impl Comparison<'_> {
     }
 
     fn mean(&self, types: &BTreeMap<String, TypeMetrics>) -> MeanMetrics {
-        let mean = |value: fn(&TypeMetrics) -> Estimate, figure: fn(&Figures) -> f64| {
+        let mean = |value: fn(&TypeMetrics) -> Estimate, figure: fn(&RankingMetrics) -> f64| {
             let count = types.len() as f64;
             let found: f64 = types.values().map(|of_type| value(of_type).value).sum();
             self.estimate(found / count, |resample| {

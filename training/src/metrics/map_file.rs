@@ -11,7 +11,7 @@ use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::source::Map;
+use super::source::AnomalyMap;
 use crate::files;
 
 /// PhotometricInterpretation of grey whose zero is white (TIFF 6.0, section 3).
@@ -23,12 +23,12 @@ const WHITE_IS_ZERO: u32 = 0;
 ///
 /// # Errors
 /// When the file is no such map; it is named.
-pub fn read_map(path: &Path) -> Result<Map> {
+pub fn read_map(path: &Path) -> Result<AnomalyMap> {
     let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     decode(BufReader::new(file)).with_context(|| path.display().to_string())
 }
 
-fn decode(file: BufReader<File>) -> Result<Map> {
+fn decode(file: BufReader<File>) -> Result<AnomalyMap> {
     let mut decoder = Decoder::new(file).map_err(not_a_map)?;
     let mut limits = Limits::default();
     limits.decoding_buffer_size = 8 * MAX_PIXELS as usize;
@@ -68,7 +68,7 @@ fn decode(file: BufReader<File>) -> Result<Map> {
             bail!("whole numbers of 64 bits; must be of at most 32, or floating-point")
         }
     };
-    Ok(Map {
+    Ok(AnomalyMap {
         width,
         height,
         values,

@@ -2,27 +2,27 @@
 //! show where the anomalies are.
 //!
 //! [`image`] and [`pixel`] compute, and do no IO of their own. Maps come through [`source::MapSource`]:
-//! from TIFF files in the layouts of the MVTec data sets ([`folders`], [`map_file`]), or from a model.
+//! from TIFF files in the layouts of the MVTec data sets ([`map_folder`], [`map_file`]), or from a model.
 //! All areas are exact: no threshold is sampled.
 
 mod bootstrap;
 mod components;
 pub mod curve;
-pub mod defects;
-pub mod folders;
+pub mod defects_config;
+mod display;
 pub mod image;
-mod key;
 pub mod map_file;
+pub mod map_folder;
+mod order_key;
 pub mod pixel;
 mod ranking;
 pub mod source;
-mod table;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Kind;
-use defects::DefectsConfig;
+use defects_config::DefectsConfig;
 use image::{ImageMetrics, ImageScore};
 use pixel::PixelMetrics;
 use source::MapSource;

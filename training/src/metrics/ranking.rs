@@ -4,12 +4,12 @@ use inspectd::score::quantile_sorted;
 
 /// The scores of good and anomalous images as counts at each distinct score, the highest first.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
+pub(super) struct ScoreSteps {
     /// The distinct scores, descending.
     pub(super) scores: Vec<f64>,
 }
 
-impl Steps {
+impl ScoreSteps {
     /// The distinct ones of `scores`, which are finite.
     pub(super) fn new(scores: impl Iterator<Item = f64>) -> Self {
         // Adding zero makes minus zero plus zero: they are one score.
@@ -34,7 +34,7 @@ impl Steps {
 
 /// What the ranking is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub(super) struct RankingMetrics {
     pub(super) au_roc: f64,
     pub(super) average_precision: f64,
     pub(super) max_f1: f64,
@@ -46,10 +46,10 @@ pub(super) struct Figures {
 ///
 /// The area is trapezoidal over the distinct thresholds (ties count half), the average precision the sum
 /// of precisions weighted by the rise of the recall, without interpolation.
-pub(super) fn figures(good: &[u32], anomalous: &[u32]) -> Figures {
+pub(super) fn metrics(good: &[u32], anomalous: &[u32]) -> RankingMetrics {
     let total = |counts: &[u32]| counts.iter().map(|&count| u64::from(count)).sum::<u64>();
     let (negatives, positives) = (total(good), total(anomalous));
-    let mut figures = Figures::default();
+    let mut figures = RankingMetrics::default();
     let (mut fp, mut tp, mut twice_area) = (0, 0, 0);
     for (step, (&good, &anomalous)) in good.iter().zip(anomalous).enumerate() {
         if good == 0 && anomalous == 0 {
@@ -91,10 +91,10 @@ mod tests {
 
     use super::*;
 
-    fn ranked(good: &[f64], anomalous: &[f64]) -> (Figures, Steps) {
-        let steps = Steps::new(good.iter().chain(anomalous).copied());
+    fn ranked(good: &[f64], anomalous: &[f64]) -> (RankingMetrics, ScoreSteps) {
+        let steps = ScoreSteps::new(good.iter().chain(anomalous).copied());
         let count = |scores: &[f64]| steps.count(scores.iter().map(|&score| steps.of(score)));
-        (figures(&count(good), &count(anomalous)), steps)
+        (metrics(&count(good), &count(anomalous)), steps)
     }
 
     /// Values of scikit-learn 1.9: average_precision_score, precision_recall_curve.

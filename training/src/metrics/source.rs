@@ -38,7 +38,7 @@ pub trait MapSource: Sync {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The anomaly map, as large as the image.
-    pub map: Map,
+    pub map: AnomalyMap,
     /// Where the defects are, one mask a channel, each as large as the map. None for a good image; none
     /// for an anomalous one means that nobody drew them, and leaves it out of the pixel-level metrics.
     pub masks: Vec<Mask>,
@@ -46,7 +46,7 @@ pub struct Sample {
 
 /// An anomaly map: the higher, the more anomalous.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Map {
+pub struct AnomalyMap {
     /// Pixels a row.
     pub width: u32,
     /// Rows.
@@ -58,7 +58,7 @@ pub struct Map {
 impl Sample {
     /// Refuses what no metric can be made of; `name` is what the message calls the image.
     pub(super) fn check(&self, name: &str, kind: &Kind) -> Result<()> {
-        let Map {
+        let AnomalyMap {
             width,
             height,
             values,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::layer::{self, Layers};
-use super::tables::{self, Widths};
+use super::layer_tables::{self, Widths};
 
 /// The networks' sizes that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -119,7 +119,7 @@ fn yes() -> bool {
 /// A value that the networks read and write. The letters are the paper's; `EfficientAD`'s networks
 /// write those that play the same part in the maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Value {
+pub enum TensorId {
     /// The normalised image, `[3, S, S]`.
     Image,
     /// `f_l` of `SEncoder1`; the half of `EfficientAD`'s student that learns from the autoencoder.
@@ -132,7 +132,7 @@ pub enum Value {
     Logical,
 }
 
-impl Value {
+impl TensorId {
     /// Its name in a graph; the image is called differently there.
     pub fn name(self) -> &'static str {
         match self {
@@ -147,24 +147,24 @@ impl Value {
 
 /// One of the student's networks and its place among them.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct StudentNetwork {
     /// The first part of its tensors' names.
     pub name: &'static str,
     /// Its layers.
     pub layers: Layers,
     /// What it reads: the image, or what a part before it writes.
-    pub input: Value,
+    pub input: TensorId,
     /// What it writes; two share its channels in halves.
-    pub outputs: &'static [Value],
+    pub outputs: &'static [TensorId],
 }
 
 /// The networks' tables.
 #[derive(Clone, Debug)]
-pub struct Tables {
+pub struct LayerTables {
     /// `F_t`.
     pub teacher: Layers,
     /// The student's, each after those that it reads from.
-    pub student: Vec<Part>,
+    pub student: Vec<StudentNetwork>,
 }
 
 impl Architecture {
@@ -181,72 +181,72 @@ impl Architecture {
     }
 
     /// The networks of this architecture.
-    pub fn tables(&self) -> Tables {
+    pub fn layer_tables(&self) -> LayerTables {
         let teacher = self.preset.teacher(self.padded_teacher);
         let student = match self.method {
             Method::Mhkd => self.mhkd_student(),
             Method::EfficientAd => self.efficient_ad_student(&teacher),
         };
-        Tables { teacher, student }
+        LayerTables { teacher, student }
     }
 
-    fn mhkd_student(&self) -> Vec<Part> {
-        use Value::{High, Image, Logical, Low, Structural};
+    fn mhkd_student(&self) -> Vec<StudentNetwork> {
+        use TensorId::{High, Image, Logical, Low, Structural};
         let side = self.input_size.map_side();
         let widths = self.preset.widths();
         let (encoder2, channels) = if self.second_encoder {
-            (tables::encoder2(&widths), widths.encoder2[1])
+            (layer_tables::encoder2(&widths), widths.encoder2[1])
         } else {
-            (tables::averages(), widths.features)
+            (layer_tables::average_pools(), widths.features)
         };
-        let part = |name, layers, input, outputs| Part {
+        let part = |name, layers, input, outputs| StudentNetwork {
             name,
             layers,
             input,
             outputs,
         };
         vec![
-            part("sencoder1", tables::encoder1(&widths), Image, &[Low]),
+            part("sencoder1", layer_tables::encoder1(&widths), Image, &[Low]),
             part("sencoder2", encoder2, Low, &[High]),
             part(
                 "ldecoder",
-                tables::structural_decoder(&widths, channels, side),
+                layer_tables::structural_decoder(&widths, channels, side),
                 High,
                 &[Structural],
             ),
             part(
                 "gdecoder",
-                tables::logical_decoder(&widths, channels, side),
+                layer_tables::logical_decoder(&widths, channels, side),
                 High,
                 &[Logical],
             ),
         ]
     }
 
-    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<Part> {
+    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<StudentNetwork> {
         let features = self.features();
         vec![
-            Part {
+            StudentNetwork {
                 name: "student",
-                layers: tables::twice_the_features(teacher, features),
-                input: Value::Image,
-                outputs: &[Value::Structural, Value::Low],
+                layers: layer_tables::doubled_features(teacher, features),
+                input: TensorId::Image,
+                outputs: &[TensorId::Structural, TensorId::Low],
             },
-            Part {
+            StudentNetwork {
                 name: "autoencoder",
-                layers: tables::autoencoder(self.input_size.side(), features),
-                input: Value::Image,
-                outputs: &[Value::Logical],
+                layers: layer_tables::autoencoder(self.input_size.side(), features),
+                input: TensorId::Image,
+                outputs: &[TensorId::Logical],
             },
         ]
     }
 
     /// The side of `value`, pixels.
-    pub fn side(&self, value: Value) -> i64 {
+    pub fn side(&self, id: TensorId) -> i64 {
         match value {
-            Value::Image => self.input_size.side(),
-            Value::High => self.input_size.map_side() / 4,
-            Value::Low | Value::Structural | Value::Logical => self.input_size.map_side(),
+            TensorId::Image => self.input_size.side(),
+            TensorId::High => self.input_size.map_side() / 4,
+            TensorId::Low | TensorId::Structural | TensorId::Logical => self.input_size.map_side(),
         }
     }
 
@@ -257,18 +257,18 @@ impl Architecture {
 
     /// Weights and biases of teacher and student together.
     pub fn parameters(&self) -> i64 {
-        let Tables { teacher, student } = self.tables();
+        let LayerTables { teacher, student } = self.layer_tables();
         let parts = student.iter().map(|part| layer::parameters(&part.layers));
         parts.sum::<i64>() + layer::parameters(&teacher)
     }
 
     /// Multiply-accumulates of the convolutions, one image through teacher and student.
     pub fn macs(&self) -> i64 {
-        let Tables { teacher, student } = self.tables();
+        let LayerTables { teacher, student } = self.layer_tables();
         let parts = student
             .iter()
             .map(|part| layer::macs(&part.layers, self.side(part.input)));
-        parts.sum::<i64>() + layer::macs(&teacher, self.side(Value::Image))
+        parts.sum::<i64>() + layer::macs(&teacher, self.side(TensorId::Image))
     }
 }
 
@@ -315,9 +315,9 @@ impl Preset {
     /// The teacher's table.
     pub fn teacher(self, padded: bool) -> Layers {
         match self {
-            Self::Medium => tables::teacher_medium(padded),
-            Self::Small => tables::teacher_small(padded, [128, 256, 256], 384),
-            Self::Tiny => tables::teacher_small(padded, [64, 96, 128], 128),
+            Self::Medium => layer_tables::teacher_medium(padded),
+            Self::Small => layer_tables::teacher_small(padded, [128, 256, 256], 384),
+            Self::Tiny => layer_tables::teacher_small(padded, [64, 96, 128], 128),
         }
     }
 }

@@ -2,6 +2,6 @@
 
 pub mod architecture;
 pub mod layer;
+mod layer_tables;
 pub mod net;
 pub mod student;
-mod tables;

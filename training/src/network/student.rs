@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::{Architecture, Part, Value};
+use super::architecture::{Architecture, StudentNetwork, TensorId};
 use super::net::{Mode, Net};
 
 /// `F_s`: the student's networks, each reading the image or what one before it wrote.
@@ -18,14 +18,14 @@ pub struct Student {
 /// A network's place among the others.
 #[derive(Clone, Copy, Debug)]
 struct Wiring {
-    input: Value,
-    outputs: &'static [Value],
+    input: TensorId,
+    outputs: &'static [TensorId],
 }
 
 /// What the student makes of images `[N, 3, S, S]`; those of side S/4 have the teacher's channels.
-/// The letters are MHKD's; what plays their part in `EfficientAD` is named in [`Value`].
+/// The letters are MHKD's; what plays their part in `EfficientAD` is named in [`TensorId`].
 #[derive(Debug)]
-pub struct Features {
+pub struct StudentFeatures {
     /// `f_l` of `SEncoder1`, `[N, C, S/4, S/4]`.
     pub low: Tensor,
     /// `f_h` of `SEncoder2`, `[N, C', S/16, S/16]`; MHKD only.
@@ -39,16 +39,16 @@ pub struct Features {
 impl Student {
     /// A student to be trained, drawn from libtorch's generator, channels-last in memory or not.
     pub fn new(architecture: &Architecture, channels_last: bool, device: Device) -> Self {
-        let build = |part: Part| {
+        let build = |part: StudentNetwork| {
             let net = Net::new(part.name, part.layers, device)
                 .channels_last(channels_last)
                 .train();
-            let Part { input, outputs, .. } = part;
+            let StudentNetwork { input, outputs, .. } = part;
             (Wiring { input, outputs }, net)
         };
         Self {
             parts: architecture
-                .tables()
+                .layer_tables()
                 .student
                 .into_iter()
                 .map(build)
@@ -71,8 +71,8 @@ impl Student {
     ///
     /// # Panics
     /// Never: every architecture's parts write the three features of side S/4.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Features {
-        let mut values = BTreeMap::from([(Value::Image, x.shallow_clone())]);
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> StudentFeatures {
+        let mut values = BTreeMap::from([(TensorId::Image, x.shallow_clone())]);
         for (Wiring { input, outputs }, net) in &self.parts {
             let result = net.forward(&values[input], mode);
             let shares = result.chunk(outputs.len() as i64, 1);
@@ -80,16 +80,16 @@ impl Student {
         }
         let mut take = |value| values.remove(&value);
         let expected = "every student writes the three";
-        Features {
-            high: take(Value::High),
-            low: take(Value::Low).expect(expected),
-            structural: take(Value::Structural).expect(expected),
-            logical: take(Value::Logical).expect(expected),
+        StudentFeatures {
+            high: take(TensorId::High),
+            low: take(TensorId::Low).expect(expected),
+            structural: take(TensorId::Structural).expect(expected),
+            logical: take(TensorId::Logical).expect(expected),
         }
     }
 
     /// The maps of `features` against the normalised `f_t`, eq. 9.
-    pub fn maps(&self, f_t: &Tensor, features: &Features) -> Maps {
+    pub fn maps(&self, f_t: &Tensor, features: &StudentFeatures) -> Maps {
         let map = |a: &Tensor, b: &Tensor| {
             (a.to_kind(Kind::Float) - b.to_kind(Kind::Float))
                 .square()
@@ -201,7 +201,7 @@ pub struct Losses {
 /// is the mean of the squared differences above that quantile alone.
 pub fn losses(
     f_t: &Tensor,
-    features: &Features,
+    features: &StudentFeatures,
     weights: LossWeights,
     hard: Option<f64>,
 ) -> Losses {

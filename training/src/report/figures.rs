@@ -4,7 +4,7 @@ use super::Figure;
 use crate::evaluate::GOOD;
 use crate::evaluate::result::Evaluation;
 use crate::figure::axis::{Axis, Tick};
-use crate::figure::plot::{Axes, Entry, Plot, TEXT, ticks_below};
+use crate::figure::plot::{Axes, LegendEntry, Plot, TEXT, ticks_below};
 use crate::figure::{Align, Colour, Drawing};
 use crate::metrics::curve::{Curve, LimitedArea, area_at};
 use crate::metrics::pixel::{PixelMetrics, SaturatedPro};
@@ -48,7 +48,7 @@ pub(super) fn roc(evaluation: &Evaluation) -> Figure {
         each.chain([all]).collect()
     };
     // The first ones are drawn last, over the others.
-    let entries: Vec<Entry> = curves
+    let entries: Vec<LegendEntry> = curves
         .iter()
         .map(|(name, metrics, colour)| entry(name, metrics.au_roc.value, *colour))
         .collect();
@@ -131,7 +131,7 @@ fn map_curves(
     curves: &[(&str, &Curve, f64, Colour)],
     limit: f64,
 ) -> Drawing {
-    let entries: Vec<Entry> = curves
+    let entries: Vec<LegendEntry> = curves
         .iter()
         .map(|(name, _, area, colour)| entry(name, *area, *colour))
         .collect();
@@ -151,8 +151,8 @@ fn map_curves(
     plot.drawing
 }
 
-fn entry(name: &str, area: f64, colour: Colour) -> Entry {
-    Entry {
+fn entry(name: &str, area: f64, colour: Colour) -> LegendEntry {
+    LegendEntry {
         name: name.to_owned(),
         note: format!("{area:.3}"),
         colour,

@@ -8,14 +8,14 @@
 //! | `panels/*.jpg` | images beside their ground truth and their maps |
 //! | `features/*.jpg` | images beside the features behind the logical map; of runs alone |
 
-mod choice;
 mod colour_map;
-mod features;
+mod feature_panels;
 mod figures;
 mod folder;
-mod page;
+mod html;
+mod image_encoding;
 mod panels;
-mod picture;
+mod sample_selection;
 mod tables;
 
 use std::fs;
@@ -29,8 +29,8 @@ use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::Model;
 use crate::evaluate::result::Evaluation;
 use crate::figure::Drawing;
-use choice::Choice;
 use panels::Panel;
+use sample_selection::SampleSelection;
 
 /// The page's file.
 pub const PAGE: &str = "report.html";
@@ -47,15 +47,15 @@ struct Figure {
 }
 
 /// All that a page shows beside the figures of the evaluation itself.
-struct Contents {
+struct ReportContents {
     scores: Figure,
     roc: Figure,
     localisation: Option<Figure>,
     examples: Vec<Panel>,
-    alarms: Vec<Panel>,
+    false_alarms: Vec<Panel>,
     misses: Vec<Panel>,
-    features: Option<features::FeaturePanels>,
-    scale: panels::Scale,
+    features: Option<feature_panels::FeaturePanels>,
+    scale: panels::ColourScale,
 }
 
 /// Writes the report of `evaluation` to `folder`, whole or not at all; a report that is there is
@@ -76,7 +76,7 @@ pub fn write(
             fs::write(new.join(name), bytes).with_context(|| format!("cannot write {name}"))
         };
         put(METRICS, evaluation.json()?.as_bytes())?;
-        put(PAGE, page::page(evaluation, &contents)?.as_bytes())?;
+        put(PAGE, html::page(evaluation, &contents)?.as_bytes())?;
         for figure in [&contents.scores, &contents.roc]
             .into_iter()
             .chain(&contents.localisation)
@@ -86,11 +86,11 @@ pub fn write(
                 &format!("{}.svg", figure.name),
                 drawing.svg_file().as_bytes(),
             )?;
-            let png = picture::png(&drawing.raster(PNG_SCALE))?;
+            let png = image_encoding::png(&drawing.raster(PNG_SCALE))?;
             put(&format!("{}.png", figure.name), &png)?;
         }
         fs::create_dir(new.join("panels"))?;
-        let groups = [&contents.examples, &contents.alarms, &contents.misses];
+        let groups = [&contents.examples, &contents.false_alarms, &contents.misses];
         for panel in groups.into_iter().flatten() {
             put(&format!("panels/{}", panel.file), &panel.strip()?)?;
         }
@@ -104,21 +104,25 @@ pub fn write(
     })
 }
 
-fn contents(evaluation: &Evaluation, maps: &EvaluatedMaps, model: &Model) -> Result<Contents> {
-    let choice = Choice::of(evaluation);
-    let scale = panels::Scale::of(evaluation.threshold);
+fn contents(
+    evaluation: &Evaluation,
+    maps: &EvaluatedMaps,
+    model: &Model,
+) -> Result<ReportContents> {
+    let selection = SampleSelection::of(evaluation);
+    let scale = panels::ColourScale::of(evaluation.threshold);
     let panels = |indices: &[usize]| -> Result<Vec<Panel>> {
         let panel = |&index: &usize| Panel::of(index, evaluation, maps, scale);
         indices.iter().map(panel).collect()
     };
-    Ok(Contents {
+    Ok(ReportContents {
         scores: figures::scores(evaluation),
         roc: figures::roc(evaluation),
         localisation: figures::localisation(evaluation),
-        examples: panels(&choice.examples)?,
-        alarms: panels(&choice.alarms)?,
-        misses: panels(&choice.misses)?,
-        features: features::features(&choice.features, evaluation, maps, model)?,
+        examples: panels(&selection.examples)?,
+        false_alarms: panels(&selection.false_alarms)?,
+        misses: panels(&selection.misses)?,
+        features: feature_panels::feature_panels(&selection.features, evaluation, maps, model)?,
         scale,
     })
 }

@@ -9,7 +9,7 @@ use inspectd::image_file::decode;
 use inspectd::preprocess;
 
 use super::colour_map::colour;
-use super::picture;
+use super::image_encoding;
 use crate::dataset::Kind;
 use crate::dataset::masks::{Mask, load_masks};
 use crate::evaluate::maps::EvaluatedMaps;
@@ -41,13 +41,13 @@ pub(super) struct Panel {
 /// The values that the colours of the maps stand for, one scale for all panels: from 0, what a cell of a
 /// good part stays below in nine of ten cases, to twice the threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scale {
+pub(super) struct ColourScale {
     pub(super) high: f32,
     /// Where the outline is drawn.
     pub(super) threshold: f32,
 }
 
-impl Scale {
+impl ColourScale {
     pub(super) fn of(threshold: f64) -> Self {
         let threshold = threshold as f32;
         Self {
@@ -68,7 +68,7 @@ impl Panel {
         index: usize,
         evaluation: &Evaluation,
         maps: &EvaluatedMaps,
-        scale: Scale,
+        scale: ColourScale,
     ) -> Result<Self> {
         let item = maps.item(index);
         let frame = decode(&item.path)?;
@@ -101,7 +101,9 @@ impl Panel {
 
     /// All tiles beside each other, as a JPEG.
     pub(super) fn strip(&self) -> Result<Vec<u8>> {
-        picture::jpeg(&picture::strip(self.tiles.iter().map(|tile| &tile.image)))
+        image_encoding::jpeg(&image_encoding::strip(
+            self.tiles.iter().map(|tile| &tile.image),
+        ))
     }
 }
 
@@ -165,7 +167,7 @@ fn moved(at: u64, from: (u64, u64), to: (u64, u64)) -> u64 {
 }
 
 /// The image in grey under the map's colours, with a white line around what is above the threshold.
-fn overlay(image: &RgbImage, map: &[f32], scale: Scale) -> RgbImage {
+fn overlay(image: &RgbImage, map: &[f32], scale: ColourScale) -> RgbImage {
     let width = image.width() as usize;
     let above = |at: Option<usize>| at.and_then(|at| map.get(at)).map(|v| *v > scale.threshold);
     let mut shown = image.clone();
@@ -233,7 +235,7 @@ mod tests {
         let image = RgbImage::new(3, 3);
         let mut map = vec![0.0; 9];
         map[4] = 1.0;
-        let scale = Scale::of(0.5);
+        let scale = ColourScale::of(0.5);
         let shown = overlay(&image, &map, scale);
         let white = shown.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
         // The peak itself, and what lies to its left and above.

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::Contents;
-use super::page::figure;
+use super::ReportContents;
+use super::html::figure;
 use crate::evaluate::result::{Evaluation, TypeResult};
 use crate::metrics::curve::{FPR_LIMITS, LimitedArea};
 use crate::metrics::image::TypeMetrics;
@@ -60,7 +60,7 @@ fn type_row(name: &str, result: &TypeResult, metrics: &TypeMetrics) -> Markup {
 }
 
 /// The curves of the maps, and their areas up to every limit.
-pub(super) fn localisation(pixel: &PixelMetrics, contents: &Contents) -> Markup {
+pub(super) fn localisation(pixel: &PixelMetrics, contents: &ReportContents) -> Markup {
     html! {
         section {
             h2 { "Localisation" }

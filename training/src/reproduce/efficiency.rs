@@ -1,17 +1,17 @@
-//! What only a clock tells of Table V: bundles of the first done cell of each method, timed in turns.
+//! What only a clock tells of Table V: bundles of the first done experiment of each method, timed in turns.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::plan::{Cell, Variant};
-use super::run::{ends, own_path};
-use super::table::{Entry, Table};
+use super::comparison_table::{Table, TableEntry};
+use super::experiment::{Experiment, Variant};
+use super::runner::{ends, own_path};
 
 /// How inference is timed; passed on to `mhkd bench inference`.
 #[derive(Clone, Debug)]
-pub struct Timing {
+pub struct TimingOptions {
     /// Images a run of the throughput's.
     pub batch: usize,
     /// As its `--provider`.
@@ -20,25 +20,30 @@ pub struct Timing {
     pub repeats: usize,
 }
 
-/// Exports and times a bundle of each method of `cells` and adds the figures to `table`; its full result
+/// Exports and times a bundle of each method of `experiments` and adds the figures to `table`; its full result
 /// is in `out`. False after an interrupt.
 ///
 /// # Errors
 /// When a bundle cannot be exported or does not run.
-pub fn measure(cells: &[Cell], timing: &Timing, out: &Path, table: &mut Table) -> Result<bool> {
+pub fn measure(
+    experiments: &[Experiment],
+    timing: &TimingOptions,
+    out: &Path,
+    table: &mut Table,
+) -> Result<bool> {
     let mut bundles = Vec::new();
     for (name, variant) in [
         ("EfficientAD", Variant::EfficientAd),
         ("MHKD", Variant::Full),
     ] {
-        let done = cells
+        let done = experiments
             .iter()
-            .find(|cell| cell.variant == variant && cell.result().exists());
-        let Some(cell) = done else { continue };
-        let bundle = cell.folder.join("bundle");
+            .find(|experiment| experiment.variant == variant && experiment.result().exists());
+        let Some(experiment) = done else { continue };
+        let bundle = experiment.folder.join("bundle");
         if !bundle.exists() {
             let mut export = Command::new(own_path()?);
-            export.arg("export").arg(cell.run());
+            export.arg("export").arg(experiment.run());
             export.arg("--out").arg(&bundle);
             if !ends(&mut export, "the export")? {
                 return Ok(false);
@@ -70,7 +75,7 @@ fn fill(
     table: &mut Table,
     bundles: &[(&str, PathBuf)],
     json: &Path,
-    timing: &Timing,
+    timing: &TimingOptions,
 ) -> Result<()> {
     let text =
         std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
@@ -89,7 +94,7 @@ fn fill(
         let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_f64);
         let scaled = |value: Option<f64>, by: f64, digits: usize| {
             let text = value.map(|value| format!("{:.*}", digits, value / by));
-            Entry::reported(text.as_deref())
+            TableEntry::reported(text.as_deref())
         };
         let latency = timed(1);
         let spread = latency.map(|timed| &timed["p5_p95_ms"]);
@@ -100,9 +105,9 @@ fn fill(
             quantile(1),
         ) {
             (Some(median), Some(low), Some(high)) => {
-                Entry::Reported(format!("{median:.1} ({low:.1}-{high:.1})"))
+                TableEntry::Reported(format!("{median:.1} ({low:.1}-{high:.1})"))
             }
-            _ => Entry::None,
+            _ => TableEntry::None,
         };
         let rate = timed(timing.batch).map(|timed| &timed["images_per_second"]);
         let row = table.rows.iter_mut().find(|row| row.name == *name);

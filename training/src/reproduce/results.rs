@@ -1,9 +1,9 @@
-//! The figures of cells that are done, over seeds and categories.
+//! The figures of experiments that are done, over seeds and categories.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Cell, Variant};
+use super::experiment::{Experiment, Variant};
 use crate::metrics::Metrics;
 use crate::metrics::curve::area_at;
 use crate::metrics::pixel::SproSubset;
@@ -24,7 +24,7 @@ struct Branches {
 
 /// Which map an image is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Map {
+pub enum MapSelection {
     /// The sum of both.
     Both,
     /// The structural one alone.
@@ -34,7 +34,7 @@ pub enum Map {
 }
 
 /// One figure of an evaluation.
-pub type Figure = fn(&Metrics) -> Option<f64>;
+pub type MetricFn = fn(&Metrics) -> Option<f64>;
 
 /// AU-sPRO at FPR 0.05, the mean of both families.
 pub fn au_spro(metrics: &Metrics) -> Option<f64> {
@@ -68,7 +68,7 @@ pub fn pixel_auroc(metrics: &Metrics) -> Option<f64> {
 /// Image AUROC, the mean over the anomaly types.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "a `Figure`, of which others may be absent"
+    reason = "a `MetricFn`, of which others may be absent"
 )]
 pub fn mean_image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.mean.au_roc.value)
@@ -77,7 +77,7 @@ pub fn mean_image_auroc(metrics: &Metrics) -> Option<f64> {
 /// Image AUROC of all anomalous images.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "a `Figure`, of which others may be absent"
+    reason = "a `MetricFn`, of which others may be absent"
 )]
 pub fn image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.all.au_roc.value)
@@ -96,7 +96,7 @@ pub fn structural_image_auroc(metrics: &Metrics) -> Option<f64> {
 
 /// The mean of a figure, and how far apart the seeds are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Stat {
+pub struct SeedStat {
     /// The mean over categories of the means over seeds.
     pub mean: f64,
     /// The standard deviation over seeds (n - 1) of the mean over categories; none of a single seed.
@@ -105,24 +105,27 @@ pub struct Stat {
     pub seeds: usize,
 }
 
-/// The results of the cells that are done.
+/// The results of the experiments that are done.
 #[derive(Default)]
-pub struct Results(Vec<(Cell, Evaluated)>);
+pub struct Results(Vec<(Experiment, Evaluated)>);
 
 impl Results {
-    /// Reads those of `cells` that are there.
+    /// Reads those of `experiments` that are there.
     ///
     /// # Errors
     /// When a file is not an evaluation's; it is named.
-    pub fn read(cells: &[Cell]) -> Result<Self> {
+    pub fn read(experiments: &[Experiment]) -> Result<Self> {
         let mut results = Vec::new();
-        for cell in cells.iter().filter(|cell| cell.result().exists()) {
-            let path = cell.result();
+        for experiment in experiments
+            .iter()
+            .filter(|experiment| experiment.result().exists())
+        {
+            let path = experiment.result();
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let evaluated = serde_json::from_str(&text)
                 .with_context(|| format!("{}: not an evaluation", path.display()))?;
-            results.push((cell.clone(), evaluated));
+            results.push((experiment.clone(), evaluated));
         }
         Ok(Self(results))
     }
@@ -131,21 +134,27 @@ impl Results {
     pub fn stat(
         &self,
         variant: Variant,
-        map: Map,
+        map: MapSelection,
         categories: &[String],
-        figure: Figure,
-    ) -> Option<Stat> {
+        figure: MetricFn,
+    ) -> Option<SeedStat> {
         let of = |seed: u64, category: &String| {
-            let (_, evaluated) = self.0.iter().find(|(cell, _)| {
-                cell.variant == variant && cell.seed == seed && cell.category == *category
+            let (_, evaluated) = self.0.iter().find(|(experiment, _)| {
+                experiment.variant == variant
+                    && experiment.seed == seed
+                    && experiment.category == *category
             })?;
             figure(match map {
-                Map::Both => &evaluated.metrics,
-                Map::Structural => &evaluated.branches.structural,
-                Map::Logical => &evaluated.branches.logical,
+                MapSelection::Both => &evaluated.metrics,
+                MapSelection::Structural => &evaluated.branches.structural,
+                MapSelection::Logical => &evaluated.branches.logical,
             })
         };
-        let mut seeds: Vec<u64> = self.0.iter().map(|(cell, _)| cell.seed).collect();
+        let mut seeds: Vec<u64> = self
+            .0
+            .iter()
+            .map(|(experiment, _)| experiment.seed)
+            .collect();
         seeds.sort_unstable();
         seeds.dedup();
         let means: Vec<f64> = seeds
@@ -167,10 +176,10 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 /// Of one mean a seed.
-fn stat(means: &[f64]) -> Option<Stat> {
+fn stat(means: &[f64]) -> Option<SeedStat> {
     let mean = mean(means)?;
     let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
-    Some(Stat {
+    Some(SeedStat {
         mean,
         std: (means.len() > 1).then(|| (squares / (means.len() - 1) as f64).sqrt()),
         seeds: means.len(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use super::pretext::Lesson;
-use crate::backbone::Kind;
+use crate::backbone::BackboneKind;
 use crate::fit::plan::{Decay, Plan, Precision};
 use crate::network::architecture::{InputSize, Preset};
 use crate::settings::settings;
@@ -20,7 +20,7 @@ settings! {
     flags DistillFlags;
 
     /// The backbone to learn from [default: wide_resnet101_2]
-    backbone: Kind = Kind::WideResNet101,
+    backbone: BackboneKind = BackboneKind::WideResNet101,
     /// The backbone's checkpoint, .safetensors or .pth, with torchvision's names
     weights: PathBuf = PathBuf::new(),
     /// Folder of images, searched to its bottom

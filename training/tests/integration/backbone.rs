@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mhkd::backbone::{Backbone, BackboneError, Kind};
+use mhkd::backbone::{Backbone, BackboneError, BackboneKind};
 use tch::{Device, Tensor};
 
 use crate::support::{data, relative_difference, tensors};
@@ -19,7 +19,7 @@ fn squeezenet_agrees_with_its_reference() {
         return;
     };
     let reference = tensors(&reference);
-    let Ok(Backbone::SqueezeNet(net)) = Kind::SqueezeNet.load(&tensors(&weights)) else {
+    let Ok(Backbone::SqueezeNet(net)) = BackboneKind::SqueezeNet.load(&tensors(&weights)) else {
         panic!("the checkpoint is SqueezeNet's")
     };
     let outputs = tch::no_grad(|| net.outputs(&reference["input"]));
@@ -38,13 +38,15 @@ fn squeezenet_agrees_with_its_reference() {
 #[test]
 fn a_checkpoint_of_another_network_is_refused_by_name() {
     let empty = BTreeMap::new();
-    let missing = Kind::SqueezeNet.load(&empty).expect_err("nothing is in it");
+    let missing = BackboneKind::SqueezeNet
+        .load(&empty)
+        .expect_err("nothing is in it");
     assert_eq!(missing, BackboneError::Missing("features.0.weight".into()));
     let wrong = BTreeMap::from([(
         "features.0.weight".to_owned(),
         Tensor::zeros([64, 3, 3, 3], (tch::Kind::Float, Device::Cpu)),
     )]);
-    let shape = Kind::SqueezeNet
+    let shape = BackboneKind::SqueezeNet
         .load(&wrong)
         .expect_err("that is squeezenet1_1's");
     assert_eq!(
@@ -97,7 +99,7 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
 
 #[test]
 fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
-    let backbone = Kind::WideResNet101
+    let backbone = BackboneKind::WideResNet101
         .load(&wide_resnet())
         .expect("every tensor is there");
     let x = Tensor::ones([1, 3, 64, 64], (tch::Kind::Float, Device::Cpu));
@@ -111,7 +113,7 @@ fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
     let mut lifted = wide_resnet();
     let bias = Tensor::full([512], 1.5, (tch::Kind::Float, Device::Cpu));
     lifted.insert("layer2.3.bn3.bias".into(), bias);
-    let Ok(backbone) = Kind::WideResNet101.load(&lifted) else {
+    let Ok(backbone) = BackboneKind::WideResNet101.load(&lifted) else {
         panic!("every tensor is there")
     };
     // The last norm of layer2 is now v + 0.5, on the 0 of its block: 0.5 over its shortcut's 0.

@@ -337,7 +337,7 @@ fn a_graphs_cost_is_that_of_the_networks() {
 /// Two products a resizing: rows of `from` cells to `to`, and then columns.
 fn resizing_macs(architecture: &Architecture) -> u64 {
     let mut total = 0;
-    for part in architecture.tables().student {
+    for part in architecture.layer_tables().student {
         let mut side = architecture.side(part.input);
         let mut channels = 0;
         for layer in &part.layers {

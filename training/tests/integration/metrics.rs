@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use mhkd::dataset::MvtecLayout;
 use mhkd::metrics::curve::{LimitedArea, area_at};
-use mhkd::metrics::folders::MapFolder;
 use mhkd::metrics::image::Options;
 use mhkd::metrics::map_file::{read_map, write_map};
+use mhkd::metrics::map_folder::MapFolder;
 use mhkd::metrics::{Metrics, evaluate};
 use serde_json::Value;
 use tempfile::TempDir;

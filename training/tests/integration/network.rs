@@ -3,7 +3,7 @@
 use mhkd::fit::checkpoint::Checkpoint;
 use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
 use mhkd::network::net::{Mode, Net};
-use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses};
+use mhkd::network::student::{LossWeights, Student, StudentFeatures, Teacher, losses};
 use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::support::{data, formula, models, relative_difference, tensors};
@@ -21,7 +21,7 @@ fn checkpoint(architecture: &Architecture) -> Checkpoint {
 
 fn formula_networks(architecture: &Architecture) -> (Net, Student) {
     let checkpoint = checkpoint(architecture);
-    let teacher = Net::new("teacher", architecture.tables().teacher, Device::Cpu);
+    let teacher = Net::new("teacher", architecture.layer_tables().teacher, Device::Cpu);
     let student = Student::new(architecture, true, Device::Cpu);
     checkpoint
         .restore(teacher.tensors())
@@ -114,7 +114,7 @@ fn every_input_size_gives_features_of_a_quarter_of_it() {
             let (net, student) = formula_networks(&architecture);
             let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
             tch::no_grad(|| {
-                let Features {
+                let StudentFeatures {
                     low,
                     high,
                     structural,

@@ -13,20 +13,20 @@
 //! the ground truth, with saturation (Bergmann et al., Beyond Dents and Scratches, IJCV 2022, eq. 2).
 //! Curves are straight between thresholds, where values are tied too.
 
-mod collect;
-mod count;
-mod sweep;
+mod good_pixels;
+mod ground_truth;
 #[cfg(test)]
 mod tests;
+mod threshold_sweep;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, LimitedArea, area_at};
-use super::defects::DefectsConfig;
+use super::defects_config::DefectsConfig;
 use super::source::MapSource;
 use crate::dataset::{Group, Kind};
-use sweep::Sweep;
+use threshold_sweep::ThresholdSweep;
 
 /// The pixel-level metrics of a category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,9 +136,9 @@ fn evaluate_within(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<PixelEvaluation> {
     let images = source.len() as u64;
-    let truth = collect::collect(source, defects, &|done| progress(done, 2 * images))?;
+    let truth = ground_truth::collect(source, defects, &|done| progress(done, 2 * images))?;
     let maxima = truth.images.iter().map(|image| image.maximum).collect();
-    if truth.events.is_empty() || truth.good_pixels().iter().sum::<u64>() == 0 {
+    if truth.defect_pixels.is_empty() || truth.good_pixels().iter().sum::<u64>() == 0 {
         return Ok(PixelEvaluation {
             metrics: None,
             maxima,
@@ -147,10 +147,10 @@ fn evaluate_within(
     let thresholds = truth.thresholds();
     let at_once = (max_counters / (2 * truth.classes)).max(1);
     let ranges = thresholds.len().div_ceil(at_once) as u64;
-    let mut sweep = Sweep::new(&truth);
+    let mut sweep = ThresholdSweep::new(&truth);
     // From the highest values down, as the sweep goes.
-    for (turn, range) in (0..).zip(count::ranges_from_above(thresholds.len(), at_once)) {
-        let counts = count::count(source, &truth, &thresholds, range.clone(), &|done| {
+    for (turn, range) in (0..).zip(good_pixels::ranges_from_above(thresholds.len(), at_once)) {
+        let counts = good_pixels::count(source, &truth, &thresholds, range.clone(), &|done| {
             progress(images + (turn * images + done) / ranges, 2 * images);
         })?;
         sweep.lower(&thresholds[range], &counts);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::components;
 use super::super::curve::FPR_LIMITS;
-use super::super::source::{Map, Sample};
+use super::super::source::{AnomalyMap, Sample};
 use super::*;
 use crate::dataset::masks::Mask;
 
@@ -69,7 +69,7 @@ fn image(
             values,
         }
     };
-    let map = Map {
+    let map = AnomalyMap {
         width,
         height,
         values: values.to_vec(),

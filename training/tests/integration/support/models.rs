@@ -16,7 +16,7 @@ pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> A
 
 /// The formula weights of all networks of `architecture`.
 pub(crate) fn weights(architecture: &Architecture) -> Weights {
-    let tables = architecture.tables();
+    let tables = architecture.layer_tables();
     let mut weights = BTreeMap::new();
     add(&mut weights, "teacher", &tables.teacher, 0);
     for (part, number) in tables.student.iter().zip(1..) {

@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
-use super::super::key;
+use super::super::order_key;
 use super::super::source::{MapSource, Sample};
-use super::collect::Truth;
+use super::ground_truth::GroundTruth;
 
 /// Good pixels of each class at and above each of a range of thresholds.
-pub(super) struct Counts {
+pub(super) struct GoodPixelCounts {
     classes: usize,
     /// Two slots a threshold, each with a counter a class: pixels that equal it, and pixels above it that
     /// are below the next threshold.
     slots: Vec<AtomicU32>,
 }
 
-impl Counts {
+impl GoodPixelCounts {
     fn new(thresholds: usize, classes: usize) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(2 * thresholds * classes, AtomicU32::default);
@@ -60,11 +60,11 @@ pub(super) fn ranges_from_above(
 /// to below the first threshold after it.
 pub(super) fn count(
     source: &dyn MapSource,
-    truth: &Truth,
+    truth: &GroundTruth,
     thresholds: &[u32],
     range: Range<usize>,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Counts> {
+) -> Result<GoodPixelCounts> {
     let good_pixels = truth.good_pixels();
     ensure!(
         good_pixels
@@ -76,7 +76,7 @@ pub(super) fn count(
     );
     let end = thresholds.get(range.end).copied();
     let thresholds = &thresholds[range];
-    let counts = Counts::new(thresholds.len(), truth.classes);
+    let counts = GoodPixelCounts::new(thresholds.len(), truth.classes);
     let done = AtomicU64::new(0);
     (0..source.len()).into_par_iter().try_for_each(|index| {
         let image = truth.images[index];
@@ -107,7 +107,7 @@ fn good_keys(sample: &Sample, least: u32, end: Option<u32>) -> (Vec<u32>, u64) {
     let mut number = 0;
     let mut take = |value: f32| {
         number += 1;
-        let key = key::of(value);
+        let key = order_key::of(value);
         if key >= least && end.is_none_or(|end| key < end) {
             keys.push(key);
         }

@@ -1,7 +1,7 @@
 //! The figures that the paper reports, by table.
 
 /// A method's figures in a table whose columns are categories.
-pub(super) struct Reported {
+pub(super) struct ReportedRow {
     /// The method as the paper calls it.
     pub method: &'static str,
     /// Category as its folder is called, and figure.
@@ -11,8 +11,8 @@ pub(super) struct Reported {
 }
 
 /// Table I: AU-sPRO at FPR 0.05 on MVTec LOCO AD, of the methods that distil.
-pub(super) const TABLE_1: [Reported; 5] = [
-    Reported {
+pub(super) const TABLE_1: [ReportedRow; 5] = [
+    ReportedRow {
         method: "GCAD",
         figures: &[
             ("breakfast_box", "0.502"),
@@ -23,7 +23,7 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.701",
     },
-    Reported {
+    ReportedRow {
         method: "DSKD",
         figures: &[
             ("breakfast_box", "0.568"),
@@ -34,7 +34,7 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.730",
     },
-    Reported {
+    ReportedRow {
         method: "THFR",
         figures: &[
             ("breakfast_box", "0.583"),
@@ -45,12 +45,12 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.741",
     },
-    Reported {
+    ReportedRow {
         method: "EfficientAD",
         figures: &[],
         mean: "0.798",
     },
-    Reported {
+    ReportedRow {
         method: "MHKD",
         figures: &[
             ("breakfast_box", "0.693"),
@@ -64,7 +64,7 @@ pub(super) const TABLE_1: [Reported; 5] = [
 ];
 
 /// Table II: image AUROC / pixel AUROC, per cent; its two means are one a dataset.
-pub(super) const TABLE_2_VISA: Reported = Reported {
+pub(super) const TABLE_2_VISA: ReportedRow = ReportedRow {
     method: "MHKD",
     figures: &[
         ("candle", "97.9/98.7"),
@@ -84,7 +84,7 @@ pub(super) const TABLE_2_VISA: Reported = Reported {
 };
 
 /// As [`TABLE_2_VISA`], of MVTec AD.
-pub(super) const TABLE_2_MVTEC: Reported = Reported {
+pub(super) const TABLE_2_MVTEC: ReportedRow = ReportedRow {
     method: "MHKD",
     figures: &[
         ("carpet", "99.2/98.1"),

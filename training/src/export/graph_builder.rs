@@ -8,7 +8,7 @@ use super::resize;
 use super::weights::{GraphError, TeacherNormalisation, Weights};
 
 /// The nodes and constants so far. A node has one result, which bears the node's name.
-pub(super) struct Nodes<'a> {
+pub(super) struct GraphBuilder<'a> {
     graph: GraphProto,
     weights: &'a Weights,
     weight_type: WeightType,
@@ -32,7 +32,7 @@ impl Window {
     }
 }
 
-impl<'a> Nodes<'a> {
+impl<'a> GraphBuilder<'a> {
     pub(super) fn new(weights: &'a Weights, weight_type: WeightType) -> Self {
         Self {
             graph: GraphProto::default(),

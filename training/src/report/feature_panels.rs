@@ -9,7 +9,7 @@ use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};
 use crate::dataset::frames::Frames;
 use crate::evaluate::maps::EvaluatedMaps;
-use crate::evaluate::model::{Features, Model};
+use crate::evaluate::model::{LogicalFeatures, Model};
 use crate::evaluate::result::Evaluation;
 
 /// The panels of features, all of one channel.
@@ -19,7 +19,7 @@ pub(super) struct FeaturePanels {
 }
 
 /// The features of the test images `indices`; nothing where the model gives none.
-pub(super) fn features(
+pub(super) fn feature_panels(
     indices: &[usize],
     evaluation: &Evaluation,
     maps: &EvaluatedMaps,
@@ -28,11 +28,11 @@ pub(super) fn features(
     let paths = indices.iter().map(|&index| maps.item(index).path.clone());
     let frames = Frames::new(paths.collect(), model.identity().input_size, 0);
     let loaded = (0..indices.len()).map(|at| Ok(model.features(&frames.load(at)?)));
-    let Some(features) = loaded.collect::<Result<Option<Vec<Features>>>>()? else {
+    let Some(features) = loaded.collect::<Result<Option<Vec<LogicalFeatures>>>>()? else {
         return Ok(None);
     };
-    let channel = telling_channel(&features);
-    let panel = |(&index, features): (&usize, &Features)| -> Result<Panel> {
+    let channel = dominant_channel(&features);
+    let panel = |(&index, features): (&usize, &LogicalFeatures)| -> Result<Panel> {
         let scored = &evaluation.scores[index];
         Ok(Panel {
             file: file_name(index, &scored.kind, &scored.image),
@@ -51,7 +51,7 @@ pub(super) fn features(
 }
 
 /// The channel that adds most to the largest values of the logical maps of these images.
-fn telling_channel(features: &[Features]) -> usize {
+fn dominant_channel(features: &[LogicalFeatures]) -> usize {
     let channels = features.first().map_or(1, |features| features.channels);
     let mut parts = vec![0.0; channels];
     for features in features {
@@ -77,7 +77,7 @@ fn telling_channel(features: &[Features]) -> usize {
 }
 
 /// The image and one channel of each of its three features, in colours of one scale.
-fn feature_tiles(image: &RgbImage, features: &Features, channel: usize) -> Vec<Tile> {
+fn feature_tiles(image: &RgbImage, features: &LogicalFeatures, channel: usize) -> Vec<Tile> {
     let cells = features.low.len() / features.channels;
     let side = cells.isqrt();
     let shown = [
@@ -121,13 +121,13 @@ mod tests {
         low[4 + 2] = 3.0;
         low[2] = 1.0;
         low[8] = 2.0;
-        let features = Features {
+        let features = LogicalFeatures {
             teacher: vec![0.0; 12],
             logical: vec![0.0; 12],
             low,
             channels: 3,
         };
-        assert_eq!(telling_channel(&[features]), 1);
-        assert_eq!(telling_channel(&[]), 0);
+        assert_eq!(dominant_channel(&[features]), 1);
+        assert_eq!(dominant_channel(&[]), 0);
     }
 }

@@ -5,24 +5,24 @@ use crate::evaluate::result::Evaluation;
 
 /// Types with an example of their own.
 const TYPES: usize = 12;
-/// False alarms, and misses.
+/// False false_alarms, and misses.
 const WORST: usize = 4;
 /// Images with their features.
 const FEATURES: usize = 3;
 
 /// Images by their place in the dataset.
-pub(super) struct Choice {
+pub(super) struct SampleSelection {
     /// A good image and one of each type: those of the median score of their kind.
     pub(super) examples: Vec<usize>,
     /// The good images of the highest scores.
-    pub(super) alarms: Vec<usize>,
+    pub(super) false_alarms: Vec<usize>,
     /// The anomalous images of the lowest scores.
     pub(super) misses: Vec<usize>,
     /// The examples whose features are shown.
     pub(super) features: Vec<usize>,
 }
 
-impl Choice {
+impl SampleSelection {
     pub(super) fn of(evaluation: &Evaluation) -> Self {
         let kinds = evaluation.kinds().take(TYPES + 1);
         let examples: Vec<usize> = kinds
@@ -31,12 +31,12 @@ impl Choice {
                 ranked.get(ranked.len() / 2).copied()
             })
             .collect();
-        let mut alarms = evaluation.ranked(GOOD);
-        alarms.truncate(WORST);
+        let mut false_alarms = evaluation.ranked(GOOD);
+        false_alarms.truncate(WORST);
         Self {
             features: examples.iter().copied().take(FEATURES).collect(),
             examples,
-            alarms,
+            false_alarms,
             misses: lowest(evaluation),
         }
     }

@@ -1,5 +1,5 @@
-//! Runs cells, each training and each evaluation as a process of its own: what goes wrong in one, be it a
-//! lack of memory, costs that cell alone, and what is done is never done again.
+//! Runs experiments, each training and each evaluation as a process of its own: what goes wrong in one, be it a
+//! lack of memory, costs that experiment alone, and what is done is never done again.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-use super::plan::Cell;
+use super::experiment::Experiment;
 use crate::fit::plan::Precision;
 use crate::settings;
 use crate::train::run::calibrated;
@@ -16,59 +16,68 @@ use crate::train::settings::{FREE, Settings};
 /// Exit code of a program that was interrupted and can go on.
 const INTERRUPTED: i32 = 130;
 
-/// How cells compute.
+/// How experiments compute.
 #[derive(Clone, Debug)]
-pub struct Compute {
+pub struct ComputeOptions {
     /// As `mhkd train --device`.
     pub device: String,
     /// As `mhkd train --threads`.
     pub threads: Option<u16>,
 }
 
-/// How the cells ended.
+/// How the experiments ended.
 #[derive(Clone, Debug, Default)]
-pub struct Ended {
+pub struct RunOutcome {
     /// Cells that failed, each with the reason.
     pub failed: Vec<(String, String)>,
-    /// Whether an interrupt came before all cells were done.
+    /// Whether an interrupt came before all experiments were done.
     pub interrupted: bool,
 }
 
-/// Does what is left of `cells`.
+/// Does what is left of `experiments`.
 ///
 /// # Errors
-/// When a cell's folder has a training with other settings: nothing is computed then.
-pub fn run(cells: &[Cell], compute: &Compute, interrupted: &AtomicBool) -> Result<Ended> {
-    for cell in cells {
-        check_settings(cell).with_context(|| cell.folder.display().to_string())?;
+/// When a experiment's folder has a training with other settings: nothing is computed then.
+pub fn run(
+    experiments: &[Experiment],
+    compute: &ComputeOptions,
+    interrupted: &AtomicBool,
+) -> Result<RunOutcome> {
+    for experiment in experiments {
+        check_settings(experiment).with_context(|| experiment.folder.display().to_string())?;
     }
-    let mut ended = Ended::default();
-    let left: Vec<&Cell> = cells
+    let mut ended = RunOutcome::default();
+    let left: Vec<&Experiment> = experiments
         .iter()
-        .filter(|cell| !cell.result().exists())
+        .filter(|experiment| !experiment.result().exists())
         .collect();
-    if left.len() < cells.len() {
+    if left.len() < experiments.len() {
         eprintln!(
-            "{} of {} cells are done",
-            cells.len() - left.len(),
-            cells.len()
+            "{} of {} experiments are done",
+            experiments.len() - left.len(),
+            experiments.len()
         );
     }
-    for (number, cell) in left.iter().enumerate() {
+    for (number, experiment) in left.iter().enumerate() {
         if interrupted.load(Ordering::Relaxed) {
             ended.interrupted = true;
             break;
         }
-        eprintln!("cell {} of {}: {}", number + 1, left.len(), cell.name());
-        match one(cell, compute) {
+        eprintln!(
+            "experiment {} of {}: {}",
+            number + 1,
+            left.len(),
+            experiment.name()
+        );
+        match one(experiment, compute) {
             Ok(true) => {}
             Ok(false) => {
                 ended.interrupted = true;
                 break;
             }
             Err(error) => {
-                eprintln!("cell {} failed: {error:#}", cell.name());
-                ended.failed.push((cell.name(), format!("{error:#}")));
+                eprintln!("experiment {} failed: {error:#}", experiment.name());
+                ended.failed.push((experiment.name(), format!("{error:#}")));
             }
         }
     }
@@ -76,13 +85,13 @@ pub fn run(cells: &[Cell], compute: &Compute, interrupted: &AtomicBool) -> Resul
 }
 
 /// Refuses a folder whose training was told something else.
-fn check_settings(cell: &Cell) -> Result<()> {
-    let path = settings::path(&cell.run());
+fn check_settings(experiment: &Experiment) -> Result<()> {
+    let path = settings::path(&experiment.run());
     if !path.exists() {
         return Ok(());
     }
     let (saved, _) = settings::saved::<Settings>(&path, &toml::Table::new())?;
-    let mut asked = cell.settings.clone();
+    let mut asked = experiment.settings.clone();
     if asked.precision == Precision::Auto {
         asked.precision = saved.precision;
     }
@@ -93,19 +102,19 @@ fn check_settings(cell: &Cell) -> Result<()> {
     settings::check_resumable(&saved, &asked, &FREE)
 }
 
-/// Trains and evaluates `cell`; false after an interrupt.
-fn one(cell: &Cell, compute: &Compute) -> Result<bool> {
-    let run = cell.run();
+/// Trains and evaluates `experiment`; false after an interrupt.
+fn one(experiment: &Experiment, compute: &ComputeOptions) -> Result<bool> {
+    let run = experiment.run();
     if !calibrated(&run) {
-        std::fs::create_dir_all(&cell.folder)
-            .with_context(|| format!("cannot create {}", cell.folder.display()))?;
+        std::fs::create_dir_all(&experiment.folder)
+            .with_context(|| format!("cannot create {}", experiment.folder.display()))?;
         let mut train = program("train", compute)?;
         train.arg("--out").arg(&run);
         if settings::path(&run).exists() {
             train.arg("--resume");
         } else {
-            let file = cell.folder.join("settings.toml");
-            settings::save(&cell.settings, &file)?;
+            let file = experiment.folder.join("settings.toml");
+            settings::save(&experiment.settings, &file)?;
             train.arg("--config").arg(file);
         }
         if !ends(&mut train, "the training")? {
@@ -114,12 +123,12 @@ fn one(cell: &Cell, compute: &Compute) -> Result<bool> {
     }
     let mut evaluate = Command::new(own_path()?);
     evaluate.arg("evaluate").arg(&run).arg("--branches");
-    evaluate.arg("--json").arg(cell.result());
+    evaluate.arg("--json").arg(experiment.result());
     ends(&mut evaluate, "the evaluation")
 }
 
 /// This program's command `name`.
-fn program(name: &str, compute: &Compute) -> Result<Command> {
+fn program(name: &str, compute: &ComputeOptions) -> Result<Command> {
     let mut command = Command::new(own_path()?);
     command.arg(name).args(["--device", &compute.device]);
     if let Some(threads) = compute.threads {
@@ -150,16 +159,18 @@ pub(super) fn ends(command: &mut Command, what: &str) -> Result<bool> {
     }
 }
 
-/// Removes the results of `cells`, so that they are evaluated again.
+/// Removes the results of `experiments`, so that they are evaluated again.
 ///
 /// # Errors
 /// When one cannot be removed.
-pub fn forget_results(cells: &[Cell]) -> Result<()> {
+pub fn forget_results(experiments: &[Experiment]) -> Result<()> {
     let remove = |path: &Path| match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
     };
-    cells.iter().try_for_each(|cell| remove(&cell.result()))
+    experiments
+        .iter()
+        .try_for_each(|experiment| remove(&experiment.result()))
 }

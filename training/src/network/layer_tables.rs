@@ -117,7 +117,7 @@ pub fn encoder2(widths: &Widths) -> Layers {
 }
 
 /// What stands in `SEncoder2`'s place where a run has none: `f_l` averaged to the decoders' grid.
-pub fn averages() -> Layers {
+pub fn average_pools() -> Layers {
     vec![AvgPool { padding: 0 }, AvgPool { padding: 0 }]
 }
 
@@ -168,7 +168,7 @@ pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
 
 /// `EfficientAD`'s student: the teacher's layers, and from the convolution that first gives `features`
 /// channels on twice as many: one half for the teacher's, one for the autoencoder's.
-pub fn twice_the_features(teacher: &Layers, features: i64) -> Layers {
+pub fn doubled_features(teacher: &Layers, features: i64) -> Layers {
     let last_kernels = teacher.iter().rposition(
         |layer| matches!(layer, Layer::Conv { kernel, output, .. } if *kernel > 1 && *output == features),
     );

@@ -1,4 +1,4 @@
-//! What a table or figure is made of: cells, each a training with its evaluation.
+//! What a table or figure is made of: experiments, each a training with its evaluation.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub(super) const PROPORTIONS: [[f64; 3]; 6] = [
     [1.0, 2.0, 2.0],
 ];
 
-/// What a cell's training differs in from the settings that all cells share.
+/// What a experiment's training differs in from the settings that all experiments share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Variant {
     /// MHKD as the paper has it.
@@ -55,7 +55,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// Its name in tables and in a cell's folder.
+    /// Its name in tables and in a experiment's folder.
     pub fn name(self) -> String {
         match self {
             Self::Full => "full".into(),
@@ -104,7 +104,7 @@ impl Target {
     }
 }
 
-/// The variant of these proportions; the paper's own choice is the full model, whose cells other tables
+/// The variant of these proportions; the paper's own choice is the full model, whose experiments other tables
 /// share.
 pub(super) fn weights(proportions: [f64; 3]) -> Variant {
     let [alpha, beta, gamma] = proportions;
@@ -118,7 +118,7 @@ pub(super) fn weights(proportions: [f64; 3]) -> Variant {
 
 /// One training and its evaluation.
 #[derive(Clone, Debug)]
-pub struct Cell {
+pub struct Experiment {
     /// The dataset's category.
     pub category: String,
     /// What is trained.
@@ -131,7 +131,7 @@ pub struct Cell {
     pub folder: PathBuf,
 }
 
-impl Cell {
+impl Experiment {
     /// Its name for people.
     pub fn name(&self) -> String {
         format!(
@@ -147,28 +147,28 @@ impl Cell {
         self.folder.join("run")
     }
 
-    /// The result of its evaluation; the cell is done once it is there.
+    /// The result of its evaluation; the experiment is done once it is there.
     pub fn result(&self) -> PathBuf {
         self.folder.join("metrics.json")
     }
 }
 
-/// All cells of `target` in `out`, the seeds of a variant next to each other last: the first results of
-/// everything come first. Two targets in one folder share the cells that they have in common.
+/// All experiments of `target` in `out`, the seeds of a variant next to each other last: the first results of
+/// everything come first. Two targets in one folder share the experiments that they have in common.
 ///
 /// # Errors
-/// When the dataset has no category, or not one that was named; when `shared` sets what tells cells apart.
-pub fn cells(
+/// When the dataset has no category, or not one that was named; when `shared` sets what tells experiments apart.
+pub fn experiments(
     target: Target,
     out: &Path,
     shared: &Settings,
     categories: &[String],
     seeds: &[u64],
-) -> Result<Vec<Cell>> {
+) -> Result<Vec<Experiment>> {
     ensure!(!seeds.is_empty(), "seeds: at least one is needed");
-    if *shared != untold(shared) {
+    if *shared != without_experiment_settings(shared) {
         bail!(
-            "method, second_encoder, self_distillation, seed and category tell the cells apart: they are \
+            "method, second_encoder, self_distillation, seed and category tell the experiments apart: they are \
              set by the table, --seeds and --categories"
         );
     }
@@ -186,7 +186,7 @@ pub fn cells(
     } else {
         categories
     };
-    let mut cells = Vec::new();
+    let mut experiments = Vec::new();
     for &seed in seeds {
         for category in categories {
             for variant in target.variants() {
@@ -196,7 +196,7 @@ pub fn cells(
                 variant.apply(&mut settings);
                 settings.validate()?;
                 let name = format!("{category}-{}-seed{seed}", variant.name());
-                cells.push(Cell {
+                experiments.push(Experiment {
                     category: category.clone(),
                     variant,
                     seed,
@@ -206,11 +206,11 @@ pub fn cells(
             }
         }
     }
-    Ok(cells)
+    Ok(experiments)
 }
 
-/// `settings` with what tells cells apart as it is by default.
-fn untold(settings: &Settings) -> Settings {
+/// `settings` with what tells experiments apart as it is by default.
+fn without_experiment_settings(settings: &Settings) -> Settings {
     let default = Settings::default();
     Settings {
         method: default.method,
@@ -243,7 +243,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let shared = shared(folder.path());
         let plan = |target, categories: &[String]| {
-            cells(target, Path::new("out"), &shared, categories, &[1, 2]).expect("a plan")
+            experiments(target, Path::new("out"), &shared, categories, &[1, 2]).expect("a plan")
         };
         let all = plan(Target::Table4, &[]);
         assert_eq!(all.len(), 2 * 2 * 4);
@@ -251,17 +251,19 @@ mod tests {
         assert_eq!((first.category.as_str(), first.seed), ("a", 1));
         assert!(!first.settings.second_encoder && !first.settings.self_distillation);
         assert_eq!(first.run(), Path::new("out/cells/a-neither-seed1/run"));
-        let mut names: Vec<String> = all.iter().map(Cell::name).collect();
+        let mut names: Vec<String> = all.iter().map(Experiment::name).collect();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), all.len());
         assert_eq!(plan(Target::Table1, &["b".into()]).len(), 4);
         let sweep = plan(Target::Fig7, &["b".into()]);
-        let own = sweep.iter().filter(|cell| cell.variant == Variant::Full);
+        let own = sweep
+            .iter()
+            .filter(|experiment| experiment.variant == Variant::Full);
         assert_eq!(
             own.count(),
             2,
-            "the paper's proportions are the full model's cells"
+            "the paper's proportions are the full model's experiments"
         );
     }
 
@@ -271,7 +273,7 @@ mod tests {
         let check = |change: fn(&mut Settings), categories: &[String], seeds: &[u64], expected| {
             let mut shared = shared(folder.path());
             change(&mut shared);
-            let plan = cells(Target::Table1, Path::new("out"), &shared, categories, seeds);
+            let plan = experiments(Target::Table1, Path::new("out"), &shared, categories, seeds);
             let error = plan.expect_err("refused").to_string();
             assert!(error.contains(expected), "{error}");
         };

@@ -1,55 +1,68 @@
 //! Each table of the paper, ours beside what it reports.
 
-use super::paper::{self, Reported};
-use super::plan::{Target, Variant};
-use super::results::{self as figures, Figure, Map, Results};
-use super::table::{Entry, Row, Table};
+use super::comparison_table::{Row, Table, TableEntry};
+use super::experiment::{Target, Variant};
+use super::paper_values::{self, ReportedRow};
+use super::results::{self as figures, MapSelection, MetricFn, Results};
 
 /// What a table is made of.
-pub struct Material<'a> {
+pub struct TableData<'a> {
     /// The cells that are done.
     pub results: &'a Results,
     /// The categories asked for.
     pub categories: &'a [String],
 }
 
-impl Material<'_> {
-    fn over_all(&self, variant: Variant, map: Map, figure: Figure) -> Option<figures::Stat> {
+impl TableData<'_> {
+    fn over_all(
+        &self,
+        variant: Variant,
+        map: MapSelection,
+        figure: MetricFn,
+    ) -> Option<figures::SeedStat> {
         self.results.stat(variant, map, self.categories, figure)
     }
 
     fn of(
         &self,
         variant: Variant,
-        map: Map,
+        map: MapSelection,
         category: &String,
-        figure: Figure,
-    ) -> Option<figures::Stat> {
+        figure: MetricFn,
+    ) -> Option<figures::SeedStat> {
         let category = std::slice::from_ref(category);
         self.results.stat(variant, map, category, figure)
     }
 }
 
 /// What was trained and by which map it is judged, as a row of a comparison.
-const METHODS: [(&str, Variant, Map); 4] = [
-    ("MHKD, structural map alone", Variant::Full, Map::Structural),
-    ("MHKD, logical map alone", Variant::Full, Map::Logical),
-    ("EfficientAD", Variant::EfficientAd, Map::Both),
-    ("MHKD", Variant::Full, Map::Both),
+const METHODS: [(&str, Variant, MapSelection); 4] = [
+    (
+        "MHKD, structural map alone",
+        Variant::Full,
+        MapSelection::Structural,
+    ),
+    (
+        "MHKD, logical map alone",
+        Variant::Full,
+        MapSelection::Logical,
+    ),
+    ("EfficientAD", Variant::EfficientAd, MapSelection::Both),
+    ("MHKD", Variant::Full, MapSelection::Both),
 ];
 
 /// Said under every table.
 const MEASURED: &str = "Rows marked \"paper\" are as reported there; the others are measured here, mean ± standard deviation over seeds (none of a single seed).";
 
 /// The table of `target`; for [`Target::Table5`] without what only a clock tells.
-pub fn table(target: Target, material: &Material) -> Table {
+pub fn table(target: Target, data: &TableData) -> Table {
     match target {
-        Target::Table1 => table_1(material),
-        Target::Table2 => table_2(material),
-        Target::Table3 => table_3(material),
-        Target::Table4 => table_4(material),
-        Target::Table5 => table_5(material),
-        Target::Fig7 => fig_7(material),
+        Target::Table1 => table_1(data),
+        Target::Table2 => table_2(data),
+        Target::Table3 => table_3(data),
+        Target::Table4 => table_4(data),
+        Target::Table5 => table_5(data),
+        Target::Fig7 => fig_7(data),
     }
 }
 
@@ -76,41 +89,41 @@ fn by_category(categories: &[String], more: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn reported(row: &Reported, categories: &[String], after: usize) -> Row {
+fn reported(row: &ReportedRow, categories: &[String], after: usize) -> Row {
     let figure = |category: &String| {
         let found = row.figures.iter().find(|(name, _)| name == category);
-        Entry::reported(found.map(|(_, figure)| *figure))
+        TableEntry::reported(found.map(|(_, figure)| *figure))
     };
-    let mut entries: Vec<Entry> = categories.iter().map(figure).collect();
-    entries.push(Entry::reported(Some(row.mean)));
-    entries.extend(std::iter::repeat_n(Entry::None, after));
+    let mut entries: Vec<TableEntry> = categories.iter().map(figure).collect();
+    entries.push(TableEntry::reported(Some(row.mean)));
+    entries.extend(std::iter::repeat_n(TableEntry::None, after));
     Row {
         name: format!("{}, paper", row.method),
         entries,
     }
 }
 
-fn table_1(material: &Material) -> Table {
-    let mut rows: Vec<Row> = paper::TABLE_1
+fn table_1(data: &TableData) -> Table {
+    let mut rows: Vec<Row> = paper_values::TABLE_1
         .iter()
         .map(|row| {
-            let mut row = reported(row, material.categories, 3);
+            let mut row = reported(row, data.categories, 3);
             // Section IV-B has the mean image AUROC of MHKD.
             if row.name == "MHKD, paper"
                 && let Some(last) = row.entries.last_mut()
             {
-                *last = Entry::reported(Some("0.910"));
+                *last = TableEntry::reported(Some("0.910"));
             }
             row
         })
         .collect();
     for (name, variant, map) in METHODS {
-        let all = |figure| Entry::share(material.over_all(variant, map, figure));
-        let each = material
+        let all = |figure| TableEntry::share(data.over_all(variant, map, figure));
+        let each = data
             .categories
             .iter()
-            .map(|category| Entry::share(material.of(variant, map, category, figures::au_spro)));
-        let mut entries: Vec<Entry> = each.collect();
+            .map(|category| TableEntry::share(data.of(variant, map, category, figures::au_spro)));
+        let mut entries: Vec<TableEntry> = each.collect();
         entries.extend([
             all(figures::au_spro),
             all(figures::structural_image_auroc),
@@ -125,7 +138,7 @@ fn table_1(material: &Material) -> Table {
     titled(
         "Table I: AU-sPRO at FPR 0.05 on MVTec LOCO AD",
         by_category(
-            material.categories,
+            data.categories,
             &[
                 "Mean",
                 "Image AUROC structural",
@@ -137,42 +150,42 @@ fn table_1(material: &Material) -> Table {
     )
 }
 
-fn table_2(material: &Material) -> Table {
-    let mut rows: Vec<Row> = [&paper::TABLE_2_VISA, &paper::TABLE_2_MVTEC]
+fn table_2(data: &TableData) -> Table {
+    let mut rows: Vec<Row> = [&paper_values::TABLE_2_VISA, &paper_values::TABLE_2_MVTEC]
         .into_iter()
         .filter(|row| {
             // Of the dataset at hand; of both where it is neither.
-            let known = |row: &Reported| {
+            let known = |row: &ReportedRow| {
                 let names = row.figures.iter().map(|(name, _)| *name);
-                material
-                    .categories
+                data.categories
                     .iter()
                     .any(|category| names.clone().any(|name| name == category))
             };
-            known(row) || !(known(&paper::TABLE_2_VISA) || known(&paper::TABLE_2_MVTEC))
+            known(row)
+                || !(known(&paper_values::TABLE_2_VISA) || known(&paper_values::TABLE_2_MVTEC))
         })
-        .map(|row| reported(row, material.categories, 1))
+        .map(|row| reported(row, data.categories, 1))
         .collect();
     for (name, variant, map) in METHODS {
         let pair = |image, pixel| {
-            Entry::Pair(Box::new([
-                Entry::percent(image, 1),
-                Entry::percent(pixel, 1),
+            TableEntry::Pair(Box::new([
+                TableEntry::percent(image, 1),
+                TableEntry::percent(pixel, 1),
             ]))
         };
-        let each = material.categories.iter().map(|category| {
+        let each = data.categories.iter().map(|category| {
             pair(
-                material.of(variant, map, category, figures::image_auroc),
-                material.of(variant, map, category, figures::pixel_auroc),
+                data.of(variant, map, category, figures::image_auroc),
+                data.of(variant, map, category, figures::pixel_auroc),
             )
         });
-        let mut entries: Vec<Entry> = each.collect();
+        let mut entries: Vec<TableEntry> = each.collect();
         entries.push(pair(
-            material.over_all(variant, map, figures::image_auroc),
-            material.over_all(variant, map, figures::pixel_auroc),
+            data.over_all(variant, map, figures::image_auroc),
+            data.over_all(variant, map, figures::pixel_auroc),
         ));
-        entries.push(Entry::percent(
-            material.over_all(variant, map, figures::au_pro),
+        entries.push(TableEntry::percent(
+            data.over_all(variant, map, figures::au_pro),
             1,
         ));
         rows.push(Row {
@@ -182,20 +195,22 @@ fn table_2(material: &Material) -> Table {
     }
     titled(
         "Table II: image AUROC / pixel AUROC on VisA and MVTec AD, per cent",
-        by_category(material.categories, &["Mean", "AU-PRO at FPR 0.3, mean"]),
+        by_category(data.categories, &["Mean", "AU-PRO at FPR 0.3, mean"]),
         rows,
     )
 }
 
-fn table_3(material: &Material) -> Table {
-    let mut rows: Vec<Row> = paper::TABLE_3
+fn table_3(data: &TableData) -> Table {
+    let mut rows: Vec<Row> = paper_values::TABLE_3
         .iter()
         .map(|(method, figures)| Row {
             name: format!("{method}, paper"),
-            entries: figures.map(|figure| Entry::reported(Some(figure))).into(),
+            entries: figures
+                .map(|figure| TableEntry::reported(Some(figure)))
+                .into(),
         })
         .collect();
-    let figures: [Figure; 5] = [
+    let figures: [MetricFn; 5] = [
         figures::image_auroc,
         |metrics| Some(metrics.image.all.max_f1.value),
         |metrics| Some(metrics.image.all.at_max_f1.accuracy),
@@ -206,7 +221,7 @@ fn table_3(material: &Material) -> Table {
         rows.push(Row {
             name: name.to_owned(),
             entries: figures
-                .map(|figure| Entry::percent(material.over_all(variant, map, figure), 2))
+                .map(|figure| TableEntry::percent(data.over_all(variant, map, figure), 2))
                 .into(),
         });
     }
@@ -227,15 +242,17 @@ fn ablation(variant: &str) -> &'static str {
     }
 }
 
-fn table_4(material: &Material) -> Table {
+fn table_4(data: &TableData) -> Table {
     let mut rows = Vec::new();
-    for (name, figures) in paper::TABLE_4 {
+    for (name, figures) in paper_values::TABLE_4 {
         rows.push(Row {
             name: format!("{}, paper", ablation(name)),
-            entries: figures.map(|figure| Entry::reported(Some(figure))).into(),
+            entries: figures
+                .map(|figure| TableEntry::reported(Some(figure)))
+                .into(),
         });
     }
-    let columns_of: [Figure; 6] = [
+    let columns_of: [MetricFn; 6] = [
         figures::structural_au_spro,
         figures::logical_au_spro,
         figures::au_spro,
@@ -244,13 +261,13 @@ fn table_4(material: &Material) -> Table {
         figures::logical_image_auroc,
     ];
     for row in &mut rows {
-        row.entries.extend([Entry::None, Entry::None]);
+        row.entries.extend([TableEntry::None, TableEntry::None]);
     }
     for variant in Target::Table4.variants() {
         rows.push(Row {
             name: ablation(&variant.name()).to_owned(),
             entries: columns_of
-                .map(|figure| Entry::share(material.over_all(variant, Map::Both, figure)))
+                .map(|figure| TableEntry::share(data.over_all(variant, MapSelection::Both, figure)))
                 .into(),
         });
     }
@@ -269,22 +286,24 @@ fn table_4(material: &Material) -> Table {
     )
 }
 
-fn table_5(material: &Material) -> Table {
-    let mut rows: Vec<Row> = paper::TABLE_5
+fn table_5(data: &TableData) -> Table {
+    let mut rows: Vec<Row> = paper_values::TABLE_5
         .iter()
         .map(|(method, figures)| Row {
             name: format!("{method}, paper"),
-            entries: figures.map(|figure| Entry::reported(Some(figure))).into(),
+            entries: figures
+                .map(|figure| TableEntry::reported(Some(figure)))
+                .into(),
         })
         .collect();
     for (name, variant) in [
         ("EfficientAD", Variant::EfficientAd),
         ("MHKD", Variant::Full),
     ] {
-        let spro = material.over_all(variant, Map::Both, figures::au_spro);
+        let spro = data.over_all(variant, MapSelection::Both, figures::au_spro);
         rows.push(Row {
             name: name.to_owned(),
-            entries: vec![Entry::share(spro)],
+            entries: vec![TableEntry::share(spro)],
         });
     }
     titled(
@@ -301,17 +320,17 @@ fn table_5(material: &Material) -> Table {
     )
 }
 
-fn fig_7(material: &Material) -> Table {
+fn fig_7(data: &TableData) -> Table {
     let row = |proportions: [f64; 3]| {
-        let variant = super::plan::weights(proportions);
+        let variant = super::experiment::weights(proportions);
         let [alpha, beta, gamma] = proportions;
         let entries = [
-            figures::structural_au_spro as Figure,
+            figures::structural_au_spro as MetricFn,
             figures::logical_au_spro,
             figures::au_spro,
             figures::mean_image_auroc,
         ]
-        .map(|figure| Entry::share(material.over_all(variant, Map::Both, figure)));
+        .map(|figure| TableEntry::share(data.over_all(variant, MapSelection::Both, figure)));
         Row {
             name: format!("{alpha} : {beta} : {gamma}"),
             entries: entries.into(),
@@ -326,7 +345,7 @@ fn fig_7(material: &Material) -> Table {
             "Mean",
             "Image AUROC",
         ]),
-        super::plan::PROPORTIONS.map(row).into(),
+        super::experiment::PROPORTIONS.map(row).into(),
     );
     table.notes.push(
         "The paper gives Fig. 7 as a picture without figures; it chose 1 : 1 : 2.".to_owned(),

@@ -1,14 +1,14 @@
 //! A threshold is lowered through the values of all defect pixels, and every curve is followed.
 
 use super::super::curve::{LimitedArea, Sum, Tracer};
-use super::super::{key, ranking};
-use super::collect::Truth;
-use super::count::Counts;
+use super::super::{order_key, ranking};
+use super::good_pixels::GoodPixelCounts;
+use super::ground_truth::GroundTruth;
 use super::{GOOD, LOGICAL, PixelF1, PixelMetrics, STRUCTURAL, SaturatedPro, SproSubset};
 
 /// Where the sweep is.
-pub(super) struct Sweep<'a> {
-    truth: &'a Truth,
+pub(super) struct ThresholdSweep<'a> {
+    truth: &'a GroundTruth,
     /// Events not reached yet: so many of the lowest.
     left: usize,
     /// Good pixels of each class, in all.
@@ -17,20 +17,20 @@ pub(super) struct Sweep<'a> {
     fp: Vec<u64>,
     /// Defect pixels at or above it.
     tp: u64,
-    ranks: Ranks,
+    ranks: RankStatistics,
     roc: Tracer,
     pro: Tracer,
     /// Sum over the components of the share found.
     overlap: Sum,
     /// Logical and structural.
-    subsets: [Subset; 2],
+    subsets: [SubsetCurve; 2],
     /// Pixels found of each channel.
     found: Vec<u64>,
 }
 
 /// What is summed up over the ranking of all pixels.
 #[derive(Default)]
-struct Ranks {
+struct RankStatistics {
     /// Twice the pairs of a good and a defect pixel in the right order, ties counted half.
     twice_won: u128,
     average_precision: Sum,
@@ -38,7 +38,7 @@ struct Ranks {
 }
 
 /// The curve of one subset of MVTec LOCO AD.
-struct Subset {
+struct SubsetCurve {
     class: usize,
     defects: usize,
     /// Sum over the channels of their saturated shares.
@@ -46,8 +46,8 @@ struct Subset {
     curve: Tracer,
 }
 
-impl Subset {
-    fn new(truth: &Truth, class: usize) -> Self {
+impl SubsetCurve {
+    fn new(truth: &GroundTruth, class: usize) -> Self {
         let channels = truth.channels.iter();
         Self {
             class,
@@ -58,28 +58,28 @@ impl Subset {
     }
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> ThresholdSweep<'a> {
     /// Above all values.
-    pub(super) fn new(truth: &'a Truth) -> Self {
+    pub(super) fn new(truth: &'a GroundTruth) -> Self {
         Self {
-            left: truth.events.len(),
+            left: truth.defect_pixels.len(),
             negatives: truth.good_pixels(),
             fp: vec![0; truth.classes],
             tp: 0,
-            ranks: Ranks::default(),
+            ranks: RankStatistics::default(),
             roc: Tracer::new(),
             pro: Tracer::new(),
             overlap: Sum::default(),
-            subsets: [LOGICAL, STRUCTURAL].map(|class| Subset::new(truth, class)),
+            subsets: [LOGICAL, STRUCTURAL].map(|class| SubsetCurve::new(truth, class)),
             found: vec![0; truth.channels.len()],
             truth,
         }
     }
 
     /// Down to the lowest of `thresholds`, ascending keys, which follow on those that were before.
-    pub(super) fn lower(&mut self, thresholds: &[u32], counts: &Counts) {
+    pub(super) fn lower(&mut self, thresholds: &[u32], counts: &GoodPixelCounts) {
         for (index, &threshold) in thresholds.iter().enumerate().rev() {
-            let good = |of: fn(&Counts, usize, usize) -> u64, fp: &mut [u64]| {
+            let good = |of: fn(&GoodPixelCounts, usize, usize) -> u64, fp: &mut [u64]| {
                 (0..)
                     .zip(fp)
                     .map(|(class, fp)| {
@@ -89,12 +89,12 @@ impl<'a> Sweep<'a> {
                     })
                     .sum::<u64>()
             };
-            let above = good(Counts::above, &mut self.fp);
+            let above = good(GoodPixelCounts::above, &mut self.fp);
             self.ranks.good(above, self.tp, self.tp);
             self.trace();
             let tp = self.tp;
             self.take(threshold);
-            let equal = good(Counts::equal, &mut self.fp);
+            let equal = good(GoodPixelCounts::equal, &mut self.fp);
             self.ranks.good(equal, tp, self.tp);
             self.trace();
             self.rank(self.tp - tp, threshold);
@@ -104,16 +104,16 @@ impl<'a> Sweep<'a> {
     /// Takes the defect pixels with this value.
     fn take(&mut self, threshold: u32) {
         let truth = self.truth;
-        while let Some(&event) = truth.events[..self.left].last() {
-            if (event >> 32) as u32 != threshold {
+        while let Some(&pixel) = truth.defect_pixels[..self.left].last() {
+            if (pixel >> 32) as u32 != threshold {
                 break;
             }
             self.left -= 1;
             self.tp += 1;
-            let cell = &truth.cells[event as u32 as usize];
+            let group = &truth.groups[pixel as u32 as usize];
             self.overlap
-                .add(1.0 / truth.regions[cell.region as usize] as f64);
-            for &channel in &cell.channels {
+                .add(1.0 / truth.regions[group.region as usize] as f64);
+            for &channel in &group.channels {
                 let found = &mut self.found[channel as usize];
                 *found += 1;
                 let channel = truth.channels[channel as usize];
@@ -137,7 +137,7 @@ impl<'a> Sweep<'a> {
         };
         let fpr = rate(self.fp.iter().sum(), self.negatives.iter().sum());
         self.roc
-            .go(fpr, rate(self.tp, self.truth.events.len() as u64));
+            .go(fpr, rate(self.tp, self.truth.defect_pixels.len() as u64));
         self.pro
             .go(fpr, mean(self.overlap, self.truth.regions.len()));
         for subset in self.subsets.iter_mut().filter(|subset| subset.defects > 0) {
@@ -149,7 +149,10 @@ impl<'a> Sweep<'a> {
 
     /// Adds a threshold at which `taken` defect pixels were reached to average precision and F1.
     fn rank(&mut self, taken: u64, threshold: u32) {
-        let (positives, fp) = (self.truth.events.len() as u64, self.fp.iter().sum::<u64>());
+        let (positives, fp) = (
+            self.truth.defect_pixels.len() as u64,
+            self.fp.iter().sum::<u64>(),
+        );
         let precision = self.tp as f64 / (self.tp + fp) as f64;
         self.ranks
             .average_precision
@@ -158,7 +161,7 @@ impl<'a> Sweep<'a> {
         if self.ranks.best.is_none_or(|best| f1 >= best.f1) {
             self.ranks.best = Some(PixelF1 {
                 f1,
-                threshold: f64::from(key::value(threshold)),
+                threshold: f64::from(order_key::value(threshold)),
             });
         }
     }
@@ -166,7 +169,7 @@ impl<'a> Sweep<'a> {
     /// Down to the end, and the metrics.
     pub(super) fn finish(mut self) -> PixelMetrics {
         let (negatives, fp): (u64, u64) = (self.negatives.iter().sum(), self.fp.iter().sum());
-        let positives = self.truth.events.len() as u64;
+        let positives = self.truth.defect_pixels.len() as u64;
         self.ranks.good(negatives - fp, positives, positives);
         let pairs = u128::from(negatives) * u128::from(positives);
         let (_, roc) = self.roc.finish();
@@ -193,7 +196,7 @@ impl<'a> Sweep<'a> {
     }
 }
 
-impl Ranks {
+impl RankStatistics {
     /// `count` good pixels come in while the defect pixels above go from `before` to `after`.
     fn good(&mut self, count: u64, before: u64, after: u64) {
         self.twice_won += u128::from(count) * u128::from(before + after);
@@ -205,7 +208,7 @@ fn mean(sum: Sum, count: usize) -> f64 {
     (sum.value() / count as f64).min(1.0)
 }
 
-fn saturated(subsets: [Subset; 2]) -> SaturatedPro {
+fn saturated(subsets: [SubsetCurve; 2]) -> SaturatedPro {
     let [logical, structural] = subsets.map(|subset| {
         (subset.defects > 0).then(|| {
             let (au_spro, curve) = subset.curve.finish();

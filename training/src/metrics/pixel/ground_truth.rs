@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
-use super::super::defects::DefectsConfig;
+use super::super::defects_config::DefectsConfig;
 use super::super::source::{MapSource, Sample};
-use super::super::{components, key};
+use super::super::{components, order_key};
 use super::class;
 use crate::dataset::Kind;
 use crate::dataset::masks::Mask;
 
 /// What there is to be found, and what the second reading needs to know.
-pub(super) struct Truth {
+pub(super) struct GroundTruth {
     /// Of each image.
-    pub(super) images: Vec<Image>,
-    /// Defect pixels, ascending: the key of the value in the upper half, the pixel's cell in the lower.
-    pub(super) events: Vec<u64>,
-    /// What the pixels of each cell belong to.
-    pub(super) cells: Vec<Cell>,
+    pub(super) images: Vec<ImageSummary>,
+    /// Defect pixels, ascending: the key of the value in the upper half, the pixel's group in the lower.
+    pub(super) defect_pixels: Vec<u64>,
+    /// What the pixels of each group belong to.
+    pub(super) groups: Vec<PixelGroup>,
     /// Pixels of each connected component.
     pub(super) regions: Vec<u64>,
     /// Each channel; none where no saturation is given.
@@ -31,7 +31,7 @@ pub(super) struct Truth {
 
 /// What is known of an image.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Image {
+pub(super) struct ImageSummary {
     /// The map's largest value.
     pub(super) maximum: f32,
     /// The class of its good pixels; none if it does not count.
@@ -44,7 +44,7 @@ pub(super) struct Image {
 
 /// The pixels of an image that lie in the same component and the same channels.
 #[derive(Clone, Debug)]
-pub(super) struct Cell {
+pub(super) struct PixelGroup {
     pub(super) region: u32,
     pub(super) channels: Vec<u32>,
 }
@@ -58,13 +58,13 @@ pub(super) struct Channel {
     pub(super) saturation: u64,
 }
 
-impl Truth {
+impl GroundTruth {
     /// The distinct values of defect pixels as keys, ascending.
     pub(super) fn thresholds(&self) -> Vec<u32> {
         let mut keys: Vec<u32> = self
-            .events
+            .defect_pixels
             .iter()
-            .map(|event| (event >> 32) as u32)
+            .map(|pixel| (pixel >> 32) as u32)
             .collect();
         keys.dedup();
         keys.shrink_to_fit();
@@ -83,11 +83,11 @@ impl Truth {
     }
 }
 
-/// One image's share, its cells, regions and channels numbered from 0.
-struct Share {
-    image: Image,
-    events: Vec<u64>,
-    cells: Vec<Cell>,
+/// One image's image, its groups, regions and channels numbered from 0.
+struct ImageTruth {
+    summary: ImageSummary,
+    defect_pixels: Vec<u64>,
+    groups: Vec<PixelGroup>,
     regions: Vec<u64>,
     channels: Vec<Channel>,
 }
@@ -97,70 +97,78 @@ pub(super) fn collect(
     source: &dyn MapSource,
     defects: Option<&DefectsConfig>,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Truth> {
+) -> Result<GroundTruth> {
     let done = AtomicU64::new(0);
-    let shares: Vec<Share> = (0..source.len())
+    let images: Vec<ImageTruth> = (0..source.len())
         .into_par_iter()
         .map(|index| {
-            let share = read(source, index, defects)?;
+            let image = read(source, index, defects)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok(share)
+            Ok(image)
         })
         .collect::<Result<_>>()?;
-    let mut truth = join(shares);
+    let mut truth = merge(images);
     truth.classes = if defects.is_some() { 3 } else { 1 };
-    truth.events.par_sort_unstable();
+    truth.defect_pixels.par_sort_unstable();
     Ok(truth)
 }
 
-fn join(shares: Vec<Share>) -> Truth {
-    let mut truth = Truth {
-        images: Vec::with_capacity(shares.len()),
-        events: Vec::with_capacity(shares.iter().map(|share| share.events.len()).sum()),
-        cells: Vec::new(),
+fn merge(images: Vec<ImageTruth>) -> GroundTruth {
+    let mut truth = GroundTruth {
+        images: Vec::with_capacity(images.len()),
+        defect_pixels: Vec::with_capacity(
+            images.iter().map(|image| image.defect_pixels.len()).sum(),
+        ),
+        groups: Vec::new(),
         regions: Vec::new(),
         channels: Vec::new(),
         classes: 1,
     };
-    for share in shares {
-        let first_cell = truth.cells.len() as u64;
+    for image in images {
+        let first_group = truth.groups.len() as u64;
         let (first_region, first_channel) =
             (truth.regions.len() as u32, truth.channels.len() as u32);
-        truth.images.push(share.image);
-        // The cell is in the lower half, and there are fewer than 2^32 in all.
+        truth.images.push(image.summary);
+        // The group is in the lower half, and there are fewer than 2^32 in all.
         truth
-            .events
-            .extend(share.events.iter().map(|event| event + first_cell));
-        truth.cells.extend(share.cells.into_iter().map(|cell| Cell {
-            region: cell.region + first_region,
-            channels: cell.channels.iter().map(|c| c + first_channel).collect(),
-        }));
-        truth.regions.extend(share.regions);
-        truth.channels.extend(share.channels);
+            .defect_pixels
+            .extend(image.defect_pixels.iter().map(|pixel| pixel + first_group));
+        truth
+            .groups
+            .extend(image.groups.into_iter().map(|group| PixelGroup {
+                region: group.region + first_region,
+                channels: group.channels.iter().map(|c| c + first_channel).collect(),
+            }));
+        truth.regions.extend(image.regions);
+        truth.channels.extend(image.channels);
     }
     truth
 }
 
-fn read(source: &dyn MapSource, index: usize, defects: Option<&DefectsConfig>) -> Result<Share> {
+fn read(
+    source: &dyn MapSource,
+    index: usize,
+    defects: Option<&DefectsConfig>,
+) -> Result<ImageTruth> {
     let name = source.name(index);
     let kind = source.kind(index);
     let sample = source.read(index)?;
     sample.check(&name, kind)?;
     let maximum = sample.map.values.iter().copied().fold(f32::MIN, f32::max);
-    let mut share = Share {
-        image: Image {
+    let mut image = ImageTruth {
+        summary: ImageSummary {
             maximum,
             class: None,
             good_pixels: 0,
             empty_masks: false,
         },
-        events: Vec::new(),
-        cells: Vec::new(),
+        defect_pixels: Vec::new(),
+        groups: Vec::new(),
         regions: Vec::new(),
         channels: Vec::new(),
     };
     if *kind != Kind::Good && sample.masks.is_empty() {
-        return Ok(share);
+        return Ok(image);
     }
     let class = class(kind, defects.is_some()).with_context(|| {
         format!("{name}: neither a logical nor a structural anomaly; saturated PRO needs to know")
@@ -169,14 +177,14 @@ fn read(source: &dyn MapSource, index: usize, defects: Option<&DefectsConfig>) -
         for (number, mask) in sample.masks.iter().enumerate() {
             let channel =
                 channel(mask, class, defects).with_context(|| source.mask_name(index, number))?;
-            share.channels.push(channel);
+            image.channels.push(channel);
         }
     }
-    share.image.class = Some(class);
-    divide(&sample, defects.is_some(), &mut share);
-    share.image.good_pixels = (sample.map.values.len() - share.events.len()) as u64;
-    share.image.empty_masks = *kind != Kind::Good && share.events.is_empty();
-    Ok(share)
+    image.summary.class = Some(class);
+    group_defect_pixels(&sample, defects.is_some(), &mut image);
+    image.summary.good_pixels = (sample.map.values.len() - image.defect_pixels.len()) as u64;
+    image.summary.empty_masks = *kind != Kind::Good && image.defect_pixels.is_empty();
+    Ok(image)
 }
 
 fn channel(mask: &Mask, class: usize, defects: &DefectsConfig) -> Result<Channel> {
@@ -200,25 +208,25 @@ fn channel(mask: &Mask, class: usize, defects: &DefectsConfig) -> Result<Channel
     Ok(Channel { class, saturation })
 }
 
-/// Divides the defect pixels into cells.
-fn divide(sample: &Sample, by_channel: bool, share: &mut Share) {
-    let (sets, members) = combinations(&sample.masks, sample.map.values.len());
+/// Divides the defect pixels into groups.
+fn group_defect_pixels(sample: &Sample, by_channel: bool, image: &mut ImageTruth) {
+    let (sets, members) = channel_sets(&sample.masks, sample.map.values.len());
     if members.len() < 2 {
         return;
     }
     let (width, height) = (sample.map.width as usize, sample.map.height as usize);
     let (labels, regions) = components::label(|at| sets[at] != 0, width, height);
-    share.regions = vec![0; regions as usize];
+    image.regions = vec![0; regions as usize];
     let mut known: HashMap<(u32, u32), u64> = HashMap::new();
     for ((&set, &label), &value) in sets.iter().zip(&labels).zip(&sample.map.values) {
         if set == 0 {
             continue;
         }
         let region = label - 1;
-        share.regions[region as usize] += 1;
-        let cell = *known.entry((set, region)).or_insert_with(|| {
+        image.regions[region as usize] += 1;
+        let group = *known.entry((set, region)).or_insert_with(|| {
             let channels = &members[set as usize];
-            share.cells.push(Cell {
+            image.groups.push(PixelGroup {
                 region,
                 channels: if by_channel {
                     channels.clone()
@@ -226,14 +234,16 @@ fn divide(sample: &Sample, by_channel: bool, share: &mut Share) {
                     Vec::new()
                 },
             });
-            share.cells.len() as u64 - 1
+            image.groups.len() as u64 - 1
         });
-        share.events.push(u64::from(key::of(value)) << 32 | cell);
+        image
+            .defect_pixels
+            .push(u64::from(order_key::of(value)) << 32 | group);
     }
 }
 
 /// Which set of channels each pixel is in, 0 being none, and the channels of each set.
-fn combinations(masks: &[Mask], pixels: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
+fn channel_sets(masks: &[Mask], pixels: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
     if masks.is_empty() {
         return (Vec::new(), Vec::new());
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::results::Stat;
+use super::results::SeedStat;
 
 /// Rows under a heading.
 #[derive(Clone, Debug, Serialize)]
@@ -25,13 +25,13 @@ pub struct Row {
     /// What it is of.
     pub name: String,
     /// Its entries.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TableEntry>,
 }
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Entry {
+pub enum TableEntry {
     /// Nothing was measured or reported.
     None,
     /// As the paper has it.
@@ -40,7 +40,7 @@ pub enum Entry {
     Measured {
         /// The figure, a share of one.
         #[serde(flatten)]
-        stat: Stat,
+        stat: SeedStat,
         /// 1, or 100 for per cent.
         #[serde(skip)]
         factor: f64,
@@ -49,21 +49,21 @@ pub enum Entry {
         digits: usize,
     },
     /// Two measured figures, as `98.6/99.5`.
-    Pair(Box<[Entry; 2]>),
+    Pair(Box<[TableEntry; 2]>),
 }
 
-impl Entry {
+impl TableEntry {
     /// A share of one with three digits.
-    pub fn share(stat: Option<Stat>) -> Self {
+    pub fn share(stat: Option<SeedStat>) -> Self {
         Self::measured(stat, 1.0, 3)
     }
 
     /// Per cent with `digits` digits.
-    pub fn percent(stat: Option<Stat>, digits: usize) -> Self {
+    pub fn percent(stat: Option<SeedStat>, digits: usize) -> Self {
         Self::measured(stat, 100.0, digits)
     }
 
-    fn measured(stat: Option<Stat>, factor: f64, digits: usize) -> Self {
+    fn measured(stat: Option<SeedStat>, factor: f64, digits: usize) -> Self {
         stat.map_or(Self::None, |stat| Self::Measured {
             stat,
             factor,
@@ -104,7 +104,7 @@ impl Table {
     pub fn markdown(&self) -> String {
         let mut lines = vec![self.columns.clone()];
         for row in &self.rows {
-            let entries = row.entries.iter().map(Entry::text);
+            let entries = row.entries.iter().map(TableEntry::text);
             lines.push(std::iter::once(row.name.clone()).chain(entries).collect());
         }
         let width = |column: usize| {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_table_is_aligned_and_says_what_is_not_there() {
         let stat = |mean, std| {
-            Some(Stat {
+            Some(SeedStat {
                 mean,
                 std,
                 seeds: 1,
@@ -152,15 +152,18 @@ mod tests {
             rows: vec![
                 Row {
                     name: "MHKD, paper".into(),
-                    entries: vec![Entry::reported(Some("0.829")), Entry::reported(None)],
+                    entries: vec![
+                        TableEntry::reported(Some("0.829")),
+                        TableEntry::reported(None),
+                    ],
                 },
                 Row {
                     name: "MHKD".into(),
                     entries: vec![
-                        Entry::share(stat(0.81234, Some(0.01))),
-                        Entry::Pair(Box::new([
-                            Entry::percent(stat(0.986, None), 1),
-                            Entry::percent(None, 1),
+                        TableEntry::share(stat(0.81234, Some(0.01))),
+                        TableEntry::Pair(Box::new([
+                            TableEntry::percent(stat(0.986, None), 1),
+                            TableEntry::percent(None, 1),
                         ])),
                     ],
                 },

@@ -4,9 +4,9 @@
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::panels::{Panel, Scale};
+use super::panels::{ColourScale, Panel};
 use super::tables::{between, by_type, digits, localisation, percent};
-use super::{Contents, Figure, colour_map, picture};
+use super::{Figure, ReportContents, colour_map, image_encoding};
 use crate::evaluate::model::ModelKind;
 use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
@@ -14,7 +14,7 @@ use crate::settings::value_name;
 const STYLE: &str = include_str!("style.css");
 
 /// The whole file.
-pub(super) fn page(evaluation: &Evaluation, contents: &Contents) -> Result<String> {
+pub(super) fn page(evaluation: &Evaluation, contents: &ReportContents) -> Result<String> {
     let title = title(evaluation);
     let page = html! {
         (DOCTYPE)
@@ -88,7 +88,7 @@ fn card(name: &str, value: &str, note: &str) -> Markup {
     html! { div.card { div.name { (name) } div.value { (value) } div.note { (note) } } }
 }
 
-fn scores(evaluation: &Evaluation, contents: &Contents) -> Markup {
+fn scores(evaluation: &Evaluation, contents: &ReportContents) -> Markup {
     html! {
         section {
             h2 { "Scores" }
@@ -111,7 +111,7 @@ pub(super) fn figure(figure: &Figure) -> Markup {
     }
 }
 
-fn examples(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn examples(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     Ok(html! {
         section {
             h2 { "What the maps show" }
@@ -125,7 +125,7 @@ fn examples(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
 }
 
 /// What the maps' colours mean.
-fn legend(scale: Scale) -> Markup {
+fn legend(scale: ColourScale) -> Markup {
     let bar = format!("background:{}", colour_map::css_gradient());
     html! {
         div.scale {
@@ -163,7 +163,7 @@ fn tiles(panel: &Panel, image: &str) -> Result<Markup> {
         div.tiles {
             @for tile in &panel.tiles {
                 div {
-                    img src=(picture::data_uri(&tile.image)?) alt={ (tile.name) " of " (image) }
+                    img src=(image_encoding::data_uri(&tile.image)?) alt={ (tile.name) " of " (image) }
                         width=(tile.image.width()) height=(tile.image.height());
                     span { (tile.name) }
                 }
@@ -172,7 +172,7 @@ fn tiles(panel: &Panel, image: &str) -> Result<Markup> {
     })
 }
 
-fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn features(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     Ok(html! {
         section {
             h2 { "Features behind the logical map" }
@@ -204,12 +204,12 @@ fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
     })
 }
 
-fn worst(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn worst(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     let groups = [
         (
             "Worst false alarms",
             "The good images of the highest scores.",
-            &contents.alarms,
+            &contents.false_alarms,
         ),
         (
             "Worst misses",

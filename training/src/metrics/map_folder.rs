@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::defects::DefectsConfig;
+use super::defects_config::DefectsConfig;
 use super::map_file::read_map;
 use super::source::{MapSource, Sample};
 use crate::dataset::masks::load_masks;
@@ -15,13 +15,13 @@ use crate::dataset::{self, Kind, MvtecLayout, TestItem};
 /// The test images of one category with the files of their maps.
 #[derive(Clone, Debug)]
 pub struct MapFolder {
-    entries: Vec<Entry>,
+    entries: Vec<MapEntry>,
     defects: Option<DefectsConfig>,
     unused: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct MapEntry {
     item: TestItem,
     map: PathBuf,
     /// Whether the image itself is there.
@@ -130,7 +130,7 @@ fn without_images(root: &Path, maps: &Maps) -> Result<Vec<TestItem>> {
 }
 
 /// Takes the item's map out of `maps`.
-fn entry(mut item: TestItem, has_image: bool, folder: &Path, maps: &mut Maps) -> Result<Entry> {
+fn entry(mut item: TestItem, has_image: bool, folder: &Path, maps: &mut Maps) -> Result<MapEntry> {
     let key = key(&item.path);
     let map = maps.remove(&key).with_context(|| {
         let (type_name, name) = &key;
@@ -145,7 +145,7 @@ fn entry(mut item: TestItem, has_image: bool, folder: &Path, maps: &mut Maps) ->
         // What messages then name.
         item.path.clone_from(&map);
     }
-    Ok(Entry {
+    Ok(MapEntry {
         item,
         map,
         has_image,
