@@ -1,10 +1,10 @@
-//! `SqueezeNet` 1.0 (Iandola et al. 2016), as torchvision lays it out.
+//! `SqueezeNet` 1.0 (Iandola et al. 2016) with torchvision's layer names.
 
 use tch::Tensor;
 
 use super::{BackboneError, CheckpointTensors};
 
-/// Number of a fire module in `features`, channels in, squeezed, and expanded by each of its halves.
+/// Fire modules: index in `features`, input channels, squeeze channels, channels of each expand convolution.
 const FIRES: [(usize, i64, i64, i64); 8] = [
     (3, 96, 16, 64),
     (4, 128, 16, 64),
@@ -16,10 +16,10 @@ const FIRES: [(usize, i64, i64, i64); 8] = [
     (12, 512, 64, 256),
 ];
 
-/// The modules that a pooling follows: `features.6` and `features.11`.
+/// Indices of the fire modules that a pooling layer follows: `features.6` and `features.11`.
 const POOLED_AFTER: [usize; 2] = [5, 10];
 
-/// The network with its classifier, which only the check against reference outputs needs.
+/// The network with its classifier. Only the comparison with reference outputs uses the classifier.
 #[derive(Debug)]
 pub struct SqueezeNet {
     stem: Conv,
@@ -41,10 +41,10 @@ struct Fire {
     expand3x3: Conv,
 }
 
-/// The features after the fire modules that are of use, and the class scores.
+/// Features of the fire modules that are used, and the class scores.
 #[derive(Debug)]
 pub struct Outputs {
-    /// `features.5`, [N, 256, H/4, W/4] but for the border.
+    /// `features.5`, [N, 256, H/4, W/4] except for the border.
     pub fire5: Tensor,
     /// `features.8`, [N, 384, H/8, W/8].
     pub fire8: Tensor,
@@ -100,7 +100,7 @@ impl Fire {
     }
 }
 
-/// 3x3, stride 2, ceil mode: 62 pixels become 31, which floor mode would make 30.
+/// 3x3 max pool, stride 2, ceil mode: 62 pixels give 31; floor mode would give 30.
 fn pool(x: &Tensor) -> Tensor {
     x.max_pool2d([3, 3], [2, 2], [0, 0], [1, 1], true)
 }
@@ -117,7 +117,7 @@ impl SqueezeNet {
         })
     }
 
-    /// `x` through the fire modules up to number `last`, with the result of each.
+    /// Runs the network up to fire module `last` and returns the output of each fire module.
     fn features(&self, x: &Tensor, last: usize) -> Vec<(usize, Tensor)> {
         let mut x = pool(&self.stem.relu(x, 2, 0));
         let mut features = Vec::with_capacity(FIRES.len());
@@ -133,14 +133,15 @@ impl SqueezeNet {
         features
     }
 
-    /// The border is mirrored by 3 and 4 pixels, as the network pads nothing before its second
-    /// pooling: 256 pixels give 64 instead of 62, each in the middle of its 4x4 cell.
+    /// Features of fire modules 5 and 8. The image gets a reflected border of 3 and 4 pixels, because the
+    /// network has no padding before its second pooling layer: 256 pixels then give 64 features instead of
+    /// 62, each centred on its 4x4 cell.
     pub(super) fn stages(&self, x: &Tensor) -> [Tensor; 2] {
         let features = self.features(&x.reflection_pad2d([3, 4, 3, 4]), 8);
         [named(&features, 5), named(&features, 8)]
     }
 
-    /// All outputs for normalised images `x` [N, 3, H, W].
+    /// Returns all outputs for normalised images `x` [N, 3, H, W].
     pub fn outputs(&self, x: &Tensor) -> Outputs {
         let features = self.features(x, 12);
         let fire12 = named(&features, 12);
@@ -158,6 +159,6 @@ fn named(features: &[(usize, Tensor)], number: usize) -> Tensor {
     let (_, tensor) = features
         .iter()
         .find(|(found, _)| *found == number)
-        .expect("the module's number stands in FIRES");
+        .expect("FIRES contains the index of the module");
     tensor.shallow_clone()
 }

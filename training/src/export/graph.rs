@@ -1,7 +1,7 @@
-//! The whole of a model as one ONNX graph, from a frame's bytes to the two anomaly maps.
+//! A model as one ONNX graph: from the bytes of a frame to the two anomaly maps.
 //!
-//! Values are named after the networks' tables (`teacher/0/conv`) and the paper's letters: `f_t`,
-//! `f_l`, `f_h`, `f_s`, `f_g`.
+//! Tensors are named after the layers (`teacher/0/conv`) and the paper's letters: `f_t`, `f_l`, `f_h`,
+//! `f_s`, `f_g`.
 
 use crate::network::architecture::{Architecture, TensorId};
 
@@ -14,51 +14,51 @@ use super::onnx::{
 use super::weights::{GraphError, TeacherNormalisation, Weights};
 use crate::calibrate::{CellStatistics, LocationNormalisation};
 
-/// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
+/// `ImageNet` mean of red, green and blue in `[0, 1]`, subtracted from every image.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 
-/// Standard deviation of `ImageNet`'s red, green and blue in `[0, 1]`.
+/// `ImageNet` standard deviation of red, green and blue in `[0, 1]`.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// What a graph takes.
+/// Input of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Input {
-    /// `frame`, u8 `[N, H, W, 3]`, RGB: what a bundle's graph takes.
+    /// `frame`, u8 `[N, H, W, 3]`, RGB: the input of a bundle's graph.
     #[default]
     FrameU8,
-    /// `tensor`, f32 `[N, 3, H, W]`, fed to the networks as it is: for comparisons with other
-    /// implementations of them.
+    /// `tensor`, f32 `[N, 3, H, W]`, passed to the networks without preprocessing: for comparisons with
+    /// other implementations.
     TensorF32,
 }
 
-/// How the convolutions' weights are stored. All arithmetic is in 32 bits either way.
+/// Storage type of the convolution weights. All arithmetic is in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightType {
-    /// As they are.
+    /// 32-bit floats.
     #[default]
     F32,
-    /// In half the space. Whoever compares the graph with the network rounds the network's weights
-    /// first ([`round_to_f16`](super::weights::round_to_f16)).
+    /// 16-bit floats. To compare such a graph with the network, first round the network's weights with
+    /// [`round_to_f16`](super::weights::round_to_f16).
     F16,
 }
 
-/// What can be chosen about a graph.
+/// Options of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What it takes.
+    /// Input.
     pub input: Input,
-    /// How its weights are stored.
+    /// Storage type of the weights.
     pub weights: WeightType,
-    /// What the maps are normalised by, cell by cell; nothing where absent.
+    /// Per-cell normalisation of the maps, if any.
     pub location: Option<LocationNormalisation>,
-    /// Facts to write into the file, each key once.
+    /// Metadata entries of the file. Keys must be unique.
     pub metadata: Vec<(String, String)>,
 }
 
-/// Builds the graph of `architecture` with these weights.
+/// Builds the graph of `architecture` with the given weights.
 ///
 /// # Errors
-/// When a tensor of the architecture is missing, has another shape or a value that is no number.
+/// Returns an error if a tensor of the architecture is missing, has a wrong shape, or has a non-finite value.
 pub fn build(
     architecture: &Architecture,
     weights: &Weights,
@@ -121,11 +121,11 @@ fn entry((key, value): &(String, String)) -> StringStringEntryProto {
     }
 }
 
-/// The value that the networks see, f32 `[N, 3, H, W]`.
+/// Adds the preprocessing and returns the name of the network input, f32 `[N, 3, H, W]`.
 ///
-/// The layout changes first, while a pixel is three bytes and not twelve. The three steps that
-/// follow are training's own, `(x / 255 - mean) / std`, rounding included: folded into a scale and
-/// an offset they would be two, and not quite the same.
+/// The transpose is first, while a pixel has three bytes instead of twelve. The three steps after the cast
+/// are exactly those of training, `(x / 255 - mean) / std`, including the rounding. Folding them into one
+/// scale and one offset would save a step but change the result slightly.
 fn input(builder: &mut GraphBuilder, input: Input) -> String {
     if input == Input::TensorF32 {
         return "tensor".to_owned();
@@ -144,7 +144,7 @@ fn input(builder: &mut GraphBuilder, input: Input) -> String {
     builder.add("Div", "frame/normalised", &[&centred, &std], vec![])
 }
 
-/// `f_t` and what the student writes: `f_l`, `f_h`, `f_s` and `f_g`.
+/// Adds the teacher, which writes `f_t`, and the student, which writes `f_l`, `f_h`, `f_s` and `f_g`.
 fn networks(
     builder: &mut GraphBuilder,
     architecture: &Architecture,
@@ -167,8 +167,8 @@ fn networks(
     Ok(())
 }
 
-/// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`; less each cell's mean
-/// and over its spread where those are given.
+/// Adds an anomaly map of equation 9, `[N, h, w]`: the mean over channels of `(one - other)^2`. With cell
+/// statistics, subtracts the mean of each cell and divides by its spread.
 fn map(
     builder: &mut GraphBuilder,
     map: &str,

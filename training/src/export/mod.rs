@@ -1,4 +1,4 @@
-//! From a trained run to a model bundle: the graph, the gate, the manifest.
+//! Export of a trained run to a model bundle: graph, parity check, manifest.
 
 pub mod graph;
 mod graph_builder;
@@ -22,23 +22,23 @@ use crate::train::run::Run;
 use parity::Parity;
 use weights::{TeacherNormalisation, Weights};
 
-/// What a bundle is called.
+/// Identification of a bundle.
 #[derive(Clone, Debug)]
 pub struct Label {
-    /// Its name, of the product that it inspects.
+    /// Name, usually of the product that it inspects.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// When it is made.
+    /// Creation time.
     pub created: toml::value::Datetime,
 }
 
-/// Writes the bundle of `run` to `out`, once its graph has agreed with libtorch; `progress` is told the
-/// images compared and their number.
+/// Writes the bundle of `run` to `out` after comparing its graph with libtorch. Calls `progress` with the
+/// number of compared images and the total.
 ///
 /// # Errors
-/// When the run is not over, the graph differs too much, or the bundle cannot be written. Nothing is
-/// written then.
+/// Returns an error if the run is not finished, the graph differs from libtorch by more than the tolerance,
+/// or the bundle cannot be written. Nothing is written in these cases.
 pub fn export(
     run: &Run,
     label: Label,
@@ -72,7 +72,7 @@ pub fn export(
     };
     let manifest = Manifest::try_new(contents).map_err(|faults| {
         anyhow::anyhow!(
-            "the manifest would be refused: {}",
+            "the manifest is invalid: {}",
             faults
                 .iter()
                 .map(ToString::to_string)
@@ -83,7 +83,7 @@ pub fn export(
     Ok(Bundle::write(out, manifest, graph)?)
 }
 
-/// The serialised ONNX graph of the run's networks.
+/// Returns the serialised ONNX graph of the run's networks.
 fn encoded_graph(
     run: &Run,
     teacher: &Teacher,
@@ -113,7 +113,7 @@ fn encoded_graph(
         ..graph::Options::default()
     };
     let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options)
-        .context("the ONNX graph")?;
+        .context("cannot build the ONNX graph")?;
     Ok(model.encode_to_vec())
 }
 

@@ -1,4 +1,4 @@
-//! Presets: which networks, how wide, at which input size.
+//! Architectures: method, preset, input size and ablations.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,24 +6,24 @@ use thiserror::Error;
 use super::layer::{self, Layers};
 use super::layer_tables::{self, Widths};
 
-/// The networks' sizes that have a name.
+/// Named network sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The paper's: 37.3 M parameters, 236 GFLOP an image at 256x256.
+    /// The paper's size: 37.3 M parameters, 236 GFLOP per image at 256x256.
     Medium,
-    /// A third of the work: PDN-S and a narrower student, 384 features.
+    /// About a third of the operations of `medium`: PDN-S and a narrower student, 384 feature channels.
     Small,
-    /// For demonstrations and tests: under 3 M parameters, 128 features.
+    /// For demonstrations and tests: under 3 M parameters, 128 feature channels.
     Tiny,
 }
 
-/// The input sizes that the networks are built for: a multiple of 32 from 128 to 512.
+/// Side of the network input in pixels: a multiple of 32 from 128 to 512.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct InputSize(i64);
 
-/// A side that the networks are not built for.
+/// An unsupported input size.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("input size {0}: must be a multiple of 32 from 128 to 512")]
 pub struct InputSizeError(i64);
@@ -64,76 +64,77 @@ impl std::fmt::Display for InputSize {
 }
 
 impl InputSize {
-    /// The side of an image, pixels.
+    /// Side of the image in pixels.
     pub fn side(self) -> i64 {
         self.0
     }
 
-    /// The side of the features and of the maps, pixels.
+    /// Side of the features and of the anomaly maps in pixels.
     pub fn map_side(self) -> i64 {
         self.0 / 4
     }
 }
 
-/// What is trained and how its two maps come about.
+/// The student and the definition of its two anomaly maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Multi-task hybrid knowledge distillation: two encoders, two decoders.
     #[default]
     Mhkd,
-    /// `EfficientAD` (Batzner et al., WACV 2024): a student with the teacher's layers and twice its
-    /// features, and an autoencoder of the image.
+    /// `EfficientAD` (Batzner et al., WACV 2024): a student with the teacher's layers and twice its feature
+    /// channels, and an autoencoder.
     #[value(name = "efficientad")]
     EfficientAd,
 }
 
-/// All that says which networks a run has: two runs with equal architectures have tensors of the
-/// same names and shapes, and maps made of the same features.
+/// The choices that determine the networks of a run. Two runs with equal architectures have tensors with
+/// the same names and shapes, and compute their maps from the same features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// Widths of teacher and student.
+    /// Channel widths of teacher and student.
     pub preset: Preset,
-    /// Side of the input, pixels.
+    /// Side of the input in pixels.
     pub input_size: InputSize,
-    /// Whether the teacher pads its convolutions and pools (its checkpoint says so, not its shapes).
+    /// Whether the teacher pads its convolutions and pools. Tensor shapes do not show it, so the checkpoint
+    /// records it.
     pub padded_teacher: bool,
-    /// What the student is.
+    /// Method.
     #[serde(default)]
     pub method: Method,
-    /// Whether MHKD has its second encoder; without it the decoders read `f_l`, averaged to their grid
-    /// (Table IV's ablation).
-    #[serde(default = "yes")]
+    /// Whether MHKD has the second encoder. Without it the decoders read `f_l`, average-pooled to their grid
+    /// (ablation in Table IV).
+    #[serde(default = "default_true")]
     pub second_encoder: bool,
-    /// Whether MHKD has the self-distillation; without it the logical map is that of `f_t` and `f_g`
-    /// (Table IV's ablation).
-    #[serde(default = "yes")]
+    /// Whether MHKD uses self-distillation. Without it the logical map compares `f_g` with `f_t` (ablation in
+    /// Table IV).
+    #[serde(default = "default_true")]
     pub self_distillation: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
-/// A value that the networks read and write. The letters are the paper's; `EfficientAD`'s networks
-/// write those that play the same part in the maps.
+/// A tensor that the networks read or write. The letters are the paper's; the networks of `EfficientAD`
+/// write the tensors with the same role in the anomaly maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TensorId {
-    /// The normalised image, `[3, S, S]`.
+    /// Normalised image, `[3, S, S]`.
     Image,
-    /// `f_l` of `SEncoder1`; the half of `EfficientAD`'s student that learns from the autoencoder.
+    /// `f_l` of `SEncoder1`; in `EfficientAD` the half of the student that is trained on the autoencoder.
     Low,
     /// `f_h` of `SEncoder2`.
     High,
-    /// `f_s` of `LDecoder`; the half of `EfficientAD`'s student that learns from the teacher.
+    /// `f_s` of `LDecoder`; in `EfficientAD` the half of the student that is trained on the teacher.
     Structural,
-    /// `f_g` of `GDecoder`; the autoencoder's result.
+    /// `f_g` of `GDecoder`; in `EfficientAD` the autoencoder's output.
     Logical,
 }
 
 impl TensorId {
-    /// Its name in a graph; the image is called differently there.
+    /// Name in the exported graph. The graph has a different name for the image.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -145,30 +146,30 @@ impl TensorId {
     }
 }
 
-/// One of the student's networks and its place among them.
+/// One network of the student with its input and outputs.
 #[derive(Clone, Debug)]
 pub struct StudentNetwork {
-    /// The first part of its tensors' names.
+    /// Prefix of its tensor names.
     pub name: &'static str,
     /// Its layers.
     pub layers: Layers,
-    /// What it reads: the image, or what a part before it writes.
+    /// Its input: the image, or an output of an earlier network.
     pub input: TensorId,
-    /// What it writes; two share its channels in halves.
+    /// Its outputs; two outputs get one half of the channels each.
     pub outputs: &'static [TensorId],
 }
 
-/// The networks' tables.
+/// The layers of all networks of an architecture.
 #[derive(Clone, Debug)]
 pub struct LayerTables {
-    /// `F_t`.
+    /// Layers of the teacher `F_t`.
     pub teacher: Layers,
-    /// The student's, each after those that it reads from.
+    /// The student's networks, each after the networks that it reads from.
     pub student: Vec<StudentNetwork>,
 }
 
 impl Architecture {
-    /// The paper's networks.
+    /// Creates the paper's architecture.
     pub fn mhkd(preset: Preset, input_size: InputSize, padded_teacher: bool) -> Self {
         Self {
             preset,
@@ -180,7 +181,7 @@ impl Architecture {
         }
     }
 
-    /// The networks of this architecture.
+    /// Returns the layers of all networks.
     pub fn layer_tables(&self) -> LayerTables {
         let teacher = self.preset.teacher(self.padded_teacher);
         let student = match self.method {
@@ -241,7 +242,7 @@ impl Architecture {
         ]
     }
 
-    /// The side of `value`, pixels.
+    /// Returns the side of a tensor in pixels.
     pub fn side(&self, id: TensorId) -> i64 {
         match value {
             TensorId::Image => self.input_size.side(),
@@ -250,19 +251,19 @@ impl Architecture {
         }
     }
 
-    /// Channels of the features.
+    /// Returns the number of feature channels.
     pub fn features(&self) -> i64 {
         self.preset.widths().features
     }
 
-    /// Weights and biases of teacher and student together.
+    /// Returns the number of weights and biases of teacher and student.
     pub fn parameters(&self) -> i64 {
         let LayerTables { teacher, student } = self.layer_tables();
         let parts = student.iter().map(|part| layer::parameters(&part.layers));
         parts.sum::<i64>() + layer::parameters(&teacher)
     }
 
-    /// Multiply-accumulates of the convolutions, one image through teacher and student.
+    /// Returns the multiply-accumulates of all convolutions for one image through teacher and student.
     pub fn macs(&self) -> i64 {
         let LayerTables { teacher, student } = self.layer_tables();
         let parts = student
@@ -273,7 +274,7 @@ impl Architecture {
 }
 
 impl Preset {
-    /// The name that stands in files and on the command line.
+    /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Medium => "medium",
@@ -282,7 +283,7 @@ impl Preset {
         }
     }
 
-    /// The student's widths.
+    /// Channel widths of the student.
     pub fn widths(self) -> Widths {
         match self {
             Self::Medium => Widths {
@@ -312,7 +313,7 @@ impl Preset {
         }
     }
 
-    /// The teacher's table.
+    /// Layers of the teacher.
     pub fn teacher(self, padded: bool) -> Layers {
         match self {
             Self::Medium => layer_tables::teacher_medium(padded),

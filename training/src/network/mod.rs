@@ -1,4 +1,4 @@
-//! The networks: tables of layers, and what runs them.
+//! The networks: layer lists and their libtorch implementation.
 
 pub mod architecture;
 pub mod layer;
