@@ -244,7 +244,7 @@ impl Architecture {
 
     /// Returns the side of a tensor in pixels.
     pub fn side(&self, id: TensorId) -> i64 {
-        match value {
+        match id {
             TensorId::Image => self.input_size.side(),
             TensorId::High => self.input_size.map_side() / 4,
             TensorId::Low | TensorId::Structural | TensorId::Logical => self.input_size.map_side(),

@@ -1,4 +1,4 @@
-//! Panels as in the paper's Fig. 6: an image with one channel of the features behind its logical map.
+//! Feature panels as in Fig. 6 of the paper: an image with one channel of the features behind its logical map.
 
 use anyhow::Result;
 use image::RgbImage;
@@ -12,13 +12,13 @@ use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::{LogicalFeatures, Model};
 use crate::evaluate::result::Evaluation;
 
-/// The panels of features, all of one channel.
+/// Feature panels, all of the same channel.
 pub(super) struct FeaturePanels {
     pub(super) channel: usize,
     pub(super) panels: Vec<Panel>,
 }
 
-/// The features of the test images `indices`; nothing where the model gives none.
+/// Creates the panels of the test images `indices`; `None` if the model does not provide features.
 pub(super) fn feature_panels(
     indices: &[usize],
     evaluation: &Evaluation,
@@ -50,7 +50,7 @@ pub(super) fn feature_panels(
     }))
 }
 
-/// The channel that adds most to the largest values of the logical maps of these images.
+/// Returns the channel with the largest total contribution to the maxima of the images' logical maps.
 fn dominant_channel(features: &[LogicalFeatures]) -> usize {
     let channels = features.first().map_or(1, |features| features.channels);
     let mut parts = vec![0.0; channels];
@@ -76,7 +76,7 @@ fn dominant_channel(features: &[LogicalFeatures]) -> usize {
     largest.unwrap_or(0)
 }
 
-/// The image and one channel of each of its three features, in colours of one scale.
+/// Creates tiles of the image and of one channel of each of its three features, with a common colour scale.
 fn feature_tiles(image: &RgbImage, features: &LogicalFeatures, channel: usize) -> Vec<Tile> {
     let cells = features.low.len() / features.channels;
     let side = cells.isqrt();
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_channel_of_the_peak_is_shown() {
-        // Three channels of four cells; the peak is in cell 2, and channel 1 makes it.
+    fn channel_with_the_largest_contribution_is_selected() {
+        // Three channels with four cells; the maximum is in cell 2, mostly from channel 1.
         let mut low = vec![0.0; 12];
         low[4 + 2] = 3.0;
         low[2] = 1.0;

@@ -1,4 +1,4 @@
-//! The figures of an evaluation: how its scores lie, and its curves.
+//! Figures of an evaluation: score histograms, ROC, PRO and sPRO curves.
 
 use super::Figure;
 use crate::evaluate::GOOD;
@@ -10,20 +10,19 @@ use crate::metrics::curve::{Curve, LimitedArea, area_at};
 use crate::metrics::pixel::{PixelMetrics, SaturatedPro};
 
 const SIZE: (u32, u32) = (640, 500);
-/// With more types than these, a curve each would hide the others.
+/// Maximum number of types with a coloured ROC curve each; with more, curves would hide each other.
 const CURVES: usize = 4;
-/// FPR up to which the curves of maps are drawn: where they tell something. Beyond, a map that marks
-/// a third of all good pixels is of no use.
+/// Upper FPR limit of the map curves. Beyond it, a third of all good pixels is marked, which is not useful.
 const MAP_FPR: f64 = 0.3;
 
-/// Of the histograms: bins over the whole range, and heights in pixels.
+/// Histograms: number of bins over the whole range, row height and bar height in pixels.
 const BINS: usize = 60;
 const ROW: f32 = 78.0;
 const BARS: f32 = 42.0;
-/// Scores that lie further apart than this factor are shown by their logarithms.
+/// Ratio of the largest to the smallest score above which the axis is logarithmic.
 const LOG_FROM: f64 = 40.0;
 
-/// The curves of the maps, where ground truth is drawn.
+/// Curves of the maps, if ground truth exists.
 pub(super) fn localisation(evaluation: &Evaluation) -> Option<Figure> {
     let pixel = evaluation.metrics.pixel.as_ref()?;
     Some(match &pixel.spro {
@@ -32,7 +31,7 @@ pub(super) fn localisation(evaluation: &Evaluation) -> Option<Figure> {
     })
 }
 
-/// The ROC curves of the scores.
+/// ROC curves of the scores.
 pub(super) fn roc(evaluation: &Evaluation) -> Figure {
     let image = &evaluation.metrics.image;
     let all = ("all anomalies".to_owned(), &image.all, Colour::Ink);
@@ -47,7 +46,7 @@ pub(super) fn roc(evaluation: &Evaluation) -> Figure {
     } else {
         each.chain([all]).collect()
     };
-    // The first ones are drawn last, over the others.
+    // Legend order; the curves are drawn in reverse, so that the first ones are on top.
     let entries: Vec<LegendEntry> = curves
         .iter()
         .map(|(name, metrics, colour)| entry(name, metrics.au_roc.value, *colour))
@@ -56,9 +55,9 @@ pub(super) fn roc(evaluation: &Evaluation) -> Figure {
         x: (0.0, 1.0),
         y: (0.0, 1.0),
         x_name: "share of good images rejected",
-        y_name: "share of anomalous images found",
+        y_name: "share of anomalous images detected",
     };
-    let mut plot = Plot::new("ROC of the images", SIZE, &axes, &entries);
+    let mut plot = Plot::new("Image-level ROC", SIZE, &axes, &entries);
     plot.reference((0.0, 0.0), (1.0, 1.0));
     if image.types.len() > CURVES {
         for metrics in image.types.values() {
@@ -70,15 +69,13 @@ pub(super) fn roc(evaluation: &Evaluation) -> Figure {
         plot.curve(points(&metrics.roc, 1.0), *colour, 3.0);
     }
     let thin = if image.types.len() > CURVES {
-        " The thin lines are the anomaly types."
+        " Thin lines: anomaly types."
     } else {
         ""
     };
     Figure {
         name: "roc",
-        caption: format!(
-            "Receiver operating characteristic: what every threshold finds and rejects. Numbers are areas under the curve.{thin}"
-        ),
+        caption: format!("Receiver operating characteristic. Numbers: area under the curve.{thin}"),
         drawing: plot.drawing,
     }
 }
@@ -97,9 +94,9 @@ fn spro_figure(spro: &SaturatedPro) -> Figure {
         .collect();
     Figure {
         name: "spro",
-        caption: "Saturated per-region overlap of the maps with the ground truth over the share of \
-                  good pixels marked. Numbers are areas up to the dashed line, 0.05, over 0.05: what \
-                  MVTec LOCO AD reports."
+        caption: "Saturated per-region overlap of the maps with the ground truth, against the share of \
+                  good pixels marked. Numbers: area up to FPR 0.05 (dashed line), normalised, as reported \
+                  by MVTec LOCO AD."
             .to_owned(),
         drawing: map_curves("sPRO of the maps", "sPRO", &curves, 0.05),
     }
@@ -117,9 +114,9 @@ fn pro_figure(pixel: &PixelMetrics) -> Figure {
     ];
     Figure {
         name: "pro",
-        caption: "Per-region overlap of the maps with the ground truth, and share of defective \
-                  pixels found, over the share of good pixels marked. Numbers: AU-PRO up to 0.3, and \
-                  the whole area under the pixel ROC."
+        caption: "Per-region overlap of the maps with the ground truth, and share of defect pixels \
+                  detected, against the share of good pixels marked. Numbers: AU-PRO up to FPR 0.3, and \
+                  the complete area under the pixel-level ROC curve."
             .to_owned(),
         drawing: map_curves("PRO of the maps", "PRO, true positive rate", &curves, MAP_FPR),
     }
@@ -163,7 +160,7 @@ fn area(areas: &[LimitedArea], limit: f64) -> f64 {
     area_at(areas, limit).unwrap_or(f64::NAN)
 }
 
-/// The points of `curve` up to `limit`, where it is cut.
+/// Points of `curve` up to `limit`, with an interpolated last point.
 fn points(curve: &Curve, limit: f64) -> Vec<(f64, f64)> {
     let all = curve.fpr.iter().copied().zip(curve.value.iter().copied());
     let mut points: Vec<(f64, f64)> = Vec::new();
@@ -180,7 +177,7 @@ fn points(curve: &Curve, limit: f64) -> Vec<(f64, f64)> {
     points
 }
 
-/// The scores of every kind of image as histograms below each other, with the threshold through all.
+/// Histograms of the scores of each type in rows, with the threshold across all rows.
 pub(super) fn scores(evaluation: &Evaluation) -> Figure {
     let kinds: Vec<&str> = evaluation.kinds().collect();
     let (left, right, top) = (22.0, 618.0, 78.0);
@@ -215,14 +212,14 @@ pub(super) fn scores(evaluation: &Evaluation) -> Figure {
     Figure {
         name: "scores",
         caption:
-            "How many images have which score, each type scaled to its own fullest bin. An image \
-                  to the right of the dashed line is rejected."
+            "Number of images by score; each type is scaled to its own largest bin. Images to the \
+                      right of the dashed line are rejected."
                 .to_owned(),
         drawing,
     }
 }
 
-/// Where a score is on the page.
+/// Horizontal axis of the scores.
 struct ScoreScale {
     axis: Axis,
     low: f64,
@@ -296,7 +293,7 @@ fn histogram(
     let floor = top + ROW - 6.0;
     let fullest = bins.iter().copied().max().unwrap_or(1).max(1);
     for (bin, count) in bins.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-        // One image is still to be seen beside a hundred.
+        // Keep a single image visible next to a hundred.
         let height = (BARS * count as f32 / fullest as f32).max(2.0);
         let (from, to) = (scale.edge(bin) + 0.5, scale.edge(bin + 1) - 0.5);
         drawing.bar((from, floor - height), (to, floor), colour);
@@ -310,12 +307,12 @@ fn histogram(
     let line = top + 20.0;
     let name = format!("{} ({images})", kind.replace('_', " "));
     drawing.text(&name, (left, line), Align::Left, TEXT, Colour::Ink);
-    let word = if kind == GOOD { "rejected" } else { "found" };
+    let word = if kind == GOOD { "rejected" } else { "detected" };
     let note = format!("{rejected} of {images} {word}");
     drawing.text(&note, (right, line), Align::Right, TEXT, Colour::Label);
 }
 
-/// The line through the rows' bars, not through their names, and its name above them.
+/// Draws the threshold line through the bars of all rows, with its label above.
 fn threshold(
     drawing: &mut Drawing,
     evaluation: &Evaluation,
@@ -343,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_curve_is_cut_at_the_limit() {
+    fn curve_is_truncated_at_the_limit() {
         let curve = Curve {
             fpr: vec![0.0, 0.2, 0.4, 1.0],
             value: vec![0.0, 0.5, 0.7, 1.0],

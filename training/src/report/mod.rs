@@ -1,12 +1,12 @@
-//! The report of an evaluation: a page that needs nothing else, and its figures as files beside it.
+//! Report of an evaluation: a self-contained HTML page, and its figures as separate files.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | `report.html` | everything on one page, figures and pictures within it |
-//! | `metrics.json` | every figure, curve and score |
-//! | `roc.svg`, `scores.svg`, `spro.svg` or `pro.svg` | the figures; each as PNG too |
-//! | `panels/*.jpg` | images beside their ground truth and their maps |
-//! | `features/*.jpg` | images beside the features behind the logical map; of runs alone |
+//! | `report.html` | the complete report with embedded figures and images |
+//! | `metrics.json` | all metrics, curves and scores |
+//! | `roc.svg`, `scores.svg`, `spro.svg` or `pro.svg` | the figures; also as PNG |
+//! | `panels/*.jpg` | images with their ground truth and anomaly maps |
+//! | `features/*.jpg` | images with the features behind the logical map; only for runs |
 
 mod colour_map;
 mod feature_panels;
@@ -32,21 +32,21 @@ use crate::figure::Drawing;
 use panels::Panel;
 use sample_selection::SampleSelection;
 
-/// The page's file.
+/// File name of the HTML page.
 pub const PAGE: &str = "report.html";
-/// The figures' file.
+/// File name of the metrics.
 pub const METRICS: &str = "metrics.json";
-/// Pixels of a PNG for each of a figure's: sharp on any screen.
+/// Pixels of a PNG per pixel of the figure: sharp on high-resolution screens.
 const PNG_SCALE: f32 = 2.0;
 
-/// A figure with the name of its files and what it shows.
+/// A figure with its file name (without extension) and caption.
 struct Figure {
     name: &'static str,
     caption: String,
     drawing: Drawing,
 }
 
-/// All that a page shows beside the figures of the evaluation itself.
+/// Contents of the page in addition to the evaluation's metrics.
 struct ReportContents {
     scores: Figure,
     roc: Figure,
@@ -58,11 +58,12 @@ struct ReportContents {
     scale: panels::ColourScale,
 }
 
-/// Writes the report of `evaluation` to `folder`, whole or not at all; a report that is there is
-/// replaced. `maps` and `model` are those that were evaluated.
+/// Writes the report of `evaluation` to `folder`, atomically. An existing report is replaced. `maps` and
+/// `model` are those of the evaluation.
 ///
 /// # Errors
-/// When `folder` holds something else, an image cannot be read again, or a file cannot be written.
+/// Returns an error if `folder` contains other files, an image cannot be read again, or a file cannot be
+/// written.
 pub fn write(
     folder: &Path,
     evaluation: &Evaluation,

@@ -1,24 +1,24 @@
-//! Which images a report shows: few, chosen by a rule and not by how well they look.
+//! Selection of the images in a report. A fixed rule selects them, so that good results are not preferred.
 
 use crate::evaluate::GOOD;
 use crate::evaluate::result::Evaluation;
 
-/// Types with an example of their own.
+/// Maximum number of anomaly types with an example.
 const TYPES: usize = 12;
-/// False false_alarms, and misses.
+/// Number of false alarms and of misses.
 const WORST: usize = 4;
-/// Images with their features.
+/// Number of images with features.
 const FEATURES: usize = 3;
 
-/// Images by their place in the dataset.
+/// Indices of the selected images in the dataset.
 pub(super) struct SampleSelection {
-    /// A good image and one of each type: those of the median score of their kind.
+    /// One good image and one image of each type: those with the median score of their type.
     pub(super) examples: Vec<usize>,
-    /// The good images of the highest scores.
+    /// Good images with the highest scores.
     pub(super) false_alarms: Vec<usize>,
-    /// The anomalous images of the lowest scores.
+    /// Anomalous images with the lowest scores.
     pub(super) misses: Vec<usize>,
-    /// The examples whose features are shown.
+    /// Examples whose features are shown.
     pub(super) features: Vec<usize>,
 }
 

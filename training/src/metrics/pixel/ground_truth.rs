@@ -1,4 +1,4 @@
-//! The first reading: the defect pixels' values, and which regions and channels each belongs to.
+//! First pass: collects the values of defect pixels with their components and channels.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,53 +13,53 @@ use super::class;
 use crate::dataset::Kind;
 use crate::dataset::masks::Mask;
 
-/// What there is to be found, and what the second reading needs to know.
+/// Ground truth of all images, and the values of all defect pixels.
 pub(super) struct GroundTruth {
-    /// Of each image.
+    /// One entry per image.
     pub(super) images: Vec<ImageSummary>,
-    /// Defect pixels, ascending: the key of the value in the upper half, the pixel's group in the lower.
+    /// Defect pixels, ascending: the key of the value in the upper 32 bits, the group index in the lower 32.
     pub(super) defect_pixels: Vec<u64>,
-    /// What the pixels of each group belong to.
+    /// Component and channels of the pixels in each group.
     pub(super) groups: Vec<PixelGroup>,
-    /// Pixels of each connected component.
+    /// Number of pixels of each connected component.
     pub(super) regions: Vec<u64>,
-    /// Each channel; none where no saturation is given.
+    /// Channels; empty without saturation thresholds.
     pub(super) channels: Vec<Channel>,
-    /// How many classes good pixels are counted in.
+    /// Number of classes in which good pixels are counted.
     pub(super) classes: usize,
 }
 
-/// What is known of an image.
+/// Summary of an image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ImageSummary {
-    /// The map's largest value.
+    /// Maximum of the map.
     pub(super) maximum: f32,
-    /// The class of its good pixels; none if it does not count.
+    /// Class of its good pixels; `None` if the image is not evaluated.
     pub(super) class: Option<usize>,
-    /// How many they are.
+    /// Number of good pixels.
     pub(super) good_pixels: u64,
-    /// Whether it is anomalous, and its masks show nothing.
+    /// Whether the image is anomalous and its masks are empty.
     pub(super) empty_masks: bool,
 }
 
-/// The pixels of an image that lie in the same component and the same channels.
+/// Pixels of an image in the same component and the same channels.
 #[derive(Clone, Debug)]
 pub(super) struct PixelGroup {
     pub(super) region: u32,
     pub(super) channels: Vec<u32>,
 }
 
-/// A defect.
+/// A ground truth channel: one defect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Channel {
-    /// The class of its image.
+    /// Class of its image.
     pub(super) class: usize,
-    /// How many of its pixels are enough.
+    /// Number of detected pixels at which the overlap saturates.
     pub(super) saturation: u64,
 }
 
 impl GroundTruth {
-    /// The distinct values of defect pixels as keys, ascending.
+    /// Returns the keys of the distinct values of defect pixels, ascending.
     pub(super) fn thresholds(&self) -> Vec<u32> {
         let mut keys: Vec<u32> = self
             .defect_pixels
@@ -71,7 +71,7 @@ impl GroundTruth {
         keys
     }
 
-    /// Good pixels of each class.
+    /// Returns the number of good pixels of each class.
     pub(super) fn good_pixels(&self) -> Vec<u64> {
         let mut counts = vec![0; self.classes];
         for image in &self.images {
@@ -83,7 +83,7 @@ impl GroundTruth {
     }
 }
 
-/// One image's image, its groups, regions and channels numbered from 0.
+/// Ground truth of one image; groups, components and channels are numbered from 0.
 struct ImageTruth {
     summary: ImageSummary,
     defect_pixels: Vec<u64>,
@@ -92,7 +92,7 @@ struct ImageTruth {
     channels: Vec<Channel>,
 }
 
-/// Reads every image; `progress` is told how many are done.
+/// Reads every image. Calls `progress` with the number of images read.
 pub(super) fn collect(
     source: &dyn MapSource,
     defects: Option<&DefectsConfig>,
@@ -129,7 +129,7 @@ fn merge(images: Vec<ImageTruth>) -> GroundTruth {
         let (first_region, first_channel) =
             (truth.regions.len() as u32, truth.channels.len() as u32);
         truth.images.push(image.summary);
-        // The group is in the lower half, and there are fewer than 2^32 in all.
+        // The group index is in the lower half; there are fewer than 2^32 groups in total.
         truth
             .defect_pixels
             .extend(image.defect_pixels.iter().map(|pixel| pixel + first_group));
@@ -171,12 +171,12 @@ fn read(
         return Ok(image);
     }
     let class = class(kind, defects.is_some()).with_context(|| {
-        format!("{name}: neither a logical nor a structural anomaly; saturated PRO needs to know")
+        format!("{name}: neither a logical nor a structural anomaly; saturated PRO requires one of the two")
     })?;
     if let Some(defects) = defects {
-        for (number, mask) in sample.masks.iter().enumerate() {
-            let channel =
-                channel(mask, class, defects).with_context(|| source.mask_name(index, number))?;
+        for (mask_index, mask) in sample.masks.iter().enumerate() {
+            let channel = channel(mask, class, defects)
+                .with_context(|| source.mask_name(index, mask_index))?;
             image.channels.push(channel);
         }
     }
@@ -189,26 +189,27 @@ fn read(
 
 fn channel(mask: &Mask, class: usize, defects: &DefectsConfig) -> Result<Channel> {
     let value = mask.values.iter().copied().find(|&value| value != 0);
-    let value = value.context("it shows no defect; a channel of the ground truth must")?;
+    let value =
+        value.context("the mask is empty; every ground truth channel must contain a defect")?;
     let other = mask
         .values
         .iter()
         .find(|&&other| other != 0 && other != value);
     if let Some(other) = other {
-        bail!("it has the pixel values {value} and {other}; a channel must have one");
+        bail!("pixel values {value} and {other} in one mask; a channel must have one pixel value");
     }
     let area = mask.values.iter().filter(|&&pixel| pixel != 0).count() as u64;
     let saturation = defects.saturation_area(value, area);
     let saturation = saturation.with_context(|| {
         format!(
-            "its pixel value is {value}; defects_config.json has {}",
+            "pixel value is {value}; defects_config.json contains {}",
             defects.pixel_values()
         )
     })?;
     Ok(Channel { class, saturation })
 }
 
-/// Divides the defect pixels into groups.
+/// Assigns the defect pixels to groups.
 fn group_defect_pixels(sample: &Sample, by_channel: bool, image: &mut ImageTruth) {
     let (sets, members) = channel_sets(&sample.masks, sample.map.values.len());
     if members.len() < 2 {
@@ -242,7 +243,7 @@ fn group_defect_pixels(sample: &Sample, by_channel: bool, image: &mut ImageTruth
     }
 }
 
-/// Which set of channels each pixel is in, 0 being none, and the channels of each set.
+/// Returns the index of each pixel's set of channels (0 is the empty set), and the channels of each set.
 fn channel_sets(masks: &[Mask], pixels: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
     if masks.is_empty() {
         return (Vec::new(), Vec::new());
@@ -250,7 +251,7 @@ fn channel_sets(masks: &[Mask], pixels: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
     let mut sets = vec![0; pixels];
     let mut members = vec![Vec::new()];
     for (channel, mask) in (0..).zip(masks) {
-        // The set that another one becomes with this channel.
+        // Maps each set to the set that also contains this channel.
         let mut with: HashMap<u32, u32> = HashMap::new();
         for (set, &value) in sets.iter_mut().zip(&mask.values) {
             if value != 0 {
