@@ -70,7 +70,7 @@ pub fn maps_of(
 /// amount of work for the pixel-level metrics.
 ///
 /// # Errors
-/// Returns an error if a mask cannot be read, or if there are no good or no anomalous images.
+/// Returns an error if a mask cannot be read, or if good or anomalous images are missing.
 pub fn evaluate(
     model: &Model,
     maps: &EvaluatedMaps,

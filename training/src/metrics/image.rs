@@ -129,7 +129,7 @@ pub struct OperatingPoint {
 /// Computes the metrics of `scores`.
 ///
 /// # Errors
-/// Returns an error if there are no good or no anomalous images, a score is not finite, or an option is
+/// Returns an error if good or anomalous images are missing, a score is not finite, or an option is
 /// invalid.
 pub fn evaluate(scores: &[ImageScore], options: &Options) -> Result<ImageMetrics> {
     check(scores, options)?;

@@ -40,8 +40,8 @@ pub struct Metrics {
 /// evaluation of both MVTec datasets. Calls `progress` with the completed and the total amount of work.
 ///
 /// # Errors
-/// Returns an error that names the file if a map or mask is invalid, or an error if there are no good or no
-/// anomalous images.
+/// Returns an error that names the file if a map or mask is invalid, or an error if good or anomalous images
+/// are missing.
 pub fn evaluate(
     source: &dyn MapSource,
     defects: Option<&DefectsConfig>,

@@ -1,4 +1,4 @@
-//! The sweep of Fig. 7 as bars.
+//! Bar chart of the loss weights in Fig. 7.
 
 use super::comparison_table::{Table, TableEntry};
 use crate::figure::axis::Axis;
@@ -12,12 +12,12 @@ const RIGHT: f32 = WIDTH as f32 - 22.0;
 const TITLE: f32 = 44.0;
 const BOTTOM: f32 = HEIGHT as f32 - 64.0;
 
-/// Share of a group's width that its bars take.
+/// Fraction of a group's width that its bars fill.
 const FILLED: f32 = 0.8;
 
-/// One group of bars for each row of `table`, one bar in it for each column.
+/// Draws one group of bars per row of `table`, with one bar per column.
 pub(super) fn bars(table: &Table) -> Drawing {
-    let title = "Proportions of the losses";
+    let title = "Loss weights";
     let mut drawing = Drawing::new(WIDTH, HEIGHT, title);
     drawing.text(title, (LEFT, 30.0), Align::Left, 24.0, Colour::Ink);
     let names = &table.columns[1..];

@@ -1,4 +1,4 @@
-//! A table as people read it and as programs do.
+//! A comparison table, written as Markdown and as JSON.
 
 use std::fmt::Write as _;
 
@@ -6,59 +6,59 @@ use serde::Serialize;
 
 use super::results::SeedStat;
 
-/// Rows under a heading.
+/// A table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Table {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// Heads of the columns, the first of the rows' names.
+    /// Column names; the first is that of the row names.
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Row>,
-    /// What a reader must know.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
-/// One row.
+/// A row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// What it is of.
+    /// Name.
     pub name: String,
-    /// Its entries.
+    /// Entries.
     pub entries: Vec<TableEntry>,
 }
 
-/// One entry.
+/// An entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum TableEntry {
-    /// Nothing was measured or reported.
+    /// No value.
     None,
-    /// As the paper has it.
+    /// Value from the paper.
     Reported(String),
-    /// Measured, written with so many digits after a factor.
+    /// Measured value.
     Measured {
-        /// The figure, a share of one.
+        /// Value as a fraction of one.
         #[serde(flatten)]
         stat: SeedStat,
-        /// 1, or 100 for per cent.
+        /// Factor for display: 1, or 100 for per cent.
         #[serde(skip)]
         factor: f64,
-        /// Digits after the point.
+        /// Number of decimals for display.
         #[serde(skip)]
         digits: usize,
     },
-    /// Two measured figures, as `98.6/99.5`.
+    /// Two measured values, shown as `98.6 / 99.5`.
     Pair(Box<[TableEntry; 2]>),
 }
 
 impl TableEntry {
-    /// A share of one with three digits.
+    /// A fraction of one, shown with three decimals.
     pub fn share(stat: Option<SeedStat>) -> Self {
         Self::measured(stat, 1.0, 3)
     }
 
-    /// Per cent with `digits` digits.
+    /// A fraction of one, shown in per cent with `digits` decimals.
     pub fn percent(stat: Option<SeedStat>, digits: usize) -> Self {
         Self::measured(stat, 100.0, digits)
     }
@@ -71,7 +71,7 @@ impl TableEntry {
         })
     }
 
-    /// As reported, or nothing.
+    /// A value from the paper, or no value.
     pub fn reported(figure: Option<&str>) -> Self {
         figure.map_or(Self::None, |figure| Self::Reported(figure.to_owned()))
     }
@@ -100,7 +100,7 @@ impl TableEntry {
 }
 
 impl Table {
-    /// As a table of Markdown with its columns aligned, readable as it is.
+    /// Formats the table as Markdown with aligned columns.
     pub fn markdown(&self) -> String {
         let mut lines = vec![self.columns.clone()];
         for row in &self.rows {
@@ -115,7 +115,7 @@ impl Table {
         let mut text = format!("**{}**\n\n", self.title);
         for (number, line) in lines.iter().enumerate() {
             for (cell, &width) in line.iter().zip(&widths) {
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(text, "| {cell:<width$} ");
             }
             text.push_str("|\n");
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_aligned_and_says_what_is_not_there() {
+    fn markdown_is_aligned_and_shows_missing_values() {
         let stat = |mean, std| {
             Some(SeedStat {
                 mean,

@@ -1,4 +1,4 @@
-//! What only a clock tells of Table V: bundles of the first done experiment of each method, timed in turns.
+//! Timings of Table V: exports a bundle of the first finished experiment of each method and times them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,24 +7,24 @@ use anyhow::{Context, Result};
 
 use super::comparison_table::{Table, TableEntry};
 use super::experiment::{Experiment, Variant};
-use super::runner::{ends, own_path};
+use super::runner::{executable, run_to_completion};
 
-/// How inference is timed; passed on to `mhkd bench inference`.
+/// How inference is timed; passed to `mhkd bench inference`.
 #[derive(Clone, Debug)]
 pub struct TimingOptions {
-    /// Images a run of the throughput's.
+    /// Batch size for the throughput.
     pub batch: usize,
-    /// As its `--provider`.
+    /// Value of `--provider`.
     pub provider: String,
-    /// Timed runs.
+    /// Number of timed runs.
     pub repeats: usize,
 }
 
-/// Exports and times a bundle of each method of `experiments` and adds the figures to `table`; its full result
-/// is in `out`. False after an interrupt.
+/// Exports and times a bundle of each method in `experiments` and adds the values to `table`. The complete
+/// result is written to `out`. Returns `false` after an interrupt.
 ///
 /// # Errors
-/// When a bundle cannot be exported or does not run.
+/// Returns an error if a bundle cannot be exported or timed.
 pub fn measure(
     experiments: &[Experiment],
     timing: &TimingOptions,
@@ -42,10 +42,10 @@ pub fn measure(
         let Some(experiment) = done else { continue };
         let bundle = experiment.folder.join("bundle");
         if !bundle.exists() {
-            let mut export = Command::new(own_path()?);
+            let mut export = Command::new(executable()?);
             export.arg("export").arg(experiment.run());
             export.arg("--out").arg(&bundle);
-            if !ends(&mut export, "the export")? {
+            if !run_to_completion(&mut export, "the export")? {
                 return Ok(false);
             }
         }
@@ -55,7 +55,7 @@ pub fn measure(
         return Ok(true);
     }
     let json = out.join("efficiency.json");
-    let mut bench = Command::new(own_path()?);
+    let mut bench = Command::new(executable()?);
     bench
         .args(["bench", "inference"])
         .args(bundles.iter().map(|(_, bundle)| bundle))
@@ -64,7 +64,7 @@ pub fn measure(
         .args(["--repeats", &timing.repeats.to_string()])
         .arg("--json")
         .arg(&json);
-    if !ends(&mut bench, "the timing")? {
+    if !run_to_completion(&mut bench, "the timing")? {
         return Ok(false);
     }
     fill(table, &bundles, &json, timing)?;
@@ -120,9 +120,9 @@ fn fill(
         ]);
     }
     table.notes.push(format!(
-        "Measured on {} with ONNX Runtime {}, {} cores: median (5 to 95 %) of {} runs of one image, and \
-         images a second in batches of {}, in turns. FLOPs are those of the convolutions in the exported \
-         graph. The paper's figures are of an RTX 3090.",
+        "Measured on {} with ONNX Runtime {}, {} cores: median (5 to 95 %) of {} runs with one image, and \
+         images/s in batches of {}, round-robin. GFLOP counts the convolutions of the exported graph. The \
+         paper's values are for an RTX 3090.",
         timing.provider,
         result["onnxruntime_version"].as_str().unwrap_or_default(),
         result["cores"],

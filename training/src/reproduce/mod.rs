@@ -1,12 +1,12 @@
-//! The paper's tables and figures, each by one command: a plan of trainings and evaluations that can be
-//! interrupted and resumed, and ours beside what the paper reports.
+//! Reproduction of the paper's tables and figures, one command each: trains and evaluates a set of
+//! experiments, which can be interrupted and resumed, and compares the results with the paper's.
 //!
-//! | file in the output folder | what |
+//! | file in the output folder | contents |
 //! |---|---|
-//! | `experiments/CATEGORY-VARIANT-seedN/` | one training (`run/`) and its evaluation (`metrics.json`) |
-//! | `TARGET.md`, `TARGET.json` | the table, for people and for programs |
-//! | `fig7.svg`, `fig7.png` | the sweep as a picture |
-//! | `efficiency.json` | all that was timed for Table V |
+//! | `cells/CATEGORY-VARIANT-seedN/` | an experiment: a training (`run/`) and its evaluation (`metrics.json`) |
+//! | `TARGET.md`, `TARGET.json` | the table as Markdown and as JSON |
+//! | `fig7.svg`, `fig7.png` | the loss weights of Fig. 7 as a bar chart |
+//! | `efficiency.json` | all timings for Table V |
 
 mod bar_chart;
 mod comparison_table;
@@ -31,30 +31,31 @@ pub use efficiency::TimingOptions;
 pub use experiment::Target;
 pub use runner::{ComputeOptions, RunOutcome};
 
-/// What is to be reproduced, and how.
+/// Options of a reproduction.
 #[derive(Clone, Debug)]
 pub struct ReproduceOptions {
-    /// Which table or figure.
+    /// Table or figure.
     pub target: Target,
-    /// The settings that all experiments share.
+    /// Settings shared by all experiments.
     pub settings: Settings,
-    /// Categories; all that the dataset has where empty.
+    /// Categories; empty means all categories of the dataset.
     pub categories: Vec<String>,
     /// Seeds of each experiment.
     pub seeds: Vec<u64>,
-    /// Whether experiments that are done are evaluated again.
+    /// Whether finished experiments are evaluated again.
     pub evaluate_again: bool,
-    /// How trainings compute.
+    /// Where and how trainings compute.
     pub compute: ComputeOptions,
     /// How inference is timed.
     pub timing: TimingOptions,
 }
 
-/// Does what is left of `options` in `out`, and gives the table of what is there by then.
+/// Runs the unfinished experiments in `out` and returns the table of all finished ones.
 ///
 /// # Errors
-/// When the dataset or the teacher is not there, a folder has a training with other settings, or a file
-/// cannot be written. A experiment that fails is no error here: it is named in what is returned.
+/// Returns an error if the dataset or the teacher is not found, an experiment's folder has a training with
+/// other settings, or a file cannot be written. A failed experiment is not an error; it is listed in the
+/// result.
 pub fn reproduce(
     options: &ReproduceOptions,
     out: &Path,
@@ -63,7 +64,7 @@ pub fn reproduce(
     let settings = &options.settings;
     ensure!(
         settings.teacher.is_file(),
-        "teacher = \"{}\": no such file; `mhkd teacher distill` makes one",
+        "teacher = \"{}\": file not found; `mhkd teacher distill` creates one",
         settings.teacher.display()
     );
     let experiments = experiment::experiments(
@@ -74,9 +75,9 @@ pub fn reproduce(
         &options.seeds,
     )?;
     if options.evaluate_again {
-        runner::forget_results(&experiments)?;
+        runner::remove_results(&experiments)?;
     }
-    let mut ended = runner::run(&experiments, &options.compute, interrupted)?;
+    let mut outcome = runner::run(&experiments, &options.compute, interrupted)?;
     let results = results::Results::read(&experiments)?;
     let mut categories: Vec<String> = experiments
         .iter()
@@ -89,8 +90,8 @@ pub fn reproduce(
         categories: &categories,
     };
     let mut table = paper_tables::table(options.target, &data);
-    if options.target == Target::Table5 && !ended.interrupted {
-        ended.interrupted = !efficiency::measure(&experiments, &options.timing, out, &mut table)?;
+    if options.target == Target::Table5 && !outcome.interrupted {
+        outcome.interrupted = !efficiency::measure(&experiments, &options.timing, out, &mut table)?;
     }
     let file = |extension| out.join(format!("{}.{extension}", value_name(&options.target)));
     files::replace_text(&file("md"), &table.markdown())?;
@@ -104,5 +105,5 @@ pub fn reproduce(
                 .save_with_format(part, image::ImageFormat::Png)?)
         })?;
     }
-    Ok((table, ended))
+    Ok((table, outcome))
 }

@@ -1,15 +1,15 @@
-//! Each table of the paper, ours beside what it reports.
+//! The paper's tables: measured results together with the values that the paper reports.
 
 use super::comparison_table::{Row, Table, TableEntry};
 use super::experiment::{Target, Variant};
 use super::paper_values::{self, ReportedRow};
 use super::results::{self as figures, MapSelection, MetricFn, Results};
 
-/// What a table is made of.
+/// Input of a table.
 pub struct TableData<'a> {
-    /// The cells that are done.
+    /// Results of the finished experiments.
     pub results: &'a Results,
-    /// The categories asked for.
+    /// Requested categories.
     pub categories: &'a [String],
 }
 
@@ -35,15 +35,15 @@ impl TableData<'_> {
     }
 }
 
-/// What was trained and by which map it is judged, as a row of a comparison.
+/// Rows of a comparison: name, trained variant, and the map that scores the images.
 const METHODS: [(&str, Variant, MapSelection); 4] = [
     (
-        "MHKD, structural map alone",
+        "MHKD, structural map only",
         Variant::Full,
         MapSelection::Structural,
     ),
     (
-        "MHKD, logical map alone",
+        "MHKD, logical map only",
         Variant::Full,
         MapSelection::Logical,
     ),
@@ -51,10 +51,10 @@ const METHODS: [(&str, Variant, MapSelection); 4] = [
     ("MHKD", Variant::Full, MapSelection::Both),
 ];
 
-/// Said under every table.
-const MEASURED: &str = "Rows marked \"paper\" are as reported there; the others are measured here, mean ± standard deviation over seeds (none of a single seed).";
+/// Note under every table.
+const MEASURED: &str = "Rows marked \"paper\" are values reported in the paper. The other rows are measured: mean ± standard deviation over seeds (no deviation for a single seed).";
 
-/// The table of `target`; for [`Target::Table5`] without what only a clock tells.
+/// Returns the table of `target`. For [`Target::Table5`], the timings are not included.
 pub fn table(target: Target, data: &TableData) -> Table {
     match target {
         Target::Table1 => table_1(data),
@@ -79,7 +79,7 @@ fn columns(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// Heads of a table by category.
+/// Column names of a table by category.
 fn by_category(categories: &[String], more: &[&str]) -> Vec<String> {
     let first = std::iter::once("Method".to_owned());
     let more = more.iter().map(|&name| name.to_owned());
@@ -108,7 +108,7 @@ fn table_1(data: &TableData) -> Table {
         .iter()
         .map(|row| {
             let mut row = reported(row, data.categories, 3);
-            // Section IV-B has the mean image AUROC of MHKD.
+            // Section IV-B reports the mean image AUROC of MHKD.
             if row.name == "MHKD, paper"
                 && let Some(last) = row.entries.last_mut()
             {
@@ -154,7 +154,7 @@ fn table_2(data: &TableData) -> Table {
     let mut rows: Vec<Row> = [&paper_values::TABLE_2_VISA, &paper_values::TABLE_2_MVTEC]
         .into_iter()
         .filter(|row| {
-            // Of the dataset at hand; of both where it is neither.
+            // The row of the given dataset; both rows if it is a different dataset.
             let known = |row: &ReportedRow| {
                 let names = row.figures.iter().map(|(name, _)| *name);
                 data.categories
@@ -232,7 +232,7 @@ fn table_3(data: &TableData) -> Table {
     )
 }
 
-/// The rows of Table IV in words.
+/// Row name of an ablation in Table IV.
 fn ablation(variant: &str) -> &'static str {
     match variant {
         "neither" => "without both",
@@ -312,7 +312,7 @@ fn table_5(data: &TableData) -> Table {
             "Method",
             "AU-sPRO",
             "Parameters, million",
-            "GFLOP an image",
+            "GFLOP per image",
             "Latency, ms",
             "Images/s",
         ]),
@@ -337,7 +337,7 @@ fn fig_7(data: &TableData) -> Table {
         }
     };
     let mut table = titled(
-        "Fig. 7: proportions of the losses alpha : beta : gamma on MVTec LOCO AD, AU-sPRO at FPR 0.05",
+        "Fig. 7: loss weights alpha : beta : gamma on MVTec LOCO AD, AU-sPRO at FPR 0.05",
         columns(&[
             "alpha : beta : gamma",
             "Structural",
@@ -348,7 +348,7 @@ fn fig_7(data: &TableData) -> Table {
         super::experiment::PROPORTIONS.map(row).into(),
     );
     table.notes.push(
-        "The paper gives Fig. 7 as a picture without figures; it chose 1 : 1 : 2.".to_owned(),
+        "The paper shows Fig. 7 only as a chart without values; it chose 1 : 1 : 2.".to_owned(),
     );
     table
 }

@@ -1,5 +1,5 @@
-//! Runs experiments, each training and each evaluation as a process of its own: what goes wrong in one, be it a
-//! lack of memory, costs that experiment alone, and what is done is never done again.
+//! Runs experiments. Each training and each evaluation is a separate process, so that a failure (out of memory,
+//! for example) affects only one experiment. Finished work is not repeated.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -13,31 +13,32 @@ use crate::settings;
 use crate::train::run::calibrated;
 use crate::train::settings::{FREE, Settings};
 
-/// Exit code of a program that was interrupted and can go on.
+/// Exit code of an interrupted program that can be resumed.
 const INTERRUPTED: i32 = 130;
 
-/// How experiments compute.
+/// Where and how trainings compute.
 #[derive(Clone, Debug)]
 pub struct ComputeOptions {
-    /// As `mhkd train --device`.
+    /// Value of `mhkd train --device`.
     pub device: String,
-    /// As `mhkd train --threads`.
+    /// Value of `mhkd train --threads`.
     pub threads: Option<u16>,
 }
 
-/// How the experiments ended.
+/// Outcome of running the experiments.
 #[derive(Clone, Debug, Default)]
 pub struct RunOutcome {
-    /// Cells that failed, each with the reason.
+    /// Names of failed experiments with the reasons.
     pub failed: Vec<(String, String)>,
-    /// Whether an interrupt came before all experiments were done.
+    /// Whether an interrupt occurred before all experiments were finished.
     pub interrupted: bool,
 }
 
-/// Does what is left of `experiments`.
+/// Runs the unfinished ones of `experiments`.
 ///
 /// # Errors
-/// When a experiment's folder has a training with other settings: nothing is computed then.
+/// Returns an error if the folder of an experiment has a training with other settings. Nothing is computed in
+/// this case.
 pub fn run(
     experiments: &[Experiment],
     compute: &ComputeOptions,
@@ -46,69 +47,71 @@ pub fn run(
     for experiment in experiments {
         check_settings(experiment).with_context(|| experiment.folder.display().to_string())?;
     }
-    let mut ended = RunOutcome::default();
-    let left: Vec<&Experiment> = experiments
+    let mut outcome = RunOutcome::default();
+    let remaining: Vec<&Experiment> = experiments
         .iter()
         .filter(|experiment| !experiment.result().exists())
         .collect();
-    if left.len() < experiments.len() {
+    if remaining.len() < experiments.len() {
         eprintln!(
-            "{} of {} experiments are done",
-            experiments.len() - left.len(),
+            "{} of {} experiments are finished",
+            experiments.len() - remaining.len(),
             experiments.len()
         );
     }
-    for (number, experiment) in left.iter().enumerate() {
+    for (number, experiment) in remaining.iter().enumerate() {
         if interrupted.load(Ordering::Relaxed) {
-            ended.interrupted = true;
+            outcome.interrupted = true;
             break;
         }
         eprintln!(
             "experiment {} of {}: {}",
             number + 1,
-            left.len(),
+            remaining.len(),
             experiment.name()
         );
-        match one(experiment, compute) {
+        match run_experiment(experiment, compute) {
             Ok(true) => {}
             Ok(false) => {
-                ended.interrupted = true;
+                outcome.interrupted = true;
                 break;
             }
             Err(error) => {
                 eprintln!("experiment {} failed: {error:#}", experiment.name());
-                ended.failed.push((experiment.name(), format!("{error:#}")));
+                outcome
+                    .failed
+                    .push((experiment.name(), format!("{error:#}")));
             }
         }
     }
-    Ok(ended)
+    Ok(outcome)
 }
 
-/// Refuses a folder whose training was told something else.
+/// Rejects a folder whose training has other settings.
 fn check_settings(experiment: &Experiment) -> Result<()> {
     let path = settings::path(&experiment.run());
     if !path.exists() {
         return Ok(());
     }
     let (saved, _) = settings::saved::<Settings>(&path, &toml::Table::new())?;
-    let mut asked = experiment.settings.clone();
-    if asked.precision == Precision::Auto {
-        asked.precision = saved.precision;
+    let mut requested = experiment.settings.clone();
+    if requested.precision == Precision::Auto {
+        requested.precision = saved.precision;
     }
-    // The teacher is in the run's folder, wherever it came from; the category is in the folder's name, and
-    // going on with a training compares the images themselves.
-    asked.teacher.clone_from(&saved.teacher);
-    asked.category.clone_from(&saved.category);
-    settings::check_resumable(&saved, &asked, &FREE)
+    // The run has its own copy of the teacher, so its path may differ. The category is in the folder's name,
+    // and resuming a training compares the images.
+    requested.teacher.clone_from(&saved.teacher);
+    requested.category.clone_from(&saved.category);
+    settings::check_resumable(&saved, &requested, &FREE)
 }
 
-/// Trains and evaluates `experiment`; false after an interrupt.
-fn one(experiment: &Experiment, compute: &ComputeOptions) -> Result<bool> {
+/// Trains and evaluates the experiment; returns `false` after an interrupt.
+fn run_experiment(experiment: &Experiment, compute: &ComputeOptions) -> Result<bool> {
     let run = experiment.run();
     if !calibrated(&run) {
         std::fs::create_dir_all(&experiment.folder)
             .with_context(|| format!("cannot create {}", experiment.folder.display()))?;
-        let mut train = program("train", compute)?;
+        let mut train = subcommand("train", compute)?;
         train.arg("--out").arg(&run);
         if settings::path(&run).exists() {
             train.arg("--resume");
@@ -117,19 +120,19 @@ fn one(experiment: &Experiment, compute: &ComputeOptions) -> Result<bool> {
             settings::save(&experiment.settings, &file)?;
             train.arg("--config").arg(file);
         }
-        if !ends(&mut train, "the training")? {
+        if !run_to_completion(&mut train, "the training")? {
             return Ok(false);
         }
     }
-    let mut evaluate = Command::new(own_path()?);
+    let mut evaluate = Command::new(executable()?);
     evaluate.arg("evaluate").arg(&run).arg("--branches");
     evaluate.arg("--json").arg(experiment.result());
-    ends(&mut evaluate, "the evaluation")
+    run_to_completion(&mut evaluate, "the evaluation")
 }
 
-/// This program's command `name`.
-fn program(name: &str, compute: &ComputeOptions) -> Result<Command> {
-    let mut command = Command::new(own_path()?);
+/// Command line of this program with the subcommand `name`.
+fn subcommand(name: &str, compute: &ComputeOptions) -> Result<Command> {
+    let mut command = Command::new(executable()?);
     command.arg(name).args(["--device", &compute.device]);
     if let Some(threads) = compute.threads {
         command.args(["--threads", &threads.to_string()]);
@@ -137,33 +140,33 @@ fn program(name: &str, compute: &ComputeOptions) -> Result<Command> {
     Ok(command)
 }
 
-/// Where this program is.
-pub(super) fn own_path() -> Result<std::path::PathBuf> {
-    std::env::current_exe().context("this program's own path")
+/// Path of this program.
+pub(super) fn executable() -> Result<std::path::PathBuf> {
+    std::env::current_exe().context("cannot determine the path of this program")
 }
 
-/// Runs `command` to its end; false after an interrupt.
+/// Runs `command` until it exits; returns `false` after an interrupt.
 ///
 /// # Errors
-/// When it fails; `what` it is and how it ended are said.
-pub(super) fn ends(command: &mut Command, what: &str) -> Result<bool> {
-    // Standard output is the table's.
+/// Returns an error with `description` and the exit status if it fails.
+pub(super) fn run_to_completion(command: &mut Command, description: &str) -> Result<bool> {
+    // Standard output is reserved for the table.
     let status: ExitStatus = command
         .stdout(std::io::stderr())
         .status()
-        .with_context(|| format!("{what} cannot be started"))?;
+        .with_context(|| format!("{description} cannot be started"))?;
     match status.code() {
         Some(0) => Ok(true),
         Some(INTERRUPTED) => Ok(false),
-        _ => bail!("{what} ended with {status}; its messages are above"),
+        _ => bail!("{description} failed ({status}); see its messages above"),
     }
 }
 
 /// Removes the results of `experiments`, so that they are evaluated again.
 ///
 /// # Errors
-/// When one cannot be removed.
-pub fn forget_results(experiments: &[Experiment]) -> Result<()> {
+/// Returns an error if a result cannot be removed.
+pub fn remove_results(experiments: &[Experiment]) -> Result<()> {
     let remove = |path: &Path| match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))

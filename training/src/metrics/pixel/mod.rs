@@ -105,7 +105,7 @@ impl PixelMetrics {
 /// Result of [`evaluate`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelEvaluation {
-    /// Metrics; `None` if there are no defect pixels or no good pixels.
+    /// Metrics; `None` if defect pixels or good pixels are missing.
     pub metrics: Option<PixelMetrics>,
     /// Maximum of each image's map.
     pub maxima: Vec<f32>,
