@@ -1,4 +1,4 @@
-//! Graphs with formula weights, for the tests of what is exported.
+//! Architectures with formula weights, for export tests.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use mhkd::network::layer::{self, Layers};
 
 use super::formula;
 
-/// One with these choices.
+/// The MHKD architecture with the given options.
 pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> Architecture {
-    let side = InputSize::try_from(side).expect("the side is one of the allowed ones");
+    let side = InputSize::try_from(side).expect("the side is valid");
     Architecture::mhkd(preset, side, padded_teacher)
 }
 
-/// The formula weights of all networks of `architecture`.
+/// Formula weights of all networks of `architecture`.
 pub(crate) fn weights(architecture: &Architecture) -> Weights {
     let tables = architecture.layer_tables();
     let mut weights = BTreeMap::new();
