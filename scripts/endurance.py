@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""As many frames as four hours of four cameras at 10 frames a second have, as fast as they are rendered
-and judged: none may be lost, and memory may not grow.
+"""Endurance test: processes as many frames as four cameras capture in four hours at 10 frames/s, as fast as
+possible, and checks that no frame is lost and that memory use does not grow.
 
     scripts/endurance.py [--frames 576000] [--out target/endurance]
 
-Two cameras are triggered, so that every frame is judged, and two free-running, so that all but the latest
-are skipped; a client reads all verdicts along. Parts are rendered at 32x32 pixels and judged by the model
-of the daemon's tests, whose run costs next to nothing: this wears the line, not the model. Wants the
-release build: cargo build --release.
+Two cameras are triggered, so every frame is judged. Two are free-running, so all frames but the latest are
+skipped. A client reads all verdicts. Parts are rendered at 32x32 pixels and judged by the model of the daemon's
+tests. Its cost is negligible: the test stresses the pipeline, not the model. Requires the release build:
+cargo build --release.
 
-Below --out: samples.csv, memory.svg, and the daemon's log. Exit codes: 0 all frames are accounted for and
-memory is flat, 1 otherwise, 2 wrong arguments.
+Writes samples.csv, memory.svg and the daemon's log to --out. Exit codes: 0 all frames are accounted for and
+memory is stable, 1 otherwise, 2 invalid arguments.
 """
 
 import argparse
@@ -30,14 +30,14 @@ MODEL = ROOT / "tests/daemon/testdata"
 CAMERAS = {"triggered-1": True, "triggered-2": True, "free-1": False, "free-2": False}
 SAMPLE_EVERY_S = 2
 READY_S = 60
-# Full after some 5,000 verdicts: what memory is meant to take, it takes early.
+# Full after about 5,000 verdicts, so that the evidence store reaches its limit early in the run.
 EVIDENCE_MIB = 16
-# Of the second half of the run, MiB. What is kept per frame would show: one byte each is half a MiB.
+# For the second half of the run, in MiB. One leaked byte per frame would be about half a MiB.
 GROWTH_LIMIT_MIB = 4
 
 
 def write_bundle(folder):
-    """The model of the daemon's tests, with a threshold that rejects some parts."""
+    """Writes a bundle of the daemon's test model with a threshold that rejects some parts."""
     folder.mkdir(parents=True, exist_ok=True)
     graph = (MODEL / "cells.onnx").read_bytes()
     manifest = (MODEL / "manifest.toml").read_text()
@@ -62,7 +62,7 @@ def write_config(out, frames):
 
 
 class Daemon:
-    """The process, with a client that reads all its verdicts."""
+    """The daemon process, with a client that reads all its verdicts."""
 
     def __init__(self, out):
         library = ROOT / ".tools/onnxruntime/libonnxruntime.so"
@@ -72,16 +72,16 @@ class Daemon:
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, stderr=log)
         self._control = [BUILT / "inspectctl", "--server", f"http://{self._address()}"]
-        with (out / "watch.txt").open("w") as told:
+        with (out / "watch.txt").open("w") as log:
             watch = [*self._control, "watch", "--json", "--summary"]
-            self._watch = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=told)
+            self._watch = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=log)
 
     def _address(self):
         end = time.monotonic() + READY_S
         while time.monotonic() < end and self._process.poll() is None:
             lines = self._log.read_text().splitlines(keepends=True)
-            told = [json.loads(line) for line in lines if line.endswith("\n")]
-            messages = {line.get("message"): line for line in told}
+            entries = [json.loads(line) for line in lines if line.endswith("\n")]
+            messages = {line.get("message"): line for line in entries}
             if "ready" in messages:
                 return messages["server.listen"]["address"]
             time.sleep(0.1)
@@ -97,7 +97,7 @@ class Daemon:
         return int(line.split()[1]) / 1024
 
     def stop(self):
-        """Ends both; the daemon's exit code. The watch ends by itself, as the daemon goes."""
+        """Stops both processes; returns the daemon's exit code. The client exits when the daemon does."""
         self._process.terminate()
         code = self._process.wait()
         self._watch.wait()
@@ -108,13 +108,13 @@ def total(status, what):
     return sum(camera["frames"][what] for camera in status["cameras"])
 
 
-def under_way(status):
-    ended = sum(total(status, what) for what in ("judged", "skipped", "faulted"))
-    return total(status, "captured") - ended
+def in_progress(status):
+    completed = sum(total(status, what) for what in ("judged", "skipped", "faulted"))
+    return total(status, "captured") - completed
 
 
 def follow(daemon, frames, out):
-    """Samples until all cameras have ended; the last status, and all (seconds, frames, MiB)."""
+    """Samples until all cameras have ended. Returns the last status and all samples: (seconds, frames, MiB)."""
     samples = []
     start = time.monotonic()
     with (out / "samples.csv").open("w", newline="") as file:
@@ -128,7 +128,7 @@ def follow(daemon, frames, out):
             file.flush()
             samples.append((seconds, counts[0], rss))
             report(seconds, counts, frames, rss)
-            if all(camera["state"] == "ended" for camera in status["cameras"]) and not under_way(status):
+            if all(camera["state"] == "ended" for camera in status["cameras"]) and not in_progress(status):
                 return status, samples
             time.sleep(SAMPLE_EVERY_S)
 
@@ -136,13 +136,13 @@ def follow(daemon, frames, out):
 def report(seconds, counts, frames, rss):
     captured, judged, skipped, _ = counts
     rate = captured / max(seconds, 0.001)
-    left = (frames - captured) / rate / 60 if captured else float("inf")
+    remaining = (frames - captured) / rate / 60 if captured else float("inf")
     line = f"{captured:>9} of {frames} frames, {judged} judged, {skipped} skipped"
-    print(f"{line}; {rate:.0f} a second, {left:.1f} min left; {rss:.1f} MiB", flush=True)
+    print(f"{line}; {rate:.0f} frames/s, {remaining:.1f} min remaining; {rss:.1f} MiB", flush=True)
 
 
 def faults(status, samples, frames):
-    """What is wrong, a sentence each."""
+    """Yields a message for each failed check."""
     for camera in status["cameras"]:
         counts, name = camera["frames"], camera["id"]
         if counts["captured"] != frames // len(CAMERAS) or counts["faulted"]:
@@ -152,21 +152,21 @@ def faults(status, samples, frames):
         if CAMERAS[name] and counts["skipped"]:
             yield f"{name}: a triggered camera skipped frames: {counts}"
     if status["sequence"] != total(status, "judged") + total(status, "faulted"):
-        yield f"{status['sequence']} verdicts are not those of all frames"
+        yield f"{status['sequence']} verdicts, but a different number of judged and faulted frames"
     grown = growth(samples)
     if grown > GROWTH_LIMIT_MIB:
         yield f"memory grew by {grown:.1f} MiB over the second half"
 
 
 def growth(samples):
-    """From the third quarter of the frames to the fourth, in medians, MiB."""
+    """Returns the difference between the medians of the third and the fourth quarter of the frames in MiB."""
     last = samples[-1][1]
     quarter = lambda low, high: [rss for _, frames, rss in samples if low * last <= frames <= high * last]
     return statistics.median(quarter(0.75, 1)) - statistics.median(quarter(0.5, 0.75) or quarter(0, 1))
 
 
 def plot(samples, file):
-    """Resident memory over frames, as SVG."""
+    """Writes resident memory against captured frames as SVG."""
     width, height, left, bottom = 720, 320, 60, 40
     across, up = samples[-1][1] or 1, 1.2 * max(rss for _, _, rss in samples)
     x = lambda frames: left + frames / across * (width - left - 20)
@@ -191,15 +191,15 @@ def plot(samples, file):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Runs four simulated cameras for long.")
-    parser.add_argument("--frames", type=int, default=576_000, help="of all four cameras together")
+    parser = argparse.ArgumentParser(description="Endurance test with four simulated cameras.")
+    parser.add_argument("--frames", type=int, default=576_000, help="total number of frames of all cameras")
     parser.add_argument("--out", type=Path, default=ROOT / "target/endurance")
     arguments = parser.parse_args()
     if arguments.frames < len(CAMERAS) or arguments.frames % len(CAMERAS):
         parser.error(f"--frames must be a multiple of {len(CAMERAS)}")
     for program in ("inspectd", "inspectctl"):
         if not (BUILT / program).exists():
-            parser.error(f"{BUILT / program} is not there: cargo build --release builds it")
+            parser.error(f"{BUILT / program} not found; build it with cargo build --release")
     return arguments
 
 
@@ -214,16 +214,16 @@ def main():
     finally:
         code = daemon.stop()
     plot(samples, out / "memory.svg")
-    wrong = [*faults(status, samples, arguments.frames)]
-    wrong += [f"the daemon ended with {code}"] if code else []
-    for sentence in wrong:
-        print(f"endurance: {sentence}", file=sys.stderr)
+    failures = [*faults(status, samples, arguments.frames)]
+    failures += [f"the daemon exited with {code}"] if code else []
+    for message in failures:
+        print(f"endurance: {message}", file=sys.stderr)
     seconds, frames, rss = samples[-1]
     print(
         f"{frames} frames in {seconds:.0f} s, {status['sequence']} verdicts; {rss:.1f} MiB at the end, "
         f"{growth(samples):+.1f} over the second half; see {out / 'memory.svg'}"
     )
-    return 1 if wrong else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-//! Measures how often the checks of a camera's frames find faults, and how often they find one in good
-//! frames, on real pictures that are made worse in strengths. Writes Markdown, and a figure.
+//! Measures detection rates and false alarm rates of the camera health checks on real images with degradations
+//! of increasing strength. Writes Markdown and a figure.
 //!
 //! `cargo run --release --example condition_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
 //!
-//! Three sets of pictures, each with limits by `Limits::suggested` from good frames of its own, which are
-//! not those that are then measured:
+//! There are three sets of images. The limits of each come from `Limits::suggested` on good frames of the set
+//! that are not measured afterwards:
 //! - `--line`: photographs of one part after the other (MVTec AD's bottle, `train/good`). The first is the
-//!   reference, every second of the others gives the limits, the rest is measured.
-//! - `--scenes`: photographs of anything. Each is a camera of its own with itself as the reference, and its
-//!   good frames differ by noise, light, and another picture's part in the middle.
-//! - the simulated line, as the first.
+//!   reference, every second one of the others is used for the limits, the rest is measured.
+//! - `--scenes`: photographs of different scenes. Each is a separate camera with itself as the reference; its
+//!   good frames differ in noise, brightness, and a part from another image in the centre.
+//! - the simulated line, treated like the first set.
 
 mod cameras;
 mod degrade;
@@ -31,18 +31,18 @@ use inspectd::simulator::Line;
 use report::Fault;
 use series::{FAULTS, Series};
 
-/// Every so many photographs of the scenes: they are many, and each is a camera.
+/// Uses every n-th photograph of the scenes, because there are many and each is a camera.
 const EVERY_SCENE: usize = 10;
 
-/// Parts of the simulated line, and their side.
+/// Number of parts of the simulated line, and side of its images.
 const PARTS: u64 = 60;
 const SIDE: u32 = 384;
 
-/// The light of a still scene. Most of its values lie between grey levels, as those of any scene do; the
-/// photographs' own are whole, and so a little noise would be rounded away.
-const BETWEEN: f32 = 0.937;
+/// Exposure of a still scene. With it most values are between grey levels, as in any real scene. The
+/// photographs have integer values, so weak noise would be rounded away.
+const STILL_EXPOSURE: f32 = 0.937;
 
-/// How many repeats are a frozen camera, as for a device.
+/// Number of repeated frames that count as a frozen camera, as for a device.
 const FROZEN_AFTER: u32 = 10;
 
 fn main() -> ExitCode {
@@ -82,7 +82,7 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
         .collect();
     sets.push(Set::line("simulated line", &parts));
     for set in &sets {
-        set.introduce();
+        set.print_summary();
     }
     let names: Vec<String> = sets.iter().map(|set| set.name.to_owned()).collect();
     print!("{}", good_frames(&sets));
@@ -96,7 +96,7 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
     Ok(())
 }
 
-/// The images of a folder, by name; none if it is not there.
+/// Images of a folder, sorted by name; `None` if the folder does not exist.
 fn pictures(
     folder: Option<&PathBuf>,
     every: usize,
@@ -105,7 +105,7 @@ fn pictures(
         return Ok(None);
     };
     if !Path::new(folder).is_dir() {
-        eprintln!("{}: not there, skipped", folder.display());
+        eprintln!("{}: not found, skipped", folder.display());
         return Ok(None);
     }
     let mut files: Vec<_> = std::fs::read_dir(folder)?
@@ -139,7 +139,7 @@ fn rates(series: &Series, sets: &[Set]) -> Fault {
     }
 }
 
-/// How often each check finds a fault in good frames.
+/// Table of false alarm rates in good frames.
 fn good_frames(sets: &[Set]) -> String {
     use ConditionKind::{Blurred, Dark, Saturated, ViewMoved};
     let kinds = [Dark, Saturated, Blurred, ViewMoved];
@@ -177,7 +177,7 @@ fn good_frames(sets: &[Set]) -> String {
     text
 }
 
-/// Sequences of a still scene: the share that counts as frozen after eleven frames.
+/// Table of still scenes: the fraction that is reported as frozen after eleven frames.
 fn frozen(sets: &[Set]) -> String {
     let noises = [0.0, 0.1, 0.25, 0.5, 1.0];
     let limits = Limits {
@@ -201,7 +201,7 @@ fn frozen(sets: &[Set]) -> String {
                 let mut condition = Condition::new(None);
                 (0..=u64::from(FROZEN_AFTER))
                     .filter_map(|seed| {
-                        condition.examine(&expose(scene, BETWEEN, noise, seed), &limits)
+                        condition.examine(&expose(scene, STILL_EXPOSURE, noise, seed), &limits)
                     })
                     .count()
                     > 0
@@ -213,7 +213,7 @@ fn frozen(sets: &[Set]) -> String {
     text
 }
 
-/// What measuring costs, on this machine.
+/// Duration of a measurement on this machine.
 fn cost() -> String {
     let frame = Line::new(3).part(0, &[]).render(1280, 1024);
     let mut condition = Condition::new(Some(&frame));
