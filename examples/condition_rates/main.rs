@@ -70,10 +70,10 @@ fn main() -> ExitCode {
 
 fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let mut sets = Vec::new();
-    if let Some(frames) = pictures(options.get("--line"), 1)? {
+    if let Some(frames) = images(options.get("--line"), 1)? {
         sets.push(Set::line("photographed line", &frames));
     }
-    if let Some(frames) = pictures(options.get("--scenes"), EVERY_SCENE)? {
+    if let Some(frames) = images(options.get("--scenes"), EVERY_SCENE)? {
         sets.push(Set::scenes("photographed scenes", &frames));
     }
     let line = Line::new(1);
@@ -97,7 +97,7 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
 }
 
 /// Images of a folder, sorted by name; `None` if the folder does not exist.
-fn pictures(
+fn images(
     folder: Option<&PathBuf>,
     every: usize,
 ) -> Result<Option<Vec<Frame>>, Box<dyn std::error::Error>> {
@@ -163,7 +163,7 @@ fn good_frames(sets: &[Set]) -> String {
         let lit = |factor, noise| {
             move |scene: &Frame, seed| expose(&straight(scene), factor, noise, seed + 500)
         };
-        row("as they are", &lit(1.0, NOISE));
+        row("unchanged", &lit(1.0, NOISE));
         row("10 % darker", &lit(0.9, NOISE));
         row("10 % brighter", &lit(1.1, NOISE));
         row("noise of 4 grey levels", &lit(1.0, 4.0));
@@ -185,7 +185,7 @@ fn frozen(sets: &[Set]) -> String {
         ..Limits::default()
     };
     let mut text = format!(
-        "| still scene, noise of so many grey levels | {} |\n|---|{}\n",
+        "| still scene, noise in grey levels | {} |\n|---|{}\n",
         noises.map(|noise| noise.to_string()).join(" | "),
         "---:|".repeat(noises.len())
     );

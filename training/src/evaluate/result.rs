@@ -235,7 +235,7 @@ fn row(name: &str, result: &TypeResult) -> String {
     )
 }
 
-/// Formats an interval as `0.912-0.987`; empty if there is none.
+/// Formats an interval as `0.912-0.987`; empty for `None`.
 pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.4}-{high:.4}"))
 }

@@ -50,7 +50,11 @@ fn saturated_pro_agrees_with_the_official_code() {
         let found = measured(&root, MvtecLayout::Loco, category);
         let expected = expected(&root.join("expected").join(category).join("metrics.json"));
         let areas = &expected["localization"]["auc_spro"];
-        let spro = found.pixel.expect("masks are there").spro.expect("LOCO");
+        let spro = found
+            .pixel
+            .expect("the images have masks")
+            .spro
+            .expect("LOCO");
         let check = |name: &str, found: &[LimitedArea]| {
             for (limit, area) in areas[name].as_object().expect("areas by limit") {
                 let limit: f64 = limit.parse().expect("a limit");
@@ -78,7 +82,7 @@ fn pro_agrees_with_the_official_code_and_ranking_metrics_with_scikit_learn() {
     };
     let found = measured(&root, MvtecLayout::Ad, "bottle");
     let official = &expected(&root.join("expected/metrics.json"))["bottle"];
-    let pixel = found.pixel.expect("masks are there");
+    let pixel = found.pixel.expect("the images have masks");
     near(
         pixel.au_pro_30().expect("0.3"),
         &official["au_pro"],
