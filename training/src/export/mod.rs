@@ -20,7 +20,7 @@ use crate::fit::checkpoint::host;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
 use parity::Parity;
-use weights::{TeacherNormalisation, Weights};
+use weights::{TeacherNormalisation, WeightTensor, Weights};
 
 /// Identification of a bundle.
 #[derive(Clone, Debug)]
@@ -93,7 +93,13 @@ fn encoded_graph(
     let named = teacher.net().tensors().chain(student.tensors());
     let weights = Weights(
         named
-            .map(|(name, tensor)| (name, (tensor.size(), host(tensor))))
+            .map(|(name, tensor)| {
+                let tensor = WeightTensor {
+                    shape: tensor.size(),
+                    values: host(tensor),
+                };
+                (name, tensor)
+            })
             .collect(),
     );
     let normalisation = TeacherNormalisation {

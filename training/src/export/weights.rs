@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 use half::f16;
 use thiserror::Error;
 
-/// Shape and elements (row-major) of every tensor by name: `teacher.0.weight` is the weight of the teacher's
+/// All tensors by name: `teacher.0.weight` is the weight of the teacher's
 /// convolution with index 0 in [`layer::convolutions`](crate::network::layer::convolutions).
 #[derive(Clone, Debug, Default)]
-pub struct Weights(pub BTreeMap<String, (Vec<i64>, Vec<f32>)>);
+pub struct Weights(pub BTreeMap<String, WeightTensor>);
+
+/// Shape and elements of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightTensor {
+    /// Shape, outermost dimension first.
+    pub shape: Vec<i64>,
+    /// Elements, row-major.
+    pub values: Vec<f32>,
+}
 
 /// Mean and standard deviation of every teacher channel over the training images. `f_t` is normalised with
 /// them before every use.
@@ -64,11 +73,11 @@ pub enum GraphError {
 impl Weights {
     /// Returns the elements of `name` after checking the shape and that all values are finite.
     pub(super) fn tensor(&self, name: &str, shape: &[i64]) -> Result<&[f32], GraphError> {
-        let (found, values) = self.0.get(name).ok_or_else(|| GraphError::Missing {
+        let tensor = self.0.get(name).ok_or_else(|| GraphError::Missing {
             name: name.to_owned(),
         })?;
-        check(name, shape, found, values)?;
-        Ok(values)
+        check(name, shape, &tensor.shape, &tensor.values)?;
+        Ok(&tensor.values)
     }
 }
 
@@ -128,9 +137,9 @@ fn check(name: &str, expected: &[i64], found: &[i64], values: &[f32]) -> Result<
 /// Rounds every `.weight` to f16, as in a graph with [`WeightType::F16`](super::graph::WeightType). Biases
 /// are not rounded.
 pub fn round_to_f16(weights: &mut Weights) {
-    for (name, (_, values)) in &mut weights.0 {
+    for (name, tensor) in &mut weights.0 {
         if name.ends_with(".weight") {
-            for value in values {
+            for value in &mut tensor.values {
                 *value = f16::from_f32(*value).to_f32();
             }
         }
@@ -167,12 +176,15 @@ mod tests {
 
     #[test]
     fn round_to_f16_changes_only_weights() {
-        let tensor = (vec![1], vec![0.1_f32]);
+        let tensor = WeightTensor {
+            shape: vec![1],
+            values: vec![0.1_f32],
+        };
         let named =
             ["teacher.0.weight", "teacher.0.bias"].map(|name| (name.to_owned(), tensor.clone()));
         let mut weights = Weights(BTreeMap::from(named));
         round_to_f16(&mut weights);
-        let value = |name: &str| weights.0[name].1[0];
+        let value = |name: &str| weights.0[name].values[0];
         assert!((value("teacher.0.weight") - 0.099_975_586).abs() < 1e-9);
         assert!((value("teacher.0.bias") - 0.1).abs() < f32::EPSILON);
     }

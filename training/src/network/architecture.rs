@@ -40,14 +40,32 @@ impl TryFrom<i64> for InputSize {
     }
 }
 
-impl std::str::FromStr for InputSize {
-    type Err = String;
+/// A text that is not a supported input size.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum InputSizeParseError {
+    /// Not an integer.
+    #[error("{text}: {source}")]
+    NotAnInteger {
+        /// The text.
+        text: String,
+        /// Why it is not an integer.
+        source: std::num::ParseIntError,
+    },
+    /// An unsupported size.
+    #[error(transparent)]
+    Unsupported(#[from] InputSizeError),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let side = text
-            .parse::<i64>()
-            .map_err(|error| format!("{text}: {error}"))?;
-        Self::try_from(side).map_err(|error| error.to_string())
+impl std::str::FromStr for InputSize {
+    type Err = InputSizeParseError;
+
+    fn from_str(text: &str) -> Result<Self, InputSizeParseError> {
+        let side = text.parse::<i64>();
+        let side = side.map_err(|source| InputSizeParseError::NotAnInteger {
+            text: text.to_owned(),
+            source,
+        })?;
+        Ok(Self::try_from(side)?)
     }
 }
 

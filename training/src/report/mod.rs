@@ -9,13 +9,14 @@
 //! | `features/*.jpg` | images with the features behind the logical map; only for runs |
 
 mod colour_map;
+mod curve_figures;
 mod feature_panels;
-mod figures;
 mod folder;
 mod html;
 mod image_encoding;
 mod panels;
 mod sample_selection;
+mod score_histogram;
 mod tables;
 
 use std::fs;
@@ -117,9 +118,9 @@ fn contents(
         indices.iter().map(panel).collect()
     };
     Ok(ReportContents {
-        scores: figures::scores(evaluation),
-        roc: figures::roc(evaluation),
-        localisation: figures::localisation(evaluation),
+        scores: score_histogram::score_histogram(evaluation),
+        roc: curve_figures::roc(evaluation),
+        localisation: curve_figures::localisation(evaluation),
         examples: panels(&selection.examples)?,
         false_alarms: panels(&selection.false_alarms)?,
         misses: panels(&selection.misses)?,

@@ -10,7 +10,9 @@ use inspectd::frame::Frame;
 use inspectd::manifest::Manifest;
 use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
-use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};
+use mhkd::export::weights::{
+    GraphError, TeacherNormalisation, WeightTensor, Weights, round_to_f16,
+};
 use mhkd::network::architecture::{Architecture, Method, Preset};
 use mhkd::network::layer::Layer;
 use prost::Message;
@@ -270,14 +272,14 @@ fn missing_or_invalid_weights_are_reported_by_name() {
     };
     let short = |weights: &mut Weights| {
         let bias = weights.0.get_mut("sencoder2.2.bias");
-        *bias.expect("the encoder has this bias") = (vec![95], vec![0.0; 95]);
+        *bias.expect("the encoder has this bias") = WeightTensor {
+            shape: vec![95],
+            values: vec![0.0; 95],
+        };
     };
     let infinite = |weights: &mut Weights| {
-        let (_, values) = weights
-            .0
-            .get_mut("teacher.0.bias")
-            .expect("the teacher has this bias");
-        values[7] = f32::INFINITY;
+        let bias = weights.0.get_mut("teacher.0.bias");
+        bias.expect("the teacher has this bias").values[7] = f32::INFINITY;
     };
     check(missing, "tensor gdecoder.2.weight is missing");
     check(short, shape);

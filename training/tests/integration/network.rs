@@ -13,8 +13,9 @@ const TOLERANCE: f64 = 1e-3;
 
 fn checkpoint(architecture: &Architecture) -> Checkpoint {
     let mut checkpoint = Checkpoint::default();
-    for (name, (shape, values)) in models::weights(architecture).0 {
-        checkpoint.insert(name, &Tensor::from_slice(&values).reshape(shape));
+    for (name, tensor) in models::weights(architecture).0 {
+        let values = Tensor::from_slice(&tensor.values);
+        checkpoint.insert(name, &values.reshape(tensor.shape));
     }
     checkpoint
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mhkd::export::weights::Weights;
+use mhkd::export::weights::{WeightTensor, Weights};
 use mhkd::network::architecture::{Architecture, InputSize, Preset};
 use mhkd::network::layer::{self, Layers};
 
@@ -25,15 +25,16 @@ pub(crate) fn weights(architecture: &Architecture) -> Weights {
     Weights(weights)
 }
 
-fn add(
-    weights: &mut BTreeMap<String, (Vec<i64>, Vec<f32>)>,
-    name: &str,
-    layers: &Layers,
-    tag: usize,
-) {
+fn add(weights: &mut BTreeMap<String, WeightTensor>, name: &str, layers: &Layers, tag: usize) {
     for (index, (number, shape)) in layer::convolutions(layers).enumerate() {
-        let weight = (shape.to_vec(), formula::weight(shape, index, tag));
-        let bias = (vec![shape[0]], formula::bias(shape[0], index, tag));
+        let weight = WeightTensor {
+            shape: shape.to_vec(),
+            values: formula::weight(shape, index, tag),
+        };
+        let bias = WeightTensor {
+            shape: vec![shape[0]],
+            values: formula::bias(shape[0], index, tag),
+        };
         weights.insert(format!("{name}.{number}.weight"), weight);
         weights.insert(format!("{name}.{number}.bias"), bias);
     }
