@@ -12,7 +12,7 @@ mod shapes;
 use shapes::ValueShapes;
 
 /// Cost of one image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GraphCost {
     /// Trained parameters: weights and biases of convolutions.
     pub parameters: u64,

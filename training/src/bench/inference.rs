@@ -15,7 +15,7 @@ use inspectd::score::quantile_sorted;
 use prost::Message;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::graph_cost::{GraphCost, count};
 use crate::export::onnx::ModelProto;
@@ -36,7 +36,7 @@ pub struct InferenceBench {
 }
 
 /// The result for one bundle.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BundleSpeed {
     /// Name in the manifest.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct BundleSpeed {
 }
 
 /// Timed runs of one batch size on one provider.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// Name of the provider on the command line.
     pub provider: String,
@@ -75,7 +75,7 @@ pub struct Timing {
 }
 
 /// Complete result, as written with `--json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InferenceSpeed {
     /// Version of ONNX Runtime.
     pub onnxruntime_version: String,

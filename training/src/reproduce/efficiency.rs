@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::comparison_table::{Table, TableEntry};
 use super::experiment::{Experiment, Variant};
 use super::runner::{executable, run_to_completion};
+use crate::bench::inference::{InferenceSpeed, Timing};
 
 /// How inference is timed; passed to `mhkd bench inference`.
 #[derive(Clone, Debug)]
@@ -67,56 +68,34 @@ pub fn measure(
     if !run_to_completion(&mut bench, "the timing")? {
         return Ok(false);
     }
-    fill(table, &bundles, &json, timing)?;
+    fill(table, &bundles, &read(&json)?, timing)?;
     Ok(true)
 }
 
+/// Reads the result of `mhkd bench inference`.
+fn read(json: &Path) -> Result<InferenceSpeed> {
+    let text =
+        std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{}: not a result of bench inference", json.display()))
+}
+
+/// Adds the columns and the note to the table.
 fn fill(
     table: &mut Table,
     bundles: &[(&str, PathBuf)],
-    json: &Path,
+    speed: &InferenceSpeed,
     timing: &TimingOptions,
 ) -> Result<()> {
-    let text =
-        std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
-    let result: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| json.display().to_string())?;
-    for ((name, _), speed) in bundles
-        .iter()
-        .zip(result["bundles"].as_array().into_iter().flatten())
-    {
-        let timed = |batch: usize| {
-            let timings = speed["timings"].as_array().into_iter().flatten();
-            timings
-                .into_iter()
-                .find(move |timed| timed["batch"].as_u64() == Some(batch as u64))
-        };
-        let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_f64);
-        let scaled = |value: Option<f64>, by: f64, digits: usize| {
-            let text = value.map(|value| format!("{:.*}", digits, value / by));
-            TableEntry::reported(text.as_deref())
-        };
-        let latency = timed(1);
-        let spread = latency.map(|timed| &timed["p5_p95_ms"]);
-        let quantile = |at: usize| number(spread.and_then(|spread| spread.get(at)));
-        let latency = match (
-            number(latency.map(|timed| &timed["median_ms"])),
-            quantile(0),
-            quantile(1),
-        ) {
-            (Some(median), Some(low), Some(high)) => {
-                TableEntry::Reported(format!("{median:.1} ({low:.1}-{high:.1})"))
-            }
-            _ => TableEntry::None,
-        };
-        let rate = timed(timing.batch).map(|timed| &timed["images_per_second"]);
+    for ((name, _), bundle) in bundles.iter().zip(&speed.bundles) {
+        let timed = |batch: usize| bundle.timings.iter().find(|timed| timed.batch == batch);
         let row = table.rows.iter_mut().find(|row| row.name == *name);
         let row = row.context("Table V has a row for each method")?;
         row.entries.extend([
-            scaled(number(speed.get("parameters")), 1e6, 1),
-            scaled(number(speed.get("flops")), 1e9, 1),
-            latency,
-            scaled(number(rate), 1.0, 1),
+            decimal(bundle.cost.parameters as f64 / 1e6),
+            decimal(bundle.flops as f64 / 1e9),
+            timed(1).map_or(TableEntry::None, latency),
+            timed(timing.batch).map_or(TableEntry::None, |timed| decimal(timed.images_per_second)),
         ]);
     }
     table.notes.push(format!(
@@ -124,10 +103,20 @@ fn fill(
          images/s in batches of {}, round-robin. GFLOP counts the convolutions of the exported graph. The \
          paper's values are for an RTX 3090.",
         timing.provider,
-        result["onnxruntime_version"].as_str().unwrap_or_default(),
-        result["cores"],
+        speed.onnxruntime_version,
+        speed.cores,
         timing.repeats,
         timing.batch,
     ));
     Ok(())
+}
+
+fn decimal(value: f64) -> TableEntry {
+    TableEntry::Reported(format!("{value:.1}"))
+}
+
+/// Median and quantiles in milliseconds.
+fn latency(timed: &Timing) -> TableEntry {
+    let [low, high] = timed.p5_p95_ms;
+    TableEntry::Reported(format!("{:.1} ({low:.1}-{high:.1})", timed.median_ms))
 }

@@ -28,7 +28,7 @@ pub enum Target {
 }
 
 /// Loss weights compared in Fig. 7: alpha, beta, gamma. The paper's text gives only the chosen one.
-pub(super) const PROPORTIONS: [[f64; 3]; 6] = [
+pub(super) const LOSS_WEIGHTS: [[f64; 3]; 6] = [
     [1.0, 1.0, 0.5],
     [1.0, 1.0, 1.0],
     [1.0, 1.0, 2.0],
@@ -99,20 +99,20 @@ impl Target {
                 Variant::NoSelfDistillation,
                 Variant::Full,
             ],
-            Self::Fig7 => PROPORTIONS.map(weights).into(),
+            Self::Fig7 => LOSS_WEIGHTS.map(weights_variant).into(),
         }
     }
 }
 
 /// Returns the variant with the given loss weights. The paper's choice is [`Variant::Full`], so that its
 /// experiments are shared with other tables.
-pub(super) fn weights(proportions: [f64; 3]) -> Variant {
-    let [alpha, beta, gamma] = proportions;
-    let weights = LossWeights { alpha, beta, gamma };
-    if weights == LossWeights::default() {
+pub(super) fn weights_variant(weights: [f64; 3]) -> Variant {
+    let [alpha, beta, gamma] = weights;
+    let loss_weights = LossWeights { alpha, beta, gamma };
+    if loss_weights == LossWeights::default() {
         Variant::Full
     } else {
-        Variant::Weights(proportions)
+        Variant::Weights(weights)
     }
 }
 

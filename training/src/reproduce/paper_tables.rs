@@ -3,7 +3,7 @@
 use super::comparison_table::{Row, Table, TableEntry};
 use super::experiment::{Target, Variant};
 use super::paper_values::{self, ReportedRow};
-use super::results::{self as figures, MapSelection, MetricFn, Results};
+use super::results::{self, MapSelection, MetricFn, Results};
 
 /// Input of a table.
 pub struct TableData<'a> {
@@ -19,7 +19,7 @@ impl TableData<'_> {
         variant: Variant,
         map: MapSelection,
         figure: MetricFn,
-    ) -> Option<figures::SeedStat> {
+    ) -> Option<results::SeedStat> {
         self.results.stat(variant, map, self.categories, figure)
     }
 
@@ -29,7 +29,7 @@ impl TableData<'_> {
         map: MapSelection,
         category: &String,
         figure: MetricFn,
-    ) -> Option<figures::SeedStat> {
+    ) -> Option<results::SeedStat> {
         let category = std::slice::from_ref(category);
         self.results.stat(variant, map, category, figure)
     }
@@ -122,13 +122,13 @@ fn table_1(data: &TableData) -> Table {
         let each = data
             .categories
             .iter()
-            .map(|category| TableEntry::share(data.of(variant, map, category, figures::au_spro)));
+            .map(|category| TableEntry::share(data.of(variant, map, category, results::au_spro)));
         let mut entries: Vec<TableEntry> = each.collect();
         entries.extend([
-            all(figures::au_spro),
-            all(figures::structural_image_auroc),
-            all(figures::logical_image_auroc),
-            all(figures::mean_image_auroc),
+            all(results::au_spro),
+            all(results::structural_image_auroc),
+            all(results::logical_image_auroc),
+            all(results::mean_image_auroc),
         ]);
         rows.push(Row {
             name: name.to_owned(),
@@ -175,17 +175,17 @@ fn table_2(data: &TableData) -> Table {
         };
         let each = data.categories.iter().map(|category| {
             pair(
-                data.of(variant, map, category, figures::image_auroc),
-                data.of(variant, map, category, figures::pixel_auroc),
+                data.of(variant, map, category, results::image_auroc),
+                data.of(variant, map, category, results::pixel_auroc),
             )
         });
         let mut entries: Vec<TableEntry> = each.collect();
         entries.push(pair(
-            data.over_all(variant, map, figures::image_auroc),
-            data.over_all(variant, map, figures::pixel_auroc),
+            data.over_all(variant, map, results::image_auroc),
+            data.over_all(variant, map, results::pixel_auroc),
         ));
         entries.push(TableEntry::percent(
-            data.over_all(variant, map, figures::au_pro),
+            data.over_all(variant, map, results::au_pro),
             1,
         ));
         rows.push(Row {
@@ -211,7 +211,7 @@ fn table_3(data: &TableData) -> Table {
         })
         .collect();
     let figures: [MetricFn; 5] = [
-        figures::image_auroc,
+        results::image_auroc,
         |metrics| Some(metrics.image.all.max_f1.value),
         |metrics| Some(metrics.image.all.at_max_f1.accuracy),
         |metrics| Some(metrics.image.all.at_max_f1.sensitivity),
@@ -253,12 +253,12 @@ fn table_4(data: &TableData) -> Table {
         });
     }
     let columns_of: [MetricFn; 6] = [
-        figures::structural_au_spro,
-        figures::logical_au_spro,
-        figures::au_spro,
-        figures::mean_image_auroc,
-        figures::structural_image_auroc,
-        figures::logical_image_auroc,
+        results::structural_au_spro,
+        results::logical_au_spro,
+        results::au_spro,
+        results::mean_image_auroc,
+        results::structural_image_auroc,
+        results::logical_image_auroc,
     ];
     for row in &mut rows {
         row.entries.extend([TableEntry::None, TableEntry::None]);
@@ -300,7 +300,7 @@ fn table_5(data: &TableData) -> Table {
         ("EfficientAD", Variant::EfficientAd),
         ("MHKD", Variant::Full),
     ] {
-        let spro = data.over_all(variant, MapSelection::Both, figures::au_spro);
+        let spro = data.over_all(variant, MapSelection::Both, results::au_spro);
         rows.push(Row {
             name: name.to_owned(),
             entries: vec![TableEntry::share(spro)],
@@ -321,14 +321,14 @@ fn table_5(data: &TableData) -> Table {
 }
 
 fn fig_7(data: &TableData) -> Table {
-    let row = |proportions: [f64; 3]| {
-        let variant = super::experiment::weights(proportions);
-        let [alpha, beta, gamma] = proportions;
+    let row = |weights: [f64; 3]| {
+        let variant = super::experiment::weights_variant(weights);
+        let [alpha, beta, gamma] = weights;
         let entries = [
-            figures::structural_au_spro as MetricFn,
-            figures::logical_au_spro,
-            figures::au_spro,
-            figures::mean_image_auroc,
+            results::structural_au_spro as MetricFn,
+            results::logical_au_spro,
+            results::au_spro,
+            results::mean_image_auroc,
         ]
         .map(|figure| TableEntry::share(data.over_all(variant, MapSelection::Both, figure)));
         Row {
@@ -345,7 +345,7 @@ fn fig_7(data: &TableData) -> Table {
             "Mean",
             "Image AUROC",
         ]),
-        super::experiment::PROPORTIONS.map(row).into(),
+        super::experiment::LOSS_WEIGHTS.map(row).into(),
     );
     table.notes.push(
         "The paper shows Fig. 7 only as a chart without values; it chose 1 : 1 : 2.".to_owned(),
