@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::dataset::MvtecLayout;
 use crate::files;
 use crate::log::progress::Progress;
-use crate::metrics::folders::MapFolder;
 use crate::metrics::image::Options;
+use crate::metrics::map_folder::MapFolder;
 use crate::metrics::{self, Metrics as Found};
 
 /// Reads MAPS/CATEGORY/test/TYPE/NAME.tiff, the layout of the official MVTec evaluations. The score of an

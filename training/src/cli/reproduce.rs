@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::interrupt_flag;
-use crate::reproduce::{Compute, Order, Target, Timing, reproduce};
+use crate::reproduce::{ComputeOptions, ReproduceOptions, Target, TimingOptions, reproduce};
 use crate::settings::layered;
 use crate::train::settings::{Flags, Settings};
 
@@ -56,23 +56,23 @@ impl Reproduce {
     pub(super) fn run(self) -> Result<ExitCode> {
         let settings: Settings = layered(self.config.as_deref(), &self.settings)?;
         settings.validate()?;
-        let order = Order {
+        let options = ReproduceOptions {
             target: self.target,
             settings,
             categories: self.categories,
             seeds: self.seeds,
             evaluate_again: self.evaluate_again,
-            compute: Compute {
+            compute: ComputeOptions {
                 device: self.device,
                 threads: self.threads,
             },
-            timing: Timing {
+            timing: TimingOptions {
                 batch: self.timed_batch,
                 provider: self.timed_provider,
                 repeats: self.timed_repeats,
             },
         };
-        let (table, ended) = reproduce(&order, &self.out, &*interrupt_flag()?)?;
+        let (table, ended) = reproduce(&options, &self.out, &*interrupt_flag()?)?;
         println!("{}", table.markdown());
         for (cell, reason) in &ended.failed {
             eprintln!("failed: {cell}: {reason}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use super::pretext::PretextObjective;
-use crate::backbone::Kind;
+use crate::backbone::BackboneKind;
 use crate::fit::plan::{LearningRateDecay, Precision, TrainingPlan};
 use crate::network::architecture::{InputSize, Preset};
 use crate::settings::settings;
@@ -21,7 +21,7 @@ settings! {
     flags DistillFlags;
 
     /// Backbone to distill [default: wide_resnet101_2]
-    backbone: Kind = Kind::WideResNet101,
+    backbone: BackboneKind = BackboneKind::WideResNet101,
     /// Checkpoint of the backbone, .safetensors or .pth, with the tensor names of torchvision
     weights: PathBuf = PathBuf::new(),
     /// Folder of images, searched recursively

@@ -1,4 +1,4 @@
-//! The exported graph against an independent implementation of the networks.
+//! The exported graph compared with an independent implementation of the networks.
 
 use crate::support::{formula, models};
 use std::path::Path;
@@ -10,8 +10,8 @@ use mhkd::network::architecture::Preset;
 use prost::Message;
 use safetensors::SafeTensors;
 
-/// Largest difference of a cell as a share of the map's largest value: sums of thousands of 32-bit
-/// products in another order differ by less.
+/// Largest accepted difference in a cell, as a fraction of the map's largest value. Summing thousands of
+/// 32-bit products in a different order changes the result by less.
 const TOLERANCE: f32 = 1e-3;
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
@@ -39,7 +39,7 @@ fn check(map: &str, found: &Tensor, expected: &[f32]) {
 }
 
 #[test]
-fn the_medium_graph_gives_the_reference_maps() {
+fn medium_graph_agrees_with_the_reference_maps() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/data/network-reference/mhkd-256.safetensors");
     let Ok(bytes) = std::fs::read(&path) else {

@@ -1,4 +1,4 @@
-//! Pictures as files' bytes and as parts of a page.
+//! Encoding of images for files and for the page.
 
 use std::io::Cursor;
 
@@ -8,9 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, RgbImage};
 
-/// Of photographs with a map over them; above it files only grow.
+/// JPEG quality for photographs with an overlay; higher values only increase the size.
 const JPEG_QUALITY: u8 = 88;
-/// White between the tiles of a strip, pixels.
+/// White gap between the tiles of a strip, in pixels.
 const GAP: u32 = 6;
 
 pub(super) fn png(image: &RgbImage) -> Result<Vec<u8>> {
@@ -25,17 +25,17 @@ pub(super) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .encode_image(image)
-        .context("cannot encode a picture")?;
+        .context("cannot encode an image")?;
     Ok(bytes.into_inner())
 }
 
-/// A JPEG as an address that holds it.
+/// Returns a data URI with the image as JPEG.
 pub(super) fn data_uri(image: &RgbImage) -> Result<String> {
     let base64 = BASE64_STANDARD.encode(jpeg(image)?);
     Ok(format!("data:image/jpeg;base64,{base64}"))
 }
 
-/// Tiles of one height beside each other.
+/// Places tiles side by side.
 pub(super) fn strip<'a>(tiles: impl Iterator<Item = &'a RgbImage> + Clone) -> RgbImage {
     let width: u32 = tiles.clone().map(|tile| tile.width() + GAP).sum();
     let height = tiles.clone().map(RgbImage::height).max().unwrap_or(1);

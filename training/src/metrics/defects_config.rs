@@ -1,7 +1,8 @@
-//! `defects_config.json` of MVTec LOCO AD: how much of a defect must be found for it to count as found.
+//! `defects_config.json` of MVTec LOCO AD: how many pixels of a defect have to be detected.
 //!
-//! A missing part can be anywhere in the area where it belongs; no method can be asked to mark all of it.
-//! So a defect's overlap saturates (Bergmann et al., Beyond Dents and Scratches, IJCV 2022, section 4).
+//! A missing part can be anywhere in the area where it belongs, so a method cannot be required to mark all of
+//! it. Therefore the overlap with a defect saturates (Bergmann et al., Beyond Dents and Scratches, IJCV 2022,
+//! section 4).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,22 +11,22 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-/// The saturation of each kind of defect, by the value of its pixels in the masks.
+/// Saturation thresholds by the pixel value of a defect in the masks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefectsConfig {
     entries: BTreeMap<u8, Saturation>,
 }
 
-/// How much of a defect is enough.
+/// Number of pixels of a defect at which its overlap saturates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Saturation {
-    /// This share of its area, above 0 and at most 1.
+    /// Fraction of the defect's area, above 0 and at most 1.
     Relative(f64),
-    /// So many pixels, or the whole defect where it is smaller.
+    /// Number of pixels, or the whole defect if it is smaller.
     Absolute(u64),
 }
 
-/// An entry as the file has it. Fields that are not known are let pass: the file is the data set's.
+/// An entry of the file. Unknown fields are ignored, because the file is part of the dataset.
 #[derive(Deserialize)]
 struct RawEntry {
     defect_name: String,
@@ -38,7 +39,7 @@ impl DefectsConfig {
     /// Reads the file.
     ///
     /// # Errors
-    /// When it cannot be read or an entry is not allowed; both are named.
+    /// Returns an error that names the file and the entry if the file cannot be read or an entry is invalid.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
@@ -48,10 +49,10 @@ impl DefectsConfig {
     /// Parses the file's text.
     ///
     /// # Errors
-    /// When it is no list of entries, has none, or one is not allowed.
+    /// Returns an error if the text is not a list of entries, the list is empty, or an entry is invalid.
     pub fn parse(text: &str) -> Result<Self> {
         let raw: Vec<RawEntry> = serde_json::from_str(text)?;
-        ensure!(!raw.is_empty(), "no defect; must have at least one");
+        ensure!(!raw.is_empty(), "no defects; at least one is required");
         let mut entries = BTreeMap::new();
         for entry in raw {
             let name = &entry.defect_name;
@@ -63,25 +64,25 @@ impl DefectsConfig {
             let before = entries.insert(entry.pixel_value, saturation);
             ensure!(
                 before.is_none(),
-                "defect {name:?}: pixel_value = {}: another defect has it",
+                "defect {name:?}: pixel_value = {}: used by another defect",
                 entry.pixel_value
             );
         }
         Ok(Self { entries })
     }
 
-    /// How many pixels of a defect of `area` pixels are enough, at least one; nothing where no defect has
-    /// this pixel value.
+    /// Returns the number of pixels at which the overlap with a defect of `area` pixels saturates, at least 1.
+    /// `None` if no defect has this pixel value.
     pub fn saturation_area(&self, pixel_value: u8, area: u64) -> Option<u64> {
-        let enough = match self.entries.get(&pixel_value)? {
+        let pixels = match self.entries.get(&pixel_value)? {
             Saturation::Relative(share) => (share * area as f64) as u64,
             Saturation::Absolute(pixels) => area.min(*pixels),
         };
-        // The official code divides by zero where a share of a tiny defect rounds down to nothing.
-        Some(enough.max(1))
+        // The official code divides by zero if a fraction of a tiny defect rounds down to 0.
+        Some(pixels.max(1))
     }
 
-    /// The pixel values that masks may have, for messages.
+    /// Lists the allowed pixel values, for error messages.
     pub(super) fn pixel_values(&self) -> String {
         let values: Vec<String> = self.entries.keys().map(u8::to_string).collect();
         values.join(", ")
@@ -93,13 +94,13 @@ fn saturation(entry: &RawEntry) -> Result<Saturation> {
     if entry.relative_saturation {
         ensure!(
             threshold > 0.0 && threshold <= 1.0,
-            "saturation_threshold = {threshold}: a relative one must be above 0 and at most 1"
+            "saturation_threshold = {threshold}: must be above 0 and at most 1 if relative"
         );
         return Ok(Saturation::Relative(threshold));
     }
     ensure!(
         threshold >= 1.0 && threshold.fract() == 0.0 && threshold < 1e15,
-        "saturation_threshold = {threshold}: an absolute one must be a whole number of pixels, at least 1"
+        "saturation_threshold = {threshold}: must be a whole number of pixels, at least 1, if absolute"
     );
     Ok(Saturation::Absolute(threshold as u64))
 }
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn saturation_is_a_share_or_a_number_of_pixels() {
+    fn saturation_is_a_fraction_or_a_number_of_pixels() {
         let text = format!(
             "[{}, {}, {}]",
             entry(255, "90", false),
@@ -136,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_named() {
+    fn invalid_entries_are_reported_by_name() {
         let check = |entries: &[String], expected: &str| {
-            let error = DefectsConfig::parse(&format!("[{}]", entries.join(", ")))
-                .expect_err("not allowed");
+            let error =
+                DefectsConfig::parse(&format!("[{}]", entries.join(", "))).expect_err("invalid");
             let error = format!("{error:#}");
             assert!(error.contains(expected), "{error}");
         };
@@ -155,7 +156,7 @@ mod tests {
         check(&[entry(9, "0", false)], "at least 1");
         check(
             &[entry(9, "1", true), entry(9, "3", false)],
-            "another defect has it",
+            "used by another defect",
         );
         check(&["{}".to_owned()], "defect_name");
     }

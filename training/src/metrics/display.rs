@@ -1,4 +1,4 @@
-//! The metrics as a table for people.
+//! Text table of the metrics.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -12,7 +12,7 @@ impl Display for Metrics {
         images(&self.image, f)?;
         match &self.pixel {
             Some(metrics) => pixels(metrics, f),
-            None => write!(f, "\npixels: there is no ground truth"),
+            None => write!(f, "\npixels: no ground truth"),
         }
     }
 }
@@ -23,7 +23,7 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     if options.resamples > 0 {
         write!(
             f,
-            "; {} % confidence from {} resamples, seed {}",
+            "; {} % confidence intervals from {} bootstrap resamples, seed {}",
             100.0 * options.confidence,
             options.resamples,
             options.seed
@@ -55,7 +55,7 @@ fn images(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     points(metrics, f)
 }
 
-/// What thresholds do.
+/// Writes the operating points.
 fn points(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
@@ -77,7 +77,7 @@ fn points(metrics: &ImageMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     for (name, metrics) in types.chain(all) {
         row(&format!("{name}, max F1"), &metrics.at_max_f1)?;
         if let Some(point) = &metrics.at_threshold {
-            row(&format!("{name}, as given"), point)?;
+            row(&format!("{name}, given"), point)?;
         }
     }
     Ok(())
@@ -93,21 +93,18 @@ fn estimate(estimate: Estimate) -> String {
 fn pixels(metrics: &PixelMetrics, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
-        "\npixels: {} good and {} of defects in {} images; {} regions",
+        "\npixels: {} good and {} defective in {} images; {} regions",
         metrics.good_pixels, metrics.defect_pixels, metrics.images, metrics.regions
     )?;
-    for (number, what) in [
+    for (number, description) in [
         (
             metrics.images_without_masks,
-            "have no masks and are left out",
+            "have no masks and are ignored",
         ),
-        (
-            metrics.images_with_empty_masks,
-            "have masks that show nothing",
-        ),
+        (metrics.images_with_empty_masks, "have empty masks"),
     ] {
         if number > 0 {
-            writeln!(f, "{number} anomalous images {what}")?;
+            writeln!(f, "{number} anomalous images {description}")?;
         }
     }
     writeln!(

@@ -1,4 +1,4 @@
-//! The second reading: how many good pixels there are between the values of defect pixels.
+//! Second pass: counts good pixels between the values of defect pixels.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -6,31 +6,31 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
-use super::super::key;
+use super::super::order_key;
 use super::super::source::{MapSource, Sample};
-use super::collect::Truth;
+use super::ground_truth::GroundTruth;
 
-/// Good pixels of each class at and above each of a range of thresholds.
-pub(super) struct Counts {
+/// Numbers of good pixels of each class at and above each of a range of thresholds.
+pub(super) struct GoodPixelCounts {
     classes: usize,
-    /// Two slots a threshold, each with a counter a class: pixels that equal it, and pixels above it that
-    /// are below the next threshold.
+    /// Two slots per threshold, each with one counter per class: pixels equal to the threshold, and pixels
+    /// above it but below the next threshold.
     slots: Vec<AtomicU32>,
 }
 
-impl Counts {
+impl GoodPixelCounts {
     fn new(thresholds: usize, classes: usize) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(2 * thresholds * classes, AtomicU32::default);
         Self { classes, slots }
     }
 
-    /// Good pixels of `class` that equal the threshold at `index` of the range.
+    /// Returns the number of good pixels of `class` equal to the threshold with this index in the range.
     pub(super) fn equal(&self, index: usize, class: usize) -> u64 {
         self.at(2 * index, class)
     }
 
-    /// Those between this threshold and the next.
+    /// Returns the number of good pixels of `class` between this threshold and the next.
     pub(super) fn above(&self, index: usize, class: usize) -> u64 {
         self.at(2 * index + 1, class)
     }
@@ -40,12 +40,12 @@ impl Counts {
     }
 
     fn add(&self, slot: usize, class: usize, count: u32) {
-        // Relaxed: the threads are joined before anyone reads.
+        // Relaxed is sufficient: all threads are joined before the counters are read.
         self.slots[slot * self.classes + class].fetch_add(count, Ordering::Relaxed);
     }
 }
 
-/// `count` thresholds in ranges of at most `at_once`, the highest first.
+/// Splits `count` thresholds into ranges of at most `at_once`, highest first.
 pub(super) fn ranges_from_above(
     count: usize,
     at_once: usize,
@@ -56,37 +56,37 @@ pub(super) fn ranges_from_above(
         .map(move |i| i * at_once..((i + 1) * at_once).min(count))
 }
 
-/// Reads every image that counts, and counts its good pixels from the lowest of the thresholds in `range`
-/// to below the first threshold after it.
+/// Reads all images with a class and counts their good pixels, from the lowest threshold in `range` to below
+/// the first threshold after it.
 pub(super) fn count(
     source: &dyn MapSource,
-    truth: &Truth,
+    truth: &GroundTruth,
     thresholds: &[u32],
     range: Range<usize>,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Counts> {
+) -> Result<GoodPixelCounts> {
     let good_pixels = truth.good_pixels();
     ensure!(
         good_pixels
             .iter()
             .all(|&pixels| u32::try_from(pixels).is_ok()),
-        "{} good pixels; at most {} of the good images and of each group of anomalous ones can be counted",
+        "{} good pixels; at most {} are supported for the good images and for each group of anomalous images",
         good_pixels.iter().sum::<u64>(),
         u32::MAX
     );
     let end = thresholds.get(range.end).copied();
     let thresholds = &thresholds[range];
-    let counts = Counts::new(thresholds.len(), truth.classes);
+    let counts = GoodPixelCounts::new(thresholds.len(), truth.classes);
     let done = AtomicU64::new(0);
     (0..source.len()).into_par_iter().try_for_each(|index| {
         let image = truth.images[index];
         if let Some(class) = image.class {
             let sample = source.read(index)?;
-            let (mut good, number) = good_keys(&sample, thresholds[0], end);
+            let (mut good, total) = good_keys(&sample, thresholds[0], end);
             let name = || source.name(index);
             ensure!(
-                number == image.good_pixels,
-                "{}: it changed while it was being evaluated",
+                total == image.good_pixels,
+                "{}: the file changed during the evaluation",
                 name()
             );
             good.sort_unstable();
@@ -100,14 +100,14 @@ pub(super) fn count(
     Ok(counts)
 }
 
-/// The keys of good pixels from `least` to below `end`, and how many good pixels there are in all.
+/// Returns the keys of good pixels from `least` to below `end`, and the total number of good pixels.
 fn good_keys(sample: &Sample, least: u32, end: Option<u32>) -> (Vec<u32>, u64) {
     let values = &sample.map.values;
     let mut keys = Vec::with_capacity(values.len());
-    let mut number = 0;
+    let mut total = 0;
     let mut take = |value: f32| {
-        number += 1;
-        let key = key::of(value);
+        total += 1;
+        let key = order_key::of(value);
         if key >= least && end.is_none_or(|end| key < end) {
             keys.push(key);
         }
@@ -122,11 +122,11 @@ fn good_keys(sample: &Sample, least: u32, end: Option<u32>) -> (Vec<u32>, u64) {
             }
         }
     }
-    (keys, number)
+    (keys, total)
 }
 
-/// Finds the slots of `sorted` keys, none of them below the first threshold, and calls `add` with each and
-/// its number of keys. Both lists are walked once, in leaps: either can be the much longer one.
+/// Counts `sorted` keys, none of them below the first threshold: calls `add` with each slot and its number
+/// of keys. Both lists are traversed once with exponential search, because either can be much longer.
 fn tally(sorted: &[u32], thresholds: &[u32], mut add: impl FnMut(usize, u32)) {
     let mut rest = sorted;
     let mut at = 0;
@@ -146,8 +146,8 @@ fn tally(sorted: &[u32], thresholds: &[u32], mut add: impl FnMut(usize, u32)) {
     }
 }
 
-/// How many of the first items are `inside`, where none after the first that is not is: in steps of 1, 2,
-/// 4 and so on, and then by halves.
+/// Returns the number of leading items for which `inside` is true; `inside` must be false for all items after
+/// the first false one. Exponential search (steps of 1, 2, 4, ...), then binary search.
 fn leading(items: &[u32], inside: impl Fn(u32) -> bool) -> usize {
     let mut step = 1;
     while step <= items.len() && inside(items[step - 1]) {
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_key_is_counted_where_it_is(
+        fn tally_counts_every_key_in_its_slot(
             keys in prop::collection::vec(3u32..60, 0..200),
             mut thresholds in prop::collection::vec(4u32..60, 0..30),
         ) {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_go_down_and_leave_nothing_out() {
+    fn ranges_are_descending_and_complete() {
         let check = |count, at_once, expected: &[Range<usize>]| {
             let found: Vec<_> = ranges_from_above(count, at_once).collect();
             assert_eq!(found, expected);

@@ -1,30 +1,29 @@
-//! The networks of MHKD (section III of the paper) and of `EfficientAD` (its section 3 and appendix), as
-//! tables.
+//! Layer lists of MHKD (section III of the paper) and of `EfficientAD` (its section 3 and appendix).
 //!
 //! The shapes in the comments are those of the medium preset at 256x256.
 
 use super::layer::Layer::{AvgPool, Dropout, MaxPool, Reflect, Relu};
 use super::layer::{Layer, Layers, bicubic, bilinear, conv, strided};
 
-/// Channels of every network between its rows; the last one is the features' number, shared by all.
+/// Channel widths of the networks. All networks share the number of feature channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widths {
-    /// `SEncoder1`: after the first, second, third and fourth convolution.
+    /// `SEncoder1`: outputs of convolutions 1 to 4.
     pub encoder1: [i64; 4],
-    /// `SEncoder2`, and so `LDecoder`'s and `GDecoder`'s input.
+    /// `SEncoder2`; the last one is also the input width of `LDecoder` and `GDecoder`.
     pub encoder2: [i64; 2],
-    /// `LDecoder`: its first three convolutions but the one that gives features.
+    /// `LDecoder`: outputs of the first two convolutions.
     pub structural: [i64; 2],
-    /// `GDecoder`: the bottleneck and its convolutions at 4, 8 and 32 pixels.
+    /// `GDecoder`: the bottleneck and the convolutions at 1/16, 1/8 and 1/2 of the feature side.
     pub bottleneck: i64,
-    /// `GDecoder`: its two widening convolutions at the features' own size.
+    /// `GDecoder`: the first two convolutions at the full feature side.
     pub logical: [i64; 2],
     /// Channels of `f_t`, `f_l`, `f_s` and `f_g`.
     pub features: i64,
 }
 
 /// Teacher PDN-M: `[3, 256, 256] -> f_t [384, 64, 64]`. Some public checkpoints were trained without
-/// padding; such a teacher sees a mirrored border instead of zeros, so that `f_t` keeps its shape.
+/// padding. Such a teacher gets a reflected border instead of zeros, so that `f_t` keeps its shape.
 pub fn teacher_medium(padded: bool) -> Layers {
     let (three, one) = padding(padded);
     border(
@@ -47,7 +46,7 @@ pub fn teacher_medium(padded: bool) -> Layers {
     )
 }
 
-/// Teacher PDN-S: `[3, 256, 256] -> f_t [features, 64, 64]`, `widths` 128 and 256 as published.
+/// Teacher PDN-S: `[3, 256, 256] -> f_t [features, 64, 64]`; the published `widths` are 128, 256 and 256.
 pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
     let (three, one) = padding(padded);
     let [first, second, third] = widths;
@@ -67,13 +66,14 @@ pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
     )
 }
 
-/// What "padded" means for a teacher: of its 4x4 kernels, and of its pools and 3x3 kernels.
+/// Padding of a teacher: of its 4x4 kernels, and of its pools and 3x3 kernels.
 fn padding(padded: bool) -> (i64, i64) {
     if padded { (3, 1) } else { (0, 0) }
 }
 
-/// A PDN without padding takes 29 pixels off before its strides: `4 n + 29` pixels give `n` features,
-/// each of which sees 33 pixels around the middle of its 4x4 cell.
+/// Adds reflection padding to a PDN without padding. Such a PDN loses 29 pixels before its strides:
+/// `4 n + 29` pixels give `n` features, each with a receptive field of 33 pixels around the centre of its
+/// 4x4 cell.
 fn border(padded: bool, layers: Layers) -> Layers {
     if padded {
         return layers;
@@ -116,13 +116,13 @@ pub fn encoder2(widths: &Widths) -> Layers {
     ]
 }
 
-/// What stands in `SEncoder2`'s place where a run has none: `f_l` averaged to the decoders' grid.
-pub fn averages() -> Layers {
+/// Replacement for `SEncoder2` without the second encoder: `f_l` average-pooled to the decoders' grid.
+pub fn average_pools() -> Layers {
     vec![AvgPool { padding: 0 }, AvgPool { padding: 0 }]
 }
 
-/// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `input` is the
-/// number of channels that it reads, `side` the features' side, 64 at 256x256.
+/// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `input` is the number of
+/// input channels, `side` the side of the features (64 at 256x256).
 pub fn structural_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     let [first, second] = widths.structural;
     vec![
@@ -139,9 +139,9 @@ pub fn structural_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     ]
 }
 
-/// `GDecoder`: `f_h [512, 16, 16] -> f_g [384, 64, 64]`, the logical branch through the 64 numbers
-/// of the bottleneck `f_g'`. `input` and `side` as in [`structural_decoder`]; the bottleneck's kernel is
-/// all of `f_h`, and the first steps keep the paper's 1/16, 1/8 and 1/2 of the side.
+/// `GDecoder`: `f_h [512, 16, 16] -> f_g [384, 64, 64]`, the logical branch with the 64-dimensional
+/// bottleneck `f_g'`. `input` and `side` are as in [`structural_decoder`]. The bottleneck's kernel covers
+/// all of `f_h`; the first three upsampling steps go to 1/16, 1/8 and 1/2 of the side, as in the paper.
 pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     let neck = widths.bottleneck;
     let [first, second] = widths.logical;
@@ -166,9 +166,9 @@ pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     layers
 }
 
-/// `EfficientAD`'s student: the teacher's layers, and from the convolution that first gives `features`
-/// channels on twice as many: one half for the teacher's, one for the autoencoder's.
-pub fn twice_the_features(teacher: &Layers, features: i64) -> Layers {
+/// Student of `EfficientAD`: the teacher's layers with twice the channels, from the convolution that first
+/// outputs `features` channels. One half learns from the teacher, the other from the autoencoder.
+pub fn doubled_features(teacher: &Layers, features: i64) -> Layers {
     let last_kernels = teacher.iter().rposition(
         |layer| matches!(layer, Layer::Conv { kernel, output, .. } if *kernel > 1 && *output == features),
     );
@@ -183,8 +183,8 @@ pub fn twice_the_features(teacher: &Layers, features: i64) -> Layers {
     layers
 }
 
-/// `EfficientAD`'s autoencoder: `[3, 256, 256] -> 64 numbers -> [features, 64, 64]`. `side` is the
-/// image's.
+/// Autoencoder of `EfficientAD`: `[3, 256, 256] -> [64, 1, 1] -> [features, 64, 64]`. `side` is the side of
+/// the image.
 pub fn autoencoder(side: i64, features: i64) -> Layers {
     let mut layers = Vec::new();
     for (input, output) in [(3, 32), (32, 32), (32, 64), (64, 64), (64, 64)] {

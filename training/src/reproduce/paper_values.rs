@@ -1,18 +1,18 @@
-//! The figures that the paper reports, by table.
+//! Values reported in the paper, by table.
 
-/// A method's figures in a table whose columns are categories.
-pub(super) struct Reported {
-    /// The method as the paper calls it.
+/// A method's values in a table with one column per category.
+pub(super) struct ReportedRow {
+    /// Name of the method in the paper.
     pub method: &'static str,
-    /// Category as its folder is called, and figure.
+    /// Folder name of the category, and its value.
     pub figures: &'static [(&'static str, &'static str)],
-    /// The last column.
+    /// Value in the mean column.
     pub mean: &'static str,
 }
 
-/// Table I: AU-sPRO at FPR 0.05 on MVTec LOCO AD, of the methods that distil.
-pub(super) const TABLE_1: [Reported; 5] = [
-    Reported {
+/// Table I: AU-sPRO at FPR 0.05 on MVTec LOCO AD, of the distillation methods.
+pub(super) const TABLE_1: [ReportedRow; 5] = [
+    ReportedRow {
         method: "GCAD",
         figures: &[
             ("breakfast_box", "0.502"),
@@ -23,7 +23,7 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.701",
     },
-    Reported {
+    ReportedRow {
         method: "DSKD",
         figures: &[
             ("breakfast_box", "0.568"),
@@ -34,7 +34,7 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.730",
     },
-    Reported {
+    ReportedRow {
         method: "THFR",
         figures: &[
             ("breakfast_box", "0.583"),
@@ -45,12 +45,12 @@ pub(super) const TABLE_1: [Reported; 5] = [
         ],
         mean: "0.741",
     },
-    Reported {
+    ReportedRow {
         method: "EfficientAD",
         figures: &[],
         mean: "0.798",
     },
-    Reported {
+    ReportedRow {
         method: "MHKD",
         figures: &[
             ("breakfast_box", "0.693"),
@@ -63,8 +63,8 @@ pub(super) const TABLE_1: [Reported; 5] = [
     },
 ];
 
-/// Table II: image AUROC / pixel AUROC, per cent; its two means are one a dataset.
-pub(super) const TABLE_2_VISA: Reported = Reported {
+/// Table II: image AUROC / pixel AUROC on VisA in per cent. The mean is over the dataset.
+pub(super) const TABLE_2_VISA: ReportedRow = ReportedRow {
     method: "MHKD",
     figures: &[
         ("candle", "97.9/98.7"),
@@ -83,8 +83,8 @@ pub(super) const TABLE_2_VISA: Reported = Reported {
     mean: "97.5/99.1",
 };
 
-/// As [`TABLE_2_VISA`], of MVTec AD.
-pub(super) const TABLE_2_MVTEC: Reported = Reported {
+/// As [`TABLE_2_VISA`], on MVTec AD.
+pub(super) const TABLE_2_MVTEC: ReportedRow = ReportedRow {
     method: "MHKD",
     figures: &[
         ("carpet", "99.2/98.1"),
@@ -106,15 +106,15 @@ pub(super) const TABLE_2_MVTEC: Reported = Reported {
     mean: "99.4/98.5",
 };
 
-/// Table III: AUC, F1, ACC, SEN and SPE on Retinal OCT, per cent.
+/// Table III: AUC, F1, ACC, SEN and SPE on Retinal OCT in per cent.
 pub(super) const TABLE_3: [(&str, [&str; 5]); 3] = [
     ("PatchCore", ["97.52", "96.96", "96.61", "97.65", "91.25"]),
     ("EfficientAD", ["98.95", "97.01", "96.68", "98.51", "91.40"]),
     ("MHKD", ["99.24", "98.21", "97.52", "98.68", "92.54"]),
 ];
 
-/// Table IV: AU-sPRO of structural and logical anomalies, their mean, image AUROC; in the order of the
-/// paper's rows, by the variants' names.
+/// Table IV: AU-sPRO of structural and of logical anomalies, their mean, and image AUROC. The rows have the
+/// paper's order and the names of the variants.
 pub(super) const TABLE_4: [(&str, [&str; 4]); 4] = [
     ("neither", ["0.753", "0.501", "0.627", "0.785"]),
     ("no-encoder2", ["0.812", "0.673", "0.742", "0.830"]),
@@ -122,8 +122,8 @@ pub(super) const TABLE_4: [(&str, [&str; 4]); 4] = [
     ("full", ["0.871", "0.787", "0.829", "0.910"]),
 ];
 
-/// Table V: AU-sPRO, parameters in millions, GFLOP an image, latency in ms, images a second, on an
-/// RTX 3090.
+/// Table V: AU-sPRO, parameters in millions, GFLOP per image, latency in ms, images per second; on an RTX
+/// 3090.
 pub(super) const TABLE_5: [(&str, [&str; 5]); 3] = [
     ("GCAD", ["0.701", "65", "416", "16", "82"]),
     ("EfficientAD", ["0.798", "21", "235", "6.5", "201"]),

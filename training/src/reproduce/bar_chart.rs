@@ -1,8 +1,8 @@
-//! The sweep of Fig. 7 as bars.
+//! Bar chart of the loss weights in Fig. 7.
 
-use super::table::{Entry, Table};
+use super::comparison_table::{Table, TableEntry};
 use crate::figure::axis::Axis;
-use crate::figure::plot::{Entry as Named, TEXT, legend};
+use crate::figure::plot::{LegendEntry, TEXT, legend};
 use crate::figure::{Align, Colour, Drawing};
 
 const WIDTH: u32 = 900;
@@ -12,21 +12,21 @@ const RIGHT: f32 = WIDTH as f32 - 22.0;
 const TITLE: f32 = 44.0;
 const BOTTOM: f32 = HEIGHT as f32 - 64.0;
 
-/// Share of a group's width that its bars take.
+/// Fraction of a group's width that its bars fill.
 const FILLED: f32 = 0.8;
 
-/// One group of bars for each row of `table`, one bar in it for each column.
+/// Draws one group of bars per row of `table`, with one bar per column.
 pub(super) fn bars(table: &Table) -> Drawing {
-    let title = "Proportions of the losses";
+    let title = "Loss weights";
     let mut drawing = Drawing::new(WIDTH, HEIGHT, title);
     drawing.text(title, (LEFT, 30.0), Align::Left, 24.0, Colour::Ink);
     let names = &table.columns[1..];
-    let named = |(number, name): (usize, &String)| Named {
+    let named = |(number, name): (usize, &String)| LegendEntry {
         name: name.clone(),
         note: String::new(),
         colour: Colour::Series(number),
     };
-    let entries: Vec<Named> = names.iter().enumerate().map(named).collect();
+    let entries: Vec<LegendEntry> = names.iter().enumerate().map(named).collect();
     let top = legend(&mut drawing, &entries, (LEFT, RIGHT), TITLE) + 22.0;
     let y = Axis::new((0.0, 1.0), (BOTTOM, top));
     for tick in y.ticks(5.0) {
@@ -42,7 +42,7 @@ pub(super) fn bars(table: &Table) -> Drawing {
         let left = LEFT + group as f32 * group_width;
         let first = left + (1.0 - FILLED) / 2.0 * group_width;
         for (number, entry) in row.entries.iter().enumerate() {
-            let Entry::Measured { stat, .. } = entry else {
+            let TableEntry::Measured { stat, .. } = entry else {
                 continue;
             };
             let from = first + number as f32 * width;

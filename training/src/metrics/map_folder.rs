@@ -1,4 +1,4 @@
-//! Maps of any method in the folders of the official evaluations: `MAPS/CATEGORY/test/TYPE/NAME.tiff`.
+//! Maps of any method in the folder layout of the official evaluations: `MAPS/CATEGORY/test/TYPE/NAME.tiff`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,43 +6,42 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::defects::DefectsConfig;
+use super::defects_config::DefectsConfig;
 use super::map_file::read_map;
 use super::source::{MapSource, Sample};
 use crate::dataset::masks::load_masks;
 use crate::dataset::{self, Kind, MvtecLayout, TestItem};
 
-/// The test images of one category with the files of their maps.
+/// The test images of one category with their map files.
 #[derive(Clone, Debug)]
 pub struct MapFolder {
-    entries: Vec<Entry>,
+    entries: Vec<MapEntry>,
     defects: Option<DefectsConfig>,
     unused: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct MapEntry {
     item: TestItem,
     map: PathBuf,
-    /// Whether the image itself is there.
+    /// Whether the image file exists.
     has_image: bool,
 }
 
-/// Maps by their type's folder and their name without extension.
+/// Map files by the name of their type folder and their file name without extension.
 type Maps = BTreeMap<(String, String), PathBuf>;
 
 impl MapFolder {
-    /// Finds the test images and ground truth of `dataset/category`, and their maps in `maps/category`.
-    /// In the layout of MVTec LOCO AD the images themselves need not be there; good images are then those
-    /// that have maps.
+    /// Finds the test images and ground truth in `dataset/category`, and their maps in `maps/category`. In the
+    /// layout of MVTec LOCO AD the images may be missing; then every map in `good` is a good image.
     ///
     /// # Errors
-    /// When a folder, a map or ground truth is missing; it is named.
+    /// Returns an error that names the path if a folder, a map or ground truth is missing.
     pub fn open(layout: MvtecLayout, dataset: &Path, category: &str, maps: &Path) -> Result<Self> {
         let root = dataset.join(category);
         let folder = maps.join(category).join("test");
         for needed in [&root, &folder] {
-            ensure!(needed.is_dir(), "{}: no such folder", needed.display());
+            ensure!(needed.is_dir(), "{}: folder not found", needed.display());
         }
         let mut maps = list(&folder)?;
         let has_images = layout == MvtecLayout::Ad || root.join("test").is_dir();
@@ -56,7 +55,7 @@ impl MapFolder {
             .map(|item| entry(item, has_images, &folder, &mut maps))
             .collect::<Result<Vec<_>>>()?;
         if !has_images && let Some(stray) = maps.values().next() {
-            bail!("{}: a map without ground truth", stray.display());
+            bail!("{}: map without ground truth", stray.display());
         }
         Ok(Self {
             entries,
@@ -68,18 +67,18 @@ impl MapFolder {
         })
     }
 
-    /// The category's `defects_config.json`, where its layout has one.
+    /// Contents of the category's `defects_config.json`, if its layout has one.
     pub fn defects(&self) -> Option<&DefectsConfig> {
         self.defects.as_ref()
     }
 
-    /// Maps that belong to no test image.
+    /// Maps that do not belong to any test image.
     pub fn unused(&self) -> &[PathBuf] {
         &self.unused
     }
 }
 
-/// Every map in the folders in `folder`.
+/// Lists all maps in the subfolders of `folder`.
 fn list(folder: &Path) -> Result<Maps> {
     let entries = |folder: &Path| -> Result<Vec<PathBuf>> {
         let read = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
@@ -92,7 +91,7 @@ fn list(folder: &Path) -> Result<Maps> {
             let before = maps.insert(key(&path), path.clone());
             if let Some(before) = before {
                 bail!(
-                    "{} and {}: two maps of one image",
+                    "{} and {}: two maps of the same image",
                     before.display(),
                     path.display()
                 );
@@ -107,7 +106,7 @@ fn is_map(path: &Path) -> bool {
     extension == "tiff" || extension == "tif"
 }
 
-/// The name of a file's folder and its own, without extension.
+/// Name of the file's folder, and file name without extension.
 fn key(path: &Path) -> (String, String) {
     let text =
         |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
@@ -115,7 +114,7 @@ fn key(path: &Path) -> (String, String) {
     (text(folder), text(path.file_stem()))
 }
 
-/// The anomalous images that masks are there for, and as many good ones as have maps.
+/// Test images when the image files are missing: anomalous ones from the masks, good ones from the maps.
 fn without_images(root: &Path, maps: &Maps) -> Result<Vec<TestItem>> {
     let good = maps.iter().filter(|((folder, _), _)| folder == "good");
     let mut items: Vec<TestItem> = good
@@ -129,23 +128,23 @@ fn without_images(root: &Path, maps: &Maps) -> Result<Vec<TestItem>> {
     Ok(items)
 }
 
-/// Takes the item's map out of `maps`.
-fn entry(mut item: TestItem, has_image: bool, folder: &Path, maps: &mut Maps) -> Result<Entry> {
+/// Creates the entry of `item` and removes its map from `maps`.
+fn entry(mut item: TestItem, has_image: bool, folder: &Path, maps: &mut Maps) -> Result<MapEntry> {
     let key = key(&item.path);
     let map = maps.remove(&key).with_context(|| {
         let (type_name, name) = &key;
         let missing = folder.join(type_name).join(format!("{name}.tiff"));
         format!(
-            "{}: no such file, the map of {}",
+            "{}: file not found; expected the map of {}",
             missing.display(),
             item.path.display()
         )
     })?;
     if !has_image {
-        // What messages then name.
+        // Messages name the map instead of the missing image.
         item.path.clone_from(&map);
     }
-    Ok(Entry {
+    Ok(MapEntry {
         item,
         map,
         has_image,
@@ -179,7 +178,7 @@ impl MapSource for MapFolder {
                 .with_context(|| format!("{}: cannot be read as an image", image.display()))?;
             ensure!(
                 size == of_image,
-                "{}: a map of {}x{} pixels; must be {}x{} as its image {}",
+                "{}: the map has {}x{} pixels; expected {}x{}, the size of its image {}",
                 entry.map.display(),
                 size.0,
                 size.1,

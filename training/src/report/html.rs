@@ -1,20 +1,20 @@
-//! The page: one HTML file without scripts, whose figures and pictures are within it. Every text that
-//! comes from a file is escaped by the template.
+//! The HTML page: one file without scripts, with embedded figures and images. The template escapes all texts
+//! that come from files.
 
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::panels::{Panel, Scale};
+use super::panels::{ColourScale, Panel};
 use super::tables::{between, by_type, digits, localisation, percent};
-use super::{Contents, Figure, colour_map, picture};
+use super::{Figure, ReportContents, colour_map, image_encoding};
 use crate::evaluate::model::ModelKind;
 use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole file.
-pub(super) fn page(evaluation: &Evaluation, contents: &Contents) -> Result<String> {
+/// Renders the page.
+pub(super) fn page(evaluation: &Evaluation, contents: &ReportContents) -> Result<String> {
     let title = title(evaluation);
     let page = html! {
         (DOCTYPE)
@@ -73,12 +73,12 @@ fn header(evaluation: &Evaluation, title: &str) -> Markup {
 fn cards(evaluation: &Evaluation) -> Markup {
     let mean = &evaluation.metrics.image.mean.au_roc;
     html! {
-        section.cards aria-label="The result in short" {
+        section.cards aria-label="Summary" {
             (card("Image AUROC", &digits(mean.value), &between(mean.interval)))
             @for (name, value) in evaluation.pixel_figures().into_iter().take(2) {
-                (card(name, &digits(value), "where in the image"))
+                (card(name, &digits(value), "localisation"))
             }
-            (card("Defects found", &percent(evaluation.detection_rate), "at the suggested threshold"))
+            (card("Defects detected", &percent(evaluation.detection_rate), "at the suggested threshold"))
             (card("Good parts rejected", &percent(evaluation.false_reject_rate), "at the suggested threshold"))
         }
     }
@@ -88,14 +88,14 @@ fn card(name: &str, value: &str, note: &str) -> Markup {
     html! { div.card { div.name { (name) } div.value { (value) } div.note { (note) } } }
 }
 
-fn scores(evaluation: &Evaluation, contents: &Contents) -> Markup {
+fn scores(evaluation: &Evaluation, contents: &ReportContents) -> Markup {
     html! {
         section {
             h2 { "Scores" }
             p {
-                "The higher an image's score, the more anomalous. The model suggests the threshold "
+                "The higher the score, the more anomalous the image. The suggested threshold is "
                 b { (format!("{:.4}", evaluation.threshold)) }
-                ", found from the scores of good validation images alone."
+                "; it was determined from the scores of good validation images only."
             }
             div.charts { (figure(&contents.scores)) (figure(&contents.roc)) }
         }
@@ -111,11 +111,11 @@ pub(super) fn figure(figure: &Figure) -> Markup {
     }
 }
 
-fn examples(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn examples(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     Ok(html! {
         section {
-            h2 { "What the maps show" }
-            p { "A good image and one of each type: those of the median score of their kind, not the best." }
+            h2 { "Anomaly maps" }
+            p { "One good image and one image of each type: those with the median score of their type, not the best." }
             (legend(contents.scale))
             div.panels {
                 @for panel in &contents.examples { (shown(panel, evaluation)?) }
@@ -124,15 +124,15 @@ fn examples(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
     })
 }
 
-/// What the maps' colours mean.
-fn legend(scale: Scale) -> Markup {
+/// Legend of the maps' colours.
+fn legend(scale: ColourScale) -> Markup {
     let bar = format!("background:{}", colour_map::css_gradient());
     html! {
         div.scale {
             span { "0" }
-            span.bar style=(bar) role="img" aria-label="colours of the maps, from low to high" {}
+            span.bar style=(bar) role="img" aria-label="colour scale of the maps, from low to high" {}
             span { (format!("{:.3}", scale.high)) }
-            span.note { "the white line is the threshold; orange is the ground truth" }
+            span.note { "white outline: threshold; orange: ground truth" }
         }
     }
 }
@@ -151,7 +151,7 @@ fn shown(panel: &Panel, evaluation: &Evaluation) -> Result<Markup> {
                 "score " (format!("{:.3}", scored.score))
                 " (structural " (format!("{:.3}", scored.structural))
                 ", logical " (format!("{:.3}", scored.logical)) ") "
-                @if rejected == is_good { span.wrong { (verdict) ", wrongly" } }
+                @if rejected == is_good { span.wrong { (verdict) " incorrectly" } }
                 @else { span.right { (verdict) } }
             }
         }
@@ -163,7 +163,7 @@ fn tiles(panel: &Panel, image: &str) -> Result<Markup> {
         div.tiles {
             @for tile in &panel.tiles {
                 div {
-                    img src=(picture::data_uri(&tile.image)?) alt={ (tile.name) " of " (image) }
+                    img src=(image_encoding::data_uri(&tile.image)?) alt={ (tile.name) " of " (image) }
                         width=(tile.image.width()) height=(tile.image.height());
                     span { (tile.name) }
                 }
@@ -172,21 +172,20 @@ fn tiles(panel: &Panel, image: &str) -> Result<Markup> {
     })
 }
 
-fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn features(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     Ok(html! {
         section {
             h2 { "Features behind the logical map" }
             @match &contents.features {
                 None => p {
-                    "A bundle's graph gives its two maps alone. Evaluate the run that it was exported from "
-                    "to see its features here."
+                    "A bundle's graph outputs only the two maps. To see the features, evaluate the run that the bundle "
+                    "was exported from."
                 },
                 Some(features) => {
                     p {
-                        "Channel " (features.channel) " of the teacher's features, of what GDecoder makes of "
-                        "its bottleneck, and of SEncoder1, in colours of one scale: the "
-                        "channel that adds most to the largest values of these images' logical maps, which "
-                        "are the differences of the last two."
+                        "Channel " (features.channel) " of the features of the teacher, of GDecoder and of SEncoder1, "
+                        "with a common colour scale. The logical map is the squared difference of the last two; this "
+                        "channel contributes most to the maxima of these images' logical maps."
                     }
                     div.panels {
                         @for panel in &features.panels {
@@ -204,16 +203,16 @@ fn features(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
     })
 }
 
-fn worst(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
+fn worst(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup> {
     let groups = [
         (
             "Worst false alarms",
-            "The good images of the highest scores.",
-            &contents.alarms,
+            "Good images with the highest scores.",
+            &contents.false_alarms,
         ),
         (
             "Worst misses",
-            "The anomalous images of the lowest scores.",
+            "Anomalous images with the lowest scores.",
             &contents.misses,
         ),
     ];
@@ -224,7 +223,7 @@ fn worst(evaluation: &Evaluation, contents: &Contents) -> Result<Markup> {
                 p {
                     (what)
                     @let wrong = panels.iter().filter(|panel| is_wrong(evaluation, panel.index)).count();
-                    @if wrong == 0 { " None of them is judged wrongly at the suggested threshold." }
+                    @if wrong == 0 { " All of them are classified correctly at the suggested threshold." }
                 }
                 div.panels { @for panel in panels.iter() { (shown(panel, evaluation)?) } }
             }
@@ -240,28 +239,28 @@ fn is_wrong(evaluation: &Evaluation, index: usize) -> bool {
 fn method(evaluation: &Evaluation) -> Markup {
     let (model, dataset) = (&evaluation.model, &evaluation.dataset);
     let kind = match model.kind {
-        ModelKind::Bundle => "bundle, as the line runs it",
-        ModelKind::Run => "run, its networks themselves",
+        ModelKind::Bundle => "bundle, on ONNX Runtime as in the daemon",
+        ModelKind::Run => "run, on libtorch",
     };
     html! {
         section {
-            h2 { "How this was measured" }
+            h2 { "Method" }
             dl {
                 dt { "Model" } dd { (kind) "; trained on " (model.category) ", seed " (model.seed) }
                 @if let Some(sha256) = &model.graph_sha256 { dt { "Graph" } dd.hash { (sha256) } }
                 dt { "Teacher" } dd { (model.teacher) }
                 dt { "Score" } dd {
-                    "the largest value of the sum of the two normalised maps at the image's own size, without "
-                    "smoothing: what the line computes"
+                    "maximum of the sum of the two normalised maps at the image size, without smoothing, as in the "
+                    "daemon"
                 }
                 dt { "Pixel-level metrics" } dd {
-                    "of the same sum, smoothed with a Gaussian of " (dataset.pixel_smoothing)
-                    " pixels deviation, as the published evaluation does"
+                    "computed on the same sum, smoothed with a Gaussian with a standard deviation of "
+                    (dataset.pixel_smoothing) " pixels, as in the published evaluation"
                 }
                 dt { "Test images" } dd {
-                    "their results may choose nothing about the model: a figure that did is too good"
+                    "must not be used to choose the model; otherwise the results are too optimistic"
                 }
-                dt { "Numbers" } dd { "every figure, curve and score is in metrics.json beside this page" }
+                dt { "Data" } dd { "all metrics, curves and scores are in metrics.json in the same folder" }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Panels as in the paper's Fig. 6: an image with one channel of the features behind its logical map.
+//! Feature panels as in Fig. 6 of the paper: an image with one channel of the features behind its logical map.
 
 use anyhow::Result;
 use image::RgbImage;
@@ -9,17 +9,17 @@ use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};
 use crate::dataset::image_cache::ImageCache;
 use crate::evaluate::maps::EvaluatedMaps;
-use crate::evaluate::model::{Features, Model};
+use crate::evaluate::model::{LogicalFeatures, Model};
 use crate::evaluate::result::Evaluation;
 
-/// The panels of features, all of one channel.
+/// Feature panels, all of the same channel.
 pub(super) struct FeaturePanels {
     pub(super) channel: usize,
     pub(super) panels: Vec<Panel>,
 }
 
-/// The features of the test images `indices`; nothing where the model gives none.
-pub(super) fn features(
+/// Creates the panels of the test images `indices`; `None` if the model does not provide features.
+pub(super) fn feature_panels(
     indices: &[usize],
     evaluation: &Evaluation,
     maps: &EvaluatedMaps,
@@ -28,11 +28,11 @@ pub(super) fn features(
     let paths = indices.iter().map(|&index| maps.item(index).path.clone());
     let frames = ImageCache::new(paths.collect(), model.identity().input_size, 0);
     let loaded = (0..indices.len()).map(|at| Ok(model.features(&frames.load(at)?)));
-    let Some(features) = loaded.collect::<Result<Option<Vec<Features>>>>()? else {
+    let Some(features) = loaded.collect::<Result<Option<Vec<LogicalFeatures>>>>()? else {
         return Ok(None);
     };
-    let channel = telling_channel(&features);
-    let panel = |(&index, features): (&usize, &Features)| -> Result<Panel> {
+    let channel = dominant_channel(&features);
+    let panel = |(&index, features): (&usize, &LogicalFeatures)| -> Result<Panel> {
         let scored = &evaluation.scores[index];
         Ok(Panel {
             file: file_name(index, &scored.kind, &scored.image),
@@ -50,8 +50,8 @@ pub(super) fn features(
     }))
 }
 
-/// The channel that adds most to the largest values of the logical maps of these images.
-fn telling_channel(features: &[Features]) -> usize {
+/// Returns the channel with the largest total contribution to the maxima of the images' logical maps.
+fn dominant_channel(features: &[LogicalFeatures]) -> usize {
     let channels = features.first().map_or(1, |features| features.channels);
     let mut parts = vec![0.0; channels];
     for features in features {
@@ -76,8 +76,8 @@ fn telling_channel(features: &[Features]) -> usize {
     largest.unwrap_or(0)
 }
 
-/// The image and one channel of each of its three features, in colours of one scale.
-fn feature_tiles(image: &RgbImage, features: &Features, channel: usize) -> Vec<Tile> {
+/// Creates tiles of the image and of one channel of each of its three features, with a common colour scale.
+fn feature_tiles(image: &RgbImage, features: &LogicalFeatures, channel: usize) -> Vec<Tile> {
     let cells = features.low.len() / features.channels;
     let side = cells.isqrt();
     let shown = [
@@ -115,19 +115,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_channel_of_the_peak_is_shown() {
-        // Three channels of four cells; the peak is in cell 2, and channel 1 makes it.
+    fn channel_with_the_largest_contribution_is_selected() {
+        // Three channels with four cells; the maximum is in cell 2, mostly from channel 1.
         let mut low = vec![0.0; 12];
         low[4 + 2] = 3.0;
         low[2] = 1.0;
         low[8] = 2.0;
-        let features = Features {
+        let features = LogicalFeatures {
             teacher: vec![0.0; 12],
             logical: vec![0.0; 12],
             low,
             channels: 3,
         };
-        assert_eq!(telling_channel(&[features]), 1);
-        assert_eq!(telling_channel(&[]), 0);
+        assert_eq!(dominant_channel(&[features]), 1);
+        assert_eq!(dominant_channel(&[]), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A graph that grows node by node, and the networks' layers as nodes of it.
+//! Builder for an ONNX graph: adds nodes, constants and the layers of networks.
 
 use crate::network::layer::{self, Filter, Layer};
 
@@ -7,14 +7,14 @@ use super::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
 use super::resize;
 use super::weights::{GraphError, TeacherNormalisation, Weights};
 
-/// The nodes and constants so far. A node has one result, which bears the node's name.
-pub(super) struct Nodes<'a> {
+/// Nodes and constants added so far. Each node has one output with the name of the node.
+pub(super) struct GraphBuilder<'a> {
     graph: GraphProto,
     weights: &'a Weights,
     weight_type: WeightType,
 }
 
-/// Kernel, step and padding of a convolution, pixels.
+/// Kernel, stride and padding of a convolution or pool in pixels.
 #[derive(Clone, Copy)]
 struct Window {
     kernel: i64,
@@ -32,7 +32,7 @@ impl Window {
     }
 }
 
-impl<'a> Nodes<'a> {
+impl<'a> GraphBuilder<'a> {
     pub(super) fn new(weights: &'a Weights, weight_type: WeightType) -> Self {
         Self {
             graph: GraphProto::default(),
@@ -45,7 +45,7 @@ impl<'a> Nodes<'a> {
         self.graph
     }
 
-    /// Adds a node, and gives the name of its result.
+    /// Adds a node and returns the name of its output.
     pub(super) fn add(
         &mut self,
         operator: &str,
@@ -63,7 +63,7 @@ impl<'a> Nodes<'a> {
         name.to_owned()
     }
 
-    /// Adds a constant unless one of its name is there, and gives its name.
+    /// Adds a constant unless one with the same name exists; returns its name.
     pub(super) fn constant(&mut self, tensor: TensorProto) -> String {
         let name = tensor.name.clone();
         if self
@@ -77,9 +77,8 @@ impl<'a> Nodes<'a> {
         name
     }
 
-    /// Adds the network `net`, which reads `input`, a value and its side, and writes `outputs`: two share
-    /// its channels in halves.
-    /// `fold` is what its result is to be normalised by: its last convolution does it.
+    /// Adds the network `net`. It reads `input` (name and side) and writes `outputs`; two outputs get one half
+    /// of the channels each. If `fold` is set, the last convolution includes that normalisation.
     pub(super) fn network(
         &mut self,
         net: &str,
@@ -105,7 +104,7 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// Adds one row of a network, which reads `value` of the side `side`; gives its result's name.
+    /// Adds one layer that reads `value` with side `side`; returns the name of its output.
     fn layer(
         &mut self,
         at: &str,
@@ -151,7 +150,7 @@ impl<'a> Nodes<'a> {
                 filter,
             } => self.resize(at, value, filter, [side, target]),
             Layer::Reflect { before, after } => self.reflect(at, value, before, after),
-            // Dropout is for training: a graph only infers.
+            // The graph is for inference only, so dropout is left out.
             Layer::Dropout => value.to_owned(),
         })
     }
@@ -170,7 +169,8 @@ impl<'a> Nodes<'a> {
         Ok(self.add("Conv", &format!("{at}/conv"), &inputs, window.attributes()))
     }
 
-    /// Names of the weight and bias of the convolution at `at` (`teacher/0` reads `teacher.0.weight`).
+    /// Adds the weight and bias of the convolution at `at` and returns their names (`teacher/0` has the weight
+    /// `teacher.0.weight`).
     fn parameters(
         &mut self,
         at: &str,
@@ -183,7 +183,7 @@ impl<'a> Nodes<'a> {
         let weight = weights.tensor(&names[0], shape)?;
         let bias = weights.tensor(&names[1], &shape[..1])?;
         if let Some(normalisation) = fold {
-            // Divided weights are not the rounded ones any more, so that these keep their 32 bits.
+            // Divided weights are no longer exactly representable in f16, so these stay in f32.
             let (weight, bias) = normalisation.fold(weight, bias);
             self.constant(TensorProto::f32(&names[0], shape, &weight));
             self.constant(TensorProto::f32(&names[1], &shape[..1], &bias));
@@ -202,9 +202,8 @@ impl<'a> Nodes<'a> {
         Ok([weight_name, bias_name])
     }
 
-    /// `U X Uᵀ`, one matrix for each pair of sides, whichever network uses it. As `Resize` nodes,
-    /// which ONNX Runtime's processor code works off point by point, the same upsampling makes the
-    /// medium graph a quarter slower.
+    /// Adds a resize as `U X Uᵀ`. All resizes with the same sides share their matrices. The CPU kernel of ONNX
+    /// Runtime's `Resize` operator works point by point; with it the medium graph takes a quarter more time.
     fn resize(
         &mut self,
         at: &str,

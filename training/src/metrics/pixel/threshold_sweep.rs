@@ -1,53 +1,53 @@
-//! A threshold is lowered through the values of all defect pixels, and every curve is followed.
+//! Threshold sweep: lowers a threshold through the values of all defect pixels and traces all curves.
 
 use super::super::curve::{LimitedArea, Sum, Tracer};
-use super::super::{key, ranking};
-use super::collect::Truth;
-use super::count::Counts;
+use super::super::{order_key, ranking};
+use super::good_pixels::GoodPixelCounts;
+use super::ground_truth::GroundTruth;
 use super::{GOOD, LOGICAL, PixelF1, PixelMetrics, STRUCTURAL, SaturatedPro, SproSubset};
 
-/// Where the sweep is.
-pub(super) struct Sweep<'a> {
-    truth: &'a Truth,
-    /// Events not reached yet: so many of the lowest.
-    left: usize,
-    /// Good pixels of each class, in all.
+/// State of the sweep at the current threshold.
+pub(super) struct ThresholdSweep<'a> {
+    truth: &'a GroundTruth,
+    /// Number of defect pixels below the threshold; they are the lowest ones of the sorted list.
+    remaining: usize,
+    /// Total number of good pixels of each class.
     negatives: Vec<u64>,
-    /// Those at or above the threshold.
+    /// Good pixels of each class at or above the threshold.
     fp: Vec<u64>,
-    /// Defect pixels at or above it.
+    /// Defect pixels at or above the threshold.
     tp: u64,
-    ranks: Ranks,
+    ranks: RankStatistics,
     roc: Tracer,
     pro: Tracer,
-    /// Sum over the components of the share found.
+    /// Sum over the components of the detected fraction.
     overlap: Sum,
-    /// Logical and structural.
-    subsets: [Subset; 2],
-    /// Pixels found of each channel.
-    found: Vec<u64>,
+    /// Curves of logical and structural anomalies.
+    subsets: [SubsetCurve; 2],
+    /// Number of detected pixels of each channel.
+    detected: Vec<u64>,
 }
 
-/// What is summed up over the ranking of all pixels.
+/// Sums over the ranking of all pixels.
 #[derive(Default)]
-struct Ranks {
-    /// Twice the pairs of a good and a defect pixel in the right order, ties counted half.
-    twice_won: u128,
+struct RankStatistics {
+    /// Twice the number of pairs of a good and a defect pixel in correct order; ties count half.
+    twice_correct_pairs: u128,
     average_precision: Sum,
     best: Option<PixelF1>,
 }
 
-/// The curve of one subset of MVTec LOCO AD.
-struct Subset {
+/// Curve of one subset of MVTec LOCO AD.
+struct SubsetCurve {
     class: usize,
     defects: usize,
-    /// Sum over the channels of their saturated shares.
+    /// Sum over the channels of their saturated overlaps.
     overlap: Sum,
     curve: Tracer,
 }
 
-impl Subset {
-    fn new(truth: &Truth, class: usize) -> Self {
+impl SubsetCurve {
+    fn new(truth: &GroundTruth, class: usize) -> Self {
         let channels = truth.channels.iter();
         Self {
             class,
@@ -58,28 +58,29 @@ impl Subset {
     }
 }
 
-impl<'a> Sweep<'a> {
-    /// Above all values.
-    pub(super) fn new(truth: &'a Truth) -> Self {
+impl<'a> ThresholdSweep<'a> {
+    /// Starts above all values.
+    pub(super) fn new(truth: &'a GroundTruth) -> Self {
         Self {
-            left: truth.events.len(),
+            remaining: truth.defect_pixels.len(),
             negatives: truth.good_pixels(),
             fp: vec![0; truth.classes],
             tp: 0,
-            ranks: Ranks::default(),
+            ranks: RankStatistics::default(),
             roc: Tracer::new(),
             pro: Tracer::new(),
             overlap: Sum::default(),
-            subsets: [LOGICAL, STRUCTURAL].map(|class| Subset::new(truth, class)),
-            found: vec![0; truth.channels.len()],
+            subsets: [LOGICAL, STRUCTURAL].map(|class| SubsetCurve::new(truth, class)),
+            detected: vec![0; truth.channels.len()],
             truth,
         }
     }
 
-    /// Down to the lowest of `thresholds`, ascending keys, which follow on those that were before.
-    pub(super) fn lower(&mut self, thresholds: &[u32], counts: &Counts) {
+    /// Lowers the threshold to the lowest of `thresholds`. These are ascending keys and directly below all
+    /// earlier thresholds.
+    pub(super) fn lower(&mut self, thresholds: &[u32], counts: &GoodPixelCounts) {
         for (index, &threshold) in thresholds.iter().enumerate().rev() {
-            let good = |of: fn(&Counts, usize, usize) -> u64, fp: &mut [u64]| {
+            let good = |of: fn(&GoodPixelCounts, usize, usize) -> u64, fp: &mut [u64]| {
                 (0..)
                     .zip(fp)
                     .map(|(class, fp)| {
@@ -89,35 +90,35 @@ impl<'a> Sweep<'a> {
                     })
                     .sum::<u64>()
             };
-            let above = good(Counts::above, &mut self.fp);
-            self.ranks.good(above, self.tp, self.tp);
+            let above = good(GoodPixelCounts::above, &mut self.fp);
+            self.ranks.add_good(above, self.tp, self.tp);
             self.trace();
             let tp = self.tp;
             self.take(threshold);
-            let equal = good(Counts::equal, &mut self.fp);
-            self.ranks.good(equal, tp, self.tp);
+            let equal = good(GoodPixelCounts::equal, &mut self.fp);
+            self.ranks.add_good(equal, tp, self.tp);
             self.trace();
             self.rank(self.tp - tp, threshold);
         }
     }
 
-    /// Takes the defect pixels with this value.
+    /// Counts the defect pixels with this value.
     fn take(&mut self, threshold: u32) {
         let truth = self.truth;
-        while let Some(&event) = truth.events[..self.left].last() {
-            if (event >> 32) as u32 != threshold {
+        while let Some(&pixel) = truth.defect_pixels[..self.remaining].last() {
+            if (pixel >> 32) as u32 != threshold {
                 break;
             }
-            self.left -= 1;
+            self.remaining -= 1;
             self.tp += 1;
-            let cell = &truth.cells[event as u32 as usize];
+            let group = &truth.groups[pixel as u32 as usize];
             self.overlap
-                .add(1.0 / truth.regions[cell.region as usize] as f64);
-            for &channel in &cell.channels {
-                let found = &mut self.found[channel as usize];
-                *found += 1;
+                .add(1.0 / truth.regions[group.region as usize] as f64);
+            for &channel in &group.channels {
+                let detected = &mut self.detected[channel as usize];
+                *detected += 1;
                 let channel = truth.channels[channel as usize];
-                if *found <= channel.saturation {
+                if *detected <= channel.saturation {
                     self.subsets[channel.class - LOGICAL]
                         .overlap
                         .add(1.0 / channel.saturation as f64);
@@ -126,7 +127,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Goes on to the present point of each curve.
+    /// Extends each curve to the current point.
     fn trace(&mut self) {
         let rate = |part: u64, of: u64| {
             if of == 0 {
@@ -137,19 +138,24 @@ impl<'a> Sweep<'a> {
         };
         let fpr = rate(self.fp.iter().sum(), self.negatives.iter().sum());
         self.roc
-            .go(fpr, rate(self.tp, self.truth.events.len() as u64));
+            .line_to(fpr, rate(self.tp, self.truth.defect_pixels.len() as u64));
         self.pro
-            .go(fpr, mean(self.overlap, self.truth.regions.len()));
+            .line_to(fpr, mean(self.overlap, self.truth.regions.len()));
         for subset in self.subsets.iter_mut().filter(|subset| subset.defects > 0) {
             let of_subset = |counts: &[u64]| counts[GOOD] + counts[subset.class];
             let fpr = rate(of_subset(&self.fp), of_subset(&self.negatives));
-            subset.curve.go(fpr, mean(subset.overlap, subset.defects));
+            subset
+                .curve
+                .line_to(fpr, mean(subset.overlap, subset.defects));
         }
     }
 
-    /// Adds a threshold at which `taken` defect pixels were reached to average precision and F1.
+    /// Updates average precision and F1 after a threshold at which `taken` defect pixels were reached.
     fn rank(&mut self, taken: u64, threshold: u32) {
-        let (positives, fp) = (self.truth.events.len() as u64, self.fp.iter().sum::<u64>());
+        let (positives, fp) = (
+            self.truth.defect_pixels.len() as u64,
+            self.fp.iter().sum::<u64>(),
+        );
         let precision = self.tp as f64 / (self.tp + fp) as f64;
         self.ranks
             .average_precision
@@ -158,16 +164,16 @@ impl<'a> Sweep<'a> {
         if self.ranks.best.is_none_or(|best| f1 >= best.f1) {
             self.ranks.best = Some(PixelF1 {
                 f1,
-                threshold: f64::from(key::value(threshold)),
+                threshold: f64::from(order_key::value(threshold)),
             });
         }
     }
 
-    /// Down to the end, and the metrics.
+    /// Extends the curves to the end and returns the metrics.
     pub(super) fn finish(mut self) -> PixelMetrics {
         let (negatives, fp): (u64, u64) = (self.negatives.iter().sum(), self.fp.iter().sum());
-        let positives = self.truth.events.len() as u64;
-        self.ranks.good(negatives - fp, positives, positives);
+        let positives = self.truth.defect_pixels.len() as u64;
+        self.ranks.add_good(negatives - fp, positives, positives);
         let pairs = u128::from(negatives) * u128::from(positives);
         let (_, roc) = self.roc.finish();
         let (au_pro, pro) = self.pro.finish();
@@ -179,12 +185,12 @@ impl<'a> Sweep<'a> {
             good_pixels: negatives,
             defect_pixels: positives,
             regions: self.truth.regions.len(),
-            au_roc: self.ranks.twice_won as f64 / 2.0 / pairs as f64,
+            au_roc: self.ranks.twice_correct_pairs as f64 / 2.0 / pairs as f64,
             average_precision: self.ranks.average_precision.value(),
             max_f1: self
                 .ranks
                 .best
-                .expect("there is a defect pixel, so there was a threshold"),
+                .expect("there is at least one defect pixel, so there is a threshold"),
             au_pro,
             spro: (!self.truth.channels.is_empty()).then(|| saturated(self.subsets)),
             roc,
@@ -193,19 +199,19 @@ impl<'a> Sweep<'a> {
     }
 }
 
-impl Ranks {
-    /// `count` good pixels come in while the defect pixels above go from `before` to `after`.
-    fn good(&mut self, count: u64, before: u64, after: u64) {
-        self.twice_won += u128::from(count) * u128::from(before + after);
+impl RankStatistics {
+    /// Adds `count` good pixels while the number of defect pixels above goes from `before` to `after`.
+    fn add_good(&mut self, count: u64, before: u64, after: u64) {
+        self.twice_correct_pairs += u128::from(count) * u128::from(before + after);
     }
 }
 
-/// The mean of shares that were summed up; rounding takes it no further than 1.
+/// Mean of `count` summed fractions; limited to 1 because of rounding.
 fn mean(sum: Sum, count: usize) -> f64 {
     (sum.value() / count as f64).min(1.0)
 }
 
-fn saturated(subsets: [Subset; 2]) -> SaturatedPro {
+fn saturated(subsets: [SubsetCurve; 2]) -> SaturatedPro {
     let [logical, structural] = subsets.map(|subset| {
         (subset.defects > 0).then(|| {
             let (au_spro, curve) = subset.curve.finish();

@@ -1,28 +1,28 @@
-//! Which images a report shows: few, chosen by a rule and not by how well they look.
+//! Selection of the images in a report. A fixed rule selects them, so that good results are not preferred.
 
 use crate::evaluate::GOOD;
 use crate::evaluate::result::Evaluation;
 
-/// Types with an example of their own.
+/// Maximum number of anomaly types with an example.
 const TYPES: usize = 12;
-/// False alarms, and misses.
+/// Number of false alarms and of misses.
 const WORST: usize = 4;
-/// Images with their features.
+/// Number of images with features.
 const FEATURES: usize = 3;
 
-/// Images by their place in the dataset.
-pub(super) struct Choice {
-    /// A good image and one of each type: those of the median score of their kind.
+/// Indices of the selected images in the dataset.
+pub(super) struct SampleSelection {
+    /// One good image and one image of each type: those with the median score of their type.
     pub(super) examples: Vec<usize>,
-    /// The good images of the highest scores.
-    pub(super) alarms: Vec<usize>,
-    /// The anomalous images of the lowest scores.
+    /// Good images with the highest scores.
+    pub(super) false_alarms: Vec<usize>,
+    /// Anomalous images with the lowest scores.
     pub(super) misses: Vec<usize>,
-    /// The examples whose features are shown.
+    /// Examples whose features are shown.
     pub(super) features: Vec<usize>,
 }
 
-impl Choice {
+impl SampleSelection {
     pub(super) fn of(evaluation: &Evaluation) -> Self {
         let kinds = evaluation.kinds().take(TYPES + 1);
         let examples: Vec<usize> = kinds
@@ -31,12 +31,12 @@ impl Choice {
                 ranked.get(ranked.len() / 2).copied()
             })
             .collect();
-        let mut alarms = evaluation.ranked(GOOD);
-        alarms.truncate(WORST);
+        let mut false_alarms = evaluation.ranked(GOOD);
+        false_alarms.truncate(WORST);
         Self {
             features: examples.iter().copied().take(FEATURES).collect(),
             examples,
-            alarms,
+            false_alarms,
             misses: lowest(evaluation),
         }
     }

@@ -1,4 +1,4 @@
-//! What a table or figure is made of: cells, each a training with its evaluation.
+//! Experiments of a table or figure: each is a training with its evaluation.
 
 use std::path::{Path, PathBuf};
 
@@ -23,12 +23,12 @@ pub enum Target {
     Table4,
     /// Parameters, FLOPs, latency and throughput
     Table5,
-    /// The proportions of the losses on MVTec LOCO AD
+    /// Loss weights on MVTec LOCO AD
     Fig7,
 }
 
-/// The proportions of Fig. 7's sweep: alpha, beta, gamma. The paper's text names none but its choice.
-pub(super) const PROPORTIONS: [[f64; 3]; 6] = [
+/// Loss weights compared in Fig. 7: alpha, beta, gamma. The paper's text gives only the chosen one.
+pub(super) const LOSS_WEIGHTS: [[f64; 3]; 6] = [
     [1.0, 1.0, 0.5],
     [1.0, 1.0, 1.0],
     [1.0, 1.0, 2.0],
@@ -37,25 +37,25 @@ pub(super) const PROPORTIONS: [[f64; 3]; 6] = [
     [1.0, 2.0, 2.0],
 ];
 
-/// What a cell's training differs in from the settings that all cells share.
+/// Difference between an experiment's settings and the shared settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Variant {
-    /// MHKD as the paper has it.
+    /// MHKD as in the paper.
     Full,
     /// Without `SEncoder2`.
     NoEncoder2,
-    /// Without the self-distillation.
+    /// Without self-distillation.
     NoSelfDistillation,
-    /// Without both.
+    /// Without `SEncoder2` and without self-distillation.
     Neither,
-    /// The rival.
+    /// `EfficientAD`, the baseline.
     EfficientAd,
-    /// With these alpha, beta and gamma.
+    /// With the given alpha, beta and gamma.
     Weights([f64; 3]),
 }
 
 impl Variant {
-    /// Its name in tables and in a cell's folder.
+    /// Name in tables and in the folder of an experiment.
     pub fn name(self) -> String {
         match self {
             Self::Full => "full".into(),
@@ -87,7 +87,7 @@ impl Variant {
 }
 
 impl Target {
-    /// The variants that it compares.
+    /// Variants that the target compares.
     pub fn variants(self) -> Vec<Variant> {
         match self {
             Self::Table1 | Self::Table2 | Self::Table3 | Self::Table5 => {
@@ -99,40 +99,40 @@ impl Target {
                 Variant::NoSelfDistillation,
                 Variant::Full,
             ],
-            Self::Fig7 => PROPORTIONS.map(weights).into(),
+            Self::Fig7 => LOSS_WEIGHTS.map(weights_variant).into(),
         }
     }
 }
 
-/// The variant of these proportions; the paper's own choice is the full model, whose cells other tables
-/// share.
-pub(super) fn weights(proportions: [f64; 3]) -> Variant {
-    let [alpha, beta, gamma] = proportions;
-    let weights = LossWeights { alpha, beta, gamma };
-    if weights == LossWeights::default() {
+/// Returns the variant with the given loss weights. The paper's choice is [`Variant::Full`], so that its
+/// experiments are shared with other tables.
+pub(super) fn weights_variant(weights: [f64; 3]) -> Variant {
+    let [alpha, beta, gamma] = weights;
+    let loss_weights = LossWeights { alpha, beta, gamma };
+    if loss_weights == LossWeights::default() {
         Variant::Full
     } else {
-        Variant::Weights(proportions)
+        Variant::Weights(weights)
     }
 }
 
-/// One training and its evaluation.
+/// One training with its evaluation.
 #[derive(Clone, Debug)]
-pub struct Cell {
-    /// The dataset's category.
+pub struct Experiment {
+    /// Category of the dataset.
     pub category: String,
-    /// What is trained.
+    /// Trained variant.
     pub variant: Variant,
-    /// Its seed.
+    /// Seed.
     pub seed: u64,
-    /// All that the training is told.
+    /// Settings of the training.
     pub settings: Settings,
-    /// Where it is kept.
+    /// Folder of the experiment.
     pub folder: PathBuf,
 }
 
-impl Cell {
-    /// Its name for people.
+impl Experiment {
+    /// Name for messages.
     pub fn name(&self) -> String {
         format!(
             "{} {} seed {}",
@@ -142,51 +142,52 @@ impl Cell {
         )
     }
 
-    /// The folder of its training.
+    /// Folder of the training.
     pub fn run(&self) -> PathBuf {
         self.folder.join("run")
     }
 
-    /// The result of its evaluation; the cell is done once it is there.
+    /// File with the result of the evaluation. The experiment is finished when it exists.
     pub fn result(&self) -> PathBuf {
         self.folder.join("metrics.json")
     }
 }
 
-/// All cells of `target` in `out`, the seeds of a variant next to each other last: the first results of
-/// everything come first. Two targets in one folder share the cells that they have in common.
+/// Returns all experiments of `target` in `out`, ordered by seed first, so that one result of every variant
+/// is available early. Targets in the same folder share their common experiments.
 ///
 /// # Errors
-/// When the dataset has no category, or not one that was named; when `shared` sets what tells cells apart.
-pub fn cells(
+/// Returns an error if the dataset does not have the requested categories, or if `shared` contains settings
+/// that differ between experiments.
+pub fn experiments(
     target: Target,
     out: &Path,
     shared: &Settings,
     categories: &[String],
     seeds: &[u64],
-) -> Result<Vec<Cell>> {
-    ensure!(!seeds.is_empty(), "seeds: at least one is needed");
-    if *shared != untold(shared) {
+) -> Result<Vec<Experiment>> {
+    ensure!(!seeds.is_empty(), "seeds: at least one is required");
+    if *shared != without_experiment_settings(shared) {
         bail!(
-            "method, second_encoder, self_distillation, seed and category tell the cells apart: they are \
+            "method, second_encoder, self_distillation, seed and category differ between experiments: they are \
              set by the table, --seeds and --categories"
         );
     }
-    let there = dataset::categories(&shared.dataset)?;
+    let available = dataset::categories(&shared.dataset)?;
     for category in categories {
         ensure!(
-            there.contains(category),
-            "{}: no category {category:?} (there: {})",
+            available.contains(category),
+            "{}: category {category:?} not found (available: {})",
             shared.dataset.display(),
-            there.join(", ")
+            available.join(", ")
         );
     }
     let categories = if categories.is_empty() {
-        &there
+        &available
     } else {
         categories
     };
-    let mut cells = Vec::new();
+    let mut experiments = Vec::new();
     for &seed in seeds {
         for category in categories {
             for variant in target.variants() {
@@ -196,7 +197,7 @@ pub fn cells(
                 variant.apply(&mut settings);
                 settings.validate()?;
                 let name = format!("{category}-{}-seed{seed}", variant.name());
-                cells.push(Cell {
+                experiments.push(Experiment {
                     category: category.clone(),
                     variant,
                     seed,
@@ -206,11 +207,11 @@ pub fn cells(
             }
         }
     }
-    Ok(cells)
+    Ok(experiments)
 }
 
-/// `settings` with what tells cells apart as it is by default.
-fn untold(settings: &Settings) -> Settings {
+/// Returns `settings` with defaults for the settings that differ between experiments.
+fn without_experiment_settings(settings: &Settings) -> Settings {
     let default = Settings::default();
     Settings {
         method: default.method,
@@ -239,11 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_has_every_category_variant_and_seed_once() {
+    fn every_category_variant_and_seed_is_one_experiment() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let shared = shared(folder.path());
         let plan = |target, categories: &[String]| {
-            cells(target, Path::new("out"), &shared, categories, &[1, 2]).expect("a plan")
+            experiments(target, Path::new("out"), &shared, categories, &[1, 2])
+                .expect("the experiments")
         };
         let all = plan(Target::Table4, &[]);
         assert_eq!(all.len(), 2 * 2 * 4);
@@ -251,28 +253,30 @@ mod tests {
         assert_eq!((first.category.as_str(), first.seed), ("a", 1));
         assert!(!first.settings.second_encoder && !first.settings.self_distillation);
         assert_eq!(first.run(), Path::new("out/cells/a-neither-seed1/run"));
-        let mut names: Vec<String> = all.iter().map(Cell::name).collect();
+        let mut names: Vec<String> = all.iter().map(Experiment::name).collect();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), all.len());
         assert_eq!(plan(Target::Table1, &["b".into()]).len(), 4);
         let sweep = plan(Target::Fig7, &["b".into()]);
-        let own = sweep.iter().filter(|cell| cell.variant == Variant::Full);
+        let own = sweep
+            .iter()
+            .filter(|experiment| experiment.variant == Variant::Full);
         assert_eq!(
             own.count(),
             2,
-            "the paper's proportions are the full model's cells"
+            "the paper's loss weights are the full model"
         );
     }
 
     #[test]
-    fn what_tells_cells_apart_is_refused_as_a_setting() {
+    fn settings_that_differ_between_experiments_are_rejected() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let check = |change: fn(&mut Settings), categories: &[String], seeds: &[u64], expected| {
             let mut shared = shared(folder.path());
             change(&mut shared);
-            let plan = cells(Target::Table1, Path::new("out"), &shared, categories, seeds);
-            let error = plan.expect_err("refused").to_string();
+            let plan = experiments(Target::Table1, Path::new("out"), &shared, categories, seeds);
+            let error = plan.expect_err("rejected").to_string();
             assert!(error.contains(expected), "{error}");
         };
         check(|settings| settings.seed = 7, &[], &[1], "set by the table");
@@ -286,8 +290,8 @@ mod tests {
             |_| {},
             &["c".into()],
             &[1],
-            "no category \"c\" (there: a, b)",
+            "category \"c\" not found (available: a, b)",
         );
-        check(|_| {}, &[], &[], "at least one is needed");
+        check(|_| {}, &[], &[], "at least one is required");
     }
 }

@@ -1,15 +1,15 @@
-//! Map values as integers in the same order: sorted and compared faster, and zero has one sign.
+//! Integer keys with the same order as map values: faster to sort and compare, and both zeros are equal.
 
 const SIGN: u32 = 1 << 31;
 
-/// The key of a finite value.
+/// Returns the key of a finite value.
 pub(super) fn of(value: f32) -> u32 {
-    // Adding zero turns minus zero into zero: the two are equal, and so are their keys.
+    // Adding zero turns minus zero into zero, so that equal values have equal keys.
     let bits = (value + 0.0).to_bits();
     if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-/// The value that has the key.
+/// Returns the value with the given key.
 pub(super) fn value(key: u32) -> f32 {
     f32::from_bits(if key & SIGN == 0 { !key } else { key & !SIGN })
 }
@@ -22,7 +22,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_are_in_the_order_of_the_values(
+        fn keys_have_the_order_of_the_values(
             one in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO,
             other in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO,
         ) {
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_has_one_key() {
+    fn both_zeros_have_the_same_key() {
         assert_eq!(of(-0.0), of(0.0));
     }
 }

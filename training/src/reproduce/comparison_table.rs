@@ -1,69 +1,69 @@
-//! A table as people read it and as programs do.
+//! A comparison table, written as Markdown and as JSON.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::results::Stat;
+use super::results::SeedStat;
 
-/// Rows under a heading.
+/// A table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Table {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// Heads of the columns, the first of the rows' names.
+    /// Column names; the first is that of the row names.
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Row>,
-    /// What a reader must know.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
-/// One row.
+/// A row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// What it is of.
+    /// Name.
     pub name: String,
-    /// Its entries.
-    pub entries: Vec<Entry>,
+    /// Entries.
+    pub entries: Vec<TableEntry>,
 }
 
-/// One entry.
+/// An entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Entry {
-    /// Nothing was measured or reported.
+pub enum TableEntry {
+    /// No value.
     None,
-    /// As the paper has it.
+    /// Value from the paper.
     Reported(String),
-    /// Measured, written with so many digits after a factor.
+    /// Measured value.
     Measured {
-        /// The figure, a share of one.
+        /// Value as a fraction of one.
         #[serde(flatten)]
-        stat: Stat,
-        /// 1, or 100 for per cent.
+        stat: SeedStat,
+        /// Factor for display: 1, or 100 for per cent.
         #[serde(skip)]
         factor: f64,
-        /// Digits after the point.
+        /// Number of decimals for display.
         #[serde(skip)]
         digits: usize,
     },
-    /// Two measured figures, as `98.6/99.5`.
-    Pair(Box<[Entry; 2]>),
+    /// Two measured values, shown as `98.6 / 99.5`.
+    Pair(Box<[TableEntry; 2]>),
 }
 
-impl Entry {
-    /// A share of one with three digits.
-    pub fn share(stat: Option<Stat>) -> Self {
+impl TableEntry {
+    /// A fraction of one, shown with three decimals.
+    pub fn share(stat: Option<SeedStat>) -> Self {
         Self::measured(stat, 1.0, 3)
     }
 
-    /// Per cent with `digits` digits.
-    pub fn percent(stat: Option<Stat>, digits: usize) -> Self {
+    /// A fraction of one, shown in per cent with `digits` decimals.
+    pub fn percent(stat: Option<SeedStat>, digits: usize) -> Self {
         Self::measured(stat, 100.0, digits)
     }
 
-    fn measured(stat: Option<Stat>, factor: f64, digits: usize) -> Self {
+    fn measured(stat: Option<SeedStat>, factor: f64, digits: usize) -> Self {
         stat.map_or(Self::None, |stat| Self::Measured {
             stat,
             factor,
@@ -71,7 +71,7 @@ impl Entry {
         })
     }
 
-    /// As reported, or nothing.
+    /// A value from the paper, or no value.
     pub fn reported(figure: Option<&str>) -> Self {
         figure.map_or(Self::None, |figure| Self::Reported(figure.to_owned()))
     }
@@ -100,11 +100,11 @@ impl Entry {
 }
 
 impl Table {
-    /// As a table of Markdown with its columns aligned, readable as it is.
+    /// Formats the table as Markdown with aligned columns.
     pub fn markdown(&self) -> String {
         let mut lines = vec![self.columns.clone()];
         for row in &self.rows {
-            let entries = row.entries.iter().map(Entry::text);
+            let entries = row.entries.iter().map(TableEntry::text);
             lines.push(std::iter::once(row.name.clone()).chain(entries).collect());
         }
         let width = |column: usize| {
@@ -115,7 +115,7 @@ impl Table {
         let mut text = format!("**{}**\n\n", self.title);
         for (number, line) in lines.iter().enumerate() {
             for (cell, &width) in line.iter().zip(&widths) {
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(text, "| {cell:<width$} ");
             }
             text.push_str("|\n");
@@ -138,9 +138,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_aligned_and_says_what_is_not_there() {
+    fn markdown_is_aligned_and_shows_missing_values() {
         let stat = |mean, std| {
-            Some(Stat {
+            Some(SeedStat {
                 mean,
                 std,
                 seeds: 1,
@@ -152,15 +152,18 @@ mod tests {
             rows: vec![
                 Row {
                     name: "MHKD, paper".into(),
-                    entries: vec![Entry::reported(Some("0.829")), Entry::reported(None)],
+                    entries: vec![
+                        TableEntry::reported(Some("0.829")),
+                        TableEntry::reported(None),
+                    ],
                 },
                 Row {
                     name: "MHKD".into(),
                     entries: vec![
-                        Entry::share(stat(0.81234, Some(0.01))),
-                        Entry::Pair(Box::new([
-                            Entry::percent(stat(0.986, None), 1),
-                            Entry::percent(None, 1),
+                        TableEntry::share(stat(0.81234, Some(0.01))),
+                        TableEntry::Pair(Box::new([
+                            TableEntry::percent(stat(0.986, None), 1),
+                            TableEntry::percent(None, 1),
                         ])),
                     ],
                 },
