@@ -1,37 +1,45 @@
-//! Atomic replacement of files: readers see the old content or the new content, never a part.
+//! Files that are replaced as a whole, with the folder created and the path in every error.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
+use inspectd_core::atomic_file;
 
-/// Calls `write` with a temporary file in the folder of `path`, syncs it to disk and renames it to `path`.
+/// Calls `write` with a temporary file in the folder of `path`, and replaces `path` by it
+/// ([`atomic_file::replace`]). The folder is created.
 ///
 /// # Errors
-/// When a step fails. The previous file at `path` is then unchanged and the temporary file is removed.
+/// Those of `write`, and when the file cannot be written. The old file is then unchanged.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let attempt = || -> Result<()> {
-        fs::create_dir_all(folder)?;
-        let part = NamedTempFile::with_suffix_in(".part", folder)?.into_temp_path();
-        write(&part)?;
-        File::open(&part)?.sync_all()?;
-        part.persist(path)?;
-        // The rename is durable only after the folder itself is synced.
-        File::open(folder)?.sync_all()?;
-        Ok(())
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        atomic_file::replace(path, write)
     };
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Replaces the content of `path` with `text`.
+/// Replaces `path` by `text`.
 ///
 /// # Errors
-/// Same as [`replace`].
+/// As [`replace`].
 pub fn replace_text(path: &Path, text: &str) -> Result<()> {
     replace(path, |part| Ok(fs::write(part, text)?))
+}
+
+/// Calls `fill` with a new folder, and replaces `folder` by it ([`atomic_file::replace_folder`]). The folder
+/// that contains it is created.
+///
+/// # Errors
+/// Those of `fill`, and when the folder cannot be written. The old folder is then in its place.
+pub fn replace_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let attempt = || -> Result<T> {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        atomic_file::replace_folder(folder, fill)
+    };
+    attempt().with_context(|| format!("cannot write {}", folder.display()))
 }

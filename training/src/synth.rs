@@ -10,6 +10,8 @@ use image::{GrayImage, RgbImage};
 use inspectd_simulator::{Defect, ProductionLine, Scene};
 use rayon::prelude::*;
 
+use crate::files;
+
 /// Name of the only category of the dataset.
 pub const CATEGORY: &str = "line";
 
@@ -88,24 +90,10 @@ pub fn write(
         options.height
     );
     ensure_empty(out)?;
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".synth-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot create a folder in {}", parent.display()))?;
-    let dataset = temporary.path().join("dataset");
     let images = plan_images(options);
-    let channels = write_category(options, &dataset.join(CATEGORY), &images, progress)?;
-    // The empty folder is removed first: only Unix allows renaming a folder over an empty one.
-    if out.exists() {
-        fs::remove_dir(out).with_context(|| format!("cannot replace {}", out.display()))?;
-    }
-    fs::rename(&dataset, out)
-        .with_context(|| format!("cannot move the finished dataset to {}", out.display()))?;
+    let channels = files::replace_folder(out, |dataset| {
+        write_category(options, &dataset.join(CATEGORY), &images, progress)
+    })?;
     Ok(Summary {
         category: out.join(CATEGORY),
         images: images.len() as u64,

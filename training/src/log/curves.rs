@@ -9,6 +9,7 @@ use image::ImageFormat;
 
 use super::chart::{Curve, draw};
 use crate::figure::Colour;
+use crate::files;
 
 /// The window of the moving mean is the length of a series divided by this number.
 const SMOOTHING_WINDOWS: usize = 40;
@@ -33,11 +34,8 @@ pub fn curves_png(path: &Path, series: &[Series], title: &str) -> Result<()> {
     image
         .write_to(&mut png, ImageFormat::Png)
         .context("cannot encode the curves")?;
-    // A reader of the file during the run sees the old or the new chart, never a part.
-    let temporary = path.with_extension("png.part");
-    fs::write(&temporary, png.into_inner())
-        .with_context(|| format!("cannot write {}", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("cannot replace {}", path.display()))
+    // A reader of the file during the run sees the old or the new chart.
+    files::replace(path, |part| Ok(fs::write(part, png.into_inner())?))
 }
 
 fn curves(series: &[Series]) -> Vec<Curve<'_>> {

@@ -30,6 +30,7 @@ use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::Model;
 use crate::evaluate::result::Evaluation;
 use crate::figure::Drawing;
+use crate::files;
 use panels::Panel;
 use sample_selection::SampleSelection;
 
@@ -73,7 +74,7 @@ pub fn write(
 ) -> Result<()> {
     check_folder(folder)?;
     let contents = contents(evaluation, maps, model)?;
-    folder::replace(folder, |new| {
+    files::replace_folder(folder, |new| {
         let put = |name: &str, bytes: &[u8]| {
             fs::write(new.join(name), bytes).with_context(|| format!("cannot write {name}"))
         };
