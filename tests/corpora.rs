@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use inspectd_test_support::{onnx_runtime, require};
+
 #[path = "../fuzz/src/lib.rs"]
 mod inputs;
 
@@ -52,10 +54,6 @@ fn raw_frames() {
 
 #[test]
 fn onnx_metadata() {
-    let library = std::env::var_os("ORT_DYLIB_PATH");
-    if library.is_some_and(|path| Path::new(&path).exists()) {
-        check("onnx_metadata", inputs::onnx_metadata);
-    } else {
-        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
-    }
+    require!(onnx_runtime());
+    check("onnx_metadata", inputs::onnx_metadata);
 }

@@ -1,8 +1,9 @@
 //! Cameras that vanish, freeze, or are faster than the line; and the others, which go on meanwhile.
 
 use inspectd_client::proto::{CameraState, Decision, Fault, FaultReason, LineState, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Site, Verdicts, runtime_is_there};
+use crate::harness::{Site, Verdicts};
 use crate::inquiry::{camera, ended, frames, last_counts};
 use crate::mjpeg::{Mood, Server};
 
@@ -75,9 +76,7 @@ impl Reader {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_camera_that_vanishes_is_one_fault_until_it_is_back() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let server = Server::start(Mood::Serves);
     let site = site(&server);
     let daemon = site.start();
@@ -116,9 +115,7 @@ async fn a_camera_that_vanishes_is_one_fault_until_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_camera_that_freezes_is_a_fault_and_is_opened_anew() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let server = Server::start(Mood::Serves);
     let site = site(&server);
     let daemon = site.start();
@@ -149,9 +146,7 @@ fn overrun(mode: &str) -> Site {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_triggered_frame_that_finds_no_room_is_a_fault() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = overrun("mode = \"triggered\"\nqueue = 1\n");
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -177,9 +172,7 @@ async fn a_triggered_frame_that_finds_no_room_is_a_fault() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_free_running_camera_skips_what_the_line_has_no_time_for() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = overrun("");
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;

@@ -3,11 +3,12 @@
 use inspectd_client::proto::StreamVerdictsRequest;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts};
 
 /// What HTTP/2 grants a stream by default, bytes; the client of most tests grants more.
 const WINDOW: u32 = 65_535;
@@ -39,9 +40,7 @@ pub async fn narrow(daemon: &Daemon) -> Verdicts {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_does_not_read_misses_verdicts_and_nobody_else_does() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__EVIDENCE__MEMORY_MIB", "0")]);
     let mut stalled = narrow(&daemon).await;
@@ -89,9 +88,7 @@ async fn a_client_that_does_not_read_misses_verdicts_and_nobody_else_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn streams_beyond_the_limit_are_refused_until_one_ends() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__SERVER__STREAM_LIMIT", "2")]);
     let first = daemon.verdicts().await;

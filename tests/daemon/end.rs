@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::{camera, ended, last_counts};
 
 /// Two cameras that are there once `staged` is named `pictures`: one with frames that wait, as it is
@@ -74,9 +75,7 @@ async fn assert_all_were_told(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_was_captured_is_judged_and_told_before_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let daemon = site.start();
     let mut clients = Vec::new();
@@ -98,9 +97,7 @@ async fn what_was_captured_is_judged_and_told_before_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_daemon_whose_cameras_have_ended_ends_if_it_is_to() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("");
     let daemon = site.start_with(&[("INSPECTD__LIFE__EXIT_WHEN_ENDED", "true")]);
     let client = read_all(daemon.verdicts().await);
@@ -117,9 +114,7 @@ const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
 
 #[test]
 fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("");
     for delay_ms in [0, 20, 50, 100, 200] {
         let mut command = site.command();
@@ -132,9 +127,7 @@ fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_cannot_be_judged_in_time_is_a_fault_each() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\nallow_upscaling = true\n");
     let daemon = site.start_with(&[
         ("INSPECTD__MODEL__BUNDLE", DEMO),
@@ -158,9 +151,7 @@ fn free_address() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_daemon_starts_again_on_its_ports_and_counts_anew() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     site.rename("staged", "pictures");
     let (listen, metrics) = (free_address(), free_address());

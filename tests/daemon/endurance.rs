@@ -5,8 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use inspectd_client::proto::{Camera, CameraState, Status};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Daemon, Site, runtime_is_there};
+use crate::harness::{Daemon, Site};
 
 /// Frames of each camera.
 const FRAMES: u64 = 4000;
@@ -41,9 +42,7 @@ fn site() -> Site {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn many_frames_are_all_accounted_for_in_memory_that_does_not_grow() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     // Reads along, slower than verdicts come where the machine is busy.

@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use crate::clients::narrow;
 use crate::end::staged;
-use crate::harness::{Daemon, PATIENCE, Site, Verdicts, runtime_is_there, write_bundle};
+use crate::harness::{Daemon, PATIENCE, Site, Verdicts, write_bundle};
 use crate::inquiry::{ended, last_counts};
 use crate::mjpeg::{Mood, Server};
 
@@ -28,9 +30,7 @@ fn hanging_bundle(site: &Site, folder: &str) -> Receiver<File> {
 
 #[test]
 fn a_bundle_that_hangs_at_the_start_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("");
     let reading = hanging_bundle(&site, "hanging");
     site.set_bundle("hanging");
@@ -41,9 +41,7 @@ fn a_bundle_that_hangs_at_the_start_does_not_hold_up_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_reload_that_hangs_does_not_hold_up_the_line_or_its_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let reading = hanging_bundle(&site, "hanging");
     let daemon = site.start_with(&[("INSPECTD__LIFE__WATCH_FILES", "true")]);
@@ -57,9 +55,7 @@ async fn a_reload_that_hangs_does_not_hold_up_the_line_or_its_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_camera_that_hangs_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     // One hangs as it is opened, the other as it is read.
     let (opened, read) = (Server::start(Mood::Silent), Server::start(Mood::Serves));
     let patient = |server: &Server, id| {
@@ -99,9 +95,7 @@ async fn held_up(site: &Site) -> (Daemon, Verdicts) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let (daemon, _stalled) = held_up(&site).await;
     let log = daemon.ends_well();
@@ -111,9 +105,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_second_signal_ends_at_once() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let (mut daemon, _stalled) = held_up(&site).await;
     daemon.signal("TERM");

@@ -25,13 +25,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The graph whose scores can be worked out by hand.
 pub const CELLS: &[u8] = include_bytes!("testdata/cells.onnx");
 
-/// Whether ONNX Runtime is set up; a test that needs it ends quietly if not, and says so.
+/// Whether ONNX Runtime is set up. Fails the test if it is not, unless skips are allowed.
 pub fn runtime_is_there() -> bool {
-    let there = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| Path::new(&path).exists());
-    if !there {
-        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
-    }
-    there
+    inspectd_test_support::onnx_runtime().is_some()
 }
 
 /// The program `inspectctl`, which the package `inspectd-client` builds to the same folder as `inspectd`.

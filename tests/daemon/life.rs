@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use inspectd_client::proto::LineState;
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
+use crate::harness::{Daemon, PATIENCE, Site};
 use crate::mjpeg::{Mood, Server};
 
 /// Where the daemon's notifications arrive.
@@ -62,9 +63,7 @@ impl Systemd {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn systemd_hears_that_it_is_ready_alive_and_stopping() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let server = Server::start(Mood::Silent);
     let site = Site::new(&format!("{}open_timeout_s = 60\n", server.camera("net")));
     let systemd = Systemd::listen(&site);
@@ -93,9 +92,7 @@ async fn systemd_hears_that_it_is_ready_alive_and_stopping() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_camera_that_cannot_be_opened_does_not_keep_it_from_being_ready() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let server = Server::start(Mood::Gone);
     let site = Site::new(&server.camera("net"));
     let systemd = Systemd::listen(&site);

@@ -9,10 +9,11 @@ use inspectd_client::proto::{
     RollBackRecipeRequest, TriggerInspectionRequest, UnlockChangesRequest, Verdict,
     trigger_inspection_request::Target,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::harness::{Daemon, Site, runtime_is_there, write_bundle};
+use crate::harness::{Daemon, Site, write_bundle};
 
 /// Grey frames of level 128: their score is 0.502.
 fn site() -> Site {
@@ -83,9 +84,7 @@ impl Line<'_> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -131,9 +130,7 @@ async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -178,9 +175,7 @@ async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refus
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_trigger_names_a_recipe_that_is_prepared() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -199,9 +194,7 @@ async fn a_trigger_names_a_recipe_that_is_prepared() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_change_is_recorded_and_the_chain_verifies() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -278,9 +271,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_change_that_cannot_be_recorded_is_not_made() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     // A folder in the log's place: nothing can be recorded, and the line runs all the same.
     std::fs::create_dir_all(site.path("journal/audit.sqlite")).expect("a folder");

@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 
 use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{CELLS, Daemon, Site, ends, runtime_is_there, write_bundle_of};
+use crate::harness::{CELLS, Daemon, Site, ends, write_bundle_of};
 
 const SIMULATOR: &str = "[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n";
 
@@ -63,9 +64,7 @@ fn a_manifest_that_is_none_is_refused() {
 
 #[test]
 fn a_graph_that_is_cut_short_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     let cut = &CELLS[..CELLS.len() / 2];
     write_bundle_of(&site.path("bundle"), "2026.1", 0.6, cut);
@@ -104,18 +103,14 @@ const NO_GPU: [(&str, &str); 2] = [
 
 #[test]
 fn a_gpu_that_is_not_there_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     assert_refused(&site, &NO_GPU, 69, &["engine: provider cuda"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_processor_stands_in_for_a_gpu_where_that_is_allowed() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     let mut command = site.command();
     command

@@ -3,12 +3,11 @@
 use inspectd_client::proto::{
     Configuration, Decision, ReloadConfigurationRequest, ReloadConfigurationResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{
-    CELLS, Daemon, Site, Verdicts, runtime_is_there, write_bundle, write_bundle_of,
-};
+use crate::harness::{CELLS, Daemon, Site, Verdicts, write_bundle, write_bundle_of};
 
 /// A folder with one even picture, whose score is 0.5.
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
@@ -48,9 +47,7 @@ async fn strict(verdicts: &mut Verdicts) -> Verdict {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_brings_a_changed_threshold_into_force() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -75,9 +72,7 @@ async fn a_call_brings_a_changed_threshold_into_force() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_signal_brings_a_changed_threshold_into_force() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -89,9 +84,7 @@ async fn a_signal_brings_a_changed_threshold_into_force() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_changed_file_is_noticed() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__LIFE__WATCH_FILES", "true")]);
     let mut verdicts = daemon.verdicts().await;
@@ -103,9 +96,7 @@ async fn a_changed_file_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -137,9 +128,7 @@ async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_key_that_waits_for_a_restart_is_named() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let more = "[cameras.new]\nsource = \"simulator\"\n";
@@ -167,9 +156,7 @@ async fn a_key_that_waits_for_a_restart_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn another_model_takes_over_from_one_frame_to_the_next() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -204,9 +191,7 @@ async fn another_model_takes_over_from_one_frame_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_damaged_model_leaves_the_old_one_in_force() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;

@@ -9,17 +9,15 @@ use inspectd_client::proto::{
     RawImage, StreamVerdictsRequest,
 };
 use inspectd_core::image_file::decode_bytes;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::belt::site;
-use crate::harness::runtime_is_there;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_verdict_says_all_that_it_promises() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -73,9 +71,7 @@ async fn a_verdict_says_all_that_it_promises() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut rejects = daemon
@@ -110,9 +106,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_cannot_be_is_refused_with_the_field() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -156,9 +150,7 @@ async fn what_cannot_be_is_refused_with_the_field() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_image_is_judged_as_a_cameras_frame_is() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -195,9 +187,7 @@ async fn an_image_is_judged_as_a_cameras_frame_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn evidence_is_the_frame_and_the_heat_over_it() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;

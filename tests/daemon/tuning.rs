@@ -7,13 +7,14 @@ use inspectd_client::proto::{
     Decision, InlineRecipe, ReplayChange, ReplayObstacle, ReplaySummary, ReplayVerdictsRequest,
     ScoreSource, SuggestThresholdRequest, ThresholdBasis, ThresholdSuggestion,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::belt::{CAMERA, REVIEW, site as belt};
 use crate::ctl::{done, inspectctl, json_lines, run};
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there, write_bundle_of};
+use crate::harness::{Daemon, PATIENCE, Site, write_bundle_of};
 
 /// The spot in the middle of parts, and what of the map it reaches.
 const MIDDLE: &str = "polygon = [[0.2, 0.2], [0.9, 0.2], [0.9, 0.9], [0.2, 0.9]]";
@@ -84,9 +85,7 @@ fn cell(summary: &ReplaySummary, old: Decision, new: Decision) -> u64 {
 
 #[tokio::test]
 async fn the_same_thresholds_change_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 120).await;
     let (changes, summary) = replay(&daemon, inline(&site, "")).await.expect("a replay");
@@ -105,9 +104,7 @@ async fn the_same_thresholds_change_nothing() {
 
 #[tokio::test]
 async fn a_recipe_shows_what_it_would_have_changed() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 30).await;
     // b.png has 0.84, c.png 0.54: both would pass.
@@ -150,9 +147,7 @@ async fn a_recipe_shows_what_it_would_have_changed() {
 
 #[tokio::test]
 async fn what_has_no_map_or_another_model_is_told() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 30).await;
     std::fs::remove_dir_all(site.path("journal/evidence")).expect("the evidence's folder");
@@ -185,9 +180,7 @@ async fn what_has_no_map_or_another_model_is_told() {
 
 #[tokio::test]
 async fn a_replay_that_cannot_be_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 1).await;
     let refused = async |request, code, text: &str| {
@@ -247,9 +240,7 @@ fn asked(rate: f64, source: ScoreSource) -> SuggestThresholdRequest {
 
 #[tokio::test]
 async fn thresholds_rest_on_what_is_known_of_good_parts() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 60).await;
     let mut client = tuning(&daemon).await;
@@ -302,9 +293,7 @@ async fn thresholds_rest_on_what_is_known_of_good_parts() {
 
 #[tokio::test]
 async fn a_question_that_has_no_answer_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 1).await;
     let mut client = tuning(&daemon).await;
@@ -346,9 +335,7 @@ async fn a_question_that_has_no_answer_is_refused() {
 
 #[test]
 fn people_look_at_thresholds() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     done(&daemon, "watch --limit 30");
@@ -384,9 +371,7 @@ fn people_look_at_thresholds() {
 
 #[test]
 fn people_try_a_recipe_on_what_was() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let recipe = "product = \"p\"\nversion = \"2\"\nbundle = \"bundle\"\nthreshold = 0.9\nreview_from = 0.9\n";
     site.write("lenient.toml", recipe);

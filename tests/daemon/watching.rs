@@ -1,6 +1,7 @@
 //! What those who watch over a line get: metrics, health, and the descriptions of the services.
 
 use inspectd_client::proto::CameraState;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -8,7 +9,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::harness::{Site, runtime_is_there};
+use crate::harness::Site;
 use crate::inquiry::{camera, frames};
 
 const SERVICES: [&str; 2] = ["inspectd.v1.InspectionService", "inspectd.v1.LineService"];
@@ -41,9 +42,7 @@ fn value(page: &str, name: &str, labels: &[&str]) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn metrics_count_as_the_status_does() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let done = |status: &_| {
@@ -98,9 +97,7 @@ async fn metrics_count_as_the_status_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn health_is_told_of_the_whole_each_service_and_each_camera() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new(
         "[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n[cameras.off]\n\
          source = \"folder\"\npath = \"absent\"\n",
@@ -117,9 +114,7 @@ async fn health_is_told_of_the_whole_each_service_and_each_camera() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_watcher_of_health_hears_of_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new("[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n");
     let daemon = site.start();
     daemon.serves_when("", true).await;
@@ -137,9 +132,7 @@ async fn a_watcher_of_health_hears_of_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_services_describe_themselves() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = ServerReflectionClient::new(daemon.channel().await);

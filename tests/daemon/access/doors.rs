@@ -4,18 +4,17 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use inspectd::access::Role;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::{ACCESS, Client, Outcome, Plant, SIMULATOR, TLS};
-use crate::harness::{Site, ends, runtime_is_there};
+use crate::harness::{Site, ends};
 
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn whoever_may_open_the_socket_is_an_engineer() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let path = plant.site.path("socket");
     let text = path.display().to_string();
@@ -44,9 +43,7 @@ async fn whoever_may_open_the_socket_is_an_engineer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn on_loopback_everybody_is_an_engineer_unless_clients_are_named() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant.site.start();
     daemon.wait_for_log("access control is off");

@@ -9,6 +9,7 @@ use inspectd::access::Role;
 use inspectd_client::proto::inspect_image_request::Image;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::{InspectImageRequest, PixelFormat, RawImage};
+use inspectd_test_support::{onnx_runtime, require};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -16,7 +17,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{ACCESS, Client, Outcome, Plant, TLS, pause};
-use crate::harness::{Daemon, PATIENCE, runtime_is_there, wait};
+use crate::harness::{Daemon, PATIENCE, wait};
 
 fn connect(daemon: &Daemon) -> TcpStream {
     let stream = TcpStream::connect(daemon.address("server.listen")).expect("a connection");
@@ -42,9 +43,7 @@ fn closed(stream: &mut TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
     let daemon = plant.site.start();
     let of = |role| Client::plain(&daemon).with_token(plant.token(role));
@@ -71,9 +70,7 @@ async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn connections_beyond_the_limit_are_closed_until_one_goes() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant
         .site
@@ -117,9 +114,7 @@ fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let known = plant.certified(&daemon, Role::Viewer);
@@ -148,9 +143,7 @@ async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let mut plain = connect(&daemon);
@@ -185,9 +178,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant
         .site

@@ -6,19 +6,30 @@ use inspectd_client::proto::line_service_client::LineServiceClient;
 use inspectd_client::proto::{
     LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest,
 };
+use inspectd_test_support::{missing, onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
 use super::{ACCESS, Client, Plant, SIMULATOR, TLS};
-use crate::harness::{Daemon, runtime_is_there};
+use crate::harness::Daemon;
 
 /// An address of this machine that is not loopback: who comes by it is taken for somebody elsewhere. No
 /// packet is sent.
 fn outer_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+    let address = || -> std::io::Result<IpAddr> {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.connect("192.0.2.1:9")?;
+        Ok(socket.local_addr()?.ip())
+    };
+    let address = address().ok();
+    address
+        .filter(|address| !address.is_loopback() && !address.is_unspecified())
+        .or_else(|| {
+            missing(
+                "an IPv4 address other than loopback",
+                "run the tests where a network interface is up",
+            )
+        })
 }
 
 /// An engineer who comes by that address.
@@ -51,12 +62,8 @@ fn lock() -> LockChangesRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lock_holds_for_everybody_elsewhere_and_over_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
-    let Some(address) = outer_address() else {
-        return eprintln!("skipped: this machine has no address beside loopback");
-    };
+    require!(onnx_runtime());
+    let address = require!(outer_address());
     let plant = Plant::new("");
     plant.site.configure(
         &format!("{TLS}{ACCESS}[journal]\nfolder = \"journal\"\n"),

@@ -4,11 +4,12 @@ use inspectd::access::Role;
 use inspectd::access::token::TokenHash;
 use inspectd_client::proto::StreamVerdictsRequest;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
-use crate::harness::{Daemon, Verdicts, runtime_is_there, wait};
+use crate::harness::{Daemon, Verdicts, wait};
 
 const RENEWED: &str = "new certificates are in use";
 const REFUSED: &str = "new certificates are refused";
@@ -24,9 +25,7 @@ fn logged(daemon: &Daemon, text: &str, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let old = plant.certified(&daemon, Role::Viewer);
@@ -59,9 +58,7 @@ async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn certificates_that_do_not_serve_leave_the_old_ones_in_use() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let good = plant.ca.daemon();
@@ -94,9 +91,7 @@ async fn certificates_that_do_not_serve_leave_the_old_ones_in_use() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn changed_clients_are_in_force_for_the_next_call() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(ACCESS);
     let daemon = plant.site.start();
     let of = |role| Client::plain(&daemon).with_token(plant.token(role));
@@ -129,9 +124,7 @@ async fn changed_clients_are_in_force_for_the_next_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let open = async |client: Client| {

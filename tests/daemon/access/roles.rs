@@ -2,12 +2,13 @@
 
 use inspectd::access::Role;
 use inspectd::access::permissions::PERMISSIONS;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
-use crate::harness::{Daemon, runtime_is_there};
+use crate::harness::Daemon;
 
 /// Whom nothing is answered to, and how.
 fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
@@ -54,9 +55,7 @@ fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outco
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let strangers = strangers(&plant, &daemon);
@@ -86,9 +85,7 @@ async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_is_not_there_is_nobodys() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let engineer = plant.certified(&daemon, Role::Engineer);
@@ -116,9 +113,7 @@ async fn a_call_that_is_not_there_is_nobodys() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let path = "/inspectd.v1.LineService/ReloadConfiguration";
@@ -141,9 +136,7 @@ async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn where_certificates_are_required_a_token_alone_is_not_heard() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
     let daemon = plant.site.start();
     let check = async |client: Client, expected: Outcome| {

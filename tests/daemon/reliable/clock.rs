@@ -1,26 +1,15 @@
-//! A clock that is set while the daemon runs (by libfaketime, which scripts/setup.sh brings).
+//! A wall clock that is set back and forward while the daemon runs, by libfaketime.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use inspectd_client::proto::Verdict;
 use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_test_support::{libfaketime, onnx_runtime, require};
 
 use super::plant::{belt, journal, site, stream_from, whole};
-use crate::harness::{Daemon, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Verdicts};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn library() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let found = folders
-        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
-        .find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: no libfaketime (scripts/setup.sh brings it)");
-    }
-    found
-}
 
 fn time(time: Option<prost_types::Timestamp>) -> SystemTime {
     SystemTime::try_from(time.expect("a time")).expect("a time of this age")
@@ -45,10 +34,8 @@ async fn until_captured(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
-    let Some(library) = library() else { return };
+    require!(onnx_runtime());
+    let library = require!(libfaketime());
     let site = site(&journal(""), &belt("belt", "fps = 50"));
     site.write("time", "+0");
     let daemon = Daemon::spawn(

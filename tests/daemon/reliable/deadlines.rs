@@ -1,9 +1,10 @@
 //! Verdicts that have to come in time.
 
 use inspectd_client::proto::{Decision, FaultReason, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 
 use super::plant::{belt, journal, site};
-use crate::harness::{Site, Verdicts, runtime_is_there};
+use crate::harness::{Site, Verdicts};
 use crate::inquiry::frames;
 
 /// A camera whose frames take at least 400 ms, as runs wait for another frame that does not come.
@@ -34,9 +35,7 @@ fn reason(verdict: &Verdict) -> FaultReason {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_judgement_that_would_be_late_is_replaced_in_time() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     for (policy, expected) in [("fault", Decision::Fault), ("reject", Decision::Reject)] {
         let keys = format!("fps = 2\ndeadline_ms = 100\non_deadline = \"{policy}\"");
         let site = slow(&keys);
@@ -66,9 +65,7 @@ async fn a_judgement_that_would_be_late_is_replaced_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_deadline_that_is_met_changes_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = slow("fps = 2\ndeadline_ms = 20000");
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -81,9 +78,7 @@ async fn a_deadline_that_is_met_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_queue_sheds_the_frame_that_the_settings_say() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     for shed in ["newest", "oldest"] {
         // Some 20 frames come while a run waits, and one may.
         let site = slow(&format!("fps = 50\nqueue = 1\nshed = \"{shed}\""));

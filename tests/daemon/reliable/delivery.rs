@@ -6,10 +6,11 @@ use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, Consumer, ForgetConsumerRequest, ListConsumersRequest, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::plant::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
-use crate::harness::{Daemon, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Verdicts};
 
 fn plc() -> Start {
     Start::Consumer("plc".to_owned())
@@ -40,9 +41,7 @@ async fn some(verdicts: &mut Verdicts, count: usize) -> Vec<Verdict> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_stream_begins_where_it_is_told_to_in_any_run() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 100"));
     let daemon = site.start();
     let first_run = some(&mut stream_from(&daemon, Start::FromSequence(1)).await, 20).await;
@@ -89,9 +88,7 @@ async fn a_stream_begins_where_it_is_told_to_in_any_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_consumer_goes_on_after_what_it_acknowledged() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 100"));
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -149,9 +146,7 @@ async fn a_consumer_goes_on_after_what_it_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_has_aged_out_is_refused_with_what_is_kept() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let top = format!("{}[evidence]\ndisk_mib = 0\n", journal("max_mib = 1\n"));
     let site = site(&top, &belt("belt", "pace = \"fast\""));
     let daemon = site.start();

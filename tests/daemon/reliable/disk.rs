@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
+use inspectd_test_support::{MemoryDisk, onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{Disk, belt, journal, site, stream_refused, whole};
+use super::plant::{belt, journal, site, stream_refused, whole};
 use crate::belt::PARTS;
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts};
 
 const POLICIES: [&str; 2] = ["fault", "continue"];
 
@@ -73,14 +74,10 @@ async fn check_recovered(daemon: &Daemon, verdicts: &mut Verdicts) -> Verdict {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_disk_is_told_and_got_over() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     for policy in POLICIES {
         let site = site_of(policy);
-        let Some(disk) = Disk::new(site.path("journal"), "2m") else {
-            return;
-        };
+        let disk = require!(MemoryDisk::mount(site.path("journal"), "2m"));
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         let mut seen = vec![verdicts.next().await, verdicts.next().await];
@@ -93,7 +90,7 @@ async fn a_full_disk_is_told_and_got_over() {
             seen.push(verdict);
         }
         check_loud(&daemon, &mut verdicts, policy).await;
-        disk.empty();
+        disk.remove_filler();
         let after = check_recovered(&daemon, &mut verdicts).await;
         assert!(seen.iter().all(|before| before.sequence < after.sequence));
         seen.push(after);
@@ -107,9 +104,7 @@ async fn a_full_disk_is_told_and_got_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_folder_that_cannot_be_made_is_told_and_got_over() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     for policy in POLICIES {
         let site = site_of(policy);
         site.write("journal", "in the way");
@@ -127,13 +122,9 @@ async fn a_folder_that_cannot_be_made_is_told_and_got_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_read_only_disk_is_told_and_sequences_go_on_after_it() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site_of("fault");
-    let Some(disk) = Disk::new(site.path("journal"), "8m") else {
-        return;
-    };
+    let disk = require!(MemoryDisk::mount(site.path("journal"), "8m"));
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     let last = verdicts.until(|verdict| verdict.sequence > 20).await;
@@ -151,9 +142,7 @@ async fn a_read_only_disk_is_told_and_sequences_go_on_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_stands_still_does_not_hold_up_the_line() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     for policy in POLICIES {
         let site = site_of(policy);
         let daemon = site.start();

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use inspectd_client::proto::{Decision, GetEvidenceRequest, ImageFormat, Verdict};
 use inspectd_core::image_file::decode_bytes;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::plant::{belt, blocks_below, files_below, journal, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+use crate::harness::{Daemon, Site, write_png};
 
 fn plant(evidence: &str, camera: &str) -> Site {
     let top = format!("{}[evidence]\n{evidence}", journal(""));
@@ -56,9 +57,7 @@ async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn files_are_kept_of_what_the_settings_say_and_read_after_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     // Good parts score 0.5, and are not PASS from 0.53 on.
     for (keys, one_in) in [
         ("near_threshold = 0\npass_every = 5\n", 5),
@@ -94,9 +93,7 @@ async fn files_are_kept_of_what_the_settings_say_and_read_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_quota_is_never_overrun_and_the_oldest_go() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant(
         "disk_mib = 1\nmemory_mib = 0\npass_every = 1\n",
         "fps = 100",
@@ -125,9 +122,7 @@ async fn the_quota_is_never_overrun_and_the_oldest_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_leaves_no_half_evidence() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
     let folder = site.path("journal/evidence");
     for kill in 0..4 {

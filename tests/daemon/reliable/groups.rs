@@ -4,9 +4,10 @@ use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 
 use super::plant::{belt, journal, requested, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+use crate::harness::{Daemon, Site, write_png};
 
 fn parts(keys: &str) -> String {
     format!("{}[parts]\n{keys}", journal(""))
@@ -33,9 +34,7 @@ fn add_good_pictures(site: &Site) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_part_has_one_verdict_which_is_the_worst_of_its_views() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let left = requested("left", "group = \"cell\"");
     let right = requested("right", "group = \"cell\"").replace("pictures", "good");
     let site = site(&parts("window_ms = 5000\n"), &(left + &right));
@@ -91,9 +90,7 @@ async fn a_part_has_one_verdict_which_is_the_worst_of_its_views() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_view_that_does_not_come_counts_as_the_policy_says() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let check = async |policy: &str, expected: Decision, told: bool| {
         let right = requested("right", "group = \"cell\"\nread_timeout_s = 60");
         let cameras = requested("left", "group = \"cell\"") + &right.replace("pictures", "absent");
@@ -131,9 +128,7 @@ async fn parts_of(daemon: &Daemon, count: usize) -> Vec<Verdict> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn counted_parts_go_on_after_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let camera = |id: &str| belt(id, "fps = 20\ngroup = \"cell\"\npart_counter = true");
     let site = site(
         &parts("window_ms = 2000\n"),

@@ -10,11 +10,12 @@ use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use rand::{Rng, SeedableRng};
 use tonic::Streaming;
 
 use super::plant::{Client, belt, from, journal, site, whole};
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
+use crate::harness::{Daemon, PATIENCE, Site};
 
 /// How often it is killed, where `INSPECTD_TEST_KILLS` says nothing else.
 const KILLS: usize = 12;
@@ -203,9 +204,7 @@ fn check_files(site: &Site) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_verdict_that_was_seen_is_lost_or_changed_by_kills() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let kills = std::env::var("INSPECTD_TEST_KILLS").ok();
     let kills = kills.map_or(KILLS, |text| text.parse().expect("a number of kills"));
     let site = site(&journal(""), &belt("belt", "pace = \"fast\""));

@@ -1,10 +1,11 @@
 //! Pages of the journal, while it grows.
 
 use inspectd_client::proto::{Decision, ListVerdictsRequest, SortOrder, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::plant::{belt, journal, list, site};
-use crate::harness::{Daemon, Site, runtime_is_there};
+use crate::harness::{Daemon, Site};
 
 fn busy() -> Site {
     let cameras = belt("first", "fps = 100\npart_counter = true") + &belt("second", "fps = 100");
@@ -19,9 +20,7 @@ async fn until(daemon: &Daemon, sequence: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn pages_neither_repeat_nor_miss_anything_while_verdicts_come() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -48,9 +47,7 @@ async fn pages_neither_repeat_nor_miss_anything_while_verdicts_come() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_filter_finds_what_it_says() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     until(&daemon, 120).await;
@@ -132,9 +129,7 @@ async fn every_filter_finds_what_it_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_page_that_cannot_be_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     let mut client = daemon.inspection().await;

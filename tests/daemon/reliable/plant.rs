@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::stream_verdicts_request::Start;
@@ -141,54 +140,4 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
-}
-
-/// A file system of its own for a test's journal. It is taken away when dropped.
-pub struct Disk(PathBuf);
-
-impl Disk {
-    /// A small one, where the test may make one (as root); it says that it skips otherwise.
-    pub fn new(folder: PathBuf, size: &str) -> Option<Self> {
-        std::fs::create_dir(&folder).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(&folder)
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(folder));
-        }
-        eprintln!("skipped: a file system of its own needs root");
-        None
-    }
-
-    /// Whether it can be written.
-    pub fn set_writable(&self, writable: bool) {
-        let option = if writable { "remount,rw" } else { "remount,ro" };
-        let set = Command::new("mount")
-            .args(["-o", option])
-            .arg(&self.0)
-            .status();
-        assert!(set.expect("mount").success());
-    }
-
-    /// Takes all the room that is left.
-    pub fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
-        for size in [65_536, 4096, 1] {
-            while file.write_all(&vec![0; size]).is_ok() {}
-        }
-    }
-
-    /// Gives it back.
-    pub fn empty(&self) {
-        std::fs::remove_file(self.0.join("filler")).expect("it was filled");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a daemon of a failed test may still write there.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -7,10 +7,11 @@ use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::{Code, Status};
 
 use super::plant::{Client, belt, journal, requested, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there};
+use crate::harness::{Daemon, Site};
 use crate::inquiry::frames;
 
 /// A camera whose folder is not there, so that no frame comes.
@@ -56,9 +57,7 @@ async fn ready(site: &Site) -> (Daemon, Client) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_request_gets_the_next_image_and_its_own_words_back() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant();
     let (daemon, mut client) = ready(&site).await;
     let mut items = Vec::new();
@@ -89,9 +88,7 @@ async fn each_request_gets_the_next_image_and_its_own_words_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant();
     let (daemon, mut client) = ready(&site).await;
     let first = trigger(&mut client, request("asked", "one", "k1")).await;
@@ -149,9 +146,7 @@ async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_request_that_no_frame_comes_for_is_a_fault_in_time() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant();
     let (daemon, mut client) = ready(&site).await;
     let begun = Instant::now();
@@ -168,9 +163,7 @@ async fn a_request_that_no_frame_comes_for_is_a_fault_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_cannot_be_asked_for_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant();
     let (daemon, mut client) = ready(&site).await;
     let mut check = async |request: TriggerInspectionRequest, code: Code| {
@@ -209,9 +202,7 @@ async fn what_cannot_be_asked_for_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn requests_beyond_the_queue_are_refused_and_repeated_ones_are_not() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = plant();
     let (daemon, mut client) = ready(&site).await;
     let at_once = |part: &str| TriggerInspectionRequest {

@@ -1,10 +1,11 @@
 //! Clients that read nothing for a while: the daemon does not grow, and they catch up completely.
 
 use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_test_support::{onnx_runtime, require};
 
 use super::plant::{belt, journal, site};
 use crate::clients::narrow;
-use crate::harness::{Verdicts, runtime_is_there};
+use crate::harness::Verdicts;
 
 /// Clients that read, and clients that do not.
 const READERS: usize = 40;
@@ -37,9 +38,7 @@ async fn read(mut verdicts: Verdicts, mut last: Option<u64>, end: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_clients_catch_up_completely_and_cost_no_memory() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 400"));
     let daemon = site.start_with(&[
         ("INSPECTD__SERVER__STREAM_BACKLOG", "64"),

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use super::plant::{belt, journal, site, whole};
-use crate::harness::runtime_is_there;
 
 /// Bytes of the log's head, and of a frame's, and where a frame's says that it ends a transaction.
 const HEAD: usize = 32;
@@ -57,9 +58,7 @@ fn tear(file: &Path, how: Tear) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_torn_log_costs_no_verdict_that_was_seen() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
     let mut seen = Vec::new();
     for (name, how) in TEARS {

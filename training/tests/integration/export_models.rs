@@ -7,7 +7,8 @@ use std::process::Command;
 use inspectd_core::bundle::{self, Bundle};
 use inspectd_core::frame::Frame;
 use inspectd_core::manifest::Manifest;
-use inspectd_engine::{Elements, Engine, EngineError, EngineOptions, Session};
+use inspectd_engine::{Elements, Engine, EngineOptions, Session};
+use inspectd_test_support::{onnx_runtime, python_package, require};
 use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
 use mhkd::export::weights::{GraphError, TeacherNormalisation, Weights, round_to_f16};
@@ -83,19 +84,14 @@ libtorch_version = "none"
     Manifest::parse(Path::new("manifest.toml"), &text).expect("the manifest is valid")
 }
 
-/// An engine of this graph, or nothing where ONNX Runtime is not set up.
+/// An engine of this graph.
 fn engine(side: i64, graph: Vec<u8>) -> Option<Engine> {
+    onnx_runtime()?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let manifest = manifest(side, &graph);
     let bundle = Bundle::write(&folder.path().join("tiny"), manifest, graph)
         .expect("the folder can be written");
-    match Engine::load(&bundle, &EngineOptions::default()) {
-        Err(EngineError::Library(error)) => {
-            eprintln!("skipped: {error} (scripts/setup.sh brings it)");
-            None
-        }
-        engine => Some(engine.expect("the graph is valid")),
-    }
+    Some(Engine::load(&bundle, &EngineOptions::default()).expect("the graph is valid"))
 }
 
 /// A frame of stripes, which tell rows from columns and red from blue.
@@ -124,14 +120,7 @@ fn largest_difference(one: &[f32], other: &[f32]) -> f32 {
 #[test]
 fn the_formats_checker_accepts_the_graphs() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = here.join("../.tools/python");
-    if !packages.join("onnx").exists() {
-        eprintln!(
-            "skipped: no onnx in {} (scripts/setup.sh brings it)",
-            packages.display()
-        );
-        return;
-    }
+    let packages = require!(python_package("onnx"));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let plain = Options::default();
     let cases = [
@@ -151,10 +140,6 @@ fn the_formats_checker_accepts_the_graphs() {
     }
     let output = check.output().expect("python3 runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(77) {
-        eprintln!("{errors}");
-        return;
-    }
     assert!(output.status.success(), "{errors}");
 }
 
@@ -168,9 +153,10 @@ fn every_kind_of_graph_runs_at_sizes_of_all_kinds() {
         (288, true),
         (512, true),
     ] {
-        let Some(mut engine) = engine(side, graph(&tiny(side, padded), &Options::default())) else {
-            return;
-        };
+        let mut engine = require!(engine(
+            side,
+            graph(&tiny(side, padded), &Options::default())
+        ));
         let maps = engine.run(&[&frame(side, 0)]).expect("the frame fits");
         let cells = (side * side / 16) as usize;
         assert_eq!(
@@ -183,9 +169,7 @@ fn every_kind_of_graph_runs_at_sizes_of_all_kinds() {
 
 #[test]
 fn a_batch_gives_what_its_frames_give_alone() {
-    let Some(mut engine) = engine(128, graph(&tiny(128, true), &Options::default())) else {
-        return;
-    };
+    let mut engine = require!(engine(128, graph(&tiny(128, true), &Options::default())));
     let frames = [frame(128, 0), frame(128, 1)];
     let both = engine
         .run(&[&frames[0], &frames[1]])
@@ -200,9 +184,7 @@ fn a_batch_gives_what_its_frames_give_alone() {
 #[test]
 fn a_frame_is_normalised_as_in_training() {
     let architecture = tiny(128, true);
-    let Some(mut engine) = engine(128, graph(&architecture, &Options::default())) else {
-        return;
-    };
+    let mut engine = require!(engine(128, graph(&architecture, &Options::default())));
     let frame = frame(128, 3);
     let pixel = |index: usize| {
         let (channel, place) = (index / (128 * 128), index % (128 * 128));
@@ -241,9 +223,7 @@ fn half_the_bits_are_half_the_file_and_the_maps_of_rounded_weights() {
         halved.len(),
         whole.len()
     );
-    let Some(mut one) = engine(128, whole) else {
-        return;
-    };
+    let mut one = require!(engine(128, whole));
     let mut other = engine(128, halved).expect("ONNX Runtime was there a moment ago");
     let frame = frame(128, 0);
     let whole = one.run(&[&frame]).expect("the frame fits");

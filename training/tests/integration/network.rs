@@ -1,12 +1,13 @@
 //! The networks against an independent implementation, and against the paper's figures.
 
+use inspectd_test_support::reference_data;
 use mhkd::fit::checkpoint::Checkpoint;
 use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
 use mhkd::network::net::{Mode, Net};
 use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses};
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use crate::support::{data, formula, models, relative_difference, tensors};
+use crate::support::{formula, models, relative_difference, tensors};
 
 /// What two implementations in f32 may be apart, of the largest value.
 const TOLERANCE: f64 = 1e-3;
@@ -46,9 +47,7 @@ fn thinned(features: &Tensor, rows: i64) -> Tensor {
 
 #[test]
 fn medium_agrees_with_the_reference() {
-    let Some(reference) = data("network-reference/mhkd-256.safetensors") else {
-        return;
-    };
+    let reference = reference_data("network-reference/mhkd-256.safetensors");
     let reference = tensors(&reference);
     let architecture = models::architecture(Preset::Medium, 256, true);
     let (net, student) = formula_networks(&architecture);

@@ -1,16 +1,15 @@
 //! What a teacher learns, against the reference, and its statistics against their definition.
 
+use inspectd_test_support::reference_data;
 use mhkd::teacher::embedding::Embedding;
 use mhkd::teacher::statistics::ChannelStatistics;
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{data, relative_difference, tensors};
+use crate::support::{relative_difference, tensors};
 
 #[test]
 fn the_embedding_agrees_with_its_reference() {
-    let Some(reference) = data("network-reference/embedding.safetensors") else {
-        return;
-    };
+    let reference = reference_data("network-reference/embedding.safetensors");
     let mut reference = tensors(&reference);
     let mut take = |name: &str| reference.remove(name).expect("a tensor of the reference");
     let stages = [take("layer_a"), take("layer_b")];

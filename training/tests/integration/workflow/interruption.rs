@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use inspectd_test_support::{external_data, require};
 use mhkd::fit::checkpoint::Checkpoint;
 
 use super::workshop::{bytes, fail, losses, mhkd, succeed, workshop};
@@ -189,9 +190,7 @@ fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
 
 #[test]
 fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
-    let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else {
-        return;
-    };
+    let weights = require!(external_data("backbones/squeezenet1_0.safetensors"));
     let shop = workshop();
     let weights = weights.display().to_string();
     let distil = |name: &str, steps: &str| {

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
 use inspectd_core::score::auroc;
+use inspectd_test_support::{external_data, require};
 use serde_json::Value;
 
 use super::workshop::{copy, mhkd, succeed, workshop};
-use crate::support::data;
 
 /// How far apart two scores of one image may be, as a fraction of the score.
 const TOLERANCE: f64 = 1e-4;
@@ -33,9 +33,7 @@ fn rendered_parts_score_the_same_in_training_and_on_the_line() {
 
 #[test]
 fn photographs_score_the_same_in_training_and_on_the_line() {
-    let Some(bottle) = data("mvtec_ad/bottle") else {
-        return;
-    };
+    let bottle = require!(external_data("mvtec_ad/bottle"));
     let dataset = workshop().path("skew-bottle");
     for name in ["000", "001", "002", "003"] {
         for file in [

@@ -5,12 +5,15 @@ use std::process::Command;
 
 use inspectd_core::bundle::Bundle;
 use inspectd_engine::{Engine, EngineOptions};
+use inspectd_test_support::{onnx_runtime, python_package, require};
 use serde_json::Value;
 
 use super::workshop::{copy, losses, mhkd, succeed, workshop};
 
 #[test]
 fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
+    require!(onnx_runtime());
+    let packages = require!(python_package("onnx"));
     let shop = workshop();
     let run = shop.path("whole");
     succeed(&mut shop.train(
@@ -63,7 +66,7 @@ fn a_run_becomes_a_bundle_that_scores_as_the_run_does() {
     assert_eq!(manifest.scores.sorted.len(), 6);
     Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
 
-    check_onnx(&shop.path("bundle/model.onnx"));
+    check_onnx(&packages, &shop.path("bundle/model.onnx"));
     evaluate(
         &shop.path("bundle"),
         &shop.path("data/line"),
@@ -109,14 +112,8 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
 }
 
 /// `onnx.checker` of the PyPI package, with shape inference.
-fn check_onnx(file: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let packages = root.join(".tools/python");
-    if !packages.join("onnx").exists() {
-        println!("skipped: the package onnx is not in {}", packages.display());
-        return;
-    }
-    let script = root.join("training/tests/check_onnx.py");
+fn check_onnx(packages: &Path, file: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_onnx.py");
     let output = Command::new("python3")
         .arg(script)
         .arg(file)
