@@ -1,5 +1,5 @@
-//! Every input that fuzzing found worth keeping, through the functions that it fuzzes: what once crashed
-//! does not again, and no nightly toolchain is needed to see it. `docs/fuzzing.md` says more.
+//! Every input that fuzzing found worth keeping, through the functions that it fuzzes: inputs that
+//! crashed once are regression tests that run without a nightly toolchain (`docs/fuzzing.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn check(target: &str, run: fn(&[u8])) {
     assert!(files.len() > 3, "{target}: a corpus of {}", files.len());
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        // Told only where the test fails, which is then about this file.
+        // Printed only if the test fails: the last file is the one that failed.
         println!("{}", file.display());
         run(&bytes);
     }

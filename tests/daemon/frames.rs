@@ -1,4 +1,4 @@
-//! Frames that cannot be judged: each is a FAULT that says why, and the line goes on.
+//! Frames that cannot be judged: each is a FAULT with its reason, and the pipeline continues.
 
 use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
 use inspectd_test_support::{onnx_runtime, require};
@@ -19,7 +19,7 @@ async fn next_of(verdicts: &mut Verdicts, id: &str) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_damaged_file_is_a_fault_with_its_name() {
+async fn damaged_file_is_a_fault_with_its_name() {
     require!(onnx_runtime());
     let site = Site::new(&folder("belt", ""));
     site.pictures("belt", &[("a.png", 128), ("b.png", 128), ("c.png", 128)]);
@@ -41,7 +41,7 @@ async fn a_damaged_file_is_a_fault_with_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
+async fn frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
     require!(onnx_runtime());
     let part = "crop = { left = 4, top = 0, right = 24, bottom = 40 }\n";
     let cameras = [
@@ -85,7 +85,7 @@ async fn a_frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_whose_map_is_no_number_is_a_fault_and_the_engine_still_works() {
+async fn non_finite_map_is_a_fault_and_the_engine_continues() {
     require!(onnx_runtime());
     let site = Site::new(&folder("belt", ""));
     site.pictures("belt", &[("a.png", 128), ("black.png", 0)]);
@@ -109,7 +109,7 @@ async fn a_frame_whose_map_is_no_number_is_a_fault_and_the_engine_still_works() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_without_a_judgement_costs_its_batch_nothing() {
+async fn failed_frame_does_not_affect_its_batch() {
     require!(onnx_runtime());
     let site = Site::new("");
     let cameras = ["black", "left", "right"].map(|id| folder(id, ""));
@@ -131,7 +131,7 @@ async fn a_frame_without_a_judgement_costs_its_batch_nothing() {
             _ => Decision::Reject,
         };
         assert_eq!(verdict.decision(), decision, "{verdict:?}");
-        // Its run had others in it, who got their verdicts from another run.
+        // Its batch had other frames, which were judged in another run.
         in_company += i32::from(decision == Decision::Fault && verdict.batch_size > 1);
         if let Some(fault) = verdict.fault {
             assert_eq!(fault.reason(), FaultReason::Engine);

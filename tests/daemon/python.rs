@@ -1,4 +1,4 @@
-//! The example client in Python, which knows of the daemon only what reflection tells it.
+//! The example client in Python, which uses server reflection instead of generated stubs.
 
 use std::path::Path;
 use std::process::Output;
@@ -22,7 +22,7 @@ fn subscribe(packages: &Path, server: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn verdicts_are_printed_with_no_stubs_but_what_reflection_tells() {
+fn example_client_prints_filtered_verdicts_by_reflection() {
     require!(onnx_runtime());
     let packages = require!(python_package("grpc_reflection"));
     let site = site();

@@ -1,4 +1,4 @@
-//! Recipes at work: prepared, activated between two frames, rolled back, remembered, locked, recorded.
+//! Recipes: prepared, activated between two frames, rolled back, persisted, locked, audited.
 
 use std::process::Command;
 
@@ -83,7 +83,7 @@ impl Line<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
+async fn activated_recipe_judges_the_next_frame_and_rolls_back() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -129,7 +129,7 @@ async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refused() {
+async fn active_recipe_survives_a_kill_and_a_broken_one_is_rejected() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -166,7 +166,7 @@ async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refus
     assert_eq!(broken.map(|recipe| recipe.faults.is_empty()), Some(false));
     daemon.stop();
 
-    // A line never starts with another recipe than it should.
+    // The daemon never starts with a recipe other than the active one.
     std::fs::remove_file(site.path("recipes/strict.toml")).expect("removed");
     let (code, text) = site.refused(&[]);
     assert_eq!(code, 78, "{text}");
@@ -174,7 +174,7 @@ async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refus
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_trigger_names_a_recipe_that_is_prepared() {
+async fn trigger_requires_a_prepared_recipe() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -193,7 +193,7 @@ async fn a_trigger_names_a_recipe_that_is_prepared() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_change_is_recorded_and_the_chain_verifies() {
+async fn each_change_is_audited_and_the_hash_chain_verifies() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -232,7 +232,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
         .list_audit_entries(ListAuditEntriesRequest::default())
         .await;
     let listed = listed.expect("a log").into_inner();
-    let said: Vec<(&str, &str)> = listed
+    let actions: Vec<(&str, &str)> = listed
         .entries
         .iter()
         .map(|entry| (entry.action.as_str(), entry.subject.as_str()))
@@ -244,7 +244,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
         ("lock", "lock"),
         ("threshold", "verdict.threshold"),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(actions, expected);
     assert_eq!(
         (
             listed.entries[4].before.as_str(),
@@ -270,10 +270,10 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_change_that_cannot_be_recorded_is_not_made() {
+async fn change_that_cannot_be_audited_is_not_made() {
     require!(onnx_runtime());
     let site = site();
-    // A folder in the log's place: nothing can be recorded, and the line runs all the same.
+    // A folder in place of the audit log: nothing can be recorded, and the pipeline still runs.
     std::fs::create_dir_all(site.path("journal/audit.sqlite")).expect("a folder");
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;

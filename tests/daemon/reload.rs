@@ -1,4 +1,4 @@
-//! Changing the configuration, and the model, of a line that runs.
+//! Reloading the configuration and the model of a running daemon.
 
 use inspectd_client::proto::{
     Configuration, Decision, ReloadConfigurationRequest, ReloadConfigurationResponse, Verdict,
@@ -46,7 +46,7 @@ async fn strict(verdicts: &mut Verdicts) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_brings_a_changed_threshold_into_force() {
+async fn reload_call_activates_a_changed_threshold() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -71,7 +71,7 @@ async fn a_call_brings_a_changed_threshold_into_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_signal_brings_a_changed_threshold_into_force() {
+async fn hangup_signal_activates_a_changed_threshold() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -83,7 +83,7 @@ async fn a_signal_brings_a_changed_threshold_into_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_changed_file_is_noticed() {
+async fn changed_file_is_reloaded() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__LIFE__WATCH_FILES", "true")]);
@@ -95,7 +95,7 @@ async fn a_changed_file_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
+async fn invalid_configuration_changes_nothing_and_lists_all_errors() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -127,7 +127,7 @@ async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_key_that_waits_for_a_restart_is_named() {
+async fn changed_key_that_requires_a_restart_is_named() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -155,13 +155,13 @@ async fn a_key_that_waits_for_a_restart_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn another_model_takes_over_from_one_frame_to_the_next() {
+async fn new_model_replaces_the_old_between_two_frames() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     let first = verdicts.next().await;
-    // In the place of the old one: the configuration stays as it is.
+    // In place of the old one: the configuration does not change.
     write_bundle_of(&site.path("bundle"), "2026.2", 0.4, CELLS);
     let answer = reload(&daemon).await.expect("a good bundle");
     assert!(answer.changed);
@@ -190,7 +190,7 @@ async fn another_model_takes_over_from_one_frame_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_damaged_model_leaves_the_old_one_in_force() {
+async fn damaged_model_leaves_the_old_one_active() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();

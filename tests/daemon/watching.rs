@@ -1,4 +1,4 @@
-//! What those who watch over a line get: metrics, health, and the descriptions of the services.
+//! Monitoring: metrics, health, and reflection.
 
 use inspectd_client::proto::CameraState;
 use inspectd_test_support::{onnx_runtime, require};
@@ -14,7 +14,7 @@ use crate::inquiry::{camera, frames};
 
 const SERVICES: [&str; 2] = ["inspectd.v1.InspectionService", "inspectd.v1.LineService"];
 
-/// A line whose belt ends after two good parts, a bad one, and one that cannot be judged.
+/// A camera that ends after two good parts, a bad one, and one that cannot be judged.
 fn site() -> Site {
     let site = Site::new(
         "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\npace = \"fast\"\nmode = \"triggered\"\n",
@@ -41,7 +41,7 @@ fn value(page: &str, name: &str, labels: &[&str]) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn metrics_count_as_the_status_does() {
+async fn metrics_equal_the_status_counts() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
@@ -96,7 +96,7 @@ async fn metrics_count_as_the_status_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn health_is_told_of_the_whole_each_service_and_each_camera() {
+async fn health_covers_the_daemon_each_service_and_each_camera() {
     require!(onnx_runtime());
     let site = Site::new(
         "[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n[cameras.off]\n\
@@ -113,7 +113,7 @@ async fn health_is_told_of_the_whole_each_service_and_each_camera() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_watcher_of_health_hears_of_the_end() {
+async fn health_watch_reports_shutdown() {
     require!(onnx_runtime());
     let site = Site::new("[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n");
     let daemon = site.start();
@@ -121,17 +121,17 @@ async fn a_watcher_of_health_hears_of_the_end() {
     let mut health = daemon.health("").await;
     let first = health.message().await.expect("a stream").expect("a state");
     assert_eq!(first.status(), ServingStatus::Serving);
-    let mut told = Vec::new();
+    let mut changes = Vec::new();
     daemon.signal("TERM");
     while let Ok(Some(change)) = health.message().await {
-        told.push(change.status());
+        changes.push(change.status());
     }
-    assert_eq!(told, [ServingStatus::NotServing]);
+    assert_eq!(changes, [ServingStatus::NotServing]);
     daemon.ends_well();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_services_describe_themselves() {
+async fn reflection_describes_all_services() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();

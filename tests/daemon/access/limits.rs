@@ -1,4 +1,4 @@
-//! What nobody may take: all connections, all time, all memory.
+//! Limits on what a client can use: connections, time, memory.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -26,7 +26,7 @@ fn connect(daemon: &Daemon) -> TcpStream {
     stream
 }
 
-/// Whether the other end has closed it; what it sent before is passed over.
+/// Whether the peer has closed the connection; data sent before is discarded.
 fn closed(stream: &mut TcpStream) -> bool {
     let mut bytes = [0; 1024];
     loop {
@@ -42,7 +42,7 @@ fn closed(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
+async fn rate_limited_client_gets_a_retry_delay() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
     let daemon = plant.site.start();
@@ -69,7 +69,7 @@ async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn connections_beyond_the_limit_are_closed_until_one_goes() {
+async fn connections_beyond_the_limit_are_closed_until_one_disconnects() {
     require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant
@@ -92,7 +92,7 @@ async fn connections_beyond_the_limit_are_closed_until_one_goes() {
     daemon.stop();
 }
 
-/// A connection whose handshake is done, and on which nothing more is said.
+/// A connection whose TLS handshake is complete and that sends nothing more.
 fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(plant.ca.pem().as_bytes()).expect("a certificate");
@@ -113,7 +113,7 @@ fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
+async fn silent_connections_are_closed_and_delay_no_other_client() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
@@ -136,13 +136,13 @@ async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
     assert!(!closed(&mut stranger), "its time is not over");
     wait("the stranger to be closed", || closed(&mut stranger));
     assert!(begin.elapsed() > Duration::from_secs(25));
-    // Whoever is known may be silent for longer.
+    // An authenticated client may be silent for longer.
     known.status().await.expect("a viewer");
     daemon.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
+async fn client_without_tls_is_closed_and_logged() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
@@ -155,7 +155,7 @@ async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
     daemon.stop();
 }
 
-/// A PNG whose header claims this size, and that ends there.
+/// A PNG of only a header, which claims this size.
 fn bomb(width: u32, height: u32) -> Vec<u8> {
     let mut png = Vec::new();
     let small = image::GrayImage::new(32, 32);
@@ -177,7 +177,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+async fn oversized_image_header_is_rejected_before_decoding() {
     require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant

@@ -1,4 +1,4 @@
-//! A lock on the daemon's machine: nobody changes anything from another one.
+//! A lock from the daemon's machine: no change is accepted from another machine.
 
 use std::net::{IpAddr, UdpSocket};
 
@@ -13,8 +13,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use super::{ACCESS, Client, Plant, SIMULATOR, TLS};
 use crate::harness::Daemon;
 
-/// An address of this machine that is not loopback: who comes by it is taken for somebody elsewhere. No
-/// packet is sent.
+/// An address of this machine that is not loopback: a client that connects to it
+/// counts as remote. No packet is sent.
 fn outer_address() -> Option<IpAddr> {
     let address = || -> std::io::Result<IpAddr> {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
@@ -32,7 +32,7 @@ fn outer_address() -> Option<IpAddr> {
         })
 }
 
-/// An engineer who comes by that address.
+/// An engineer who connects to that address.
 fn from_elsewhere(plant: &Plant, daemon: &Daemon, address: IpAddr) -> Client {
     let listen = daemon.address("server.listen");
     let port = listen.rsplit_once(':').expect("a port").1;
@@ -61,7 +61,7 @@ fn lock() -> LockChangesRequest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_lock_holds_for_everybody_elsewhere_and_over_a_restart() {
+async fn local_lock_rejects_remote_changes_and_survives_a_restart() {
     require!(onnx_runtime());
     let address = require!(outer_address());
     let plant = Plant::new("");

@@ -1,4 +1,4 @@
-//! Every call by everybody: exactly what the table says, and nothing for anybody else.
+//! Every call by every role and by clients without one: exactly what the table of permissions allows.
 
 use inspectd::access::Role;
 use inspectd::access::permissions::PERMISSIONS;
@@ -10,7 +10,7 @@ use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
 use crate::harness::Daemon;
 
-/// Whom nothing is answered to, and how.
+/// Clients that are denied every call, and how.
 fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
     let unknown = || Outcome::Denied(Code::Unauthenticated);
     let (ca, other) = (&plant.ca, Ca::new("other"));
@@ -54,7 +54,7 @@ fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outco
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
+async fn each_call_is_allowed_for_exactly_the_roles_of_the_table() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
@@ -84,7 +84,7 @@ async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_that_is_not_there_is_nobodys() {
+async fn unknown_call_is_denied_to_every_role() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
@@ -112,7 +112,7 @@ async fn a_call_that_is_not_there_is_nobodys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
+async fn denial_names_the_required_role_and_no_token() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
@@ -135,7 +135,7 @@ async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn where_certificates_are_required_a_token_alone_is_not_heard() {
+async fn token_without_certificate_is_denied_where_certificates_are_required() {
     require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
     let daemon = plant.site.start();

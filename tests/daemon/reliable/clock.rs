@@ -15,7 +15,7 @@ fn time(time: Option<prost_types::Timestamp>) -> SystemTime {
     SystemTime::try_from(time.expect("a time")).expect("a time of this age")
 }
 
-/// Takes verdicts until they are captured by the clock that was set.
+/// Reads verdicts until the capture time shows the new clock.
 async fn until_captured(
     verdicts: &mut Verdicts,
     seen: &mut Vec<Verdict>,
@@ -33,7 +33,7 @@ async fn until_captured(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
+async fn setting_the_wall_clock_back_and_forward_loses_no_verdict() {
     require!(onnx_runtime());
     let library = require!(libfaketime());
     let site = site(&journal(""), &belt("belt", "fps = 50"));
@@ -52,7 +52,7 @@ async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
     until_captured(&mut verdicts, &mut seen, |_| true).await;
     site.write("time", "-2h");
     until_captured(&mut verdicts, &mut seen, |captured| captured < now - HOUR).await;
-    // More than what verdicts are kept for.
+    // More than the retention time of verdicts.
     site.write("time", "+400d");
     until_captured(&mut verdicts, &mut seen, |captured| {
         captured > now + 9000 * HOUR
@@ -77,7 +77,7 @@ async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
     for verdict in &seen {
         assert_eq!(kept.get(&verdict.sequence), Some(verdict));
     }
-    // Times that were journalled lead to their verdicts.
+    // A stream from a record time starts with its verdict.
     let wanted = seen.last().expect("some");
     let start = Start::FromTime(wanted.record_time.expect("a time"));
     let first = stream_from(&daemon, start).await.next().await;

@@ -1,4 +1,4 @@
-//! A site with a journal, and what is asked of it.
+//! A site with a journal, and queries of the journal.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,19 @@ pub fn journal(keys: &str) -> String {
     format!("[journal]\nfolder = \"journal\"\n{keys}")
 }
 
-/// A camera over the belt's three pictures that takes every frame.
+/// A triggered camera that repeats the three pictures.
 pub fn belt(id: &str, keys: &str) -> String {
     format!(
         "[cameras.{id}]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nmode = \"triggered\"\n{keys}\n"
     )
 }
 
-/// A camera over the belt's three pictures that takes one when asked.
+/// A camera that takes one of the three pictures for each request.
 pub fn requested(id: &str, keys: &str) -> String {
     belt(id, &format!("pace = \"fast\"\n{keys}")).replace("triggered", "requested")
 }
 
-/// A site with a journal, the belt's pictures, and REVIEW where the belt has it.
+/// A site with the three pictures and the review band of [`crate::belt`].
 pub fn site(top: &str, cameras: &str) -> Site {
     let site = Site::new("");
     site.configure(&format!("{top}{REVIEW}"), cameras);
@@ -44,7 +44,7 @@ pub fn site(top: &str, cameras: &str) -> Site {
     site
 }
 
-/// A request for a stream that begins there.
+/// A request for a stream from `start`.
 pub fn from(start: Start) -> StreamVerdictsRequest {
     StreamVerdictsRequest {
         start: Some(start),
@@ -52,12 +52,12 @@ pub fn from(start: Start) -> StreamVerdictsRequest {
     }
 }
 
-/// Verdicts from a place of the journal on.
+/// A stream of verdicts from `start`.
 pub async fn stream_from(daemon: &Daemon, start: Start) -> Verdicts {
     daemon.filtered(from(start)).await
 }
 
-/// Why a stream from there is refused, at once or with its first message.
+/// The error of a stream from `start`, from the call or from its first message.
 pub async fn stream_refused(daemon: &Daemon, start: Start) -> Status {
     let mut client = daemon.inspection().await;
     let mut verdicts = match client.stream_verdicts(from(start)).await {
@@ -107,7 +107,7 @@ pub async fn whole(daemon: &Daemon) -> BTreeMap<u64, Verdict> {
         .collect()
 }
 
-/// What an OUT_OF_RANGE says is kept: the oldest and the newest sequence.
+/// The oldest and the newest kept sequence, from the details of an OUT_OF_RANGE.
 pub fn kept(status: &Status) -> (u64, u64) {
     assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
     let info = status.get_details_error_info().expect("details");

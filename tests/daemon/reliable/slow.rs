@@ -11,11 +11,11 @@ use crate::harness::Verdicts;
 const READERS: usize = 40;
 const STALLED: usize = 10;
 
-/// Verdicts that those who read get meanwhile. The feed holds 64.
+/// Verdicts that the reading clients get meanwhile. The broadcast buffer holds 64.
 const VERDICTS: u64 = 1500;
 
-/// The most that the daemon may grow by meanwhile, KiB: far less than what the stalled ones are behind
-/// by would take in memory.
+/// The maximum growth of the daemon's memory meanwhile, KiB: far less than the missed verdicts of the
+/// stalled clients would take.
 const GROWTH_LIMIT_KIB: u64 = 24 << 10;
 
 /// Reads from the verdict after `last` up to `end`; none is missing.
@@ -37,7 +37,7 @@ async fn read(mut verdicts: Verdicts, mut last: Option<u64>, end: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_clients_catch_up_completely_and_cost_no_memory() {
+async fn stalled_clients_catch_up_without_memory_growth() {
     require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 400"));
     let daemon = site.start_with(&[
@@ -56,7 +56,7 @@ async fn stalled_clients_catch_up_completely_and_cost_no_memory() {
         streams.push(daemon.verdicts().await);
     }
     let begun = daemon.status().await.sequence;
-    // All buffers are as full as they become after some.
+    // All buffers are full after a third.
     let (warm, end) = (begun + VERDICTS / 3, begun + VERDICTS);
     let readers: Vec<_> = streams
         .into_iter()

@@ -1,4 +1,4 @@
-//! A write-ahead log whose end is torn, as by a loss of power: what was seen is there all the same.
+//! A write-ahead log with a torn end, as after a power loss: no delivered verdict is lost.
 
 use std::fs;
 use std::path::Path;
@@ -57,9 +57,9 @@ fn tear(file: &Path, how: Tear) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_torn_log_costs_no_verdict_that_was_seen() {
+async fn torn_write_ahead_log_loses_no_delivered_verdict() {
     require!(onnx_runtime());
-    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    let site = site(&journal(""), &belt("belt", "fps = 200"));
     let mut seen = Vec::new();
     for (name, how) in TEARS {
         let daemon = site.start();
