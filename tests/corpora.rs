@@ -1,8 +1,10 @@
-//! Every input that fuzzing found worth keeping, through the functions that it fuzzes: what once crashed
-//! does not again, and no nightly toolchain is needed to see it. `docs/fuzzing.md` says more.
+//! Every input that fuzzing found worth keeping, through the functions that it fuzzes: inputs that
+//! crashed once are regression tests that run without a nightly toolchain (`docs/fuzzing.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use inspectd_test_support::{onnx_runtime, require};
 
 #[path = "../fuzz/src/lib.rs"]
 mod inputs;
@@ -19,7 +21,7 @@ fn check(target: &str, run: fn(&[u8])) {
     assert!(files.len() > 3, "{target}: a corpus of {}", files.len());
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        // Told only where the test fails, which is then about this file.
+        // Printed only if the test fails: the last file is the one that failed.
         println!("{}", file.display());
         run(&bytes);
     }
@@ -52,10 +54,6 @@ fn raw_frames() {
 
 #[test]
 fn onnx_metadata() {
-    let library = std::env::var_os("ORT_DYLIB_PATH");
-    if library.is_some_and(|path| Path::new(&path).exists()) {
-        check("onnx_metadata", inputs::onnx_metadata);
-    } else {
-        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
-    }
+    require!(onnx_runtime());
+    check("onnx_metadata", inputs::onnx_metadata);
 }

@@ -1,4 +1,4 @@
-//! The bundle that `make demo` runs: whole, small, and able to tell a defective part from its good twin.
+//! The bundle that `make demo` runs: complete, small, and able to distinguish a defective part from its good twin.
 
 use std::path::Path;
 
@@ -6,12 +6,14 @@ use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::image_score;
 use inspectd_engine::{Engine, EngineOptions};
 use inspectd_simulator::{Defect, ProductionLine};
+use inspectd_test_support::{onnx_runtime, require};
 
 /// Neither the seed of the model's training images nor that of its test images.
 const SEED: u64 = 77;
 
 #[test]
-fn the_demo_model_tells_defective_parts_from_their_good_twins() {
+fn demo_model_scores_each_defect_above_its_good_twin_and_the_threshold() {
+    require!(onnx_runtime());
     let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo"))
         .expect("a whole bundle");
     assert!(

@@ -2,6 +2,7 @@ use super::*;
 use std::path::Path;
 
 use inspectd_core::manifest::Contents;
+use inspectd_test_support::{onnx_runtime, require};
 
 /// Takes 12x8 frames, gives 3x2 maps: the mean and the largest byte of each 4x4 cell (`grid.py`).
 const GRID: &[u8] = include_bytes!("testdata/grid.onnx");
@@ -21,18 +22,10 @@ fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
     Engine::load(&bundle, &EngineOptions::default())
 }
 
-/// An engine of the grid, or nothing where ONNX Runtime is not set up.
+/// An engine of the grid.
 fn engine() -> Option<Engine> {
-    match load(contents(), GRID) {
-        Err(EngineError::Library(LibraryError::Open { path, .. })) => {
-            eprintln!(
-                "skipped: no ONNX Runtime at {} (scripts/setup.sh brings it)",
-                path.display()
-            );
-            None
-        }
-        engine => Some(engine.expect("the graph is valid")),
-    }
+    onnx_runtime()?;
+    Some(load(contents(), GRID).expect("the graph is valid"))
 }
 
 /// A 12x8 frame of one level, with one byte of its own.
@@ -44,7 +37,7 @@ fn frame(level: u8, (x, y): (usize, usize), own: u8) -> Frame {
 
 #[test]
 fn a_batch_gives_the_maps_of_each_frame() {
-    let Some(mut engine) = engine() else { return };
+    let mut engine = require!(engine());
     let maps = engine
         .run(&[&frame(10, (9, 6), 58), &frame(20, (4, 3), 116)])
         .expect("the frames fit");
@@ -72,7 +65,7 @@ fn a_batch_gives_the_maps_of_each_frame() {
 
 #[test]
 fn a_frame_of_another_size_is_named() {
-    let Some(mut engine) = engine() else { return };
+    let mut engine = require!(engine());
     let turned = Frame::new(8, 12, vec![0; 8 * 12 * CHANNELS]).expect("the bytes fit the size");
     let error = engine
         .run(&[&frame(0, (0, 0), 0), &turned])
@@ -83,9 +76,7 @@ fn a_frame_of_another_size_is_named() {
 
 #[test]
 fn a_graph_that_is_not_the_manifests_is_refused() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     let check = |change: fn(&mut Contents), parts: [&str; 2]| {
         let mut contents = contents();
         change(&mut contents);
@@ -107,9 +98,7 @@ fn a_graph_that_is_not_the_manifests_is_refused() {
 
 #[test]
 fn bytes_that_are_no_graph_are_refused() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     for graph in [&GRID[..GRID.len() / 2], b"no graph", b""] {
         let mut contents = contents();
         contents.graph.sha256 = inspectd_core::bundle::sha256(graph);
@@ -120,9 +109,7 @@ fn bytes_that_are_no_graph_are_refused() {
 
 #[test]
 fn a_provider_that_is_not_there_is_an_error() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     let options = EngineOptions {
         // No machine has so many; and most ONNX Runtimes have no CUDA at all.
         provider: Provider::Cuda {
@@ -147,9 +134,7 @@ fn a_provider_that_is_not_there_is_an_error() {
 
 #[test]
 fn a_process_keeps_to_one_library() {
-    if engine().is_none() {
-        return;
-    }
+    require!(engine());
     let options = EngineOptions {
         library: Some("/absent/libonnxruntime.so".into()),
         ..EngineOptions::default()

@@ -1,15 +1,14 @@
 //! Whole frames through all checks, and the rules of what is told first.
 
-use std::path::Path;
-
+use inspectd_core::frame::CHANNELS;
+use inspectd_core::image_file;
+use inspectd_simulator::ProductionLine;
+use inspectd_test_support::{external_data, require};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use inspectd_core::frame::CHANNELS;
-use inspectd_core::image_file;
-use inspectd_simulator::ProductionLine;
 
 const SIDE: u32 = 256;
 
@@ -308,11 +307,7 @@ proptest! {
 
 #[test]
 fn photographs_of_good_bottles_are_no_faults_and_bad_ones_are() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mvtec_ad/bottle");
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return;
-    }
+    let folder = require!(external_data("mvtec_ad/bottle"));
     let photograph = |name: String| image_file::decode(&folder.join(name)).expect("an image");
     let good = |index| photograph(format!("train/good/{index:03}.png"));
     let mut condition = HealthMonitor::new(Some(&good(0)));

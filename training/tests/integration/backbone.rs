@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use inspectd_test_support::{external_data, require};
 use mhkd::backbone::{Backbone, BackboneError, BackboneKind};
 use tch::{Device, Tensor};
 
-use crate::support::{data, relative_difference, tensors};
+use crate::support::{relative_difference, tensors};
 
 /// Largest accepted difference between two f32 implementations, as a fraction of the tensor's largest value.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn squeezenet_agrees_with_its_reference() {
-    let Some(weights) = data("backbones/squeezenet1_0.safetensors") else {
-        return;
-    };
-    let Some(reference) = data("backbones/squeezenet1_0_reference.safetensors") else {
-        return;
-    };
+    let weights = require!(external_data("backbones/squeezenet1_0.safetensors"));
+    let reference = require!(external_data(
+        "backbones/squeezenet1_0_reference.safetensors"
+    ));
     let reference = tensors(&reference);
     let Ok(Backbone::SqueezeNet(net)) = BackboneKind::SqueezeNet.load(&tensors(&weights)) else {
         panic!("the checkpoint belongs to SqueezeNet")

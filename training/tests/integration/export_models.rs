@@ -7,7 +7,8 @@ use std::process::Command;
 use inspectd_core::bundle::{self, Bundle};
 use inspectd_core::frame::Frame;
 use inspectd_core::manifest::Manifest;
-use inspectd_engine::{Elements, Engine, EngineError, EngineOptions, Session};
+use inspectd_engine::{Elements, Engine, EngineOptions, Session};
+use inspectd_test_support::{onnx_runtime, python_package, require};
 use mhkd::bench::graph_cost::count;
 use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
 use mhkd::export::weights::{
@@ -87,17 +88,12 @@ libtorch_version = "none"
 
 /// An engine for this graph; `None` if ONNX Runtime is not installed.
 fn engine(side: i64, graph: Vec<u8>) -> Option<Engine> {
+    onnx_runtime()?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let manifest = manifest(side, &graph);
     let bundle = Bundle::write(&folder.path().join("tiny"), manifest, graph)
         .expect("the folder can be written");
-    match Engine::load(&bundle, &EngineOptions::default()) {
-        Err(EngineError::Library(error)) => {
-            eprintln!("skipped: {error} (scripts/setup.sh installs it)");
-            None
-        }
-        engine => Some(engine.expect("the graph is valid")),
-    }
+    Some(Engine::load(&bundle, &EngineOptions::default()).expect("the graph is valid"))
 }
 
 /// A frame with stripes that distinguish rows from columns and red from blue.
@@ -126,14 +122,7 @@ fn largest_difference(one: &[f32], other: &[f32]) -> f32 {
 #[test]
 fn onnx_checker_accepts_the_graphs() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = here.join("../.tools/python");
-    if !packages.join("onnx").exists() {
-        eprintln!(
-            "skipped: onnx not found in {} (scripts/setup.sh installs it)",
-            packages.display()
-        );
-        return;
-    }
+    let packages = require!(python_package("onnx"));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let plain = Options::default();
     let cases = [
@@ -153,10 +142,6 @@ fn onnx_checker_accepts_the_graphs() {
     }
     let output = check.output().expect("python3 runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(77) {
-        eprintln!("{errors}");
-        return;
-    }
     assert!(output.status.success(), "{errors}");
 }
 
@@ -170,9 +155,10 @@ fn graphs_run_at_different_input_sizes() {
         (288, true),
         (512, true),
     ] {
-        let Some(mut engine) = engine(side, graph(&tiny(side, padded), &Options::default())) else {
-            return;
-        };
+        let mut engine = require!(engine(
+            side,
+            graph(&tiny(side, padded), &Options::default())
+        ));
         let maps = engine.run(&[&frame(side, 0)]).expect("the frame fits");
         let cells = (side * side / 16) as usize;
         assert_eq!(
@@ -185,9 +171,7 @@ fn graphs_run_at_different_input_sizes() {
 
 #[test]
 fn batch_gives_the_same_maps_as_single_frames() {
-    let Some(mut engine) = engine(128, graph(&tiny(128, true), &Options::default())) else {
-        return;
-    };
+    let mut engine = require!(engine(128, graph(&tiny(128, true), &Options::default())));
     let frames = [frame(128, 0), frame(128, 1)];
     let both = engine
         .run(&[&frames[0], &frames[1]])
@@ -202,9 +186,7 @@ fn batch_gives_the_same_maps_as_single_frames() {
 #[test]
 fn frame_is_normalised_as_in_training() {
     let architecture = tiny(128, true);
-    let Some(mut engine) = engine(128, graph(&architecture, &Options::default())) else {
-        return;
-    };
+    let mut engine = require!(engine(128, graph(&architecture, &Options::default())));
     let frame = frame(128, 3);
     let pixel = |index: usize| {
         let (channel, place) = (index / (128 * 128), index % (128 * 128));
@@ -243,10 +225,8 @@ fn f16_weights_halve_the_file_and_give_the_maps_of_rounded_weights() {
         halved.len(),
         whole.len()
     );
-    let Some(mut one) = engine(128, whole) else {
-        return;
-    };
-    let mut other = engine(128, halved).expect("ONNX Runtime is installed");
+    let mut one = require!(engine(128, whole));
+    let mut other = engine(128, halved).expect("ONNX Runtime was there a moment ago");
     let frame = frame(128, 0);
     let whole = one.run(&[&frame]).expect("the frame fits");
     let halved = other.run(&[&frame]).expect("the frame fits");

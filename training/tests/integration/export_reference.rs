@@ -1,9 +1,9 @@
 //! The exported graph compared with an independent implementation of the networks.
 
 use crate::support::{formula, models};
-use std::path::Path;
 
-use inspectd_engine::{Elements, EngineError, EngineOptions, Session, Tensor};
+use inspectd_engine::{Elements, EngineOptions, Session, Tensor};
+use inspectd_test_support::{onnx_runtime, reference_data, require};
 use mhkd::export::graph::{Input, Options, build};
 use mhkd::export::weights::TeacherNormalisation;
 use mhkd::network::architecture::Preset;
@@ -40,12 +40,9 @@ fn check(map: &str, found: &Tensor, expected: &[f32]) {
 
 #[test]
 fn medium_graph_agrees_with_the_reference_maps() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/network-reference/mhkd-256.safetensors");
-    let Ok(bytes) = std::fs::read(&path) else {
-        eprintln!("skipped: no reference at {}", path.display());
-        return;
-    };
+    require!(onnx_runtime());
+    let path = reference_data("network-reference/mhkd-256.safetensors");
+    let bytes = std::fs::read(path).expect("a readable file");
     let reference = SafeTensors::deserialize(&bytes).expect("the reference is a safetensors file");
     let normalisation = TeacherNormalisation {
         mean: floats(&reference, "teacher_mean"),
@@ -58,13 +55,8 @@ fn medium_graph_agrees_with_the_reference_maps() {
     };
     let weights = models::weights(&architecture);
     let graph = build(&architecture, &weights, &normalisation, &options).expect("the weights fit");
-    let mut session = match Session::load(&graph.encode_to_vec(), &EngineOptions::default()) {
-        Err(EngineError::Library(error)) => {
-            eprintln!("skipped: {error}");
-            return;
-        }
-        session => session.expect("the graph is valid"),
-    };
+    let session = Session::load(&graph.encode_to_vec(), &EngineOptions::default());
+    let mut session = session.expect("the graph is valid");
     let image = formula::image(256);
     let input = Elements::F32(&image);
     let maps = session.run(&[1, 3, 256, 256], input, ["structural", "logical"]);

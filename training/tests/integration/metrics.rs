@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use inspectd_test_support::reference_data;
 use mhkd::dataset::MvtecLayout;
 use mhkd::metrics::curve::{LimitedArea, area_at};
 use mhkd::metrics::image::Options;
@@ -11,7 +12,6 @@ use mhkd::metrics::{Metrics, evaluate};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::data;
 use crate::workflow::workspace::{copy, fail, mhkd, succeed};
 
 /// Accepted difference of areas: the official code samples thresholds.
@@ -43,9 +43,7 @@ fn measured(root: &Path, layout: MvtecLayout, category: &str) -> Metrics {
 
 #[test]
 fn saturated_pro_agrees_with_the_official_code() {
-    let Some(root) = data("metrics-reference/loco") else {
-        return;
-    };
+    let root = reference_data("metrics-reference/loco");
     for category in ["juice_bottle", "pushpins"] {
         let found = measured(&root, MvtecLayout::Loco, category);
         let expected = expected(&root.join("expected").join(category).join("metrics.json"));
@@ -77,9 +75,7 @@ fn saturated_pro_agrees_with_the_official_code() {
 
 #[test]
 fn pro_agrees_with_the_official_code_and_ranking_metrics_with_scikit_learn() {
-    let Some(root) = data("metrics-reference/ad") else {
-        return;
-    };
+    let root = reference_data("metrics-reference/ad");
     let found = measured(&root, MvtecLayout::Ad, "bottle");
     let official = &expected(&root.join("expected/metrics.json"))["bottle"];
     let pixel = found.pixel.expect("the images have masks");

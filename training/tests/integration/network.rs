@@ -1,12 +1,13 @@
 //! The networks compared with an independent implementation and with the paper's parameter counts.
 
+use inspectd_test_support::reference_data;
 use mhkd::fit::checkpoint::Checkpoint;
 use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
 use mhkd::network::net::{Mode, Net};
 use mhkd::network::student::{LossWeights, Student, StudentFeatures, Teacher, losses};
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use crate::support::{data, formula, models, relative_difference, tensors};
+use crate::support::{formula, models, relative_difference, tensors};
 
 /// Largest accepted difference between two f32 implementations, as a fraction of the largest value.
 const TOLERANCE: f64 = 1e-3;
@@ -47,9 +48,7 @@ fn thinned(features: &Tensor, rows: i64) -> Tensor {
 
 #[test]
 fn medium_networks_agree_with_the_reference() {
-    let Some(reference) = data("network-reference/mhkd-256.safetensors") else {
-        return;
-    };
+    let reference = reference_data("network-reference/mhkd-256.safetensors");
     let reference = tensors(&reference);
     let architecture = models::architecture(Preset::Medium, 256, true);
     let (net, student) = formula_networks(&architecture);

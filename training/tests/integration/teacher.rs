@@ -1,16 +1,15 @@
 //! Tests of the embedding against its reference, and of the channel statistics against their definition.
 
+use inspectd_test_support::reference_data;
 use mhkd::teacher::embedding::Embedding;
 use mhkd::teacher::statistics::ChannelStatistics;
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{data, relative_difference, tensors};
+use crate::support::{relative_difference, tensors};
 
 #[test]
 fn embedding_agrees_with_the_reference() {
-    let Some(reference) = data("network-reference/embedding.safetensors") else {
-        return;
-    };
+    let reference = reference_data("network-reference/embedding.safetensors");
     let mut reference = tensors(&reference);
     let mut take = |name: &str| reference.remove(name).expect("a tensor of the reference");
     let stages = [take("layer_a"), take("layer_b")];

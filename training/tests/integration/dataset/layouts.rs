@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use inspectd_core::image_file::decode;
+use inspectd_test_support::{external_data, require};
 use mhkd::dataset::masks::load_masks;
 use mhkd::dataset::{Dataset, Group, Kind, Layout, images_below, open};
 
@@ -336,11 +337,7 @@ fn images_in_subfolders_are_found_in_order() {
 
 #[test]
 fn mvtec_ad_bottle_has_all_images_and_masks() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mvtec_ad");
-    if !root.join("bottle").exists() {
-        println!("skipped: {} is absent", root.join("bottle").display());
-        return;
-    }
+    let root = require!(external_data("mvtec_ad"));
     let dataset =
         open(&root, Some("bottle"), None, 42).expect("the data folder's README describes it");
     assert_eq!(dataset.layout, Layout::MvtecAd);

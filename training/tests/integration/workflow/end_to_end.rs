@@ -5,12 +5,15 @@ use std::process::Command;
 
 use inspectd_core::bundle::Bundle;
 use inspectd_engine::{Engine, EngineOptions};
+use inspectd_test_support::{onnx_runtime, python_package, require};
 use serde_json::Value;
 
 use super::workspace::{copy, losses, mhkd, shared_workspace, succeed};
 
 #[test]
 fn exported_bundle_gives_the_scores_of_its_run() {
+    require!(onnx_runtime());
+    let packages = require!(python_package("onnx"));
     let workspace = shared_workspace();
     let run = workspace.path("whole");
     succeed(&mut workspace.train(
@@ -63,7 +66,7 @@ fn exported_bundle_gives_the_scores_of_its_run() {
     assert_eq!(manifest.scores.sorted.len(), 6);
     Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime loads the graph");
 
-    check_onnx(&workspace.path("bundle/model.onnx"));
+    check_onnx(&packages, &workspace.path("bundle/model.onnx"));
     evaluate(
         &workspace.path("bundle"),
         &workspace.path("data/line"),
@@ -113,14 +116,8 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
 }
 
 /// Checks a graph with `onnx.checker` of the PyPI package, including shape inference.
-fn check_onnx(file: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let packages = root.join(".tools/python");
-    if !packages.join("onnx").exists() {
-        println!("skipped: the package onnx is not in {}", packages.display());
-        return;
-    }
-    let script = root.join("training/tests/check_onnx.py");
+fn check_onnx(packages: &Path, file: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_onnx.py");
     let output = Command::new("python3")
         .arg(script)
         .arg(file)

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use inspectd_test_support::{external_data, require};
 use mhkd::fit::checkpoint::Checkpoint;
 
 use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
@@ -189,9 +190,7 @@ fn non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint() {
 
 #[test]
 fn resumed_distillation_equals_an_uninterrupted_one() {
-    let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else {
-        return;
-    };
+    let weights = require!(external_data("backbones/squeezenet1_0.safetensors"));
     let workspace = shared_workspace();
     let weights = weights.display().to_string();
     let distill = |name: &str, steps: &str| {

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
 use inspectd_core::score::auroc;
+use inspectd_test_support::{external_data, require};
 use serde_json::Value;
 
 use super::workspace::{copy, mhkd, shared_workspace, succeed};
-use crate::support::data;
 
 /// Maximum relative difference of the two scores of an image.
 const TOLERANCE: f64 = 1e-4;
@@ -33,9 +33,7 @@ fn rendered_images_get_equal_scores_from_mhkd_and_the_daemon() {
 
 #[test]
 fn photographs_get_equal_scores_from_mhkd_and_the_daemon() {
-    let Some(bottle) = data("mvtec_ad/bottle") else {
-        return;
-    };
+    let bottle = require!(external_data("mvtec_ad/bottle"));
     let dataset = shared_workspace().path("skew-bottle");
     for name in ["000", "001", "002", "003"] {
         for file in [
