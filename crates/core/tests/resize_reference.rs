@@ -1,4 +1,4 @@
-//! The resize agrees with the one that the published results were made with (Pillow's).
+//! Compares the resize with Pillow's, with which the published results were made.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,11 @@ fn shared_data() -> PathBuf {
 }
 
 fn frame(path: &Path) -> Frame {
-    let picture = image::open(path).expect("a readable PNG").into_rgb8();
-    Frame::new(picture.width(), picture.height(), picture.into_raw()).expect("an area")
+    let image = image::open(path).expect("a readable PNG").into_rgb8();
+    Frame::new(image.width(), image.height(), image.into_raw()).expect("an image with an area")
 }
 
-/// `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
+/// Parses `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
 fn parse(key: &str) -> (&str, Option<Crop>, u32, u32) {
     let parts: Vec<&str> = key.split('@').collect();
     let (width, height) = parts[parts.len() - 1].split_once('x').expect("WxH");
@@ -40,12 +40,12 @@ fn parse(key: &str) -> (&str, Option<Crop>, u32, u32) {
 }
 
 #[test]
-fn agrees_with_pillow_to_one_grey_level() {
+fn resize_agrees_with_pillow_to_one_grey_level() {
     let reference = shared_data().join("resize-reference/bottle.safetensors");
     let images = shared_data().join("mvtec_ad/bottle");
     if !reference.exists() || !images.exists() {
         println!(
-            "skipped: {} or {} is absent",
+            "skipped: {} or {} does not exist",
             reference.display(),
             images.display()
         );
@@ -68,5 +68,5 @@ fn agrees_with_pillow_to_one_grey_level() {
         assert!(largest <= Some(1), "{key}: differs by {largest:?} levels");
         compared += 1;
     }
-    assert!(compared > 0, "the reference holds no picture");
+    assert!(compared > 0, "the reference contains no image");
 }
