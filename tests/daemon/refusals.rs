@@ -71,7 +71,12 @@ fn a_graph_that_is_cut_short_is_refused() {
     write_bundle_of(&site.path("bundle"), "2026.1", 0.6, cut);
     assert!(Bundle::open(&site.path("bundle")).is_ok(), "its hash fits");
     let bundle = path(&site, "bundle");
-    assert_refused(&site, &[], 65, &[&bundle, "ONNX Runtime refuses the graph"]);
+    assert_refused(
+        &site,
+        &[],
+        65,
+        &[&bundle, "ONNX Runtime rejected the graph"],
+    );
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn a_missing_onnx_runtime_is_refused() {
     for (library, words) in [
         ("/absent/libonnxruntime.so", "cannot load"),
         (&*text, "cannot load"),
-        ("libm.so.6", "is another library"),
+        ("libm.so.6", "is not ONNX Runtime"),
     ] {
         let variables = [("ORT_DYLIB_PATH", library)];
         assert_refused(
