@@ -1,4 +1,4 @@
-//! Cameras to try the checks on: each with its reference, its limits and its scenes.
+//! Cameras for measuring the checks: each with its reference, its limits and its scenes.
 
 use inspectd::camera::health::{Condition, ConditionKind, Measurements};
 use inspectd::config::settings::HealthLimits;
@@ -6,21 +6,21 @@ use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 
-/// The noise of every frame, grey levels: a good sensor's.
+/// Noise of every frame in grey levels: that of a good sensor.
 pub const NOISE: f32 = 1.5;
 
-/// A camera: its reference, its limits, and the scenes that it is tried on.
+/// A camera: its reference, its limits, and its scenes.
 pub struct Camera {
     pub reference: Frame,
     pub limits: HealthLimits,
     pub scenes: Vec<Frame>,
 }
 
-/// Cameras whose rates are told together.
+/// A set of cameras whose rates are reported together.
 pub struct Set {
     pub name: &'static str,
     pub cameras: Vec<Camera>,
-    /// A scene of another camera, for another part; empty where every scene shows another part.
+    /// For each scene a scene with another part; empty if every scene shows another part anyway.
     pub others: Vec<Frame>,
 }
 
@@ -79,7 +79,7 @@ impl Set {
         );
     }
 
-    /// What the checks find in every scene after `change`, which is told the scene's number.
+    /// Returns the findings of the checks in every scene after `change`, which receives the number of the scene.
     pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
@@ -93,10 +93,10 @@ impl Set {
     }
 }
 
-/// All that is found, not the first alone: each check is measured for itself.
+/// Returns all findings, not only the first one: each check is measured separately.
 fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
     let off = HealthLimits::default();
-    let alone = [
+    let separate = [
         HealthLimits {
             dark_below: limits.dark_below,
             ..off
@@ -115,7 +115,7 @@ fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
             ..off
         },
     ];
-    alone
+    separate
         .iter()
         .filter_map(|limits| Some(limits.judge(measured)?.kind))
         .collect()
@@ -131,7 +131,7 @@ fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
         .zip(good)
         .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
         .collect();
-    HealthLimits::suggested(&measured).expect("there are good frames")
+    HealthLimits::suggested(&measured).expect("at least one good frame was measured")
 }
 
 pub fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {
