@@ -1,4 +1,4 @@
-//! A point in time on two clocks. Core reads no clock: the caller passes moments in.
+//! A point in time on two clocks.
 
 use std::time::{Instant, SystemTime};
 
@@ -12,7 +12,11 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The present moment.
+    /// Returns the current time.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "callers that do not have a Clock yet"
+    )]
     pub fn now() -> Self {
         Self {
             utc: SystemTime::now(),
