@@ -28,7 +28,7 @@ use inspectd::camera::health::{HealthFault, HealthMonitor};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file;
-use inspectd_simulator::Line;
+use inspectd_simulator::ProductionLine;
 use report::Fault;
 use series::{FAULTS, Series};
 

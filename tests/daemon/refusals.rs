@@ -70,7 +70,12 @@ fn truncated_graph_is_rejected() {
     write_bundle_of(&site.path("bundle"), "2026.1", 0.6, cut);
     assert!(Bundle::open(&site.path("bundle")).is_ok(), "its hash fits");
     let bundle = path(&site, "bundle");
-    assert_refused(&site, &[], 65, &[&bundle, "ONNX Runtime refuses the graph"]);
+    assert_refused(
+        &site,
+        &[],
+        65,
+        &[&bundle, "ONNX Runtime rejected the graph"],
+    );
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn missing_onnx_runtime_is_rejected() {
     for (library, words) in [
         ("/absent/libonnxruntime.so", "cannot load"),
         (&*text, "cannot load"),
-        ("libm.so.6", "is another library"),
+        ("libm.so.6", "is not ONNX Runtime"),
     ] {
         let variables = [("ORT_DYLIB_PATH", library)];
         assert_refused(

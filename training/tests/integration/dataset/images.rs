@@ -65,7 +65,7 @@ fn unsupported_or_damaged_image_is_named_with_the_reason() {
     );
     check(
         &tree.file("text.png", b"not a picture"),
-        "no image; must be a PNG, JPEG, TIFF or BMP file",
+        "not an image; must be a PNG, JPEG, TIFF or BMP file",
     );
     check(&tree.file("moving.png", b"GIF89a"), "a Gif file; must be");
     check(&tree.root().join("absent.png"), "cannot be read");
@@ -130,7 +130,7 @@ fn mask_with_a_different_size_than_its_image_is_rejected() {
         .expect_err("different sizes")
         .to_string();
     assert!(
-        message.contains("000_mask.png: a mask of 40x32 pixels; must be 40x33 as its image"),
+        message.contains("000_mask.png: mask is 40x32 pixels; must be 40x33 like its image"),
         "{message}"
     );
 }
