@@ -1,7 +1,7 @@
-//! Prints the camera-health measurements of every image in a folder of good frames, their quantiles, and the
-//! limits that follow from them (docs/camera-faults.md).
+//! Prints what the checks of a camera's frames measure, for every image of a folder of good frames and as
+//! quantiles, and the limits that follow from it (docs/camera-faults.md).
 //!
-//! `cargo run --release --example camera_health -- FOLDER [--reference FILE]`
+//! `cargo run --release --example condition -- FOLDER [--reference FILE]`
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use inspectd::camera::health::{Condition, Measurements};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::image_file;
 
-const USAGE: &str = "usage: camera_health FOLDER [--reference FILE]";
+const USAGE: &str = "usage: condition FOLDER [--reference FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -64,9 +64,9 @@ fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-/// Prints the limits as keys of a camera's table.
+/// As lines of a camera's table.
 fn suggest(limits: &HealthLimits) {
-    println!("\n# Limits for these frames, if all of them are good:");
+    println!("\n# HealthLimits that suit these frames, if all of them are good:");
     let lines = [
         ("check.dark_below", limits.dark_below),
         ("check.saturated_above", limits.saturated_above),
@@ -92,11 +92,11 @@ const HEADINGS: [&str; 7] = [
 ];
 
 const QUANTILES: [(f32, &str); 5] = [
-    (0.0, "minimum"),
+    (0.0, "least"),
     (0.01, "1 %"),
     (0.5, "median"),
     (0.99, "99 %"),
-    (1.0, "maximum"),
+    (1.0, "largest"),
 ];
 
 type Values = [Option<f32>; HEADINGS.len()];
@@ -123,7 +123,7 @@ fn row(values: &Values) -> String {
     cells.join(" ")
 }
 
-/// Returns the quantile `share` of a column; `None` if no image has a value.
+/// The value that a share of the images does not exceed; none if no image has one.
 fn quantile(all: &[Values], column: usize, share: f32) -> Option<f32> {
     let mut values: Vec<f32> = all.iter().filter_map(|values| values[column]).collect();
     values.sort_by(f32::total_cmp);
@@ -131,7 +131,7 @@ fn quantile(all: &[Values], column: usize, share: f32) -> Option<f32> {
     values.get(rank).copied()
 }
 
-/// Returns the files of a folder, sorted by name.
+/// The files of a folder, by name.
 fn images(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let named = |error| std::io::Error::other(format!("{}: {error}", folder.display()));
     let entries = std::fs::read_dir(folder).map_err(named)?;

@@ -1,4 +1,4 @@
-//! Cameras for measuring the checks: each with its reference, its limits and its scenes.
+//! Cameras to try the checks on: each with its reference, its limits and its scenes.
 
 use inspectd::camera::health::{Condition, ConditionKind, Measurements};
 use inspectd::config::settings::HealthLimits;
@@ -6,21 +6,21 @@ use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 
-/// Noise of every frame in grey levels: that of a good sensor.
+/// The noise of every frame, grey levels: a good sensor's.
 pub const NOISE: f32 = 1.5;
 
-/// A camera: its reference, its limits, and its scenes.
+/// A camera: its reference, its limits, and the scenes that it is tried on.
 pub struct Camera {
     pub reference: Frame,
     pub limits: HealthLimits,
     pub scenes: Vec<Frame>,
 }
 
-/// A set of cameras whose rates are reported together.
+/// Cameras whose rates are told together.
 pub struct Set {
     pub name: &'static str,
     pub cameras: Vec<Camera>,
-    /// For each scene a scene with another part; empty if every scene shows another part anyway.
+    /// A scene of another camera, for another part; empty where every scene shows another part.
     pub others: Vec<Frame>,
 }
 
@@ -79,7 +79,7 @@ impl Set {
         );
     }
 
-    /// Returns the findings of the checks in every scene after `change`, which receives the number of the scene.
+    /// What the checks find in every scene after `change`, which is told the scene's number.
     pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
@@ -93,10 +93,10 @@ impl Set {
     }
 }
 
-/// Returns all findings, not only the first one: each check is measured separately.
+/// All that is found, not the first alone: each check is measured for itself.
 fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
     let off = HealthLimits::default();
-    let separate = [
+    let alone = [
         HealthLimits {
             dark_below: limits.dark_below,
             ..off
@@ -115,7 +115,7 @@ fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
             ..off
         },
     ];
-    separate
+    alone
         .iter()
         .filter_map(|limits| Some(limits.judge(measured)?.kind))
         .collect()
@@ -131,7 +131,7 @@ fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
         .zip(good)
         .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
         .collect();
-    HealthLimits::suggested(&measured).expect("at least one good frame was measured")
+    HealthLimits::suggested(&measured).expect("there are good frames")
 }
 
 pub fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {

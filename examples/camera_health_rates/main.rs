@@ -1,15 +1,15 @@
-//! Measures the detection rates of the camera-health checks on images that are degraded with increasing strength,
-//! and their false-alarm rates on good frames. Writes Markdown, and a figure.
+//! Measures how often the checks of a camera's frames find faults, and how often they find one in good
+//! frames, on real pictures that are made worse in strengths. Writes Markdown, and a figure.
 //!
-//! `cargo run --release --example camera_health_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
+//! `cargo run --release --example condition_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
 //!
-//! There are three sets of images. The limits of each set come from `HealthLimits::suggested` and good frames of
-//! the set that are not measured afterwards:
-//! - `--line`: photographs of one part after another (MVTec AD's bottle, `train/good`). The first is the
-//!   reference, every second of the others gives the limits, and the rest is measured.
-//! - `--scenes`: photographs of any kind. Each is a separate camera with itself as the reference, and its good
-//!   frames differ by noise, light, and the part of another image in the middle.
-//! - the simulated line, used like the first set.
+//! Three sets of pictures, each with limits by `HealthLimits::suggested` from good frames of its own, which are
+//! not those that are then measured:
+//! - `--line`: photographs of one part after the other (MVTec AD's bottle, `train/good`). The first is the
+//!   reference, every second of the others gives the limits, the rest is measured.
+//! - `--scenes`: photographs of anything. Each is a camera of its own with itself as the reference, and its
+//!   good frames differ by noise, light, and another picture's part in the middle.
+//! - the simulated line, as the first.
 
 mod cameras;
 mod degrade;
@@ -28,22 +28,22 @@ use inspectd::camera::health::{Condition, ConditionKind};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file;
-use inspectd_simulator::ProductionLine;
-use report::FaultRates;
+use inspectd_simulator::Line;
+use report::Fault;
 use series::{FAULTS, Series};
 
-/// Every tenth photograph of the scenes is used, because there are many and each is a camera.
+/// Every so many photographs of the scenes: they are many, and each is a camera.
 const EVERY_SCENE: usize = 10;
 
-/// Number of parts of the simulated line, and the side of their images in pixels.
+/// Parts of the simulated line, and their side.
 const PARTS: u64 = 60;
 const SIDE: u32 = 384;
 
-/// Exposure factor of a still scene. As in any real scene, most values are then between grey levels; the values of
-/// the photographs are integers, so that rounding would remove weak noise.
+/// The light of a still scene. Most of its values lie between grey levels, as those of any scene do; the
+/// photographs' own are whole, and so a little noise would be rounded away.
 const BETWEEN: f32 = 0.937;
 
-/// Number of repeats after which a camera counts as frozen, as for a device.
+/// How many repeats are a frozen camera, as for a device.
 const FROZEN_AFTER: u32 = 10;
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             ["--line", "--scenes", "--svg"].contains(&name.as_str()),
             value,
         ) else {
-            eprintln!("usage: camera_health_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
+            eprintln!("usage: condition_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
             return ExitCode::from(64);
         };
         options.insert(name, PathBuf::from(value));
@@ -71,10 +71,10 @@ fn main() -> ExitCode {
 
 fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let mut sets = Vec::new();
-    if let Some(frames) = images(options.get("--line"), 1)? {
+    if let Some(frames) = pictures(options.get("--line"), 1)? {
         sets.push(Set::line("photographed line", &frames));
     }
-    if let Some(frames) = images(options.get("--scenes"), EVERY_SCENE)? {
+    if let Some(frames) = pictures(options.get("--scenes"), EVERY_SCENE)? {
         sets.push(Set::scenes("photographed scenes", &frames));
     }
     let line = ProductionLine::new(1);
@@ -87,7 +87,7 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
     }
     let names: Vec<String> = sets.iter().map(|set| set.name.to_owned()).collect();
     print!("{}", good_frames(&sets));
-    let faults: Vec<FaultRates> = FAULTS.iter().map(|fault| rates(fault, &sets)).collect();
+    let faults: Vec<Fault> = FAULTS.iter().map(|fault| rates(fault, &sets)).collect();
     println!("{}", report::tables(&names, &faults));
     println!("{}", frozen(&sets));
     println!("{}", cost());
@@ -97,8 +97,8 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
     Ok(())
 }
 
-/// Returns the images of a folder, sorted by name; `None` if the folder does not exist.
-fn images(
+/// The images of a folder, by name; none if it is not there.
+fn pictures(
     folder: Option<&PathBuf>,
     every: usize,
 ) -> Result<Option<Vec<Frame>>, Box<dyn std::error::Error>> {
@@ -106,7 +106,7 @@ fn images(
         return Ok(None);
     };
     if !Path::new(folder).is_dir() {
-        eprintln!("{}: not found, skipped", folder.display());
+        eprintln!("{}: not there, skipped", folder.display());
         return Ok(None);
     }
     let mut files: Vec<_> = std::fs::read_dir(folder)?
@@ -121,9 +121,9 @@ fn images(
     Ok(Some(frames?))
 }
 
-fn rates(series: &Series, sets: &[Set]) -> FaultRates {
+fn rates(series: &Series, sets: &[Set]) -> Fault {
     let rate = |set: &Set, strength: f32| {
-        let findings = set.findings(&|scene, seed| (series.degrade)(scene, strength, seed + 1000));
+        let findings = set.findings(&|scene, seed| (series.worsen)(scene, strength, seed + 1000));
         share(&findings, series.kind)
     };
     let row = |set: &Set| {
@@ -133,14 +133,14 @@ fn rates(series: &Series, sets: &[Set]) -> FaultRates {
             .map(|&strength| rate(set, strength))
             .collect()
     };
-    FaultRates {
+    Fault {
         name: series.name,
         strengths: series.strengths,
         rates: sets.iter().map(row).collect(),
     }
 }
 
-/// Returns a table with the rate at which each check finds a fault in good frames.
+/// How often each check finds a fault in good frames.
 fn good_frames(sets: &[Set]) -> String {
     use ConditionKind::{Blurred, Dark, Saturated, ViewMoved};
     let kinds = [Dark, Saturated, Blurred, ViewMoved];
@@ -164,7 +164,7 @@ fn good_frames(sets: &[Set]) -> String {
         let lit = |factor, noise| {
             move |scene: &Frame, seed| expose(&straight(scene), factor, noise, seed + 500)
         };
-        row("unchanged", &lit(1.0, NOISE));
+        row("as they are", &lit(1.0, NOISE));
         row("10 % darker", &lit(0.9, NOISE));
         row("10 % brighter", &lit(1.1, NOISE));
         row("noise of 4 grey levels", &lit(1.0, 4.0));
@@ -178,7 +178,7 @@ fn good_frames(sets: &[Set]) -> String {
     text
 }
 
-/// Returns a table with the share of still scenes that count as frozen after eleven frames.
+/// Sequences of a still scene: the share that counts as frozen after eleven frames.
 fn frozen(sets: &[Set]) -> String {
     let noises = [0.0, 0.1, 0.25, 0.5, 1.0];
     let limits = HealthLimits {
@@ -186,7 +186,7 @@ fn frozen(sets: &[Set]) -> String {
         ..HealthLimits::default()
     };
     let mut text = format!(
-        "| still scene, noise in grey levels | {} |\n|---|{}\n",
+        "| still scene, noise of so many grey levels | {} |\n|---|{}\n",
         noises.map(|noise| noise.to_string()).join(" | "),
         "---:|".repeat(noises.len())
     );
@@ -214,7 +214,7 @@ fn frozen(sets: &[Set]) -> String {
     text
 }
 
-/// Returns the time of a measurement on this machine.
+/// What measuring costs, on this machine.
 fn cost() -> String {
     let frame = ProductionLine::new(3).part(0, &[]).render(1280, 1024);
     let mut condition = Condition::new(Some(&frame));

@@ -1,19 +1,19 @@
-//! Formats the measured rates as Markdown and as a figure.
+//! The measured rates as Markdown and as a figure.
 
 use std::fmt::Write;
 
-/// Rates of a fault at increasing strengths.
-pub struct FaultRates {
-    /// Name of the fault and unit of its strengths.
+/// A fault in rising strengths.
+pub struct Fault {
+    /// What it is, and what its strengths count.
     pub name: &'static str,
     /// The strengths.
     pub strengths: &'static [f32],
-    /// One row per set of images: the share of frames in which the fault was found, for each strength.
+    /// A row for each set of pictures: the share of frames that were found, for each strength.
     pub rates: Vec<Vec<f32>>,
 }
 
-/// Returns one table per fault.
-pub fn tables(sets: &[String], faults: &[FaultRates]) -> String {
+/// A table for each fault.
+pub fn tables(sets: &[String], faults: &[Fault]) -> String {
     let mut text = String::new();
     for fault in faults {
         let heads: Vec<_> = fault.strengths.iter().map(f32::to_string).collect();
@@ -27,7 +27,7 @@ pub fn tables(sets: &[String], faults: &[FaultRates]) -> String {
     text
 }
 
-/// Formats a share as a percentage.
+/// A share in words.
 pub fn percent(share: f32) -> String {
     format!("{:.1} %", share * 100.0)
 }
@@ -37,8 +37,8 @@ const HEIGHT: usize = 190;
 const COLUMNS: usize = 3;
 const COLOURS: [&str; 4] = ["#0b62a4", "#d1495b", "#3f8f3f", "#8a5fbf"];
 
-/// Returns an SVG figure with the detection rate over the strength, one panel per fault.
-pub fn figure(sets: &[String], faults: &[FaultRates]) -> String {
+/// Detection against strength, a panel for each fault.
+pub fn figure(sets: &[String], faults: &[Fault]) -> String {
     let (width, height) = (
         COLUMNS * WIDTH,
         faults.len().div_ceil(COLUMNS) * HEIGHT + 30,
@@ -63,7 +63,7 @@ pub fn figure(sets: &[String], faults: &[FaultRates]) -> String {
     svg + "</svg>\n"
 }
 
-fn panel(svg: &mut String, fault: &FaultRates, [left, top]: [usize; 2]) {
+fn panel(svg: &mut String, fault: &Fault, [left, top]: [usize; 2]) {
     let (left, top) = (left as f32 + 40.0, top as f32 + 24.0);
     let (across, down) = (WIDTH as f32 - 60.0, HEIGHT as f32 - 60.0);
     let _ = writeln!(
@@ -82,7 +82,7 @@ fn panel(svg: &mut String, fault: &FaultRates, [left, top]: [usize; 2]) {
             share * 100.0
         );
     }
-    // The strengths are evenly spaced on the axis, because some of them rise by factors.
+    // The strengths are evenly spaced: some of them rise by factors.
     let step = across / (fault.strengths.len() - 1) as f32;
     for (at, strength) in fault.strengths.iter().enumerate() {
         let (x, y) = (left + at as f32 * step, top + down + 14.0);

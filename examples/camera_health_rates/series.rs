@@ -1,4 +1,4 @@
-//! The faults and their strengths.
+//! The faults that are tried, in strengths.
 
 use inspectd::camera::health::ConditionKind;
 use inspectd_core::frame::Frame;
@@ -6,33 +6,33 @@ use inspectd_core::frame::Frame;
 use crate::cameras::{NOISE, straight};
 use crate::degrade::{defocus, expose, smear, view};
 
-/// A fault, and the function that degrades a scene with it.
+/// A fault, and how a scene is made to show it.
 pub struct Series {
     pub name: &'static str,
     pub kind: ConditionKind,
     pub strengths: &'static [f32],
-    pub degrade: fn(&Frame, f32, u64) -> Frame,
+    pub worsen: fn(&Frame, f32, u64) -> Frame,
 }
 
-/// All faults.
+/// All of them.
 pub const FAULTS: [Series; 6] = [
     Series {
         name: "dark: share of the light",
         kind: ConditionKind::Dark,
         strengths: &[0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.03],
-        degrade: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
+        worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
     },
     Series {
         name: "saturated: times the light",
         kind: ConditionKind::Saturated,
         strengths: &[1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0],
-        degrade: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
+        worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
     },
     Series {
         name: "defocus: sigma, % of the longer side",
         kind: ConditionKind::Blurred,
         strengths: &[0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0],
-        degrade: |scene, sigma, seed| {
+        worsen: |scene, sigma, seed| {
             let sharp = straight(scene);
             let longer = sharp.width().max(sharp.height()) as f32;
             expose(&defocus(&sharp, sigma / 100.0 * longer), 1.0, NOISE, seed)
@@ -42,7 +42,7 @@ pub const FAULTS: [Series; 6] = [
         name: "motion blur: path, % of the longer side",
         kind: ConditionKind::Blurred,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0],
-        degrade: |scene, path, seed| {
+        worsen: |scene, path, seed| {
             let sharp = straight(scene);
             let longer = sharp.width().max(sharp.height()) as f32;
             let length = (path / 100.0 * longer).round() as usize;
@@ -53,7 +53,7 @@ pub const FAULTS: [Series; 6] = [
         name: "shift: % of the longer side",
         kind: ConditionKind::ViewMoved,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
-        degrade: |scene, percent, seed| {
+        worsen: |scene, percent, seed| {
             let (sin, cos) = (seed as f32).sin_cos();
             let shift = percent / 100.0;
             expose(
@@ -65,10 +65,10 @@ pub const FAULTS: [Series; 6] = [
         },
     },
     Series {
-        name: "rotation: degrees",
+        name: "turn: degrees",
         kind: ConditionKind::ViewMoved,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
-        degrade: |scene, degrees, seed| {
+        worsen: |scene, degrees, seed| {
             let turn = if seed.is_multiple_of(2) {
                 degrees
             } else {

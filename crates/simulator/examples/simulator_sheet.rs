@@ -1,5 +1,5 @@
-//! Writes a contact sheet of the simulator: a row of good parts, one row per kind of defect with the outlines of
-//! the masks, and a row of clutter.
+//! Writes a contact sheet of the simulated line: good parts in the first row, then one row of examples per
+//! defect with the outline of its mask, then a row of clutter.
 //!
 //! `cargo run --example simulator_sheet -- OUT.png [SIDE]`
 
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::{Rgb, RgbImage};
 use inspectd_core::frame::Frame;
 use inspectd_simulator::clutter::clutter;
-use inspectd_simulator::{Defect, DefectMask, ProductionLine};
+use inspectd_simulator::{Defect, DefectMask, Line};
 
 const COLUMNS: u32 = 4;
 
@@ -33,15 +33,15 @@ fn main() -> ExitCode {
 }
 
 fn sheet(side: u32) -> RgbImage {
-    let line = ProductionLine::new(1);
+    let line = Line::new(1);
     let rows = 2 + Defect::ALL.len() as u32;
     let mut sheet = RgbImage::new(COLUMNS * side, rows * side);
     for column in 0..COLUMNS {
         let index = u64::from(column);
         let good = line.part(index, &[]).render(side, side);
         place(&mut sheet, &good, column * side, 0);
-        let anything = clutter(1, index, side, side);
-        place(&mut sheet, &anything, column * side, (rows - 1) * side);
+        let clutter_frame = clutter(1, index, side, side);
+        place(&mut sheet, &clutter_frame, column * side, (rows - 1) * side);
         for (row, defect) in (1..).zip(Defect::ALL) {
             let scene = line.part(index + 10, &[defect]);
             place(
@@ -50,7 +50,7 @@ fn sheet(side: u32) -> RgbImage {
                 column * side,
                 row * side,
             );
-            // The first column has no outlines, to show how visible a defect is.
+            // The first column has no outline, to show how visible the defect is.
             if column > 0 {
                 for mask in scene.truth(side, side) {
                     outline(&mut sheet, &mask, side, column * side, row * side);
