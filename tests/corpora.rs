@@ -1,8 +1,10 @@
 //! Runs the fuzz targets' functions on every file of the fuzzing corpora, without a nightly toolchain, so
-//! that inputs that crashed once do not crash again. See `docs/fuzzing.md`.
+//! that inputs that crashed once do not crash again (`docs/fuzzing.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use inspectd_test_support::{onnx_runtime, require};
 
 #[path = "../fuzz/src/lib.rs"]
 mod inputs;
@@ -23,7 +25,7 @@ fn check(target: &str, run: fn(&[u8])) {
     );
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        // Shown only if the test fails; the last line names the file.
+        // Printed only if the test fails: the last file is the one that failed.
         println!("{}", file.display());
         run(&bytes);
     }
@@ -56,10 +58,6 @@ fn raw_frame_corpus_is_decoded_without_panic() {
 
 #[test]
 fn onnx_metadata_corpus_is_loaded_without_panic() {
-    let library = std::env::var_os("ORT_DYLIB_PATH");
-    if library.is_some_and(|path| Path::new(&path).exists()) {
-        check("onnx_metadata", inputs::onnx_metadata);
-    } else {
-        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
-    }
+    require!(onnx_runtime());
+    check("onnx_metadata", inputs::onnx_metadata);
 }

@@ -1,4 +1,4 @@
-//! The bundle of `make demo` is valid and small, and scores defective parts higher than good ones.
+//! The bundle that `make demo` runs: complete, small, and able to distinguish a defective part from its good twin.
 
 use std::path::Path;
 
@@ -6,12 +6,14 @@ use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::image_score;
 use inspectd_engine::{Engine, EngineOptions};
 use inspectd_simulator::{Defect, ProductionLine};
+use inspectd_test_support::{onnx_runtime, require};
 
 /// Different from the seeds of the model's training and test images.
 const SEED: u64 = 77;
 
 #[test]
-fn demo_model_scores_defective_part_above_threshold_and_above_its_good_twin() {
+fn demo_model_scores_each_defect_above_its_good_twin_and_the_threshold() {
+    require!(onnx_runtime());
     let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo"))
         .expect("a valid bundle");
     assert!(

@@ -19,12 +19,13 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::access::{self, Access};
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::control::actor::Actor;
 use crate::control::audit_sink::AuditSink;
+use crate::control::lifecycle::{Phase, Stage};
 use crate::control::persisted_state::StateFile;
-use crate::control::phase::{Phase, Stage};
 use crate::control::recipe_cache::Prepared;
 use crate::control::running_cameras::Cameras;
 use crate::control::{Beginning, Control};
@@ -34,7 +35,7 @@ use crate::http::metrics::Metrics;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::open_journal;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{Active, Line, Snapshot};
+use crate::pipeline::{Active, Line, Observer, PipelineOptions, Snapshot};
 use crate::telemetry::{self, Telemetry};
 pub use exit::leave;
 use failure::Failure;
@@ -110,19 +111,29 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
+    let clock: SharedClock = Arc::new(SystemClock);
     let active = Active::new(
         loaded.settings,
         loaded.hash,
         1,
         Arc::clone(&model),
         recipe.clone(),
+        clock.now().utc,
     );
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let failed = move || tell.notify_one();
     let metrics = Arc::new(Metrics::new().map_err(internal)?);
-    let observer = Arc::clone(&metrics);
-    let line = Line::start(active, worker, run_id, journal, observer, failed).map_err(internal)?;
+    let options = PipelineOptions {
+        active,
+        worker,
+        run_id,
+        journal,
+        observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+        clock,
+        failed: Arc::new(failed),
+    };
+    let line = Line::start(options).map_err(internal)?;
     let beginning = Beginning {
         state,
         recipe: recipe.map(|recipe| Prepared { recipe, model }),

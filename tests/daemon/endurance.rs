@@ -1,26 +1,27 @@
 //! Many frames of four cameras: none is lost, and memory does not grow. `scripts/endurance.py` runs the
-//! same for as many frames as four hours have.
+//! same with the number of frames of four hours.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use inspectd_client::proto::{Camera, CameraState, Status};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Daemon, Site, runtime_is_there};
+use crate::harness::{Daemon, Site};
 
 /// Frames of each camera.
 const FRAMES: u64 = 4000;
 
-/// Verdicts after which all buffers are as full as they become: the evidence, below, holds fewer.
+/// Verdicts after which all buffers are full: the evidence, below, holds fewer.
 const WARM_UP: u64 = 2000;
 
-/// What a process may grow by after that, MiB; a frame's 3 KiB kept of each would be 40.
+/// The maximum growth of the process after that, MiB; keeping the 3 KiB of each frame would be 40.
 const GROWTH_MIB: u64 = 20;
 
 /// Longer than the frames take on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Two cameras whose every frame counts, and two whose latest does.
+/// Two triggered cameras, whose every frame counts, and two free-running ones.
 fn site() -> Site {
     let camera = |id: &str, seed: u32, rest: &str| {
         format!(
@@ -40,13 +41,11 @@ fn site() -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn many_frames_are_all_accounted_for_in_memory_that_does_not_grow() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn all_frames_are_accounted_for_without_memory_growth() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
-    // Reads along, slower than verdicts come where the machine is busy.
+    // Reads meanwhile, more slowly than verdicts are published on a busy machine.
     let mut verdicts = daemon.verdicts().await;
     let reader = tokio::spawn(async move {
         let mut seen = 0;
@@ -92,7 +91,7 @@ fn under_way(camera: &Camera) -> u64 {
     frames.captured - frames.judged - frames.skipped - frames.faulted
 }
 
-/// Every frame has come to an end, and every end to its verdict.
+/// Every frame was judged, skipped or faulted, and every judged one has its verdict.
 fn check_counts(status: &Status) {
     let mut sequence = 0;
     for camera in &status.cameras {

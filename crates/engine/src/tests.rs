@@ -2,6 +2,7 @@ use super::*;
 use std::path::Path;
 
 use inspectd_core::manifest::Contents;
+use inspectd_test_support::{onnx_runtime, require};
 
 /// Graph with 12x8 frames as input and 3x2 maps as outputs: the mean and the largest byte of each 4x4 cell
 /// (`grid.py`).
@@ -24,16 +25,8 @@ fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
 
 /// Returns an engine for the graph; `None` if ONNX Runtime is not installed.
 fn engine() -> Option<Engine> {
-    match load(contents(), GRID) {
-        Err(EngineError::Library(LibraryError::Open { path, .. })) => {
-            eprintln!(
-                "skipped: ONNX Runtime not found at {} (scripts/setup.sh installs it)",
-                path.display()
-            );
-            None
-        }
-        engine => Some(engine.expect("the graph is valid")),
-    }
+    onnx_runtime()?;
+    Some(load(contents(), GRID).expect("the graph is valid"))
 }
 
 /// Returns a 12x8 frame with all bytes at `level`, except for one byte with the value `own`.
@@ -45,7 +38,7 @@ fn frame(level: u8, (x, y): (usize, usize), own: u8) -> Frame {
 
 #[test]
 fn batch_of_two_frames_gives_the_maps_of_each_frame() {
-    let Some(mut engine) = engine() else { return };
+    let mut engine = require!(engine());
     let maps = engine
         .run(&[&frame(10, (9, 6), 58), &frame(20, (4, 3), 116)])
         .expect("the frames have the input size");
@@ -73,7 +66,7 @@ fn batch_of_two_frames_gives_the_maps_of_each_frame() {
 
 #[test]
 fn frame_of_another_size_is_rejected_with_its_index() {
-    let Some(mut engine) = engine() else { return };
+    let mut engine = require!(engine());
     let rotated = Frame::new(8, 12, vec![0; 8 * 12 * CHANNELS]).expect("the bytes fit the size");
     let error = engine
         .run(&[&frame(0, (0, 0), 0), &rotated])
@@ -84,9 +77,7 @@ fn frame_of_another_size_is_rejected_with_its_index() {
 
 #[test]
 fn graph_with_other_sizes_than_the_manifest_is_rejected() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     let check = |change: fn(&mut Contents), parts: [&str; 2]| {
         let mut contents = contents();
         change(&mut contents);
@@ -108,9 +99,7 @@ fn graph_with_other_sizes_than_the_manifest_is_rejected() {
 
 #[test]
 fn bytes_that_are_not_a_graph_are_rejected() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     for graph in [&GRID[..GRID.len() / 2], b"not a graph", b""] {
         let mut contents = contents();
         contents.graph.sha256 = inspectd_core::bundle::sha256(graph);
@@ -121,9 +110,7 @@ fn bytes_that_are_not_a_graph_are_rejected() {
 
 #[test]
 fn missing_execution_provider_is_an_error() {
-    if engine().is_none() {
-        return;
-    }
+    require!(onnx_runtime());
     let options = EngineOptions {
         // No machine has that many GPUs, and most builds of ONNX Runtime do not support CUDA.
         provider: Provider::Cuda {
@@ -148,9 +135,7 @@ fn missing_execution_provider_is_an_error() {
 
 #[test]
 fn second_library_in_one_process_is_rejected() {
-    if engine().is_none() {
-        return;
-    }
+    require!(engine());
     let options = EngineOptions {
         library: Some("/absent/libonnxruntime.so".into()),
         ..EngineOptions::default()
