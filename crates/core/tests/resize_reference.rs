@@ -1,4 +1,4 @@
-//! The resize agrees with the one that the published results were made with (Pillow's).
+//! Compares the resize with Pillow's, with which the published results were made.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use inspectd_test_support::{external_data, reference_data, require};
 use safetensors::SafeTensors;
 
 fn frame(path: &Path) -> Frame {
-    let picture = image::open(path).expect("a readable PNG").into_rgb8();
-    Frame::new(picture.width(), picture.height(), picture.into_raw()).expect("an area")
+    let image = image::open(path).expect("a readable PNG").into_rgb8();
+    Frame::new(image.width(), image.height(), image.into_raw()).expect("an image with an area")
 }
 
-/// `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
+/// Parses `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
 fn parse(key: &str) -> (&str, Option<Crop>, u32, u32) {
     let parts: Vec<&str> = key.split('@').collect();
     let (width, height) = parts[parts.len() - 1].split_once('x').expect("WxH");

@@ -23,7 +23,7 @@ fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
     Engine::load(&bundle, &EngineOptions::default())
 }
 
-/// An engine of the grid.
+/// Returns an engine for the graph; `None` if ONNX Runtime is not installed.
 fn engine() -> Option<Engine> {
     onnx_runtime()?;
     Some(load(contents(), GRID).expect("the graph is valid"))

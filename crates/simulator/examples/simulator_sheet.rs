@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::{Rgb, RgbImage};
 use inspectd_core::frame::Frame;
 use inspectd_simulator::clutter::clutter;
-use inspectd_simulator::{Defect, DefectMask, Line};
+use inspectd_simulator::{Defect, DefectMask, ProductionLine};
 
 const COLUMNS: u32 = 4;
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn sheet(side: u32) -> RgbImage {
-    let line = Line::new(1);
+    let line = ProductionLine::new(1);
     let rows = 2 + Defect::ALL.len() as u32;
     let mut sheet = RgbImage::new(COLUMNS * side, rows * side);
     for column in 0..COLUMNS {
