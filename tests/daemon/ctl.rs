@@ -1,8 +1,8 @@
 //! `inspectctl` as operators use it: the real program beside the real daemon.
 
 mod audit;
+mod images;
 mod journal;
-mod pictures;
 mod reload;
 mod status;
 mod usage;

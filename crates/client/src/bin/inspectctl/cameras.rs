@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use inspectd_client::proto::ListCamerasRequest;
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::{json, table};
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use inspectd_client::proto::{Consumer, ForgetConsumerRequest, ListConsumersRequest};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::table::{self, Cell};
 use crate::{format, json, watch};

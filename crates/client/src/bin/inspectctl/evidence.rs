@@ -8,9 +8,9 @@ use clap::Args;
 use inspectd_client::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
 use thiserror::Error;
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::{format, picture};
+use crate::{format, image_file};
 
 /// Of `evidence`.
 #[derive(Debug, Args)]
@@ -120,7 +120,7 @@ fn choose(evidence: &GetEvidenceResponse, frame: bool) -> Result<&[u8], anyhow::
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    picture::write(path, bytes)?;
+    image_file::write(path, bytes)?;
     Ok(writeln!(anstream::stdout(), "{}", path.display())?)
 }
 

@@ -11,7 +11,7 @@ use clap::Args;
 use inspectd_client::proto::inspect_image_request::Image;
 use inspectd_client::proto::{Decision, InspectImageRequest, Region, RegionScore, Verdict};
 
-use crate::connect::Daemon;
+use crate::connection::Daemon;
 use crate::failure::Failure;
 use crate::{format, json, verdict_row};
 

@@ -8,9 +8,9 @@ use inspectd_client::proto::{ImageFormat, Verdict};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::connect::Daemon;
+use crate::connection::Daemon;
 use crate::failure::{Failure, note};
-use crate::{evidence, picture};
+use crate::{evidence, image_file};
 
 /// How long the end of a watch may wait for a picture that is under way.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,7 +107,10 @@ async fn write(daemon: &Daemon, verdict: &Verdict, file: PathBuf) -> Result<(), 
     }
     // Decoding and encoding take a while; the stream is read on.
     let task = tokio::task::spawn_blocking(move || {
-        picture::write(&file, &picture::beside(&evidence.frame, &evidence.heatmap))
+        image_file::write(
+            &file,
+            &image_file::beside(&evidence.frame, &evidence.heatmap),
+        )
     });
     Ok(task.await.context("the picture cannot be made")??)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use inspectd_client::proto::{Lock, LockChangesRequest, UnlockChangesRequest};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 
 /// Of `lock`.

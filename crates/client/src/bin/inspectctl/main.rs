@@ -1,17 +1,17 @@
 //! `inspectctl`, the operator's client of `inspectd`: parse, call, print.
 
 mod cameras;
-mod connect;
+mod connection;
 mod consumers;
 mod credentials;
 mod evidence;
 mod failure;
 mod format;
+mod image_file;
 mod inspect;
 mod json;
 mod last_reject;
 mod lock;
-mod picture;
 mod recipe;
 mod reload;
 mod replay;
@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::connect::{Daemon, Server};
+use crate::connection::{Daemon, Server};
 use crate::credentials::Credentials;
 use crate::failure::Failure;
 

@@ -10,7 +10,7 @@ use inspectd_client::proto::{
     RollBackRecipeRequest,
 };
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::format;
 use crate::table::{Cell, render};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use inspectd_client::proto::{ReloadConfigurationRequest, ReloadConfigurationResponse};
 
-use crate::connect::Daemon;
+use crate::connection::Daemon;
 use crate::failure::Failure;
 use crate::format;
 

@@ -14,7 +14,7 @@ use inspectd_client::proto::{
     ReplayVerdictsRequest,
 };
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::json::ReplayEvent;
 use crate::table::{self, Cell};

@@ -9,7 +9,7 @@ use inspectd_client::proto::{
     Configuration, Engine, GetStatusRequest, Journal, LineState, Status, WatchStatusRequest,
 };
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::{format, json, table};
 

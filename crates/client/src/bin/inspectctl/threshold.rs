@@ -13,11 +13,11 @@ use inspectd_client::proto::{
     SuggestThresholdResponse, ThresholdBasis, ThresholdSuggestion,
 };
 
-use crate::connect::Daemon;
+use crate::connection::Daemon;
 use crate::failure::Failure;
 use crate::table::{self, Cell};
 use crate::time_arg::When;
-use crate::{format, json, picture};
+use crate::{format, image_file, json};
 
 /// A million verdicts take a while to read.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -114,7 +114,7 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
     let call = tuning.suggest_threshold(arguments.request(SystemTime::now()));
     let response = daemon.answer(TIMEOUT, call).await?;
     if let Some(file) = &arguments.svg {
-        picture::write(file, chart::svg(&response).as_bytes())?;
+        image_file::write(file, chart::svg(&response).as_bytes())?;
     }
     let mut out = anstream::stdout();
     if arguments.json {

@@ -11,7 +11,7 @@ use inspectd_client::proto::{
     Decision, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
 };
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::inspect::{self, Worst};
 use crate::json;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use clap::Args;
 use inspectd_client::proto::{ListVerdictsRequest, SortOrder, Verdict};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::time_arg::When;
 use crate::watch::Choice;

@@ -1,7 +1,7 @@
 //! `inspectctl watch`: verdicts as they come. `follow` waits, `View` shows.
 
 mod acknowledger;
-mod view;
+mod output;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{Decision, StreamVerdictsRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::view::View;
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use self::output::View;
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::{Failure, note};
 use crate::time_arg::When;
 

@@ -6,7 +6,7 @@ use inspectd_client::proto::AcknowledgeVerdictsRequest;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
+use crate::connection::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::{Failure, note};
 
 /// At most once in so long: each acknowledgement is written to the daemon's disk.

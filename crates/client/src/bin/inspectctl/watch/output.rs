@@ -8,7 +8,7 @@ use inspectd_client::proto::{Decision, Verdict};
 
 use super::Arguments;
 use super::acknowledger::Acknowledger;
-use crate::connect::Daemon;
+use crate::connection::Daemon;
 use crate::failure::{Failure, note};
 use crate::last_reject::LastReject;
 use crate::summary::Summary;
