@@ -1,87 +1,71 @@
-//! What a watch shows as events come, and what it remembers for the end.
+//! The output of a watch: events as they arrive, and the summary at the end.
 
 use std::io::{self, Write};
 use std::time::Instant;
 
-use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{Decision, Verdict};
+use inspectd_client::{Acknowledger, Client, Event};
 
 use super::Arguments;
-use super::acknowledger::Acknowledger;
-use crate::connection::Daemon;
 use crate::failure::{Failure, note};
 use crate::last_reject::LastReject;
 use crate::summary::Summary;
-use crate::{format, json, verdict_row};
+use crate::{consumers, format, json, verdict_row};
 
-/// What is shown, and what is remembered for the end.
-pub struct View<W> {
+/// Shows events, and collects what the end of the watch reports.
+pub struct WatchOutput<W> {
     out: W,
     json: bool,
-    /// Verdicts to go.
-    left: Option<u64>,
-    titled: bool,
+    /// Verdicts until the limit.
+    remaining: Option<u64>,
+    header_shown: bool,
     summary: Option<Summary>,
     last_reject: Option<LastReject>,
     acknowledger: Option<Acknowledger>,
-    /// The last sequence that was shown; 0: none was.
-    shown: u64,
 }
 
-impl<W: Write> View<W> {
-    /// Nothing yet, to be shown on `out`. Must be called inside a runtime.
-    pub fn new(daemon: &Daemon, arguments: &Arguments, out: W) -> Self {
+impl<W: Write> WatchOutput<W> {
+    /// Creates the output to `out`. Must be called inside a runtime.
+    pub fn new(client: &Client, arguments: &Arguments, out: W) -> Result<Self, Failure> {
+        let acknowledger = match &arguments.consumer {
+            Some(consumer) => Some(acknowledger(client, consumer)?),
+            None => None,
+        };
         let file = arguments.last_reject.clone();
-        Self {
+        Ok(Self {
             out,
             json: arguments.json,
-            left: arguments.limit,
-            titled: false,
+            remaining: arguments.limit,
+            header_shown: false,
             summary: arguments.summary.then(Summary::default),
-            last_reject: file.map(|file| LastReject::new(daemon.clone(), file)),
-            acknowledger: arguments
-                .consumer
-                .clone()
-                .map(|consumer| Acknowledger::new(daemon.clone(), consumer)),
-            shown: 0,
-        }
+            last_reject: file.map(|file| LastReject::new(client.clone(), file)),
+            acknowledger,
+        })
     }
 
-    /// The last sequence that was shown; 0: none was yet.
-    pub fn shown(&self) -> u64 {
-        self.shown
-    }
-
-    /// Shows an event; true once there are enough.
-    pub fn apply(&mut self, event: &Event, received: Instant) -> io::Result<bool> {
+    /// Shows an event, and acknowledges a verdict. Returns true once the limit is reached.
+    pub fn show(&mut self, event: &Event, received: Instant) -> io::Result<bool> {
         match event {
             Event::Verdict(verdict) => self.verdict(verdict, received)?,
-            Event::Gap(gap) => self.gap(gap.missed)?,
-            // It is all the life that a quiet line shows: the headings tell that the watch has begun.
-            Event::Heartbeat(_) => self.title()?,
+            Event::Gap { missed } => self.gap(*missed)?,
+            // On a quiet line the header shows that the watch has started.
+            Event::Heartbeat(_) => self.header()?,
+            _ => {}
         }
         self.out.flush()?;
-        if let Some(acknowledger) = &self.acknowledger
-            && acknowledger.newest() < self.shown
-        {
-            acknowledger.shown(self.shown);
+        if let (Some(acknowledger), Event::Verdict(verdict)) = (&self.acknowledger, event) {
+            acknowledger.acknowledge(verdict.sequence);
         }
-        Ok(self.left == Some(0))
+        Ok(self.remaining == Some(0))
     }
 
     fn verdict(&mut self, verdict: &Verdict, received: Instant) -> io::Result<()> {
-        // A consumer's next stream begins with what was shown and not acknowledged yet.
-        let again = self.acknowledger.is_some() && verdict.sequence <= self.shown;
-        if again && verdict.sequence > 0 {
-            return Ok(());
-        }
-        self.shown = self.shown.max(verdict.sequence);
-        self.title()?;
+        self.header()?;
         if self.json {
             let event = json::Event::Verdict(Box::new(verdict.into()));
             json::write(&mut self.out, &event)?;
         } else {
-            writeln!(self.out, "{}", verdict_row::describe(verdict))?;
+            writeln!(self.out, "{}", verdict_row::row(verdict))?;
         }
         if let Some(summary) = &mut self.summary {
             summary.add(verdict, received);
@@ -89,7 +73,7 @@ impl<W: Write> View<W> {
         if let (Some(last), Decision::Reject) = (&self.last_reject, verdict.decision()) {
             last.rejected(verdict);
         }
-        self.left = self.left.map(|left| left.saturating_sub(1));
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
         Ok(())
     }
 
@@ -108,24 +92,25 @@ impl<W: Write> View<W> {
         )
     }
 
-    fn title(&mut self) -> io::Result<()> {
-        if std::mem::replace(&mut self.titled, true) || self.json {
+    fn header(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.header_shown, true) || self.json {
             return Ok(());
         }
-        writeln!(self.out, "{}", verdict_row::heading())
+        writeln!(self.out, "{}", verdict_row::header())
     }
 
-    /// Acknowledges, and sums up: below the table, or beside the JSON on standard error.
+    /// Waits for the acknowledgement, and prints the summary: below the table, or on standard error next to
+    /// JSON.
     pub async fn finish(mut self) -> Result<(), Failure> {
         let acknowledged = match self.acknowledger.take() {
-            Some(acknowledger) => acknowledger.finish().await,
+            Some(acknowledger) => acknowledger.finish().await.map_err(Failure::from),
             None => Ok(()),
         };
-        self.sum_up().await?;
+        self.print_summary().await?;
         acknowledged
     }
 
-    async fn sum_up(mut self) -> Result<(), Failure> {
+    async fn print_summary(mut self) -> Result<(), Failure> {
         let mut lines = String::new();
         if let Some(summary) = &self.summary {
             lines += &summary.describe();
@@ -147,73 +132,82 @@ impl<W: Write> View<W> {
     }
 }
 
+fn acknowledger(client: &Client, consumer: &str) -> Result<Acknowledger, Failure> {
+    let name = consumers::parse(consumer)?;
+    Ok(client.acknowledger_with(name, |sequence, error| {
+        note(&format!(
+            "inspectctl: cannot acknowledge {sequence}: {error}"
+        ));
+    }))
+}
+
 #[cfg(test)]
 mod tests {
-    use inspectd_client::proto::{Gap, Heartbeat};
+    use inspectd_client::proto::Heartbeat;
 
     use super::*;
 
-    fn view(json: bool, limit: Option<u64>) -> View<Vec<u8>> {
-        View {
+    fn output(json: bool, limit: Option<u64>) -> WatchOutput<Vec<u8>> {
+        WatchOutput {
             out: Vec::new(),
             json,
-            left: limit,
-            titled: false,
+            remaining: limit,
+            header_shown: false,
             summary: Some(Summary::default()),
             last_reject: None,
             acknowledger: None,
-            shown: 0,
         }
     }
 
     fn verdict() -> Event {
-        Event::Verdict(Verdict {
+        Event::Verdict(Box::new(Verdict {
             decision: Decision::Pass.into(),
             ..Verdict::default()
-        })
+        }))
     }
 
-    fn shown(view: View<Vec<u8>>) -> String {
-        let text = String::from_utf8(view.out).expect("text");
+    fn printed(output: WatchOutput<Vec<u8>>) -> String {
+        let text = String::from_utf8(output.out).expect("text");
         anstream::adapter::strip_str(&text).to_string()
     }
 
     #[test]
-    fn a_limit_counts_verdicts_alone() {
-        let mut view = view(false, Some(2));
+    fn limit_counts_only_verdicts() {
+        let mut output = output(false, Some(2));
         let events = [
             (Event::Heartbeat(Heartbeat::default()), false),
             (verdict(), false),
-            (Event::Gap(Gap { missed: 5 }), false),
+            (Event::Gap { missed: 5 }, false),
             (verdict(), true),
         ];
-        for (event, enough) in events {
-            let applied = view.apply(&event, Instant::now()).expect("memory takes it");
-            assert_eq!(applied, enough, "{event:?}");
+        for (event, expected) in events {
+            let reached = output.show(&event, Instant::now()).expect("written");
+            assert_eq!(reached, expected, "{event:?}");
         }
-        let shown = shown(view);
-        let lines: Vec<_> = shown.lines().collect();
-        assert_eq!(lines.len(), 4, "{shown}");
-        assert_eq!(lines[0], verdict_row::heading());
+        let printed = printed(output);
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(lines.len(), 4, "{printed}");
+        assert_eq!(lines[0], verdict_row::header());
         assert_eq!(lines[2], "-- 5 verdicts missed: read too slowly");
     }
 
     #[test]
-    fn json_is_an_object_a_line_and_heartbeats_are_silent() {
-        let mut view = view(true, None);
+    fn json_output_is_an_object_per_line_without_heartbeats() {
+        let mut output = output(true, None);
         for event in [
             Event::Heartbeat(Heartbeat::default()),
             verdict(),
-            Event::Gap(Gap { missed: 5 }),
+            Event::Gap { missed: 5 },
+            Event::Reconnected,
         ] {
-            view.apply(&event, Instant::now()).expect("memory takes it");
+            output.show(&event, Instant::now()).expect("written");
         }
-        let shown = shown(view);
-        let lines: Vec<_> = shown.lines().collect();
-        assert_eq!(lines.len(), 2, "{shown}");
+        let printed = printed(output);
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(lines.len(), 2, "{printed}");
         assert!(
             lines[0].starts_with("{\"verdict\":{\"sequence\":0,"),
-            "{shown}"
+            "{printed}"
         );
         assert_eq!(lines[1], "{\"gap\":{\"missed\":5}}");
     }
