@@ -360,7 +360,7 @@ fn people_look_at_thresholds() {
         "\njournal, if all unknown were good ",
         " <- present 0.6000",
         "\nsuggested: ",
-        " scores cannot show a rate of 0.10 %: it takes 3688\n",
+        " scores are too few for a rate of 0.10 %, which requires 3688\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
@@ -374,7 +374,7 @@ fn people_look_at_thresholds() {
         "--json",
         "--svg",
     ]);
-    let answer = json_lines(&run(command.arg(&svg), 0).printed());
+    let answer = json_lines(&run(command.arg(&svg), 0).stdout());
     assert_eq!(answer[0]["suggestions"][0]["basis"], "calibration");
     assert_eq!(answer[0]["suggestions"][0]["threshold_high"], Value::Null);
     let drawn = std::fs::read_to_string(svg).expect("a drawing");
@@ -420,13 +420,13 @@ fn people_try_a_recipe_on_what_was() {
         inspectctl(&daemon).args(["replay", "--recipe", "absent"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(told.contains("recipes.folder is not set"), "{told}");
     let told = run(
         inspectctl(&daemon).args(["replay", "--recipe", "absent.toml"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(told.contains("absent.toml: "), "{told}");
     daemon.stop();
 }
