@@ -347,7 +347,7 @@ fn inspectctl_prints_threshold_suggestions() {
         "\njournal, if all unknown were good ",
         " <- present 0.6000",
         "\nsuggested: ",
-        " scores cannot show a rate of 0.10 %: it takes 3688\n",
+        " scores are too few for a rate of 0.10 %, which requires 3688\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
@@ -361,7 +361,7 @@ fn inspectctl_prints_threshold_suggestions() {
         "--json",
         "--svg",
     ]);
-    let answer = json_lines(&run(command.arg(&svg), 0).printed());
+    let answer = json_lines(&run(command.arg(&svg), 0).stdout());
     assert_eq!(answer[0]["suggestions"][0]["basis"], "calibration");
     assert_eq!(answer[0]["suggestions"][0]["threshold_high"], Value::Null);
     let drawn = std::fs::read_to_string(svg).expect("a drawing");
@@ -405,13 +405,13 @@ fn inspectctl_replays_a_recipe_file() {
         inspectctl(&daemon).args(["replay", "--recipe", "absent"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(stderr.contains("recipes.folder is not set"), "{stderr}");
     let stderr = run(
         inspectctl(&daemon).args(["replay", "--recipe", "absent.toml"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(stderr.contains("absent.toml: "), "{stderr}");
     daemon.stop();
 }
