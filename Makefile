@@ -33,10 +33,11 @@ demo: ## Run the daemon on rendered parts and show its verdicts (FRAMES=n for it
 	scripts/demo.sh
 
 # Runs on after a failure, so that the last line counts all tests. Cargo reports a test that skips itself as
-# passed; the tests append a line to INSPECTD_SKIP_LOG for each (crates/test-support).
+# passed; the tests append a line to INSPECTD_SKIP_LOG for each (crates/test-support). More tests at a time than
+# cores, as those of the daemon wait for its timeouts more than they compute.
 test: setup ## Run all tests (INSPECTD_ALLOW_SKIPS=1: skip those whose prerequisites are missing)
 	@mkdir -p target; rm -f target/skipped.log; touch target/skipped.log; status=0; \
-	INSPECTD_SKIP_LOG=$(CURDIR)/target/skipped.log \
+	INSPECTD_SKIP_LOG=$(CURDIR)/target/skipped.log RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) + 2))} \
 	    cargo test --workspace --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
 	if [ -s target/skipped.log ]; then echo; sort target/skipped.log; fi; \
 	awk 'FILENAME ~ /skipped/ { early += 1; next } \
