@@ -70,6 +70,7 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Saturated => proto::FaultReason::Saturated,
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
+        FaultReason::Unknown => proto::FaultReason::Unspecified,
     }
 }
 
