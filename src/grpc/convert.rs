@@ -379,7 +379,7 @@ pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
 fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
     let trouble = facts.trouble.as_ref();
     let pending = |consumer: &Consumer| totals.sequence.saturating_sub(consumer.acknowledged);
-    let (evidence_kept, evidence_bytes, evidence_missed) = facts.evidence.unwrap_or_default();
+    let evidence = facts.evidence.unwrap_or_default();
     proto::Journal {
         oldest_sequence: totals.oldest,
         unjournalled: totals.unjournalled,
@@ -387,9 +387,9 @@ fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
         trouble_time: trouble.map(|trouble| timestamp(trouble.since)),
         consumers: facts.consumers.len() as u32,
         most_pending: facts.consumers.values().map(pending).max().unwrap_or(0),
-        evidence_kept,
-        evidence_bytes,
-        evidence_missed,
+        evidence_kept: evidence.kept,
+        evidence_bytes: evidence.bytes,
+        evidence_missed: evidence.missed,
     }
 }
 

@@ -111,8 +111,8 @@ pub struct JournalFacts {
     pub trouble: Option<publisher::Trouble>,
     /// The consumers, by name.
     pub consumers: BTreeMap<String, crate::journal::Consumer>,
-    /// Evidence files: verdicts that have some, their bytes, and verdicts that should have some.
-    pub evidence: Option<(u64, u64, u64)>,
+    /// Amount of evidence on disk; `None` without a disk store.
+    pub evidence: Option<crate::evidence::EvidenceCounts>,
 }
 
 /// The line. Dropping it does not end it: [`Line::finish`] does.

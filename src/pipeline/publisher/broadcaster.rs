@@ -246,21 +246,21 @@ impl Broadcaster {
             state.totals.sequence = state.totals.sequence.max(sequence);
             // Nobody listening is no error.
             let _ = self.feed.send(Arc::clone(&verdict));
-            let evidence = seen.map(|(picture, heat)| Evidence {
+            let evidence = seen.map(|(frame, anomaly_map)| Evidence {
                 verdict: Arc::clone(&verdict),
-                picture,
-                heat,
+                frame,
+                anomaly_map,
             });
             evidence
                 .filter(|_| sequence > 0)
                 .map(|evidence| state.recent.push(evidence))
         };
         drop(gone);
-        if let (Some(disk_store), Some((picture, heat))) = (disk_store, shelved) {
+        if let (Some(disk_store), Some((frame, anomaly_map))) = (disk_store, shelved) {
             disk_store.keep(Evidence {
                 verdict: Arc::clone(&verdict),
-                picture,
-                heat,
+                frame,
+                anomaly_map,
             });
         }
         (self.made)(&verdict);
