@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::StreamCounts;
 use super::proto;
-use crate::audit::Numbered;
+use crate::audit::StoredEntry;
 use crate::camera::State;
 use crate::config::settings::{Mode, Settings};
 use crate::control::Configuration;
@@ -360,7 +360,7 @@ pub(super) fn lock(lock: &Lock) -> proto::Lock {
 }
 
 /// An entry of the audit log.
-pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
+pub(super) fn audit_entry(entry: &StoredEntry) -> proto::AuditEntry {
     let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.time_ns.unsigned_abs());
     proto::AuditEntry {
         number: entry.number,

@@ -1,4 +1,4 @@
-//! The end of the process, or of the machine, at any moment.
+//! Crash of the process or the machine at any moment.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,15 +16,15 @@ use super::*;
 const LOG: &str = "INSPECTD_TEST_AUDIT_LOG";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// Of no interest alone: it is what the child of the next test runs, until it is killed.
+/// Body of the child process of the next test. Without the environment variable it does nothing.
 #[test]
-fn a_child_appends_until_it_is_killed() {
+fn child_process_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os(LOG) else {
         return;
     };
-    let audit = Audit::open(Path::new(&path)).expect("a log");
+    let audit = open(Path::new(&path)).expect("a log");
     let mut out = std::io::stdout();
-    // A bound, lest a child outlive a parent that failed.
+    // Limited, so that a child does not outlive a parent that failed.
     for _ in 0..100_000 {
         let number = audit.append(entry("child")).expect("appended").number;
         if writeln!(out, "\n{ACKNOWLEDGED}{number}")
@@ -37,7 +37,7 @@ fn a_child_appends_until_it_is_killed() {
 }
 
 fn child(path: &Path) -> Child {
-    let name = "audit::tests::killed::a_child_appends_until_it_is_killed";
+    let name = "audit::tests::killed::child_process_appends_until_it_is_killed";
     Command::new(std::env::current_exe().expect("a test binary"))
         .args([name, "--exact", "--nocapture"])
         .env(LOG, path)
@@ -62,18 +62,18 @@ fn killed_after(path: &Path, count: usize, pause: Duration) -> u64 {
         line.clear();
         if seen == count {
             thread::sleep(pause);
-            // SIGKILL. What it wrote until then is still in the pipe.
+            // SIGKILL. Its output until then is still in the pipe.
             child.kill().expect("killed");
             seen += 1;
         }
     }
-    child.wait().expect("ended");
-    assert!(seen > count, "the child ended by itself");
+    child.wait().expect("exited");
+    assert!(seen > count, "the child exited by itself");
     last
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill_at_any_moment() {
+fn acknowledged_entries_survive_a_kill_at_any_moment() {
     let site = Site::new();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut entries = 0;
@@ -86,7 +86,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
             verified.entries >= last,
             "round {round}: {last} of {verified:?}"
         );
-        // One at most was on its way to be acknowledged.
+        // At most one more was stored, but not yet acknowledged.
         assert!(
             verified.entries <= last + 1,
             "round {round}: {last} of {verified:?}"
@@ -98,9 +98,8 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     assert_eq!((state.entries, state.broken), (entries, None));
 }
 
-/// The files of a log in use: the database as it was first, and entries that are in its write-ahead log
-/// alone.
-fn in_use(count: u64) -> (Site, Vec<Numbered>) {
+/// A copy of a log in use: an empty database, and entries that are only in its write-ahead log.
+fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
     let site = Site::new();
     let audit = site.open();
     for number in 0..count {
@@ -122,16 +121,16 @@ fn in_use(count: u64) -> (Site, Vec<Numbered>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// A machine that loses its power leaves a write-ahead log that ends anywhere, or in rubbish.
+    /// After a loss of power, the write-ahead log may end anywhere, or in garbage.
     #[test]
-    fn a_torn_end_costs_what_was_not_acknowledged(cut in any::<usize>(), rubbish in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn torn_write_ahead_log_loses_only_its_end(cut in any::<usize>(), garbage in prop::collection::vec(any::<u8>(), 0..300)) {
         let (site, entries) = in_use(6);
         let wal = site.folder.path().join("audit.sqlite-wal");
         let mut bytes = fs::read(&wal).expect("a write-ahead log");
         bytes.truncate(cut % (bytes.len() + 1));
-        bytes.extend(rubbish);
+        bytes.extend(garbage);
         fs::write(&wal, bytes).expect("written");
-        // Torn before the table was there, the log is new.
+        // If the creation of the table is lost too, the log is new.
         let audit = site.open();
         let kept = audit.entries(0, 100).expect("read");
         prop_assert_eq!(&kept, &entries[..kept.len()]);

@@ -1,21 +1,21 @@
-//! The chain verifies by what `docs/audit.md` says, with nothing of this program.
+//! The chain verifies by the description in `docs/audit.md`, without code of this program.
 
 use std::process::{Command, Output};
 
 use super::*;
 
-/// Runs `examples/python/audit_verify.py`, or says that there is no Python.
+/// Runs `examples/python/audit_verify.py`; `None` without Python.
 fn script(path: &Path) -> Option<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/audit_verify.py");
     let output = Command::new("python3").arg(script).arg(path).output();
     if output.is_err() {
-        eprintln!("skipped: there is no python3");
+        eprintln!("skipped: python3 is not installed");
     }
     output.ok()
 }
 
 #[test]
-fn a_script_finds_what_verify_finds() {
+fn python_script_and_verify_agree() {
     let site = Site::with(20);
     let Some(output) = script(&site.path()) else {
         return;
