@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::access::{self, Access};
+use crate::clock::SystemClock;
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::control::actor::Actor;
@@ -76,8 +77,8 @@ fn internal(error: impl ToString) -> Failure {
 async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(internal)?;
     let server = &loaded.settings.server;
-    let access = Access::open(&loaded.settings)?;
-    access.greet();
+    let access = Access::open(&loaded.settings, Arc::new(SystemClock))?;
+    access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
     let (unix, socket) = match &server.unix_socket {
         Some(path) => {
@@ -461,7 +462,7 @@ impl Watchdog {
 /// What a start would fail with.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
-    Access::open(&loaded.settings)?;
+    Access::open(&loaded.settings, Arc::new(SystemClock))?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
     start::check_recipes(&loaded.settings)?;
     Ok(loaded.settings)

@@ -10,7 +10,7 @@ use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
 use crate::harness::{Daemon, Verdicts, runtime_is_there, wait};
 
-const RENEWED: &str = "new certificates are in use";
+const RENEWED: &str = "new certificates are active";
 const REFUSED: &str = "new certificates are refused";
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 
@@ -114,7 +114,7 @@ async fn changed_clients_are_in_force_for_the_next_call() {
         .expect("the last");
     let clients = rest.replace("role = \"operator\"", "role = \"engineer\"");
     plant.site.write("clients.toml", &clients);
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     check(&engineer, Outcome::Denied(Code::Unauthenticated)).await;
     check(&operator, Outcome::Allowed).await;
 
@@ -158,7 +158,7 @@ async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
         };
         assert_eq!(end.code(), Code::Unauthenticated, "{end}");
     }
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     for _ in 0..20 {
         stays.next().await;
     }
