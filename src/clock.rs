@@ -48,7 +48,10 @@ pub(crate) mod tests {
 
         /// Advances both clocks.
         pub(crate) fn advance(&self, by: Duration) {
-            let mut now = self.0.lock().expect("no test panicked while it held the clock");
+            let mut now = self
+                .0
+                .lock()
+                .expect("no test panicked while it held the clock");
             now.utc += by;
             now.monotonic += by;
         }
@@ -56,7 +59,10 @@ pub(crate) mod tests {
 
     impl Clock for ManualClock {
         fn now(&self) -> Moment {
-            *self.0.lock().expect("no test panicked while it held the clock")
+            *self
+                .0
+                .lock()
+                .expect("no test panicked while it held the clock")
         }
     }
 

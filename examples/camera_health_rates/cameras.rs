@@ -1,26 +1,27 @@
-//! Cameras to try the checks on: each with its reference, its limits and its scenes.
+//! Cameras for measuring the checks, each with its reference, limits and scenes.
 
-use inspectd::camera::health::{Condition, ConditionKind, Measurements};
+use inspectd::camera::health::{HealthFault, HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 
-/// The noise of every frame, grey levels: a good sensor's.
+/// Noise of every frame in grey levels, typical of a good sensor.
 pub const NOISE: f32 = 1.5;
 
-/// A camera: its reference, its limits, and the scenes that it is tried on.
+/// A camera with its reference, its limits and the scenes that are measured.
 pub struct Camera {
     pub reference: Frame,
     pub limits: HealthLimits,
     pub scenes: Vec<Frame>,
 }
 
-/// Cameras whose rates are told together.
+/// A set of cameras whose rates are reported together.
 pub struct Set {
     pub name: &'static str,
     pub cameras: Vec<Camera>,
-    /// A scene of another camera, for another part; empty where every scene shows another part.
+    /// For each scene, a scene of another camera to simulate another part; empty if every scene shows
+    /// another part anyway.
     pub others: Vec<Frame>,
 }
 
@@ -69,7 +70,7 @@ impl Set {
         }
     }
 
-    pub fn introduce(&self) {
+    pub fn print_summary(&self) {
         let scenes: usize = self.cameras.iter().map(|camera| camera.scenes.len()).sum();
         eprintln!(
             "{}: {scenes} scenes, {} cameras, first limits {:?}",
@@ -79,11 +80,11 @@ impl Set {
         );
     }
 
-    /// What the checks find in every scene after `change`, which is told the scene's number.
-    pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<ConditionKind>> {
+    /// Applies `change`, with the scene's number, to every scene and returns the findings of the checks.
+    pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<HealthFault>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
-            let mut condition = Condition::new(Some(&camera.reference));
+            let mut condition = HealthMonitor::new(Some(&camera.reference));
             for scene in &camera.scenes {
                 let frame = change(scene, all.len() as u64);
                 all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
@@ -93,10 +94,10 @@ impl Set {
     }
 }
 
-/// All that is found, not the first alone: each check is measured for itself.
-fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
+/// Returns the findings of all checks, not only the first one: each check is measured separately.
+fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
     let off = HealthLimits::default();
-    let alone = [
+    let single_checks = [
         HealthLimits {
             dark_below: limits.dark_below,
             ..off
@@ -115,7 +116,7 @@ fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<ConditionKind> {
             ..off
         },
     ];
-    alone
+    single_checks
         .iter()
         .filter_map(|limits| Some(limits.judge(measured)?.kind))
         .collect()
@@ -126,7 +127,7 @@ pub fn straight(scene: &Frame) -> Frame {
 }
 
 fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
-    let mut condition = Condition::new(Some(reference));
+    let mut condition = HealthMonitor::new(Some(reference));
     let measured: Vec<_> = (100..)
         .zip(good)
         .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
@@ -134,7 +135,7 @@ fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
     HealthLimits::suggested(&measured).expect("there are good frames")
 }
 
-pub fn share(findings: &[Vec<ConditionKind>], kind: ConditionKind) -> f32 {
+pub fn share(findings: &[Vec<HealthFault>], kind: HealthFault) -> f32 {
     findings
         .iter()
         .filter(|found| found.contains(&kind))

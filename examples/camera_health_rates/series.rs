@@ -1,36 +1,36 @@
-//! The faults that are tried, in strengths.
+//! The measured faults with their strengths.
 
-use inspectd::camera::health::ConditionKind;
+use inspectd::camera::health::HealthFault;
 use inspectd_core::frame::Frame;
 
 use crate::cameras::{NOISE, straight};
 use crate::degrade::{defocus, expose, smear, view};
 
-/// A fault, and how a scene is made to show it.
+/// A fault and the degradation that produces it.
 pub struct Series {
     pub name: &'static str,
-    pub kind: ConditionKind,
+    pub kind: HealthFault,
     pub strengths: &'static [f32],
     pub worsen: fn(&Frame, f32, u64) -> Frame,
 }
 
-/// All of them.
+/// All faults.
 pub const FAULTS: [Series; 6] = [
     Series {
         name: "dark: share of the light",
-        kind: ConditionKind::Dark,
+        kind: HealthFault::Dark,
         strengths: &[0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.03],
         worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
     },
     Series {
         name: "saturated: times the light",
-        kind: ConditionKind::Saturated,
+        kind: HealthFault::Saturated,
         strengths: &[1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0],
         worsen: |scene, factor, seed| expose(&straight(scene), factor, NOISE, seed),
     },
     Series {
         name: "defocus: sigma, % of the longer side",
-        kind: ConditionKind::Blurred,
+        kind: HealthFault::Blurred,
         strengths: &[0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0],
         worsen: |scene, sigma, seed| {
             let sharp = straight(scene);
@@ -40,7 +40,7 @@ pub const FAULTS: [Series; 6] = [
     },
     Series {
         name: "motion blur: path, % of the longer side",
-        kind: ConditionKind::Blurred,
+        kind: HealthFault::Blurred,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0],
         worsen: |scene, path, seed| {
             let sharp = straight(scene);
@@ -51,7 +51,7 @@ pub const FAULTS: [Series; 6] = [
     },
     Series {
         name: "shift: % of the longer side",
-        kind: ConditionKind::ViewMoved,
+        kind: HealthFault::ViewMoved,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
         worsen: |scene, percent, seed| {
             let (sin, cos) = (seed as f32).sin_cos();
@@ -66,7 +66,7 @@ pub const FAULTS: [Series; 6] = [
     },
     Series {
         name: "turn: degrees",
-        kind: ConditionKind::ViewMoved,
+        kind: HealthFault::ViewMoved,
         strengths: &[0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
         worsen: |scene, degrees, seed| {
             let turn = if seed.is_multiple_of(2) {

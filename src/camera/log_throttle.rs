@@ -22,7 +22,7 @@ impl LogThrottle {
     }
 
     /// Whether what happens `now` is told: then how many before it were not.
-    pub fn tell(&mut self, now: Instant) -> Option<u64> {
+    pub fn allow(&mut self, now: Instant) -> Option<u64> {
         let early = self
             .last
             .is_some_and(|last| now.saturating_duration_since(last) < self.every);
@@ -44,7 +44,7 @@ mod tests {
         let start = Instant::now();
         let mut repeats = LogThrottle::new(Duration::from_secs(60));
         let mut check = |second, expected: Option<u64>| {
-            let told = repeats.tell(start + Duration::from_secs(second));
+            let told = repeats.allow(start + Duration::from_secs(second));
             assert_eq!(told, expected, "second {second}");
         };
         check(0, Some(0));

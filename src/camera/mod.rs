@@ -4,16 +4,16 @@
 //! the thread that captures is never waited for without a limit: one that takes too long is abandoned,
 //! what it still gives is discarded, and another opens the source anew.
 
+mod activity;
 mod backoff;
-mod capture;
+mod capture_status;
+mod capture_thread;
 pub mod health;
 mod log_throttle;
-mod phase;
 mod redact;
-mod report;
+mod reporter;
 mod schedule;
 mod sources;
-mod supervision;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -24,17 +24,27 @@ pub use supervisor::Camera;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
+use inspectd_core::image_file::ImageError;
 use inspectd_core::moment::Moment;
+use thiserror::Error;
 
-/// What was captured: a frame, or what was in its place.
+/// Why a capture has no usable pixels.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// An image file cannot be decoded.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+/// One capture: a frame, or the reason why it is not usable.
 #[derive(Debug)]
 pub struct Captured {
     /// Counts a camera's captures from 1 on, over all of its openings.
     pub frame_id: u64,
     /// When the source gave it.
     pub moment: Moment,
-    /// The pixels, or why they are of no use (a damaged file: the reason in words).
-    pub frame: Result<Frame, String>,
+    /// The pixels, or the reason why they are not usable.
+    pub frame: Result<Frame, CaptureError>,
     /// What the source calls it; empty if it has no name.
     pub item: String,
     /// What is wrong with a rendered part, `good` if nothing; empty if nobody knows.
@@ -43,7 +53,7 @@ pub struct Captured {
 
 /// What a camera is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CameraState {
     /// Being opened.
     Opening,
     /// Delivers frames.
@@ -54,7 +64,7 @@ pub enum State {
     Ended,
 }
 
-impl State {
+impl CameraState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Opening, Self::Running, Self::Waiting, Self::Ended];
 
@@ -71,7 +81,7 @@ impl State {
 
 /// What is wrong with a camera that gives no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum CameraTrouble {
     /// It cannot be opened, or ended its stream.
     Lost,
     /// It is open, or being opened, and nothing comes within the time-out.
@@ -80,13 +90,13 @@ pub enum Trouble {
 
 /// What a camera tells.
 #[derive(Debug)]
-pub enum Event {
+pub enum CameraEvent {
     /// It changed its state.
-    State(State),
+    State(CameraState),
     /// It gives no frame: told once a loss, however long that lasts.
     Trouble {
         /// The kind.
-        trouble: Trouble,
+        trouble: CameraTrouble,
         /// When it was seen.
         moment: Moment,
         /// In words, without secrets.
@@ -106,5 +116,5 @@ pub trait Sink: Send + Sync {
         stopped: &dyn Fn() -> bool,
     );
     /// Takes an event. Must return at once.
-    fn event(&self, camera: &CameraId, event: Event);
+    fn event(&self, camera: &CameraId, event: CameraEvent);
 }

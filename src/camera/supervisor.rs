@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use tracing::{error, warn};
 
+use super::activity::{Activity, Limits};
 use super::backoff::Backoff;
-use super::capture::{Job, Open};
-use super::phase::{Activity, Limits};
-use super::report::{Failure, Report};
-use super::supervision::{Outcome, Verdict, Watch};
-use super::{Sink, Trouble, sources};
+use super::capture_status::{Outcome, Verdict, Watch};
+use super::capture_thread::{Job, Open};
+use super::reporter::{Failure, Report};
+use super::{CameraTrouble, Sink, sources};
 use crate::config::settings;
 use inspectd_core::id::CameraId;
 
@@ -35,10 +35,10 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Starts a camera. Frames and events come from its own threads; after [`State::Ended`] there are
+    /// Starts a camera. Frames and events come from its own threads; after [`CameraState::Ended`] there are
     /// none. Its source is opened anew until it comes to its end or the camera is stopped.
     ///
-    /// [`State::Ended`]: super::State::Ended
+    /// [`CameraState::Ended`]: super::CameraState::Ended
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -234,12 +234,12 @@ impl Supervisor {
 }
 
 fn lost(reason: String) -> Failure {
-    let trouble = Trouble::Lost;
+    let trouble = CameraTrouble::Lost;
     Failure { trouble, reason }
 }
 
 fn stalled(reason: String) -> Failure {
-    let trouble = Trouble::Stalled;
+    let trouble = CameraTrouble::Stalled;
     Failure { trouble, reason }
 }
 

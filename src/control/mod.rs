@@ -3,8 +3,8 @@
 
 pub mod actor;
 pub mod audit_sink;
+pub mod lifecycle;
 pub mod persisted_state;
-pub mod phase;
 pub mod recipe_cache;
 mod recipe_changes;
 pub mod running_cameras;
@@ -285,6 +285,7 @@ impl Control {
             active.generation + 1,
             model,
             recipe,
+            self.line.clock().now().utc,
         ));
         Ok((true, restart))
     }

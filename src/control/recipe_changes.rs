@@ -184,6 +184,7 @@ impl Control {
             active.generation,
             model,
             recipe,
+            self.line.clock().now().utc,
         );
         self.line.activate(next);
         info!(by = actor.name(), %from, %to, "recipe changed");

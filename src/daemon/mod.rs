@@ -19,13 +19,13 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::access::{self, Access};
-use crate::clock::SystemClock;
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources, Watch};
 use crate::control::actor::Actor;
 use crate::control::audit_sink::AuditSink;
+use crate::control::lifecycle::{Phase, Stage};
 use crate::control::persisted_state::StateFile;
-use crate::control::phase::{Phase, Stage};
 use crate::control::recipe_cache::Prepared;
 use crate::control::running_cameras::Cameras;
 use crate::control::{Beginning, Control};
@@ -35,7 +35,7 @@ use crate::http::metrics::Metrics;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::open_journal;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{Active, Line, Snapshot};
+use crate::pipeline::{Active, Line, Observer, PipelineOptions, Snapshot};
 use crate::telemetry::{self, Telemetry};
 pub use exit::leave;
 use failure::Failure;
@@ -77,7 +77,8 @@ fn internal(error: impl ToString) -> Failure {
 async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(internal)?;
     let server = &loaded.settings.server;
-    let access = Access::open(&loaded.settings, Arc::new(SystemClock))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let access = Access::open(&loaded.settings, Arc::clone(&clock))?;
     access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
     let (unix, socket) = match &server.unix_socket {
@@ -117,13 +118,22 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
         1,
         Arc::clone(&model),
         recipe.clone(),
+        clock.now().utc,
     );
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let failed = move || tell.notify_one();
     let metrics = Arc::new(Metrics::new().map_err(internal)?);
-    let observer = Arc::clone(&metrics);
-    let line = Line::start(active, worker, run_id, journal, observer, failed).map_err(internal)?;
+    let options = PipelineOptions {
+        active,
+        worker,
+        run_id,
+        journal,
+        observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+        clock,
+        failed: Arc::new(failed),
+    };
+    let line = Line::start(options).map_err(internal)?;
     let beginning = Beginning {
         state,
         recipe: recipe.map(|recipe| Prepared { recipe, model }),

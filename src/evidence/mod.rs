@@ -13,7 +13,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageError};
 
 use inspectd_core::frame::Frame;
 use inspectd_core::maps::upsample;
-use inspectd_core::preprocess::{Crop, cut};
+use inspectd_core::preprocess::{Crop, crop};
 use inspectd_core::record::Verdict;
 
 pub use disk_store::{DiskStore, EvidenceCounts, Kept};
@@ -34,7 +34,7 @@ pub struct CapturedFrame {
 impl CapturedFrame {
     /// The inspected area; the whole frame if the crop does not fit, in which case the verdict is a FAULT.
     pub fn inspected(&self) -> Frame {
-        cut(&self.frame, self.crop).unwrap_or_else(|_| (*self.frame).clone())
+        crop(&self.frame, self.crop).unwrap_or_else(|_| (*self.frame).clone())
     }
 }
 

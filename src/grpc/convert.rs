@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use super::StreamCounts;
 use super::proto;
 use crate::audit::StoredEntry;
-use crate::camera::State;
+use crate::camera::CameraState;
 use crate::config::settings::{Mode, Settings};
 use crate::control::Configuration;
+use crate::control::lifecycle::Phase;
 use crate::control::persisted_state::Lock;
-use crate::control::phase::Phase;
 use crate::journal::Consumer;
 use crate::pipeline::camera_stats::{DecisionCounts, Facts, FrameCounts};
 use crate::pipeline::publisher::Totals;
@@ -143,7 +143,7 @@ fn timings(timings: &Timings) -> proto::Timings {
     }
 }
 
-fn view(view: &record::View) -> proto::View {
+fn view(view: &record::PartView) -> proto::View {
     proto::View {
         camera_id: view.camera.to_string(),
         sequence: view.sequence,
@@ -210,12 +210,12 @@ pub(super) fn verdict(verdict: &Verdict) -> proto::Verdict {
     }
 }
 
-fn camera_state(state: State) -> proto::CameraState {
+fn camera_state(state: CameraState) -> proto::CameraState {
     match state {
-        State::Opening => proto::CameraState::Opening,
-        State::Running => proto::CameraState::Running,
-        State::Waiting => proto::CameraState::Waiting,
-        State::Ended => proto::CameraState::Ended,
+        CameraState::Opening => proto::CameraState::Opening,
+        CameraState::Running => proto::CameraState::Running,
+        CameraState::Waiting => proto::CameraState::Waiting,
+        CameraState::Ended => proto::CameraState::Ended,
     }
 }
 

@@ -10,8 +10,8 @@ use super::proto::inspection_service_server::SERVICE_NAME as INSPECTION;
 use super::proto::line_service_server::SERVICE_NAME as LINE;
 use super::proto::recipe_service_server::SERVICE_NAME as RECIPE;
 use super::proto::tuning_service_server::SERVICE_NAME as TUNING;
-use crate::camera::State;
-use crate::control::phase::Phase;
+use crate::camera::CameraState;
+use crate::control::lifecycle::Phase;
 use crate::pipeline::Snapshot;
 
 /// What is told about health. Watchers hear of changes alone.
@@ -50,7 +50,7 @@ impl Health {
             self.set(name, whole).await;
         }
         for (id, (facts, _)) in &snapshot.cameras {
-            let serves = phase == Phase::Running && facts.state == State::Running;
+            let serves = phase == Phase::Running && facts.state == CameraState::Running;
             self.set(&format!("camera/{id}"), serves).await;
         }
     }

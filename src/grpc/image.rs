@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::proto::inspect_image_request::Image;
 use super::proto::{PixelFormat, RawImage};
-use super::refusal::invalid;
+use super::status::invalid;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 

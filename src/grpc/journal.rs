@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tonic::Status;
 
-use super::inspection::blocking;
+use super::inspection_service::blocking;
 use super::proto::stream_verdicts_request::Start as StartField;
 use super::proto::trigger_inspection_request::Target as TargetField;
 use super::proto::{
@@ -15,7 +15,7 @@ use super::proto::{
 };
 use super::recipe_service::recipe_id;
 use super::stream::Start;
-use super::{Services, convert, proto, refusal};
+use super::{Services, convert, proto, status};
 use crate::control::actor::Actor;
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::publisher::{Journal, Totals};
@@ -36,7 +36,7 @@ const CAMERA_LIMIT: usize = 64;
 pub(super) fn decisions(values: Vec<i32>) -> Result<Vec<Decision>, Status> {
     let decision = |value: i32| {
         convert::decision_of(value).ok_or_else(|| {
-            refusal::invalid("decisions", format!("{value} is no decision (1 to 4 are)"))
+            status::invalid("decisions", format!("{value} is no decision (1 to 4 are)"))
         })
     };
     let mut decisions: Vec<Decision> =
@@ -49,10 +49,10 @@ pub(super) fn decisions(values: Vec<i32>) -> Result<Vec<Decision>, Status> {
 pub(super) fn cameras(ids: &[String]) -> Result<Vec<CameraId>, Status> {
     if ids.len() > CAMERA_LIMIT {
         let message = format!("{} ids, at most {CAMERA_LIMIT} are allowed", ids.len());
-        return Err(refusal::invalid("camera_ids", message));
+        return Err(status::invalid("camera_ids", message));
     }
     let camera = |id: &String| {
-        CameraId::from_str(id).map_err(|error| refusal::invalid("camera_ids", error.to_string()))
+        CameraId::from_str(id).map_err(|error| status::invalid("camera_ids", error.to_string()))
     };
     ids.iter().map(camera).collect()
 }
@@ -64,14 +64,14 @@ pub(super) fn time(
     let Some(time) = time else { return Ok(None) };
     SystemTime::try_from(time)
         .map(Some)
-        .map_err(|error| refusal::invalid(field, error.to_string()))
+        .map_err(|error| status::invalid(field, error.to_string()))
 }
 
 /// A consumer's name: as a camera's.
 fn consumer(name: &str) -> Result<&str, Status> {
     match CameraId::from_str(name) {
         Ok(_) => Ok(name),
-        Err(_) => Err(refusal::invalid(
+        Err(_) => Err(status::invalid(
             "consumer",
             format!("{name:?} must be 1 to 64 of a-z, 0-9, '-' and '_'"),
         )),
@@ -85,18 +85,18 @@ pub(super) async fn read<T: Send + 'static>(
 ) -> Result<T, Status> {
     let line = Arc::clone(line);
     blocking(move || match line.journal() {
-        Some(journal) => read(journal).map_err(|error| refusal::journal(&error)),
-        None => Err(refusal::no_journal()),
+        Some(journal) => read(journal).map_err(|error| status::journal(&error)),
+        None => Err(status::no_journal()),
     })
     .await?
 }
 
 impl Services {
     pub(super) fn journal(&self) -> Result<&Journal, Status> {
-        let journal = self.line.journal().ok_or_else(refusal::no_journal)?;
+        let journal = self.line.journal().ok_or_else(status::no_journal)?;
         // What it holds is not known: a consumer would be taken for a new one.
-        if !journal.is_known() {
-            return Err(refusal::journal(&"the journal could not be opened yet"));
+        if !journal.was_opened() {
+            return Err(status::journal(&"the journal could not be opened yet"));
         }
         Ok(journal)
     }
@@ -129,10 +129,10 @@ impl Services {
             }
         };
         if sequence < totals.oldest {
-            return Err(refusal::aged_out(sequence, totals));
+            return Err(status::aged_out(sequence, totals));
         }
         if sequence > totals.sequence + 1 {
-            return Err(refusal::not_made("from_sequence", sequence, totals));
+            return Err(status::not_made("from_sequence", sequence, totals));
         }
         Ok((Start::At(sequence), name))
     }
@@ -146,30 +146,30 @@ impl Services {
         let name = consumer(&request.consumer)?;
         let totals = self.line.totals();
         if request.sequence > totals.sequence {
-            return Err(refusal::not_made("sequence", request.sequence, totals));
+            return Err(status::not_made("sequence", request.sequence, totals));
         }
         let durable = journal
             .acknowledge(name, request.sequence)
-            .map_err(|error| refusal::acknowledge(&error))?;
-        let written = durable.await.map_err(|_| refusal::stopping())?;
-        written.map_err(|error| refusal::journal(&error))?;
+            .map_err(|error| status::acknowledge(&error))?;
+        let written = durable.await.map_err(|_| status::stopping())?;
+        written.map_err(|error| status::journal(&error))?;
         let consumers = self.consumers().await?;
         let consumer = consumers.into_iter().find(|consumer| consumer.name == name);
         // Somebody may have had it forgotten in the meantime.
-        consumer.ok_or_else(|| refusal::not_found("consumer", name, "is not known"))
+        consumer.ok_or_else(|| status::not_found("consumer", name, "is not known"))
     }
 
     /// Forgets a consumer.
     pub(super) async fn forget(&self, name: &str) -> Result<(), Status> {
         let journal = self.journal()?;
         if !journal.consumers().contains_key(name) {
-            return Err(refusal::not_found("consumer", name, "is not known"));
+            return Err(status::not_found("consumer", name, "is not known"));
         }
         let durable = journal
             .forget(name)
-            .map_err(|error| refusal::acknowledge(&error))?;
-        let written = durable.await.map_err(|_| refusal::stopping())?;
-        written.map_err(|error| refusal::journal(&error))
+            .map_err(|error| status::acknowledge(&error))?;
+        let written = durable.await.map_err(|_| status::stopping())?;
+        written.map_err(|error| status::journal(&error))
     }
 
     /// The consumers, by name.
@@ -232,13 +232,13 @@ impl Services {
             size if size <= PAGE_SIZE_LIMIT => size,
             size => {
                 let message = format!("{size} must be at most {PAGE_SIZE_LIMIT}");
-                return Err(refusal::invalid("page_size", message));
+                return Err(status::invalid("page_size", message));
             }
         };
         let order = match SortOrder::try_from(request.order) {
             Ok(SortOrder::Unspecified | SortOrder::NewestFirst) => Order::Descending,
             Ok(SortOrder::OldestFirst) => Order::Ascending,
-            Err(_) => return Err(refusal::invalid("order", "must be one of SortOrder")),
+            Err(_) => return Err(status::invalid("order", "must be one of SortOrder")),
         };
         let mut from = request.from_sequence;
         let mut to = totals.sequence;
@@ -252,7 +252,7 @@ impl Services {
             let last: u64 = request
                 .page_token
                 .parse()
-                .map_err(|_| refusal::invalid("page_token", "must come from an answer"))?;
+                .map_err(|_| status::invalid("page_token", "must come from an answer"))?;
             match order {
                 Order::Ascending => from = from.max(last.saturating_add(1)),
                 Order::Descending => to = to.min(last.saturating_sub(1)),
@@ -282,7 +282,7 @@ impl Services {
     /// Evidence from the disk.
     pub(super) async fn shelved(&self, sequence: u64) -> Result<GetEvidenceResponse, Status> {
         let gone = || {
-            refusal::not_found(
+            status::not_found(
                 "verdict",
                 &sequence.to_string(),
                 "has no evidence: it has no frame, was not kept or is no longer, or is not made yet",
@@ -336,12 +336,12 @@ impl Services {
             }
             line.trigger(&trigger).map(Ok)
         });
-        let accepted = accepted.await?.map_err(|error| refusal::trigger(&error))?;
-        let mut accepted = accepted.map_err(|error| refusal::change(&error))?;
+        let accepted = accepted.await?.map_err(|error| status::trigger(&error))?;
+        let mut accepted = accepted.map_err(|error| status::change(&error))?;
         if wait {
             // Its sender is gone before there is a verdict only where the line has ended.
             let made = accepted.verdict.wait_for(Option::is_some).await;
-            made.map_err(|_| refusal::stopping())?;
+            made.map_err(|_| status::stopping())?;
         }
         Ok(TriggerInspectionResponse {
             trigger_id: accepted.trigger.to_string(),
@@ -353,10 +353,10 @@ impl Services {
 
 fn parse_trigger(request: TriggerInspectionRequest) -> Result<Trigger, Status> {
     let target = match request.target {
-        None => return Err(refusal::invalid("target", "must be set")),
+        None => return Err(status::invalid("target", "must be set")),
         Some(TargetField::CameraId(id)) => CameraId::from_str(&id)
             .map(Target::Camera)
-            .map_err(|error| refusal::invalid("camera_id", error.to_string()))?,
+            .map_err(|error| status::invalid("camera_id", error.to_string()))?,
         Some(TargetField::GroupId(group)) => Target::Group(group),
     };
     let bounded = |field: &str, length: usize, limit: usize| {
@@ -364,7 +364,7 @@ fn parse_trigger(request: TriggerInspectionRequest) -> Result<Trigger, Status> {
             return Ok(());
         }
         let message = format!("{length} bytes, at most {limit} are allowed");
-        Err(refusal::invalid(field, message))
+        Err(status::invalid(field, message))
     };
     bounded("part_id", request.part_id.len(), NAME_LIMIT)?;
     bounded("client_data", request.client_data.len(), CLIENT_DATA_LIMIT)?;

@@ -7,7 +7,7 @@ use futures_util::stream::{BoxStream, unfold};
 use tokio::time::interval;
 use tonic::{Request, Response, Status};
 
-use super::inspection::blocking;
+use super::inspection_service::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
     GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
@@ -15,7 +15,7 @@ use super::proto::{
     ReloadConfigurationRequest, ReloadConfigurationResponse, UnlockChangesRequest,
     UnlockChangesResponse, WatchStatusRequest, WatchStatusResponse,
 };
-use super::{Services, actor, convert, proto, refusal};
+use super::{Services, actor, convert, proto, status};
 use crate::audit::AuditError;
 use crate::control::LONGEST_LOCK;
 
@@ -56,7 +56,7 @@ impl LineService for Services {
             Some(wanted) => Duration::try_from(wanted)
                 .ok()
                 .filter(|wanted| INTERVAL.contains(wanted))
-                .ok_or_else(|| refusal::invalid("interval", "must be from 0.1 s to 1 h"))?,
+                .ok_or_else(|| status::invalid("interval", "must be from 0.1 s to 1 h"))?,
         };
         let entry = self.streams.enter()?;
         let state = (
@@ -70,7 +70,7 @@ impl LineService for Services {
             tokio::select! {
                 _ = interval.tick() => {}
                 _ = ending.wait_for(|&ending| ending) => {
-                    return Some((Err(refusal::stopping()), None));
+                    return Some((Err(status::stopping()), None));
                 }
             }
             let status = Some(services.status());
@@ -96,7 +96,7 @@ impl LineService for Services {
         let control = Arc::clone(&self.control);
         let changed = blocking(move || control.reload(&actor))
             .await?
-            .map_err(|error| refusal::change(&error))?;
+            .map_err(|error| status::change(&error))?;
         Ok(Response::new(ReloadConfigurationResponse {
             configuration: Some(convert::configuration(&self.control.configuration())),
             changed,
@@ -116,28 +116,28 @@ impl LineService for Services {
         } = request.into_inner();
         if who.is_empty() || who.len() > LONGEST_WHO {
             let message = format!("must be 1 to {LONGEST_WHO} bytes");
-            return Err(refusal::invalid("who", message));
+            return Err(status::invalid("who", message));
         }
         if reason.len() > LONGEST_REASON {
             let message = format!(
                 "{} bytes, at most {LONGEST_REASON} are allowed",
                 reason.len()
             );
-            return Err(refusal::invalid("reason", message));
+            return Err(status::invalid("reason", message));
         }
         let allowed = |wanted: &Duration| !wanted.is_zero() && *wanted <= LONGEST_LOCK;
         let duration = duration
             .map(|wanted| {
                 let wanted = Duration::try_from(wanted).ok().filter(allowed);
                 wanted.ok_or_else(|| {
-                    refusal::invalid("duration", "must be more than 0 and at most a week")
+                    status::invalid("duration", "must be more than 0 and at most a week")
                 })
             })
             .transpose()?;
         let control = Arc::clone(&self.control);
         let lock = blocking(move || control.set_lock(&actor, &who, &reason, duration))
             .await?
-            .map_err(|error| refusal::change(&error))?;
+            .map_err(|error| status::change(&error))?;
         Ok(Response::new(LockChangesResponse {
             lock: Some(convert::lock(&lock)),
         }))
@@ -151,7 +151,7 @@ impl LineService for Services {
         let control = Arc::clone(&self.control);
         blocking(move || control.open_lock(&actor))
             .await?
-            .map_err(|error| refusal::change(&error))?;
+            .map_err(|error| status::change(&error))?;
         Ok(Response::new(UnlockChangesResponse {}))
     }
 
@@ -165,7 +165,7 @@ impl LineService for Services {
             limit if limit <= AUDIT_PAGE_LIMIT => limit,
             limit => {
                 let message = format!("{limit} must be at most {AUDIT_PAGE_LIMIT}");
-                return Err(refusal::invalid("limit", message));
+                return Err(status::invalid("limit", message));
             }
         };
         let control = Arc::clone(&self.control);
@@ -176,8 +176,8 @@ impl LineService for Services {
         });
         let listed = listed
             .await?
-            .map_err(|error: AuditError| refusal::journal(&error))?;
-        let (entries, state) = listed.ok_or_else(refusal::no_journal)?;
+            .map_err(|error: AuditError| status::journal(&error))?;
+        let (entries, state) = listed.ok_or_else(status::no_journal)?;
         Ok(Response::new(ListAuditEntriesResponse {
             entries: entries.iter().map(convert::audit_entry).collect(),
             newest: state.entries,

@@ -1,21 +1,21 @@
 //! The services: parse, call, convert. The only place of the daemon that names tonic and the generated
 //! types.
 
+mod acceptor;
+mod auth;
 mod connection;
-mod connections;
 mod convert;
-mod gate;
 mod health;
 pub mod image;
-mod inspection;
+mod inspection_service;
 mod journal;
 mod line_service;
 mod recipe_service;
-mod refusal;
 mod revocable;
+mod status;
 mod stream;
 mod stream_registry;
-mod tuning;
+mod tuning_service;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,13 +28,13 @@ use tonic_health::server::HealthService;
 use crate::access::Access;
 use crate::config::settings;
 use crate::control::Control;
-use crate::control::phase::Stage;
+use crate::control::lifecycle::Stage;
 use crate::pipeline::Line;
 
-pub use connections::Doors;
-use connections::connections;
-pub use gate::identity;
-use gate::{GateLayer, actor};
+pub use acceptor::Doors;
+use acceptor::connections;
+pub use auth::identity;
+use auth::{GateLayer, actor};
 pub use health::Health;
 pub use stream_registry::{StreamCounts, StreamRegistry};
 
@@ -81,7 +81,7 @@ impl Services {
             control,
             stage,
             streams,
-            tuning: Arc::new(Semaphore::new(tuning::LIMIT)),
+            tuning: Arc::new(Semaphore::new(tuning_service::LIMIT)),
         }
     }
 }

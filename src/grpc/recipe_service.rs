@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::inspection::blocking;
+use super::inspection_service::blocking;
 use super::proto::recipe_service_server::RecipeService;
 use super::proto::{
     ActivateRecipeRequest, ActivateRecipeResponse, ListRecipesRequest, ListRecipesResponse,
     PrepareRecipeRequest, PrepareRecipeResponse, RollBackRecipeRequest, RollBackRecipeResponse,
 };
-use super::{Services, actor, proto, refusal};
+use super::{Services, actor, proto, status};
 use crate::control::RecipeState;
 use crate::recipe::Recipe;
 use inspectd_core::id::RecipeId;
@@ -24,7 +24,7 @@ impl RecipeService for Services {
     ) -> Result<Response<ListRecipesResponse>, Status> {
         let control = Arc::clone(&self.control);
         let recipes = blocking(move || control.recipes()).await?;
-        let recipes = recipes.map_err(|error| refusal::change(&error))?;
+        let recipes = recipes.map_err(|error| status::change(&error))?;
         let active = self.line.active();
         let active = active.recipe.as_ref();
         Ok(Response::new(ListRecipesResponse {
@@ -41,7 +41,7 @@ impl RecipeService for Services {
         let id = recipe_id("id", &request.into_inner().id)?;
         let control = Arc::clone(&self.control);
         let prepared = blocking(move || control.prepare(&id)).await?;
-        let prepared = prepared.map_err(|error| refusal::change(&error))?;
+        let prepared = prepared.map_err(|error| status::change(&error))?;
         let active = self.active_hash() == Some(prepared.hash.clone());
         Ok(Response::new(PrepareRecipeResponse {
             recipe: Some(recipe(&prepared, true, active)),
@@ -59,7 +59,7 @@ impl RecipeService for Services {
         };
         let control = Arc::clone(&self.control);
         let activated = blocking(move || control.activate(&actor, id.as_ref())).await?;
-        activated.map_err(|error| refusal::change(&error))?;
+        activated.map_err(|error| status::change(&error))?;
         let recipe = self.recipe_in_force();
         Ok(Response::new(ActivateRecipeResponse { recipe }))
     }
@@ -71,7 +71,7 @@ impl RecipeService for Services {
         let actor = actor(&request);
         let control = Arc::clone(&self.control);
         let rolled_back = blocking(move || control.roll_back(&actor)).await?;
-        rolled_back.map_err(|error| refusal::change(&error))?;
+        rolled_back.map_err(|error| status::change(&error))?;
         let recipe = self.recipe_in_force();
         Ok(Response::new(RollBackRecipeResponse { recipe }))
     }
@@ -94,7 +94,7 @@ impl Services {
 
 /// A recipe's id.
 pub(super) fn recipe_id(field: &str, id: &str) -> Result<RecipeId, Status> {
-    RecipeId::from_str(id).map_err(|error| refusal::invalid(field, error.to_string()))
+    RecipeId::from_str(id).map_err(|error| status::invalid(field, error.to_string()))
 }
 
 fn recipe(recipe: &Recipe, prepared: bool, active: bool) -> proto::Recipe {

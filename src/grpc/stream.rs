@@ -15,7 +15,7 @@ use tonic::Status;
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, Heartbeat, StreamVerdictsResponse};
 use super::stream_registry::{Consuming, Entry};
-use super::{convert, refusal};
+use super::{convert, status};
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Line;
 use crate::pipeline::publisher::Totals;
@@ -144,7 +144,7 @@ impl VerdictStream {
             .as_ref()
             .is_some_and(Consuming::is_superseded)
         {
-            return Some(Err(refusal::superseded()));
+            return Some(Err(status::superseded()));
         }
         if self.page.is_empty()
             && let Err(status) = self.read_page().await
@@ -159,7 +159,7 @@ impl VerdictStream {
         let Some(next) = self.next else { return Ok(()) };
         let oldest = self.line.totals().oldest;
         if next < oldest {
-            return Err(refusal::aged_out(next, self.line.totals()));
+            return Err(status::aged_out(next, self.line.totals()));
         }
         let page = Page {
             filter: self.filter.clone(),
@@ -176,11 +176,11 @@ impl VerdictStream {
         let read = spawn_blocking(read)
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
-        let verdicts = read.map_err(|error| refusal::journal(&error))?;
+        let verdicts = read.map_err(|error| status::journal(&error))?;
         // What ages out is named before it is removed: it may have gone while the page was read.
         let begins = verdicts.first().is_some_and(|first| first.sequence == next);
         if !begins && next < self.line.totals().oldest {
-            return Err(refusal::aged_out(next, self.line.totals()));
+            return Err(status::aged_out(next, self.line.totals()));
         }
         self.next = Some(match verdicts.last() {
             Some(last) if verdicts.len() == PAGE => last.sequence + 1,
@@ -214,8 +214,8 @@ impl VerdictStream {
             Woken::Feed(Err(RecvError::Lagged(missed))) => self.overtaken(missed).map(Ok),
             // A stop publishes everything before it ends the streams, and the feed is asked first: it
             // is empty here.
-            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => Some(Err(refusal::stopping())),
-            Woken::Superseded => Some(Err(refusal::superseded())),
+            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => Some(Err(status::stopping())),
+            Woken::Superseded => Some(Err(status::superseded())),
             Woken::Heartbeat => Some(Ok(self.sign_of_life())),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::refusal;
+use super::status;
 
 /// Counts of verdict streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl StreamRegistry {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
         match grown {
             Ok(_) => Ok(Entry(Arc::clone(self))),
-            Err(open) => Err(refusal::exhausted(
+            Err(open) => Err(status::exhausted(
                 "streams",
                 format!("{open} verdict streams are open, as many as server.stream_limit allows"),
             )),

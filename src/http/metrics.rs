@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
-use crate::camera::State;
+use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::Totals;
 use crate::pipeline::{Active, JournalFacts, Observer, Snapshot};
@@ -301,7 +301,7 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
                 .increment(0);
         }
         gauge!("inspectd_queue_depth", "camera" => camera.clone()).set(*queued as f64);
-        for state in State::ALL {
+        for state in CameraState::ALL {
             gauge!("inspectd_camera_state", "camera" => camera.clone(), "state" => state.name())
                 .set(f64::from(u8::from(facts.state == state)));
         }

@@ -4,7 +4,7 @@ pub mod metrics;
 
 use std::sync::Arc;
 
-use crate::control::phase::{Phase, Stage};
+use crate::control::lifecycle::{Phase, Stage};
 use crate::grpc::StreamRegistry;
 use crate::pipeline::Line;
 use axum::Router;

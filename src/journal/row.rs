@@ -16,7 +16,7 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, Outcome, Stamp, Subject, Tag, Timings, Verdict, View,
+    Fault, FaultReason, Outcome, PartDecision, PartTag, PartView, Stamp, Subject, Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -175,7 +175,7 @@ impl Details {
         let timings = &verdict.subject.timings;
         let whole = |duration: Duration| duration.as_nanos() as u64;
         let judgement = verdict.outcome.judgement();
-        let view = |view: &View| StoredView {
+        let view = |view: &PartView| StoredView {
             camera: view.camera.to_string(),
             sequence: view.sequence,
             frame_id: view.frame_id,
@@ -328,14 +328,14 @@ pub(super) fn uuid(column: &'static str, text: String) -> Result<Uuid, RowError>
     })
 }
 
-fn tag(row: &Row<'_>, sequence: u64) -> Result<Option<Arc<Tag>>, JournalError> {
+fn tag(row: &Row<'_>, sequence: u64) -> Result<Option<Arc<PartTag>>, JournalError> {
     let Some(client_data) = row.get::<_, Option<Vec<u8>>>("client_data")? else {
         return Ok(None);
     };
     let trigger: Option<String> = row.get("trigger")?;
     let trigger = trigger.map(|text| uuid("trigger", text)).transpose();
     let key: Option<String> = row.get("idempotency_key")?;
-    Ok(Some(Arc::new(Tag {
+    Ok(Some(Arc::new(PartTag {
         part_id: row.get("part_id")?,
         trigger: trigger.map_err(|source| JournalError::Row { sequence, source })?,
         client_data,
@@ -349,7 +349,7 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
     let fault = fault(row, details.rejects)?;
     if let Some(views) = details.views {
         let view = |stored: StoredView| {
-            Ok(View {
+            Ok(PartView {
                 camera: camera(stored.camera)?,
                 sequence: stored.sequence,
                 frame_id: stored.frame_id,
@@ -357,7 +357,7 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
             })
         };
         let views = views.into_iter().map(view);
-        return Ok(Outcome::Part(Fusion {
+        return Ok(Outcome::Part(PartDecision {
             decision,
             views: views.collect::<Result<_, _>>().map_err(damaged)?,
             fault,

@@ -16,8 +16,8 @@ use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
 use inspectd_core::record::{
-    Fault, FaultReason, Fusion, ModelId, Outcome, RecipeTag, Stamp, Subject, Tag, Timings, Verdict,
-    View,
+    Fault, FaultReason, ModelId, Outcome, PartDecision, PartTag, PartView, RecipeTag, Stamp,
+    Subject, Timings, Verdict,
 };
 use inspectd_core::verdict::{Judgement, RegionScore};
 
@@ -181,7 +181,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             message,
             rejects,
         });
-    let view = (1u64..9, 0u64..9, decision()).prop_map(|(sequence, frame_id, decision)| View {
+    let view = (1u64..9, 0u64..9, decision()).prop_map(|(sequence, frame_id, decision)| PartView {
         camera: camera("left"),
         sequence,
         frame_id,
@@ -193,7 +193,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         prop::option::of(fault.clone()),
     )
         .prop_map(|(decision, views, fault)| {
-            Outcome::Part(Fusion {
+            Outcome::Part(PartDecision {
                 decision,
                 views,
                 fault,
@@ -202,10 +202,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![judged, fault.prop_map(Outcome::Fault), part]
 }
 
-fn tag() -> impl Strategy<Value = Option<Arc<Tag>>> {
+fn tag() -> impl Strategy<Value = Option<Arc<PartTag>>> {
     let tag = ("[^\0]*", any::<Option<u128>>(), any::<Vec<u8>>(), "[a-z]*").prop_map(
         |(part_id, trigger, client_data, idempotency_key)| {
-            Arc::new(Tag {
+            Arc::new(PartTag {
                 part_id,
                 trigger: trigger.map(Uuid::from_u128),
                 client_data,

@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 use inspectd_core::decision::Thresholds;
 use inspectd_core::id::CameraId;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Plan, Rule};
+use inspectd_core::rules::{InspectionPlan, Rule};
 
 /// The thresholds and list limits of the settings, without a recipe.
 #[derive(Clone, Debug)]
@@ -47,11 +47,11 @@ impl Configured {
     }
 
     /// The plan of a camera with this recipe.
-    pub fn plan(&self, camera: Option<&CameraId>, recipe: Option<&Recipe>) -> Plan {
+    pub fn plan(&self, camera: Option<&CameraId>, recipe: Option<&Recipe>) -> InspectionPlan {
         let thresholds = self.thresholds(camera);
         match recipe {
             Some(recipe) => recipe.plan(camera, thresholds, self.listing),
-            None => Plan {
+            None => InspectionPlan {
                 general: Rule {
                     thresholds,
                     min_area: 0.0,

@@ -11,8 +11,8 @@ use crate::evidence::AnomalyMap;
 use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fusion, Outcome, Verdict};
-use inspectd_core::rules::{Plan, Rules, Shape};
+use inspectd_core::record::{Outcome, PartDecision, Verdict};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rules};
 use inspectd_core::verdict::{Judgement, rejudge};
 
 /// Maximum number of cached rules: more than there are cameras and frame sizes.
@@ -104,8 +104,8 @@ pub struct Replay {
     /// SHA-256 of the graph of its model.
     model: String,
     configured: Configured,
-    plans: HashMap<CameraId, Plan>,
-    rules: HashMap<(CameraId, Shape), Rules>,
+    plans: HashMap<CameraId, InspectionPlan>,
+    rules: HashMap<(CameraId, FrameShape), Rules>,
     /// New decisions of changed verdicts, by sequence.
     changes: BTreeMap<u64, Decision>,
     summary: Summary,
@@ -176,7 +176,7 @@ impl Replay {
 
     /// The part's new decision: the most severe of its views, in the order REJECT, FAULT, REVIEW, PASS. A
     /// missing view stays missing.
-    fn part(&mut self, fusion: &Fusion) -> Option<Change> {
+    fn part(&mut self, fusion: &PartDecision) -> Option<Change> {
         let changed = |sequence| self.changes.get(&sequence).copied();
         let views = fusion.views.iter();
         let views = views.map(|view| changed(view.sequence).unwrap_or(view.decision));
@@ -231,7 +231,7 @@ impl Replay {
         if heat.side == 0 || width == 0 || height == 0 {
             return Err(Obstacle::DamagedMap);
         }
-        let shape = Shape {
+        let shape = FrameShape {
             side: heat.side,
             width,
             height,
@@ -263,7 +263,7 @@ impl Replay {
         recipe.is_none_or(|tag| tag.sha256 == self.recipe.hash)
     }
 
-    fn plan(&mut self, camera: &CameraId) -> &Plan {
+    fn plan(&mut self, camera: &CameraId) -> &InspectionPlan {
         let Self {
             recipe,
             configured,
@@ -275,7 +275,7 @@ impl Replay {
             .or_insert_with(|| configured.plan(Some(camera), Some(recipe)))
     }
 
-    fn rules(&mut self, camera: &CameraId, shape: Shape) -> &Rules {
+    fn rules(&mut self, camera: &CameraId, shape: FrameShape) -> &Rules {
         let plan = self.plan(camera).clone();
         if self.rules.len() >= RULES_KEPT {
             self.rules.clear();

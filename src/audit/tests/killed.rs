@@ -1,4 +1,4 @@
-//! Crash of the process or the machine at any moment.
+//! The end of the process, or of the machine, at any moment.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,15 +16,11 @@ use super::*;
 const LOG: &str = "INSPECTD_TEST_AUDIT_LOG";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// Body of the child process of the next test. Without the environment variable it does nothing.
-#[test]
-fn child_process_appends_until_it_is_killed() {
-    let Some(path) = std::env::var_os(LOG) else {
-        return;
-    };
-    let audit = open(Path::new(&path)).expect("a log");
+/// Appends entries and acknowledges them, until the process is killed.
+fn append_until_killed(path: &Path) {
+    let audit = open(path).expect("a log");
     let mut out = std::io::stdout();
-    // Limited, so that a child does not outlive a parent that failed.
+    // Bounded, so that a child does not outlive a parent that failed.
     for _ in 0..100_000 {
         let number = audit.append(entry("child")).expect("appended").number;
         if writeln!(out, "\n{ACKNOWLEDGED}{number}")
@@ -36,8 +32,9 @@ fn child_process_appends_until_it_is_killed() {
     }
 }
 
+/// Starts the test below in another process, where it appends to the log at `path`.
 fn child(path: &Path) -> Child {
-    let name = "audit::tests::killed::child_process_appends_until_it_is_killed";
+    let name = "audit::tests::killed::acknowledged_entries_survive_a_kill_at_any_moment";
     Command::new(std::env::current_exe().expect("a test binary"))
         .args([name, "--exact", "--nocapture"])
         .env(LOG, path)
@@ -62,18 +59,21 @@ fn killed_after(path: &Path, count: usize, pause: Duration) -> u64 {
         line.clear();
         if seen == count {
             thread::sleep(pause);
-            // SIGKILL. Its output until then is still in the pipe.
+            // SIGKILL. What it wrote until then is still in the pipe.
             child.kill().expect("killed");
             seen += 1;
         }
     }
-    child.wait().expect("exited");
-    assert!(seen > count, "the child exited by itself");
+    child.wait().expect("ended");
+    assert!(seen > count, "the child ended by itself");
     last
 }
 
 #[test]
 fn acknowledged_entries_survive_a_kill_at_any_moment() {
+    if let Some(path) = std::env::var_os(LOG) {
+        return append_until_killed(Path::new(&path));
+    }
     let site = Site::new();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut entries = 0;
@@ -86,7 +86,7 @@ fn acknowledged_entries_survive_a_kill_at_any_moment() {
             verified.entries >= last,
             "round {round}: {last} of {verified:?}"
         );
-        // At most one more was stored, but not yet acknowledged.
+        // One at most was on its way to be acknowledged.
         assert!(
             verified.entries <= last + 1,
             "round {round}: {last} of {verified:?}"
@@ -98,8 +98,9 @@ fn acknowledged_entries_survive_a_kill_at_any_moment() {
     assert_eq!((state.entries, state.broken), (entries, None));
 }
 
-/// A copy of a log in use: an empty database, and entries that are only in its write-ahead log.
-fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
+/// The files of a log in use: the database as it was first, and entries that are in its write-ahead log
+/// alone.
+fn in_use(count: u64) -> (Site, Vec<Numbered>) {
     let site = Site::new();
     let audit = site.open();
     for number in 0..count {
@@ -121,16 +122,16 @@ fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// After a loss of power, the write-ahead log may end anywhere, or in garbage.
+    /// A machine that loses its power leaves a write-ahead log that ends anywhere, or in rubbish.
     #[test]
-    fn torn_write_ahead_log_loses_only_its_end(cut in any::<usize>(), garbage in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn a_torn_end_costs_what_was_not_acknowledged(cut in any::<usize>(), rubbish in prop::collection::vec(any::<u8>(), 0..300)) {
         let (site, entries) = in_use(6);
         let wal = site.folder.path().join("audit.sqlite-wal");
         let mut bytes = fs::read(&wal).expect("a write-ahead log");
         bytes.truncate(cut % (bytes.len() + 1));
-        bytes.extend(garbage);
+        bytes.extend(rubbish);
         fs::write(&wal, bytes).expect("written");
-        // If the creation of the table is lost too, the log is new.
+        // Torn before the table was there, the log is new.
         let audit = site.open();
         let kept = audit.entries(0, 100).expect("read");
         prop_assert_eq!(&kept, &entries[..kept.len()]);

@@ -34,11 +34,7 @@ impl Site {
         let transaction = inner.store.connection.transaction().expect("begun");
         let mut tail = Tail::START;
         for number in 1..=count {
-            let next = chain::chained(
-                tail,
-                nanoseconds(SystemTime::now()),
-                entry(&number.to_string()),
-            );
+            let next = chain::chained(tail, 1_785_000_000_000_000_000, entry(&number.to_string()));
             rows::insert(&transaction, &next).expect("inserted");
             tail = tail.follow(&next).expect("the next");
         }

@@ -7,7 +7,7 @@ use crate::config::settings::HealthLimits;
 
 /// What can be seen to be wrong with a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConditionKind {
+pub enum HealthFault {
     /// No light, or a covered lens.
     Dark,
     /// Too much light.
@@ -20,7 +20,7 @@ pub enum ConditionKind {
     ViewMoved,
 }
 
-impl ConditionKind {
+impl HealthFault {
     /// All of them, in the order of precedence.
     pub const ALL: [Self; 5] = [
         Self::Dark,
@@ -47,7 +47,7 @@ impl ConditionKind {
 #[error("{message}")]
 pub struct Finding {
     /// The kind.
-    pub kind: ConditionKind,
+    pub kind: HealthFault,
     /// In words: what was measured, and the limit.
     pub message: String,
 }
@@ -65,16 +65,16 @@ impl HealthLimits {
         self.frozen_after.unwrap_or(0) == 0 && numbers.iter().all(Option::is_none)
     }
 
-    /// The first fault in the order of [`ConditionKind::ALL`]: a dark frame cannot be sharp, and repeats
+    /// The first fault in the order of [`HealthFault::ALL`]: a dark frame cannot be sharp, and repeats
     /// itself; a frozen one tells nothing about focus and view; and a blurred one is hard to place.
     pub fn judge(&self, measured: &Measurements) -> Option<Finding> {
-        ConditionKind::ALL.into_iter().find_map(|kind| {
+        HealthFault::ALL.into_iter().find_map(|kind| {
             let message = match kind {
-                ConditionKind::Dark => self.dark(measured),
-                ConditionKind::Saturated => self.saturated(measured),
-                ConditionKind::Frozen => self.frozen(measured),
-                ConditionKind::Blurred => self.blurred(measured),
-                ConditionKind::ViewMoved => self.moved(measured),
+                HealthFault::Dark => self.dark(measured),
+                HealthFault::Saturated => self.saturated(measured),
+                HealthFault::Frozen => self.frozen(measured),
+                HealthFault::Blurred => self.blurred(measured),
+                HealthFault::ViewMoved => self.moved(measured),
             };
             message.map(|message| Finding { kind, message })
         })

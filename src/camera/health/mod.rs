@@ -6,23 +6,23 @@
 //!
 //! Nothing here does IO, reads a clock or keeps more than two small pictures of frames.
 
+mod alignment;
 mod limits;
 mod plane;
 mod sharpness;
 mod spectrum;
 mod suggest;
-mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub use limits::{ConditionKind, Finding};
-pub use view::View;
+pub use alignment::View;
+pub use limits::{Finding, HealthFault};
 
 use crate::config::settings::HealthLimits;
 
+use alignment::Reference;
 use plane::{Plane, Samples};
-use view::Reference;
 
 use inspectd_core::frame::Frame;
 
@@ -52,7 +52,7 @@ pub struct Measurements {
 
 /// What is known of a camera's condition: its reference image, and the frames that repeat.
 #[derive(Debug)]
-pub struct Condition {
+pub struct HealthMonitor {
     reference: Option<Reference>,
     run: Option<Run>,
 }
@@ -66,7 +66,7 @@ struct Run {
     repeats: u32,
 }
 
-impl Condition {
+impl HealthMonitor {
     /// Of a camera that has given no frame yet. The reference is a frame as captured, before rotation
     /// and crop.
     pub fn new(reference: Option<&Frame>) -> Self {

@@ -1,15 +1,14 @@
 //! Whole frames through all checks, and the rules of what is told first.
 
-use std::path::Path;
-
+use inspectd_core::frame::CHANNELS;
+use inspectd_core::image_file;
+use inspectd_simulator::ProductionLine;
+use inspectd_test_support::{external_data, require};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use inspectd_core::frame::CHANNELS;
-use inspectd_core::image_file;
-use inspectd_simulator::Line;
 
 const SIDE: u32 = 256;
 
@@ -60,11 +59,11 @@ fn map(frame: &Frame, value: impl Fn(usize, u8) -> f32) -> Frame {
 }
 
 fn measured(frame: &Frame, reference: Option<&Frame>) -> Measurements {
-    Condition::new(reference).measure(frame, 0.0)
+    HealthMonitor::new(reference).measure(frame, 0.0)
 }
 
-fn kinds(frames: &[&Frame], limits: &HealthLimits) -> Vec<Option<ConditionKind>> {
-    let mut condition = Condition::new(None);
+fn kinds(frames: &[&Frame], limits: &HealthLimits) -> Vec<Option<HealthFault>> {
+    let mut condition = HealthMonitor::new(None);
     let mut kind = |frame: &&Frame| condition.examine(frame, limits).map(|finding| finding.kind);
     frames.iter().map(&mut kind).collect()
 }
@@ -76,8 +75,8 @@ fn the_same_frame_again_and_again_is_frozen() {
         frozen_after: Some(2),
         ..HealthLimits::default()
     };
-    let frozen = Some(ConditionKind::Frozen);
-    let check = |frames: &[&Frame], expected: &[Option<ConditionKind>]| {
+    let frozen = Some(HealthFault::Frozen);
+    let check = |frames: &[&Frame], expected: &[Option<HealthFault>]| {
         assert_eq!(kinds(frames, &limits), expected);
     };
     check(&[&one, &one, &one, &one], &[None, None, frozen, frozen]);
@@ -249,10 +248,10 @@ fn a_frame_of_another_size_has_no_view() {
 
 #[test]
 fn good_frames_keep_to_the_limits_they_suggest() {
-    let line = Line::new(5);
+    let line = ProductionLine::new(5);
     let part = |index| line.part(index, &[]).render(128, 128);
     let reference = part(0);
-    let mut condition = Condition::new(Some(&reference));
+    let mut condition = HealthMonitor::new(Some(&reference));
     let good: Vec<_> = (1..6)
         .map(|index| condition.measure(&part(index), 0.0))
         .collect();
@@ -261,7 +260,7 @@ fn good_frames_keep_to_the_limits_they_suggest() {
     assert_eq!(HealthLimits::suggested(&[]), None);
     let dark = map(&reference, |_, byte| f32::from(byte) * 0.3);
     let finding = condition.examine(&dark, &limits).expect("a fault");
-    assert_eq!(finding.kind, ConditionKind::Dark);
+    assert_eq!(finding.kind, HealthFault::Dark);
 }
 
 proptest! {
@@ -308,14 +307,10 @@ proptest! {
 
 #[test]
 fn photographs_of_good_bottles_are_no_faults_and_bad_ones_are() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mvtec_ad/bottle");
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return;
-    }
+    let folder = require!(external_data("mvtec_ad/bottle"));
     let photograph = |name: String| image_file::decode(&folder.join(name)).expect("an image");
     let good = |index| photograph(format!("train/good/{index:03}.png"));
-    let mut condition = Condition::new(Some(&good(0)));
+    let mut condition = HealthMonitor::new(Some(&good(0)));
     let measured: Vec<_> = (1..40)
         .map(|index| condition.measure(&good(index), 0.0))
         .collect();
@@ -325,6 +320,6 @@ fn photographs_of_good_bottles_are_no_faults_and_bad_ones_are() {
         assert_eq!(condition.examine(&frame, &limits), None, "{index}");
         let dark = map(&frame, |_, byte| f32::from(byte) * 0.3);
         let finding = condition.examine(&dark, &limits).expect("a fault");
-        assert_eq!(finding.kind, ConditionKind::Dark, "{index}");
+        assert_eq!(finding.kind, HealthFault::Dark, "{index}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_POS_FRAMES};
 
 use super::video::Video;
-use super::{Shot, Source, SourceError, turn};
+use super::{Shot, Source, SourceError, open_lock};
 use inspectd_core::frame::Frame;
 use inspectd_core::moment::Moment;
 
@@ -37,7 +37,7 @@ impl VideoFile {
         open_timeout: Duration,
         queued: &dyn Fn(bool),
     ) -> Result<Self, SourceError> {
-        let _turn = turn::queue(open_timeout, queued)?;
+        let _turn = open_lock::queue(open_timeout, queued)?;
         Ok(Self {
             path: path.to_owned(),
             repeat,
@@ -66,7 +66,7 @@ impl VideoFile {
             return Ok(Some(first));
         }
         // Files without an index cannot be wound back.
-        let _turn = turn::queue(self.open_timeout, &|_| ())?;
+        let _turn = open_lock::queue(self.open_timeout, &|_| ())?;
         self.video = open(&self.path)?;
         self.video.read()
     }

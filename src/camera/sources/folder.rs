@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Shot, Source, SourceError};
+use super::{CaptureError, Shot, Source, SourceError};
 use inspectd_core::image_file;
 use inspectd_core::moment::Moment;
 
@@ -92,7 +92,7 @@ impl Source for Folder {
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
         Ok(Some(Shot {
             moment: Moment::now(),
-            frame: frame.map_err(|error| error.to_string()),
+            frame: frame.map_err(CaptureError::from),
             item: names.join("/"),
             truth: String::new(),
         }))

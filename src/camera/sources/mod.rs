@@ -4,10 +4,10 @@ mod device;
 mod file;
 mod folder;
 mod gstreamer;
+mod open_lock;
 mod simulator;
 #[cfg(test)]
 mod tests;
-mod turn;
 mod url;
 mod video;
 
@@ -20,6 +20,7 @@ use self::device::Device;
 use self::file::VideoFile;
 use self::folder::Folder;
 use self::simulator::Simulator;
+use super::CaptureError;
 use super::schedule::Schedule;
 use crate::config::settings::{self, Mode, Pace};
 use inspectd_core::frame::Frame;
@@ -42,8 +43,8 @@ pub trait Source {
 pub struct Shot {
     /// When it was taken, or read.
     pub moment: Moment,
-    /// The pixels, or why they are of no use.
-    pub frame: Result<Frame, String>,
+    /// The pixels, or the reason why they are not usable.
+    pub frame: Result<Frame, CaptureError>,
     /// What the source calls it; empty if it has no name.
     pub item: String,
     /// What is wrong with a rendered part, `good` if nothing; empty if nobody knows.

@@ -7,7 +7,7 @@ use std::{io, vec};
 use opencv::videoio::{CAP_FFMPEG, CAP_PROP_OPEN_TIMEOUT_MSEC, CAP_PROP_READ_TIMEOUT_MSEC};
 
 use super::video::Video;
-use super::{Opened, Shot, Source, SourceError, gstreamer, turn};
+use super::{Opened, Shot, Source, SourceError, gstreamer, open_lock};
 use crate::camera::redact::redact;
 
 /// FFMPEG's own time-outs are so much longer than ours: we tell of a stall, and its thread, which is
@@ -42,7 +42,7 @@ pub fn open(
     if !rtsp_tcp && url.starts_with("rtsp") {
         return gstreamer::open(&udp_pipeline(url)).map(Opened::unpaced);
     }
-    let _turn = turn::queue(timeouts.open, queued)?;
+    let _turn = open_lock::queue(timeouts.open, queued)?;
     let limit_ms = |limit: Duration| (limit + MARGIN).as_millis().try_into().unwrap_or(i32::MAX);
     let properties = [
         [CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms(timeouts.open)],

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use server::jpeg;
 
-use super::{Captured, Event, Sink, State, Trouble};
+use super::{CameraEvent, CameraState, CameraTrouble, Captured, Sink};
 use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
@@ -67,8 +67,8 @@ pub fn soon() -> Instant {
 #[derive(Debug)]
 pub enum Told {
     Frame(Captured, bool),
-    State(State),
-    Trouble(Trouble, String),
+    State(CameraState),
+    Trouble(CameraTrouble, String),
 }
 
 /// Keeps all that a camera tells.
@@ -90,10 +90,10 @@ impl Sink for Recorder {
         }
     }
 
-    fn event(&self, _: &CameraId, event: Event) {
+    fn event(&self, _: &CameraId, event: CameraEvent) {
         self.told().push(match event {
-            Event::State(state) => Told::State(state),
-            Event::Trouble {
+            CameraEvent::State(state) => Told::State(state),
+            CameraEvent::Trouble {
                 trouble, reason, ..
             } => Told::Trouble(trouble, reason),
         });
@@ -117,7 +117,7 @@ impl Recorder {
     }
 
     pub fn until_ended(&self) {
-        self.until(|told| matches!(told.last(), Some(Told::State(State::Ended))));
+        self.until(|told| matches!(told.last(), Some(Told::State(CameraState::Ended))));
     }
 
     /// What was told, a word each: a frame's number, or an event's name.
@@ -136,7 +136,7 @@ fn frames(told: &[Told]) -> usize {
     told.iter().filter(is_frame).count()
 }
 
-fn troubles(told: &[Told]) -> Vec<Trouble> {
+fn troubles(told: &[Told]) -> Vec<CameraTrouble> {
     let trouble = |told: &Told| match told {
         Told::Trouble(trouble, _) => Some(*trouble),
         _ => None,

@@ -33,12 +33,12 @@ fn a_stream_that_falls_silent_and_vanishes_comes_back() {
     more_frames();
 
     server.set(Mood::Silent);
-    sink.until(|told| troubles(told) == [Trouble::Stalled]);
+    sink.until(|told| troubles(told) == [CameraTrouble::Stalled]);
     server.set(Mood::Serves);
     more_frames();
 
     server.set(Mood::Gone);
-    sink.until(|told| troubles(told) == [Trouble::Stalled, Trouble::Lost]);
+    sink.until(|told| troubles(told) == [CameraTrouble::Stalled, CameraTrouble::Lost]);
     // Attempts fail again and again; none of them is told.
     let before = sink.told().len();
     sink.until(|told| told.len() > before + 6);
@@ -47,7 +47,10 @@ fn a_stream_that_falls_silent_and_vanishes_comes_back() {
 
     camera.stop();
     assert!(camera.join(soon()));
-    assert_eq!(troubles(&sink.told()), [Trouble::Stalled, Trouble::Lost]);
+    assert_eq!(
+        troubles(&sink.told()),
+        [CameraTrouble::Stalled, CameraTrouble::Lost]
+    );
     let numbers: Vec<u64> = sink.told().iter().filter_map(frame_id).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 }
@@ -78,7 +81,7 @@ fn one_silent_camera_does_not_keep_another_from_being_opened() {
         Camera::start(id("sound"), stream(&server), sink.clone()).expect("there are threads");
     sink.until(|told| frames(told) > 5);
     silent_sink.until(|told| !troubles(told).is_empty());
-    assert_eq!(troubles(&silent_sink.told())[0], Trouble::Stalled);
+    assert_eq!(troubles(&silent_sink.told())[0], CameraTrouble::Stalled);
     assert_eq!(troubles(&sink.told()), []);
 
     let start = Instant::now();
@@ -104,7 +107,7 @@ fn nobody_who_listens_is_a_loss_with_a_reason_and_without_the_password() {
     assert!(camera.join(soon()));
     let told = sink.told();
     let reason = told.iter().find_map(|told| match told {
-        Told::Trouble(Trouble::Lost, reason) => Some(reason),
+        Told::Trouble(CameraTrouble::Lost, reason) => Some(reason),
         _ => None,
     });
     let reason = reason.expect("it is lost");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::camera::Camera;
-use crate::camera::capture::Open;
+use crate::camera::capture_thread::Open;
 use crate::camera::sources::{self, Opened, Shot, SourceError};
 use inspectd_core::moment::Moment;
 
@@ -177,9 +177,11 @@ fn threads_that_hang_are_bounded() {
     // Some of the attempts after the fourth are those that open nothing.
     sink.until(|told| told.len() > 20);
     assert_eq!(script.opened.load(Ordering::SeqCst), 4);
-    assert_eq!(troubles(&sink.told()), [Trouble::Stalled]);
+    assert_eq!(troubles(&sink.told()), [CameraTrouble::Stalled]);
     script.let_go.store(true, Ordering::SeqCst);
-    sink.until(|told| frames(told) > 0 || matches!(told.last(), Some(Told::State(State::Ended))));
+    sink.until(|told| {
+        frames(told) > 0 || matches!(told.last(), Some(Told::State(CameraState::Ended)))
+    });
     assert!(script.opened.load(Ordering::SeqCst) > 4);
     camera.stop();
     assert!(camera.join(soon()));
@@ -213,7 +215,7 @@ fn a_stop_ends_a_long_pause() {
         ..patient()
     };
     let camera = script.start(settings, &sink);
-    sink.until(|told| matches!(told.last(), Some(Told::State(State::Waiting))));
+    sink.until(|told| matches!(told.last(), Some(Told::State(CameraState::Waiting))));
     camera.stop();
     assert!(camera.join(soon()));
 }

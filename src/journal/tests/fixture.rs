@@ -5,8 +5,6 @@
 
 use std::fs;
 
-use inspectd_core::record::{Fusion as PartDecision, Tag as PartTag, View as PartView};
-
 use super::*;
 use crate::journal::schema::CURRENT;
 

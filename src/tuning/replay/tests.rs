@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::settings::Overrides;
 use crate::recipe;
-use inspectd_core::record::{Fault, FaultReason, ModelId, RecipeTag, Stamp, Subject, View};
+use inspectd_core::record::{Fault, FaultReason, ModelId, PartView, RecipeTag, Stamp, Subject};
 use inspectd_core::regions::RegionRules;
 
 const SIDE: usize = 8;
@@ -46,8 +46,8 @@ fn replay(recipe: Recipe) -> Replay {
     Replay::new(recipe, MODEL.to_owned(), configured())
 }
 
-fn shape() -> Shape {
-    Shape {
+fn shape() -> FrameShape {
+    FrameShape {
         side: SIDE,
         width: 32,
         height: 32,
@@ -221,7 +221,7 @@ fn verdicts_that_cannot_be_judged_are_counted_by_obstacle() {
 fn part_decision_follows_the_new_decisions_of_its_views() {
     let mut replay = replay(recipe("threshold = 0.7\nreview_from = 0.7"));
     let old = verdict(7, &heat(9, 0.6, 0.1), None);
-    let view = |sequence, decision| View {
+    let view = |sequence, decision| PartView {
         camera: camera("top"),
         sequence,
         frame_id: 1,
@@ -230,7 +230,7 @@ fn part_decision_follows_the_new_decisions_of_its_views() {
     let part = |second, fault: Option<Fault>| {
         of(
             &old,
-            Outcome::Part(Fusion {
+            Outcome::Part(PartDecision {
                 decision: Decision::Reject,
                 views: vec![view(7, Decision::Reject), view(8, second)],
                 fault,

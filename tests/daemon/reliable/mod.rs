@@ -1,4 +1,4 @@
-//! What a plant relies on: a verdict that was seen is there for good, and what cannot be kept is said.
+//! Durability: a delivered verdict is never lost, and what cannot be kept is reported.
 
 mod clock;
 mod deadlines;

@@ -1,8 +1,7 @@
-//! A site with a journal, and what is asked of it.
+//! A site with a journal, and queries of the journal.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::stream_verdicts_request::Start;
@@ -22,19 +21,19 @@ pub fn journal(keys: &str) -> String {
     format!("[journal]\nfolder = \"journal\"\n{keys}")
 }
 
-/// A camera over the belt's three pictures that takes every frame.
+/// A triggered camera that repeats the three pictures.
 pub fn belt(id: &str, keys: &str) -> String {
     format!(
         "[cameras.{id}]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nmode = \"triggered\"\n{keys}\n"
     )
 }
 
-/// A camera over the belt's three pictures that takes one when asked.
+/// A camera that takes one of the three pictures for each request.
 pub fn requested(id: &str, keys: &str) -> String {
     belt(id, &format!("pace = \"fast\"\n{keys}")).replace("triggered", "requested")
 }
 
-/// A site with a journal, the belt's pictures, and REVIEW where the belt has it.
+/// A site with the three pictures and the review band of [`crate::belt`].
 pub fn site(top: &str, cameras: &str) -> Site {
     let site = Site::new("");
     site.configure(&format!("{top}{REVIEW}"), cameras);
@@ -45,7 +44,7 @@ pub fn site(top: &str, cameras: &str) -> Site {
     site
 }
 
-/// A request for a stream that begins there.
+/// A request for a stream from `start`.
 pub fn from(start: Start) -> StreamVerdictsRequest {
     StreamVerdictsRequest {
         start: Some(start),
@@ -53,12 +52,12 @@ pub fn from(start: Start) -> StreamVerdictsRequest {
     }
 }
 
-/// Verdicts from a place of the journal on.
+/// A stream of verdicts from `start`.
 pub async fn stream_from(daemon: &Daemon, start: Start) -> Verdicts {
     daemon.filtered(from(start)).await
 }
 
-/// Why a stream from there is refused, at once or with its first message.
+/// The error of a stream from `start`, from the call or from its first message.
 pub async fn stream_refused(daemon: &Daemon, start: Start) -> Status {
     let mut client = daemon.inspection().await;
     let mut verdicts = match client.stream_verdicts(from(start)).await {
@@ -108,7 +107,7 @@ pub async fn whole(daemon: &Daemon) -> BTreeMap<u64, Verdict> {
         .collect()
 }
 
-/// What an OUT_OF_RANGE says is kept: the oldest and the newest sequence.
+/// The oldest and the newest kept sequence, from the details of an OUT_OF_RANGE.
 pub fn kept(status: &Status) -> (u64, u64) {
     assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
     let info = status.get_details_error_info().expect("details");
@@ -141,54 +140,4 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
-}
-
-/// A file system of its own for a test's journal. It is taken away when dropped.
-pub struct Disk(PathBuf);
-
-impl Disk {
-    /// A small one, where the test may make one (as root); it says that it skips otherwise.
-    pub fn new(folder: PathBuf, size: &str) -> Option<Self> {
-        std::fs::create_dir(&folder).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(&folder)
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(folder));
-        }
-        eprintln!("skipped: a file system of its own needs root");
-        None
-    }
-
-    /// Whether it can be written.
-    pub fn set_writable(&self, writable: bool) {
-        let option = if writable { "remount,rw" } else { "remount,ro" };
-        let set = Command::new("mount")
-            .args(["-o", option])
-            .arg(&self.0)
-            .status();
-        assert!(set.expect("mount").success());
-    }
-
-    /// Takes all the room that is left.
-    pub fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
-        for size in [65_536, 4096, 1] {
-            while file.write_all(&vec![0; size]).is_ok() {}
-        }
-    }
-
-    /// Gives it back.
-    pub fn empty(&self) {
-        std::fs::remove_file(self.0.join("filler")).expect("it was filled");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a daemon of a failed test may still write there.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use inspectd::clock::SystemClock;
 use inspectd::config::{self, Settings, Sources};
 use inspectd::journal::{Batch, Filter, Order, Page, Readers, Store, file};
-use inspectd::pipeline::publisher::{Entry, Publisher, open_journal};
+use inspectd::pipeline::publisher::{Publisher, PublisherOptions, VerdictEntry, open_journal};
+use inspectd::pipeline::response_slot::Reply;
 use inspectd_core::decision::{AnomalyKind, Decision, Thresholds};
 use inspectd_core::maps::Score;
 use inspectd_core::moment::Moment;
@@ -20,8 +22,8 @@ use inspectd_core::verdict::Judgement;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::line::{Crowd, Scene};
 use super::median;
+use super::pipeline::{Crowd, Scene};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -187,7 +189,7 @@ fn judged(decision: Decision) -> Outcome {
     })
 }
 
-fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::pipeline::job::Reply) -> Entry {
+fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: Reply) -> VerdictEntry {
     let camera = "a".parse().expect("an id");
     let mut subject = Subject::new(Some(camera), Arc::clone(stamp));
     subject.frame_id = frame_id;
@@ -197,12 +199,12 @@ fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::pipeline::job::Repl
         inference: Some(Duration::from_millis(1)),
         ..Timings::default()
     };
-    Entry {
+    VerdictEntry {
         moment: Moment::now(),
         subject,
         outcome: judged(Decision::Pass),
-        seen: None,
-        board: None,
+        images: None,
+        stats: None,
         reply: Some(reply),
     }
 }
@@ -282,14 +284,14 @@ fn publisher(folder: &Path) -> Result<(Publisher, Vec<std::thread::JoinHandle<()
     let settings = settings(folder)?;
     let run = Uuid::now_v7();
     let journal = open_journal(&settings, run)?;
-    let made = Box::new(|_: &Arc<Verdict>| {});
-    Ok(Publisher::start(
-        Moment::now(),
+    Ok(Publisher::start(PublisherOptions {
+        start: Moment::now(),
         run,
-        &settings,
-        made,
+        settings: &settings,
         journal,
-    )?)
+        on_published: Box::new(|_| ()),
+        clock: Arc::new(SystemClock),
+    })?)
 }
 
 #[derive(Default)]
@@ -395,7 +397,7 @@ fn old(sequence: u64, run: Uuid, start: SystemTime, stamp: &Arc<Stamp>) -> Verdi
     };
     let mut subject = Subject::new(Some(camera.parse().expect("an id")), Arc::clone(stamp));
     subject.frame_id = sequence / 4;
-    subject.tag = Some(Arc::new(inspectd_core::record::Tag {
+    subject.tag = Some(Arc::new(inspectd_core::record::PartTag {
         part_id: sequence.to_string(),
         ..Default::default()
     }));

@@ -1,9 +1,9 @@
 //! `inspectd bench`: the whole line beside a bare ONNX Runtime loop on the same graph, input and
 //! threads, in turns. Each side runs in a process of its own, so that its memory can be told.
 
-mod bare;
+mod bare_loop;
 mod journal;
-mod line;
+mod pipeline;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use inspectd_core::bundle::Bundle;
 use inspectd_core::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
-pub use bare::{BareArguments, run as run_bare};
+pub use bare_loop::{BareArguments, run as run_bare};
 pub use journal::{JournalArguments, run as run_journal};
 
 /// What to measure.
@@ -93,12 +93,12 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let input = input(&arguments.bundle)?;
     // The throughput's camera gives what the bare loop takes; the latency's is a usual one.
-    let small = line::Scene::make(input[0], input[1])?;
-    let usual = line::Scene::make(arguments.width, arguments.height)?;
+    let small = pipeline::Scene::make(input[0], input[1])?;
+    let usual = pipeline::Scene::make(arguments.width, arguments.height)?;
     let (mut bare_sides, mut line_sides) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         eprintln!("bench: round {round} of {}: bare loop", arguments.rounds);
-        bare_sides.push(bare::measure(arguments)?);
+        bare_sides.push(bare_loop::measure(arguments)?);
         eprintln!("bench: round {round} of {}: line", arguments.rounds);
         line_sides.push(small.throughput(arguments)?);
     }

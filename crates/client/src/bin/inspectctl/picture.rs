@@ -38,6 +38,8 @@ fn paired(frame: &[u8], heatmap: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use image::Rgb;
 
+    use std::fs;
+
     use super::*;
 
     fn png(width: u32, colour: [u8; 3]) -> Vec<u8> {

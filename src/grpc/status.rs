@@ -1,0 +1,183 @@
+//! Errors as gRPC tells them: a code, a sentence, and `google.rpc` details that programs can read.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
+
+use crate::access::permissions::Permission;
+use crate::access::{Identity, Unknown};
+use crate::control::ChangeError;
+use crate::control::recipe_cache::RecipeRefusal;
+use crate::pipeline::publisher::{AcknowledgeError, Totals};
+use crate::pipeline::{InspectError, TriggerError};
+use crate::recipe::RecipeError;
+
+/// Who speaks in `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "inspectd";
+
+/// The request's `field` is not allowed to be as it is.
+pub(super) fn invalid(field: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let details = ErrorDetails::with_bad_request_violation(field, message.clone());
+    let message = format!("{field}: {message}");
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// There is no such thing.
+pub(super) fn not_found(kind: &str, name: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_resource_info(kind, name, "", message);
+    Status::with_error_details(Code::NotFound, format!("{kind} {name}: {message}"), details)
+}
+
+/// A bound is reached.
+pub(super) fn exhausted(subject: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let details = ErrorDetails::with_quota_failure_violation(subject, message.clone());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The daemon is stopping.
+pub(super) fn stopping() -> Status {
+    let details = ErrorDetails::with_error_info("STOPPING", DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(Code::Unavailable, "the daemon is stopping", details)
+}
+
+/// The consumer has a newer stream.
+pub(super) fn superseded() -> Status {
+    Status::aborted("a newer stream of this consumer goes on in this one's place")
+}
+
+/// There is no journal to ask.
+pub(super) fn no_journal() -> Status {
+    let text = "there is no journal: journal.folder is not set";
+    let violation = PreconditionViolation::new("JOURNAL", "journal.folder", text);
+    let details = ErrorDetails::with_precondition_failure(vec![violation]);
+    Status::with_error_details(Code::FailedPrecondition, text, details)
+}
+
+/// The journal cannot be read or written.
+pub(super) fn journal(error: &impl ToString) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+/// What was asked for is not kept, or was not made; what is kept is said for programs, too.
+fn not_kept(text: String, totals: Totals) -> Status {
+    let range = [
+        ("oldest_sequence".to_owned(), totals.oldest.to_string()),
+        ("newest_sequence".to_owned(), totals.sequence.to_string()),
+    ];
+    let details = ErrorDetails::with_error_info("NOT_KEPT", DOMAIN, range);
+    Status::with_error_details(Code::OutOfRange, text, details)
+}
+
+/// The verdict with this sequence has aged out.
+pub(super) fn aged_out(sequence: u64, totals: Totals) -> Status {
+    let Totals {
+        oldest,
+        sequence: newest,
+        ..
+    } = totals;
+    let text = format!("verdict {sequence} has aged out: {oldest} to {newest} are kept");
+    not_kept(text, totals)
+}
+
+/// There is no verdict with this sequence yet.
+pub(super) fn not_made(field: &str, sequence: u64, totals: Totals) -> Status {
+    let newest = totals.sequence;
+    not_kept(
+        format!("{field}: {sequence} was not given out yet: the newest is {newest}"),
+        totals,
+    )
+}
+
+/// Why verdicts cannot be acknowledged.
+pub(super) fn acknowledge(error: &AcknowledgeError) -> Status {
+    match error {
+        AcknowledgeError::Full => exhausted("consumers", error.to_string()),
+        AcknowledgeError::Stalled | AcknowledgeError::NotOpen | AcknowledgeError::Journal(_) => {
+            journal(error)
+        }
+    }
+}
+
+/// Why nothing will be inspected.
+pub(super) fn trigger(error: &TriggerError) -> Status {
+    match error {
+        TriggerError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
+        TriggerError::NoGroup(group) => not_found("group", group, "has no camera"),
+        TriggerError::Mode(_) => Status::failed_precondition(error.to_string()),
+        TriggerError::Busy(_) => exhausted("requests", error.to_string()),
+        TriggerError::Key(_) => Status::already_exists(error.to_string()),
+        TriggerError::Stopping => stopping(),
+        TriggerError::Journal(_) => journal(error),
+    }
+}
+
+/// Why an image gets no verdict.
+pub(super) fn inspect(error: &InspectError) -> Status {
+    match error {
+        InspectError::Busy => exhausted("images", error.to_string()),
+        InspectError::Stopping => stopping(),
+        InspectError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
+        InspectError::Size(error) => invalid("image", error.to_string()),
+    }
+}
+
+/// Why nothing was changed: every fault is a violation of its own.
+pub(super) fn change(error: &ChangeError) -> Status {
+    let kind = match error {
+        ChangeError::NotLocal => return Status::permission_denied(error.to_string()),
+        ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
+            return Status::not_found(error.to_string());
+        }
+        ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
+        ChangeError::Recipe(_) => "RECIPE",
+        ChangeError::Locked(_) => "LOCKED",
+        ChangeError::Audit(_) | ChangeError::Memory(_) => "RECORD",
+        ChangeError::Camera(_) => "CAMERA",
+    };
+    let violation = |text: String| PreconditionViolation::new(kind, "", text);
+    let violations: Vec<_> = error.faults().into_iter().map(violation).collect();
+    let details = ErrorDetails::with_precondition_failure(violations);
+    Status::with_error_details(Code::FailedPrecondition, error.to_string(), details)
+}
+
+/// Nobody knows who asks.
+pub(super) fn unknown(reason: &Unknown) -> Status {
+    let details =
+        ErrorDetails::with_error_info("UNKNOWN_CLIENT", DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(Code::Unauthenticated, reason.to_string(), details)
+}
+
+/// Whoever asks may not.
+pub(super) fn role(permission: &Permission, identity: &Identity) -> Status {
+    let Permission { method, least, .. } = permission;
+    let Identity { name, role, .. } = identity;
+    let metadata = [
+        ("client".to_owned(), name.to_string()),
+        ("role".to_owned(), role.to_string()),
+        ("needed_role".to_owned(), least.to_string()),
+    ];
+    let details = ErrorDetails::with_error_info("ROLE_NEEDED", DOMAIN, metadata);
+    let message = format!("{method} needs the role {least}; {name} is {role}");
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
+/// Behind the gate there is nothing but what it knows.
+pub(super) fn no_such_call(path: &str) -> Status {
+    let path: String = path.chars().take(200).collect();
+    Status::unimplemented(format!("this daemon has no call {path}"))
+}
+
+/// A client calls more often than it may.
+pub(super) fn too_often(identity: &Identity, wait: Duration) -> Status {
+    let name = &identity.name;
+    let message = format!(
+        "{name} calls more often than access.requests_per_second allows; again in {:.3} s",
+        wait.as_secs_f64()
+    );
+    let mut details = ErrorDetails::with_quota_failure_violation("calls", message.clone());
+    details.set_retry_info(Some(wait));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
