@@ -1,24 +1,27 @@
-//! `docs/configuration.md`: its tables are made from the table of keys, its prose is the page's own.
+//! `docs/configuration.md`: its tables are generated from the declarations of the keys, its prose is written
+//! by hand.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::table::{CAMERAS, Fallback, Key, SECTIONS, Section};
+use super::key::{Fallback, Key};
+use super::table::{CAMERAS, Section, sections};
 
-/// What is between these lines of the page is made.
-const BEGIN: &str = "<!-- keys: made from the code; UPDATE_DOCS=1 cargo test writes it -->\n";
+/// The lines around the generated part of the page.
+const BEGIN: &str =
+    "<!-- keys: generated from the code; UPDATE_DOCS=1 cargo test writes them -->\n";
 const END: &str = "<!-- end of keys -->\n";
 
-/// The page's file.
+/// Path of the page.
 pub(super) fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")
 }
 
-/// All keys, a table for each section.
+/// All keys, one table for each section.
 fn keys() -> String {
     let mut text = String::new();
-    for section in SECTIONS {
-        write(&mut text, section).expect("a text takes everything");
+    for section in sections() {
+        write(&mut text, section).expect("writing to a text cannot fail");
     }
     text
 }
@@ -30,7 +33,7 @@ fn write(text: &mut String, section: &Section) -> std::fmt::Result {
         text,
         "| key | value | default | live | what it does |\n|---|---|---|---|---|"
     )?;
-    for key in section.keys {
+    for key in &section.keys {
         let live = if key.live { "yes" } else { "" };
         let Key { name, doc, .. } = key;
         let (value, default) = (value(key), default(key));
@@ -44,12 +47,11 @@ fn write(text: &mut String, section: &Section) -> std::fmt::Result {
 }
 
 fn value(key: &Key) -> String {
-    let unit = if key.unit.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", key.unit)
-    };
-    format!("{}{unit}", key.kind.allowed())
+    let allowed = key.kind.allowed();
+    match key.unit.name() {
+        "" => allowed,
+        unit => format!("{allowed}, {unit}"),
+    }
 }
 
 fn default(key: &Key) -> String {
@@ -68,11 +70,11 @@ fn sources(key: &Key) -> String {
 }
 
 #[test]
-fn the_page_has_every_key_as_it_is() {
+fn page_documents_every_key_as_declared() {
     let page = page();
-    let text = std::fs::read_to_string(&page).expect("the page is there");
-    let (before, rest) = text.split_once(BEGIN).expect("the keys begin");
-    let (_, after) = rest.split_once(END).expect("the keys end");
+    let text = std::fs::read_to_string(&page).expect("the page exists");
+    let (before, rest) = text.split_once(BEGIN).expect("the start of the keys");
+    let (_, after) = rest.split_once(END).expect("the end of the keys");
     let expected = format!("{before}{BEGIN}{}\n{END}{after}", keys());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&page, expected).expect("the page can be written");

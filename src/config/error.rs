@@ -1,11 +1,10 @@
-//! What can be wrong with a configuration.
+//! Faults of a configuration, and of other TOML files.
 
 use thiserror::Error;
 
-/// Everything that is wrong with a configuration, one entry a fault.
+/// All faults of a configuration.
 ///
-/// Files that cannot be read, or are not TOML, come alone: without them nothing can be said about the
-/// rest.
+/// If a file cannot be read or is not TOML, only such faults are reported: the rest depends on them.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{}", listed(.faults))]
 pub struct ConfigError {
@@ -18,7 +17,7 @@ fn listed(faults: &[Fault]) -> String {
     lines.join("\n")
 }
 
-/// One fault. A `place` is `FILE:LINE` or `environment variable NAME`.
+/// A fault. A `place` is `FILE:LINE` or `environment variable NAME`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Fault {
     /// A file or folder cannot be read.
@@ -26,57 +25,57 @@ pub enum Fault {
     Unreadable {
         /// The file or folder.
         place: String,
-        /// The system's words.
+        /// Error of the operating system.
         reason: String,
     },
     /// A file is not TOML.
     #[error("{place}: not TOML: {reason}")]
     Syntax {
-        /// Where.
+        /// The place.
         place: String,
-        /// The parser's words.
+        /// Error of the parser.
         reason: String,
     },
-    /// No such key or table.
-    #[error("{place}: {key}: unknown key{}", meant(.suggestion.as_deref()))]
+    /// A key or table that does not exist.
+    #[error("{place}: {key}: unknown key{}", suggested(.suggestion.as_deref()))]
     Unknown {
-        /// Where.
+        /// The place.
         place: String,
         /// Its path: `server.lisen`.
         key: String,
-        /// What was probably meant: `listen`.
+        /// The most similar name: `listen`.
         suggestion: Option<String>,
     },
-    /// A key that must be set is not.
+    /// A required key is not set.
     #[error("{place}: {key}: missing, must be {allowed}")]
     Missing {
-        /// Where it belongs, as closely as that is known.
+        /// The closest known place.
         place: String,
         /// Its path.
         key: String,
-        /// What must be there.
+        /// Allowed values.
         allowed: String,
     },
     /// A value that is not allowed.
     #[error("{place}: {key}: {found}, must be {allowed}")]
     Value {
-        /// Where.
+        /// The place.
         place: String,
         /// Its path.
         key: String,
-        /// The value.
+        /// Description of the value.
         found: String,
-        /// What may be there instead.
+        /// Allowed values.
         allowed: String,
     },
 }
 
-fn meant(suggestion: Option<&str>) -> String {
+fn suggested(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
 }
 
 impl Fault {
-    /// The path of the key that it is about, if it is about one.
+    /// Path of the key at fault, if the fault is one of a key.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Unreadable { .. } | Self::Syntax { .. } => None,

@@ -1,28 +1,34 @@
-//! One layer of the configuration: a file, or the environment's variables. Here places get their
-//! names, paths become absolute, and what is no key at all is found.
+//! One layer of the configuration: a file, or the environment variables. A layer records the place of
+//! each value, makes paths absolute and refuses unknown keys.
 
 use std::path::Path;
 
 use ::config::{Map, Source, Value, ValueKind};
-use toml::de::{DeTable, DeValue};
-
-use super::error::Fault;
-use super::table::{self, Key, Kind, Node};
 use inspectd_core::id::CameraId;
+use toml::de::DeValue;
 
-/// What variables begin with.
+use super::document::{self, DocumentReader, Item, Table, is_bare};
+use super::error::Fault;
+use super::key::Key;
+use super::kind::{self, Kind};
+use super::table::{self, Node};
+
+/// Prefix of the variables.
 const PREFIX: &str = "INSPECTD__";
 
-/// What separates the parts of their names.
+/// Separator of the parts of their names.
 const SEPARATOR: &str = "__";
 
-/// What a section may be.
+/// Allowed value of a section.
 const TABLE: &str = "a table with keys of its own";
 
-/// Stands for a value whose fault is noted already, so that the key is not missed.
+/// Allowed id of a camera.
+const CAMERA_ID: &str = "an id of 1 to 64 of a-z, 0-9, '-' and '_'";
+
+/// Replaces a value whose fault is noted, so that the key does not count as missing.
 const REFUSED: ValueKind = ValueKind::Nil;
 
-/// Values, each with its place as origin; known keys alone.
+/// Values of known keys, each with its place as origin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layer(Map<String, Value>);
 
@@ -46,50 +52,31 @@ pub(super) fn file(
     text: &str,
     faults: &mut Vec<Fault>,
 ) -> Result<Layer, Fault> {
-    let ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
-    let mut reader = FileReader {
-        file,
-        folder,
-        ends,
-        faults,
-    };
-    match DeTable::parse(text) {
-        Ok(table) => Ok(Layer(reader.table("", table.get_ref()))),
-        // Not the error's own text: that quotes the line, which may hold a password.
-        Err(error) => Err(Fault::Syntax {
-            place: reader.place(error.span().map_or(0, |span| span.start)),
-            reason: error.message().replace('\n', ", "),
-        }),
-    }
+    let (document, reader) = document::parse(file, text)?;
+    let mut reader = FileReader { folder, reader };
+    let layer = Layer(reader.table("", Table::root(&document)));
+    faults.extend(reader.reader.into_faults());
+    Ok(layer)
 }
 
 struct FileReader<'a> {
-    file: &'a str,
     folder: &'a Path,
-    /// Where lines end, bytes.
-    ends: Vec<usize>,
-    faults: &'a mut Vec<Fault>,
+    reader: DocumentReader,
 }
 
 impl FileReader<'_> {
-    fn place(&self, offset: usize) -> String {
-        let line = self.ends.partition_point(|end| *end < offset) + 1;
-        format!("{}:{line}", self.file)
-    }
-
     // The depth is bounded: the parser refuses more than 80 levels.
-    fn table(&mut self, path: &str, table: &DeTable<'_>) -> Map<String, Value> {
+    fn table(&mut self, path: &str, table: Table<'_>) -> Map<String, Value> {
         let mut values = Map::new();
-        for (key, value) in table {
-            let name = key.get_ref().as_ref();
-            let place = self.place(key.span().start);
+        for (name, offset, item) in table.entries() {
             let path = join(path, name);
-            let node = if bare(name) {
+            let node = if is_bare(name) {
                 table::look_up(&path)
             } else {
                 Node::Unknown
             };
-            if let Some(kind) = self.value(&place, &path, node, value.get_ref()) {
+            if let Some(kind) = self.value(offset, &path, node, item) {
+                let place = self.reader.place(offset);
                 values.insert(name.to_owned(), Value::new(Some(&place), kind));
             }
         }
@@ -98,50 +85,46 @@ impl FileReader<'_> {
 
     fn value(
         &mut self,
-        place: &str,
+        offset: usize,
         path: &str,
         node: Node,
-        value: &DeValue<'_>,
+        item: Item<'_>,
     ) -> Option<ValueKind> {
-        let fault = match (node, value) {
-            (Node::Key(key), value) => match scalar(value) {
+        match (node, item.table()) {
+            (Node::Key(key), _) => match scalar(item) {
                 Ok(kind) => return Some(absolute(key, self.folder, kind)),
                 Err(found) => {
-                    self.faults
-                        .push(refused(place, path, found, key.kind.allowed()));
+                    self.reader.refuse(offset, path, found, key.kind.allowed());
                     return Some(REFUSED);
                 }
             },
-            (Node::Table, DeValue::Table(inner)) => match camera_id(place, path) {
-                Ok(()) => return Some(self.table(path, inner).into()),
-                Err(fault) => fault,
+            (Node::Table, Some(inner)) => match camera_id(path) {
+                Ok(()) => return Some(self.table(path, Table::new(inner, "", offset)).into()),
+                Err(found) => self.reader.refuse(offset, table::CAMERAS, found, CAMERA_ID),
             },
-            (Node::Table, value) => {
-                let found = scalar(value).map_or_else(str::to_owned, |kind| table::found(&kind));
-                refused(place, path, found, TABLE)
+            (Node::Table, None) => {
+                let found = scalar(item).map_or_else(str::to_owned, |kind| kind::found(&kind));
+                self.reader.refuse(offset, path, found, TABLE);
             }
-            (Node::Unknown, _) => unknown(place, path),
-        };
-        self.faults.push(fault);
+            (Node::Unknown, _) => self.reader.unknown(offset, path, table::suggestion(path)),
+        }
         None
     }
 }
 
-/// The value of a key, or what it is in words if no key takes such a one.
-fn scalar(value: &DeValue<'_>) -> Result<ValueKind, &'static str> {
-    match value {
+/// Returns the value of a key; the description of a value that no key takes.
+fn scalar(item: Item<'_>) -> Result<ValueKind, &'static str> {
+    match item.value {
         DeValue::String(text) => Ok(text.as_ref().into()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map(ValueKind::I64)
             .map_err(|_| "a whole number beyond 64 bits"),
         DeValue::Float(number) => {
             let number = number.as_str().parse().map(ValueKind::Float);
-            number.map_err(|_| "a number beyond reach")
+            number.map_err(|_| "a number out of range")
         }
         DeValue::Boolean(flag) => Ok((*flag).into()),
-        DeValue::Datetime(_) => Err("a date or time"),
-        DeValue::Array(_) => Err("a list"),
-        DeValue::Table(_) => Err("a table"),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => Err(item.type_name()),
     }
 }
 
@@ -165,21 +148,21 @@ pub(super) fn variables(environment: &[(String, String)], faults: &mut Vec<Fault
 }
 
 fn variable(place: &str, path: &str, text: &str) -> Result<ValueKind, Fault> {
-    if !path.split('.').all(bare) {
+    if !path.split('.').all(is_bare) {
         return Err(unknown(place, path));
     }
     match table::look_up(path) {
         Node::Unknown => Err(unknown(place, path)),
-        Node::Table => Err(refused(place, path, table::found(&text.into()), TABLE)),
+        Node::Table => Err(refused(place, path, kind::found(&text.into()), TABLE)),
         Node::Key(key) => {
-            camera_id(place, path)?;
+            camera_id(path).map_err(|found| refused(place, table::CAMERAS, found, CAMERA_ID))?;
             let folder = std::path::absolute(".").unwrap_or_default();
             Ok(absolute(key, &folder, key.kind.typed(text)))
         }
     }
 }
 
-/// An absolute path where the key is a path.
+/// Makes the value absolute if the key is a path.
 fn absolute(key: &Key, folder: &Path, kind: ValueKind) -> ValueKind {
     match (key.kind, kind) {
         (Kind::Path, ValueKind::String(text)) if !text.is_empty() => {
@@ -189,13 +172,15 @@ fn absolute(key: &Key, folder: &Path, kind: ValueKind) -> ValueKind {
     }
 }
 
-/// Refuses a camera whose name is no id.
-fn camera_id(place: &str, path: &str) -> Result<(), Fault> {
+/// Checks the id in the path of a camera.
+///
+/// # Errors
+/// The description of an id that is not allowed.
+fn camera_id(path: &str) -> Result<(), String> {
     let mut parts = path.split('.');
     match (parts.next(), parts.next()) {
         (Some(table::CAMERAS), Some(id)) if id.parse::<CameraId>().is_err() => {
-            let allowed = "an id of 1 to 64 of a-z, 0-9, '-' and '_'";
-            Err(refused(place, table::CAMERAS, format!("{id:?}"), allowed))
+            Err(format!("{id:?}"))
         }
         _ => Ok(()),
     }
@@ -218,14 +203,9 @@ fn refused(place: &str, path: &str, found: impl Into<String>, allowed: impl Into
     }
 }
 
-/// Whether a name needs no quotes in TOML. No other is known, and a dot in quotes is no separator.
-fn bare(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    !name.is_empty() && name.bytes().all(plain)
-}
-
+/// Appends a name to a path. A name that requires quotes gets them, as its dots do not separate.
 fn join(path: &str, name: &str) -> String {
-    let name = if bare(name) {
+    let name = if is_bare(name) {
         name.to_owned()
     } else {
         format!("{name:?}")

@@ -1,20 +1,24 @@
-//! The configuration: files and variables become [`Settings`], or every fault in them at once.
+//! The configuration: files and environment variables become [`Settings`], or a list of all faults.
 //!
-//! Layers in rising order: defaults, the main file, the files of `conf.d` beside it, variables. Each
-//! value remembers its place; the merged tree is validated against one table of keys.
+//! Layers in rising order of precedence: defaults, the main file, the files of `conf.d` next to it,
+//! variables. Each value keeps its place; the merged values are validated key by key. Each key is
+//! declared once, in [`settings`].
 
-mod build;
 mod change;
+pub(crate) mod document;
 #[cfg(test)]
 mod documentation;
 mod error;
-mod flatten;
+mod field;
+mod group;
+mod key;
+mod kind;
 mod layer;
 mod reference;
 mod relation;
 pub mod settings;
 mod sources;
-pub(crate) mod spelling;
+mod spelling;
 mod table;
 mod values;
 mod walk;
@@ -28,39 +32,37 @@ pub use change::{Changed, Changes, applied, changed, changes};
 pub use error::{ConfigError, Fault};
 pub use settings::Settings;
 pub use sources::Sources;
-pub(crate) use spelling::nearest;
 pub use watch::{Watch, watch};
 
 use layer::Layer;
 use sources::Found;
 use values::Values;
 
-/// A configuration that was read.
+/// A valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// Their [`hash`].
+    /// The [`hash`] of the settings.
     pub hash: String,
-    /// The files that were read, in the order of layers.
+    /// The files of the configuration, in the order of the layers.
     pub files: Vec<PathBuf>,
-    /// The main file's folder, absolute.
+    /// Folder of the main file, absolute.
     pub folder: PathBuf,
 }
 
 /// Reads the configuration.
 ///
 /// # Errors
-/// Every fault in it. Files that cannot be read or are not TOML come alone: without them nothing can
-/// be said about the rest.
+/// All its faults. If a file cannot be read or is not TOML, only such faults.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
     let found = sources.read(&mut faults)?;
     validated(found, faults, reference::check)
 }
 
-/// As [`load`], from the text of the main file alone and variables: no file is touched, and so whether
-/// cameras' reference images are of use is not found out.
+/// As [`load`], from the text of the main file and variables. No file is read; reference images of cameras
+/// are not checked.
 ///
 /// # Errors
 /// As [`load`].
@@ -74,21 +76,21 @@ pub fn parse(
     validated(found, faults, |_, _| ())
 }
 
-/// `files` finds the faults of files that values name.
+/// Validates the layers. `check_files` notes the faults of files that values name.
 fn validated(
     found: Found,
     mut faults: Vec<Fault>,
-    files: fn(&Values, &mut Vec<Fault>),
+    check_files: fn(&Values, &mut Vec<Fault>),
 ) -> Result<Loaded, ConfigError> {
     let merged = merge(found.layers);
     let main = found.main.display().to_string();
     let values = walk::walk(&merged, &main, &mut faults);
     relation::check(&values, &mut faults);
-    files(&values, &mut faults);
+    check_files(&values, &mut faults);
     if !faults.is_empty() {
         return Err(ConfigError { faults });
     }
-    let settings = build::settings(&values);
+    let settings = Settings::read(&values);
     Ok(Loaded {
         hash: hash(&settings),
         settings,
@@ -103,16 +105,16 @@ fn merge(layers: Vec<Layer>) -> Map<String, Value> {
         builder = builder.add_source(layer);
     }
     let merged = builder.build().and_then(|config| config.collect());
-    merged.expect("layers are tables of known keys and never fail")
+    merged.expect("layers are tables of known keys and cannot fail")
 }
 
-/// SHA-256 over the settings as JSON, fields in their order and cameras by id: 64 lower-case
-/// hexadecimal digits. User and password of a URL have no part in it.
+/// Returns the SHA-256 of the settings as JSON, fields in their order and cameras by id: 64 lower-case
+/// hexadecimal digits. The user and password of a URL do not affect it.
 ///
 /// # Panics
-/// Never: settings hold texts, numbers and paths that came from texts.
+/// Never: settings contain texts, numbers and paths made of texts.
 pub fn hash(settings: &Settings) -> String {
-    let json = serde_json::to_vec(settings).expect("paths come from texts");
+    let json = serde_json::to_vec(settings).expect("paths are made of texts");
     inspectd_core::bundle::sha256(&json)
 }
 

@@ -1,25 +1,27 @@
-//! Cameras' reference images: whether they can be read and have the size that frames must have. It is
-//! found out while the configuration is read, so that it is one of its faults and not the first frame's.
+//! Reference images of cameras: whether they can be read and have the expected size of frames. They are
+//! checked with the configuration, so that a fault is reported before the first frame.
 
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::error::Fault;
-use super::table::CAMERAS;
-use super::values::{Part, Values};
 use inspectd_core::image_file::{self, ImageError};
 
-/// A larger file is no picture of a camera, bytes.
+use super::error::Fault;
+use super::kind::Setting;
+use super::table::CAMERAS;
+use super::values::{Part, Values};
+
+/// Maximum size of a reference image, bytes: more than any camera's image.
 const LARGEST_FILE: u64 = 256 << 20;
 
-/// Notes every reference image that is of no use.
+/// Notes every reference image that cannot be used.
 pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     for id in &values.cameras {
         let camera = values.part(format!("{CAMERAS}.{id}"));
-        let Some(path) = camera.get::<PathBuf>("check.reference") else {
+        let Some(Setting::Path(path)) = camera.get("check.reference") else {
             continue;
         };
-        if let Some((found, allowed)) = fault(&camera, &path) {
+        if let Some((found, allowed)) = fault(&camera, path) {
             let place = camera.place("check.reference").unwrap_or("defaults");
             faults.push(Fault::Value {
                 place: place.to_owned(),
@@ -31,21 +33,24 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     }
 }
 
-/// What is wrong with the image, and what is allowed. Without an expected size, which is another fault,
-/// any will do.
+/// Returns what was found and what is allowed, if the image cannot be used. Without an expected size,
+/// which is another fault, every size is allowed.
 fn fault(camera: &Part<'_>, path: &Path) -> Option<(String, String)> {
-    // Not a pipe or a device, which might never end.
-    let odd = |of: Metadata| (!of.is_file() && !of.is_dir()) || of.len() > LARGEST_FILE;
-    if path.metadata().is_ok_and(odd) {
+    // Reading a pipe or a device might not terminate.
+    let unsuitable = |of: Metadata| (!of.is_file() && !of.is_dir()) || of.len() > LARGEST_FILE;
+    if path.metadata().is_ok_and(unsuitable) {
         let found = format!("{}: a device, or more than 256 MiB", path.display());
         return Some((found, "an image that can be read".to_owned()));
     }
     let frame = match image_file::decode(path) {
         Ok(frame) => frame,
-        Err(error) => return Some((told(&error), "an image that can be read".to_owned())),
+        Err(error) => return Some((described(&error), "an image that can be read".to_owned())),
     };
-    let width: u64 = camera.get("expected_width")?;
-    let height: u64 = camera.get("expected_height")?;
+    let side = |key| match camera.get(key) {
+        Some(Setting::Whole(side)) => Some(*side),
+        _ => None,
+    };
+    let (width, height) = (side("expected_width")?, side("expected_height")?);
     if (u64::from(frame.width()), u64::from(frame.height())) == (width, height) {
         return None;
     }
@@ -61,8 +66,8 @@ fn fault(camera: &Part<'_>, path: &Path) -> Option<(String, String)> {
     ))
 }
 
-/// The error, and the system's words if there are any.
-fn told(error: &ImageError) -> String {
+/// The error and its source, if there is one.
+fn described(error: &ImageError) -> String {
     let reason = std::error::Error::source(error);
     reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"))
 }

@@ -1,12 +1,11 @@
-//! What keys must be to each other. A key whose own value was refused is not judged again.
-
-use std::net::SocketAddr;
+//! Relations between keys. A key whose own value was refused is not checked again.
 
 use super::error::Fault;
+use super::kind::Setting;
 use super::table::CAMERAS;
-use super::values::{FromSetting, Part, Values};
+use super::values::{Part, Values};
 
-/// Notes every key that does not go with another.
+/// Notes every key that is not compatible with another.
 pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     let mut checker = Checker(faults);
     checker.access(values);
@@ -20,29 +19,31 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
 struct Checker<'a>(&'a mut Vec<Fault>);
 
 impl Checker<'_> {
-    /// Nobody beyond this machine is served unless it is known who they are, and nobody listens in.
+    /// Clients on other machines require authentication and encryption.
     fn access(&mut self, values: &Values) {
         let (server, tls) = (values.part("server"), values.part("tls"));
         self.needs(&tls, "certificate", "key");
         self.needs(&tls, "key", "certificate");
         self.needs(&tls, "client_ca", "certificate");
-        if tls.get("require_client_certificate") == Some(true) {
+        if is_true(&tls, "require_client_certificate") {
             self.needs(&tls, "require_client_certificate", "client_ca");
         }
-        let listen = server.get::<Option<SocketAddr>>("listen").flatten();
-        let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) else {
+        let Some(Setting::Address(listen)) = server.get("listen") else {
             return;
         };
+        if listen.ip().is_loopback() {
+            return;
+        }
         let access = values.part("access");
-        let wanted = [(&tls, "certificate"), (&access, "clients")];
-        let missing: Vec<String> = wanted
+        let required = [(&tls, "certificate"), (&access, "clients")];
+        let missing: Vec<String> = required
             .iter()
             .filter(|(part, key)| part.place(key).is_none())
             .map(|(part, key)| part.path(key))
             .collect();
         if !missing.is_empty() {
             let found = format!("\"{listen}\" without {}", missing.join(" and "));
-            let allowed = "an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, \
+            let allowed = "a loopback address, such as \"127.0.0.1:50051\", unless tls.certificate, \
                            tls.key and access.clients are set";
             self.refuse(&server, "listen", found, allowed);
         }
@@ -58,24 +59,22 @@ impl Checker<'_> {
     }
 
     fn engine(&mut self, engine: &Part<'_>) {
-        let provider: Option<String> = engine.get("provider");
-        let Some(provider) = provider.as_deref() else {
+        let Some(provider) = text(engine, "provider") else {
             return;
         };
         let other = |name: &str| format!("{name:?} with provider {provider:?}");
-        let precision: Option<String> = engine.get("precision");
-        match precision.as_deref() {
+        match text(engine, "precision") {
             Some("tf32") if provider != "cuda" => self.refuse(
                 engine,
                 "precision",
                 other("tf32"),
-                "another: tf32 needs provider \"cuda\"",
+                "another: tf32 requires provider \"cuda\"",
             ),
             Some("bf16") if provider != "openvino" => self.refuse(
                 engine,
                 "precision",
                 other("bf16"),
-                "another: bf16 needs provider \"openvino\"",
+                "another: bf16 requires provider \"openvino\"",
             ),
             _ => {}
         }
@@ -91,19 +90,17 @@ impl Checker<'_> {
     }
 
     fn camera(&mut self, camera: &Part<'_>) {
-        let source: Option<String> = camera.get("source");
-        if source.as_deref() == Some("device") {
+        if text(camera, "source") == Some("device") {
             self.together(camera, &["width", "height"]);
         } else if camera.place("pace").is_some() && camera.place("fps").is_some() {
             self.refuse(
                 camera,
                 "fps",
-                "set beside pace".to_owned(),
-                "left out, or pace must be",
+                "set together with pace".to_owned(),
+                "left out unless pace is left out",
             );
         }
-        let mode: Option<String> = camera.get("mode");
-        self.mode(camera, mode.as_deref());
+        self.mode(camera);
         self.together(
             camera,
             &["crop.left", "crop.top", "crop.right", "crop.bottom"],
@@ -116,10 +113,12 @@ impl Checker<'_> {
         self.at_most(camera, "review_from", "threshold");
     }
 
-    /// What belongs to some modes alone.
-    fn mode(&mut self, camera: &Part<'_>, mode: Option<&str>) {
-        let Some(mode) = mode else { return };
-        let mut alone = |key: &str, modes: &[&str]| {
+    /// Keys that only some modes have.
+    fn mode(&mut self, camera: &Part<'_>) {
+        let Some(mode) = text(camera, "mode") else {
+            return;
+        };
+        let mut only_in = |key: &str, modes: &[&str]| {
             if camera.place(key).is_some() && !modes.contains(&mode) {
                 let found = format!("set with mode {mode:?}");
                 let modes = modes.join("\" or \"");
@@ -127,30 +126,25 @@ impl Checker<'_> {
                 self.refuse(camera, key, found, &allowed);
             }
         };
-        alone("queue", &["triggered", "requested"]);
-        alone("shed", &["triggered"]);
-        if camera.get("part_counter") == Some(true) {
-            alone("part_counter", &["free-running", "triggered"]);
+        only_in("queue", &["triggered", "requested"]);
+        only_in("shed", &["triggered"]);
+        if is_true(camera, "part_counter") {
+            only_in("part_counter", &["free-running", "triggered"]);
         }
     }
 
-    /// A reference image has the size that frames must have, and a view is compared with it alone.
+    /// A reference image requires the expected size; limits of the view require a reference image.
     fn reference(&mut self, camera: &Part<'_>) {
-        let sized = |key| camera.place(key).is_some();
-        if sized("check.reference") && !(sized("expected_width") && sized("expected_height")) {
+        let is_set = |key| camera.place(key).is_some();
+        if is_set("check.reference") && !(is_set("expected_width") && is_set("expected_height")) {
             let found = "set without expected_width and expected_height".to_owned();
-            let allowed = "left out, or they must be set: the image has that size";
+            let allowed = "left out unless they are set: the image has that size";
             self.refuse(camera, "check.reference", found, allowed);
         }
         for key in ["check.shift_above", "check.turn_above_deg"] {
-            if sized(key) && !sized("check.reference") {
+            if is_set(key) && !is_set("check.reference") {
                 let found = "set without check.reference".to_owned();
-                self.refuse(
-                    camera,
-                    key,
-                    found,
-                    "left out, or check.reference must be set",
-                );
+                self.refuse(camera, key, found, "left out unless check.reference is set");
             }
         }
     }
@@ -179,9 +173,9 @@ impl Checker<'_> {
         }
     }
 
-    /// Whole numbers: `low` < `high`.
+    /// `low` < `high`.
     fn below(&mut self, part: &Part<'_>, low: &str, high: &str) {
-        if let Some((below, above)) = both::<u64>(part, low, high)
+        if let Some((below, above)) = numbers(part, low, high)
             && below >= above
         {
             self.refuse(
@@ -193,9 +187,9 @@ impl Checker<'_> {
         }
     }
 
-    /// Numbers: `low` <= `high`. Of the two the one that is set is at fault.
+    /// `low` <= `high`. The one that is set is at fault.
     fn at_most(&mut self, part: &Part<'_>, low: &str, high: &str) {
-        let Some((below, above)) = both::<f64>(part, low, high) else {
+        let Some((below, above)) = numbers(part, low, high) else {
             return;
         };
         if below <= above {
@@ -219,6 +213,14 @@ impl Checker<'_> {
     }
 }
 
-fn both<T: FromSetting>(part: &Part<'_>, a: &str, b: &str) -> Option<(T, T)> {
-    Some((part.get(a)?, part.get(b)?))
+fn text<'a>(part: &Part<'a>, key: &str) -> Option<&'a str> {
+    part.get(key)?.text()
+}
+
+fn is_true(part: &Part<'_>, key: &str) -> bool {
+    part.get(key) == Some(&Setting::Flag(true))
+}
+
+fn numbers(part: &Part<'_>, a: &str, b: &str) -> Option<(f64, f64)> {
+    Some((part.get(a)?.number()?, part.get(b)?.number()?))
 }

@@ -1,4 +1,4 @@
-//! Where the configuration comes from: the main file, `conf.d` beside it, and variables.
+//! Sources of the configuration: the main file, `conf.d` next to it, and environment variables.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use super::error::{ConfigError, Fault};
 use super::layer::{self, Layer};
 
-/// The folder of further files, beside the main one.
+/// Folder of further files, next to the main file.
 pub(super) const FOLDER: &str = "conf.d";
 
-/// A larger file is none that anybody wrote.
+/// Maximum size of a file, bytes: more than anyone writes by hand.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Where to look.
+/// Sources of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
-    /// The main file; `conf.d/*.toml` beside it follow, by name.
+    /// The main file. `conf.d/*.toml` next to it follow, by name.
     pub file: PathBuf,
-    /// Whether the main file must exist; otherwise the rest may do without.
+    /// Whether the main file must exist.
     pub required: bool,
-    /// Names and values of environment variables; those count that begin with `INSPECTD__`.
+    /// Names and values of environment variables. Only those that start with `INSPECTD__` are used.
     pub environment: Vec<(String, String)>,
 }
 
-/// What was found.
+/// Contents of the sources.
 pub(super) struct Found {
     pub layers: Vec<Layer>,
     pub files: Vec<PathBuf>,
@@ -33,7 +33,7 @@ pub(super) struct Found {
 }
 
 impl Sources {
-    /// These, with the variables of the process. What is not UTF-8 in them is replaced by U+FFFD.
+    /// The given file and the variables of the process. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub fn of_process(file: PathBuf, required: bool) -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = std::env::vars_os();
@@ -46,16 +46,16 @@ impl Sources {
         }
     }
 
-    /// Reads everything; faults of single keys are noted.
+    /// Reads all sources. Faults of single keys are added to `faults`.
     ///
     /// # Errors
     /// Every file that cannot be read or is not TOML.
     pub(super) fn read(&self, faults: &mut Vec<Fault>) -> Result<Found, ConfigError> {
-        let alone = |fault| ConfigError {
+        let only = |fault| ConfigError {
             faults: vec![fault],
         };
         let main = std::path::absolute(&self.file)
-            .map_err(|error| alone(unreadable(&self.file, &error)))?;
+            .map_err(|error| only(unreadable(&self.file, &error)))?;
         let folder = main.parent().unwrap_or(Path::new("/")).to_owned();
         let mut broken = Vec::new();
         let mut files = Vec::new();
@@ -86,7 +86,7 @@ impl Sources {
     }
 }
 
-/// One file's text, and variables.
+/// Reads the text of one file, and variables.
 ///
 /// # Errors
 /// When the text is not TOML.
@@ -109,7 +109,7 @@ pub(super) fn in_memory(
     })
 }
 
-/// The files of `conf.d`, by name; none if there is no such folder.
+/// Returns the files of `conf.d`, by name; none if the folder does not exist.
 fn further_files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -118,15 +118,15 @@ fn further_files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = entries.map_err(|error| unreadable(folder, &error))?;
     let paths = entries.into_iter().map(|entry| entry.path());
     let mut files: Vec<PathBuf> = paths
-        .filter(|path| is_ours(path) && !path.is_dir())
+        .filter(|path| is_configuration_file(path) && !path.is_dir())
         .collect();
     files.sort();
     Ok(files)
 }
 
-/// Whether a file of `conf.d` is part of the configuration: `*.toml`, and not hidden, as the temporary
-/// files of editors are.
-pub(super) fn is_ours(path: &Path) -> bool {
+/// Whether a file of `conf.d` is part of the configuration: `*.toml`, and not hidden, unlike temporary files
+/// of editors.
+pub(super) fn is_configuration_file(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -150,7 +150,7 @@ fn read_text(path: &Path) -> io::Result<String> {
         .take(LARGEST_FILE + 1)
         .read_to_string(&mut text)?;
     if text.len() as u64 > LARGEST_FILE {
-        return Err(io::Error::other("it has more than 1 MiB"));
+        return Err(io::Error::other("larger than 1 MiB"));
     }
     Ok(text)
 }

@@ -1,22 +1,22 @@
-//! Which known name was meant.
+//! Spelling suggestions.
 
-/// More edits than this are no slip of the fingers.
+/// The largest number of edits that counts as a typing error.
 const MOST_EDITS: usize = 2;
 
-/// The candidate that differs from `name` by at most two edits, or that `name` is the beginning of
+/// Returns the candidate that differs from `name` by at most two edits, or that starts with `name`
 /// (`open_timeout` for `open_timeout_s`).
-pub(crate) fn nearest<'a>(
+pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    // Longer than any key by far: not worth the time.
+    // Much longer than any key; bounds the time.
     if name.len() > 64 {
         return None;
     }
     let rank = |candidate: &'a str| {
-        let begun = name.len() >= 3 && candidate.starts_with(name);
-        let edits = if begun { 1 } else { distance(name, candidate) };
-        // A short name is near to everything.
+        let prefix = name.len() >= 3 && candidate.starts_with(name);
+        let edits = if prefix { 1 } else { distance(name, candidate) };
+        // A short name is similar to every other short name.
         (edits <= MOST_EDITS && edits < name.chars().count()).then_some((edits, candidate))
     };
     candidates
@@ -25,7 +25,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance: the fewest letters to add, remove or replace.
+/// Levenshtein distance: the minimum number of letters to add, remove or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_levenshteins() {
+    fn distance_is_the_levenshtein_distance() {
         let check = |a, b, expected| assert_eq!(distance(a, b), expected, "{a} {b}");
         check("", "", 0);
         check("", "abc", 3);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_like_nothing_has_no_suggestion() {
+    fn dissimilar_name_has_no_suggestion() {
         let check = |name, expected| {
             assert_eq!(
                 nearest(name, ["path", "pace", "open_timeout_s"].into_iter()),

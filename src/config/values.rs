@@ -1,16 +1,17 @@
 //! Validated values by path, between the files and the settings.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use super::table::Setting;
 use inspectd_core::id::CameraId;
 
-/// A key of the configuration.
+use super::field::FieldValue;
+use super::key::Key;
+use super::kind::Setting;
+
+/// Value and place of a key.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    /// Its value; none if that was refused.
+pub(super) struct KeyValue {
+    /// The value; none if it was refused.
     pub value: Option<Setting>,
     /// Where it is set; none for a default.
     pub place: Option<String>,
@@ -20,13 +21,26 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Values {
     /// By path: `cameras.left.queue`.
-    pub entries: BTreeMap<String, Entry>,
-    /// The cameras.
+    pub keys: BTreeMap<String, KeyValue>,
+    /// Ids of the cameras.
     pub cameras: Vec<CameraId>,
 }
 
 impl Values {
-    /// The part below `path`: `server`, `cameras.left`.
+    /// Values without places.
+    pub fn new(values: BTreeMap<String, Setting>, cameras: Vec<CameraId>) -> Self {
+        let unplaced = |value| KeyValue {
+            value: Some(value),
+            place: None,
+        };
+        let keys = values.into_iter();
+        Self {
+            keys: keys.map(|(path, value)| (path, unplaced(value))).collect(),
+            cameras,
+        }
+    }
+
+    /// The values below `path`: `server`, `cameras.left`.
     pub fn part(&self, path: impl Into<String>) -> Part<'_> {
         Part {
             values: self,
@@ -42,65 +56,46 @@ pub(super) struct Part<'a> {
     path: String,
 }
 
-impl Part<'_> {
-    /// The path of a key of this part.
+impl<'a> Part<'a> {
+    /// Path of a key of this table.
     pub fn path(&self, key: &str) -> String {
         format!("{}.{key}", self.path)
     }
 
-    fn entry(&self, key: &str) -> Option<&Entry> {
-        self.values.entries.get(&self.path(key))
+    /// Ids of the cameras.
+    pub fn cameras(&self) -> &'a [CameraId] {
+        &self.values.cameras
     }
 
-    /// Where `key` is set, if it is.
-    pub fn place(&self, key: &str) -> Option<&str> {
-        self.entry(key)?.place.as_deref()
+    /// The values of the nested table `name`.
+    pub fn table(&self, name: &str) -> Part<'a> {
+        self.values.part(self.path(name))
     }
 
-    /// The value of `key`, if it has a valid one of this type.
-    pub fn get<T: FromSetting>(&self, key: &str) -> Option<T> {
-        T::from_setting(self.entry(key)?.value.as_ref()?)
+    fn key(&self, key: &str) -> Option<&'a KeyValue> {
+        self.values.keys.get(&self.path(key))
     }
 
-    /// The value of a key that has one.
+    /// Place of `key`, if it is set.
+    pub fn place(&self, key: &str) -> Option<&'a str> {
+        self.key(key)?.place.as_deref()
+    }
+
+    /// Value of `key`, if it has a valid one.
+    pub fn get(&self, key: &str) -> Option<&'a Setting> {
+        self.key(key)?.value.as_ref()
+    }
+
+    /// Value of `key` as the type of its field.
     ///
     /// # Panics
-    /// If it has none: the table of keys and its reader disagree.
-    pub fn must<T: FromSetting>(&self, key: &str) -> T {
-        let Some(value) = self.get(key) else {
-            panic!(
-                "the table of keys gives {}.{key} a value of this type",
-                self.path
-            );
+    /// If the key has no value of this type: its declaration and its field do not match.
+    pub fn read<T: FieldValue>(&self, key: &Key) -> T {
+        let value = match self.get(key.name) {
+            Some(setting) => T::from_setting(setting, key),
+            None => T::unset(),
         };
-        value
+        let path = || self.path(key.name);
+        value.unwrap_or_else(|| panic!("{} has a value of its field's type", path()))
     }
 }
-
-/// A type that a setting may have.
-pub(super) trait FromSetting: Sized {
-    /// The value, if the setting has this type.
-    fn from_setting(setting: &Setting) -> Option<Self>;
-}
-
-macro_rules! from_setting {
-    ($($type:ty: $variant:ident),+ $(,)?) => {
-        $(impl FromSetting for $type {
-            fn from_setting(setting: &Setting) -> Option<Self> {
-                match setting {
-                    Setting::$variant(value) => Some(value.clone()),
-                    _ => None,
-                }
-            }
-        })+
-    };
-}
-
-from_setting!(
-    u64: Whole,
-    f64: Number,
-    bool: Flag,
-    String: Text,
-    PathBuf: Path,
-    Option<SocketAddr>: Address,
-);

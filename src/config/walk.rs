@@ -1,20 +1,21 @@
-//! From the merged layers to validated values: each key of the table is looked for, and every fault
-//! is noted.
+//! Validation of the merged layers, key by key. Every fault is collected.
 
 use ::config::{Map, Value, ValueKind};
 
 use super::error::Fault;
-use super::table::{self, Fallback, Key, SECTIONS, Section};
-use super::values::{Entry, Values};
+use super::key::{Fallback, Key};
+use super::kind::{self, Setting};
+use super::table::{self, Section};
+use super::values::{KeyValue, Values};
 
-/// Validates `root` key by key. `file` is named where nothing closer can be.
+/// Validates `root` key by key. `file` is the place of faults that have no closer one.
 pub(super) fn walk(root: &Map<String, Value>, file: &str, faults: &mut Vec<Fault>) -> Values {
     let mut walker = Walker {
         file,
         values: Values::default(),
         faults,
     };
-    for section in SECTIONS {
+    for section in table::sections() {
         let table = root.get(section.name).and_then(as_table);
         if section.name == table::CAMERAS {
             walker.cameras(section, table);
@@ -37,7 +38,7 @@ impl Walker<'_> {
         let mut cameras: Vec<_> = table.into_iter().flatten().collect();
         cameras.sort_by_key(|(id, _)| *id);
         for (name, value) in &cameras {
-            let id = name.parse().expect("layers refuse other names");
+            let id = name.parse().expect("layers accept only camera ids");
             self.values.cameras.push(id);
             self.camera(
                 section,
@@ -61,18 +62,18 @@ impl Walker<'_> {
         table: Option<&Map<String, Value>>,
     ) {
         let given = |key: &'static Key| find(table, key.name);
-        let [source, rest @ ..] = section.keys else {
-            unreachable!("a camera's first key is its source");
+        let [source, rest @ ..] = &section.keys[..] else {
+            unreachable!("the first key of a camera is its source");
         };
-        // What is missing is missed where the camera has its source, or else any key.
+        // Place of missing keys: that of the source, otherwise of any key.
         let nearest = given(source).or_else(|| rest.iter().find_map(given));
         let place = nearest
             .and_then(Value::origin)
             .unwrap_or(self.file)
             .to_owned();
         self.keys(path, [(source, given(source))].into_iter(), &place);
-        let kind: Option<String> = self.values.part(path).get(source.name);
-        let kind = kind.as_deref();
+        let kind = self.values.part(path).get(source.name).cloned();
+        let kind = kind.as_ref().and_then(Setting::text);
         self.keys(
             path,
             rest.iter()
@@ -85,7 +86,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Refuses keys that are given, but belong to other sources than `kind`.
+    /// Refuses keys that are set but belong to other sources than `kind`.
     fn misfits<'v>(
         &mut self,
         path: &str,
@@ -105,7 +106,7 @@ impl Walker<'_> {
             }
             if let Some(value) = given(key) {
                 let owners = same.flat_map(|other| other.sources);
-                let owners = table::either(owners.map(|owner| format!("{owner:?}")));
+                let owners = kind::either(owners.map(|owner| format!("{owner:?}")));
                 let allowed = format!("left out for source {kind:?}: it belongs to {owners}");
                 self.value_fault(&format!("{path}.{}", key.name), key, value, allowed);
             }
@@ -120,32 +121,32 @@ impl Walker<'_> {
     ) {
         for (key, value) in keys {
             let path = format!("{path}.{}", key.name);
-            let entry = match value {
+            let value = match value {
                 Some(value) => Some(self.given(&path, key, value)),
                 None => self.absent(&path, key, place),
             };
-            if let Some(entry) = entry {
-                self.values.entries.insert(path, entry);
+            if let Some(value) = value {
+                self.values.keys.insert(path, value);
             }
         }
     }
 
-    fn given(&mut self, path: &str, key: &Key, given: &Value) -> Entry {
+    fn given(&mut self, path: &str, key: &Key, given: &Value) -> KeyValue {
         let value = key.kind.parse(&given.kind);
-        // Layers have noted the fault of what they left empty.
+        // An empty value was refused by its layer, which noted the fault.
         if value.is_none() && given.kind != ValueKind::Nil {
             self.value_fault(path, key, given, key.kind.allowed());
         }
-        Entry {
+        KeyValue {
             value,
             place: Some(given.origin().unwrap_or(self.file).to_owned()),
         }
     }
 
-    fn absent(&mut self, path: &str, key: &Key, place: &str) -> Option<Entry> {
+    fn absent(&mut self, path: &str, key: &Key, place: &str) -> Option<KeyValue> {
         match key.fallback {
             Fallback::Unset => None,
-            Fallback::Value(text) => Some(Entry {
+            Fallback::Value(text) => Some(KeyValue {
                 value: key.kind.parse(&key.kind.typed(text)),
                 place: None,
             }),
@@ -165,16 +166,16 @@ impl Walker<'_> {
             place: value.origin().unwrap_or(self.file).to_owned(),
             key: path.to_owned(),
             found: if key.secret {
-                table::hidden()
+                kind::hidden()
             } else {
-                table::found(&value.kind)
+                kind::found(&value.kind)
             },
             allowed,
         });
     }
 }
 
-/// The value of `name` in `table`, in a table of its own for `crop.left`.
+/// The value of `name` in `table`; `crop.left` is `left` in the nested table `crop`.
 fn find<'v>(table: Option<&'v Map<String, Value>>, name: &str) -> Option<&'v Value> {
     match name.split_once('.') {
         Some((inner, rest)) => find(table?.get(inner).and_then(as_table), rest),

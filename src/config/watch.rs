@@ -1,27 +1,40 @@
-//! Tells when a file of the configuration changes.
+//! Watching the files of the configuration for changes.
 //!
-//! Folders are watched rather than files, as editors write a new file and rename it over the old one,
-//! and Kubernetes swaps a link (`..data`) that all files of a ConfigMap lead through.
+//! Folders are watched rather than files: editors write a new file and rename it over the old one, and
+//! Kubernetes replaces a link (`..data`) that is part of the path of all files of a ConfigMap.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::sources::{FOLDER, is_ours};
+use super::sources::{FOLDER, is_configuration_file};
+use crate::clock::{Clock, SharedClock, SystemClock};
 
-/// A change is told once nothing has changed for so long: files are rarely written in one go.
-const QUIET: Duration = Duration::from_millis(300);
+/// When a change is reported. Files are rarely written in one operation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Debounce {
+    /// Time without changes after which a change is reported.
+    pub quiet: Duration,
+    /// Time after which a change is reported even if files keep changing.
+    pub limit: Duration,
+}
 
-/// A change is told after so long even if files keep changing.
-const PATIENCE: Duration = Duration::from_secs(3);
+impl Default for Debounce {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_millis(300),
+            limit: Duration::from_secs(3),
+        }
+    }
+}
 
-/// A watch over the files; it ends when dropped, after a call that may be under way.
+/// A watch over the files. Dropping it waits for a running callback and stops the watch.
 #[derive(Debug)]
 pub struct Watch {
     stopped: Arc<AtomicBool>,
@@ -32,7 +45,7 @@ pub struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        // A full channel wakes the thread as well.
+        // A full channel wakes the thread, too.
         let _ = self.wake.try_send(());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -40,16 +53,26 @@ impl Drop for Watch {
     }
 }
 
-/// Calls `changed`, on a thread of its own, whenever `file` or a file of `conf.d` beside it has
-/// changed, come or gone. It must not drop the watch.
+/// Calls `changed`, on a thread of its own, whenever `file` or a file of `conf.d` next to it was changed,
+/// created or removed. `changed` must not drop the watch.
 ///
 /// # Errors
-/// When the system gives no watch: the folder does not exist, or there are too many watches.
-pub fn watch(file: &Path, mut changed: impl FnMut() + Send + 'static) -> notify::Result<Watch> {
+/// When the operating system refuses the watch: the folder does not exist, or there are too many watches.
+pub fn watch(file: &Path, changed: impl FnMut() + Send + 'static) -> notify::Result<Watch> {
+    watch_debounced(file, Debounce::default(), Arc::new(SystemClock), changed)
+}
+
+/// As [`watch`], with another debounce and clock.
+pub(super) fn watch_debounced(
+    file: &Path,
+    debounce: Debounce,
+    clock: SharedClock,
+    mut changed: impl FnMut() + Send + 'static,
+) -> notify::Result<Watch> {
     let file = std::path::absolute(file)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let further = folder.join(FOLDER);
-    // One place: a wake-up that waits stands for any number of changes.
+    // One waiting wake-up represents any number of changes.
     let (wake, woken) = sync_channel(1);
     let mut watcher = watcher(file, further.clone(), wake.clone())?;
     watcher.watch(&folder, RecursiveMode::NonRecursive)?;
@@ -59,8 +82,8 @@ pub fn watch(file: &Path, mut changed: impl FnMut() + Send + 'static) -> notify:
     let thread = thread::Builder::new()
         .name("config-watch".to_owned())
         .spawn(move || {
-            while woken.recv().is_ok() && settle(&woken, &stop) {
-                // It may be new.
+            while woken.recv().is_ok() && settle(&woken, &stop, debounce, &*clock) {
+                // The folder may be new.
                 watch_further(&mut watcher, &further);
                 changed();
             }
@@ -78,7 +101,7 @@ fn watcher(
     wake: SyncSender<()>,
 ) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // An error may have swallowed a change.
+        // A change may be lost with an error.
         if event.is_ok_and(|event| !concerns(&event, &file, &further)) {
             return;
         }
@@ -86,37 +109,42 @@ fn watcher(
     })
 }
 
-/// Watches `conf.d` if there is one; it may come later, and then the main folder tells.
+/// Watches `conf.d` if it exists. The watch over the main folder reports when it is created later.
 fn watch_further(watcher: &mut RecommendedWatcher, further: &Path) {
     let _ = watcher.watch(further, RecursiveMode::NonRecursive);
 }
 
-/// Waits until nothing changes; false if the watch has ended.
-fn settle(woken: &Receiver<()>, stop: &AtomicBool) -> bool {
-    let begin = Instant::now();
+/// Waits until nothing changes or the limit is reached. Returns false if the watch has stopped.
+pub(super) fn settle(
+    woken: &Receiver<()>,
+    stop: &AtomicBool,
+    debounce: Debounce,
+    clock: &dyn Clock,
+) -> bool {
+    let begin = clock.now().monotonic;
     loop {
         if stop.load(Ordering::Acquire) {
             return false;
         }
-        match woken.recv_timeout(QUIET) {
-            Ok(()) if begin.elapsed() < PATIENCE => {}
+        match woken.recv_timeout(debounce.quiet) {
+            Ok(()) if clock.now().monotonic - begin < debounce.limit => {}
             Ok(()) | Err(RecvTimeoutError::Timeout) => return !stop.load(Ordering::Acquire),
             Err(RecvTimeoutError::Disconnected) => return false,
         }
     }
 }
 
-/// Whether an event may be a change of the configuration. Reading is none: a reload does that.
+/// Whether an event may be a change of the configuration. Reading is not one: a reload reads the files.
 fn concerns(event: &Event, file: &Path, further: &Path) -> bool {
     let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
     if matches!(event.kind, EventKind::Access(_)) && event.kind != written {
         return false;
     }
-    let ours = |path: &PathBuf| {
+    let relevant = |path: &PathBuf| {
         path == file
             || path == further
             || path.file_name().is_some_and(|name| name == "..data")
-            || (path.parent() == Some(further) && is_ours(path))
+            || (path.parent() == Some(further) && is_configuration_file(path))
     };
-    event.need_rescan() || event.paths.iter().any(ours)
+    event.need_rescan() || event.paths.iter().any(relevant)
 }

@@ -1,21 +1,19 @@
-//! From a file's text to a recipe, key by key.
+//! Reading a recipe from the text of its file, key by key.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use inspectd_core::bundle::sha256;
+use inspectd_core::id::{CameraId, RecipeId};
+use inspectd_core::preprocess::{Crop, Rotation};
 use serde::Serialize;
-use toml::de::DeTable;
 
 use super::polygons::{Names, masks, regions};
-use super::reader::{Given, Reader, Section, shown};
 use super::{CameraRecipe, Fault, Recipe};
+use crate::config::document::{self, DocumentReader, Item, Table, key_name};
 use crate::config::settings::Overrides;
-use inspectd_core::bundle::sha256;
-use inspectd_core::id::CameraId;
-use inspectd_core::id::RecipeId;
-use inspectd_core::preprocess::{Crop, Rotation};
 
-/// The keys outside of tables, and the tables.
+/// The keys and tables at the top level.
 pub(super) const ROOT: &[&str] = &[
     "product",
     "version",
@@ -41,47 +39,43 @@ pub(super) const CAMERA: &[&str] = &[
 /// The keys of `crop`.
 pub(super) const CROP: &[&str] = &["left", "top", "right", "bottom"];
 
-/// The longest product, letters.
+/// Maximum length of a product, letters.
 const LONGEST_PRODUCT: usize = 128;
 
-/// No camera of today has more pixels a side.
+/// Maximum side of a frame: more than any camera's.
 const LARGEST_SIDE: u32 = 32_768;
 
-/// The longest exposure, microseconds.
+/// Maximum exposure, microseconds.
 const LONGEST_EXPOSURE: u32 = 10_000_000;
 
-/// The recipe in `text`, or everything that is wrong with it.
+/// Returns the recipe in `text`, or all its faults.
 pub(super) fn read(id: &RecipeId, file: &Path, text: &str) -> Result<Recipe, Vec<Fault>> {
-    let mut reader = Reader::new(file.display().to_string(), text);
-    let table = match DeTable::parse(text) {
-        Ok(table) => table,
-        Err(error) => {
-            let offset = error.span().map_or(0, |span| span.start);
-            return Err(vec![Fault::Syntax {
-                place: reader.place(offset),
-                reason: error.message().replace('\n', ", "),
-            }]);
-        }
-    };
-    let recipe = recipe(&mut reader, Section::new(table.get_ref(), "", 0), id, file);
-    let faults = reader.faults();
+    let parsed = document::parse(&file.display().to_string(), text);
+    let (document, mut reader) = parsed.map_err(|fault| vec![fault])?;
+    let recipe = recipe(&mut reader, Table::root(&document), id, file);
+    let faults = reader.into_faults();
     match recipe {
         Some(recipe) if faults.is_empty() => Ok(recipe),
-        // Nothing is left out without a fault.
+        // A recipe that cannot be read has a fault.
         _ => Err(faults),
     }
 }
 
-fn recipe(reader: &mut Reader, root: Section<'_>, id: &RecipeId, file: &Path) -> Option<Recipe> {
+fn recipe(
+    reader: &mut DocumentReader,
+    root: Table<'_>,
+    id: &RecipeId,
+    file: &Path,
+) -> Option<Recipe> {
     reader.known(root, ROOT);
     let product = product(reader, root);
     let version = name(reader, root, "version");
-    let path = reader.required(root, "bundle", "the path of a bundle's folder", |given| {
+    let path = reader.required(root, "bundle", "the path of a bundle's folder", |item| {
         let legal = |text: &&str| !text.is_empty() && !text.contains('\0');
-        given.text().filter(legal)
+        item.text().filter(legal)
     });
     let thresholds = thresholds(reader, root);
-    let min_area = reader.share(root, "min_area").unwrap_or(0.0);
+    let min_area = reader.fraction(root, "min_area").unwrap_or(0.0);
     let mut names = Names::new();
     let regions = regions(reader, root, &mut names);
     let ignore = masks(reader, root, &mut names);
@@ -103,10 +97,10 @@ fn recipe(reader: &mut Reader, root: Section<'_>, id: &RecipeId, file: &Path) ->
     Some(recipe)
 }
 
-/// What a recipe's hash is taken over, as JSON.
+/// The content that is hashed, as JSON.
 #[derive(Serialize)]
 struct Canonical<'a> {
-    /// Goes up when the same text comes to mean something else.
+    /// Incremented when the meaning of the same text changes.
     format: u32,
     bundle: &'a str,
     #[serde(flatten)]
@@ -119,14 +113,14 @@ fn hash(recipe: &Recipe, bundle: &str) -> String {
         bundle,
         recipe,
     };
-    let json = serde_json::to_vec(&canonical).expect("texts and finite numbers");
+    let json = serde_json::to_vec(&canonical).expect("texts and finite numbers serialise");
     sha256(&json)
 }
 
-fn product(reader: &mut Reader, root: Section<'_>) -> Option<String> {
+fn product(reader: &mut DocumentReader, root: Table<'_>) -> Option<String> {
     let allowed = format!("a text of 1 to {LONGEST_PRODUCT} letters, on one line");
-    reader.required(root, "product", allowed, |given| {
-        let text = given.text()?;
+    reader.required(root, "product", allowed, |item| {
+        let text = item.text()?;
         let legal = !text.trim().is_empty()
             && text.chars().count() <= LONGEST_PRODUCT
             && !text.chars().any(char::is_control);
@@ -134,88 +128,88 @@ fn product(reader: &mut Reader, root: Section<'_>) -> Option<String> {
     })
 }
 
-/// A name or version.
-pub(super) fn name(reader: &mut Reader, section: Section<'_>, key: &str) -> Option<String> {
+/// Reads a name or version.
+pub(super) fn name(reader: &mut DocumentReader, table: Table<'_>, key: &str) -> Option<String> {
     let allowed = "1 to 64 letters, digits, '.', '_' or '-'";
-    reader.required(section, key, allowed, |given| {
-        let text = given.text()?;
+    reader.required(table, key, allowed, |item| {
+        let text = item.text()?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let holds = (1..=64).contains(&text.len()) && text.bytes().all(legal);
         holds.then(|| text.to_owned())
     })
 }
 
-/// `threshold` and `review_from`.
-pub(super) fn thresholds(reader: &mut Reader, section: Section<'_>) -> Overrides {
+/// Reads `threshold` and `review_from`.
+pub(super) fn thresholds(reader: &mut DocumentReader, table: Table<'_>) -> Overrides {
     let set = Overrides {
-        threshold: reader.finite(section, "threshold"),
-        review_from: reader.finite(section, "review_from"),
+        threshold: reader.finite(table, "threshold"),
+        review_from: reader.finite(table, "review_from"),
     };
     if let (Some(threshold), Some(from)) = (set.threshold, set.review_from)
         && from > threshold
     {
-        let offset = section.get("review_from").map_or(0, |given| given.offset);
-        let key = section.path("review_from");
-        let allowed = format!("at most {}, {threshold}", section.path("threshold"));
+        let offset = table.get("review_from").map_or(0, |item| item.offset);
+        let key = table.path("review_from");
+        let allowed = format!("at most {}, {threshold}", table.path("threshold"));
         reader.refuse(offset, key, from.to_string(), allowed);
     }
     set
 }
 
-fn cameras(reader: &mut Reader, root: Section<'_>) -> BTreeMap<CameraId, CameraRecipe> {
+fn cameras(reader: &mut DocumentReader, root: Table<'_>) -> BTreeMap<CameraId, CameraRecipe> {
     let mut cameras = BTreeMap::new();
     let allowed = "tables [cameras.ID]";
-    let Some(table) = reader.optional(root, "cameras", allowed, Given::table) else {
+    let Some(table) = reader.optional(root, "cameras", allowed, Item::table) else {
         return cameras;
     };
-    for (id, offset, given) in Section::new(table, "cameras.", 0).entries() {
+    for (id, offset, item) in Table::new(table, "cameras.", 0).entries() {
         let Ok(parsed) = id.parse::<CameraId>() else {
             let allowed = "an id of 1 to 64 of a-z, 0-9, '-' and '_'";
-            reader.refuse(offset, "cameras".to_owned(), shown(id), allowed);
+            reader.refuse(offset, "cameras", key_name(id), allowed);
             continue;
         };
         let path = format!("cameras.{id}");
-        let Some(table) = given.table() else {
-            reader.refuse(offset, path, given.found(), "a table with keys of its own");
+        let Some(table) = item.table() else {
+            reader.refuse(offset, path, item.found(), "a table with keys of its own");
             continue;
         };
         let path = format!("{path}.");
-        let camera = camera(reader, Section::new(table, &path, offset));
+        let camera = camera(reader, Table::new(table, &path, offset));
         cameras.insert(parsed, camera);
     }
     cameras
 }
 
-fn camera(reader: &mut Reader, section: Section<'_>) -> CameraRecipe {
-    reader.known(section, CAMERA);
+fn camera(reader: &mut DocumentReader, table: Table<'_>) -> CameraRecipe {
+    reader.known(table, CAMERA);
     CameraRecipe {
-        thresholds: thresholds(reader, section),
-        crop: crop(reader, section),
-        rotate: reader.optional(section, "rotate", "0, 90, 180 or 270", |given| match given
-            .whole()?
-        {
-            0 => Some(Rotation::R0),
-            90 => Some(Rotation::R90),
-            180 => Some(Rotation::R180),
-            270 => Some(Rotation::R270),
-            _ => None,
+        thresholds: thresholds(reader, table),
+        crop: crop(reader, table),
+        rotate: reader.optional(table, "rotate", "0, 90, 180 or 270", |item| {
+            match item.whole()? {
+                0 => Some(Rotation::R0),
+                90 => Some(Rotation::R90),
+                180 => Some(Rotation::R180),
+                270 => Some(Rotation::R270),
+                _ => None,
+            }
         }),
-        exposure_us: reader.whole(section, "exposure_us", &(1..=LONGEST_EXPOSURE)),
-        gain: reader.optional(section, "gain", "a finite number", Given::number),
+        exposure_us: reader.whole(table, "exposure_us", &(1..=LONGEST_EXPOSURE)),
+        gain: reader.optional(table, "gain", "a finite number", Item::number),
     }
 }
 
-fn crop(reader: &mut Reader, section: Section<'_>) -> Option<Crop> {
+fn crop(reader: &mut DocumentReader, camera: Table<'_>) -> Option<Crop> {
     let allowed = "a table of left, top, right and bottom, pixels";
-    let table = reader.optional(section, "crop", allowed, Given::table)?;
-    let offset = section.get("crop").map_or(0, |given| given.offset);
-    let path = section.path("crop.");
-    let crop = Section::new(table, &path, offset);
+    let table = reader.optional(camera, "crop", allowed, Item::table)?;
+    let offset = camera.get("crop").map_or(0, |item| item.offset);
+    let path = camera.path("crop.");
+    let crop = Table::new(table, &path, offset);
     reader.known(crop, CROP);
     let allowed = format!("a whole number, 0 to {LARGEST_SIDE}");
     let mut side = |key| {
-        reader.required(crop, key, &allowed, |given| {
-            given.whole().filter(|at| *at <= LARGEST_SIDE)
+        reader.required(crop, key, &allowed, |item| {
+            item.whole().filter(|at| *at <= LARGEST_SIDE)
         })
     };
     let [left, top, right, bottom] = [side("left"), side("top"), side("right"), side("bottom")];
@@ -227,7 +221,7 @@ fn crop(reader: &mut Reader, section: Section<'_>) -> Option<Crop> {
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
-            let offset = crop.get(key).map_or(0, |given| given.offset);
+            let offset = crop.get(key).map_or(0, |item| item.offset);
             let allowed = format!("above {}, {from}", crop.path(other));
             reader.refuse(offset, crop.path(key), to.to_string(), allowed);
         }

@@ -1,46 +1,45 @@
-//! What can be wrong with recipes.
+//! Errors of recipes.
 
 use std::io;
 use std::path::PathBuf;
 
+use inspectd_core::id::{RecipeId, RecipeIdError};
 use thiserror::Error;
 
 use super::{Fault, LARGEST_RECIPE_BYTES, MOST_RECIPES};
-use inspectd_core::id::RecipeId;
-use inspectd_core::id::RecipeIdError;
 
-/// So many faults are told at once. A file with more is something else than a recipe.
+/// Maximum number of faults that are reported. A file with more is probably not a recipe.
 pub const MOST_FAULTS: usize = 200;
 
-/// Why a file is no recipe.
+/// A recipe that cannot be read.
 #[derive(Debug, Error)]
 pub enum RecipeError {
-    /// The folder has no such recipe.
-    #[error("{}: there is no recipe {id}", .folder.display())]
+    /// The folder does not contain the recipe.
+    #[error("{}: recipe {id} does not exist", .folder.display())]
     Absent {
         /// The folder.
         folder: PathBuf,
         /// The recipe.
         id: RecipeId,
     },
-    /// The file's name is no recipe's name.
+    /// The name of the file is not a recipe id.
     #[error("{}: {source}", .file.display())]
     Name {
         /// The file.
         file: PathBuf,
-        /// What is wrong with the name.
+        /// The fault of the name.
         source: RecipeIdError,
     },
-    /// The file cannot be read, or is no text.
+    /// The file cannot be read, or is not UTF-8 text.
     #[error("{}: cannot be read: {source}", .file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// The system's words.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The file is larger than any recipe.
-    #[error("{}: larger than {LARGEST_RECIPE_BYTES} bytes, which no recipe is", .file.display())]
+    /// The file is larger than [`LARGEST_RECIPE_BYTES`].
+    #[error("{}: larger than {LARGEST_RECIPE_BYTES} bytes, the maximum of a recipe", .file.display())]
     TooLarge {
         /// The file.
         file: PathBuf,
@@ -48,15 +47,15 @@ pub enum RecipeError {
     /// It is not TOML, or its keys or values are not allowed.
     #[error("{}", listed(.faults, *.left_out))]
     Invalid {
-        /// What is wrong, one entry a fault, by line; at least one and at most [`MOST_FAULTS`].
+        /// The faults, by line; at least one and at most [`MOST_FAULTS`].
         faults: Vec<Fault>,
-        /// How many more there are.
+        /// Number of further faults.
         left_out: usize,
     },
 }
 
 impl RecipeError {
-    /// Each fault, for people.
+    /// Returns the text of each fault.
     pub fn faults(&self) -> Vec<String> {
         match self {
             Self::Invalid { faults, .. } => faults.iter().map(Fault::to_string).collect(),
@@ -64,7 +63,7 @@ impl RecipeError {
         }
     }
 
-    /// Everything that is wrong with a text, in the order of lines.
+    /// The faults of a text, in the order of lines.
     pub(super) fn invalid(mut faults: Vec<Fault>) -> Self {
         let left_out = faults.len().saturating_sub(MOST_FAULTS);
         faults.truncate(MOST_FAULTS);
@@ -80,7 +79,7 @@ fn listed(faults: &[Fault], left_out: usize) -> String {
     lines.join("\n")
 }
 
-/// Why a folder of recipes cannot be listed.
+/// A folder of recipes that cannot be listed.
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// The folder cannot be read.
@@ -88,10 +87,10 @@ pub enum FolderError {
     Unreadable {
         /// The folder.
         folder: PathBuf,
-        /// The system's words.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// More files than anybody keeps recipes.
+    /// The folder contains more than [`MOST_RECIPES`] files.
     #[error("{}: more than {MOST_RECIPES} recipes", .folder.display())]
     TooMany {
         /// The folder.

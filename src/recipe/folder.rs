@@ -1,17 +1,17 @@
-//! A folder of recipes: each `ID.toml` in it that is not hidden. Subfolders are not looked into.
+//! A folder of recipes: each `ID.toml` in it that is not hidden. Subfolders are not searched.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{FolderError, LARGEST_RECIPE_BYTES, Recipe, RecipeError, parse};
-use inspectd_core::id::RecipeId;
-use inspectd_core::id::RecipeIdError;
+use inspectd_core::id::{RecipeId, RecipeIdError};
 
-/// The most recipes of a folder: more is another folder, named by mistake.
+use super::{FolderError, LARGEST_RECIPE_BYTES, Recipe, RecipeError, parse};
+
+/// Maximum number of recipes of a folder. A folder with more was probably configured by mistake.
 pub const MOST_RECIPES: usize = 1000;
 
-/// A folder of recipes. It is read when it is asked, each time anew.
+/// A folder of recipes. Each call reads it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
@@ -22,25 +22,25 @@ pub struct Folder {
 pub struct Entry {
     /// The file.
     pub file: PathBuf,
-    /// What is in it, or why it is no recipe.
+    /// Its recipe, or why it cannot be read.
     pub recipe: Result<Recipe, RecipeError>,
 }
 
 impl Folder {
-    /// The folder at `path`, which need not be there yet.
+    /// The folder at `path`, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All recipes, by name, and the files that should be and are not.
+    /// Returns the recipes, by name, including files that are not valid recipes.
     ///
     /// # Errors
-    /// When the folder cannot be read, or has more than [`MOST_RECIPES`].
+    /// When the folder cannot be read, or contains more than [`MOST_RECIPES`].
     pub fn list(&self) -> Result<Vec<Entry>, FolderError> {
         let unreadable = |source| FolderError::Unreadable {
             folder: self.path.clone(),
@@ -65,10 +65,10 @@ impl Folder {
         Ok(files.into_iter().map(entry).collect())
     }
 
-    /// The recipe `id`.
+    /// Returns the recipe `id`.
     ///
     /// # Errors
-    /// When there is none of that name, or it is not valid.
+    /// When the recipe does not exist or is not valid.
     pub fn read(&self, id: &RecipeId) -> Result<Recipe, RecipeError> {
         match read(id, &self.path.join(format!("{id}.toml"))) {
             Err(RecipeError::Unreadable { source, .. })
@@ -84,7 +84,7 @@ impl Folder {
     }
 }
 
-/// Whether a file is meant as a recipe: editors keep their own in hidden ones.
+/// Whether a file is a recipe by its name. Hidden files are temporary files of editors.
 fn names_recipe(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let toml = file
@@ -111,7 +111,7 @@ fn read(id: &RecipeId, file: &Path) -> Result<Recipe, RecipeError> {
         source,
     };
     let text = text(file).map_err(unreadable)?;
-    // One byte more than is allowed was asked for, which may end within a letter.
+    // At most one byte more than the maximum was read, which may split a letter.
     if text.len() as u64 > LARGEST_RECIPE_BYTES {
         let file = file.to_owned();
         return Err(RecipeError::TooLarge { file });
@@ -121,9 +121,9 @@ fn read(id: &RecipeId, file: &Path) -> Result<Recipe, RecipeError> {
     parse(id, file, &text)
 }
 
-/// The file's bytes, one more than the largest recipe has at most.
+/// Returns the bytes of the file, at most one more than [`LARGEST_RECIPE_BYTES`].
 fn text(file: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for without end.
+    // Reading a pipe might not terminate.
     if !fs::metadata(file)?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -1,106 +1,105 @@
-//! Recipes: how one product is inspected. A folder of TOML files, one a recipe, each with the model
-//! bundle, thresholds, regions and masks as polygons, and what cameras are set to.
+//! Recipes: the inspection of one product. A recipe is a TOML file with the model bundle, thresholds,
+//! regions and masks as polygons, and settings of cameras; recipes are kept in a folder.
 //!
-//! A [`Recipe`] exists only validated: by [`parse`] from a file's text, or by a [`Folder`] from a file.
-//! Nothing downstream checks again. docs/recipes.md is the format for people.
+//! A [`Recipe`] is always valid: [`parse`] makes it of a file's text, a [`Folder`] of a file. Nothing
+//! downstream validates it again. docs/recipes.md describes the format.
 
 mod contents;
 mod error;
 mod folder;
 mod polygons;
-mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use crate::config::settings::Overrides;
 use inspectd_core::decision::Thresholds;
 use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::preprocess::{Crop, Rotation};
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{InspectionPlan, Rule, RuledPolygon};
+use serde::Serialize;
+
+use crate::config::settings::Overrides;
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
 pub use folder::{Entry, Folder, MOST_RECIPES};
 
-/// A recipe with its polygons in full is a hundred kilobytes at most; a larger file is something else.
+/// Maximum size of a recipe, bytes. A recipe with all polygons has about a hundred kilobytes.
 pub const LARGEST_RECIPE_BYTES: u64 = 1 << 20;
 
-/// The most regions, and the most masks, of a recipe.
+/// Maximum number of regions, and of masks, of a recipe.
 pub const MOST_POLYGONS: usize = 64;
 
-/// How one product is inspected.
+/// The inspection of one product.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
-    /// Its name.
+    /// Id, the name of its file.
     pub id: RecipeId,
-    /// What is inspected, in words.
+    /// Name of the product, for people.
     pub product: String,
-    /// Which edition of the recipe it is.
+    /// Version of the recipe.
     pub version: String,
-    /// SHA-256 over everything in it, the defaults of what is not written included: 64 lower-case
-    /// hexadecimal digits. Comments and the order of keys have no part in it; the bundle's path counts
-    /// as it is written, so that a folder of recipes has the same hashes on another machine.
+    /// SHA-256 of its content, including the defaults of keys that are not set: 64 lower-case hexadecimal
+    /// digits. Comments and the order of keys do not affect it. The bundle's path is hashed as written, so
+    /// that a folder of recipes has the same hashes on another machine.
     #[serde(skip)]
     pub hash: String,
     /// The bundle's folder, absolute.
     #[serde(skip)]
     pub bundle: PathBuf,
-    /// What a camera without thresholds of its own is held to.
+    /// Thresholds of cameras without thresholds of their own.
     #[serde(flatten)]
     pub thresholds: Overrides,
-    /// Smaller connected defects outside of regions do not count, as a fraction of the frame.
+    /// Minimum area outside of regions, as a fraction of the frame: smaller defects do not count.
     pub min_area: f32,
-    /// Parts of the frame with rules of their own; the first holds where they overlap.
+    /// Recipe regions. The first one applies where they overlap.
     pub regions: Vec<RegionRule>,
-    /// Parts of the frame that count for nothing.
+    /// Masks: parts of the frame that are ignored.
     pub ignore: Vec<Mask>,
-    /// What cameras are set to; one that is not named stays as it is configured.
+    /// Settings of cameras. A camera that is not named keeps its configured settings.
     pub cameras: BTreeMap<CameraId, CameraRecipe>,
 }
 
-/// `[[regions]]`: a part of the frame with a rule of its own.
+/// `[[regions]]`: a part of the frame with its own rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RegionRule {
-    /// Its name in verdicts.
+    /// Name in verdicts.
     pub name: String,
-    /// Where it is, in fractions of the inspected frame: after rotation and crop.
+    /// Polygon, in fractions of the inspected frame: after rotation and crop.
     pub polygon: Polygon,
-    /// What it is held to.
+    /// Thresholds of the region.
     #[serde(flatten)]
     pub thresholds: Overrides,
-    /// Smaller connected defects in it do not count, as a fraction of the frame.
+    /// Minimum area, as a fraction of the frame: smaller defects in the region do not count.
     pub min_area: f32,
-    /// The cameras that have it; all if unset.
+    /// Cameras that have it; all if unset.
     pub cameras: Option<BTreeSet<CameraId>>,
 }
 
-/// `[[ignore]]`: a part of the frame that counts for nothing.
+/// `[[ignore]]`: a part of the frame that is ignored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mask {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Where it is, in fractions of the inspected frame: after rotation and crop.
+    /// Polygon, in fractions of the inspected frame: after rotation and crop.
     pub polygon: Polygon,
-    /// The cameras that have it; all if unset.
+    /// Cameras that have it; all if unset.
     pub cameras: Option<BTreeSet<CameraId>>,
 }
 
-/// `[cameras.ID]`: what a camera is set to. What is unset stays as it is configured.
+/// `[cameras.ID]`: settings of a camera. Unset ones keep the configured value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CameraRecipe {
-    /// What this camera is held to.
+    /// Thresholds of the camera.
     #[serde(flatten)]
     pub thresholds: Overrides,
-    /// The part that is inspected, after rotation, pixels.
+    /// The part of the frame that is inspected, after rotation, pixels.
     pub crop: Option<Crop>,
-    /// Turns the frame clockwise.
+    /// Clockwise rotation of the frame.
     pub rotate: Option<Rotation>,
     /// A fixed exposure, microseconds.
     pub exposure_us: Option<u32>,
@@ -108,11 +107,11 @@ pub struct CameraRecipe {
     pub gain: Option<f64>,
 }
 
-/// Reads the text of the recipe `id` in `file`. Its bundle's path is relative to the file's folder; the
-/// file is not touched.
+/// Parses the text of the recipe `id` in `file`. The bundle's path is relative to the folder of the file. The
+/// file itself is not read.
 ///
 /// # Errors
-/// Every fault in it, each with its line. A text that is not TOML has that fault alone.
+/// All its faults, each with its line. A text that is not TOML has only that fault.
 pub fn parse(id: &RecipeId, file: &Path, text: &str) -> Result<Recipe, RecipeError> {
     if text.len() as u64 > LARGEST_RECIPE_BYTES {
         return Err(RecipeError::TooLarge {
@@ -123,10 +122,10 @@ pub fn parse(id: &RecipeId, file: &Path, text: &str) -> Result<Recipe, RecipeErr
 }
 
 impl Recipe {
-    /// What frames of `camera` are held to (of no camera: images that clients send). `configured` holds
-    /// where the recipe says nothing, and `listing` says which defects are listed.
+    /// Returns the rules for frames of `camera`; without a camera, for images that clients send. `configured`
+    /// are the thresholds where the recipe sets none; `listing` selects the defects that are listed.
     ///
-    /// A threshold or review band that is unset is the camera's, then the recipe's, then the
+    /// A threshold or review band that a region does not set is the camera's, then the recipe's, then the
     /// configured one.
     pub fn plan(
         &self,
@@ -168,7 +167,7 @@ impl Recipe {
         }
     }
 
-    /// Every camera that the recipe names, so that one that is not there can be told.
+    /// Returns all cameras that the recipe names, so that a missing one can be reported.
     pub fn named_cameras(&self) -> BTreeSet<&CameraId> {
         let regions = self
             .regions
@@ -182,7 +181,7 @@ impl Recipe {
     }
 }
 
-/// What is set, and the rest as it is in `general`.
+/// Returns the thresholds of `set`, and those of `general` where they are unset.
 fn over(set: Overrides, general: Thresholds) -> Thresholds {
     Thresholds {
         reject_above: set.threshold.unwrap_or(general.reject_above),

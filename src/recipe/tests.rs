@@ -1,14 +1,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use inspectd_core::decision::Thresholds;
 use proptest::prelude::*;
 
 use super::*;
-use inspectd_core::decision::Thresholds;
 
 const FILE: &str = "/recipes/plate.toml";
 
-/// The three keys that must be there, on lines 1 to 3.
+/// The three required keys, on lines 1 to 3.
 const HEAD: &str = "product = \"Plate\"\nversion = \"1\"\nbundle = \"b\"\n";
 
 const LISTING: RegionRules = RegionRules {
@@ -43,7 +43,7 @@ fn examples() -> PathBuf {
 }
 
 #[test]
-fn the_least_recipe_leaves_the_rest_unset() {
+fn minimal_recipe_leaves_optional_keys_unset() {
     let recipe = parsed(HEAD);
     assert_eq!(recipe.bundle, Path::new("/recipes/b"));
     assert_eq!(recipe.thresholds, Overrides::default());
@@ -52,7 +52,7 @@ fn the_least_recipe_leaves_the_rest_unset() {
 }
 
 #[test]
-fn one_fault_says_what_where_and_what_is_allowed() {
+fn fault_has_line_key_value_and_allowed_values() {
     let check = |rest: &str, expected: &str| assert_eq!(faults(rest), expected, "{rest}");
     check(
         "treshold = 1",
@@ -114,7 +114,7 @@ fn one_fault_says_what_where_and_what_is_allowed() {
 }
 
 #[test]
-fn one_fault_of_a_polygon_names_the_corner() {
+fn fault_of_a_polygon_names_the_corner() {
     let check = |polygon: &str, expected: &str| {
         let rest = format!("[[ignore]]\nname = \"a\"\npolygon = {polygon}");
         assert_eq!(faults(&rest), expected, "{polygon}");
@@ -144,7 +144,7 @@ fn one_fault_of_a_polygon_names_the_corner() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_by_line() {
     let text = "\
 versoin = \"1\"
 bundle = \"\"
@@ -183,18 +183,18 @@ minarea = 0
 }
 
 #[test]
-fn faults_without_end_are_not_told() {
+fn number_of_reported_faults_is_limited() {
     let keys: Vec<String> = (0..MOST_FAULTS + 5)
         .map(|key| format!("k{key} = 0"))
         .collect();
     let keys = keys.join("\n");
-    let told = faults(&keys);
-    assert_eq!(told.lines().count(), MOST_FAULTS + 1);
-    assert_eq!(told.lines().last(), Some("and 5 more"));
+    let reported = faults(&keys);
+    assert_eq!(reported.lines().count(), MOST_FAULTS + 1);
+    assert_eq!(reported.lines().last(), Some("and 5 more"));
 }
 
 #[test]
-fn the_hash_follows_meaning_and_not_writing() {
+fn hash_depends_on_the_content_and_not_on_its_format() {
     let region = "[[regions]]\nname = \"a\"\npolygon = [[0, 0], [1, 0], [0, 1]]\n";
     let base = parsed(&format!("{HEAD}{region}"));
     let check = |text: String, same: bool| {
@@ -225,7 +225,7 @@ fn the_hash_follows_meaning_and_not_writing() {
 }
 
 #[test]
-fn what_is_unset_is_as_further_out() {
+fn unset_threshold_is_that_of_the_enclosing_level() {
     let recipe = parsed(&format!(
         "{HEAD}threshold = 0.5
 min_area = 0.01
@@ -296,7 +296,7 @@ review_from = 0.3
 }
 
 #[test]
-fn the_examples_are_recipes() {
+fn examples_are_valid_recipes() {
     let entries = Folder::new(examples()).list().expect("the folder");
     let recipes: Vec<Recipe> = entries
         .into_iter()
@@ -310,7 +310,7 @@ fn the_examples_are_recipes() {
 }
 
 #[test]
-fn the_documentation_is_true() {
+fn documentation_has_every_key_and_the_drawn_polygons() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/recipes.md")).expect("the page");
     for (_, rest) in page
@@ -349,7 +349,7 @@ fn the_documentation_is_true() {
 }
 
 #[test]
-fn a_folder_lists_its_recipes_and_what_should_be_one() {
+fn folder_lists_recipes_and_invalid_files() {
     let dir = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &[u8]| fs::write(dir.path().join(name), text).expect("written");
     write("b.toml", HEAD.as_bytes());
@@ -383,14 +383,14 @@ fn a_folder_lists_its_recipes_and_what_should_be_one() {
             ":1: product: 1, must be a text of 1 to 128 letters, on one line",
             "b",
             ": cannot be read: not a regular file",
-            ": larger than 1048576 bytes, which no recipe is",
+            ": larger than 1048576 bytes, the maximum of a recipe",
             ": cannot be read: not UTF-8 text",
         ]
     );
 }
 
 #[test]
-fn one_recipe_is_read_by_its_name() {
+fn recipe_is_read_by_its_id() {
     let folder = Folder::new(examples());
     assert_eq!(
         folder.read(&id("mx24-terminal")).expect("a recipe").version,
@@ -405,7 +405,7 @@ fn one_recipe_is_read_by_its_name() {
 }
 
 #[test]
-fn a_folder_of_too_many_files_is_refused() {
+fn folder_with_too_many_files_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     for number in 0..=MOST_RECIPES {
         fs::write(dir.path().join(format!("{number}.toml")), "").expect("written");
@@ -415,7 +415,7 @@ fn a_folder_of_too_many_files_is_refused() {
 }
 
 #[test]
-fn ids_are_plain() {
+fn recipe_id_has_1_to_64_plain_characters() {
     let check = |text: &str, expected: bool| {
         assert_eq!(text.parse::<RecipeId>().is_ok(), expected, "{text}");
     };
@@ -427,8 +427,8 @@ fn ids_are_plain() {
     check("../a", false);
 }
 
-/// Texts that are nearly recipes.
-fn nearly() -> impl Strategy<Value = String> {
+/// Texts that resemble recipes.
+fn resembling() -> impl Strategy<Value = String> {
     let words = [
         "product",
         "version",
@@ -468,12 +468,12 @@ fn nearly() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in any::<String>()) {
+    fn any_text_is_read_or_refused_without_panic(text in any::<String>()) {
         let _ = parse(&id("plate"), Path::new(FILE), &text);
     }
 
     #[test]
-    fn nearly_a_recipe_has_faults_or_is_one(rest in nearly()) {
+    fn resembling_text_is_read_or_has_faults(rest in resembling()) {
         if let Err(error) = parse(&id("plate"), Path::new(FILE), &format!("{HEAD}{rest}")) {
             prop_assert!(!error.to_string().is_empty());
         }

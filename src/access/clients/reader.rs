@@ -1,12 +1,9 @@
-//! From the text of the file to its clients, or to every fault in it at once.
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+//! Reading the file of the clients: the clients, or all its faults.
 
 use super::{Client, MOST_CLIENTS, is_name};
-use crate::access::Role;
 use crate::access::token::TokenHash;
-use crate::config::{ConfigError, Fault};
+use crate::config::ConfigError;
+use crate::config::document::{self, DocumentReader, Item, Table};
 
 const TABLES: &str = "tables [[client]]";
 const KEYS: [&str; 4] = ["name", "role", "token_sha256", "certificate"];
@@ -15,29 +12,18 @@ const NAME: &str = "1 to 64 of a-z, A-Z, 0-9, '-', '_', '.' and '@', and not \"l
 const ROLE: &str = "\"viewer\", \"operator\" or \"engineer\"";
 const HASH: &str = "64 hexadecimal digits, the SHA-256 of a token";
 const CERTIFICATE: &str = "a common name, or an alternative name (DNS or URI), of a certificate";
-const ANOTHER: &str = "another than every other client's";
+const UNIQUE: &str = "different from that of every other client";
 
-/// No name in a certificate is longer, in any that was seen.
+/// Maximum length of a name in a certificate, bytes: more than certificates use in practice.
 const LARGEST_CERTIFICATE_NAME: usize = 1024;
 
-/// Reads `text`, which is that of `file`.
+/// Reads `text`, the contents of `file`.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Client>, ConfigError> {
-    let mut reader = Reader {
-        file,
-        text,
-        faults: Vec::new(),
-    };
-    let clients = match DeTable::parse(text) {
-        Ok(table) => reader.clients(table.get_ref()),
-        // Not the error's own text: that quotes the line.
-        Err(error) => {
-            let place = reader.place(error.span().map_or(0, |span| span.start));
-            let reason = error.message().replace('\n', ", ");
-            reader.faults.push(Fault::Syntax { place, reason });
-            Vec::new()
-        }
-    };
-    let faults = reader.faults;
+    let (document, mut reader) = document::parse(file, text).map_err(|fault| ConfigError {
+        faults: vec![fault],
+    })?;
+    let clients = clients(&mut reader, Table::root(&document));
+    let faults = reader.into_faults();
     if faults.is_empty() {
         Ok(clients)
     } else {
@@ -45,177 +31,115 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Client>, ConfigError> {
     }
 }
 
-/// Reads, and notes every fault.
-struct Reader<'a> {
-    file: &'a str,
-    text: &'a str,
-    faults: Vec<Fault>,
+fn clients(reader: &mut DocumentReader, root: Table<'_>) -> Vec<Client> {
+    reader.known(root, &["client"]);
+    let mut clients: Vec<Client> = Vec::new();
+    if let Some(item) = root.get("client") {
+        match item.list() {
+            None => reader.refuse(item.offset, "client", item.type_name(), TABLES),
+            Some(list) => {
+                for value in list {
+                    clients.extend(client(reader, Item::new(value), &clients));
+                }
+            }
+        }
+    }
+    if clients.is_empty() && reader.fault_count() == 0 {
+        reader.missing(root, "client", format!("{TABLES}, at least one"));
+    }
+    if clients.len() > MOST_CLIENTS {
+        let found = format!("{} of them", clients.len());
+        reader.refuse(0, "client", found, format!("at most {MOST_CLIENTS}"));
+    }
+    clients
 }
 
-/// The keys of a client that were good.
-#[derive(Default)]
-struct Entry {
-    name: Option<String>,
-    role: Option<Role>,
-    token: Option<TokenHash>,
-    certificate: Option<String>,
-}
-
-impl Entry {
-    /// Takes one of [`KEYS`]; `before` are the clients before this one.
-    ///
-    /// # Errors
-    /// What is allowed, if the text is not.
-    fn take(&mut self, key: &str, text: &str, before: &[Client]) -> Result<(), &'static str> {
-        let taken = |same: &dyn Fn(&Client) -> bool| before.iter().any(same);
-        match key {
-            "name" => {
-                if !is_name(text) {
-                    return Err(NAME);
-                }
-                if taken(&|client| *client.name == *text) {
-                    return Err(ANOTHER);
-                }
-                self.name = Some(text.to_owned());
-            }
-            "role" => self.role = Some(text.parse().map_err(|_| ROLE)?),
-            "token_sha256" => {
-                let hash = TokenHash::parse(text).ok_or(HASH)?;
-                if taken(&|client| client.token.is_some_and(|token| token.is(&hash))) {
-                    return Err(ANOTHER);
-                }
-                self.token = Some(hash);
-            }
-            _ => {
-                if text.is_empty() || text.len() > LARGEST_CERTIFICATE_NAME {
-                    return Err(CERTIFICATE);
-                }
-                if taken(&|client| client.certificate.as_deref() == Some(text)) {
-                    return Err(ANOTHER);
-                }
-                self.certificate = Some(text.to_owned());
-            }
+/// Reads one client; none, with a fault, if it is not valid. `before` are the clients before it.
+fn client(reader: &mut DocumentReader, item: Item<'_>, before: &[Client]) -> Option<Client> {
+    let Some(table) = item.table() else {
+        reader.refuse(item.offset, "client", item.type_name(), TABLES);
+        return None;
+    };
+    let table = Table::new(table, "client.", item.offset);
+    let faults = reader.fault_count();
+    reader.known(table, &KEYS);
+    for (key, allowed) in [("name", NAME), ("role", ROLE)] {
+        if table.get(key).is_none() {
+            reader.missing(table, key, allowed);
         }
-        Ok(())
     }
-}
-
-impl Reader<'_> {
-    fn place(&self, offset: usize) -> String {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        format!("{}:{line}", self.file)
-    }
-
-    fn clients(&mut self, table: &DeTable<'_>) -> Vec<Client> {
-        let mut clients: Vec<Client> = Vec::new();
-        for (key, value) in table {
-            let (name, offset) = (key.get_ref().as_ref(), key.span().start);
-            match (name, value.get_ref()) {
-                ("client", DeValue::Array(entries)) => {
-                    for entry in entries {
-                        clients.extend(self.client(entry, &clients));
-                    }
-                }
-                ("client", _) => self.refuse(offset, "client", "no list", TABLES),
-                _ => self.unknown(offset, name, &["client"]),
-            }
-        }
-        if clients.is_empty() && self.faults.is_empty() {
-            self.miss(0, "client", &format!("{TABLES}, at least one"));
-        }
-        if clients.len() > MOST_CLIENTS {
-            let found = format!("{} of them", clients.len());
-            self.refuse(0, "client", &found, &format!("at most {MOST_CLIENTS}"));
-        }
-        clients
-    }
-
-    /// One client, unless something is wrong with it.
-    fn client(&mut self, value: &Spanned<DeValue<'_>>, before: &[Client]) -> Option<Client> {
-        let start = value.span().start;
-        let DeValue::Table(table) = value.get_ref() else {
-            self.refuse(start, "client", "no table", TABLES);
-            return None;
-        };
-        let faults = self.faults.len();
-        let mut entry = Entry::default();
-        for (key, value) in table {
-            self.key(&mut entry, key, value.get_ref(), before);
-        }
-        let given = |name: &str| table.iter().any(|(key, _)| key.get_ref() == name);
-        if !given("name") {
-            self.miss(start, "client.name", NAME);
-        }
-        if !given("role") {
-            self.miss(start, "client.role", ROLE);
-        }
-        if !given("token_sha256") && !given("certificate") {
-            let allowed = "set, or client.certificate must be: nobody could be this client";
-            self.miss(start, "client.token_sha256", allowed);
-        }
-        if self.faults.len() > faults {
-            return None;
-        }
-        Some(Client {
-            name: entry.name?.into(),
-            role: entry.role?,
-            token: entry.token,
-            certificate: entry.certificate,
+    let name = text(reader, table, "name", |text| {
+        let name = is_name(text).then(|| text.to_owned()).ok_or(NAME)?;
+        unique(name, |name| {
+            before.iter().any(|other| *other.name == **name)
         })
-    }
-
-    fn key(
-        &mut self,
-        entry: &mut Entry,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &DeValue<'_>,
-        before: &[Client],
-    ) {
-        let (name, offset) = (key.get_ref().as_ref(), key.span().start);
-        let path = format!("client.{name}");
-        if !KEYS.contains(&name) {
-            self.unknown(offset, &path, &KEYS);
-            return;
+    });
+    let role = text(reader, table, "role", |text| text.parse().map_err(|_| ROLE));
+    let token = text(reader, table, "token_sha256", |text| {
+        let hash = TokenHash::parse(text).ok_or(HASH)?;
+        unique(hash, |hash| {
+            let mut tokens = before.iter().filter_map(|other| other.token.as_ref());
+            tokens.any(|token| token.is(hash))
+        })
+    });
+    let certificate = text(reader, table, "certificate", |text| {
+        if !(1..=LARGEST_CERTIFICATE_NAME).contains(&text.len()) {
+            return Err(CERTIFICATE);
         }
-        let text = value.as_str();
-        if let Err(allowed) = entry.take(name, text.unwrap_or_default(), before) {
-            let found = match text {
-                None => "no text".to_owned(),
-                Some(_) if name == "token_sha256" => {
+        unique(text.to_owned(), |name| {
+            before
+                .iter()
+                .any(|other| other.certificate.as_ref() == Some(name))
+        })
+    });
+    if table.get("token_sha256").is_none() && table.get("certificate").is_none() {
+        let allowed =
+            "set unless client.certificate is set: nobody could authenticate as this client";
+        reader.missing(table, "token_sha256", allowed);
+    }
+    if reader.fault_count() > faults {
+        return None;
+    }
+    Some(Client {
+        name: name?.into(),
+        role: role?,
+        token,
+        certificate,
+    })
+}
+
+/// Reads a key that must be a text. `accept` returns the allowed texts of one that it refuses. The value of
+/// `token_sha256` is never shown, as it may be a token.
+fn text<T>(
+    reader: &mut DocumentReader,
+    table: Table<'_>,
+    key: &str,
+    accept: impl FnOnce(&str) -> Result<T, &'static str>,
+) -> Option<T> {
+    let item = table.get(key)?;
+    let given = item.text();
+    match accept(given.unwrap_or_default()) {
+        Ok(value) => Some(value),
+        Err(allowed) => {
+            let found = match given {
+                None => item.type_name().to_owned(),
+                Some(_) if key == "token_sha256" => {
                     "a value that is not shown, as it may be a token".to_owned()
                 }
-                Some(text) => format!("{text:?}"),
+                Some(_) => item.found(),
             };
-            self.refuse(offset, &path, &found, allowed);
+            reader.refuse(item.offset, table.path(key), found, allowed);
+            None
         }
     }
+}
 
-    fn refuse(&mut self, offset: usize, key: &str, found: &str, allowed: &str) {
-        self.faults.push(Fault::Value {
-            place: self.place(offset),
-            key: key.to_owned(),
-            found: found.to_owned(),
-            allowed: allowed.to_owned(),
-        });
-    }
-
-    fn miss(&mut self, offset: usize, key: &str, allowed: &str) {
-        self.faults.push(Fault::Missing {
-            place: self.place(offset),
-            key: key.to_owned(),
-            allowed: allowed.to_owned(),
-        });
-    }
-
-    fn unknown(&mut self, offset: usize, key: &str, known: &[&'static str]) {
-        let last = key.rsplit('.').next().unwrap_or(key);
-        let meant = crate::config::nearest(last, known.iter().copied());
-        self.faults.push(Fault::Unknown {
-            place: self.place(offset),
-            key: key.to_owned(),
-            suggestion: meant.map(str::to_owned),
-        });
+/// Refuses a value that another client has.
+fn unique<T>(value: T, taken: impl FnOnce(&T) -> bool) -> Result<T, &'static str> {
+    if taken(&value) {
+        Err(UNIQUE)
+    } else {
+        Ok(value)
     }
 }
 
@@ -239,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named_with_its_line() {
+    fn every_fault_is_reported_with_its_line() {
         check(
             "[[client]]\nname = \"a b\"\nrole = \"admin\"\ntoken_sha256 = \"inspectd_12\"\n\
              [[client]]\nnme = \"x\"\ncertificate = 3\n[clients]\n",
@@ -249,19 +173,19 @@ mod tests {
                 "clients.toml:3: client.role: \"admin\", must be \"viewer\", \"operator\" or \"engineer\"",
                 "clients.toml:4: client.token_sha256: a value that is not shown, as it may be a token, must be 64 \
                  hexadecimal digits, the SHA-256 of a token",
-                "clients.toml:7: client.certificate: no text, must be a common name, or an alternative name (DNS \
-                 or URI), of a certificate",
-                "clients.toml:6: client.nme: unknown key; did you mean \"name\"?",
                 "clients.toml:5: client.name: missing, must be 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.' and '@', and \
                  not \"local\"",
                 "clients.toml:5: client.role: missing, must be \"viewer\", \"operator\" or \"engineer\"",
+                "clients.toml:6: client.nme: unknown key; did you mean \"name\"?",
+                "clients.toml:7: client.certificate: a number, must be a common name, or an alternative name (DNS \
+                 or URI), of a certificate",
                 "clients.toml:8: clients: unknown key; did you mean \"client\"?",
             ],
         );
     }
 
     #[test]
-    fn nobody_is_two_clients() {
+    fn name_token_or_certificate_of_another_client_is_refused() {
         let entry = |name: &str, known: &str| {
             format!("[[client]]\nname = \"{name}\"\nrole = \"viewer\"\n{known}\n")
         };
@@ -269,7 +193,7 @@ mod tests {
             format!("token_sha256 = \"{DIGITS}\""),
             "certificate = \"c\"",
         );
-        let other = "another than every other client's";
+        let other = "different from that of every other client";
         let check = |first: &str, second: &str, expected: &str| {
             check(&format!("{first}{second}"), &[expected]);
         };
@@ -293,23 +217,23 @@ mod tests {
     }
 
     #[test]
-    fn nobody_at_all_is_a_fault() {
+    fn file_without_valid_clients_is_refused() {
         let missing = "clients.toml:1: client: missing, must be tables [[client]], at least one";
         check("", &[missing]);
         check("client = []", &[missing]);
         check(
             "client = \"x\"",
-            &["clients.toml:1: client: no list, must be tables [[client]]"],
+            &["clients.toml:1: client: a text, must be tables [[client]]"],
         );
         check(
             "client = [1]",
-            &["clients.toml:1: client: no table, must be tables [[client]]"],
+            &["clients.toml:1: client: a number, must be tables [[client]]"],
         );
         check(
             "[[client]]\nname = \"a\"\nrole = \"viewer\"\n",
             &[
-                "clients.toml:1: client.token_sha256: missing, must be set, or client.certificate must be: nobody \
-                 could be this client",
+                "clients.toml:1: client.token_sha256: missing, must be set unless client.certificate is set: \
+                 nobody could authenticate as this client",
             ],
         );
         let syntax = faults("[[client]\nname = \"secret\"\n");
@@ -320,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_clients() {
+    fn more_than_the_maximum_number_of_clients_is_refused() {
         let entry = |number: usize| {
             format!(
                 "[[client]]\nname = \"c{number}\"\nrole = \"viewer\"\ncertificate = \"c{number}\"\n"
@@ -337,7 +261,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in ".*", key in "[a-z_\"]{1,12}", value in "\\PC{0,20}") {
+        fn any_text_is_read_or_refused_without_panic(text in ".*", key in "[a-z_\"]{1,12}", value in "\\PC{0,20}") {
             let _ = faults(&text);
             let _ = faults(&format!("[[client]]\n{key} = {value}\nname = {value:?}\n"));
         }

@@ -1,16 +1,16 @@
-//! Which faults are found, and how they are told.
+//! Faults and their texts.
 
 use super::super::Fault;
-use super::{LEAST, Site, camera};
+use super::{MINIMAL, Site, camera};
 
-/// The faults of the least configuration with `text` after it.
-fn beside_least(text: &str) -> Vec<String> {
-    Site::with(&format!("{LEAST}{text}\n")).faults()
+/// The faults of the minimal configuration with `text` after it.
+fn faults_with(text: &str) -> Vec<String> {
+    Site::with(&format!("{MINIMAL}{text}\n")).faults()
 }
 
 fn check(text: &str, expected: &str) {
     assert_eq!(
-        beside_least(text),
+        faults_with(text),
         [format!("inspectd.toml:{expected}")],
         "{text}"
     );
@@ -25,7 +25,7 @@ fn check_camera(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_value_is_named_with_its_line_and_what_is_allowed() {
+fn refused_value_is_reported_with_line_and_allowed_values() {
     check(
         "[server]\nlisten = \"localhost:1\"",
         "6: server.listen: \"localhost:1\", must be an IP address and a port, such as \"127.0.0.1:50051\"",
@@ -81,7 +81,7 @@ fn a_value_is_named_with_its_line_and_what_is_allowed() {
 }
 
 #[test]
-fn unknown_keys_are_refused_with_what_was_meant() {
+fn unknown_key_is_refused_with_a_suggestion() {
     check(
         "[sever]\nlisten = 1",
         "5: sever: unknown key; did you mean \"server\"?",
@@ -114,23 +114,23 @@ fn unknown_keys_are_refused_with_what_was_meant() {
 }
 
 #[test]
-fn keys_at_the_top_are_no_shorthand() {
+fn quoted_dotted_key_is_unknown() {
     let faults = Site::with(&format!(
-        "\"log.filter\" = \"warn\"\n\"a[9]\" = 1\nlog = 3\n{LEAST}"
+        "\"log.filter\" = \"warn\"\n\"a[9]\" = 1\nlog = 3\n{MINIMAL}"
     ))
     .faults();
     assert_eq!(
         faults,
         [
+            "inspectd.toml:1: \"log.filter\": unknown key",
             "inspectd.toml:2: \"a[9]\": unknown key",
             "inspectd.toml:3: log: 3, must be a table with keys of its own",
-            "inspectd.toml:1: \"log.filter\": unknown key",
         ]
     );
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_key_is_reported() {
     let faults = Site::with("").faults();
     assert_eq!(
         faults,
@@ -139,8 +139,8 @@ fn what_is_missing_is_named() {
             "inspectd.toml: cameras: missing, must be at least one table [cameras.ID]",
         ]
     );
-    // An empty table leaves no line behind.
-    let faults = beside_least("[cameras.right]");
+    // An empty table has no place.
+    let faults = faults_with("[cameras.right]");
     let start = "inspectd.toml: cameras.right.source: missing, must be \"device\", ";
     assert!(
         faults.len() == 1 && faults[0].starts_with(start),
@@ -149,7 +149,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn each_source_names_what_it_needs() {
+fn missing_key_of_each_source_is_reported() {
     let sources = "\"device\", \"url\", \"gstreamer\", \"file\", \"folder\" or \"simulator\"";
     check_camera(
         "rotate = 0",
@@ -188,7 +188,7 @@ fn each_source_names_what_it_needs() {
 }
 
 #[test]
-fn keys_of_other_sources_are_refused() {
+fn key_of_another_source_is_refused() {
     check_camera(
         "source = \"simulator\"\nurl = \"rtsp://user:secret@host\"\nexposure_us = 5",
         &[
@@ -206,7 +206,7 @@ fn keys_of_other_sources_are_refused() {
 }
 
 #[test]
-fn a_bad_url_is_never_shown() {
+fn refused_url_is_not_shown() {
     check_camera(
         "source = \"url\"\nurl = \"ftp://user:secret@host\"",
         &[
@@ -217,14 +217,14 @@ fn a_bad_url_is_never_shown() {
 }
 
 #[test]
-fn keys_go_with_each_other() {
+fn incompatible_keys_are_refused() {
     check(
         "[engine]\nprecision = \"tf32\"",
-        "6: engine.precision: \"tf32\" with provider \"cpu\", must be another: tf32 needs provider \"cuda\"",
+        "6: engine.precision: \"tf32\" with provider \"cpu\", must be another: tf32 requires provider \"cuda\"",
     );
     check(
         "[engine]\nprovider = \"cuda\"\nprecision = \"bf16\"",
-        "7: engine.precision: \"bf16\" with provider \"cuda\", must be another: bf16 needs provider \"openvino\"",
+        "7: engine.precision: \"bf16\" with provider \"cuda\", must be another: bf16 requires provider \"openvino\"",
     );
     check(
         "[engine]\nmemory_limit_mib = 64",
@@ -243,7 +243,7 @@ fn keys_go_with_each_other() {
     );
     simulator(
         "pace = \"fast\"\nfps = 3",
-        "6: cameras.left.fps: set beside pace, must be left out, or pace must be",
+        "6: cameras.left.fps: set together with pace, must be left out unless pace is left out",
     );
     simulator(
         "queue = 3",
@@ -288,14 +288,14 @@ fn keys_go_with_each_other() {
 }
 
 #[test]
-fn a_view_needs_a_reference_and_that_a_size() {
+fn limit_of_the_view_requires_a_reference_and_that_a_size() {
     check_camera(
         "source = \"simulator\"\ncheck.shift_above = 0.1\ncheck.turn_above_deg = 1",
         &[
-            "5: cameras.left.check.shift_above: set without check.reference, must be left out, or \
-             check.reference must be set",
-            "6: cameras.left.check.turn_above_deg: set without check.reference, must be left out, or \
-             check.reference must be set",
+            "5: cameras.left.check.shift_above: set without check.reference, must be left out unless \
+             check.reference is set",
+            "6: cameras.left.check.turn_above_deg: set without check.reference, must be left out unless \
+             check.reference is set",
         ],
     );
     let site = Site::with(&camera(
@@ -307,13 +307,13 @@ fn a_view_needs_a_reference_and_that_a_size() {
         site.faults(),
         [
             "inspectd.toml:5: cameras.left.check.reference: set without expected_width and expected_height, \
-             must be left out, or they must be set: the image has that size"
+             must be left out unless they are set: the image has that size"
         ]
     );
 }
 
 #[test]
-fn a_reference_image_that_is_of_no_use_is_a_fault() {
+fn unusable_reference_image_is_a_fault() {
     let check = |name: &str, expected: &str| {
         let site = Site::with(&camera(&format!(
             "source = \"simulator\"\nexpected_width = 50\nexpected_height = 40\ncheck.reference = {name:?}"
@@ -343,7 +343,7 @@ fn a_reference_image_that_is_of_no_use_is_a_fault() {
 }
 
 #[test]
-fn a_partner_of_a_refused_value_is_not_missed() {
+fn refused_partner_does_not_count_as_missing() {
     check_camera(
         "source = \"simulator\"\nexpected_width = 0\nexpected_height = 3",
         &["5: cameras.left.expected_width: 0, must be a whole number, 1 to 32768"],
@@ -351,7 +351,7 @@ fn a_partner_of_a_refused_value_is_not_missed() {
 }
 
 #[test]
-fn faults_of_all_layers_come_at_once_each_with_its_place() {
+fn faults_of_all_layers_are_reported_together_with_their_places() {
     let site = Site::with("[server]\nlisten = 1\nlisen = 2\n[cameras.left]\nsource = \"file\"\n");
     site.write("conf.d/1.toml", "[log]\nformat = \"xml\"\n");
     let site = site
@@ -379,7 +379,7 @@ fn faults_of_all_layers_come_at_once_each_with_its_place() {
 }
 
 #[test]
-fn a_required_key_of_no_possible_type_is_not_missed_too() {
+fn required_key_of_a_wrong_type_does_not_count_as_missing() {
     let faults = Site::with("[model]\nbundle = []\n[cameras.left]\nsource = 1979-05-27\n").faults();
     assert_eq!(faults.len(), 2, "{faults:#?}");
     assert_eq!(
@@ -394,8 +394,8 @@ fn a_required_key_of_no_possible_type_is_not_missed_too() {
 }
 
 #[test]
-fn a_fault_tells_its_key() {
-    let faults = Site::with(&format!("{LEAST}[log]\nfilter = 1\n"))
+fn fault_has_the_path_of_its_key() {
+    let faults = Site::with(&format!("{MINIMAL}[log]\nfilter = 1\n"))
         .load()
         .expect_err("refused")
         .faults;
@@ -414,13 +414,13 @@ fn a_fault_tells_its_key() {
 }
 
 #[test]
-fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
-    let unless = "must be an address of loopback, such as \"127.0.0.1:50051\", unless tls.certificate, tls.key \
+fn other_address_without_tls_and_clients_is_refused() {
+    let unless = "must be a loopback address, such as \"127.0.0.1:50051\", unless tls.certificate, tls.key \
                   and access.clients are set";
     let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
     let clients = "[access]\nclients = \"c\"\n";
     let check = |listen: &str, more: &str, expected: Option<&str>| {
-        let faults = beside_least(&format!("[server]\nlisten = \"{listen}\"\n{more}"));
+        let faults = faults_with(&format!("[server]\nlisten = \"{listen}\"\n{more}"));
         let expected: Vec<String> = expected
             .iter()
             .map(|found| format!("inspectd.toml:6: server.listen: {found}, {unless}"))
@@ -448,7 +448,7 @@ fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
 }
 
 #[test]
-fn the_keys_of_tls_go_together() {
+fn incomplete_tls_keys_are_refused() {
     let check = |text: &str, key: &str, found: &str, other: &str| {
         let fault = format!(
             "tls.{key}: {found} without tls.{other}, must be left out unless tls.{other} is set"

@@ -1,21 +1,21 @@
-//! Which layer wins, and which files are read.
+//! Precedence of layers, and the files that are read.
 
 use std::fs;
 
 use super::super::{Sources, load};
-use super::{LEAST, Site};
+use super::{MINIMAL, Site};
 
 fn filter(site: &Site) -> String {
     site.load().expect("valid").settings.log.filter
 }
 
 #[test]
-fn later_layers_win_key_by_key() {
-    let site = Site::with(LEAST);
+fn later_layer_wins_for_each_key() {
+    let site = Site::with(MINIMAL);
     assert_eq!(filter(&site), "info");
     site.write(
         "inspectd.toml",
-        &format!("{LEAST}[log]\nfilter = \"warn\"\nformat = \"json\"\n"),
+        &format!("{MINIMAL}[log]\nfilter = \"warn\"\nformat = \"json\"\n"),
     );
     assert_eq!(filter(&site), "warn");
     site.write("conf.d/20-b.toml", "[log]\nfilter = \"error\"\n");
@@ -34,8 +34,8 @@ fn later_layers_win_key_by_key() {
 }
 
 #[test]
-fn other_files_beside_them_are_left_alone() {
-    let site = Site::with(LEAST);
+fn other_files_of_conf_d_are_not_read() {
+    let site = Site::with(MINIMAL);
     for name in [
         "note.txt",
         ".hidden.toml",
@@ -52,8 +52,8 @@ fn other_files_beside_them_are_left_alone() {
 }
 
 #[test]
-fn variables_have_the_type_of_their_key() {
-    let site = Site::with(LEAST)
+fn variable_has_the_type_of_its_key() {
+    let site = Site::with(MINIMAL)
         .variable("INSPECTD__SERVER__STREAM_LIMIT", "7")
         .variable("INSPECTD__SERVER__HEARTBEAT_INTERVAL_S", "0.5")
         .variable("INSPECTD__LIFE__WATCH_FILES", "false")
@@ -77,7 +77,7 @@ fn variables_have_the_type_of_their_key() {
 }
 
 #[test]
-fn variables_alone_are_enough_where_no_file_is_required() {
+fn variables_suffice_if_no_file_is_required() {
     let site = Site::empty()
         .variable("INSPECTD__MODEL__BUNDLE", "/bundle")
         .variable("INSPECTD__CAMERAS__LEFT__SOURCE", "simulator");
@@ -97,7 +97,7 @@ fn variables_alone_are_enough_where_no_file_is_required() {
 }
 
 #[test]
-fn broken_files_are_named_together_and_come_alone() {
+fn only_unreadable_files_are_reported_if_there_are_any() {
     let site = Site::with("[server]\nlisten = \n[unknown]\n");
     site.write("conf.d/1.toml", "x = 1\nx = 2\n");
     site.write(
@@ -113,7 +113,7 @@ fn broken_files_are_named_together_and_come_alone() {
         "conf.d/1.toml:2: not TOML: ",
         "conf.d/2.toml:2: not TOML: ",
         "conf.d/3.toml: cannot be read: stream did not contain valid UTF-8",
-        "conf.d/4.toml: cannot be read: it has more than 1 MiB",
+        "conf.d/4.toml: cannot be read: larger than 1 MiB",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {
@@ -126,7 +126,7 @@ fn broken_files_are_named_together_and_come_alone() {
 }
 
 #[test]
-fn endless_nesting_is_refused() {
+fn deep_nesting_is_refused() {
     let dotted = format!("{}=1", vec!["a"; 200_000].join("."));
     let lists = format!("a={}", "[".repeat(200_000));
     for text in [dotted, lists] {

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::{ConfigError, Loaded, Sources, load};
 
-/// The least that is a configuration.
-const LEAST: &str = "[model]\nbundle = \"/bundle\"\n[cameras.left]\nsource = \"simulator\"\n";
+/// The smallest valid configuration.
+const MINIMAL: &str = "[model]\nbundle = \"/bundle\"\n[cameras.left]\nsource = \"simulator\"\n";
 
 /// A folder with a configuration in it.
 struct Site {
@@ -60,7 +60,7 @@ impl Site {
         })
     }
 
-    /// The settings' faults as text, the folder's name left out.
+    /// The faults as text, without the name of the folder.
     fn faults(&self) -> Vec<String> {
         let faults = self
             .load()

@@ -1,21 +1,22 @@
-//! What holds for any value and any text.
+//! Properties that hold for every value and every text.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::flatten::flatten;
+use super::super::key::{Fallback, Key};
+use super::super::kind::Kind;
 use super::super::settings::Settings;
-use super::super::table::{CAMERAS, Fallback, Key, Kind, SECTIONS, Section};
-use super::super::values::{Entry, Values};
-use super::super::{Changes, Fault, applied, build, changes};
-use super::{ConfigError, LEAST, Loaded, Site};
+use super::super::table::{CAMERAS, Section, sections};
+use super::super::values::Values;
+use super::super::{Changes, Fault, applied, changes};
+use super::{ConfigError, Loaded, MINIMAL, Site};
 
-/// Every key, with a camera source that has it, and its path.
+/// Every key, with its path and a camera source that has it.
 fn keys() -> Vec<(&'static Section, &'static Key, String, &'static str)> {
     let mut keys = Vec::new();
-    for section in SECTIONS {
-        for key in section.keys {
+    for section in sections() {
+        for key in &section.keys {
             let id = if section.name == CAMERAS { ".left" } else { "" };
             let path = format!("{}{id}.{}", section.name, key.name);
             keys.push((
@@ -38,7 +39,7 @@ fn text(path: &str, value: &str, source: &str) -> String {
     joined(&lines)
 }
 
-/// As lines of a file.
+/// The lines of a file.
 fn joined(values: &BTreeMap<String, String>) -> String {
     let lines: Vec<String> = values
         .iter()
@@ -47,7 +48,7 @@ fn joined(values: &BTreeMap<String, String>) -> String {
     lines.join("\n")
 }
 
-/// Values that a key of this kind does not take.
+/// Values that a key of this kind refuses.
 fn refused(kind: Kind) -> BoxedStrategy<String> {
     match kind {
         Kind::Whole(least, most) => {
@@ -77,13 +78,17 @@ fn refused(kind: Kind) -> BoxedStrategy<String> {
             .prop_filter("allowed", move |word| !words.contains(&word.as_str()))
             .prop_map(|word| format!("{word:?}"))
             .boxed(),
+        Kind::Either { no, yes } => "[a-z0-9]{0,8}"
+            .prop_filter("allowed", move |word| word != no && word != yes)
+            .prop_map(|word| format!("{word:?}"))
+            .boxed(),
         Kind::Flag => prop_oneof!["0", "1", "\"true\"", "\"\""].boxed(),
         Kind::Path => Just("\"\"".to_owned()).boxed(),
         Kind::Address | Kind::AddressOrOff => "[a-z.]{0,3}[0-9]{0,6}:?"
             .prop_filter("allowed", |w| w != "off")
             .prop_map(|word| format!("{word:?}"))
             .boxed(),
-        // None of the texts' rules lets this pass.
+        // No key of this kind accepts these.
         Kind::Text(..) => prop_oneof!["1", "true", "\"\"", "\"=,=\""].boxed(),
     }
 }
@@ -94,7 +99,7 @@ fn refusal() -> impl Strategy<Value = (String, String, &'static str)> {
     })
 }
 
-/// A value that a key of this kind takes, as its text in a file.
+/// A value that a key of this kind accepts, as its text in a file.
 fn accepted(key: &Key) -> BoxedStrategy<String> {
     match key.kind {
         Kind::Whole(least, most) => (least..=most).prop_map(|n| n.to_string()).boxed(),
@@ -107,6 +112,9 @@ fn accepted(key: &Key) -> BoxedStrategy<String> {
             .prop_map(|n| toml::Value::Float(f64::from(n)).to_string())
             .boxed(),
         Kind::Choice(words) => proptest::sample::select(words)
+            .prop_map(|word| format!("{word:?}"))
+            .boxed(),
+        Kind::Either { no, yes } => prop_oneof![Just(no), Just(yes)]
             .prop_map(|word| format!("{word:?}"))
             .boxed(),
         Kind::Flag => any::<bool>().prop_map(|flag| flag.to_string()).boxed(),
@@ -136,19 +144,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_value_out_of_range_is_a_fault_of_its_key((path, value, source) in refusal()) {
+    fn value_out_of_range_is_a_fault_of_its_key((path, value, source) in refusal()) {
         let faults = load_text(&text(&path, &value, source)).expect_err("refused").faults;
         prop_assert!(faults.iter().any(|fault| fault.key() == Some(&path)), "{value} {faults:#?}");
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".*") {
+    fn any_text_is_read_or_refused_without_panic(text in ".*") {
         let _ = load_text(&text);
-        let _ = load_text(&format!("{LEAST}{text}"));
+        let _ = load_text(&format!("{MINIMAL}{text}"));
     }
 
     #[test]
-    fn any_toml_is_read_or_refused(
+    fn any_toml_is_read_or_refused_without_panic(
         path in "(server|model|cameras|cameras\\.a|engine|log|x)(\\.[a-z_]{1,9}|\\.crop|\\.source|\\.\"[a-z.\\[0-9]{0,9}\"){0,3}",
         value in "[0-9]{1,30}|\"[a-z]{0,9}\"|[0-9.]{1,6}|\\[1, 2\\]|\\{ a = 1 \\}|true|1979-05-27|\\{\\}",
     ) {
@@ -156,8 +164,8 @@ proptest! {
     }
 
     #[test]
-    fn any_variable_is_read_or_refused(name in "[A-Za-z_.\\[\\]0-9-]{0,20}", value in ".*") {
-        let _ = Site::with(LEAST).variable(&format!("INSPECTD__{name}"), &value).load();
+    fn any_variable_is_read_or_refused_without_panic(name in "[A-Za-z_.\\[\\]0-9-]{0,20}", value in ".*") {
+        let _ = Site::with(MINIMAL).variable(&format!("INSPECTD__{name}"), &value).load();
     }
 }
 
@@ -194,7 +202,7 @@ fn values() -> impl Strategy<Value = BTreeMap<String, String>> {
     })
 }
 
-/// What `values` say, without the keys that do not go with others.
+/// The settings of `values`, without the keys that are not compatible with others.
 fn reconciled(mut values: BTreeMap<String, String>) -> Loaded {
     loop {
         let faults = match load_text(&joined(&values)) {
@@ -208,46 +216,32 @@ fn reconciled(mut values: BTreeMap<String, String>) -> Loaded {
                 key.replace("height", "width"),
             ];
             let crop = key.contains(".crop.");
-            let goes = |path: &String| partners.contains(path) || crop && path.contains(".crop.");
-            values.retain(|path, _| !goes(path));
+            let depends =
+                |path: &String| partners.contains(path) || crop && path.contains(".crop.");
+            values.retain(|path, _| !depends(path));
         }
         assert!(values.len() < before, "{faults:#?}");
-    }
-}
-
-fn values_of(settings: &Settings) -> Values {
-    let entry = |(path, value)| {
-        (
-            path,
-            Entry {
-                value: Some(value),
-                place: None,
-            },
-        )
-    };
-    Values {
-        entries: flatten(settings).into_iter().map(entry).collect(),
-        cameras: vec!["left".parse().expect("an id")],
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Settings and their values by path are two forms of the same: no key is forgotten in either.
+    /// Settings and their values by path have the same content.
     #[test]
-    fn settings_survive_being_flattened(values in values()) {
+    fn settings_are_restored_from_their_values(values in values()) {
         let settings = reconciled(values).settings;
-        prop_assert_eq!(build::settings(&values_of(&settings)), settings);
+        let cameras = settings.cameras.keys().cloned().collect();
+        prop_assert_eq!(Settings::read(&Values::new(settings.values(), cameras)), settings);
     }
 
-    /// What is in force differs from the old in the live keys alone, from the new in the others.
+    /// The active settings differ from the old ones only in the live keys, from the new ones only in the others.
     #[test]
-    fn a_reload_applies_the_live_keys_and_no_other(old in values(), new in values()) {
+    fn reload_applies_the_live_keys_and_no_other(old in values(), new in values()) {
         let (old, new) = (reconciled(old).settings, reconciled(new).settings);
         let all = changes(&old, &new);
-        let force = applied(&old, &new);
-        prop_assert_eq!(changes(&old, &force), Changes { live: all.live, restart: Vec::new() });
-        prop_assert_eq!(changes(&force, &new), Changes { live: Vec::new(), restart: all.restart });
+        let active = applied(&old, &new);
+        prop_assert_eq!(changes(&old, &active), Changes { live: all.live, restart: Vec::new() });
+        prop_assert_eq!(changes(&active, &new), Changes { live: Vec::new(), restart: all.restart });
     }
 }

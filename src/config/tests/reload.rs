@@ -1,8 +1,8 @@
-//! What a reload changes.
+//! Keys that a reload changes.
 
 use super::super::settings::Settings;
 use super::super::{Changes, applied, changes};
-use super::{LEAST, loaded};
+use super::{MINIMAL, loaded};
 
 const OLD: &str = "[model]\nbundle = \"/a\"\n[verdict]\nthreshold = 0.5\n[cameras.left]\nsource = \"url\"\n\
                    url = \"rtsp://user:one@host\"\n[cameras.right]\nsource = \"simulator\"\n";
@@ -20,16 +20,16 @@ fn check(new: &str, live: &[&str], restart: &[&str]) {
     };
     assert_eq!(found, expected);
     assert_eq!(found.is_empty(), old == new);
-    let force = applied(&old, &new);
+    let active = applied(&old, &new);
     assert_eq!(
-        changes(&old, &force),
+        changes(&old, &active),
         Changes {
             live: found.live,
             restart: Vec::new()
         }
     );
     assert_eq!(
-        changes(&force, &new),
+        changes(&active, &new),
         Changes {
             live: Vec::new(),
             restart: found.restart
@@ -38,13 +38,13 @@ fn check(new: &str, live: &[&str], restart: &[&str]) {
 }
 
 #[test]
-fn nothing_changes_where_the_values_are_the_same() {
+fn equal_values_are_not_changes() {
     check(OLD, &[], &[]);
     check(&format!("{OLD}[log]\nfilter = \"info\"\n"), &[], &[]);
 }
 
 #[test]
-fn bundle_thresholds_and_filter_apply_at_once() {
+fn bundle_thresholds_and_filter_are_live() {
     check(&OLD.replace("\"/a\"", "\"/b\""), &["model.bundle"], &[]);
     check(&OLD.replace("0.5", "0.6"), &["verdict.threshold"], &[]);
     check(
@@ -69,7 +69,7 @@ fn bundle_thresholds_and_filter_apply_at_once() {
 }
 
 #[test]
-fn limits_of_a_cameras_frames_apply_at_once() {
+fn limits_of_a_camera_are_live() {
     check(
         &format!("{OLD}check.dark_below = 3\ncheck.frozen_after = 4\n"),
         &[
@@ -81,7 +81,7 @@ fn limits_of_a_cameras_frames_apply_at_once() {
 }
 
 #[test]
-fn everything_else_waits_for_a_restart() {
+fn other_keys_wait_for_a_restart() {
     check(
         &format!(
             "{OLD}rotate = 90\nthreshold = 2\n[server]\nlisten = \"[::1]:1\"\n[log]\nformat = \"json\"\n"
@@ -106,7 +106,7 @@ fn everything_else_waits_for_a_restart() {
 }
 
 #[test]
-fn a_camera_that_comes_or_goes_is_one_key() {
+fn added_or_removed_camera_is_one_key() {
     check(
         &OLD.replace("[cameras.right]", "[cameras.up]"),
         &[],
@@ -120,9 +120,9 @@ fn a_camera_that_comes_or_goes_is_one_key() {
 }
 
 #[test]
-fn a_camera_that_goes_keeps_what_it_had_until_then() {
-    let new = settings(LEAST);
-    let force = applied(&settings(OLD), &new);
-    assert_eq!(force.cameras, settings(OLD).cameras);
-    assert_eq!(force.model, new.model);
+fn removed_camera_keeps_its_settings_until_the_restart() {
+    let new = settings(MINIMAL);
+    let active = applied(&settings(OLD), &new);
+    assert_eq!(active.cameras, settings(OLD).cameras);
+    assert_eq!(active.model, new.model);
 }

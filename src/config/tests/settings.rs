@@ -1,4 +1,4 @@
-//! Which settings a text becomes.
+//! Settings from texts.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::super::settings::{
     Access, Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice,
     Rotation, Source, Tls,
 };
-use super::{LEAST, Site, camera, loaded};
+use super::{MINIMAL, Site, camera, loaded};
 use crate::config::settings::HealthLimits;
 
 fn only_camera(text: &str) -> Camera {
@@ -18,8 +18,8 @@ fn only_camera(text: &str) -> Camera {
 }
 
 #[test]
-fn the_least_is_filled_with_defaults() {
-    let settings = loaded(LEAST).settings;
+fn minimal_configuration_has_defaults() {
+    let settings = loaded(MINIMAL).settings;
     let server = &settings.server;
     assert_eq!(server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(
@@ -59,13 +59,13 @@ fn the_least_is_filled_with_defaults() {
 }
 
 #[test]
-fn the_daemons_keys_are_taken() {
+fn keys_of_the_daemon_are_read() {
     let text = "[server]\nmetrics_listen = \"off\"\nkeepalive_interval_s = 1.5\n\
                 [engine]\nprovider = \"cuda\"\nfallback = \"allow\"\nmemory_limit_mib = 512\n\
                 precision = \"tf32\"\nbatch_window_ms = 2.5\ndevice_id = 3\nlibrary = \"/ort.so\"\n\
                 [verdict]\nthreshold = 1\nreview_from = -0.5\nregion_min_area = 0.25\n\
                 [log]\nfilter = \"warn,inspectd=debug\"\nformat = \"json\"\n";
-    let settings = loaded(&format!("{LEAST}{text}")).settings;
+    let settings = loaded(&format!("{MINIMAL}{text}")).settings;
     assert_eq!(settings.server.metrics_listen, None);
     assert_eq!(
         settings.server.keepalive_interval,
@@ -89,9 +89,9 @@ fn the_daemons_keys_are_taken() {
 }
 
 #[test]
-fn beyond_loopback_there_are_certificates_and_clients() {
+fn other_address_with_certificates_and_clients_is_accepted() {
     let site = Site::with(&format!(
-        "{LEAST}[server]\nlisten = \"[::]:50051\"\nunix_socket = \"/run/s\"\n[tls]\ncertificate = \"c.pem\"\n\
+        "{MINIMAL}[server]\nlisten = \"[::]:50051\"\nunix_socket = \"/run/s\"\n[tls]\ncertificate = \"c.pem\"\n\
          key = \"/key.pem\"\nclient_ca = \"ca.pem\"\nrequire_client_certificate = true\n\
          [access]\nclients = \"clients.toml\"\nrequests_per_second = 0.5\n"
     ));
@@ -116,7 +116,7 @@ fn beyond_loopback_there_are_certificates_and_clients() {
 }
 
 #[test]
-fn each_source_has_its_keys() {
+fn keys_of_each_source_are_read() {
     let check =
         |text: &str, expected: Source| assert_eq!(only_camera(text).source, expected, "{text}");
     let path = || "/x".into();
@@ -192,7 +192,7 @@ fn each_source_has_its_keys() {
 }
 
 #[test]
-fn a_cameras_common_keys_are_taken() {
+fn common_keys_of_cameras_are_read() {
     let camera = only_camera(
         "source = \"simulator\"\nmode = \"triggered\"\nqueue = 3\nrotate = 270\nexpected_width = 640\n\
          expected_height = 480\nallow_upscaling = true\ncrop = { left = 1, top = 2, right = 3, bottom = 4 }\n\
@@ -216,7 +216,7 @@ fn a_cameras_common_keys_are_taken() {
 }
 
 #[test]
-fn a_cameras_checks_are_taken() {
+fn checks_of_cameras_are_read() {
     let site = Site::with(&camera(
         "source = \"simulator\"\nexpected_width = 40\nexpected_height = 50\n[cameras.left.check]\n\
          frozen_after = 4\nfrozen_difference = 0.5\ndark_below = 30\nsaturated_above = 0.25\n\
@@ -240,7 +240,7 @@ fn a_cameras_checks_are_taken() {
 }
 
 #[test]
-fn only_live_sources_are_frozen_by_default() {
+fn only_devices_and_streams_are_frozen_by_default() {
     let check = |text: &str, expected| {
         assert_eq!(only_camera(text).limits().frozen_after, expected, "{text}");
     };
@@ -255,7 +255,7 @@ fn only_live_sources_are_frozen_by_default() {
 }
 
 #[test]
-fn the_example_is_a_configuration_of_two_cameras() {
+fn example_is_a_configuration_of_two_cameras() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inspectd.toml");
     let text = fs::read_to_string(file).expect("the example");
     let settings = loaded(&text).settings;
@@ -268,7 +268,7 @@ fn the_example_is_a_configuration_of_two_cameras() {
 }
 
 #[test]
-fn what_the_example_has_commented_out_is_a_configuration_too() {
+fn example_without_comment_marks_is_a_configuration() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inspectd.toml");
     let text = fs::read_to_string(file).expect("the example");
     let shown =
@@ -280,26 +280,26 @@ fn what_the_example_has_commented_out_is_a_configuration_too() {
 }
 
 #[test]
-fn the_documentations_example_is_a_configuration() {
+fn example_of_the_documentation_is_a_configuration() {
     let text = fs::read_to_string(page()).expect("the page");
     let (_, rest) = text.split_once("```toml\n").expect("an example");
     loaded(rest.split_once("```").expect("its end").0);
 }
 
 #[test]
-fn the_hash_is_of_the_effective_settings() {
+fn hash_depends_only_on_the_effective_settings() {
     let hash = |text: &str| loaded(text).hash;
-    let least = hash(LEAST);
+    let least = hash(MINIMAL);
     assert_eq!(least.len(), 64);
     assert_eq!(
-        hash(&format!("# A comment\n{LEAST}[log]\nfilter = \"info\"\n")),
+        hash(&format!("# A comment\n{MINIMAL}[log]\nfilter = \"info\"\n")),
         least
     );
-    assert_ne!(hash(&format!("{LEAST}[log]\nfilter = \"warn\"\n")), least);
+    assert_ne!(hash(&format!("{MINIMAL}[log]\nfilter = \"warn\"\n")), least);
 }
 
 #[test]
-fn a_password_is_in_neither_hash_nor_json() {
+fn password_affects_neither_hash_nor_json() {
     let url = |url: &str| loaded(&camera(&format!("source = \"url\"\nurl = \"{url}\"")));
     let bare = url("rtsp://host:554/a@b?c");
     let whole = url("rtsp://user:pass@word@host:554/a@b?c");
@@ -314,7 +314,7 @@ fn a_password_is_in_neither_hash_nor_json() {
 }
 
 #[test]
-fn relative_paths_belong_to_the_folder_of_their_file() {
+fn relative_path_is_relative_to_the_folder_of_its_file() {
     let site = Site::with("[model]\nbundle = \"bundles/a\"\n");
     site.write(
         "conf.d/cameras.toml",
@@ -327,4 +327,49 @@ fn relative_paths_belong_to_the_folder_of_their_file() {
         panic!("{source:?}");
     };
     assert_eq!(*path, site.path("conf.d/../images"));
+}
+
+/// Three configurations that together set every key but those of TLS.
+fn full() -> [String; 3] {
+    let daemon = "[server]\nlisten = \"127.0.0.1:1\"\nunix_socket = \"/s\"\nmetrics_listen = \"off\"\n\
+        message_limit_mib = 2\nkeepalive_interval_s = 1.5\nkeepalive_timeout_s = 2.5\nheartbeat_interval_s = 0.3\n\
+        stream_backlog = 17\nstream_limit = 18\nconnection_limit = 19\nimage_side_limit = 33\n\
+        [access]\nclients = \"/c\"\nrequests_per_second = 0.7\nburst = 3\n\
+        [engine]\nprovider = \"cuda\"\nfallback = \"allow\"\ndevice_id = 2\nthreads = 3\nmemory_limit_mib = 65\n\
+        precision = \"tf32\"\nbatch_limit = 4\nbatch_window_ms = 1.7\nlibrary = \"/o\"\nhang_timeout_s = 7\n\
+        [verdict]\nthreshold = 0.9\nreview_from = 0.8\nregion_min_area = 0.1\nregion_limit = 5\n\
+        [recipes]\nfolder = \"/r\"\nactive = \"a-1\"\nprepared_limit = 4\n\
+        [parts]\nwindow_ms = 12.3\nmissing_view = \"ignore\"\n\
+        [journal]\nfolder = \"/j\"\ncommit_window_ms = 0.3\non_journal_failure = \"continue\"\nstall_timeout_s = 0.06\n\
+        max_age_days = 3.3\nmax_mib = 7\n\
+        [evidence]\nmemory_mib = 8\ndisk_mib = 9\nnear_threshold = 0.15\npass_every = 11\n\
+        [life]\nshutdown_deadline_s = 0.9\nexit_when_ended = true\nwatch_files = false\n\
+        [log]\nfilter = \"warn\"\nformat = \"journald\"\n";
+    let sources = "[cameras.b]\nsource = \"url\"\nurl = \"rtsp://h/s\"\nrtsp_transport = \"udp\"\nmode = \"requested\"\n\
+        queue = 9\n[cameras.c]\nsource = \"gstreamer\"\npipeline = \"x ! appsink\"\n[cameras.d]\nsource = \"file\"\n\
+        path = \"/f\"\nrepeat = true\npace = \"fast\"\n[cameras.e]\nsource = \"folder\"\npath = \"/g\"\nfps = 0.3\n\
+        [cameras.f]\nsource = \"simulator\"\nseed = 3\ndefect_rate = 0.3\nwidth = 33\nheight = 34\nparts = 35\n";
+    let device = "source = \"device\"\ndevice = \"/d\"\nwidth = 640\nheight = 480\nfps = 29.97\nexposure_us = 900\n\
+        gain = 1.1\npixel_format = \"YUYV\"\nmode = \"triggered\"\nqueue = 3\nshed = \"oldest\"\ndeadline_ms = 150.5\n\
+        on_deadline = \"reject\"\ngroup = \"g\"\npart_counter = true\ncrop = { left = 1, top = 2, right = 3, bottom = 4 }\n\
+        rotate = 270\nexpected_width = 50\nexpected_height = 40\nallow_upscaling = true\nopen_timeout_s = 0.2\n\
+        read_timeout_s = 0.3\nreopen_after_s = 0.4\nreopen_after_max_s = 0.5\nthreshold = 0.6\nreview_from = 0.55\n\
+        check.frozen_after = 4\ncheck.frozen_difference = 0.1\ncheck.dark_below = 0.2\ncheck.saturated_above = 0.3\n\
+        check.blurred_below = 0.4\n";
+    [
+        format!("{MINIMAL}{daemon}"),
+        format!("{MINIMAL}{sources}"),
+        camera(device),
+    ]
+}
+
+#[test]
+fn hash_of_the_same_settings_is_the_same_in_every_version() {
+    let hashes = full().map(|text| loaded(&text).hash);
+    let expected = [
+        "e24d2e67bace9b488e81e5069eb3f474f3e23ba1688e3ca4a98fed47d0b99317",
+        "a5593c09af1e3f353d123667b890bb783aea8e9802fe8c0652f6b3894b94ce5b",
+        "7cfcb977358520c287a7d21eb0b14da97a72723052719953de294677eccdc4d8",
+    ];
+    assert_eq!(hashes, expected);
 }

@@ -1,67 +1,82 @@
-//! Changes of files are told, each burst once.
+//! Watching: changes of files are reported, each burst once.
 
 use std::fs;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
 
+use super::super::watch::{Debounce, settle, watch_debounced};
 use super::super::{Watch, watch};
-use super::{LEAST, Site};
+use super::{MINIMAL, Site};
+use crate::clock::SystemClock;
+use crate::clock::tests::ManualClock;
 
-/// Longer than any quiet time, on a busy machine too.
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than any change takes to be reported, also on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longer than a change takes to be told.
-const A_WHILE: Duration = Duration::from_millis(900);
+/// Longer than a change usually takes to be reported.
+const A_WHILE: Duration = Duration::from_millis(250);
+
+const DEBOUNCE: Debounce = Debounce {
+    quiet: Duration::from_millis(50),
+    limit: Duration::from_secs(3),
+};
 
 fn watched(site: &Site) -> (Watch, Receiver<()>) {
-    let (tell, told) = channel();
-    let watch = watch(&site.path("inspectd.toml"), move || {
-        let _ = tell.send(());
-    })
-    .expect("a watch");
-    (watch, told)
+    let (sender, changes) = channel();
+    let changed = move || {
+        let _ = sender.send(());
+    };
+    let file = site.path("inspectd.toml");
+    let watch = watch_debounced(&file, DEBOUNCE, Arc::new(SystemClock), changed).expect("a watch");
+    (watch, changes)
 }
 
 fn check(act: impl FnOnce(&Site)) {
-    let site = Site::with(LEAST);
+    let site = Site::with(MINIMAL);
     site.write("conf.d/old.toml", "");
-    let (_watch, told) = watched(&site);
+    let (_watch, changes) = watched(&site);
     act(&site);
-    told.recv_timeout(SOON).expect("the change is told");
+    changes
+        .recv_timeout(TIMEOUT)
+        .expect("the change is reported");
 }
 
 #[test]
-fn a_burst_is_told_as_one_change() {
-    let site = Site::with(LEAST);
-    let (_watch, told) = watched(&site);
+fn burst_of_changes_is_reported_once() {
+    let site = Site::with(MINIMAL);
+    let (_watch, changes) = watched(&site);
     for _ in 0..50 {
-        site.write("inspectd.toml", LEAST);
+        site.write("inspectd.toml", MINIMAL);
     }
-    told.recv_timeout(SOON).expect("the change is told");
-    // One, but for a pause of the machine within the burst.
+    changes
+        .recv_timeout(TIMEOUT)
+        .expect("the change is reported");
+    // Only one, unless the machine pauses within the burst.
     let mut more = 0;
-    while told.recv_timeout(A_WHILE).is_ok() {
+    while changes.recv_timeout(A_WHILE).is_ok() {
         more += 1;
     }
     assert!(more < 5, "{more} more");
 }
 
 #[test]
-fn a_file_renamed_over_the_old_one_is_told() {
+fn file_renamed_over_the_old_one_is_reported() {
     check(|site| {
-        site.write("inspectd.toml.new", LEAST);
+        site.write("inspectd.toml.new", MINIMAL);
         fs::rename(site.path("inspectd.toml.new"), site.path("inspectd.toml")).expect("renamed");
     });
 }
 
 #[test]
-fn files_of_the_folder_are_told_as_they_come_and_go() {
+fn created_and_removed_files_of_conf_d_are_reported() {
     check(|site| site.write("conf.d/new.toml", ""));
     check(|site| fs::remove_file(site.path("conf.d/old.toml")).expect("removed"));
 }
 
 #[test]
-fn a_link_that_all_files_lead_through_is_told() {
+fn replaced_data_link_is_reported() {
     check(|site| {
         std::os::unix::fs::symlink("new", site.path("..next")).expect("a link");
         fs::rename(site.path("..next"), site.path("..data")).expect("renamed");
@@ -69,38 +84,65 @@ fn a_link_that_all_files_lead_through_is_told() {
 }
 
 #[test]
-fn a_folder_that_comes_later_is_watched() {
-    let site = Site::with(LEAST);
-    let (_watch, told) = watched(&site);
+fn conf_d_that_is_created_later_is_watched() {
+    let site = Site::with(MINIMAL);
+    let (_watch, changes) = watched(&site);
     fs::create_dir(site.path("conf.d")).expect("a folder");
-    told.recv_timeout(SOON).expect("the folder is told");
+    changes
+        .recv_timeout(TIMEOUT)
+        .expect("the folder is reported");
     site.write("conf.d/new.toml", "");
-    told.recv_timeout(SOON).expect("its file is told");
+    changes.recv_timeout(TIMEOUT).expect("its file is reported");
 }
 
 #[test]
-fn reading_and_other_files_are_not_told() {
-    let site = Site::with(LEAST);
+fn reading_and_unrelated_files_are_not_reported() {
+    let site = Site::with(MINIMAL);
     site.write("conf.d/old.toml", "");
-    let (_watch, told) = watched(&site);
+    let (_watch, changes) = watched(&site);
     site.load().expect("valid");
     site.write("inspectd.toml.swp", "");
     site.write("conf.d/.hidden.toml", "");
     site.write("conf.d/note.txt", "");
-    assert!(told.recv_timeout(A_WHILE).is_err());
+    assert!(changes.recv_timeout(A_WHILE).is_err());
 }
 
 #[test]
-fn a_dropped_watch_has_ended() {
-    let site = Site::with(LEAST);
-    let (watch, told) = watched(&site);
+fn dropped_watch_releases_its_callback() {
+    let site = Site::with(MINIMAL);
+    let (watch, changes) = watched(&site);
     drop(watch);
-    site.write("inspectd.toml", LEAST);
-    assert!(told.recv().is_err(), "the callback is gone");
+    site.write("inspectd.toml", MINIMAL);
+    assert!(changes.recv().is_err(), "the callback is gone");
 }
 
 #[test]
-fn a_folder_that_is_not_there_cannot_be_watched() {
+fn watching_a_missing_folder_is_an_error() {
     let site = Site::empty();
     assert!(watch(&site.path("nowhere/inspectd.toml"), || ()).is_err());
+}
+
+#[test]
+fn continuous_changes_are_reported_at_the_limit() {
+    let (wake, woken) = sync_channel(1);
+    let clock = ManualClock::new();
+    let changing = {
+        let clock = Arc::clone(&clock);
+        // Each change wakes the watch within the quiet time, a second after the last.
+        std::thread::spawn(move || {
+            let mut changes = 0;
+            while wake.send(()).is_ok() {
+                clock.advance(Duration::from_secs(1));
+                changes += 1;
+            }
+            changes
+        })
+    };
+    let debounce = Debounce {
+        quiet: TIMEOUT,
+        ..DEBOUNCE
+    };
+    assert!(settle(&woken, &AtomicBool::new(false), debounce, &*clock));
+    drop(woken);
+    assert!(changing.join().expect("no panic") >= 3);
 }

@@ -1,28 +1,51 @@
-//! The types of keys: which values they take, and in which words that is said.
+//! Types of keys: the allowed values and their description.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ::config::ValueKind;
 
+use super::document;
+
 /// A validated value.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::config) enum Setting {
+pub(super) enum Setting {
     /// A whole number.
     Whole(u64),
     /// A finite number.
     Number(f64),
-    /// Yes or no.
+    /// `true` or `false`.
     Flag(bool),
     /// A text or a choice.
     Text(String),
     /// An absolute path.
     Path(PathBuf),
-    /// An address; none if switched off.
-    Address(Option<SocketAddr>),
+    /// An address.
+    Address(SocketAddr),
+    /// An address that is switched off.
+    Off,
 }
 
-/// Whether single precision holds the number as it is.
+impl Setting {
+    /// The text or choice, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, whole or not, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Whole(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// Whether single precision holds the number exactly.
 fn is_single(number: f64) -> bool {
     f64::from(number as f32).to_bits() == number.to_bits()
 }
@@ -31,69 +54,69 @@ impl std::fmt::Display for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Whole(number) => number.fmt(f),
-            // What was read in single precision is told in its own digits.
+            // Written with the digits of single precision if it was read in single precision.
             Self::Number(number) if is_single(*number) => (*number as f32).fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Flag(flag) => flag.fmt(f),
             Self::Text(text) => f.write_str(text),
             Self::Path(path) => path.display().fmt(f),
-            Self::Address(Some(address)) => address.fmt(f),
-            Self::Address(None) => f.write_str("off"),
+            Self::Address(address) => address.fmt(f),
+            Self::Off => f.write_str("off"),
         }
     }
 }
 
-/// Which values a key takes.
+/// The allowed values of a key.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::config) enum Kind {
-    /// A whole number from .. to, both allowed.
+pub(super) enum Kind {
+    /// A whole number within a range, bounds included.
     Whole(u64, u64),
     /// One of these whole numbers.
     OneOf(&'static [u64]),
-    /// A number from .. to, both allowed.
+    /// A number within a range, bounds included.
     Number(f64, f64),
-    /// Any number that single precision can hold.
+    /// A finite number within the range of single precision.
     Finite,
     /// `true` or `false`.
     Flag,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A path. Layers make it absolute before it is parsed.
+    /// One of two words for false and true.
+    Either {
+        /// False.
+        no: &'static str,
+        /// True.
+        yes: &'static str,
+    },
+    /// A path. The layer makes it absolute before it is parsed.
     Path,
     /// An IP address and a port.
     Address,
     /// An IP address and a port, or `off`.
     AddressOrOff,
-    /// A text that the function accepts, and what that is in words.
+    /// A text that the function accepts, and the description of such a text.
     Text(fn(&str) -> bool, &'static str),
 }
 
-/// The largest whole number of TOML: a range up to here has no upper end for its readers.
-pub(super) const ENDLESS: u64 = i64::MAX as u64;
+/// The largest whole number of TOML. A range up to it is described as one without an upper bound.
+pub(super) const UNBOUNDED: u64 = i64::MAX as u64;
 
-/// Longer texts are cut in messages.
-const LONGEST_SHOWN: usize = 80;
-
-/// Stands for what is never shown.
-pub(in crate::config) fn hidden() -> String {
+/// Description of a secret value.
+pub(super) fn hidden() -> String {
     "a value that is not shown, as it may hold a password".to_owned()
 }
 
-/// A value in words.
-pub(in crate::config) fn found(value: &ValueKind) -> String {
+/// Description of a value.
+pub(super) fn found(value: &ValueKind) -> String {
     match value {
-        ValueKind::String(text) if text.chars().count() > LONGEST_SHOWN => {
-            let start: String = text.chars().take(LONGEST_SHOWN).collect();
-            format!("{start:?} and more")
-        }
-        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::String(text) => document::quoted(text),
         ValueKind::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     }
 }
 
 impl Kind {
-    /// The value, if it is allowed. A whole number will do where a number is meant.
+    /// Returns the value if it is allowed. A whole number is allowed where a number is.
     pub fn parse(&self, value: &ValueKind) -> Option<Setting> {
         match (self, value) {
             (Self::Whole(least, most), ValueKind::I64(number)) => {
@@ -130,21 +153,19 @@ impl Kind {
         let setting = || Setting::Text(text.to_owned());
         match self {
             Self::Choice(words) => words.contains(&text).then(setting),
+            Self::Either { no, yes } => (text == *no || text == *yes).then(setting),
             Self::Text(accepts, _) => accepts(text).then(setting),
             Self::Path => {
-                let holds = !text.is_empty() && !text.contains('\0');
-                holds.then(|| Setting::Path(text.into()))
+                let legal = !text.is_empty() && !text.contains('\0');
+                legal.then(|| Setting::Path(text.into()))
             }
-            Self::AddressOrOff if text == "off" => Some(Setting::Address(None)),
-            Self::Address | Self::AddressOrOff => text
-                .parse()
-                .ok()
-                .map(|address| Setting::Address(Some(address))),
+            Self::AddressOrOff if text == "off" => Some(Setting::Off),
+            Self::Address | Self::AddressOrOff => text.parse().ok().map(Setting::Address),
             _ => None,
         }
     }
 
-    /// What an environment variable's text means: the type that the key wants if it can be that.
+    /// Converts the text of an environment variable to the type of the key; a text if that fails.
     pub fn typed(&self, text: &str) -> ValueKind {
         let typed = match self {
             Self::Whole(..) | Self::OneOf(_) => text.parse().ok().map(ValueKind::I64),
@@ -155,16 +176,17 @@ impl Kind {
         typed.unwrap_or_else(|| ValueKind::String(text.to_owned()))
     }
 
-    /// What is allowed, in words.
+    /// Description of the allowed values.
     pub fn allowed(&self) -> String {
         match self {
-            Self::Whole(least, ENDLESS) => format!("a whole number, {least} or more"),
+            Self::Whole(least, UNBOUNDED) => format!("a whole number, {least} or more"),
             Self::Whole(least, most) => format!("a whole number, {least} to {most}"),
             Self::OneOf(numbers) => either(numbers.iter().map(ToString::to_string)),
             Self::Number(least, most) => format!("a number, {least} to {most}"),
             Self::Finite => "a finite number".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Choice(words) => either(words.iter().map(|word| format!("{word:?}"))),
+            Self::Either { no, yes } => format!("{no:?} or {yes:?}"),
             Self::Path => "a path".to_owned(),
             Self::Address => "an IP address and a port, such as \"127.0.0.1:50051\"".to_owned(),
             Self::AddressOrOff => {
@@ -176,7 +198,7 @@ impl Kind {
 }
 
 /// `a, b or c`.
-pub(in crate::config) fn either(words: impl Iterator<Item = String>) -> String {
+pub(super) fn either(words: impl Iterator<Item = String>) -> String {
     let words: Vec<String> = words.collect();
     match words.split_last() {
         Some((last, [])) => last.clone(),
@@ -195,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_keep_to_their_range() {
+    fn whole_number_outside_its_range_is_rejected() {
         let kind = Kind::Whole(1, 512);
         check(kind, 1_i64, Some(Setting::Whole(1)));
         check(kind, 512_i64, Some(Setting::Whole(512)));
@@ -209,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_finite_and_may_be_whole() {
+    fn number_must_be_finite_and_may_be_whole() {
         let kind = Kind::Number(0.1, 300.0);
         check(kind, 5_i64, Some(Setting::Number(5.0)));
         check(kind, 0.1, Some(Setting::Number(0.1)));
@@ -223,16 +245,16 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_what_they_say() {
+    fn text_is_parsed_by_its_kind() {
         let address = "[::1]:50051".parse().expect("an address");
         check(
             Kind::Address,
             "[::1]:50051",
-            Some(Setting::Address(Some(address))),
+            Some(Setting::Address(address)),
         );
         check(Kind::Address, "localhost:50051", None);
         check(Kind::Address, "off", None);
-        check(Kind::AddressOrOff, "off", Some(Setting::Address(None)));
+        check(Kind::AddressOrOff, "off", Some(Setting::Off));
         check(
             Kind::Choice(&["cpu"]),
             "cpu",
@@ -247,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_becomes_the_type_that_is_wanted() {
+    fn text_of_a_variable_becomes_the_type_of_its_key() {
         let check = |kind: Kind, text: &str, expected: ValueKind| {
             assert_eq!(kind.typed(text), expected, "{kind:?} {text}");
         };
@@ -259,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut() {
-        let words = found(&"é".repeat(100).into());
-        assert_eq!(words, format!("\"{}\" and more", "é".repeat(80)));
+    fn long_value_is_shortened() {
+        let text = found(&"é".repeat(100).into());
+        assert_eq!(text, format!("\"{}\" and more", "é".repeat(80)));
     }
 }

@@ -1,0 +1,84 @@
+//! The sections of the model and its execution.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::field::choice;
+use crate::config::group::section;
+use crate::config::key::{Key, Unit};
+use crate::config::kind::Kind;
+
+section! {
+    /// The model that inspects frames.
+    pub struct Model = "model" {
+        /// Folder of the model bundle. A reload reads it again even if the path is unchanged.
+        bundle: PathBuf = Key::required("bundle", Kind::Path).live(),
+    }
+}
+
+choice! {
+    /// Execution provider of the model.
+    pub enum ProviderChoice {
+        /// The CPU.
+        Cpu = "cpu",
+        /// An NVIDIA GPU.
+        Cuda = "cuda",
+        /// Intel's OpenVINO.
+        OpenVino = "openvino",
+    }
+}
+
+choice! {
+    /// Precision of the model's computation.
+    pub enum Precision {
+        /// 32-bit floats. The scores of models are calibrated with it.
+        F32 = "f32",
+        /// CUDA only: factors of products are rounded to 10 bits.
+        Tf32 = "tf32",
+        /// OpenVINO only: bfloat16 if the CPU supports it.
+        Bf16 = "bf16",
+    }
+}
+
+section! {
+    /// Execution of the model.
+    pub struct Engine = "engine" {
+        /// Execution provider of the model.
+        provider: ProviderChoice =
+            Key::preset("provider", Kind::Choice(ProviderChoice::WORDS), "cpu"),
+
+        /// Whether the CPU replaces a provider that is not available. `deny`: the daemon does not start
+        /// without the provider.
+        allow_fallback: bool =
+            Key::preset("fallback", Kind::Either { no: "deny", yes: "allow" }, "deny"),
+
+        /// CUDA's index of the GPU.
+        device_id: i32 = Key::preset("device_id", Kind::Whole(0, 63), "0"),
+
+        /// Threads of one run on the CPU; 0 for all cores that the process may use.
+        threads: usize = Key::preset("threads", Kind::Whole(0, 1024), "0"),
+
+        /// Maximum GPU memory of CUDA's arena. Unset: unlimited. Only with `provider = "cuda"`.
+        memory_limit: Option<usize> =
+            Key::unset("memory_limit_mib", Kind::Whole(64, 1_048_576)).unit(Unit::Mib),
+
+        /// Precision of the computation. The scores of models are calibrated with `f32`. `tf32` requires
+        /// CUDA, `bf16` requires OpenVINO.
+        precision: Precision = Key::preset("precision", Kind::Choice(Precision::WORDS), "f32"),
+
+        /// Maximum number of frames that share a run.
+        batch_limit: usize =
+            Key::preset("batch_limit", Kind::Whole(1, 64), "1").unit(Unit::Plain("frames")),
+
+        /// Time that a run waits for more frames after the first.
+        batch_window: Duration =
+            Key::preset("batch_window_ms", Kind::Number(0.0, 1000.0), "0").unit(Unit::Milliseconds),
+
+        /// Shared library of ONNX Runtime. Unset: `ORT_DYLIB_PATH`, then the usual locations.
+        library: Option<PathBuf> = Key::unset("library", Kind::Path),
+
+        /// A run that takes longer counts as hung, and systemd's watchdog is no longer notified.
+        hang_timeout: Duration =
+            Key::preset("hang_timeout_s", Kind::Number(1.0, 600.0), "30").unit(Unit::Seconds),
+    }
+}
