@@ -1,4 +1,4 @@
-//! Cameras to try the checks on: each with its reference, its limits and its scenes.
+//! The evaluated cameras, each with its reference, limits and scenes.
 
 use inspectd::camera::health::{HealthFault, HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
@@ -6,21 +6,21 @@ use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 
-/// The noise of every frame, grey levels: a good sensor's.
+/// Noise of each frame, grey levels: that of a good sensor.
 pub const NOISE: f32 = 1.5;
 
-/// A camera: its reference, its limits, and the scenes that it is tried on.
+/// A camera, with its reference, limits and the evaluated scenes.
 pub struct Camera {
     pub reference: Frame,
     pub limits: HealthLimits,
     pub scenes: Vec<Frame>,
 }
 
-/// Cameras whose rates are told together.
+/// Cameras whose rates are reported together.
 pub struct Set {
     pub name: &'static str,
     pub cameras: Vec<Camera>,
-    /// A scene of another camera, for another part; empty where every scene shows another part.
+    /// A scene of another camera, for another part; empty if every scene shows another part.
     pub others: Vec<Frame>,
 }
 
@@ -79,24 +79,24 @@ impl Set {
         );
     }
 
-    /// What the checks find in every scene after `change`, which is told the scene's number.
+    /// The faults found in each scene after `change`, which gets the number of the scene.
     pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<HealthFault>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
-            let mut condition = HealthMonitor::new(Some(&camera.reference));
+            let mut monitor = HealthMonitor::new(Some(&camera.reference));
             for scene in &camera.scenes {
                 let frame = change(scene, all.len() as u64);
-                all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
+                all.push(found(&camera.limits, &monitor.measure(&frame, 0.0)));
             }
         }
         all
     }
 }
 
-/// All that is found, not the first alone: each check is measured for itself.
+/// All faults, and not only the first: each check is evaluated separately.
 fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
     let off = HealthLimits::default();
-    let alone = [
+    let separate = [
         HealthLimits {
             dark_below: limits.dark_below,
             ..off
@@ -115,7 +115,7 @@ fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
             ..off
         },
     ];
-    alone
+    separate
         .iter()
         .filter_map(|limits| Some(limits.judge(measured)?.kind))
         .collect()
@@ -126,10 +126,10 @@ pub fn straight(scene: &Frame) -> Frame {
 }
 
 fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
-    let mut condition = HealthMonitor::new(Some(reference));
+    let mut monitor = HealthMonitor::new(Some(reference));
     let measured: Vec<_> = (100..)
         .zip(good)
-        .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
+        .map(|(seed, frame)| monitor.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
         .collect();
     HealthLimits::suggested(&measured).expect("there are good frames")
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 const SEEN: f32 = 0.88;
 
 /// The camera's picture of a scene whose view has moved by `shift`, as fractions of the longer side, and
-/// turned clockwise by `turn_deg`.
+/// rotated clockwise by `turn_deg`.
 pub fn view(scene: &Frame, shift: [f32; 2], turn_deg: f32) -> Frame {
     let (columns, rows) = (scene.width() as f32, scene.height() as f32);
     let (width, height) = ((columns * SEEN) as u32, (rows * SEEN) as u32);

@@ -1,7 +1,7 @@
 //! Measures how often the checks of a camera's frames find faults, and how often they find one in good
 //! frames, on real pictures that are made worse in strengths. Writes Markdown, and a figure.
 //!
-//! `cargo run --release --example condition_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
+//! `cargo run --release --example camera_health_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
 //!
 //! Three sets of pictures, each with limits by `HealthLimits::suggested` from good frames of its own, which are
 //! not those that are then measured:
@@ -32,7 +32,7 @@ use inspectd_simulator::Line;
 use report::Fault;
 use series::{FAULTS, Series};
 
-/// Every so many photographs of the scenes: they are many, and each is a camera.
+/// Step between the evaluated photographs of the scenes: there are many, and each is a camera.
 const EVERY_SCENE: usize = 10;
 
 /// Parts of the simulated line, and their side.
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             ["--line", "--scenes", "--svg"].contains(&name.as_str()),
             value,
         ) else {
-            eprintln!("usage: condition_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
+            eprintln!("usage: camera_health_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
             return ExitCode::from(64);
         };
         options.insert(name, PathBuf::from(value));
@@ -186,7 +186,7 @@ fn frozen(sets: &[Set]) -> String {
         ..HealthLimits::default()
     };
     let mut text = format!(
-        "| still scene, noise of so many grey levels | {} |\n|---|{}\n",
+        "| still scene, noise in grey levels | {} |\n|---|{}\n",
         noises.map(|noise| noise.to_string()).join(" | "),
         "---:|".repeat(noises.len())
     );
@@ -199,10 +199,10 @@ fn frozen(sets: &[Set]) -> String {
             .collect();
         let cells = noises.map(|noise| {
             let froze = |scene: &&&Frame| {
-                let mut condition = HealthMonitor::new(None);
+                let mut monitor = HealthMonitor::new(None);
                 (0..=u64::from(FROZEN_AFTER))
                     .filter_map(|seed| {
-                        condition.examine(&expose(scene, BETWEEN, noise, seed), &limits)
+                        monitor.examine(&expose(scene, BETWEEN, noise, seed), &limits)
                     })
                     .count()
                     > 0
@@ -217,11 +217,11 @@ fn frozen(sets: &[Set]) -> String {
 /// What measuring costs, on this machine.
 fn cost() -> String {
     let frame = Line::new(3).part(0, &[]).render(1280, 1024);
-    let mut condition = HealthMonitor::new(Some(&frame));
+    let mut monitor = HealthMonitor::new(Some(&frame));
     let mut times: Vec<f64> = (0..200)
         .map(|_| {
             let start = Instant::now();
-            std::hint::black_box(condition.measure(std::hint::black_box(&frame), 0.0));
+            std::hint::black_box(monitor.measure(std::hint::black_box(&frame), 0.0));
             start.elapsed().as_secs_f64() * 1000.0
         })
         .collect();

@@ -1,14 +1,16 @@
-//! The audit log as changes meet it: what cannot be recorded is not done.
+//! The audit log for changes: a change that cannot be recorded is not made.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::audit::{Audit, AuditError, Entry};
 
 const FILE: &str = "audit.sqlite";
 
-/// The audit log in the journal's folder; none without one. Where it cannot be opened it is tried again
-/// with each change, which is refused until then.
+/// The audit log in the journal's folder; absent without a folder. If it cannot be opened, each change
+/// tries again, and is refused as long as that fails.
 #[derive(Debug)]
 pub struct AuditSink {
     path: Option<PathBuf>,
@@ -16,7 +18,7 @@ pub struct AuditSink {
 }
 
 impl AuditSink {
-    /// In this folder.
+    /// The audit log in `folder`.
     pub fn new(folder: Option<&Path>) -> Self {
         Self {
             path: folder.map(|folder| folder.join(FILE)),
@@ -24,7 +26,7 @@ impl AuditSink {
         }
     }
 
-    /// The log; nothing without a folder.
+    /// Returns the log; none without a folder.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -32,7 +34,7 @@ impl AuditSink {
         let Some(path) = &self.path else {
             return Ok(None);
         };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(audit) = &*open {
             return Ok(Some(Arc::clone(audit)));
         }

@@ -67,7 +67,7 @@ fn certificates_and_tokens_open_the_way() {
     let certified = format!("{server} --ca ca.pem --certificate viewer.pem --key viewer.key");
     check(&plant, &format!("{certified} status"), 0, &[]);
     let refused =
-        ["PERMISSION_DENIED: ReloadConfiguration needs the role engineer; viewer is viewer"];
+        ["PERMISSION_DENIED: ReloadConfiguration requires the role engineer; viewer has the role viewer"];
     check(&plant, &format!("{certified} reload"), 1, &refused);
     check(
         &plant,

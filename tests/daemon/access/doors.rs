@@ -35,7 +35,7 @@ async fn whoever_may_open_the_socket_is_an_engineer() {
     local().call(RELOAD).await.expect("an engineer");
     let (code, said) = plant.site.refused(&variables);
     assert_eq!(code, 69, "{said}");
-    for words in ["server.unix_socket", &text, "another process listens there"] {
+    for words in ["server.unix_socket", &text, "another process listens on this socket"] {
         assert!(said.contains(words), "{said}");
     }
     daemon.stop();
