@@ -1,5 +1,5 @@
-//! Prints what the checks of a camera's frames measure, for every image of a folder of good frames and as
-//! quantiles, and the limits that follow from it (docs/camera-faults.md).
+//! Prints the measurements of the camera health checks for every image in a folder of good frames, their
+//! quantiles, and the limits derived from them (docs/camera-faults.md).
 //!
 //! `cargo run --release --example camera_health -- FOLDER [--reference FILE]`
 
@@ -64,9 +64,9 @@ fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-/// As lines of a camera's table.
+/// Prints the limits as lines of a camera's configuration table.
 fn suggest(limits: &HealthLimits) {
-    println!("\n# HealthLimits that suit these frames, if all of them are good:");
+    println!("\n# Suggested limits, assuming that all frames are good:");
     let lines = [
         ("check.dark_below", limits.dark_below),
         ("check.saturated_above", limits.saturated_above),
@@ -123,7 +123,7 @@ fn row(values: &Values) -> String {
     cells.join(" ")
 }
 
-/// The value that a share of the images does not exceed; none if no image has one.
+/// Value that the given share of the images does not exceed; `None` if all images lack the value.
 fn quantile(all: &[Values], column: usize, share: f32) -> Option<f32> {
     let mut values: Vec<f32> = all.iter().filter_map(|values| values[column]).collect();
     values.sort_by(f32::total_cmp);
@@ -131,7 +131,7 @@ fn quantile(all: &[Values], column: usize, share: f32) -> Option<f32> {
     values.get(rank).copied()
 }
 
-/// The files of a folder, by name.
+/// Files in a folder, sorted by name.
 fn images(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let named = |error| std::io::Error::other(format!("{}: {error}", folder.display()));
     let entries = std::fs::read_dir(folder).map_err(named)?;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the built daemon on rendered parts and shows its verdicts as they come, until Ctrl-C or for
-# FRAMES parts; then stops it. `make demo` builds first.
+# Runs the built daemon on rendered parts and prints its verdicts, until Ctrl-C or for FRAMES parts; then stops the
+# daemon. `make demo` builds first.
 #
 #   [FRAMES=50] [INSPECTD_DEMO_PORT=50051] scripts/demo.sh
 set -euo pipefail
@@ -10,7 +10,7 @@ readonly PORT=${INSPECTD_DEMO_PORT:-50051} FRAMES=${FRAMES:-}
 readonly BUILT=${CARGO_TARGET_DIR:-target}/release
 readonly OUT=target/demo
 readonly LOG=$OUT/inspectd.log CONFIG=$OUT/inspectd.toml
-# Loading and warming the model takes a second or two; a busy machine is given more.
+# Loading and warming the model takes one to two seconds; longer on a busy machine.
 readonly READY_SECONDS=60
 export INSPECTD_SERVER=http://127.0.0.1:$PORT
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/.tools/onnxruntime/libonnxruntime.so}
@@ -21,12 +21,12 @@ usage() {
 }
 
 fail() {
-    printf 'demo: %s; the end of %s:\n' "$*" "$LOG" >&2
+    printf 'demo: %s; last lines of %s:\n' "$*" "$LOG" >&2
     tail -n 20 "$LOG" >&2
     exit 1
 }
 
-# Parts are rendered as fast as they are judged. None is skipped; those before the watch are not seen.
+# Parts are rendered as fast as they are judged. None is skipped; verdicts before `watch` connects are not printed.
 write_config() {
     cat >"$CONFIG" <<TOML
 # Written by scripts/demo.sh.
@@ -40,7 +40,7 @@ bundle = "$PWD/models/demo"
 [journal]
 folder = "$PWD/$OUT/journal"
 
-# A finer camera has less noise once resized, which the model would take for an anomaly.
+# At a higher resolution, resizing reduces the noise, which the model would report as an anomaly.
 [cameras.demo]
 source = "simulator"
 seed = 2026
@@ -53,7 +53,7 @@ queue = 1
 TOML
 }
 
-# In a session of its own, so that Ctrl-C reaches the watch alone and the daemon outlives it.
+# In a separate session, so that Ctrl-C reaches only `watch`, and the daemon is stopped after it.
 start() {
     setsid "$BUILT/inspectd" --config "$CONFIG" >"$LOG" 2>&1 &
     daemon=$!
@@ -68,14 +68,14 @@ stop() {
 wait_until_ready() {
     local end=$((SECONDS + READY_SECONDS))
     until "$BUILT/inspectctl" status --json 2>/dev/null | grep -q '"state":"running"'; do
-        kill -0 "$daemon" 2>/dev/null || fail "the daemon ended"
+        kill -0 "$daemon" 2>/dev/null || fail "the daemon exited"
         ((SECONDS < end)) || fail "the daemon is not ready after $READY_SECONDS s"
         sleep 0.1
     done
 }
 
-# In the background, so that a SIGTERM to this script alone ends the watch, too. A signal ends the first
-# wait early; the second one is for the summary.
+# In the background, so that a SIGTERM to this script also stops `watch`. A signal interrupts the first wait; the
+# second one waits for the summary.
 watch_line() {
     local arguments=(--summary --last-reject "$OUT/last_reject.png") watch status=0
     [ -z "$FRAMES" ] || arguments+=(--limit "$FRAMES")
@@ -88,7 +88,7 @@ watch_line() {
         wait "$watch" || status=$?
     fi
     trap - INT TERM
-    ((status == 0)) || fail "the watch ended with $status"
+    ((status == 0)) || fail "inspectctl watch exited with $status"
 }
 
 [[ -z $FRAMES || $FRAMES =~ ^[1-9][0-9]{0,8}$ ]] || usage "FRAMES=$FRAMES must be a number of parts, 1 or more"
@@ -96,11 +96,11 @@ if ! [[ $PORT =~ ^[1-9][0-9]{0,4}$ ]] || ((PORT > 65535)); then
     usage "INSPECTD_DEMO_PORT=$PORT must be a port"
 fi
 for program in inspectd inspectctl; do
-    [ -x "$BUILT/$program" ] || usage "$BUILT/$program is not there: make demo builds it"
+    [ -x "$BUILT/$program" ] || usage "$BUILT/$program does not exist: make demo builds it"
 done
-# Otherwise the watch would show somebody else's line.
+# Otherwise `watch` would print the verdicts of another daemon.
 ! (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null ||
-    usage "port $PORT is taken: choose another one with INSPECTD_DEMO_PORT"
+    usage "port $PORT is in use: choose another one with INSPECTD_DEMO_PORT"
 
 mkdir -p "$OUT"
 rm -rf "$OUT/journal"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes models/demo anew: a teacher taught on generated pictures, a student trained on the simulated
-# line. No photograph and nobody else's weights are in it. About 15 minutes on two cores.
+# Creates models/demo again: a teacher pretrained on generated images and a student trained on the simulated
+# line. It contains neither photographs nor third-party weights. Takes about 15 minutes on two cores.
 #
 #   scripts/demo_model.sh WORK_FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
-work=${1:?the folder to work in}
+work=${1:?working folder is required}
 scripts/setup.sh runtime training
 cargo build --release -p mhkd
 export ORT_DYLIB_PATH=$PWD/.tools/onnxruntime/libonnxruntime.so

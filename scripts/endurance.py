@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""As many frames as four hours of four cameras at 10 frames a second have, as fast as they are rendered
-and judged: none may be lost, and memory may not grow.
+"""Runs the frames of four hours of four cameras at 10 frames per second through the daemon, as fast as they are rendered
+and judged, and checks that no frame is lost and memory does not grow.
 
     scripts/endurance.py [--frames 576000] [--out target/endurance]
 
-Two cameras are triggered, so that every frame is judged, and two free-running, so that all but the latest
-are skipped; a client reads all verdicts along. Parts are rendered at 32x32 pixels and judged by the model
-of the daemon's tests, whose run costs next to nothing: this wears the line, not the model. Wants the
-release build: cargo build --release.
+Two cameras are triggered, so that every frame is judged, and two free-running, so that all frames except the latest
+are skipped; a client reads all verdicts. Parts are rendered at 32x32 pixels and judged by the model of the daemon's
+tests, whose run time is negligible: this stresses the pipeline, not the model. Requires the release build:
+cargo build --release.
 
-Below --out: samples.csv, memory.svg, and the daemon's log. Exit codes: 0 all frames are accounted for and
+Files in --out: samples.csv, memory.svg, and the log of the daemon. Exit codes: 0 all frames are accounted for and
 memory is flat, 1 otherwise, 2 wrong arguments.
 """
 
@@ -30,9 +30,9 @@ MODEL = ROOT / "tests/daemon/testdata"
 CAMERAS = {"triggered-1": True, "triggered-2": True, "free-1": False, "free-2": False}
 SAMPLE_EVERY_S = 2
 READY_S = 60
-# Full after some 5,000 verdicts: what memory is meant to take, it takes early.
+# Full after about 5,000 verdicts, so that the intended memory is in use early.
 EVIDENCE_MIB = 16
-# Of the second half of the run, MiB. What is kept per frame would show: one byte each is half a MiB.
+# Over the second half of the run, MiB. One byte kept per frame would add half a MiB.
 GROWTH_LIMIT_MIB = 4
 
 
@@ -62,7 +62,7 @@ def write_config(out, frames):
 
 
 class Daemon:
-    """The process, with a client that reads all its verdicts."""
+    """The process of the daemon, with a client that reads all verdicts."""
 
     def __init__(self, out):
         library = ROOT / ".tools/onnxruntime/libonnxruntime.so"
@@ -72,16 +72,16 @@ class Daemon:
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, stderr=log)
         self._control = [BUILT / "inspectctl", "--server", f"http://{self._address()}"]
-        with (out / "watch.txt").open("w") as told:
+        with (out / "watch.txt").open("w") as messages:
             watch = [*self._control, "watch", "--json", "--summary"]
-            self._watch = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=told)
+            self._watch = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=messages)
 
     def _address(self):
         end = time.monotonic() + READY_S
         while time.monotonic() < end and self._process.poll() is None:
             lines = self._log.read_text().splitlines(keepends=True)
-            told = [json.loads(line) for line in lines if line.endswith("\n")]
-            messages = {line.get("message"): line for line in told}
+            entries = [json.loads(line) for line in lines if line.endswith("\n")]
+            messages = {entry.get("message"): entry for entry in entries}
             if "ready" in messages:
                 return messages["server.listen"]["address"]
             time.sleep(0.1)
@@ -97,7 +97,7 @@ class Daemon:
         return int(line.split()[1]) / 1024
 
     def stop(self):
-        """Ends both; the daemon's exit code. The watch ends by itself, as the daemon goes."""
+        """Stops the daemon and returns its exit code. The client stops when the daemon does."""
         self._process.terminate()
         code = self._process.wait()
         self._watch.wait()
@@ -114,7 +114,7 @@ def under_way(status):
 
 
 def follow(daemon, frames, out):
-    """Samples until all cameras have ended; the last status, and all (seconds, frames, MiB)."""
+    """Samples until all cameras have ended. Returns the last status and all samples (seconds, frames, MiB)."""
     samples = []
     start = time.monotonic()
     with (out / "samples.csv").open("w", newline="") as file:
@@ -142,7 +142,7 @@ def report(seconds, counts, frames, rss):
 
 
 def faults(status, samples, frames):
-    """What is wrong, a sentence each."""
+    """Yields one sentence per error."""
     for camera in status["cameras"]:
         counts, name = camera["frames"], camera["id"]
         if counts["captured"] != frames // len(CAMERAS) or counts["faulted"]:
@@ -152,21 +152,21 @@ def faults(status, samples, frames):
         if CAMERAS[name] and counts["skipped"]:
             yield f"{name}: a triggered camera skipped frames: {counts}"
     if status["sequence"] != total(status, "judged") + total(status, "faulted"):
-        yield f"{status['sequence']} verdicts are not those of all frames"
+        yield f"the number of verdicts, {status['sequence']}, differs from the number of judged and faulted frames"
     grown = growth(samples)
     if grown > GROWTH_LIMIT_MIB:
         yield f"memory grew by {grown:.1f} MiB over the second half"
 
 
 def growth(samples):
-    """From the third quarter of the frames to the fourth, in medians, MiB."""
+    """Difference of the medians of the third and the fourth quarter of the frames, MiB."""
     last = samples[-1][1]
     quarter = lambda low, high: [rss for _, frames, rss in samples if low * last <= frames <= high * last]
     return statistics.median(quarter(0.75, 1)) - statistics.median(quarter(0.5, 0.75) or quarter(0, 1))
 
 
 def plot(samples, file):
-    """Resident memory over frames, as SVG."""
+    """Writes a plot of resident memory against frames, as SVG."""
     width, height, left, bottom = 720, 320, 60, 40
     across, up = samples[-1][1] or 1, 1.2 * max(rss for _, _, rss in samples)
     x = lambda frames: left + frames / across * (width - left - 20)
@@ -191,15 +191,15 @@ def plot(samples, file):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Runs four simulated cameras for long.")
-    parser.add_argument("--frames", type=int, default=576_000, help="of all four cameras together")
+    parser = argparse.ArgumentParser(description="Runs four simulated cameras and checks counts and memory.")
+    parser.add_argument("--frames", type=int, default=576_000, help="total of all four cameras")
     parser.add_argument("--out", type=Path, default=ROOT / "target/endurance")
     arguments = parser.parse_args()
     if arguments.frames < len(CAMERAS) or arguments.frames % len(CAMERAS):
         parser.error(f"--frames must be a multiple of {len(CAMERAS)}")
     for program in ("inspectd", "inspectctl"):
         if not (BUILT / program).exists():
-            parser.error(f"{BUILT / program} is not there: cargo build --release builds it")
+            parser.error(f"{BUILT / program} does not exist: cargo build --release builds it")
     return arguments
 
 
@@ -215,7 +215,7 @@ def main():
         code = daemon.stop()
     plot(samples, out / "memory.svg")
     wrong = [*faults(status, samples, arguments.frames)]
-    wrong += [f"the daemon ended with {code}"] if code else []
+    wrong += [f"the daemon exited with {code}"] if code else []
     for sentence in wrong:
         print(f"endurance: {sentence}", file=sys.stderr)
     seconds, frames, rss = samples[-1]

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets and runs each for so many seconds (600 if not told), one after the other:
+# Builds the fuzz targets and runs each for SECONDS (default: 600), one after the other:
 #   scripts/fuzz.sh [SECONDS] [TARGET...]
-# New inputs go to target/fuzz/corpus, the committed ones are read only; what crashes is under fuzz/artifacts.
+# New inputs are written to target/fuzz/corpus, the committed ones are only read; inputs that crash are in
+# fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,8 +14,8 @@ skip() {
     echo "fuzz: skipped: $1"
     exit 0
 }
-command -v c++ >/dev/null || skip "there is no C++ compiler, which libFuzzer needs"
-cargo +nightly --version >/dev/null 2>&1 || skip "there is no nightly toolchain (rustup toolchain install nightly)"
+command -v c++ >/dev/null || skip "C++ compiler not found (required by libFuzzer)"
+cargo +nightly --version >/dev/null 2>&1 || skip "nightly toolchain not found (rustup toolchain install nightly)"
 
 tool=.tools/cargo-fuzz/bin/cargo-fuzz
 export PATH="$PWD/.tools/cargo-fuzz/bin:$PATH"
@@ -23,15 +24,15 @@ command -v cargo-fuzz >/dev/null || {
     CARGO_PROFILE_DEV_DEBUG=false cargo install cargo-fuzz --quiet --locked --debug \
         --version "$CARGO_FUZZ_VERSION" --root .tools/cargo-fuzz
 }
-# `scripts/setup.sh runtime` brings it.
+# Installed by `scripts/setup.sh runtime`.
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/.tools/onnxruntime/libonnxruntime.so}
-# Its own folder: what a sanitizer is built into fits no other build.
+# A separate folder: sanitizer builds are not compatible with other builds.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/fuzz/build}
-# A stack trace of cargo-fuzz itself is of no use.
+# Stack traces of cargo-fuzz itself are not useful.
 export RUST_BACKTRACE=0
 
 mkdir -p target/fuzz
-# The dependencies that are shipped are those that are fuzzed.
+# Fuzz with the same versions of the dependencies as the release.
 cp Cargo.lock fuzz/Cargo.lock
 cargo +nightly fuzz build >target/fuzz/build.log 2>&1 || {
     tail -n 40 target/fuzz/build.log
@@ -49,7 +50,7 @@ for target in "${targets[@]}"; do
     echo "fuzz: $target for $seconds s"
     cargo +nightly fuzz run "$target" "$new" "fuzz/corpus/$target" -- "${options[@]}" >"$log" 2>&1 || {
         tail -n 40 "$log"
-        echo "fuzz: $target failed; all of it is in $log"
+        echo "fuzz: $target failed; the full log is in $log"
         exit 1
     }
     grep -E 'stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb)' "$log" || true

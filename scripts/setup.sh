@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings what the build and the tests need and Cargo cannot: Debian packages (OpenCV and its like), ONNX
-# Runtime, libtorch and the Python packages of the tests. Everything but the Debian packages lands in
-# .tools/ below the project's root; remove that folder to start afresh. Quiet where there is nothing to do.
+# Installs the prerequisites of build and tests that Cargo does not provide: Debian packages (OpenCV and others), ONNX
+# Runtime, libtorch and the Python packages of the tests. Everything except the Debian packages is installed into
+# .tools/ in the project's root; remove that folder to start again. Prints nothing if everything is installed.
 #
 #   scripts/setup.sh [runtime] [training] [checks] [bench] [baseline]   (default: runtime training checks)
 set -euo pipefail
@@ -14,19 +14,19 @@ readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvid
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
     grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
-# A C++ compiler, OpenCV with the backends of cameras, libclang, which reads OpenCV's headers, and a
-# library that sets a program's clock, for the tests.
+# A C++ compiler, OpenCV with the camera backends, libclang (reads the headers of OpenCV), and for the tests a library
+# that sets the clock of a program.
 readonly PACKAGES=(g++ python3 python3-pip ca-certificates clang libopencv-core-dev libopencv-imgproc-dev
     libopencv-imgcodecs-dev libopencv-videoio-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     faketime)
 
 say() { printf 'setup: %s\n' "$*"; }
 
-# fresh STAMP VERSION: true when the part that STAMP names is not there at VERSION yet.
+# fresh STAMP VERSION: true if the part STAMP is not installed at VERSION.
 fresh() { [ "$(cat "$TOOLS/$1.version" 2>/dev/null)" != "$2" ]; }
 done_with() { printf '%s' "$2" >"$TOOLS/$1.version"; }
 
-# A wheel is unpacked beside its place and moved there, so that an interrupted set-up leaves no half of it.
+# Unpacks into a temporary folder first, so that an interrupted set-up leaves no incomplete installation.
 unpack() { # FOLDER, wheels...
     local folder=$1 log
     shift
@@ -44,7 +44,7 @@ unpack() { # FOLDER, wheels...
 packages() {
     local missing=() name
     for name in "${PACKAGES[@]}"; do
-        # What is there from elsewhere than Debian's packages is as good.
+        # Programs that were not installed from Debian packages are accepted as well.
         case $name in
         g++ | python3 | clang) command -v "$name" >/dev/null || missing+=("$name") ;;
         python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing+=("$name") ;;
@@ -66,7 +66,7 @@ runtime() {
     rm -rf "$TOOLS/onnxruntime"
     mkdir -p "$TOOLS/onnxruntime"
     cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/"
-    # One name for every version, so that nothing else needs to know which one it is.
+    # The same name for every version, so that other files do not contain the version.
     ln -s "libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/libonnxruntime.so"
     rm -rf "$TOOLS/wheel-onnxruntime.part"
     done_with onnxruntime $ORT_VERSION
@@ -80,7 +80,7 @@ training() {
     rm -rf "$TOOLS/libtorch"
     mkdir -p "$TOOLS/libtorch/lib"
     mv "$wheel/torch/include" "$TOOLS/libtorch/include"
-    # The CPU half only: CUDA's half is opened at run time from an installed PyTorch, where there is one.
+    # Only the CPU part: the CUDA part is loaded at run time from an installed PyTorch, if any.
     cp "$wheel"/torch/lib/{libtorch_cpu,libtorch,libc10}.so "$TOOLS/libtorch/lib/"
     cp "$wheel"/torch/lib/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
     cp "$wheel"/torch.libs/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
@@ -99,7 +99,7 @@ checks() {
     done_with python "${CHECK_WHEELS[*]}"
 }
 
-# PyTorch itself, only for `make bench`'s comparison (about 3 GB with the CUDA libraries that it wants).
+# PyTorch, only for the comparison of `make bench` (about 3 GB with the CUDA libraries that it requires).
 bench() {
     fresh pytorch $TORCH_VERSION || return 0
     say "PyTorch $TORCH_VERSION for the comparison (about 3 GB) -> .tools/pytorch"
@@ -109,7 +109,7 @@ bench() {
     done_with pytorch $TORCH_VERSION
 }
 
-# The obvious pipeline in Python, only for `make measure`'s comparison.
+# Packages of the plain Python pipeline, only for the comparison of `make measure`.
 baseline() {
     fresh baseline "${BASELINE_WHEELS[*]}" || return 0
     say "Python packages of the comparison (${BASELINE_WHEELS[*]}) -> .tools/baseline"
@@ -125,6 +125,6 @@ packages
 for part in "$@"; do
     case $part in
     runtime | training | checks | bench | baseline) "$part" ;;
-    *) say "no part '$part' (runtime, training, checks, bench, baseline)" >&2 && exit 64 ;;
+    *) say "unknown part '$part' (runtime, training, checks, bench, baseline)" >&2 && exit 64 ;;
     esac
 done

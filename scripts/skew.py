@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Whether serving scores as training does: every test image of a dataset through `mhkd evaluate` and
-through the daemon, image by image.
+"""Compares the scores of training and serving: runs every test image of a dataset through `mhkd evaluate` and through
+the daemon.
 
     scripts/skew.py BUNDLE CATEGORY_FOLDER [--tolerance 1e-4]
 
 CATEGORY_FOLDER is one category of a dataset in the layout of MVTec AD, MVTec LOCO AD or a plain folder:
-its test images are in `test/TYPE`. Wants the release build: cargo build --release --workspace.
+its test images are in `test/TYPE`. Requires the release build: cargo build --release --workspace.
 
-Exit codes: 0 no image's score differs by more than the tolerance and the AUROCs are equal, 1 otherwise,
-2 wrong arguments.
+Exit codes: 0 no score differs by more than the tolerance and the AUROCs are equal, 1 otherwise, 2 wrong arguments.
 """
 
 import argparse
@@ -26,13 +25,13 @@ READY_S = 60
 
 
 def environment():
-    """Where the libraries are, as .cargo/config.toml says it to what Cargo starts."""
+    """Environment with the locations of the libraries, as .cargo/config.toml sets them for Cargo."""
     library = ROOT / ".tools/onnxruntime/libonnxruntime.so"
     return {"ORT_DYLIB_PATH": str(library), "LIBTORCH": str(ROOT / ".tools/libtorch")} | os.environ
 
 
 def trained(bundle, dataset, home):
-    """Scores by image below `test`, with the image's type, as `mhkd evaluate` computes them."""
+    """Returns type and score of each image below `test`, and the AUROC, as `mhkd evaluate` computes them."""
     result = home / "evaluation.json"
     command = [BUILT / "mhkd", "evaluate", bundle, "--dataset", dataset, "--json", result]
     subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
@@ -58,13 +57,13 @@ def start_daemon(bundle, images, home):
 
 
 def address(daemon, home):
-    """Where the daemon listens, once it is ready."""
+    """Waits until the daemon is ready and returns its address."""
     log = home / "inspectd.log"
     end = time.monotonic() + READY_S
     while time.monotonic() < end and daemon.poll() is None:
         lines = log.read_text().splitlines(keepends=True)
-        told = [json.loads(line) for line in lines if line.endswith("\n")]
-        messages = {line.get("message"): line for line in told}
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        messages = {entry.get("message"): entry for entry in entries}
         if "ready" in messages:
             return messages["server.listen"]["address"]
         time.sleep(0.1)
@@ -72,7 +71,7 @@ def address(daemon, home):
 
 
 def served(bundle, images, count, home):
-    """Scores by image, as the daemon streams them: it goes round the folder until all were seen."""
+    """Returns the score of each image as streamed by the daemon, which repeats the folder until all were seen."""
     daemon = start_daemon(bundle, images, home)
     try:
         server = f"http://{address(daemon, home)}"
@@ -96,13 +95,13 @@ def served(bundle, images, count, home):
 
 
 def auroc(good, anomalous):
-    """The share of pairs in which the anomalous image has the larger score, ties by half."""
+    """The share of pairs in which the anomalous image has the higher score; ties count half."""
     wins = sum((bad > fine) + 0.5 * (bad == fine) for bad in anomalous for fine in good)
     return wins / (len(good) * len(anomalous))
 
 
 def compare(expected, found):
-    """The largest relative difference with its image, and the AUROC of what was found."""
+    """Returns the largest relative difference with its image, and the AUROC of the scores of the daemon."""
     missing = expected.keys() - found.keys()
     if missing:
         sys.exit(f"the daemon did not judge {sorted(missing)}")
@@ -122,10 +121,10 @@ def parse():
     arguments = parser.parse_args()
     for needed in (arguments.bundle / "manifest.toml", arguments.dataset / "test/good"):
         if not needed.exists():
-            parser.error(f"{needed} is not there")
+            parser.error(f"{needed} does not exist")
     for program in ("mhkd", "inspectd", "inspectctl"):
         if not (BUILT / program).exists():
-            parser.error(f"{BUILT / program} is not there: cargo build --release --workspace builds it")
+            parser.error(f"{BUILT / program} does not exist: cargo build --release --workspace builds it")
     return arguments
 
 

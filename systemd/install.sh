@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs the built programs as a systemd service. May be run again: programs and unit are replaced,
-# settings are not. Starts nothing.
+# Installs the built programs as a systemd service. May be repeated: programs and unit are replaced, settings are
+# kept. Does not start the service.
 #
 #   cargo build --release && sudo systemd/install.sh
 #
-# PREFIX (/usr) is where programs go, DESTDIR (empty) what is put before every path, as packagers do it.
-# With DESTDIR, nothing is done to the running system: no user is made, systemd is not told.
+# PREFIX (/usr) is the folder of the programs; DESTDIR (empty) is prepended to every path, for packagers.
+# With DESTDIR, the running system is not changed: no user is created, systemd is not reloaded.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,14 +18,14 @@ die() {
     exit 1
 }
 
-# put MODE FROM TO: a copy, whole or not at all, as a running program's file cannot be written into.
+# put MODE FROM TO: copies and renames, because the file of a running program cannot be written.
 put() {
     install -D -m "$1" "$2" "$DESTDIR$3.new"
     mv -f "$DESTDIR$3.new" "$DESTDIR$3"
     printf 'install: %s\n' "$3"
 }
 
-# adapted MODE FROM TO: as put, with this PREFIX in the place of the file's own.
+# adapted MODE FROM TO: like put, with PREFIX substituted.
 adapted() {
     local file
     file=$(mktemp)
@@ -37,9 +37,9 @@ adapted() {
 
 [[ $PREFIX == /* ]] || die "PREFIX=$PREFIX must be an absolute path"
 for program in inspectd inspectctl; do
-    [ -x "$BUILT/$program" ] || die "$BUILT/$program is not there: cargo build --release"
+    [ -x "$BUILT/$program" ] || die "$BUILT/$program does not exist: run cargo build --release"
 done
-[ -e "$RUNTIME" ] || die "$RUNTIME is not there: scripts/setup.sh runtime"
+[ -e "$RUNTIME" ] || die "$RUNTIME does not exist: run scripts/setup.sh runtime"
 
 put 755 "$BUILT/inspectd" "$PREFIX/bin/inspectd"
 put 755 "$BUILT/inspectctl" "$PREFIX/bin/inspectctl"
@@ -61,8 +61,8 @@ else
 fi
 
 [ -z "$DESTDIR" ] || exit 0
-[ -d /run/systemd/system ] || die "systemd does not run here: files are in place, nothing else was done"
+[ -d /run/systemd/system ] || die "systemd is not running: files are installed, no user was created"
 systemd-sysusers "$PREFIX/lib/sysusers.d/inspectd.conf"
 systemd-tmpfiles --create "$PREFIX/lib/tmpfiles.d/inspectd.conf"
 systemctl daemon-reload
-printf 'install: done; systemctl enable --now inspectd, then inspectctl status\n'
+printf 'install: done; next: systemctl enable --now inspectd, inspectctl status\n'

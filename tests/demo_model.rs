@@ -1,30 +1,34 @@
-//! The bundle that `make demo` runs: whole, small, and able to tell a defective part from its good twin.
+//! The bundle of `make demo` is valid and small, and scores defective parts higher than good ones.
 
 use std::path::Path;
 
 use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::image_score;
 use inspectd_engine::{Engine, EngineOptions};
-use inspectd_simulator::{Defect, Line};
+use inspectd_simulator::{Defect, ProductionLine};
+use inspectd_test_support::{onnx_runtime, require};
 
-/// Neither the seed of the model's training images nor that of its test images.
+/// Different from the seeds of the model's training and test images.
 const SEED: u64 = 77;
 
 #[test]
-fn the_demo_model_tells_defective_parts_from_their_good_twins() {
+fn demo_model_scores_defective_part_above_threshold_and_above_its_good_twin() {
+    require!(onnx_runtime());
     let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo"))
-        .expect("a whole bundle");
+        .expect("a valid bundle");
     assert!(
         bundle.graph().len() <= 12_000_000,
         "{} bytes",
         bundle.graph().len()
     );
     let mut engine =
-        Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime takes it");
+        Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime loads it");
     let calibration = bundle.manifest().maps.calibration();
     let mut score = |index: u64, defects: &[Defect]| {
-        let frame = Line::new(SEED).part(index, defects).render(256, 256);
-        let maps = engine.run(&[&frame]).expect("a frame of the input's size");
+        let frame = ProductionLine::new(SEED)
+            .part(index, defects)
+            .render(256, 256);
+        let maps = engine.run(&[&frame]).expect("a frame of the input size");
         image_score(
             &maps.structural,
             &maps.logical,
@@ -45,7 +49,7 @@ fn the_demo_model_tells_defective_parts_from_their_good_twins() {
         let (good, defective) = (score(index, &[]), score(index, &[defect]));
         assert!(
             defective > good && defective > bundle.manifest().threshold.value,
-            "{defect}: {defective}, its twin {good}"
+            "{defect}: {defective}, good twin: {good}"
         );
     }
 }

@@ -1,8 +1,7 @@
-"""The other side of `make bench`: MHKD's training step in PyTorch, as its users would write it.
+"""MHKD's training step in PyTorch, for comparison with mhkd in `make bench`.
 
-The layers are those of src/network/tables.rs, the recipe is the paper's: batch 1, Adam, a frozen
-teacher, the sum of three losses. Prints what `mhkd bench train --json` prints, so that the two can be
-set side by side:
+The layers are those of src/network/layer_tables.rs, the training is the paper's: batch 1, Adam, a frozen
+teacher, the sum of three losses. Prints the same JSON fields as `mhkd bench train --json`:
 
     bench_pytorch.py --preset medium --precision bf16 --steps 5
     bench_pytorch.py --table mhkd.jsonl pytorch.jsonl
@@ -26,7 +25,7 @@ WARM_UP_STEPS = 2
 
 
 def networks(torch, preset, side):
-    """Teacher and the student's four networks for features of `side` pixels."""
+    """Returns teacher, SEncoder1, SEncoder2, LDecoder and GDecoder for features of `side` pixels."""
     from torch import nn
 
     def conv(*shape):  # in, out, kernel, padding, stride
@@ -72,7 +71,7 @@ def networks(torch, preset, side):
 
 
 def train(torch, args):
-    """The seconds of each timed step."""
+    """Returns the durations of the timed steps in seconds."""
     device, channels_last = torch.device(args.device), args.channels_last
     layout = torch.channels_last if channels_last else torch.contiguous_format
     torch.manual_seed(42)
@@ -110,7 +109,7 @@ def measure(args):
     import torch
 
     if args.channels_last is None:
-        # What pays off: on CPUs, bf16 convolutions want channels last; f32 users keep the default.
+        # The faster layout: on CPUs, bf16 convolutions are faster with channels last; f32 has the default layout.
         args.channels_last = args.precision == "bf16"
     seconds = train(torch, args)
     if args.device.startswith("cuda"):
@@ -122,13 +121,13 @@ def measure(args):
         "precision": args.precision,
         "steps": args.steps,
         "seconds_per_step_median": statistics.median(seconds),
-        "wait_share": 0.0,  # The image is made once; nothing is waited for.
+        "wait_share": 0.0,  # The image is created once, so no step waits for data.
         "peak_memory_bytes": peak,
     }
 
 
 def table(ours, theirs):
-    """Medians over the rounds of each kind, and how many times faster and smaller mhkd is."""
+    """Prints the medians over all rounds of each configuration and the ratios to PyTorch."""
     kinds = defaultdict(lambda: ([], []))
     for which, path in enumerate((ours, theirs)):
         with open(path, encoding="utf-8") as lines:
@@ -154,8 +153,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=list(WIDTHS), default="medium")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
-    parser.add_argument("--steps", type=int, default=5, help="timed steps, after %d others" % WARM_UP_STEPS)
-    parser.add_argument("--size", type=int, default=256, help="side of the image, pixels")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps, after %d warm-up steps" % WARM_UP_STEPS)
+    parser.add_argument("--size", type=int, default=256, help="side of the image in pixels")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--channels-last", action=argparse.BooleanOptionalAction, help="default: with bf16 only")
     parser.add_argument("--table", nargs=2, metavar=("MHKD", "PYTORCH"), help="compare two files of JSON lines")

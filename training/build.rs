@@ -1,4 +1,4 @@
-//! Compiles the C++ shim against libtorch's headers and our two protocol files.
+//! Compiles the C++ shim against libtorch's headers, and the protobuf definitions.
 
 use std::path::{Path, PathBuf};
 use std::{env, io};
@@ -26,7 +26,7 @@ fn shim(libraries: &Path) {
         .compile("mhkd_torch_shim");
 }
 
-/// The headers lie beside the libraries, in a libtorch folder as in an installed `PyTorch`.
+/// The headers are next to the library folder, both in a libtorch folder and in a `PyTorch` installation.
 fn include_folder(libraries: &Path) -> PathBuf {
     libraries.parent().unwrap_or(libraries).join("include")
 }
@@ -38,7 +38,7 @@ fn protocols() -> io::Result<()> {
     prost_build::Config::new().compile_fds(descriptors)
 }
 
-/// The commit that this binary was built from, for a bundle's provenance.
+/// Revision of the source code, for a bundle's provenance.
 fn revision() -> String {
     println!("cargo:rerun-if-changed=../.git/HEAD");
     let output = std::process::Command::new("git")

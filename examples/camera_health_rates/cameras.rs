@@ -1,4 +1,4 @@
-//! The evaluated cameras, each with its reference, limits and scenes.
+//! Cameras for measuring the checks, each with its reference, limits and scenes.
 
 use inspectd::camera::health::{HealthFault, HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
@@ -6,21 +6,22 @@ use inspectd_core::frame::Frame;
 
 use crate::degrade::{expose, other_part, view};
 
-/// Noise of each frame, grey levels: that of a good sensor.
+/// Noise of every frame in grey levels, typical of a good sensor.
 pub const NOISE: f32 = 1.5;
 
-/// A camera, with its reference, limits and the evaluated scenes.
+/// A camera with its reference, its limits and the scenes that are measured.
 pub struct Camera {
     pub reference: Frame,
     pub limits: HealthLimits,
     pub scenes: Vec<Frame>,
 }
 
-/// Cameras whose rates are reported together.
+/// A set of cameras whose rates are reported together.
 pub struct Set {
     pub name: &'static str,
     pub cameras: Vec<Camera>,
-    /// A scene of another camera, for another part; empty if every scene shows another part.
+    /// For each scene, a scene of another camera to simulate another part; empty if every scene shows
+    /// another part anyway.
     pub others: Vec<Frame>,
 }
 
@@ -69,7 +70,7 @@ impl Set {
         }
     }
 
-    pub fn introduce(&self) {
+    pub fn print_summary(&self) {
         let scenes: usize = self.cameras.iter().map(|camera| camera.scenes.len()).sum();
         eprintln!(
             "{}: {scenes} scenes, {} cameras, first limits {:?}",
@@ -79,7 +80,7 @@ impl Set {
         );
     }
 
-    /// The faults found in each scene after `change`, which gets the number of the scene.
+    /// Applies `change`, with the scene's number, to every scene and returns the findings of the checks.
     pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<HealthFault>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
@@ -93,10 +94,10 @@ impl Set {
     }
 }
 
-/// All faults, and not only the first: each check is evaluated separately.
+/// Returns the findings of all checks, not only the first one: each check is measured separately.
 fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
     let off = HealthLimits::default();
-    let separate = [
+    let single_checks = [
         HealthLimits {
             dark_below: limits.dark_below,
             ..off
@@ -115,7 +116,7 @@ fn found(limits: &HealthLimits, measured: &Measurements) -> Vec<HealthFault> {
             ..off
         },
     ];
-    separate
+    single_checks
         .iter()
         .filter_map(|limits| Some(limits.judge(measured)?.kind))
         .collect()

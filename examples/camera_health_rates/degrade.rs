@@ -1,14 +1,14 @@
-//! What can go wrong with a picture, in strengths, and what may happen to a good one.
+//! Degradations of an image with increasing strength, and harmless changes of a good image.
 
 use inspectd_core::frame::{CHANNELS, Frame};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Real pictures are cut to this share of their sides: the rest is what comes into view when it moves.
+/// The view is cropped to this fraction of the sides; the rest becomes visible when the view moves.
 const SEEN: f32 = 0.88;
 
-/// The camera's picture of a scene whose view has moved by `shift`, as fractions of the longer side, and
-/// rotated clockwise by `turn_deg`.
+/// Image of a scene whose view was shifted by `shift` (fractions of the longer side) and rotated clockwise by
+/// `turn_deg`.
 pub fn view(scene: &Frame, shift: [f32; 2], turn_deg: f32) -> Frame {
     let (columns, rows) = (scene.width() as f32, scene.height() as f32);
     let (width, height) = ((columns * SEEN) as u32, (rows * SEEN) as u32);
@@ -28,13 +28,13 @@ pub fn view(scene: &Frame, shift: [f32; 2], turn_deg: f32) -> Frame {
                 centre[0] + cos * dx + sin * dy,
                 centre[1] + cos * dy - sin * dx,
             ];
-            rgb.extend(between(scene, at));
+            rgb.extend(interpolate(scene, at));
         }
     }
-    Frame::new(width, height, rgb).expect("as many pixels as the size says")
+    Frame::new(width, height, rgb).expect("the buffer matches the size")
 }
 
-fn between(frame: &Frame, [x, y]: [f32; 2]) -> [u8; CHANNELS] {
+fn interpolate(frame: &Frame, [x, y]: [f32; 2]) -> [u8; CHANNELS] {
     let (right, bottom) = (frame.width() as usize - 1, frame.height() as usize - 1);
     let (x, y) = (x.clamp(0.0, right as f32), y.clamp(0.0, bottom as f32));
     let (left, top) = (x as usize, y as usize);
@@ -49,10 +49,10 @@ fn between(frame: &Frame, [x, y]: [f32; 2]) -> [u8; CHANNELS] {
     })
 }
 
-/// Exposed by `factor`, with a sensor's noise of `noise` grey levels.
+/// Changes the exposure by `factor` and adds sensor noise of `noise` grey levels.
 pub fn expose(frame: &Frame, factor: f32, noise: f32, seed: u64) -> Frame {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // A sum of four uniform numbers is close enough to a bell; its deviation is sqrt(1/3).
+    // The sum of four uniform numbers approximates a normal distribution; its deviation is sqrt(1/3).
     let scale = noise * 3.0_f32.sqrt() / 65_536.0;
     let mut grain = || {
         let bits = rng.next_u64();
@@ -68,7 +68,7 @@ fn rounded(value: f32) -> u8 {
     (value + 0.5) as u8
 }
 
-/// Out of focus: a Gaussian of `sigma` pixels.
+/// Defocus: a Gaussian blur with a standard deviation of `sigma` pixels.
 pub fn defocus(frame: &Frame, sigma: f32) -> Frame {
     let reach = (3.0 * sigma).ceil() as i32;
     let weight = |at: i32| (-(at as f32 / sigma).powi(2) / 2.0).exp();
@@ -76,7 +76,7 @@ pub fn defocus(frame: &Frame, sigma: f32) -> Frame {
     convolve(&convolve(frame, &taps, [1, 0]), &taps, [0, 1])
 }
 
-/// Moving across while exposed: a path of `length` pixels.
+/// Motion blur along a horizontal path of `length` pixels.
 pub fn smear(frame: &Frame, length: usize) -> Frame {
     let half = length as i32 / 2;
     let taps: Vec<_> = (-half..length as i32 - half).map(|at| (at, 1.0)).collect();
@@ -104,7 +104,7 @@ fn convolve(frame: &Frame, taps: &[(i32, f32)], step: [i32; 2]) -> Frame {
     Frame::new(frame.width(), frame.height(), rgb).expect("the same size")
 }
 
-/// Another part in the middle of the same view: a third of its width and height are another picture's.
+/// Another part in the same view: replaces the central third of width and height with another image.
 pub fn other_part(frame: &Frame, other: &Frame) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let mut rgb = frame.rgb().to_vec();

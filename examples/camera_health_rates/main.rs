@@ -1,15 +1,15 @@
-//! Measures how often the checks of a camera's frames find faults, and how often they find one in good
-//! frames, on real pictures that are made worse in strengths. Writes Markdown, and a figure.
+//! Measures detection rates and false alarm rates of the camera health checks on real images with degradations
+//! of increasing strength. Writes Markdown and a figure.
 //!
 //! `cargo run --release --example camera_health_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
 //!
-//! Three sets of pictures, each with limits by `HealthLimits::suggested` from good frames of its own, which are
-//! not those that are then measured:
+//! There are three sets of images. The limits of each come from `HealthLimits::suggested` on good frames of the set
+//! that are not measured afterwards:
 //! - `--line`: photographs of one part after the other (MVTec AD's bottle, `train/good`). The first is the
-//!   reference, every second of the others gives the limits, the rest is measured.
-//! - `--scenes`: photographs of anything. Each is a camera of its own with itself as the reference, and its
-//!   good frames differ by noise, light, and another picture's part in the middle.
-//! - the simulated line, as the first.
+//!   reference, every second one of the others is used for the limits, the rest is measured.
+//! - `--scenes`: photographs of different scenes. Each is a separate camera with itself as the reference; its
+//!   good frames differ in noise, brightness, and a part from another image in the centre.
+//! - the simulated line, treated like the first set.
 
 mod cameras;
 mod degrade;
@@ -28,22 +28,22 @@ use inspectd::camera::health::{HealthFault, HealthMonitor};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file;
-use inspectd_simulator::Line;
+use inspectd_simulator::ProductionLine;
 use report::Fault;
 use series::{FAULTS, Series};
 
-/// Step between the evaluated photographs of the scenes: there are many, and each is a camera.
+/// Uses every n-th photograph of the scenes, because there are many and each is a camera.
 const EVERY_SCENE: usize = 10;
 
-/// Parts of the simulated line, and their side.
+/// Number of parts of the simulated line, and side of its images.
 const PARTS: u64 = 60;
 const SIDE: u32 = 384;
 
-/// The light of a still scene. Most of its values lie between grey levels, as those of any scene do; the
-/// photographs' own are whole, and so a little noise would be rounded away.
-const BETWEEN: f32 = 0.937;
+/// Exposure of a still scene. With it most values are between grey levels, as in any real scene. The
+/// photographs have integer values, so weak noise would be rounded away.
+const STILL_EXPOSURE: f32 = 0.937;
 
-/// How many repeats are a frozen camera, as for a device.
+/// Number of repeated frames that count as a frozen camera, as for a device.
 const FROZEN_AFTER: u32 = 10;
 
 fn main() -> ExitCode {
@@ -71,19 +71,19 @@ fn main() -> ExitCode {
 
 fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let mut sets = Vec::new();
-    if let Some(frames) = pictures(options.get("--line"), 1)? {
+    if let Some(frames) = images(options.get("--line"), 1)? {
         sets.push(Set::line("photographed line", &frames));
     }
-    if let Some(frames) = pictures(options.get("--scenes"), EVERY_SCENE)? {
+    if let Some(frames) = images(options.get("--scenes"), EVERY_SCENE)? {
         sets.push(Set::scenes("photographed scenes", &frames));
     }
-    let line = Line::new(1);
+    let line = ProductionLine::new(1);
     let parts: Vec<_> = (0..PARTS)
         .map(|n| line.part(n, &[]).render(SIDE, SIDE))
         .collect();
     sets.push(Set::line("simulated line", &parts));
     for set in &sets {
-        set.introduce();
+        set.print_summary();
     }
     let names: Vec<String> = sets.iter().map(|set| set.name.to_owned()).collect();
     print!("{}", good_frames(&sets));
@@ -97,8 +97,8 @@ fn measure(options: &BTreeMap<String, PathBuf>) -> Result<(), Box<dyn std::error
     Ok(())
 }
 
-/// The images of a folder, by name; none if it is not there.
-fn pictures(
+/// Images of a folder, sorted by name; `None` if the folder does not exist.
+fn images(
     folder: Option<&PathBuf>,
     every: usize,
 ) -> Result<Option<Vec<Frame>>, Box<dyn std::error::Error>> {
@@ -106,7 +106,7 @@ fn pictures(
         return Ok(None);
     };
     if !Path::new(folder).is_dir() {
-        eprintln!("{}: not there, skipped", folder.display());
+        eprintln!("{}: not found, skipped", folder.display());
         return Ok(None);
     }
     let mut files: Vec<_> = std::fs::read_dir(folder)?
@@ -140,7 +140,7 @@ fn rates(series: &Series, sets: &[Set]) -> Fault {
     }
 }
 
-/// How often each check finds a fault in good frames.
+/// Table of false alarm rates in good frames.
 fn good_frames(sets: &[Set]) -> String {
     use HealthFault::{Blurred, Dark, Saturated, ViewMoved};
     let kinds = [Dark, Saturated, Blurred, ViewMoved];
@@ -164,7 +164,7 @@ fn good_frames(sets: &[Set]) -> String {
         let lit = |factor, noise| {
             move |scene: &Frame, seed| expose(&straight(scene), factor, noise, seed + 500)
         };
-        row("as they are", &lit(1.0, NOISE));
+        row("unchanged", &lit(1.0, NOISE));
         row("10 % darker", &lit(0.9, NOISE));
         row("10 % brighter", &lit(1.1, NOISE));
         row("noise of 4 grey levels", &lit(1.0, 4.0));
@@ -178,7 +178,7 @@ fn good_frames(sets: &[Set]) -> String {
     text
 }
 
-/// Sequences of a still scene: the share that counts as frozen after eleven frames.
+/// Table of still scenes: the fraction that is reported as frozen after eleven frames.
 fn frozen(sets: &[Set]) -> String {
     let noises = [0.0, 0.1, 0.25, 0.5, 1.0];
     let limits = HealthLimits {
@@ -202,7 +202,7 @@ fn frozen(sets: &[Set]) -> String {
                 let mut monitor = HealthMonitor::new(None);
                 (0..=u64::from(FROZEN_AFTER))
                     .filter_map(|seed| {
-                        monitor.examine(&expose(scene, BETWEEN, noise, seed), &limits)
+                        monitor.examine(&expose(scene, STILL_EXPOSURE, noise, seed), &limits)
                     })
                     .count()
                     > 0
@@ -214,9 +214,9 @@ fn frozen(sets: &[Set]) -> String {
     text
 }
 
-/// What measuring costs, on this machine.
+/// Duration of a measurement on this machine.
 fn cost() -> String {
-    let frame = Line::new(3).part(0, &[]).render(1280, 1024);
+    let frame = ProductionLine::new(3).part(0, &[]).render(1280, 1024);
     let mut monitor = HealthMonitor::new(Some(&frame));
     let mut times: Vec<f64> = (0..200)
         .map(|_| {

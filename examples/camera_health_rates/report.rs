@@ -1,18 +1,18 @@
-//! The measured rates as Markdown and as a figure.
+//! Formats the measured rates as Markdown and as an SVG figure.
 
 use std::fmt::Write;
 
-/// A fault in rising strengths.
+/// A fault with its detection rates at increasing strengths.
 pub struct Fault {
-    /// What it is, and what its strengths count.
+    /// Name, and the unit of the strengths.
     pub name: &'static str,
     /// The strengths.
     pub strengths: &'static [f32],
-    /// A row for each set of pictures: the share of frames that were found, for each strength.
+    /// One row per set of images: the fraction of detected frames at each strength.
     pub rates: Vec<Vec<f32>>,
 }
 
-/// A table for each fault.
+/// Formats one table per fault.
 pub fn tables(sets: &[String], faults: &[Fault]) -> String {
     let mut text = String::new();
     for fault in faults {
@@ -27,7 +27,7 @@ pub fn tables(sets: &[String], faults: &[Fault]) -> String {
     text
 }
 
-/// A share in words.
+/// Formats a fraction in per cent.
 pub fn percent(share: f32) -> String {
     format!("{:.1} %", share * 100.0)
 }
@@ -37,7 +37,7 @@ const HEIGHT: usize = 190;
 const COLUMNS: usize = 3;
 const COLOURS: [&str; 4] = ["#0b62a4", "#d1495b", "#3f8f3f", "#8a5fbf"];
 
-/// Detection against strength, a panel for each fault.
+/// Draws the detection rate against the strength, one panel per fault.
 pub fn figure(sets: &[String], faults: &[Fault]) -> String {
     let (width, height) = (
         COLUMNS * WIDTH,
@@ -82,7 +82,7 @@ fn panel(svg: &mut String, fault: &Fault, [left, top]: [usize; 2]) {
             share * 100.0
         );
     }
-    // The strengths are evenly spaced: some of them rise by factors.
+    // The strengths are evenly spaced, because some of them increase by factors.
     let step = across / (fault.strengths.len() - 1) as f32;
     for (at, strength) in fault.strengths.iter().enumerate() {
         let (x, y) = (left + at as f32 * step, top + down + 14.0);

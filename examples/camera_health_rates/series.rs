@@ -1,4 +1,4 @@
-//! The faults that are tried, in strengths.
+//! The measured faults with their strengths.
 
 use inspectd::camera::health::HealthFault;
 use inspectd_core::frame::Frame;
@@ -6,7 +6,7 @@ use inspectd_core::frame::Frame;
 use crate::cameras::{NOISE, straight};
 use crate::degrade::{defocus, expose, smear, view};
 
-/// A fault, and how a scene is made to show it.
+/// A fault and the degradation that produces it.
 pub struct Series {
     pub name: &'static str,
     pub kind: HealthFault,
@@ -14,7 +14,7 @@ pub struct Series {
     pub worsen: fn(&Frame, f32, u64) -> Frame,
 }
 
-/// All of them.
+/// All faults.
 pub const FAULTS: [Series; 6] = [
     Series {
         name: "dark: share of the light",

@@ -1,4 +1,4 @@
-"""Verifies an audit log of inspectd without inspectd, by docs/audit.md: audit_verify.py FILE."""
+"""Verifies an inspectd audit log independently of inspectd (format: docs/audit.md): audit_verify.py FILE."""
 import hashlib, sqlite3, sys
 
 log = sqlite3.connect(sys.argv[1])

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What inspectd is compared with: the obvious pipeline in Python. OpenCV reads and resizes, ONNX Runtime
-runs the bundle's graph, numpy scores, grpcio streams the verdict to a client in a second process.
+"""Baseline for comparison with inspectd: a straightforward Python pipeline. OpenCV reads and resizes, ONNX
+Runtime runs the bundle's graph, numpy computes the score, grpcio streams the verdict to a client process.
 
     baseline.py --bundle models/demo [--input VIDEO|IMAGE|FOLDER] [--frames N] [--threads N] [--fps N]
 
-Without --input the frames are 1280x1024 pixels of noise, as a single image given with it is made to be.
-Prints one line of JSON: frames a second, the median of inference, and what the way from capture to the
-client's receipt takes beyond inference.
+Without --input, frames are 1280x1024 pixels of noise. A single image is resized to that size.
+Prints one JSON line: frames per second, median inference time, and the time from capture to receipt by the
+client excluding inference.
 """
 
 import argparse
@@ -29,13 +29,13 @@ import onnxruntime
 FRAME_SIZE = (1280, 1024)  # width, height
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 WARM_UP_FRAMES = 5
-# As many verdicts may wait for the client; the pipeline waits for it then.
+# Maximum number of verdicts waiting for the client; the pipeline blocks when the queue is full.
 BACKLOG = 64
 METHOD = "/baseline.Inspection/StreamVerdicts"
 
 
 def frames(source):
-    """BGR frames, for ever."""
+    """Yields BGR frames endlessly."""
     if source is None:
         width, height = FRAME_SIZE
         image = np.random.default_rng(2026).integers(0, 256, (height, width, 3), np.uint8)
@@ -43,7 +43,7 @@ def frames(source):
     elif source.is_dir():
         paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGES)
         if not paths:
-            sys.exit(f"{source}: no images")
+            sys.exit(f"{source}: no images found")
         for path in itertools.cycle(paths):
             yield read(path)
     elif source.suffix.lower() in IMAGES:
@@ -55,7 +55,7 @@ def frames(source):
 def read(path):
     image = cv2.imread(str(path))
     if image is None:
-        sys.exit(f"{path}: no image that OpenCV can read")
+        sys.exit(f"{path}: OpenCV cannot read this image")
     return image
 
 
@@ -67,11 +67,11 @@ def video(path):
             found = True
             yield frame
         if not found:
-            sys.exit(f"{path}: no video that OpenCV can read")
+            sys.exit(f"{path}: OpenCV cannot read this video")
 
 
 class Inspector:
-    """A bundle's session with what turns its maps into a score."""
+    """An inference session of a bundle, with the computation of the score."""
 
     def __init__(self, bundle, threads):
         self.manifest = tomllib.loads((bundle / "manifest.toml").read_text())
@@ -83,7 +83,7 @@ class Inspector:
         )
 
     def inspect(self, frame):
-        """The score and how long the model ran, nanoseconds."""
+        """Returns the score and the inference time in nanoseconds."""
         size = (self.manifest["input"]["width"], self.manifest["input"]["height"])
         rgb = cv2.cvtColor(cv2.resize(frame, size), cv2.COLOR_BGR2RGB)
         start = time.monotonic_ns()
@@ -102,7 +102,7 @@ class Inspector:
 
 
 def serve(verdicts, subscribed):
-    """A server with one method that streams what is in the queue, up to None."""
+    """Starts a server with one method that streams the verdicts in the queue until None."""
 
     def stream(_request, _context):
         subscribed.set()
@@ -122,11 +122,11 @@ def serve(verdicts, subscribed):
 
 
 def client(port, results):
-    """Subscribes, and gives for each verdict the time to its receipt beyond inference, milliseconds."""
+    """Subscribes and measures, for each verdict, the time until receipt excluding inference, in milliseconds."""
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
     beyond_ms = []
     for message in channel.unary_stream(METHOD)(b""):
-        # CLOCK_MONOTONIC is the same for all processes.
+        # CLOCK_MONOTONIC is the same in all processes.
         received_ns = time.monotonic_ns()
         verdict = json.loads(message)
         elapsed_ns = received_ns - verdict["capture_ns"] - verdict["inference_ns"]
@@ -135,7 +135,7 @@ def client(port, results):
 
 
 def inspect_all(inspector, arguments, verdicts):
-    """Inspects the frames, and gives how long inference took for each, and all together."""
+    """Inspects the frames; returns the inference time of each frame and the total time."""
     threshold = inspector.manifest["threshold"]["value"]
     source = frames(arguments.input)
     for frame in itertools.islice(source, WARM_UP_FRAMES):
@@ -197,19 +197,19 @@ def measure(arguments):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description="Times the obvious Python pipeline on a bundle.")
+    parser = argparse.ArgumentParser(description="Times a straightforward Python pipeline on a bundle.")
     parser.add_argument("--bundle", type=Path, required=True, help="folder with model.onnx and manifest.toml")
     parser.add_argument("--input", type=Path, help="a video, an image to repeat, or a folder of images")
     parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: as many as it likes")
-    parser.add_argument("--fps", type=float, default=0, help="frames a second; 0: as fast as possible")
+    parser.add_argument("--threads", type=int, default=0, help="threads of ONNX Runtime; 0: its default")
+    parser.add_argument("--fps", type=float, default=0, help="frames per second; 0: as fast as possible")
     arguments = parser.parse_args()
     if arguments.frames < 1 or arguments.threads < 0 or arguments.fps < 0:
         parser.error("--frames must be 1 or more, --threads and --fps 0 or more")
     if not (arguments.bundle / "manifest.toml").is_file():
-        parser.error(f"{arguments.bundle} holds no manifest.toml")
+        parser.error(f"{arguments.bundle} has no manifest.toml")
     if arguments.input is not None and not arguments.input.exists():
-        parser.error(f"{arguments.input} is not there")
+        parser.error(f"{arguments.input} not found")
     return arguments
 
 

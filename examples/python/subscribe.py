@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Subscribes to inspectd's verdicts without generated code: the daemon describes its own messages (gRPC
-server reflection), and a JSON object a verdict is printed on standard output.
+"""Subscribes to inspectd's verdicts without generated code: the daemon provides the message descriptors (gRPC
+server reflection). Prints one JSON object per verdict on standard output.
 
     subscribe.py [--server HOST:PORT] [--camera ID]... [--decision pass|reject|review|fault]... [--limit N]
 
-Exit codes: 0 done, 1 refused, 2 wrong arguments, 69 no daemon answers or it went away.
+Exit codes: 0 finished, 1 the request was rejected, 2 invalid arguments, 69 the daemon is not reachable or the
+connection was lost.
 """
 
 import argparse
@@ -24,10 +25,10 @@ SERVICE, METHOD = "inspectd.v1.InspectionService", "StreamVerdicts"
 
 
 class Reflection(DescriptorDatabase):
-    """Descriptors as the server tells them, through grpc.reflection.v1.
+    """Descriptors from the server, through grpc.reflection.v1.
 
-    The package grpcio-reflection speaks v1alpha alone. Both versions have the same messages, so its
-    messages are sent to v1's method.
+    The package grpcio-reflection supports only v1alpha. Both versions have the same messages, so this class
+    sends v1alpha messages to the v1 method.
     """
 
     def __init__(self, channel):
@@ -38,7 +39,7 @@ class Reflection(DescriptorDatabase):
         )
 
     def services(self):
-        """The names of all services."""
+        """Returns the names of all services."""
         response = self._ask(list_services="")
         return [service.name for service in response.list_services_response.service]
 
@@ -60,7 +61,7 @@ class Reflection(DescriptorDatabase):
 
 
 def stream(channel, pool, cameras, decisions):
-    """Calls StreamVerdicts, and gives what it streams as messages."""
+    """Calls StreamVerdicts and returns the stream of messages."""
     method = pool.FindServiceByName(SERVICE).methods_by_name[METHOD]
     request_class = message_factory.GetMessageClass(method.input_type)
     response_class = message_factory.GetMessageClass(method.output_type)
@@ -99,7 +100,7 @@ def parse():
     parser.add_argument("--camera", action="append", default=[], metavar="ID")
     decisions = ["pass", "reject", "review", "fault"]
     parser.add_argument("--decision", action="append", default=[], choices=decisions)
-    parser.add_argument("--limit", type=int, metavar="N", help="end after so many verdicts")
+    parser.add_argument("--limit", type=int, metavar="N", help="exit after N verdicts")
     arguments = parser.parse_args()
     if arguments.limit is not None and arguments.limit < 1:
         parser.error("--limit must be 1 or more")
@@ -113,7 +114,7 @@ def main():
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
-        # Python would complain once more as it flushes on its way out.
+        # Otherwise Python reports the error a second time when it flushes standard output on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except grpc.RpcError as error:

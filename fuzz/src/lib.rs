@@ -1,6 +1,6 @@
-//! What is done with bytes that anybody may have written: one function an input, and what must hold
-//! whatever the bytes are. The fuzz targets call them, and so does `tests/corpora.rs`, which needs no
-//! nightly toolchain.
+//! The fuzz targets' functions: one function per kind of input. Each processes untrusted bytes and asserts
+//! what must hold for all bytes. The fuzz targets call these functions, and so does `tests/corpora.rs`, which
+//! runs without a nightly toolchain.
 
 use std::path::Path;
 
@@ -15,14 +15,14 @@ use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd_core::manifest::Manifest;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Rules, Shape};
+use inspectd_core::rules::{FrameShape, Rules};
 use inspectd_engine::{Engine, EngineOptions};
 
-/// As `server.image_side_limit` is if nobody sets it.
+/// The default of `server.image_side_limit`.
 const SIDE_LIMIT: u32 = 8192;
 
-/// A file's text, then a byte 0, then variables, `NAME=VALUE` a line, whose prefix is left out. Faults are
-/// told, at least one; settings have the same hash each time.
+/// Parses a configuration. The input is the file's text, a zero byte, and environment variables as lines
+/// `NAME=VALUE` without the prefix. An error reports at least one fault; valid settings are equal each time.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -40,7 +40,7 @@ pub fn configuration(bytes: &[u8]) {
     }
 }
 
-/// A manifest that is written is read as it was.
+/// Parses a manifest. A valid manifest is equal after writing and parsing.
 pub fn manifest(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -52,7 +52,7 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
-/// As [`configuration`], of a recipe's text. A recipe's regions then divide a frame.
+/// Parses a recipe, as [`configuration`], and divides a frame by its regions.
 pub fn recipe(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -71,17 +71,17 @@ pub fn recipe(bytes: &[u8]) {
         min_area: 0.0,
         limit: 8,
     };
-    let shape = Shape {
+    let shape = FrameShape {
         side: 8,
         width: 40,
         height: 33,
     };
     let rules = Rules::new(recipe.plan(None, configured, listing), shape);
-    assert!(rules.fit(shape));
+    assert!(rules.fits(shape));
     assert_eq!(parse().ok(), Some(recipe));
 }
 
-/// A frame is of an allowed size.
+/// Decodes an image. A decoded frame has an allowed size.
 pub fn image(bytes: &[u8]) {
     match decode_bytes(Path::new("image"), bytes) {
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -89,8 +89,8 @@ pub fn image(bytes: &[u8]) {
     }
 }
 
-/// Two bytes each of width, height and stride, one of format, one that says how many bytes more or fewer
-/// than they need there are; then pixels, which are repeated until they are as many.
+/// Decodes a raw image. The input is the width, height and stride (two bytes each), the format (one byte), the
+/// number of surplus bytes (one signed byte), and pixels, which are repeated to the required length.
 pub fn raw_frame(bytes: &[u8]) {
     let Some((header, pixels)) = bytes.split_first_chunk::<8>() else {
         return;
@@ -100,7 +100,7 @@ pub fn raw_frame(bytes: &[u8]) {
     let [format, surplus] = [header[6], header[7]].map(|byte| i32::from(byte.cast_signed()));
     let row = if stride == 0 { width * 3 } else { stride };
     let needed = i64::from(row) * i64::from(height) + i64::from(surplus);
-    // A bound of what is made up here: longer data is as good as none.
+    // Bounds the memory of the test: longer data would add nothing.
     let data: Vec<u8> = match usize::try_from(needed) {
         Ok(length) if length <= 1 << 20 => pixels.iter().copied().cycle().take(length).collect(),
         _ => pixels.to_vec(),
@@ -121,15 +121,16 @@ pub fn raw_frame(bytes: &[u8]) {
     }
 }
 
-/// A graph of a bundle that is otherwise whole is loaded, or refused; where it is loaded, its ports are
-/// those of the manifest.
+/// Loads the bytes as the graph of an otherwise valid bundle. The engine either loads the graph, whose inputs
+/// and outputs then match the manifest, or returns an error.
 pub fn onnx_metadata(bytes: &[u8]) {
     let text = include_str!("../../tests/daemon/testdata/manifest.toml")
         .replace("SHA256", &sha256(bytes))
         .replace("THRESHOLD", "0.5");
     let folder = Path::new("bundle");
     let manifest = Manifest::parse(folder, &text).expect("a valid manifest");
-    let bundle = Bundle::new(folder, manifest, bytes.to_vec()).expect("its own hash");
+    let bundle = Bundle::new(folder, manifest, bytes.to_vec())
+        .expect("the manifest has the hash of these bytes");
     let options = EngineOptions {
         threads: 1,
         ..EngineOptions::default()

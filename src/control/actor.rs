@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::access::{Identity, Role};
-use crate::audit::{Action, Entry, Origin};
+use crate::audit::{Action, AuditEntry, Origin};
 
 /// The author of a change, and the way the change was requested.
 #[derive(Clone, Debug)]
@@ -56,8 +56,8 @@ impl Actor {
     }
 
     /// Returns the audit entry of an action by this actor.
-    pub fn entry(&self, action: Action, subject: &str, before: &str, after: &str) -> Entry {
-        Entry {
+    pub fn entry(&self, action: Action, subject: &str, before: &str, after: &str) -> AuditEntry {
+        AuditEntry {
             who: self.name.clone(),
             role: self.role.clone(),
             origin: self.origin,

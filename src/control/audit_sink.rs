@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::audit::{Audit, AuditError, Entry};
+use crate::audit::{Audit, AuditEntry, AuditError};
+use crate::clock::SharedClock;
 
 const FILE: &str = "audit.sqlite";
 
@@ -14,14 +15,16 @@ const FILE: &str = "audit.sqlite";
 #[derive(Debug)]
 pub struct AuditSink {
     path: Option<PathBuf>,
+    clock: SharedClock,
     open: Mutex<Option<Arc<Audit>>>,
 }
 
 impl AuditSink {
     /// The audit log in `folder`.
-    pub fn new(folder: Option<&Path>) -> Self {
+    pub fn new(folder: Option<&Path>, clock: SharedClock) -> Self {
         Self {
             path: folder.map(|folder| folder.join(FILE)),
+            clock,
             open: Mutex::default(),
         }
     }
@@ -38,7 +41,7 @@ impl AuditSink {
         if let Some(audit) = &*open {
             return Ok(Some(Arc::clone(audit)));
         }
-        let audit = Arc::new(Audit::open(path)?);
+        let audit = Arc::new(Audit::open(path, self.clock.clone())?);
         *open = Some(Arc::clone(&audit));
         Ok(Some(audit))
     }
@@ -47,7 +50,7 @@ impl AuditSink {
     ///
     /// # Errors
     /// When it was not recorded: then it must not be made.
-    pub fn record(&self, entry: Entry) -> Result<(), AuditError> {
+    pub fn record(&self, entry: AuditEntry) -> Result<(), AuditError> {
         match self.log()? {
             Some(audit) => audit.append(entry).map(drop),
             None => Ok(()),

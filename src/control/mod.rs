@@ -34,7 +34,7 @@ use running_cameras::RunningCameras;
 use crate::audit::{Action, AuditError};
 use crate::clock::SharedClock;
 use crate::config::Sources;
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::pipeline::model::Model;
 use crate::telemetry::Telemetry;
 
@@ -56,7 +56,7 @@ struct ChangeState {
 /// Makes changes.
 #[derive(Debug)]
 pub struct Control {
-    line: Arc<Line>,
+    line: Arc<Pipeline>,
     cameras: Arc<RunningCameras>,
     sources: Sources,
     telemetry: Telemetry,
@@ -82,7 +82,7 @@ pub struct InitialState {
 impl Control {
     /// Reads from `sources`, from which the pipeline was started.
     pub fn new(
-        line: Arc<Line>,
+        line: Arc<Pipeline>,
         cameras: Arc<RunningCameras>,
         sources: Sources,
         telemetry: Telemetry,

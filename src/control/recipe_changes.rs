@@ -178,6 +178,7 @@ impl Control {
             active.generation,
             model,
             recipe,
+            self.clock.now().utc,
         );
         self.line.activate(next);
         info!(by = actor.name(), %from, %to, "recipe changed");

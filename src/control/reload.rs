@@ -124,6 +124,7 @@ impl Control {
             active.generation + 1,
             model,
             recipe,
+            self.clock.now().utc,
         ));
     }
 

@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::control::running_cameras::RunningCameras;
 use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 
 /// The bound listeners of all servers, with the access control of gRPC.
 pub(super) struct Endpoints {
@@ -31,7 +31,7 @@ pub(super) struct Endpoints {
 pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) clock: SharedClock,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<Pipeline>,
     pub(super) cameras: Arc<RunningCameras>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<Metrics>,

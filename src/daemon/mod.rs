@@ -77,7 +77,7 @@ async fn run_until_stopped(
 /// The failure with which the daemon would not start.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
-    Access::open(&loaded.settings)?;
+    Access::open(&loaded.settings, Arc::new(SystemClock))?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
     recipes::check_all(&loaded.settings)?;
     Ok(loaded.settings)

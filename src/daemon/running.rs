@@ -27,7 +27,7 @@ use crate::control::running_cameras::RunningCameras;
 use crate::grpc::{GrpcService, Health, Listeners, StreamRegistry, serve};
 use crate::http::HttpState;
 use crate::http::metrics::Metrics;
-use crate::pipeline::{Line, Snapshot};
+use crate::pipeline::{Pipeline, Snapshot};
 
 /// Interval of the checks of health and cameras.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ pub(super) struct Daemon {
     clock: SharedClock,
     config_watch: Option<Watch>,
     cameras: Arc<RunningCameras>,
-    line: Arc<Line>,
+    line: Arc<Pipeline>,
     pipeline_failed: Arc<Notify>,
     control: Arc<Control>,
     lifecycle: Arc<Lifecycle>,

@@ -28,7 +28,7 @@ use crate::http::metrics::Metrics;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::open_journal;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{Active, Line};
+use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions};
 use crate::telemetry::Telemetry;
 
 /// Starts the daemon; returns none if a termination signal arrives while the model is being loaded.
@@ -39,7 +39,7 @@ pub(super) async fn start(
     clock: SharedClock,
     signals: &mut Signals,
 ) -> Result<Option<Daemon>, Failure> {
-    let endpoints = bind_all(&loaded.settings).await?;
+    let endpoints = bind_all(&loaded.settings, &clock).await?;
     let worker = Worker::start("inspector").map_err(Failure::threads("inspector"))?;
     let folder = loaded.settings.journal.folder.clone();
     let state = StateFile::new(folder.as_deref())
@@ -59,17 +59,17 @@ pub(super) async fn start(
             recipe,
             model: Arc::clone(&model),
         }),
-        audit_sink: AuditSink::new(folder.as_deref()),
+        audit_sink: AuditSink::new(folder.as_deref(), clock.clone()),
     };
     let core = start_core(sources, loaded, telemetry, clock, worker, model, initial)?;
     core.control.record_start();
     Daemon::start(core, endpoints).await.map(Some)
 }
 
-async fn bind_all(settings: &Settings) -> Result<Endpoints, Failure> {
+async fn bind_all(settings: &Settings, clock: &SharedClock) -> Result<Endpoints, Failure> {
     let server = &settings.server;
-    let access = Access::open(settings)?;
-    access.greet();
+    let access = Access::open(settings, clock.clone())?;
+    access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
     let (unix, socket) = match &server.unix_socket {
         Some(path) => {
@@ -124,16 +124,23 @@ fn start_core(
         .recipe
         .as_ref()
         .map(|prepared| Arc::clone(&prepared.recipe));
-    let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe);
+    let now = clock.now().utc;
+    let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe, now);
     let run_id = Uuid::now_v7();
     let journal = open_journal(&settings, run_id)?;
     let metrics = Arc::new(Metrics::new()?);
-    let observer = Arc::clone(&metrics);
     let pipeline_failed = Arc::new(Notify::new());
     let failed = Arc::clone(&pipeline_failed);
-    let on_failure = move || failed.notify_one();
-    let line = Line::start(active, worker, run_id, journal, observer, on_failure)
-        .map_err(Failure::threads("pipeline"))?;
+    let line = Pipeline::start(PipelineOptions {
+        active,
+        worker,
+        run_id,
+        journal,
+        observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+        clock: clock.clone(),
+        failed: Arc::new(move || failed.notify_one()),
+    })
+    .map_err(Failure::threads("pipeline"))?;
     let line = Arc::new(line);
     let cameras = Arc::new(RunningCameras::new(line.sink(), clock.clone()));
     let control = Control::new(

@@ -167,7 +167,7 @@ impl Authorizer {
         let (identity, caller) = self
             .authenticate(path, peer, request)
             .inspect_err(|status| self.log(path, peer, status))?;
-        let admitted = self.access.admit(&identity, self.clock.now().monotonic);
+        let admitted = self.access.admit(&identity);
         admitted.map_err(|wait| status::rate_limited(&identity, wait))?;
         let image_permit = match path {
             IMAGE_CALL => Some(self.image_permit()?),

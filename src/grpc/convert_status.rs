@@ -7,7 +7,7 @@ use inspectd_core::id::CameraId;
 use super::convert::{duration, model, recipe_tag, timestamp};
 use super::proto;
 use super::stream_registry::StreamCounts;
-use crate::audit::Numbered;
+use crate::audit::StoredEntry;
 use crate::camera::CameraState;
 use crate::config::settings::{Mode, Settings};
 use crate::control::Configuration;
@@ -16,7 +16,7 @@ use crate::control::persisted_state::Lock;
 use crate::journal::Consumer;
 use crate::pipeline::camera_stats::{DecisionCounts, Facts, FrameCounts};
 use crate::pipeline::publisher::Totals;
-use crate::pipeline::{JournalFacts, Snapshot};
+use crate::pipeline::{JournalSnapshot, Snapshot};
 
 fn camera_state(state: CameraState) -> proto::CameraState {
     match state {
@@ -168,7 +168,7 @@ pub(super) fn lock(lock: &Lock) -> proto::Lock {
 }
 
 /// Converts an entry of the audit log.
-pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
+pub(super) fn audit_entry(entry: &StoredEntry) -> proto::AuditEntry {
     let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.time_ns.unsigned_abs());
     proto::AuditEntry {
         number: entry.number,
@@ -184,10 +184,10 @@ pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
     }
 }
 
-fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
+fn journal(facts: &JournalSnapshot, totals: Totals) -> proto::Journal {
     let trouble = facts.trouble.as_ref();
     let pending = |consumer: &Consumer| totals.sequence.saturating_sub(consumer.acknowledged);
-    let (evidence_kept, evidence_bytes, evidence_missed) = facts.evidence.unwrap_or_default();
+    let evidence = facts.evidence.unwrap_or_default();
     proto::Journal {
         oldest_sequence: totals.oldest,
         unjournalled: totals.unjournalled,
@@ -195,9 +195,9 @@ fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
         trouble_time: trouble.map(|trouble| timestamp(trouble.since)),
         consumers: facts.consumers.len() as u32,
         most_pending: facts.consumers.values().map(pending).max().unwrap_or(0),
-        evidence_kept,
-        evidence_bytes,
-        evidence_missed,
+        evidence_kept: evidence.kept,
+        evidence_bytes: evidence.bytes,
+        evidence_missed: evidence.missed,
     }
 }
 

@@ -75,6 +75,7 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Saturated => proto::FaultReason::Saturated,
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
+        FaultReason::Unknown => proto::FaultReason::Unspecified,
     }
 }
 
@@ -138,7 +139,7 @@ fn timings(timings: &Timings) -> proto::Timings {
     }
 }
 
-fn view(view: &record::View) -> proto::View {
+fn view(view: &record::PartView) -> proto::View {
     proto::View {
         camera_id: view.camera.to_string(),
         sequence: view.sequence,

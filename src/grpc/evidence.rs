@@ -69,10 +69,10 @@ impl GrpcService {
 /// Encodes the inspected frame, and the anomaly map over it (empty for a FAULT).
 fn images(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>), Status> {
     let failed = |error: ::image::ImageError| Status::internal(format!("cannot encode: {error}"));
-    let frame = evidence.picture.inspected();
-    let heatmap = match (&evidence.heat, evidence.verdict.outcome.judgement()) {
-        (Some(heat), Some(judgement)) => {
-            let overlaid = overlay(&frame, heat, judgement.thresholds.reject_above);
+    let frame = evidence.frame.inspected();
+    let heatmap = match (&evidence.anomaly_map, evidence.verdict.outcome.judgement()) {
+        (Some(map), Some(judgement)) => {
+            let overlaid = overlay(&frame, map, judgement.thresholds.reject_above);
             encode(&overlaid, encoding).map_err(failed)?
         }
         _ => Vec::new(),

@@ -9,12 +9,12 @@ use super::blocking::blocking;
 use super::service::GrpcService;
 use super::status;
 use crate::journal::JournalError;
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::pipeline::publisher::{Journal, Totals};
 
 /// Reads the journal on a thread that may wait for the disk.
 pub(super) async fn read<T: Send + 'static>(
-    line: &Arc<Line>,
+    line: &Arc<Pipeline>,
     read: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, Status> {
     let line = Arc::clone(line);
@@ -30,7 +30,7 @@ impl GrpcService {
     pub(super) fn journal(&self) -> Result<&Journal, Status> {
         let journal = self.line.journal().ok_or_else(status::no_journal)?;
         // Its content is unknown until then: a consumer would be mistaken for a new one.
-        if !journal.is_known() {
+        if !journal.was_opened() {
             return Err(status::journal(&"the journal is not open yet"));
         }
         Ok(journal)

@@ -8,7 +8,7 @@ use super::stream_registry::StreamRegistry;
 use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 
 /// Maximum number of concurrent calls of the tuning service: each reads the journal while the pipeline
 /// writes it. Further calls are refused.
@@ -17,7 +17,7 @@ pub(super) const TUNING_CALL_LIMIT: usize = 2;
 /// Implements all services of `inspectd.v1`. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct GrpcService {
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<Pipeline>,
     pub(super) control: Arc<Control>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) streams: Arc<StreamRegistry>,
@@ -30,7 +30,7 @@ pub struct GrpcService {
 impl GrpcService {
     /// Serves a pipeline.
     pub fn new(
-        line: Arc<Line>,
+        line: Arc<Pipeline>,
         control: Arc<Control>,
         lifecycle: Arc<Lifecycle>,
         streams: Arc<StreamRegistry>,

@@ -95,7 +95,9 @@ pub(super) fn not_assigned(field: &str, sequence: u64, totals: Totals) -> Status
 pub(super) fn acknowledge(error: &AcknowledgeError) -> Status {
     match error {
         AcknowledgeError::Full => exhausted("consumers", error.to_string()),
-        AcknowledgeError::Journal(_) => journal(error),
+        AcknowledgeError::Stalled | AcknowledgeError::NotOpen | AcknowledgeError::Journal(_) => {
+            journal(error)
+        }
     }
 }
 
@@ -118,7 +120,7 @@ pub(super) fn inspect(error: &InspectError) -> Status {
         InspectError::Busy => exhausted("images", error.to_string()),
         InspectError::Stopping => stopping(),
         InspectError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
-        InspectError::Size(message) => invalid("image", message.clone()),
+        InspectError::Size(error) => invalid("image", error.to_string()),
     }
 }
 

@@ -19,7 +19,7 @@ use super::stream_registry::{ConsumerStream, StreamSlot};
 use super::{convert_verdict, status};
 use crate::clock::SharedClock;
 use crate::journal::{Filter, Order, Page};
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::pipeline::publisher::Totals;
 
 /// Number of verdicts read from the journal at a time, and held for one client.
@@ -44,7 +44,7 @@ enum Wake {
 
 /// A stream of verdicts.
 pub(super) struct VerdictStream {
-    line: Arc<Line>,
+    line: Arc<Pipeline>,
     clock: SharedClock,
     receiver: broadcast::Receiver<Arc<Verdict>>,
     filter: Filter,
@@ -67,7 +67,7 @@ pub(super) struct VerdictStream {
 
 /// Options of a stream.
 pub(super) struct StreamOptions {
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<Pipeline>,
     pub(super) clock: SharedClock,
     pub(super) filter: Filter,
     pub(super) start: StreamStart,
@@ -237,7 +237,7 @@ impl VerdictStream {
             }
         }
         self.filter
-            .lets_through(verdict)
+            .matches(verdict)
             .then(|| Event::Verdict(convert_verdict::verdict(verdict)))
     }
 

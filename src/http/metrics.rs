@@ -12,7 +12,7 @@ use super::metric_table::describe;
 use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::Totals;
-use crate::pipeline::{Active, JournalFacts, Observer, Snapshot};
+use crate::pipeline::{Active, JournalSnapshot, Observer, Snapshot};
 
 /// Bounds of the latency histograms, seconds.
 const SECONDS: [f64; 16] = [
@@ -169,7 +169,7 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
     }
 }
 
-fn sample_journal(journal: &JournalFacts, totals: Totals) {
+fn sample_journal(journal: &JournalSnapshot, totals: Totals) {
     let failing = u8::from(journal.trouble.is_some());
     gauge!("inspectd_journal_failing").set(f64::from(failing));
     gauge!("inspectd_journal_verdicts").set(totals.kept() as f64);
@@ -177,10 +177,10 @@ fn sample_journal(journal: &JournalFacts, totals: Totals) {
         let pending = totals.sequence.saturating_sub(consumer.acknowledged);
         gauge!("inspectd_consumer_pending", "consumer" => name.clone()).set(pending as f64);
     }
-    if let Some((kept, bytes, missed)) = journal.evidence {
-        gauge!("inspectd_evidence_kept").set(kept as f64);
-        gauge!("inspectd_evidence_bytes").set(bytes as f64);
-        counter!("inspectd_evidence_missed_total").absolute(missed);
+    if let Some(evidence) = journal.evidence {
+        gauge!("inspectd_evidence_kept").set(evidence.kept as f64);
+        gauge!("inspectd_evidence_bytes").set(evidence.bytes as f64);
+        counter!("inspectd_evidence_missed_total").absolute(evidence.missed);
     }
 }
 

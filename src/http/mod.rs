@@ -16,13 +16,13 @@ use metrics::Metrics;
 
 use crate::control::lifecycle::{Lifecycle, Phase};
 use crate::grpc::StreamRegistry;
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 
 /// The state of the HTTP handlers.
 #[derive(Clone, Debug)]
 pub struct HttpState {
     /// The pipeline.
-    pub line: Arc<Line>,
+    pub line: Arc<Pipeline>,
     /// The lifecycle of the process.
     pub lifecycle: Arc<Lifecycle>,
     /// The open verdict streams.

@@ -1,53 +1,56 @@
-//! What is in force: settings, model and recipe, replaced as a whole between two frames.
+//! The active settings, model and recipe, which are replaced as a whole between two frames.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::job::View;
-use super::model::Model;
-use crate::config::settings::{Camera, Overrides, Settings, Source};
-use crate::recipe::Recipe;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{RecipeTag, Stamp};
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Rules, Shape};
+use inspectd_core::rules::{FrameShape, Rules};
+use parking_lot::Mutex;
 
-/// Prepared rules that are kept: more than there are cameras with a frame size each. Where there are
-/// more, they are prepared anew.
-const RULES_KEPT: usize = 256;
+use super::camera_view::CameraView;
+use super::model::Model;
+use crate::config::settings::{Camera, Overrides, Settings, Source};
+use crate::recipe::Recipe;
 
-/// What frames are judged by. A frame is judged by what was in force when it was captured.
+/// Prepared rules that are kept, one for each camera and frame size. Above that number all are prepared
+/// again.
+const PREPARED_RULES: usize = 256;
+
+/// What frames are judged by. A frame is judged by what was active when it was captured.
 #[derive(Debug)]
 pub struct Active {
     /// The settings.
     pub settings: Settings,
-    /// 1 at the start, one more with each change.
+    /// Number of changes of the settings, from 1 at the start.
     pub generation: u64,
-    /// When they came into force.
+    /// Time of activation.
     pub since: SystemTime,
     /// The model.
     pub model: Arc<Model>,
-    /// The recipe, if there is one.
+    /// The recipe, if one is active.
     pub recipe: Option<Arc<Recipe>>,
-    /// What of each camera's frames is inspected.
-    views: BTreeMap<CameraId, Arc<View>>,
-    /// What verdicts say of all this.
+    /// The inspected part of each camera's frames.
+    views: BTreeMap<CameraId, Arc<CameraView>>,
+    /// Identification of all this in verdicts.
     pub stamp: Arc<Stamp>,
     rules: Mutex<PreparedRules>,
 }
 
-/// Rules by camera (none for clients' images) and sizes.
-type PreparedRules = HashMap<(Option<CameraId>, Shape), Arc<Rules>>;
+/// Rules by camera (`None` for clients' images) and sizes.
+type PreparedRules = HashMap<(Option<CameraId>, FrameShape), Arc<Rules>>;
 
 impl Active {
-    /// Settings, a model and a recipe, in force from now on.
+    /// Settings, a model and a recipe that are active from `since` on.
     pub fn new(
         settings: Settings,
         hash: String,
         generation: u64,
         model: Arc<Model>,
         recipe: Option<Arc<Recipe>>,
+        since: SystemTime,
     ) -> Self {
         let tag = |recipe: &Arc<Recipe>| RecipeTag {
             id: recipe.id.to_string(),
@@ -63,13 +66,13 @@ impl Active {
         let cameras = settings.cameras.iter();
         let view = |(id, camera): (&CameraId, &Camera)| {
             let own = recipe.as_ref().and_then(|recipe| recipe.cameras.get(id));
-            (id.clone(), Arc::new(View::of(camera, own)))
+            (id.clone(), Arc::new(CameraView::of(camera, own)))
         };
         Self {
             views: cameras.map(view).collect(),
             settings,
             generation,
-            since: SystemTime::now(),
+            since,
             model,
             recipe,
             stamp,
@@ -77,15 +80,15 @@ impl Active {
         }
     }
 
-    /// What of a camera's frames is inspected.
-    pub(super) fn view(&self, camera: &CameraId) -> Arc<View> {
+    /// The inspected part of a camera's frames.
+    pub(super) fn view(&self, camera: &CameraId) -> Arc<CameraView> {
         self.views.get(camera).cloned().unwrap_or_default()
     }
 
-    /// What a camera is set to: as the recipe says, and else as it is configured.
+    /// The settings of a camera: the recipe's where it has any, else the configured ones.
     ///
     /// # Panics
-    /// When there is no such camera.
+    /// When the camera is not configured.
     pub fn camera(&self, id: &CameraId) -> Camera {
         let mut camera = self.settings.cameras[id].clone();
         let own = self
@@ -99,24 +102,23 @@ impl Active {
         camera
     }
 
-    /// What frames of a camera are held to; of none, images that clients send.
-    pub(super) fn rules(&self, camera: Option<&CameraId>, shape: Shape) -> Arc<Rules> {
+    /// The rules for frames of a camera; for clients' images if `None`.
+    pub(super) fn rules(&self, camera: Option<&CameraId>, shape: FrameShape) -> Arc<Rules> {
         let key = (camera.cloned(), shape);
-        let lock = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rules) = lock().get(&key) {
+        if let Some(rules) = self.rules.lock().get(&key) {
             return Arc::clone(rules);
         }
-        // Prepared outside of the lock: it takes some milliseconds.
+        // Prepared outside the lock, as it takes some milliseconds.
         let rules = Arc::new(self.prepare(camera, shape));
-        let mut kept = lock();
-        if kept.len() >= RULES_KEPT {
+        let mut kept = self.rules.lock();
+        if kept.len() >= PREPARED_RULES {
             kept.clear();
         }
         kept.insert(key, Arc::clone(&rules));
         rules
     }
 
-    fn prepare(&self, camera: Option<&CameraId>, shape: Shape) -> Rules {
+    fn prepare(&self, camera: Option<&CameraId>, shape: FrameShape) -> Rules {
         let verdict = &self.settings.verdict;
         let own = camera.and_then(|id| self.settings.cameras.get(id));
         let own = own.map_or_else(Overrides::default, |camera| camera.thresholds);

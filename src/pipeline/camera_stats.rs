@@ -1,11 +1,14 @@
-//! What is known about a camera: its state and its counts. One owner changes it, others copy it.
+//! Statistics of a camera: its state and its counters.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use inspectd_core::decision::Decision;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::rate::Rate;
 use crate::camera::CameraState;
-use inspectd_core::decision::Decision;
+
+pub use CameraSnapshot as Facts;
 
 /// Verdicts by decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct DecisionCounts {
 }
 
 impl DecisionCounts {
-    /// One more.
+    /// Counts one verdict.
     pub fn add(&mut self, decision: Decision) {
         *self.of_mut(decision) += 1;
     }
@@ -35,64 +38,64 @@ impl DecisionCounts {
         }
     }
 
-    /// How many of a kind.
+    /// Number of verdicts with this decision.
     pub fn of(mut self, decision: Decision) -> u64 {
         *self.of_mut(decision)
     }
 }
 
-/// A camera's frames. Once none is under way, captured = judged + skipped + faulted.
+/// A camera's frames. Once no frame is in progress, captured = judged + skipped + faulted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameCounts {
-    /// Taken from the source.
+    /// Captured from the source.
     pub captured: u64,
-    /// Ended with a judgement: PASS, REJECT or REVIEW.
+    /// Judged: PASS, REJECT or REVIEW.
     pub judged: u64,
-    /// Replaced by a newer one.
+    /// Replaced by a newer frame, or not requested.
     pub skipped: u64,
-    /// Ended without one: FAULT, or the REJECT that the settings make of it.
+    /// Not judged: FAULT, or the REJECT that the settings make of it.
     pub faulted: u64,
-    /// Of the faulted: their judgement came, after their deadline.
+    /// Of the faulted frames: those whose judgement was made after their deadline.
     pub late: u64,
 }
 
 impl FrameCounts {
-    /// Captured, and without an end yet.
-    pub fn under_way(&self) -> u64 {
+    /// Frames that were captured and have no outcome yet.
+    pub fn in_progress(&self) -> u64 {
         self.captured
             .saturating_sub(self.judged + self.skipped + self.faulted)
     }
 }
 
-/// What is known about a camera.
+/// Statistics of one camera at one moment.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    /// What it is doing.
+pub struct CameraSnapshot {
+    /// State of the camera.
     pub state: CameraState,
-    /// Whether its first opening came to something, good or bad.
+    /// Whether the first attempt to open it has succeeded or failed.
     pub attempted: bool,
-    /// Width and height of its last frame, as the source gave it.
+    /// Width and height of the last frame, as the source delivered it.
     pub size: Option<[u32; 2]>,
-    /// Its frames.
+    /// Frames.
     pub frames: FrameCounts,
-    /// Its verdicts, those without a frame included.
+    /// Verdicts, those without a frame included.
     pub decisions: DecisionCounts,
-    /// How often it was opened.
+    /// How often the source was opened.
     pub opened: u64,
-    /// The last trouble and when it was.
+    /// The last error and its time.
     pub last_error: Option<(String, SystemTime)>,
-    /// When the last frame was captured.
+    /// Time of the last capture.
     pub last_frame: Option<SystemTime>,
     rate: Rate,
 }
 
-impl Facts {
-    /// Frames captured a second, `now` since the daemon's start.
+impl CameraSnapshot {
+    /// Captured frames per second. `now` counts from the start of the daemon.
     pub fn frames_per_second(&self, now: Duration) -> f32 {
         self.rate.per_second(now)
     }
 
-    /// A capture at `now` since the daemon's start.
+    /// Counts a capture. `now` counts from the start of the daemon.
     pub fn capture(&mut self, at: SystemTime, now: Duration, size: Option<[u32; 2]>) {
         self.frames.captured += 1;
         self.last_frame = Some(at);
@@ -100,19 +103,19 @@ impl Facts {
         self.rate.add(now);
     }
 
-    /// A verdict about a frame that was judged.
+    /// Counts the verdict of a frame that was judged.
     pub fn judged(&mut self, decision: Decision) {
         self.decisions.add(decision);
         self.frames.judged += 1;
     }
 
-    /// A verdict about a frame that was not.
+    /// Counts the verdict of a frame that was not judged.
     pub fn faulted(&mut self, decision: Decision) {
         self.decisions.add(decision);
         self.frames.faulted += 1;
     }
 
-    /// A new state.
+    /// Sets the state.
     pub fn enter(&mut self, state: CameraState) {
         self.attempted |= state != CameraState::Opening;
         self.opened += u64::from(state == CameraState::Running);
@@ -120,14 +123,14 @@ impl Facts {
     }
 }
 
-/// One camera's facts, shared.
+/// Statistics of one camera, shared by the threads that count.
 #[derive(Debug)]
-pub struct CameraStats(Mutex<Facts>);
+pub struct CameraStats(Mutex<CameraSnapshot>);
 
 impl CameraStats {
     /// A camera that was not opened yet.
     pub fn new() -> Self {
-        Self(Mutex::new(Facts {
+        Self(Mutex::new(CameraSnapshot {
             state: CameraState::Opening,
             attempted: false,
             size: None,
@@ -140,14 +143,13 @@ impl CameraStats {
         }))
     }
 
-    /// The facts, to be changed.
-    pub fn lock(&self) -> MutexGuard<'_, Facts> {
-        // Counts stay counts, whatever panicked beside them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the statistics for a change.
+    pub fn lock(&self) -> MutexGuard<'_, CameraSnapshot> {
+        self.0.lock()
     }
 
-    /// The facts now.
-    pub fn facts(&self) -> Facts {
+    /// A copy of the statistics.
+    pub fn snapshot(&self) -> CameraSnapshot {
         self.lock().clone()
     }
 }

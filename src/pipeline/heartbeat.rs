@@ -1,56 +1,60 @@
-//! Whether a thread that should move does: what the watchdog asks.
+//! How long a thread has been at its present piece of work; the watchdog asks for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Marks when a thread began its present piece of work.
+use crate::clock::SharedClock;
+
+/// Records when a thread started its present piece of work.
 #[derive(Debug)]
 pub struct Heartbeat {
+    clock: SharedClock,
     start: Instant,
     /// Milliseconds from `start`, plus one; 0 while the thread waits for work.
     busy_since_ms: AtomicU64,
 }
 
 impl Heartbeat {
-    /// A thread that waits.
-    pub fn new() -> Self {
+    /// A thread that waits for work.
+    pub fn new(clock: SharedClock) -> Self {
         Self {
-            start: Instant::now(),
+            start: clock.now().monotonic,
+            clock,
             busy_since_ms: AtomicU64::new(0),
         }
     }
 
-    /// Work begins; it ends when what is given back is dropped.
-    pub fn work(&self) -> Working<'_> {
-        let since = self.start.elapsed().as_millis() as u64 + 1;
+    /// Starts a piece of work, which ends when the guard is dropped.
+    pub fn work(&self) -> WorkGuard<'_> {
+        let since = self.elapsed().as_millis() as u64 + 1;
         self.busy_since_ms.store(since, Ordering::Relaxed);
-        Working(self)
+        WorkGuard(self)
     }
 
-    /// How long the present piece of work takes already; nothing while the thread waits.
+    /// Duration of the present piece of work; `None` while the thread waits for work.
     pub fn busy_for(&self) -> Option<Duration> {
         match self.busy_since_ms.load(Ordering::Relaxed) {
             0 => None,
             since => Some(
-                self.start
-                    .elapsed()
+                self.elapsed()
                     .saturating_sub(Duration::from_millis(since - 1)),
             ),
         }
     }
-}
 
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Self::new()
+    fn elapsed(&self) -> Duration {
+        self.clock
+            .now()
+            .monotonic
+            .saturating_duration_since(self.start)
     }
 }
 
-/// Work goes on while this is there.
+/// A piece of work, until it is dropped.
 #[derive(Debug)]
-pub struct Working<'a>(&'a Heartbeat);
+pub struct WorkGuard<'a>(&'a Heartbeat);
 
-impl Drop for Working<'_> {
+impl Drop for WorkGuard<'_> {
     fn drop(&mut self) {
         self.0.busy_since_ms.store(0, Ordering::Relaxed);
     }
@@ -59,15 +63,17 @@ impl Drop for Working<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::ManualClock;
 
     #[test]
-    fn work_counts_from_its_begin_to_its_end() {
-        let beat = Heartbeat::new();
-        assert_eq!(beat.busy_for(), None);
-        let working = beat.work();
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(beat.busy_for().expect("busy") >= Duration::from_millis(4));
-        drop(working);
-        assert_eq!(beat.busy_for(), None);
+    fn busy_for_is_the_time_since_work_started_and_none_afterwards() {
+        let clock = ManualClock::new();
+        let heartbeat = Heartbeat::new(clock.clone());
+        assert_eq!(heartbeat.busy_for(), None);
+        let work = heartbeat.work();
+        clock.advance(Duration::from_millis(1500));
+        assert_eq!(heartbeat.busy_for(), Some(Duration::from_millis(1500)));
+        drop(work);
+        assert_eq!(heartbeat.busy_for(), None);
     }
 }

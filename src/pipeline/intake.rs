@@ -1,198 +1,189 @@
-//! Where captures wait for the engine: one bounded lane a camera, and one for images that clients send.
+//! Where captures wait for the engine: one bounded queue for each camera, and one for clients' images.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a blocked push sleeps between looks at whether it is still wanted.
-const PATIENCE: Duration = Duration::from_millis(50);
+use parking_lot::{Condvar, Mutex};
 
-/// What a lane does when it is full.
+use crate::clock::SharedClock;
+
+/// How often a blocked push checks whether it should stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a queue does when it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// It holds one, which a newer one replaces.
+pub enum QueuePolicy {
+    /// Capacity 1. A newer item replaces the older one.
     Latest,
-    /// It holds so many, and gives back what finds no room.
-    Queue(usize),
-    /// It holds so many; the newest takes the place of the oldest.
-    Shift(usize),
+    /// Refuses the new item.
+    RefuseNew(usize),
+    /// Drops the oldest item in favour of the new one.
+    DropOldest(usize),
 }
 
-/// What became of a pushed item.
+/// The outcome of a push.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pushed<T> {
-    /// It waits.
+    /// The item waits.
     Queued,
-    /// It waits, in the place of this one.
+    /// The item waits and replaced this one.
     Replaced(T),
-    /// There was no room for it.
+    /// The queue is full; the item is returned.
     Full(T),
-    /// Nothing is taken in any more.
+    /// The intake is closed; the item is returned.
     Closed(T),
 }
 
 #[derive(Debug)]
-struct Lane<T> {
-    policy: Policy,
+struct Queue<T> {
+    policy: QueuePolicy,
     items: VecDeque<T>,
 }
 
 #[derive(Debug)]
-struct Lanes<T> {
-    all: Vec<Lane<T>>,
-    /// Where the next round begins.
+struct Queues<T> {
+    all: Vec<Queue<T>>,
+    /// The queue that the next round starts with.
     next: usize,
     closed: bool,
 }
 
-/// Bounded lanes with many writers and one reader, who serves them in turn.
+/// Bounded queues with many writers and one reader, who serves them in turn.
 #[derive(Debug)]
 pub struct Intake<T> {
-    lanes: Mutex<Lanes<T>>,
+    queues: Mutex<Queues<T>>,
     filled: Condvar,
     emptied: Condvar,
+    clock: SharedClock,
 }
 
 impl<T> Intake<T> {
-    /// One lane for each policy.
-    pub fn new(policies: impl IntoIterator<Item = Policy>) -> Self {
-        let lane = |policy| Lane {
+    /// One queue for each policy.
+    pub fn new(policies: impl IntoIterator<Item = QueuePolicy>, clock: SharedClock) -> Self {
+        let queue = |policy| Queue {
             policy,
             items: VecDeque::new(),
         };
         Self {
-            lanes: Mutex::new(Lanes {
-                all: policies.into_iter().map(lane).collect(),
+            queues: Mutex::new(Queues {
+                all: policies.into_iter().map(queue).collect(),
                 next: 0,
                 closed: false,
             }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
+            clock,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes<T>> {
-        // Every change is one statement: the lanes are whole, whatever panicked beside them.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts `item` into a lane, at once.
-    pub fn push(&self, lane: usize, item: T) -> Pushed<T> {
-        let mut lanes = self.lock();
-        let pushed = lanes.push(lane, item);
-        drop(lanes);
+    /// Puts `item` into the queue `index`. Never waits.
+    pub fn push(&self, index: usize, item: T) -> Pushed<T> {
+        let pushed = self.queues.lock().push(index, item);
         self.filled.notify_one();
         pushed
     }
 
-    /// Puts `item` into a lane, and waits for room as long as `stopped` says no.
-    pub fn push_wait(&self, lane: usize, item: T, stopped: &dyn Fn() -> bool) -> Pushed<T> {
-        let mut lanes = self.lock();
-        while !lanes.closed && lanes.is_full(lane) {
+    /// Puts `item` into the queue `index`. Waits for room until `stopped` returns true.
+    pub fn push_wait(&self, index: usize, item: T, stopped: &dyn Fn() -> bool) -> Pushed<T> {
+        let mut queues = self.queues.lock();
+        while !queues.closed && queues.is_full(index) {
             if stopped() {
                 return Pushed::Closed(item);
             }
-            lanes = self
-                .emptied
-                .wait_timeout(lanes, PATIENCE)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            self.emptied.wait_for(&mut queues, POLL_INTERVAL);
         }
-        let pushed = lanes.push(lane, item);
-        drop(lanes);
+        let pushed = queues.push(index, item);
+        drop(queues);
         self.filled.notify_one();
         pushed
     }
 
-    /// Takes up to `limit` items, lane by lane in turn; waits for the first, then up to `window` for
-    /// more. Nothing once the intake is closed and empty.
+    /// Takes up to `limit` items from all queues in turn. Waits for the first item, then up to `window`
+    /// for more. Returns `None` once the intake is closed and empty.
     pub fn take(&self, limit: usize, window: Duration) -> Option<Vec<T>> {
-        let mut lanes = self.lock();
-        while lanes.count() == 0 {
-            if lanes.closed {
+        let mut queues = self.queues.lock();
+        while queues.count() == 0 {
+            if queues.closed {
                 return None;
             }
-            lanes = self
-                .filled
-                .wait(lanes)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut queues);
         }
-        let deadline = Instant::now() + window;
-        while lanes.count() < limit && !lanes.closed {
-            let left = deadline.saturating_duration_since(Instant::now());
+        let deadline = self.clock.now().monotonic + window;
+        while queues.count() < limit && !queues.closed {
+            let left = deadline.saturating_duration_since(self.clock.now().monotonic);
             if left.is_zero() {
                 break;
             }
-            lanes = self
-                .filled
-                .wait_timeout(lanes, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            self.filled.wait_for(&mut queues, left);
         }
-        let taken = lanes.take(limit);
-        drop(lanes);
+        let taken = queues.take(limit);
+        drop(queues);
         self.emptied.notify_all();
         Some(taken)
     }
 
-    /// Takes nothing in any more; what is there can still be taken.
+    /// Closes the intake. Items that wait can still be taken.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.queues.lock().closed = true;
         self.filled.notify_all();
         self.emptied.notify_all();
     }
 
-    /// Whether nothing is taken in any more.
+    /// Whether the intake is closed.
     pub fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.queues.lock().closed
     }
 
-    /// Takes all that waits.
+    /// Takes all items that wait.
     pub fn drain(&self) -> Vec<T> {
-        let mut lanes = self.lock();
-        let drained = lanes
-            .all
-            .iter_mut()
-            .flat_map(|lane| lane.items.drain(..))
+        let mut queues = self.queues.lock();
+        let queues_in_order = queues.all.iter_mut();
+        let drained = queues_in_order
+            .flat_map(|queue| queue.items.drain(..))
             .collect();
-        drop(lanes);
+        drop(queues);
         self.emptied.notify_all();
         drained
     }
 
-    /// How many items wait in a lane.
-    pub fn queued(&self, lane: usize) -> usize {
-        self.lock().all[lane].items.len()
+    /// Number of items in the queue `index`.
+    pub fn queued(&self, index: usize) -> usize {
+        self.queues.lock().all[index].items.len()
     }
 }
 
-impl<T> Lanes<T> {
+impl<T> Queues<T> {
     fn count(&self) -> usize {
-        self.all.iter().map(|lane| lane.items.len()).sum()
+        self.all.iter().map(|queue| queue.items.len()).sum()
     }
 
-    fn is_full(&self, lane: usize) -> bool {
-        let lane = &self.all[lane];
-        matches!(lane.policy, Policy::Queue(room) | Policy::Shift(room) if lane.items.len() >= room)
+    fn is_full(&self, index: usize) -> bool {
+        let queue = &self.all[index];
+        match queue.policy {
+            QueuePolicy::Latest => false,
+            QueuePolicy::RefuseNew(capacity) | QueuePolicy::DropOldest(capacity) => {
+                queue.items.len() >= capacity
+            }
+        }
     }
 
-    fn push(&mut self, lane: usize, item: T) -> Pushed<T> {
+    fn push(&mut self, index: usize, item: T) -> Pushed<T> {
         if self.closed {
             return Pushed::Closed(item);
         }
-        let full = self.is_full(lane);
-        let lane = &mut self.all[lane];
-        let replaced = match lane.policy {
-            Policy::Latest => lane.items.pop_front(),
-            Policy::Queue(_) if full => return Pushed::Full(item),
-            Policy::Shift(_) if full => lane.items.pop_front(),
-            Policy::Queue(_) | Policy::Shift(_) => None,
+        let full = self.is_full(index);
+        let queue = &mut self.all[index];
+        let replaced = match queue.policy {
+            QueuePolicy::Latest => queue.items.pop_front(),
+            QueuePolicy::RefuseNew(_) if full => return Pushed::Full(item),
+            QueuePolicy::DropOldest(_) if full => queue.items.pop_front(),
+            QueuePolicy::RefuseNew(_) | QueuePolicy::DropOldest(_) => None,
         };
-        lane.items.push_back(item);
+        queue.items.push_back(item);
         replaced.map_or(Pushed::Queued, Pushed::Replaced)
     }
 
-    /// One item of each lane in turn, from where the last round ended, until there are enough.
+    /// Takes one item of each queue in turn, starting after the queue that was served last.
     fn take(&mut self, limit: usize) -> Vec<T> {
         let mut taken = Vec::new();
         let mut idle = 0;
@@ -216,14 +207,19 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::clock::SystemClock;
+
+    fn intake<const N: usize>(policies: [QueuePolicy; N]) -> Intake<u32> {
+        Intake::new(policies, Arc::new(SystemClock))
+    }
 
     fn take(intake: &Intake<u32>, limit: usize) -> Vec<u32> {
         intake.take(limit, Duration::ZERO).expect("open")
     }
 
     #[test]
-    fn the_latest_replaces_what_waits() {
-        let intake = Intake::new([Policy::Latest]);
+    fn latest_replaces_the_waiting_item() {
+        let intake = intake([QueuePolicy::Latest]);
         assert_eq!(intake.push(0, 1), Pushed::Queued);
         assert_eq!(intake.push(0, 2), Pushed::Replaced(1));
         assert_eq!(take(&intake, 8), [2]);
@@ -231,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_keeps_its_order_and_gives_back_what_finds_no_room() {
-        let intake = Intake::new([Policy::Queue(2)]);
+    fn refuse_new_keeps_the_order_and_returns_the_item_that_does_not_fit() {
+        let intake = intake([QueuePolicy::RefuseNew(2)]);
         assert_eq!(intake.push(0, 1), Pushed::Queued);
         assert_eq!(intake.push(0, 2), Pushed::Queued);
         assert_eq!(intake.push(0, 3), Pushed::Full(3));
@@ -241,8 +237,8 @@ mod tests {
     }
 
     #[test]
-    fn a_shifting_queue_gives_up_the_oldest() {
-        let intake = Intake::new([Policy::Shift(2)]);
+    fn drop_oldest_returns_the_oldest_item() {
+        let intake = intake([QueuePolicy::DropOldest(2)]);
         assert_eq!(intake.push(0, 1), Pushed::Queued);
         assert_eq!(intake.push(0, 2), Pushed::Queued);
         assert_eq!(intake.push(0, 3), Pushed::Replaced(1));
@@ -250,8 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_served_in_turn() {
-        let intake = Intake::new([Policy::Queue(9), Policy::Queue(9), Policy::Latest]);
+    fn queues_are_served_in_turn() {
+        let intake = intake([
+            QueuePolicy::RefuseNew(9),
+            QueuePolicy::RefuseNew(9),
+            QueuePolicy::Latest,
+        ]);
         for (lane, item) in [(0, 1), (0, 2), (0, 3), (1, 11), (1, 12), (2, 21)] {
             intake.push(lane, item);
         }
@@ -261,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_when_it_closes_is_still_taken() {
-        let intake = Intake::new([Policy::Queue(2)]);
+    fn items_that_wait_at_close_can_still_be_taken() {
+        let intake = intake([QueuePolicy::RefuseNew(2)]);
         intake.push(0, 1);
         intake.close();
         assert_eq!(intake.push(0, 2), Pushed::Closed(2));
@@ -271,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_push_goes_on_when_there_is_room_or_it_is_not_wanted() {
-        let intake = Arc::new(Intake::new([Policy::Queue(1)]));
+    fn a_blocked_push_continues_when_there_is_room_or_it_is_stopped() {
+        let intake = Arc::new(intake([QueuePolicy::RefuseNew(1)]));
         intake.push(0, 1);
         assert_eq!(intake.push_wait(0, 2, &|| true), Pushed::Closed(2));
         let pusher = {
@@ -285,8 +285,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_gathers_what_comes_in_it() {
-        let intake = Arc::new(Intake::new([Policy::Queue(8), Policy::Queue(8)]));
+    fn a_window_collects_items_until_the_limit_is_reached() {
+        let intake = Arc::new(intake([
+            QueuePolicy::RefuseNew(8),
+            QueuePolicy::RefuseNew(8),
+        ]));
         let pusher = {
             let intake = Arc::clone(&intake);
             thread::spawn(move || {
@@ -295,7 +298,7 @@ mod tests {
                 }
             })
         };
-        // The window is long: only reaching the limit ends it.
+        // The window is long: only the limit ends it.
         let taken = intake.take(4, Duration::from_secs(60)).expect("open");
         assert_eq!(taken.len(), 4);
         pusher.join().expect("no panic");

@@ -1,36 +1,35 @@
-//! A bundle, loaded and warm.
+//! A loaded and warmed model bundle.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use thiserror::Error;
-
-use crate::config::settings::{self, Precision, ProviderChoice};
 use inspectd_core::bundle::{Bundle, BundleError};
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::manifest::Manifest;
 use inspectd_core::maps::MapCalibration;
 use inspectd_core::record::ModelId;
 use inspectd_engine::{Engine, EngineError, EngineOptions, Provider};
+use parking_lot::{Mutex, MutexGuard};
+use thiserror::Error;
 
-/// Runs of each batch size before a model counts as warm: the first allocates, and the second shows
-/// that it was enough.
+use crate::config::settings::{self, Precision, ProviderChoice};
+
+/// Runs of each batch size before a model counts as warm: the first allocates, the second finds everything
+/// allocated.
 const WARM_UP_RUNS: usize = 2;
 
-/// Why there is no model.
+/// Why a model cannot be loaded.
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// The bundle is not usable.
+    /// The bundle is not valid.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// ONNX Runtime, or the provider, is not there, whatever the bundle.
+    /// ONNX Runtime or the execution provider is not available.
     #[error(transparent)]
     Runtime(EngineError),
-    /// ONNX Runtime refuses the graph.
+    /// ONNX Runtime rejects the graph.
     #[error("{}: {source}", .bundle)]
     Engine {
         /// The bundle's folder.
         bundle: String,
-        /// Why not.
+        /// The reason.
         source: EngineError,
     },
     /// The maps are not square, which the score needs.
@@ -38,15 +37,15 @@ pub enum ModelError {
     MapShape {
         /// The bundle's folder.
         bundle: String,
-        /// Cells a row.
+        /// Cells per row.
         width: u32,
-        /// Rows.
+        /// Number of rows.
         height: u32,
     },
 }
 
 impl ModelError {
-    /// What of the settings leads to it.
+    /// The configuration key that the error is about.
     pub fn key(&self) -> &'static str {
         match self {
             Self::Runtime(_) => "engine",
@@ -55,39 +54,39 @@ impl ModelError {
     }
 }
 
-/// A model that can judge.
+/// A model that is loaded and warm.
 #[derive(Debug)]
 pub struct Model {
-    /// Which one.
+    /// Identity.
     pub id: ModelId,
-    /// All that its bundle says of it.
+    /// The manifest of its bundle.
     pub manifest: Manifest,
-    /// Width and height of the frames that it takes.
+    /// Width and height of its input.
     pub input: [u32; 2],
-    /// Cells a side of its maps.
+    /// Cells per side of its maps.
     pub map_side: usize,
-    /// How its maps become one.
+    /// Normalisation and weights that combine its maps.
     pub calibration: MapCalibration,
-    /// The threshold that its bundle suggests.
+    /// The threshold of its bundle.
     pub threshold: f32,
-    /// Where it runs.
+    /// The execution provider that it runs on.
     pub provider: &'static str,
-    /// Why it does not run where the settings ask for; nothing if it does.
+    /// Why it does not run on the configured provider; `None` if it does.
     pub fallback_reason: Option<String>,
     /// Version of ONNX Runtime.
     pub runtime_version: String,
-    /// The batch sizes that it was warmed for, ascending, from 1 on.
+    /// The batch sizes that it was warmed for, ascending from 1.
     batch_sizes: Vec<usize>,
-    /// Its one user is the inspector; a lock, as the model is shared for its facts.
+    /// Only the inspector runs it; it is locked because the model is shared.
     engine: Mutex<Engine>,
 }
 
 impl Model {
-    /// Loads a bundle, and runs it until it is warm.
+    /// Loads a bundle and runs it until it is warm.
     ///
     /// # Errors
-    /// When ONNX Runtime or the provider is not there (and the settings allow no other), the maps are
-    /// not square, or the graph fails on a grey frame.
+    /// When ONNX Runtime or the provider is not available (and a fallback is not allowed), the maps are not
+    /// square, or the graph fails on a grey frame.
     pub fn load(bundle: &Bundle, settings: &settings::Engine) -> Result<Self, ModelError> {
         let name = bundle.dir().display().to_string();
         let manifest = bundle.manifest();
@@ -131,18 +130,17 @@ impl Model {
 
     /// The engine, for one run.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
-        // An engine's buffers are filled anew for each run.
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+        self.engine.lock()
     }
 
-    /// How many of `waiting` frames to run together: the largest size that was warmed.
+    /// Number of the `waiting` frames to run together: the largest warmed batch size that fits.
     pub fn batch_size(&self, waiting: usize) -> usize {
         let fits = self.batch_sizes.iter().rfind(|&&size| size <= waiting);
         fits.copied().unwrap_or(1)
     }
 }
 
-/// An engine where the settings ask for it, or on the processor with the reason, if they allow that.
+/// Loads an engine on the configured provider; on the CPU, with the reason, where a fallback is allowed.
 fn start(
     bundle: &Bundle,
     settings: &settings::Engine,
@@ -175,7 +173,7 @@ fn provider(settings: &settings::Engine) -> Provider {
     }
 }
 
-/// The powers of two up to the limit, and the limit: each size costs a warm-up, and on a GPU memory.
+/// The powers of two below the limit, and the limit. Each size costs a warm-up and, on a GPU, memory.
 fn batch_sizes(limit: usize) -> Vec<usize> {
     let mut sizes: Vec<usize> = std::iter::successors(Some(1), |size| Some(size * 2))
         .take_while(|&size| size < limit)
@@ -201,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batch_sizes_are_few_and_reach_the_limit() {
+    fn batch_sizes_are_powers_of_two_and_the_limit() {
         let check = |limit, expected: &[usize]| assert_eq!(batch_sizes(limit), expected);
         check(1, &[1]);
         check(2, &[1, 2]);

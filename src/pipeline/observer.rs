@@ -2,7 +2,7 @@
 
 use inspectd_core::record::{Timings, Verdict};
 
-use super::Active;
+use super::active::Active;
 
 /// Observes a pipeline. Calls come from its threads and must return at once.
 pub trait Observer: Send + Sync {

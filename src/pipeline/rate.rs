@@ -1,19 +1,19 @@
-//! Events a second, over the last ten.
+//! Events per second, over the last ten seconds.
 
 use std::time::Duration;
 
-/// Seconds that are looked back.
+/// Length of the window, in seconds.
 const WINDOW: u64 = 10;
 
-/// Counts of the last seconds, one a slot. Pure: the time is an argument.
+/// Counters of the last seconds, one slot for each second. The time is an argument.
 #[derive(Clone, Debug, Default)]
 pub struct Rate {
-    /// The second that a slot counts, and its count.
+    /// The second that a slot counts, and its counter.
     slots: [(u64, u32); WINDOW as usize + 1],
 }
 
 impl Rate {
-    /// One more, at `now` since some start.
+    /// Counts one event at `now`, from any fixed start.
     pub fn add(&mut self, now: Duration) {
         let second = now.as_secs();
         let slot = &mut self.slots[(second % (WINDOW + 1)) as usize];
@@ -23,7 +23,7 @@ impl Rate {
         slot.1 += 1;
     }
 
-    /// Events a second at `now`: over the last ten whole seconds, or fewer if it has not been so long.
+    /// Events per second at `now`, over the last ten whole seconds, or over all of them if fewer passed.
     pub fn per_second(&self, now: Duration) -> f32 {
         let second = now.as_secs();
         if second == 0 {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_steady_source_has_its_rate_and_a_silent_one_none() {
+    fn twenty_events_per_second_are_20_and_fall_to_0_within_the_window() {
         let mut rate = Rate::default();
         for tick in 0..600 {
             rate.add(Duration::from_millis(tick * 50));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_seconds_count_for_themselves() {
+    fn the_first_two_seconds_are_averaged_over_two_seconds() {
         let mut rate = Rate::default();
         for tick in 0..20 {
             rate.add(Duration::from_millis(tick * 100));

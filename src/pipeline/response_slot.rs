@@ -1,18 +1,23 @@
-//! The right to answer for a frame: whoever takes it first, its judgement or its deadline, makes its one
-//! verdict.
+//! The right to make the one verdict of a frame.
+//!
+//! The judgement of a frame and its deadline race. The first of them to take the slot makes the verdict.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::job::Reply;
+use inspectd_core::record::Verdict;
+use parking_lot::Mutex;
 
-enum State {
+/// Delivers a verdict to the caller that waits for it.
+pub type Reply = Box<dyn FnOnce(Arc<Verdict>) + Send>;
+
+enum SlotState {
     Open(Option<Reply>),
     Taken,
 }
 
-/// One frame's right to a verdict, shared by those who may make it.
+/// The right to make the verdict of one frame, shared by all that may make it.
 #[derive(Clone)]
-pub struct ResponseSlot(Arc<Mutex<State>>);
+pub struct ResponseSlot(Arc<Mutex<SlotState>>);
 
 impl std::fmt::Debug for ResponseSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,25 +28,23 @@ impl std::fmt::Debug for ResponseSlot {
 }
 
 impl ResponseSlot {
-    /// Nobody has answered yet; `reply` waits for who does.
+    /// An open slot. `reply` delivers the verdict to a caller that waits for it.
     pub fn new(reply: Option<Reply>) -> Self {
-        Self(Arc::new(Mutex::new(State::Open(reply))))
+        Self(Arc::new(Mutex::new(SlotState::Open(reply))))
     }
 
-    /// Takes the right, and who waits for the answer; nothing if somebody has taken it already.
-    #[allow(clippy::option_option)] // Whether it was free, and whether anybody waits, are two things.
+    /// Takes the slot and its reply. Returns `None` if it was taken before.
+    #[allow(clippy::option_option)] // Whether the slot was open, and whether a caller waits.
     pub fn take(&self) -> Option<Option<Reply>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *state, State::Taken) {
-            State::Open(reply) => Some(reply),
-            State::Taken => None,
+        match std::mem::replace(&mut *self.0.lock(), SlotState::Taken) {
+            SlotState::Open(reply) => Some(reply),
+            SlotState::Taken => None,
         }
     }
 
-    /// Whether nobody has answered yet.
+    /// Whether nothing has taken the slot.
     pub fn is_open(&self) -> bool {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(*state, State::Open(_))
+        matches!(*self.0.lock(), SlotState::Open(_))
     }
 }
 
@@ -50,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_one_answers() {
-        let claim = ResponseSlot::new(None);
-        let other = claim.clone();
-        assert!(claim.is_open());
-        assert!(other.take().is_some());
-        assert!(!claim.is_open());
-        assert!(claim.take().is_none());
+    fn a_slot_is_taken_once_by_any_of_its_clones() {
+        let slot = ResponseSlot::new(None);
+        let clone = slot.clone();
+        assert!(slot.is_open());
+        assert!(clone.take().is_some());
+        assert!(!slot.is_open());
+        assert!(slot.take().is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! The thread that answers in time: deadlines of frames, requests that no frame came for, windows of
-//! parts, and a journal that stands still.
+//! The thread that acts when time passes: deadlines of frames, requests without a frame, windows of parts,
+//! and a journal whose writes are stalled.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,104 +7,109 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::parts::{Decided, Parts};
-use super::response_slot::ResponseSlot;
-use super::shared::Shared;
-use inspectd_core::moment::Moment;
-use inspectd_core::record::{Fault, FaultReason, Outcome, Subject, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, Subject};
 
-/// Notices that may wait for the thread, which does nothing that takes time. One more waits; but a
-/// verdict's is dropped then: a part lacks a view, which its window tells.
-pub(super) const QUEUE: usize = 8192;
+use super::answers::Shared;
+use super::notice::{Deadline, NOTICE_QUEUE, Notice};
+use super::part_assembler::{DecidedPart, PartAssembler};
 
-/// How long it sleeps at most: the journal is watched so often.
-const ROUND: Duration = Duration::from_millis(10);
+/// Longest sleep. The journal is checked at this interval.
+const INTERVAL: Duration = Duration::from_millis(10);
 
-/// What the thread is told.
-pub(super) enum Notice {
-    /// A frame is on its way, or was asked for.
-    Deadline(Box<Deadline>),
-    /// A part was asked for.
-    Expect(Arc<str>, Arc<Tag>),
-    /// A verdict was announced.
-    Made(Arc<Verdict>),
-    /// No more verdicts come: parts are decided by the views that they have.
-    End,
-}
+/// A deadline ordered by time. The heap returns its largest element, so the order is reversed.
+struct HeapEntry(Reverse<Instant>, Box<Deadline>);
 
-/// When a frame's verdict is due, and what it is if it does not come.
-pub(super) struct Deadline {
-    pub(super) due: Instant,
-    pub(super) claim: ResponseSlot,
-    pub(super) moment: Moment,
-    pub(super) subject: Subject,
-    pub(super) fault: Fault,
-}
-
-/// By time: the heap's largest is the latest, so it is turned round.
-struct Due(Reverse<Instant>, Box<Deadline>);
-
-impl PartialEq for Due {
+impl PartialEq for HeapEntry {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl Eq for Due {}
+impl Eq for HeapEntry {}
 
-impl PartialOrd for Due {
+impl PartialOrd for HeapEntry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Due {
+impl Ord for HeapEntry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.cmp(&other.0)
     }
 }
 
-/// Keeps time until all who send notices are gone.
-pub(super) fn keep_time(shared: &Shared, mut parts: Parts, notices: &Receiver<Notice>) {
-    let mut deadlines: BinaryHeap<Due> = BinaryHeap::new();
-    let mut room = QUEUE;
+/// The deadlines of frames that are in progress.
+struct Deadlines {
+    heap: BinaryHeap<HeapEntry>,
+    /// Size from which deadlines that were met are removed.
+    prune_at: usize,
+}
+
+impl Deadlines {
+    fn new() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            prune_at: NOTICE_QUEUE,
+        }
+    }
+
+    fn push(&mut self, deadline: Box<Deadline>) {
+        if self.heap.len() >= self.prune_at {
+            self.heap.retain(|entry| entry.1.slot.is_open());
+            self.prune_at = NOTICE_QUEUE.max(2 * self.heap.len());
+        }
+        self.heap.push(HeapEntry(Reverse(deadline.due), deadline));
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.heap.peek().map(|entry| entry.0.0)
+    }
+
+    /// The next deadline that is due at `now`.
+    fn pop_due(&mut self, now: Instant) -> Option<Deadline> {
+        let due = self.next_due()?;
+        if due > now {
+            return None;
+        }
+        self.heap.pop().map(|HeapEntry(_, deadline)| *deadline)
+    }
+}
+
+/// Runs until the end is notified or all senders are gone.
+pub(super) fn run(shared: &Shared, mut parts: PartAssembler, notices: &Receiver<Notice>) {
+    let mut deadlines = Deadlines::new();
     loop {
-        let now = Instant::now();
-        shared.publisher.watch(now);
-        while deadlines.peek().is_some_and(|due| due.0.0 <= now)
-            && let Some(Due(_, deadline)) = deadlines.pop()
-        {
-            missed(shared, *deadline);
+        let now = shared.clock.now().monotonic;
+        shared.publisher.check_stalled(now);
+        while let Some(deadline) = deadlines.pop_due(now) {
+            miss(shared, deadline);
         }
         for decided in parts.due(now) {
             publish(shared, decided);
         }
-        let next = deadlines.peek().map(|due| due.0.0);
-        let wake = [next, parts.next_due()].into_iter().flatten().min();
-        let sleep = wake.map_or(ROUND, |at| at.saturating_duration_since(now).min(ROUND));
+        let next = [deadlines.next_due(), parts.next_due()]
+            .into_iter()
+            .flatten();
+        let sleep = next.min().map_or(INTERVAL, |at| {
+            at.saturating_duration_since(now).min(INTERVAL)
+        });
         match notices.recv_timeout(sleep) {
-            Ok(Notice::Deadline(deadline)) => {
-                // Those that were met in time are let go when the heap has grown.
-                if deadlines.len() >= room {
-                    deadlines.retain(|due| due.1.claim.is_open());
-                    room = QUEUE.max(2 * deadlines.len());
-                }
-                deadlines.push(Due(Reverse(deadline.due), deadline));
-            }
+            Ok(Notice::Deadline(deadline)) => deadlines.push(deadline),
             Ok(Notice::Expect(group, tag)) => {
                 if let Some(decided) = parts.expect(&group, &tag, now) {
                     publish(shared, decided);
                 }
             }
-            Ok(Notice::Made(verdict)) => {
+            Ok(Notice::Published(verdict)) => {
                 for decided in parts.view(&verdict, now) {
                     publish(shared, decided);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Notice::End) | Err(RecvTimeoutError::Disconnected) => {
-                for Due(_, deadline) in deadlines {
-                    missed(shared, stopped(*deadline));
+                for HeapEntry(_, deadline) in deadlines.heap {
+                    miss(shared, shut_down(*deadline));
                 }
                 for decided in parts.all() {
                     publish(shared, decided);
@@ -112,25 +117,26 @@ pub(super) fn keep_time(shared: &Shared, mut parts: Parts, notices: &Receiver<No
                 return;
             }
         }
-        shared.late_views(parts.late());
+        shared.set_late_views(parts.late());
     }
 }
 
-fn missed(shared: &Shared, deadline: Deadline) {
+/// Publishes the fault of a deadline that was not met.
+fn miss(shared: &Shared, deadline: Deadline) {
     let Deadline {
-        claim,
+        slot,
         moment,
         subject,
         fault,
         ..
     } = deadline;
-    if let Some(reply) = claim.take() {
-        shared.publish_at_once(moment, subject, Outcome::Fault(fault), reply);
+    if let Some(reply) = slot.take() {
+        shared.publish_without_waiting(moment, subject, Outcome::Fault(fault), reply);
     }
 }
 
-/// Nothing comes any more: who asked for an inspection waits no longer for a frame.
-fn stopped(deadline: Deadline) -> Deadline {
+/// The same deadline with the fault of a daemon that stops: no frame follows.
+fn shut_down(deadline: Deadline) -> Deadline {
     let message = "the daemon stopped before a frame was judged";
     Deadline {
         fault: Fault::new(FaultReason::Shutdown, message),
@@ -138,14 +144,14 @@ fn stopped(deadline: Deadline) -> Deadline {
     }
 }
 
-fn publish(shared: &Shared, decided: Decided) {
+/// Publishes the verdict of a part, with the capture time of its first view.
+fn publish(shared: &Shared, decided: DecidedPart) {
     let outcome = decided.outcome();
-    let Decided {
+    let DecidedPart {
         group, tag, views, ..
     } = decided;
-    // A part is as old as its first frame.
     let first = views.iter().min_by_key(|view| view.since_start);
-    let moment = first.map_or_else(Moment::now, |view| shared.moment_of(view));
+    let moment = first.map_or_else(|| shared.clock.now(), |view| shared.capture_moment(view));
     let stamp = first.map_or_else(
         || Arc::clone(&shared.active().stamp),
         |view| Arc::clone(&view.subject.stamp),
@@ -157,30 +163,70 @@ fn publish(shared: &Shared, decided: Decided) {
         simulated: views.iter().any(|view| view.subject.simulated),
         ..Subject::new(None, stamp)
     };
-    shared.publish_at_once(moment, subject, outcome, reply);
+    shared.publish_without_waiting(moment, subject, outcome, reply);
 }
 
-/// The deadline's fault.
-pub(super) fn too_late(limit: Duration, rejects: bool) -> Fault {
-    Fault {
-        rejects,
-        ..Fault::new(
-            FaultReason::DeadlineMissed,
-            format!(
-                "no judgement within {} ms of the capture",
-                limit.as_millis()
-            ),
-        )
+#[cfg(test)]
+mod tests {
+    use inspectd_core::moment::Moment;
+    use inspectd_core::record::{ModelId, Stamp};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::clock::tests::ManualClock;
+    use crate::pipeline::notice::deadline_missed;
+    use crate::pipeline::response_slot::ResponseSlot;
+
+    fn deadline(moment: Moment, limit: Duration) -> Box<Deadline> {
+        let stamp = Stamp {
+            model: ModelId {
+                name: String::new(),
+                version: String::new(),
+                sha256: String::new(),
+            },
+            config_hash: String::new(),
+            provider: String::new(),
+            recipe: None,
+        };
+        Box::new(Deadline {
+            due: moment.monotonic + limit,
+            slot: ResponseSlot::new(None),
+            moment,
+            subject: Subject::new(None, Arc::new(stamp)),
+            fault: deadline_missed(limit, false),
+        })
     }
-}
 
-impl std::fmt::Debug for Notice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Deadline(deadline) => f.debug_tuple("Deadline").field(&deadline.subject).finish(),
-            Self::Expect(group, tag) => f.debug_tuple("Expect").field(group).field(tag).finish(),
-            Self::End => f.write_str("End"),
-            Self::Made(verdict) => f.debug_tuple("Made").field(&verdict.sequence).finish(),
+    #[test]
+    fn deadlines_are_popped_in_the_order_of_time_once_they_are_due() {
+        let clock = ManualClock::new();
+        let start = clock.now();
+        let mut deadlines = Deadlines::new();
+        for limit_ms in [30, 10, 20] {
+            deadlines.push(deadline(start, Duration::from_millis(limit_ms)));
         }
+        let mut popped = || {
+            let due = deadlines.pop_due(clock.now().monotonic)?;
+            Some(due.due.duration_since(start.monotonic).as_millis())
+        };
+        assert_eq!(popped(), None);
+        clock.advance(Duration::from_millis(20));
+        assert_eq!((popped(), popped(), popped()), (Some(10), Some(20), None));
+        clock.advance(Duration::from_millis(20));
+        assert_eq!((popped(), popped()), (Some(30), None));
+    }
+
+    #[test]
+    fn deadlines_that_were_met_are_removed_when_the_heap_is_full() {
+        let start = ManualClock::new().now();
+        let mut deadlines = Deadlines::new();
+        for index in 0..=NOTICE_QUEUE {
+            let deadline = deadline(start, Duration::from_secs(1));
+            if index > 0 {
+                deadline.slot.take();
+            }
+            deadlines.push(deadline);
+        }
+        assert_eq!(deadlines.heap.len(), 2);
     }
 }

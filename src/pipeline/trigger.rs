@@ -5,28 +5,28 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Line;
-use super::job::Reply;
-use super::requests::{self, Accepted, Request, Target, Trigger, TriggerError};
-use super::response_slot::ResponseSlot;
-use super::shared::{Lane, Shared};
-use super::timekeeper::{Deadline, Notice};
-use crate::config::settings::Mode;
 use inspectd_core::id::CameraId;
-use inspectd_core::moment::Moment;
-use inspectd_core::record::{Fault, FaultReason, Subject, Tag, Verdict};
+use inspectd_core::record::{Fault, FaultReason, PartTag, Subject, Verdict};
 
-/// A group's request that is made again after a kill is another attempt, where the first one left views
-/// and no part; so many are looked through for one that came to its end.
+use super::answers::Shared;
+use super::camera_lane::CameraLane;
+use super::handle::Pipeline;
+use super::notice::{Deadline, Notice};
+use super::requests::{self, AcceptedTrigger, PendingRequest, Target, Trigger, TriggerError};
+use super::response_slot::{Reply, ResponseSlot};
+use crate::config::settings::{Mode, NoJudgement};
+
+/// Attempts of one group request that are looked through for a decided part. A request that is repeated after
+/// the process was killed is another attempt, as the first one may have left views and no part.
 const ATTEMPTS: usize = 8;
 
-impl Line {
-    /// Has the next frame of a camera, or of all cameras of a group, inspected. A request with the key
-    /// of an earlier one is that one. May read the journal.
+impl Pipeline {
+    /// Requests an inspection of the next frame of a camera, or of all cameras of a group. A request with
+    /// the idempotency key of an earlier request is that request. May read the journal.
     ///
     /// # Errors
-    /// Why nothing will be inspected. Of a group, nothing is then.
-    pub fn trigger(&self, request: &Trigger) -> Result<Accepted, TriggerError> {
+    /// Why the request is refused. No camera of a group is inspected then.
+    pub fn trigger(&self, request: &Trigger) -> Result<AcceptedTrigger, TriggerError> {
         if self.shared.intake.is_closed() {
             return Err(TriggerError::Stopping);
         }
@@ -34,29 +34,29 @@ impl Line {
             return Ok(accepted);
         }
         let cameras = self.cameras_of(&request.target)?;
-        let _turn = self.shared.book.turn();
-        if let Some(accepted) = self.shared.book.look_up(request)? {
+        let _accepting = self.shared.requests.accepting();
+        if let Some(accepted) = self.shared.requests.get(request)? {
             return Ok(accepted);
         }
-        find_room(&cameras)?;
+        check_room(&cameras)?;
         Ok(self.accept(request, &cameras))
     }
 
-    /// What became of an earlier request with the same key. May read the journal.
+    /// The earlier request with the same idempotency key. May read the journal.
     ///
     /// # Errors
     /// When the key was used for another request, or the journal cannot be read.
-    pub fn known(&self, request: &Trigger) -> Result<Option<Accepted>, TriggerError> {
+    pub fn known(&self, request: &Trigger) -> Result<Option<AcceptedTrigger>, TriggerError> {
         if request.idempotency_key.is_empty() {
             return Ok(None);
         }
-        match self.shared.book.look_up(request)? {
+        match self.shared.requests.get(request)? {
             Some(accepted) => Ok(Some(accepted)),
             None => self.journalled(request),
         }
     }
 
-    fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &Lane)>, TriggerError> {
+    fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &CameraLane)>, TriggerError> {
         let lanes = &self.shared.lanes;
         let found: Vec<_> = match target {
             Target::Camera(id) => lanes.get_key_value(id).into_iter().collect(),
@@ -79,8 +79,8 @@ impl Line {
         Ok(found)
     }
 
-    /// What became of a request of an earlier run with the same key.
-    fn journalled(&self, request: &Trigger) -> Result<Option<Accepted>, TriggerError> {
+    /// The request of an earlier run with the same key.
+    fn journalled(&self, request: &Trigger) -> Result<Option<AcceptedTrigger>, TriggerError> {
         let Some(journal) = self.journal() else {
             return Ok(None);
         };
@@ -88,7 +88,7 @@ impl Line {
         let verdicts = journal
             .readers()
             .of_key(&request.idempotency_key, ATTEMPTS * attempt)
-            .map_err(|error| TriggerError::Journal(error.to_string()))?;
+            .map_err(|error| TriggerError::Journal(Arc::new(error)))?;
         let Some(first) = verdicts.first() else {
             return Ok(None);
         };
@@ -104,27 +104,27 @@ impl Line {
             Some(verdict) if same => {
                 let tag = verdict.subject.tag.clone().unwrap_or_default();
                 let (_, awaited) = watch::channel(Some(Arc::new(verdict)));
-                Ok(Some(Accepted {
+                Ok(Some(AcceptedTrigger {
                     trigger: tag.trigger.unwrap_or_default(),
                     verdict: awaited,
                     repeated: true,
                 }))
             }
-            // A group whose part was never decided: the daemon was killed before.
+            // The daemon was killed before the part was decided.
             None if same && matches!(request.target, Target::Group(_)) => Ok(None),
             _ => Err(TriggerError::Key(request.idempotency_key.clone())),
         }
     }
 
-    fn accept(&self, request: &Trigger, cameras: &[(&CameraId, &Lane)]) -> Accepted {
+    fn accept(&self, request: &Trigger, cameras: &[(&CameraId, &CameraLane)]) -> AcceptedTrigger {
         let trigger = Uuid::now_v7();
         let (sender, verdict) = watch::channel(None);
-        let accepted = Accepted {
+        let accepted = AcceptedTrigger {
             trigger,
             verdict,
             repeated: false,
         };
-        let tag = Arc::new(Tag {
+        let tag = Arc::new(PartTag {
             part_id: request.part_id.clone(),
             trigger: Some(trigger),
             client_data: request.client_data.clone(),
@@ -134,24 +134,24 @@ impl Line {
         if let Target::Group(group) = &request.target
             && let Some(sender) = reply.take()
         {
-            self.shared.book.await_part(trigger, sender);
+            self.shared.requests.await_part(trigger, sender);
             self.shared
-                .notice(Notice::Expect(group.as_str().into(), Arc::clone(&tag)));
+                .notify(Notice::Expect(group.as_str().into(), Arc::clone(&tag)));
         }
-        self.shared.book.remember(request, &accepted);
+        self.shared.requests.insert(request, &accepted);
         for (id, lane) in cameras {
             let reply = reply.take().map(requests::reply);
-            self.shared.ask(id, lane, Arc::clone(&tag), reply);
+            self.shared.request(id, lane, Arc::clone(&tag), reply);
         }
         accepted
     }
 }
 
-/// Refuses where one of the cameras has as many requests waiting as it may.
-fn find_room(cameras: &[(&CameraId, &Lane)]) -> Result<(), TriggerError> {
+/// Refuses a request where the queue of one of its cameras is full.
+fn check_room(cameras: &[(&CameraId, &CameraLane)]) -> Result<(), TriggerError> {
     for (id, lane) in cameras {
         if let Mode::Requested { queue } = lane.mode
-            && lane.waiting.is_full(queue)
+            && lane.requests.is_full(queue)
         {
             return Err(TriggerError::Busy((*id).clone()));
         }
@@ -160,10 +160,16 @@ fn find_room(cameras: &[(&CameraId, &Lane)]) -> Result<(), TriggerError> {
 }
 
 impl Shared {
-    /// Has a camera's next frame inspected. If none comes in time, that is a verdict of its own.
-    fn ask(&self, camera: &CameraId, lane: &Lane, tag: Arc<Tag>, reply: Option<Reply>) {
-        let at = Moment::now();
-        let claim = ResponseSlot::new(reply);
+    /// Requests an inspection of a camera's next frame. If no frame is captured in time, that is a FAULT.
+    fn request(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        tag: Arc<PartTag>,
+        reply: Option<Reply>,
+    ) {
+        let at = self.clock.now();
+        let slot = ResponseSlot::new(reply);
         let active = self.active();
         let settings = active.settings.cameras.get(camera);
         let limit = settings.map_or_else(Default::default, |camera| {
@@ -176,12 +182,10 @@ impl Shared {
             ..Subject::new(Some(camera.clone()), Arc::clone(&active.stamp))
         };
         let message = format!("no frame within {} ms of the request", limit.as_millis());
-        let rejects = settings.is_some_and(|camera| {
-            camera.on_deadline == crate::config::settings::NoJudgement::Reject
-        });
-        self.notice(Notice::Deadline(Box::new(Deadline {
+        let rejects = settings.is_some_and(|camera| camera.on_deadline == NoJudgement::Reject);
+        self.notify(Notice::Deadline(Box::new(Deadline {
             due: at.monotonic + limit,
-            claim: claim.clone(),
+            slot: slot.clone(),
             moment: at,
             subject,
             fault: Fault {
@@ -189,13 +193,6 @@ impl Shared {
                 ..Fault::new(FaultReason::CameraStalled, message)
             },
         })));
-        lane.waiting.push(Request { tag, at, claim });
-    }
-}
-
-impl Accepted {
-    /// The verdict, if it is there already.
-    pub fn now(&self) -> Option<Arc<Verdict>> {
-        self.verdict.borrow().clone()
+        lane.requests.push(PendingRequest { tag, at, slot });
     }
 }

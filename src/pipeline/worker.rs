@@ -1,9 +1,9 @@
-//! The thread that owns the model: it loads the first one, and then runs whichever is in force.
+//! The thread that loads the first model and then runs the active one.
 //!
-//! Numbers too small for a float's full precision make the processor many times slower, and some of a
-//! network's values are such. ONNX Runtime rounds them to zero on the threads of its
-//! pools, and on the thread that creates a process's first session: so that must be the thread that runs
-//! the sessions, which takes part in every run.
+//! Subnormal floats make a CPU many times slower, and some activations of a network are subnormal. ONNX
+//! Runtime flushes them to zero on the threads of its pools and on the thread that creates the first
+//! session of a process. The thread that runs a session takes part in the computation, so it must be the
+//! thread that created the first session.
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -11,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A thread that does what it is given, one thing after the other.
+/// A thread that executes tasks one after the other.
 #[derive(Debug)]
 pub struct Worker {
     tasks: Sender<Task>,
@@ -22,7 +22,7 @@ impl Worker {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When the operating system refuses a thread.
     pub fn start(name: &str) -> io::Result<Self> {
         let (tasks, received) = channel::<Task>();
         let thread = Builder::new().name(name.to_owned()).spawn(move || {
@@ -33,13 +33,13 @@ impl Worker {
         Ok(Self { tasks, thread })
     }
 
-    /// Gives it something to do.
+    /// Queues a task.
     pub fn give(&self, task: impl FnOnce() + Send + 'static) {
-        // A thread that ended has panicked, which was told; its work is not done.
+        // The thread ends early only by a panic, which was logged.
         let _ = self.tasks.send(Box::new(task));
     }
 
-    /// Gives it nothing more: it ends once it has done what it was given.
+    /// Queues no further task. The thread ends after the tasks that it has.
     pub fn finish(self) -> JoinHandle<()> {
         self.thread
     }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_does_everything_in_order_on_one_thread_and_ends() {
+    fn tasks_run_in_order_on_one_thread_which_then_ends() {
         let worker = Worker::start("worker").expect("a thread");
         let (done, all) = channel();
         for number in 0..3 {

@@ -23,7 +23,7 @@ use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::preprocess::{Crop, Rotation};
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Plan, Rule, RuledPolygon};
+use inspectd_core::rules::{InspectionPlan, Rule, RuledPolygon};
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
@@ -133,7 +133,7 @@ impl Recipe {
         camera: Option<&CameraId>,
         configured: Thresholds,
         listing: RegionRules,
-    ) -> Plan {
+    ) -> InspectionPlan {
         let own = camera.and_then(|id| self.cameras.get(id));
         let own = own.map_or_else(Overrides::default, |own| own.thresholds);
         let general = over(own, over(self.thresholds, configured));
@@ -151,7 +151,7 @@ impl Recipe {
         };
         let regions = self.regions.iter();
         let masks = self.ignore.iter();
-        Plan {
+        InspectionPlan {
             general: Rule {
                 thresholds: general,
                 min_area: self.min_area,

@@ -8,7 +8,7 @@ use super::contents::{name, thresholds};
 use super::reader::{Given, Reader, Section};
 use super::{MOST_POLYGONS, Mask, RegionRule};
 use inspectd_core::id::CameraId;
-use inspectd_core::polygon::{MOST_CORNERS, Polygon};
+use inspectd_core::polygon::{MAX_CORNERS, Polygon};
 
 /// The keys of `[[regions]]`.
 pub(super) const REGION: &[&str] = &[
@@ -125,11 +125,11 @@ fn unique_name(reader: &mut Reader, section: Section<'_>, names: &mut Names) -> 
 }
 
 fn polygon(reader: &mut Reader, section: Section<'_>) -> Option<Polygon> {
-    let allowed = format!("a list of 3 to {MOST_CORNERS} corners [x, y]");
+    let allowed = format!("a list of 3 to {MAX_CORNERS} corners [x, y]");
     let list = reader.required(section, "polygon", &allowed, Given::list)?;
     let offset = section.get("polygon").map_or(0, |given| given.offset);
     let path = section.path("polygon");
-    if list.len() > MOST_CORNERS {
+    if list.len() > MAX_CORNERS {
         let found = format!("{} corners", list.len());
         reader.refuse(offset, path, found, allowed);
         return None;

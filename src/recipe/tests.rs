@@ -139,7 +139,7 @@ fn one_fault_of_a_polygon_names_the_corner() {
     check(
         "[[0, 0], [1, 1], [1, 0], [0, 1]]",
         "6: ignore[0].polygon: sides from corners 0 and 2 that cross or touch, must be sides that \
-         meet at corners alone",
+         meet only at corners",
     );
 }
 

@@ -1,4 +1,4 @@
-//! Who may call: with real certificates and tokens, against the real daemon.
+//! Authentication and authorisation with real certificates and tokens.
 
 mod ctl;
 mod doors;
@@ -29,7 +29,7 @@ const TLS: &str =
     "[tls]\ncertificate = \"daemon.pem\"\nkey = \"daemon.key\"\nclient_ca = \"ca.pem\"\n";
 const ACCESS: &str = "[access]\nclients = \"clients.toml\"\n";
 
-/// A daemon's folder, its CA, and a client of each role by certificate and by token.
+/// A site with a CA, and for each role a client with a certificate and one with a token.
 struct Plant {
     site: Site,
     ca: Ca,
@@ -37,7 +37,7 @@ struct Plant {
 }
 
 impl Plant {
-    /// `top` has `[tls]` and `[access]`, or what a test wants of them.
+    /// Creates one whose configuration starts with `top`: `[tls]` and `[access]`, as the test needs them.
     fn new(top: &str) -> Self {
         let site = Site::new(SIMULATOR);
         site.configure(top, SIMULATOR);
@@ -54,7 +54,7 @@ impl Plant {
         plant
     }
 
-    /// The file of the clients: `viewer` has the certificate `viewer.line`, `viewer-t` a token.
+    /// The text of `clients.toml`: `viewer` has the certificate `viewer.line`, `viewer-t` a token.
     fn clients(&self) -> String {
         let entry = |(role, token): &(Role, String)| {
             let hash = TokenHash::of(token.as_bytes()).hex();
@@ -66,7 +66,7 @@ impl Plant {
         self.tokens.iter().map(entry).collect()
     }
 
-    /// Puts a certificate and its key in the daemon's place.
+    /// Writes the daemon's certificate and key.
     fn install(&self, pair: &Pair) {
         self.site.write("daemon.pem", &pair.certificate);
         self.site.write("daemon.key", &pair.key);
@@ -90,14 +90,14 @@ impl Plant {
     }
 }
 
-/// What came of a call.
+/// Result of a call, as far as access is concerned.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// It got through, whatever the service said to it.
+    /// The call reached the service, which may have rejected it.
     Allowed,
-    /// It was refused, with one of the two codes.
+    /// The call was denied: `Unauthenticated` or `PermissionDenied`.
     Denied(Code),
-    /// It never came to a call.
+    /// The connection failed.
     Unconnected,
 }
 
@@ -106,7 +106,7 @@ impl Outcome {
         use std::error::Error;
         match result {
             Ok(_) => Self::Allowed,
-            // A connection made it up.
+            // Made by the client from a connection error.
             Err(status) if status.source().is_some() => Self::Unconnected,
             Err(status) => match status.code() {
                 code @ (Code::Unauthenticated | Code::PermissionDenied) => Self::Denied(code),
@@ -116,7 +116,7 @@ impl Outcome {
     }
 }
 
-/// Somebody who calls.
+/// A client with or without credentials.
 #[derive(Clone)]
 struct Client {
     channel: Channel,
@@ -137,7 +137,7 @@ impl Client {
         }
     }
 
-    /// One that trusts `ca`, and shows a certificate if it has one.
+    /// A client that trusts `ca`, with a certificate if `pair` is given.
     fn tls(daemon: &Daemon, ca: &Ca, pair: Option<&Pair>) -> Self {
         let address = format!("https://{}", daemon.address("server.listen"));
         Self::at_tls(&address, ca, pair)
@@ -171,7 +171,7 @@ impl Client {
         request
     }
 
-    /// Calls any method with an empty message; a stream is let go as it begins.
+    /// Calls any method with an empty message; a stream is dropped at its start.
     async fn call(&self, path: &str) -> Result<(), Status> {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         let path: PathAndQuery = path.parse().expect("a path");
@@ -187,7 +187,7 @@ impl Client {
         answer.expect("an answer in time").map(drop)
     }
 
-    /// Asks for the status.
+    /// Calls `GetStatus`.
     async fn status(&self) -> Result<(), Status> {
         let mut line = LineServiceClient::new(self.channel.clone());
         let call = line.get_status(self.request(proto::GetStatusRequest {}));
@@ -196,7 +196,7 @@ impl Client {
     }
 }
 
-/// Lets a test go on with other things.
+/// Waits without blocking the runtime.
 async fn pause(time_ms: u64) {
     tokio::time::sleep(Duration::from_millis(time_ms)).await;
 }

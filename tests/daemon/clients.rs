@@ -1,30 +1,31 @@
-//! Clients that read too slowly or are too many: the line, and the other clients, do not notice.
+//! Clients that read too slowly or are too many do not affect the pipeline or other clients.
 
 use inspectd_client::proto::StreamVerdictsRequest;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts};
 
 /// What HTTP/2 grants a stream by default, bytes; the client of most tests grants more.
 const WINDOW: u32 = 65_535;
 
-/// The most that the daemon may grow by while a client does not read, KiB: far more than its bounded
+/// The maximum growth of the daemon's memory while a client does not read, KiB: far more than its bounded
 /// buffers need, far less than what the client misses would take.
 const GROWTH_LIMIT_KIB: u64 = 24 << 10;
 
 fn site() -> Site {
     let site = Site::new(
-        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 500\n",
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 800\n",
     );
     site.pictures("pictures", &[("a.png", 128)]);
     site
 }
 
-/// A stream whose client takes little before it has read.
+/// A stream with small HTTP/2 windows: the client receives little that it does not read.
 pub async fn narrow(daemon: &Daemon) -> Verdicts {
     let address = format!("http://{}", daemon.address("server.listen"));
     let endpoint = Channel::from_shared(address).expect("an address");
@@ -38,10 +39,8 @@ pub async fn narrow(daemon: &Daemon) -> Verdicts {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_does_not_read_misses_verdicts_and_nobody_else_does() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn only_the_client_that_does_not_read_misses_verdicts() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__EVIDENCE__MEMORY_MIB", "0")]);
     let mut stalled = narrow(&daemon).await;
@@ -88,10 +87,8 @@ async fn a_client_that_does_not_read_misses_verdicts_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn streams_beyond_the_limit_are_refused_until_one_ends() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn streams_beyond_the_limit_are_rejected_until_one_ends() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__SERVER__STREAM_LIMIT", "2")]);
     let first = daemon.verdicts().await;
@@ -102,7 +99,7 @@ async fn streams_beyond_the_limit_are_refused_until_one_ends() {
     assert_eq!(refused.code(), Code::ResourceExhausted);
     let quota = refused.get_details_quota_failure().expect("details");
     assert_eq!(quota.violations[0].subject, "streams");
-    // Calls that are no streams are served all the same.
+    // Unary calls are still served.
     assert_eq!(daemon.status().await.streams, 2);
 
     drop(first);

@@ -1,19 +1,20 @@
-//! How the process ends: in order when told, and without a trace when killed.
+//! Shutdown: ordered on a signal, and restart after a kill.
 
 use std::net::TcpListener;
 use std::time::Duration;
 
 use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::{camera, ended, last_counts};
 
-/// Two cameras that are there once `staged` is named `pictures`: one with frames that wait, as it is
-/// faster than the line.
+/// Two cameras that can be opened once `staged` is renamed to `pictures`. One is faster than the
+/// pipeline, so that frames are queued.
 pub fn staged(more: &str) -> Site {
     let site = Site::new("");
     let camera = |id: &str, pace: &str| {
@@ -43,8 +44,8 @@ fn read_all(mut verdicts: Verdicts) -> JoinHandle<(Vec<Verdict>, tonic::Status)>
     })
 }
 
-/// Asserts that each client got a verdict for each frame of a daemon that has ended, without a gap.
-async fn assert_all_were_told(
+/// Asserts that each client received a verdict for each frame of a daemon that has exited, without a gap.
+async fn assert_all_were_sent(
     clients: Vec<JoinHandle<(Vec<Verdict>, tonic::Status)>>,
     log: &[String],
 ) {
@@ -73,10 +74,8 @@ async fn assert_all_were_told(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_was_captured_is_judged_and_told_before_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn captured_frames_are_judged_and_sent_before_shutdown() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let daemon = site.start();
     let mut clients = Vec::new();
@@ -87,20 +86,18 @@ async fn what_was_captured_is_judged_and_told_before_the_end() {
     site.rename("staged", "pictures");
     verdicts.until(|verdict| verdict.frame_id > 100).await;
     clients.push(read_all(daemon.verdicts().await));
-    // The last one came late: it has less to tell.
+    // The last client connected late and has only some of the verdicts.
     let late = clients.pop().expect("it was pushed");
     let log = daemon.stop();
-    assert_all_were_told(clients, &log).await;
+    assert_all_were_sent(clients, &log).await;
     let (verdicts, status) = late.await.expect("a client");
     assert!(!verdicts.is_empty());
     assert_eq!(status.code(), Code::Unavailable);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_daemon_whose_cameras_have_ended_ends_if_it_is_to() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn daemon_exits_when_all_cameras_ended_if_configured() {
+    require!(onnx_runtime());
     let site = staged("");
     let daemon = site.start_with(&[("INSPECTD__LIFE__EXIT_WHEN_ENDED", "true")]);
     let client = read_all(daemon.verdicts().await);
@@ -109,17 +106,15 @@ async fn a_daemon_whose_cameras_have_ended_ends_if_it_is_to() {
     let counts = last_counts(&log);
     let of = |id| (counts[id].captured, counts[id].judged, counts[id].faulted);
     assert_eq!((of("fast"), of("paced")), ((3, 2, 1), (3, 2, 1)));
-    assert_all_were_told(vec![client], &log).await;
+    assert_all_were_sent(vec![client], &log).await;
 }
 
-/// The model that comes with the daemon: a large one, beside that of most tests.
+/// The demo model: a large one compared with that of most tests.
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
 
 #[test]
-fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
-    if !runtime_is_there() {
-        return;
-    }
+fn termination_during_start_exits_0() {
+    require!(onnx_runtime());
     let site = staged("");
     for delay_ms in [0, 20, 50, 100, 200] {
         let mut command = site.command();
@@ -131,14 +126,12 @@ fn a_daemon_that_is_told_to_end_while_it_starts_ends_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_cannot_be_judged_in_time_is_a_fault_each() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn frames_not_judged_by_the_shutdown_deadline_are_faults() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\nallow_upscaling = true\n");
     let daemon = site.start_with(&[
         ("INSPECTD__MODEL__BUNDLE", DEMO),
-        ("INSPECTD__LIFE__SHUTDOWN_DEADLINE_S", "12"),
+        ("INSPECTD__LIFE__SHUTDOWN_DEADLINE_S", "5"),
         ("INSPECTD__CAMERAS__FAST__QUEUE", "512"),
     ]);
     let client = read_all(daemon.verdicts().await);
@@ -147,7 +140,7 @@ async fn what_cannot_be_judged_in_time_is_a_fault_each() {
     daemon.status_when("a full queue", waiting).await;
     let log = daemon.stop();
     assert!(last_counts(&log)["fast"].faulted > 0);
-    assert_all_were_told(vec![client], &log).await;
+    assert_all_were_sent(vec![client], &log).await;
 }
 
 /// An address that is free now.
@@ -157,10 +150,8 @@ fn free_address() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_killed_daemon_starts_again_on_its_ports_and_counts_anew() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn killed_daemon_restarts_on_its_ports_with_new_sequences() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     site.rename("staged", "pictures");
     let (listen, metrics) = (free_address(), free_address());
@@ -177,7 +168,7 @@ async fn a_killed_daemon_starts_again_on_its_ports_and_counts_anew() {
     assert_eq!(daemon.wait_for_end().code(), None);
     while verdicts.event().await.is_ok() {}
 
-    // The old clients find the new daemon by themselves.
+    // The old clients reconnect to the new daemon.
     let daemon = site.start_with(&variables);
     let status = line.get_status(GetStatusRequest {}).await;
     let status = status

@@ -1,8 +1,9 @@
-//! Frames that cannot be judged: each is a FAULT that says why, and the line goes on.
+//! Frames that cannot be judged: each is a FAULT with its reason, and the pipeline continues.
 
 use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Site, Verdicts, runtime_is_there};
+use crate::harness::{Site, Verdicts};
 
 /// A triggered camera that reads the folder of its own name.
 fn folder(id: &str, more: &str) -> String {
@@ -18,10 +19,8 @@ async fn next_of(verdicts: &mut Verdicts, id: &str) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_damaged_file_is_a_fault_with_its_name() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn damaged_file_is_a_fault_with_its_name() {
+    require!(onnx_runtime());
     let site = Site::new(&folder("belt", ""));
     site.pictures("belt", &[("a.png", 128), ("b.png", 128), ("c.png", 128)]);
     let damaged = site.path("belt/b.png");
@@ -42,10 +41,8 @@ async fn a_damaged_file_is_a_fault_with_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
+    require!(onnx_runtime());
     let part = "crop = { left = 4, top = 0, right = 24, bottom = 40 }\n";
     let cameras = [
         folder("other", "expected_width = 100\nexpected_height = 80\n"),
@@ -88,10 +85,8 @@ async fn a_frame_of_the_wrong_size_is_a_fault_that_names_both_sizes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_whose_map_is_no_number_is_a_fault_and_the_engine_still_works() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn non_finite_map_is_a_fault_and_the_engine_continues() {
+    require!(onnx_runtime());
     let site = Site::new(&folder("belt", ""));
     site.pictures("belt", &[("a.png", 128), ("black.png", 0)]);
     let daemon = site.start();
@@ -114,10 +109,8 @@ async fn a_frame_whose_map_is_no_number_is_a_fault_and_the_engine_still_works() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_frame_without_a_judgement_costs_its_batch_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn failed_frame_does_not_affect_its_batch() {
+    require!(onnx_runtime());
     let site = Site::new("");
     let cameras = ["black", "left", "right"].map(|id| folder(id, ""));
     site.configure(
@@ -138,7 +131,7 @@ async fn a_frame_without_a_judgement_costs_its_batch_nothing() {
             _ => Decision::Reject,
         };
         assert_eq!(verdict.decision(), decision, "{verdict:?}");
-        // Its run had others in it, who got their verdicts from another run.
+        // Its batch had other frames, which were judged in another run.
         in_company += i32::from(decision == Decision::Fault && verdict.batch_size > 1);
         if let Some(fault) = verdict.fault {
             assert_eq!(fault.reason(), FaultReason::Engine);

@@ -1,4 +1,4 @@
-//! An end that something tries to hold up: a camera, a bundle, a client.
+//! Shutdown while a camera, a bundle or a client hangs.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -6,14 +6,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use crate::clients::narrow;
 use crate::end::staged;
-use crate::harness::{Daemon, PATIENCE, Site, Verdicts, runtime_is_there, write_bundle};
+use crate::harness::{Daemon, PATIENCE, Site, Verdicts, check_concurrently, write_bundle};
 use crate::inquiry::{ended, last_counts};
 use crate::mjpeg::{Mood, Server};
 
-/// Makes a bundle whose graph never comes to its end, as on a share whose server went away. It is told
-/// once the graph is being read, which hangs as long as what is told is kept.
+/// Makes a bundle whose graph cannot be read to its end, as on a network share whose server is down. The
+/// receiver gets a file once the graph is being read; reading hangs until that file is dropped.
 fn hanging_bundle(site: &Site, folder: &str) -> Receiver<File> {
     write_bundle(&site.path(folder), 0.6);
     let graph = site.path(folder).join("model.onnx");
@@ -27,10 +29,8 @@ fn hanging_bundle(site: &Site, folder: &str) -> Receiver<File> {
 }
 
 #[test]
-fn a_bundle_that_hangs_at_the_start_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+fn shutdown_completes_while_the_first_bundle_read_hangs() {
+    require!(onnx_runtime());
     let site = staged("");
     let reading = hanging_bundle(&site, "hanging");
     site.set_bundle("hanging");
@@ -40,10 +40,8 @@ fn a_bundle_that_hangs_at_the_start_does_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_reload_that_hangs_does_not_hold_up_the_line_or_its_end() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn verdicts_and_shutdown_continue_while_a_reload_hangs() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let reading = hanging_bundle(&site, "hanging");
     let daemon = site.start_with(&[("INSPECTD__LIFE__WATCH_FILES", "true")]);
@@ -55,12 +53,15 @@ async fn a_reload_that_hangs_does_not_hold_up_the_line_or_its_end() {
     daemon.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_camera_that_hangs_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
-    // One hangs as it is opened, the other as it is read.
+#[test]
+fn shutdown_abandons_camera_threads_that_hang() {
+    require!(onnx_runtime());
+    check_concurrently(0..3, async |_| hang_cameras().await);
+}
+
+/// Stops a daemon whose cameras hang.
+async fn hang_cameras() {
+    // One hangs while it is opened, the other while it is read.
     let (opened, read) = (Server::start(Mood::Silent), Server::start(Mood::Serves));
     let patient = |server: &Server, id| {
         server
@@ -69,22 +70,20 @@ async fn a_camera_that_hangs_does_not_hold_up_the_end() {
     };
     let opening = format!("{}open_timeout_s = 1\n", patient(&opened, "opening"));
     let site = Site::new(&format!("{opening}{}", patient(&read, "reading")));
-    for _ in 0..3 {
-        read.set(Mood::Serves);
-        let daemon = site.start();
-        let mut verdicts = daemon.verdicts().await;
-        verdicts.until(|verdict| verdict.frame_id > 0).await;
-        read.set(Mood::Silent);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let log = daemon.stop();
-        let hangs = |line: &&String| line.contains("capture threads did not stop in time; threads abandoned");
-        assert_eq!(log.iter().filter(hangs).count(), 2, "{log:#?}");
-        let counts = last_counts(&log)["reading"];
-        assert_eq!(ended(&counts), counts.captured);
-    }
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.until(|verdict| verdict.frame_id > 0).await;
+    read.set(Mood::Silent);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let log = daemon.stop();
+    let hangs =
+        |line: &&String| line.contains("capture threads did not stop in time; threads abandoned");
+    assert_eq!(log.iter().filter(hangs).count(), 2, "{log:#?}");
+    let counts = last_counts(&log)["reading"];
+    assert_eq!(ended(&counts), counts.captured);
 }
 
-/// A daemon whose end is held up by a client that does not take its last messages.
+/// A daemon whose shutdown waits for a client that does not read its last messages.
 async fn held_up(site: &Site) -> (Daemon, Verdicts) {
     let daemon = site.start();
     let mut stalled = narrow(&daemon).await;
@@ -98,10 +97,8 @@ async fn held_up(site: &Site) -> (Daemon, Verdicts) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn shutdown_completes_with_a_client_that_does_not_read() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let (daemon, _stalled) = held_up(&site).await;
     let log = daemon.ends_well();
@@ -110,10 +107,8 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_second_signal_ends_at_once() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn second_termination_signal_exits_immediately_with_130() {
+    require!(onnx_runtime());
     let site = staged("repeat = true\n");
     let (mut daemon, _stalled) = held_up(&site).await;
     daemon.signal("TERM");

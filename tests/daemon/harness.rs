@@ -1,4 +1,4 @@
-//! A daemon of a test: its folder, its configuration, its process, its log, its clients.
+//! A daemon under test: its folder, configuration, process, log and clients.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,19 +19,15 @@ use tempfile::TempDir;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-/// Longer than anything takes on a busy machine; a test that waits for so long has failed.
+/// The maximum wait for anything, longer than it takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The graph whose scores can be worked out by hand.
+/// The graph whose scores can be calculated by hand.
 pub const CELLS: &[u8] = include_bytes!("testdata/cells.onnx");
 
-/// Whether ONNX Runtime is set up; a test that needs it ends quietly if not, and says so.
+/// Whether ONNX Runtime is set up. Fails the test if it is not, unless skips are allowed.
 pub fn runtime_is_there() -> bool {
-    let there = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| Path::new(&path).exists());
-    if !there {
-        eprintln!("skipped: no ONNX Runtime (scripts/setup.sh brings it)");
-    }
-    there
+    inspectd_test_support::onnx_runtime().is_some()
 }
 
 /// The program `inspectctl`, which the package `inspectd-client` builds to the same folder as `inspectd`.
@@ -72,8 +68,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// A bundle with the threshold 0.6 in `bundle`, and `inspectd.toml` with `cameras` on top of what
-    /// every test wants: free ports, the bundle, a log that a test can read, no watch.
+    /// Creates a bundle with the threshold 0.6 in `bundle`, and `inspectd.toml` with `cameras` and what
+    /// every test needs: free ports, the bundle, a JSON log.
     pub fn new(cameras: &str) -> Self {
         let site = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -88,7 +84,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Writes the configuration anew: `top` has keys of any table but `[server]`, `[model]`, `[log]`.
+    /// Writes the configuration again: `top` has keys of any table but `[server]`, `[model]`, `[log]`.
     pub fn configure(&self, top: &str, cameras: &str) {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\nheartbeat_interval_s = 0.5\n\
@@ -102,7 +98,7 @@ impl Site {
         fs::write(self.path(name), text).expect("a written file");
     }
 
-    /// Makes a folder of pictures: each a name, and the level that it is evenly grey of.
+    /// Makes a folder of evenly grey pictures, each with a name and a level.
     pub fn pictures(&self, folder: &str, pictures: &[(&str, u8)]) {
         fs::create_dir(self.path(folder)).expect("a folder");
         for &(name, grey) in pictures {
@@ -110,7 +106,7 @@ impl Site {
         }
     }
 
-    /// Has the configuration name another bundle.
+    /// Sets another bundle in the configuration.
     pub fn set_bundle(&self, bundle: &str) {
         let text = fs::read_to_string(self.path("inspectd.toml")).expect("a configuration");
         let old = text.lines().find(|line| line.starts_with("bundle = "));
@@ -119,7 +115,7 @@ impl Site {
         self.write("inspectd.toml", &text);
     }
 
-    /// Gives a file or folder another name, at once and as a whole.
+    /// Renames a file or folder atomically.
     pub fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).expect("a renamed file");
     }
@@ -130,7 +126,9 @@ impl Site {
         command
             .arg("--config")
             .arg(self.path("inspectd.toml"))
-            .env("INSPECTD__LIFE__WATCH_FILES", "false");
+            .env("INSPECTD__LIFE__WATCH_FILES", "false")
+            // With more threads, those of ONNX Runtime spin between frames: half a core for each daemon.
+            .env("INSPECTD__ENGINE__THREADS", "1");
         command
     }
 
@@ -146,8 +144,8 @@ impl Site {
         daemon
     }
 
-    /// Starts the daemon, which is to refuse: gives back its exit code and all that it said beside
-    /// what it logs below errors.
+    /// Starts the daemon, which must exit by itself: returns its exit code and standard error, with
+    /// nothing logged below errors.
     pub fn refused(&self, variables: &[(&str, &str)]) -> (i32, String) {
         let mut command = self.command();
         command.env("INSPECTD__LOG__FILTER", "error");
@@ -155,14 +153,14 @@ impl Site {
     }
 }
 
-/// Runs a command that ends by itself: its exit code and what it said on standard error.
+/// Runs a command that exits by itself: returns its exit code and standard error.
 pub fn ends(command: &mut Command) -> (i32, String) {
     let output = command.output().expect("a started program");
     let code = output.status.code().expect("no signal");
     (code, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A program that is ended where it takes longer than anything does; its exit code is 124 then.
+/// A program that is terminated after [`PATIENCE`], with the exit code 124.
 pub fn bounded(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
     command
@@ -226,14 +224,14 @@ impl Daemon {
             .clone()
     }
 
-    /// Waits for a line that contains `text`, and gives it back.
+    /// Waits for a line that contains `text`, and returns it.
     pub fn wait_for_log(&self, text: &str) -> String {
         let mut found = None;
         wait(&format!("{text:?} in the log"), || {
             found = self.log().into_iter().find(|line| line.contains(text));
             found.is_some() || self.reader.as_ref().is_none_or(JoinHandle::is_finished)
         });
-        found.unwrap_or_else(|| panic!("the daemon ended without {text:?}: {:#?}", self.log()))
+        found.unwrap_or_else(|| panic!("the daemon exited without {text:?}: {:#?}", self.log()))
     }
 
     /// Where `key` listens.
@@ -295,7 +293,7 @@ impl Daemon {
         self.process.id()
     }
 
-    /// Waits for the end, at most [`PATIENCE`].
+    /// Waits until the process exits, at most [`PATIENCE`].
     pub fn wait_for_end(&mut self) -> ExitStatus {
         let mut ended = None;
         wait("the daemon's end", || {
@@ -305,13 +303,13 @@ impl Daemon {
         ended.expect("it ended")
     }
 
-    /// Tells it to end, and asserts that it ends well.
+    /// Sends SIGTERM, and asserts that the process exits with 0.
     pub fn stop(self) -> Vec<String> {
         self.signal("TERM");
         self.ends_well()
     }
 
-    /// Waits for its end, asserts that it is a good one, and gives back its whole log.
+    /// Waits until the process exits, asserts the exit code 0, and returns the whole log.
     pub fn ends_well(mut self) -> Vec<String> {
         let status = self.wait_for_end();
         assert_eq!(status.code(), Some(0), "{status}: {:#?}", self.log());
@@ -326,7 +324,7 @@ impl Daemon {
 pub struct Verdicts(pub Streaming<proto::StreamVerdictsResponse>);
 
 impl Verdicts {
-    /// The next event; nothing at the stream's good end.
+    /// The next event, or the status that ended the stream.
     pub async fn event(&mut self) -> Result<Event, tonic::Status> {
         let message = tokio::time::timeout(PATIENCE, self.0.message()).await;
         let message = message.expect("an event in time")?;
@@ -336,7 +334,7 @@ impl Verdicts {
             .expect("an event"))
     }
 
-    /// The next verdict; heartbeats are passed over.
+    /// The next verdict; heartbeats are skipped.
     pub async fn next(&mut self) -> proto::Verdict {
         loop {
             match self.event().await.expect("a running stream") {
@@ -373,9 +371,29 @@ impl Verdicts {
 pub fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Runs the check of all cases at the same time, each on a thread and a runtime of its own: most of their
+/// time is spent waiting for timeouts of the daemon.
+pub fn check_concurrently<T: Send>(
+    cases: impl IntoIterator<Item = T>,
+    check: impl AsyncFn(T) + Sync,
+) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            let check = &check;
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .enable_all()
+                    .build();
+                runtime.expect("a runtime").block_on(check(case));
+            });
+        }
+    });
 }
 
 /// Writes a grey PNG of `side` x `side` pixels with a 4x4 spot of `spot` in its middle.

@@ -1,5 +1,5 @@
-//! What tests ask a daemon beside its verdicts: its state, its health, its pages, its memory, and what
-//! it says at its end.
+//! Queries of a daemon other than its verdicts: status, health, HTTP pages, memory, and the counts that
+//! it logs at shutdown.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::harness::{Daemon, PATIENCE};
 
 impl Daemon {
-    /// Waits until the status is as `wanted`.
+    /// Waits until `wanted` holds for the status.
     pub async fn status_when(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -28,7 +28,7 @@ impl Daemon {
         }
     }
 
-    /// Whether `grpc.health.v1` says that `name` serves; its refusal if it knows no such name.
+    /// Whether `name` is SERVING by `grpc.health.v1`; an error for an unknown name.
     pub async fn serves(&self, name: &str) -> Result<bool, tonic::Status> {
         let mut client = HealthClient::new(self.channel().await);
         let request = HealthCheckRequest {
@@ -38,7 +38,7 @@ impl Daemon {
         Ok(response.into_inner().status() == ServingStatus::Serving)
     }
 
-    /// All that is told of the health of `name` from now on.
+    /// The changes of the health of `name` from now on.
     pub async fn health(&self, name: &str) -> Streaming<HealthCheckResponse> {
         let mut client = HealthClient::new(self.channel().await);
         let request = HealthCheckRequest {
@@ -47,7 +47,7 @@ impl Daemon {
         client.watch(request).await.expect("a stream").into_inner()
     }
 
-    /// Waits until `name` serves, or does not.
+    /// Waits until `name` is SERVING, or is not.
     pub async fn serves_when(&self, name: &str, wanted: bool) {
         let deadline = Instant::now() + PATIENCE;
         while self.serves(name).await.expect("a known name") != wanted {
@@ -56,7 +56,7 @@ impl Daemon {
         }
     }
 
-    /// A page by HTTP: its status code, and what it says.
+    /// A page by HTTP: its status code and body.
     pub fn page(&self, path: &str) -> (u16, String) {
         let address = self.address("server.metrics_listen");
         let mut stream = TcpStream::connect(address).expect("a connection");
@@ -90,12 +90,12 @@ pub fn frames(status: &Status, id: &str) -> FrameCounts {
     camera(status, id).frames.expect("counts")
 }
 
-/// How many frames came to an end.
+/// The number of frames that were judged, skipped or faulted.
 pub fn ended(counts: &FrameCounts) -> u64 {
     counts.judged + counts.skipped + counts.faulted
 }
 
-/// What a log says at its end of each camera's frames.
+/// The counts of each camera that the daemon logs at shutdown.
 pub fn last_counts(log: &[String]) -> BTreeMap<String, FrameCounts> {
     let line = |text: &String| {
         let line: serde_json::Value = serde_json::from_str(text).ok()?;

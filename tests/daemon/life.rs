@@ -1,4 +1,4 @@
-//! The daemon as a service of systemd: ready, alive, stopping. The test is systemd.
+//! The daemon as a service of systemd: READY, WATCHDOG, STOPPING. The test plays systemd.
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use inspectd_client::proto::LineState;
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
+use crate::harness::{Daemon, PATIENCE, Site};
 use crate::mjpeg::{Mood, Server};
 
 /// Where the daemon's notifications arrive.
@@ -19,7 +20,7 @@ impl Systemd {
     fn listen(site: &Site) -> Self {
         let socket = UnixDatagram::bind(site.path("notify")).expect("a socket");
         let (sender, messages) = channel();
-        // On a thread of its own: a full socket would hold up the daemon. It ends with the test.
+        // On a thread of its own: a full socket would block the daemon. It ends with the test.
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length) = socket.recv(&mut buffer) {
@@ -32,7 +33,7 @@ impl Systemd {
         Self { messages }
     }
 
-    /// Starts the daemon as systemd does: the watchdog is meant for its process alone.
+    /// Starts the daemon as systemd does: the watchdog applies only to its process.
     fn start(site: &Site) -> Daemon {
         let inspectd = site.command();
         let mut command = Command::new("sh");
@@ -41,11 +42,11 @@ impl Systemd {
             .arg(inspectd.get_program())
             .args(inspectd.get_args())
             .env("NOTIFY_SOCKET", site.path("notify"))
-            .env("WATCHDOG_USEC", "1000000");
+            .env("WATCHDOG_USEC", "400000");
         Daemon::spawn(&mut command)
     }
 
-    /// Waits for a message with a line, and gives back all up to it.
+    /// Waits for a message that has this line, and returns all messages up to it.
     fn until(&self, wanted: &str) -> Vec<String> {
         let mut seen = Vec::new();
         loop {
@@ -61,15 +62,13 @@ impl Systemd {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn systemd_hears_that_it_is_ready_alive_and_stopping() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn systemd_is_notified_of_ready_watchdog_and_stopping() {
+    require!(onnx_runtime());
     let server = Server::start(Mood::Silent);
     let site = Site::new(&format!("{}open_timeout_s = 60\n", server.camera("net")));
     let systemd = Systemd::listen(&site);
     let daemon = Systemd::start(&site);
-    // Warm, bound, and fed: but no camera has said anything yet.
+    // Warmed up, listening, and feeding the watchdog, but no camera has been opened or has failed.
     for _ in 0..3 {
         let seen = systemd.until("WATCHDOG=1");
         assert!(!seen.concat().contains("READY=1"), "{seen:?}");
@@ -92,10 +91,8 @@ async fn systemd_hears_that_it_is_ready_alive_and_stopping() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_camera_that_cannot_be_opened_does_not_keep_it_from_being_ready() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn daemon_is_ready_with_a_camera_that_cannot_be_opened() {
+    require!(onnx_runtime());
     let server = Server::start(Mood::Gone);
     let site = Site::new(&server.camera("net"));
     let systemd = Systemd::listen(&site);

@@ -1,11 +1,12 @@
-//! The daemon as its users meet it: the real process, over real TCP, with a real ONNX Runtime.
+//! End-to-end tests of the daemon: the real process, over TCP, with ONNX Runtime.
 //!
-//! The model of most tests is `testdata/cells.onnx`, whose scores can be worked out by hand: an even
-//! frame's score is its level / 255, a bright spot raises it, and a frame with a black cell has none.
+//! The model of most tests is `testdata/cells.onnx`, whose scores can be calculated by hand: the score
+//! of an evenly grey frame is its level / 255, a bright spot raises it, and a black cell makes it non-finite.
 
 mod access;
 mod belt;
 mod cameras;
+mod client_library;
 mod clients;
 mod ctl;
 mod end;

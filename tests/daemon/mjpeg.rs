@@ -1,4 +1,4 @@
-//! A camera on the network: MJPEG over HTTP, which falls silent and vanishes on demand.
+//! A network camera: MJPEG over HTTP, which stalls and disconnects on demand.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use image::{Rgb, RgbImage};
 /// The time between two frames.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The time between two looks at the mood.
+/// The time between two checks of the mood.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What the camera does.
@@ -47,7 +47,7 @@ impl Server {
         Self { address, mood }
     }
 
-    /// A camera of the configuration that reads from here, and is not patient.
+    /// The configuration of a camera that reads from here, with short timeouts.
     pub fn camera(&self, id: &str) -> String {
         format!(
             "[cameras.{id}]\nsource = \"url\"\nurl = \"http://{}/video\"\nread_timeout_s = 1\n\
@@ -83,13 +83,13 @@ fn listen(mut listener: Option<TcpListener>, address: SocketAddr, mood: &Arc<Ato
         if is(mood, Mood::Gone) {
             listener = None;
         } else if listener.is_none() {
-            // Somebody else may have the port for a moment.
+            // Another process may hold the port for a moment.
             listener = bind(address).ok();
         }
         match listener.as_ref().map(TcpListener::accept) {
             Some(Ok((stream, _))) => {
                 let mood = Arc::clone(mood);
-                // A client that hangs up is no failure.
+                // A client that disconnects is not an error.
                 thread::spawn(move || serve(stream, &mood).unwrap_or_default());
             }
             _ => thread::sleep(LOOK),

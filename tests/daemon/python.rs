@@ -1,51 +1,44 @@
-//! The example client in Python, which knows of the daemon only what reflection tells it.
+//! The example client in Python, which uses server reflection instead of generated stubs.
 
 use std::path::Path;
 use std::process::Output;
 
+use inspectd_test_support::{onnx_runtime, python_package, require};
 use serde_json::Value;
 
 use crate::belt::site;
-use crate::harness::{bounded, runtime_is_there};
+use crate::harness::bounded;
 
-/// Runs `examples/python/subscribe.py`, or says that its packages are not there.
-fn subscribe(server: &str, arguments: &[&str]) -> Option<Output> {
+/// Runs `examples/python/subscribe.py` with the Python packages in this folder.
+fn subscribe(packages: &Path, server: &str, arguments: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = root.join(".tools/python");
-    if !packages.join("grpc_reflection").exists() {
-        eprintln!("skipped: no Python packages (scripts/setup.sh checks brings them)");
-        return None;
-    }
     let output = bounded("python3")
         .arg(root.join("examples/python/subscribe.py"))
         .args(["--server", server])
         .args(arguments)
         .env("PYTHONPATH", packages)
         .output();
-    Some(output.expect("a started program"))
+    output.expect("a started program")
 }
 
 #[test]
-fn verdicts_are_printed_with_no_stubs_but_what_reflection_tells() {
-    if !runtime_is_there() {
-        return;
-    }
+fn example_client_prints_filtered_verdicts_by_reflection() {
+    require!(onnx_runtime());
+    let packages = require!(python_package("grpc_reflection"));
     let site = site();
     let daemon = site.start();
     let address = daemon.address("server.listen");
     let wanted = "--camera belt --decision reject --decision review --limit 6";
     let wanted: Vec<&str> = wanted.split(' ').collect();
-    let Some(output) = subscribe(&address, &wanted) else {
-        return;
-    };
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let output = subscribe(&packages, &address, &wanted);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
     for service in [
         "grpc.health.v1.Health",
         "inspectd.v1.InspectionService",
         "inspectd.v1.LineService",
     ] {
-        assert!(told.contains(service), "{told}");
+        assert!(stderr.contains(service), "{stderr}");
     }
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let verdicts: Vec<Value> = text
@@ -67,27 +60,25 @@ fn verdicts_are_printed_with_no_stubs_but_what_reflection_tells() {
 }
 
 #[test]
-fn an_unknown_camera_ends_it_with_1() {
-    if !runtime_is_there() {
-        return;
-    }
+fn example_client_exits_1_for_an_unknown_camera() {
+    require!(onnx_runtime());
+    let packages = require!(python_package("grpc_reflection"));
     let site = site();
     let daemon = site.start();
     let address = daemon.address("server.listen");
-    if let Some(output) = subscribe(&address, &["--camera", "absent"]) {
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("NOT_FOUND: camera absent"), "{told}");
-    }
+    let output = subscribe(&packages, &address, &["--camera", "absent"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("NOT_FOUND: camera absent"), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn no_daemon_ends_it_with_69() {
-    // Nobody listens on port 1.
-    if let Some(output) = subscribe("127.0.0.1:1", &[]) {
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(69), "{told}");
-        assert!(told.contains("no daemon at 127.0.0.1:1"), "{told}");
-    }
+fn example_client_exits_69_without_a_daemon() {
+    let packages = require!(python_package("grpc_reflection"));
+    // Nothing listens on port 1.
+    let output = subscribe(&packages, "127.0.0.1:1", &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains("no daemon at 127.0.0.1:1"), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! Recipes at work: prepared, activated between two frames, rolled back, remembered, locked, recorded.
+//! Recipes: prepared, activated between two frames, rolled back, persisted, locked, audited.
 
 use std::process::Command;
 
@@ -9,10 +9,11 @@ use inspectd_client::proto::{
     RollBackRecipeRequest, TriggerInspectionRequest, UnlockChangesRequest, Verdict,
     trigger_inspection_request::Target,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::harness::{Daemon, Site, runtime_is_there, write_bundle};
+use crate::harness::{Daemon, Site, write_bundle};
 
 /// Grey frames of level 128: their score is 0.502.
 fn site() -> Site {
@@ -82,10 +83,8 @@ impl Line<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn activated_recipe_judges_the_next_frame_and_rolls_back() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -95,7 +94,7 @@ async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
         .activate("strict")
         .await
         .expect("valid")
-        .expect("in force");
+        .expect("active");
     assert_eq!((active.id.as_str(), active.active), ("strict", true));
     let verdict = line.inspect("").await.expect("accepted");
     assert_eq!(verdict.decision(), Decision::Reject);
@@ -120,7 +119,7 @@ async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
         .expect("rolled back")
         .into_inner()
         .recipe
-        .expect("in force");
+        .expect("active");
     assert_eq!(back.id, "corner");
     assert_eq!(line.decided().await, Decision::Reject);
 
@@ -130,10 +129,8 @@ async fn a_recipe_judges_from_the_next_frame_on_and_is_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn active_recipe_survives_a_kill_and_a_broken_one_is_rejected() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -169,7 +166,7 @@ async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refus
     assert_eq!(broken.map(|recipe| recipe.faults.is_empty()), Some(false));
     daemon.stop();
 
-    // A line never starts with another recipe than it should.
+    // The daemon never starts with a recipe other than the active one.
     std::fs::remove_file(site.path("recipes/strict.toml")).expect("removed");
     let (code, text) = site.refused(&[]);
     assert_eq!(code, 78, "{text}");
@@ -177,10 +174,8 @@ async fn the_recipe_in_force_is_remembered_over_a_kill_and_a_broken_one_is_refus
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_trigger_names_a_recipe_that_is_prepared() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn trigger_requires_a_prepared_recipe() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -198,10 +193,8 @@ async fn a_trigger_names_a_recipe_that_is_prepared() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_change_is_recorded_and_the_chain_verifies() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn each_change_is_audited_and_the_hash_chain_verifies() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
@@ -239,7 +232,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
         .list_audit_entries(ListAuditEntriesRequest::default())
         .await;
     let listed = listed.expect("a log").into_inner();
-    let said: Vec<(&str, &str)> = listed
+    let actions: Vec<(&str, &str)> = listed
         .entries
         .iter()
         .map(|entry| (entry.action.as_str(), entry.subject.as_str()))
@@ -251,7 +244,7 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
         ("lock", "lock"),
         ("threshold", "verdict.threshold"),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(actions, expected);
     assert_eq!(
         (
             listed.entries[4].before.as_str(),
@@ -277,12 +270,10 @@ async fn every_change_is_recorded_and_the_chain_verifies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_change_that_cannot_be_recorded_is_not_made() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn change_that_cannot_be_audited_is_not_made() {
+    require!(onnx_runtime());
     let site = site();
-    // A folder in the log's place: nothing can be recorded, and the line runs all the same.
+    // A folder in place of the audit log: nothing can be recorded, and the pipeline still runs.
     std::fs::create_dir_all(site.path("journal/audit.sqlite")).expect("a folder");
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;

@@ -1,31 +1,32 @@
-//! A daemon that cannot start says why in one line, and with which exit code.
+//! A daemon that cannot start prints the reason in one line and exits with a code for it.
 
 use std::net::TcpListener;
 
 use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_test_support::{onnx_runtime, require};
 
-use crate::harness::{CELLS, Daemon, Site, ends, runtime_is_there, write_bundle_of};
+use crate::harness::{CELLS, Daemon, Site, ends, write_bundle_of};
 
 const SIMULATOR: &str = "[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n";
 
 const MANIFEST: &str = "bundle/manifest.toml";
 const GRAPH: &str = "bundle/model.onnx";
 
-/// Asserts a refusal in one line.
+/// Asserts an error in one line.
 fn assert_refused(site: &Site, variables: &[(&str, &str)], code: i32, words: &[&str]) {
-    let said = assert_said(site, variables, code, words);
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = assert_error(site, variables, code, words);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
-/// Asserts a refusal: its code, and its words.
-fn assert_said(site: &Site, variables: &[(&str, &str)], code: i32, words: &[&str]) -> String {
-    let (found, said) = site.refused(variables);
-    assert_eq!(found, code, "{said}");
+/// Asserts the exit code and the words of an error.
+fn assert_error(site: &Site, variables: &[(&str, &str)], code: i32, words: &[&str]) -> String {
+    let (found, stderr) = site.refused(variables);
+    assert_eq!(found, code, "{stderr}");
     for word in words {
-        assert!(said.contains(word), "{word:?} is not in: {said}");
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
     }
-    assert!(!said.contains("panicked"), "{said}");
-    said
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
 }
 
 fn path(site: &Site, name: &str) -> String {
@@ -33,7 +34,7 @@ fn path(site: &Site, name: &str) -> String {
 }
 
 #[test]
-fn a_bundle_that_is_not_there_is_refused() {
+fn missing_bundle_is_rejected() {
     let site = Site::new(SIMULATOR);
     site.rename("bundle", "elsewhere");
     let missing = path(&site, MANIFEST);
@@ -41,48 +42,51 @@ fn a_bundle_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn a_graph_that_is_not_the_manifests_is_refused() {
+fn graph_with_another_hash_is_rejected() {
     let site = Site::new(SIMULATOR);
     let altered = [CELLS, b"more"].concat();
     std::fs::write(site.path(GRAPH), &altered).expect("an altered graph");
     let graph = path(&site, GRAPH);
     let hashes = [sha256(&altered), sha256(CELLS)];
     assert_refused(&site, &[], 65, &[&graph, &hashes[0], &hashes[1]]);
-    let (code, said) = ends(site.command().arg("check"));
-    assert_eq!(code, 65, "{said}");
+    let (code, stderr) = ends(site.command().arg("check"));
+    assert_eq!(code, 65, "{stderr}");
 }
 
 #[test]
-fn a_manifest_that_is_none_is_refused() {
+fn invalid_manifest_is_rejected() {
     let site = Site::new(SIMULATOR);
     let manifest = std::fs::read_to_string(site.path(MANIFEST)).expect("a manifest");
     site.write(MANIFEST, &manifest.replace("[threshold]", "[treshold]"));
     let place = format!("model.bundle: {}", path(&site, MANIFEST));
-    assert_said(&site, &[], 65, &[&place, "line 42", "treshold"]);
+    assert_error(&site, &[], 65, &[&place, "line 42", "treshold"]);
 }
 
 #[test]
-fn a_graph_that_is_cut_short_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+fn truncated_graph_is_rejected() {
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     let cut = &CELLS[..CELLS.len() / 2];
     write_bundle_of(&site.path("bundle"), "2026.1", 0.6, cut);
     assert!(Bundle::open(&site.path("bundle")).is_ok(), "its hash fits");
     let bundle = path(&site, "bundle");
-    assert_refused(&site, &[], 65, &[&bundle, "ONNX Runtime refuses the graph"]);
+    assert_refused(
+        &site,
+        &[],
+        65,
+        &[&bundle, "ONNX Runtime rejected the graph"],
+    );
 }
 
 #[test]
-fn a_missing_onnx_runtime_is_refused() {
+fn missing_onnx_runtime_is_rejected() {
     let site = Site::new(SIMULATOR);
     site.write("libtext.so", "no library");
     let text = path(&site, "libtext.so");
     for (library, words) in [
         ("/absent/libonnxruntime.so", "cannot load"),
         (&*text, "cannot load"),
-        ("libm.so.6", "is another library"),
+        ("libm.so.6", "is not ONNX Runtime"),
     ] {
         let variables = [("ORT_DYLIB_PATH", library)];
         assert_refused(
@@ -96,26 +100,22 @@ fn a_missing_onnx_runtime_is_refused() {
     assert_refused(&site, &variables, 69, &["/absent/library.so"]);
 }
 
-/// No GPU, whatever the machine has.
+/// Hides all GPUs.
 const NO_GPU: [(&str, &str); 2] = [
     ("CUDA_VISIBLE_DEVICES", ""),
     ("INSPECTD__ENGINE__PROVIDER", "cuda"),
 ];
 
 #[test]
-fn a_gpu_that_is_not_there_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+fn missing_gpu_is_rejected() {
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     assert_refused(&site, &NO_GPU, 69, &["engine: provider cuda"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_processor_stands_in_for_a_gpu_where_that_is_allowed() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn cpu_replaces_a_missing_gpu_where_fallback_is_allowed() {
+    require!(onnx_runtime());
     let site = Site::new(SIMULATOR);
     let mut command = site.command();
     command
@@ -137,7 +137,7 @@ async fn the_processor_stands_in_for_a_gpu_where_that_is_allowed() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_refused() {
+fn port_in_use_is_rejected() {
     let site = Site::new(SIMULATOR);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
@@ -151,7 +151,7 @@ fn a_port_that_is_taken_is_refused() {
 }
 
 #[test]
-fn every_fault_of_a_configuration_is_listed_with_its_place() {
+fn all_configuration_errors_are_listed_with_their_lines() {
     let site = Site::new("");
     site.write(
         "inspectd.toml",
@@ -166,26 +166,26 @@ fn every_fault_of_a_configuration_is_listed_with_its_place() {
         "inspectd.toml:7: cameras.left.path: missing, must be a path",
         "conf.d/1.toml:2: life.shutdown_deadline_s: -1, must be ",
     ];
-    for (code, said) in [
+    for (code, stderr) in [
         site.refused(&[]),
         ends(site.command().arg("check")),
         ends(site.command().arg("run")),
     ] {
-        assert_eq!(code, 78, "{said}");
+        assert_eq!(code, 78, "{stderr}");
         for fault in expected {
-            assert!(said.contains(fault), "{fault:?} is not in: {said}");
+            assert!(stderr.contains(fault), "{fault:?} is not in: {stderr}");
         }
-        assert_eq!(said.lines().count(), expected.len(), "{said}");
+        assert_eq!(stderr.lines().count(), expected.len(), "{stderr}");
     }
 }
 
 #[test]
-fn a_configuration_that_is_missing_or_no_toml_is_refused() {
+fn missing_or_malformed_configuration_is_rejected() {
     let site = Site::new("");
     site.write("inspectd.toml", "[server\n");
     let place = format!("{}:1: not TOML", path(&site, "inspectd.toml"));
-    let (code, said) = site.refused(&[]);
-    assert!(code == 78 && said.contains(&place), "{code}: {said}");
+    let (code, stderr) = site.refused(&[]);
+    assert!(code == 78 && stderr.contains(&place), "{code}: {stderr}");
     site.rename("inspectd.toml", "elsewhere.toml");
     assert_refused(
         &site,
@@ -196,7 +196,7 @@ fn a_configuration_that_is_missing_or_no_toml_is_refused() {
 }
 
 #[test]
-fn a_check_of_a_good_configuration_starts_nothing() {
+fn check_of_a_valid_configuration_starts_nothing() {
     let site = Site::new(SIMULATOR);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
@@ -208,11 +208,14 @@ fn a_check_of_a_good_configuration_starts_nothing() {
 }
 
 #[test]
-fn wrong_usage_has_a_code_of_its_own() {
+fn usage_errors_exit_64() {
     let site = Site::new(SIMULATOR);
     for argument in ["--confg", "fly", "--config="] {
-        let (code, said) = ends(site.command().arg(argument));
-        assert_eq!(code, 64, "{said}");
-        assert!(!said.contains("panicked") && !said.is_empty(), "{said}");
+        let (code, stderr) = ends(site.command().arg(argument));
+        assert_eq!(code, 64, "{stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.is_empty(),
+            "{stderr}"
+        );
     }
 }

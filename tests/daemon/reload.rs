@@ -1,14 +1,13 @@
-//! Changing the configuration, and the model, of a line that runs.
+//! Reloading the configuration and the model of a running daemon.
 
 use inspectd_client::proto::{
     Configuration, Decision, ReloadConfigurationRequest, ReloadConfigurationResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{
-    CELLS, Daemon, Site, Verdicts, runtime_is_there, write_bundle, write_bundle_of,
-};
+use crate::harness::{CELLS, Daemon, Site, Verdicts, write_bundle, write_bundle_of};
 
 /// A folder with one even picture, whose score is 0.5.
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
@@ -47,10 +46,8 @@ async fn strict(verdicts: &mut Verdicts) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_brings_a_changed_threshold_into_force() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn reload_call_activates_a_changed_threshold() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -74,10 +71,8 @@ async fn a_call_brings_a_changed_threshold_into_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_signal_brings_a_changed_threshold_into_force() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn hangup_signal_activates_a_changed_threshold() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -88,10 +83,8 @@ async fn a_signal_brings_a_changed_threshold_into_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_changed_file_is_noticed() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn changed_file_is_reloaded() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start_with(&[("INSPECTD__LIFE__WATCH_FILES", "true")]);
     let mut verdicts = daemon.verdicts().await;
@@ -102,10 +95,8 @@ async fn a_changed_file_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn invalid_configuration_changes_nothing_and_lists_all_errors() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -136,10 +127,8 @@ async fn a_bad_configuration_changes_nothing_and_is_told_fault_by_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_key_that_waits_for_a_restart_is_named() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn changed_key_that_requires_a_restart_is_named() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let more = "[cameras.new]\nsource = \"simulator\"\n";
@@ -166,15 +155,13 @@ async fn a_key_that_waits_for_a_restart_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn another_model_takes_over_from_one_frame_to_the_next() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn new_model_replaces_the_old_between_two_frames() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     let first = verdicts.next().await;
-    // In the place of the old one: the configuration stays as it is.
+    // In place of the old one: the configuration does not change.
     write_bundle_of(&site.path("bundle"), "2026.2", 0.4, CELLS);
     let answer = reload(&daemon).await.expect("a good bundle");
     assert!(answer.changed);
@@ -203,10 +190,8 @@ async fn another_model_takes_over_from_one_frame_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_damaged_model_leaves_the_old_one_in_force() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn damaged_model_leaves_the_old_one_active() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;

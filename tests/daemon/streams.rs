@@ -1,4 +1,4 @@
-//! What clients get: verdicts with all that is promised, filters, signs of life, evidence, refusals.
+//! Client API: verdict fields, filters, heartbeats, evidence, errors.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,15 @@ use inspectd_client::proto::{
     RawImage, StreamVerdictsRequest,
 };
 use inspectd_core::image_file::decode_bytes;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::belt::site;
-use crate::harness::runtime_is_there;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_verdict_says_all_that_it_promises() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn verdict_has_all_documented_fields() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
@@ -72,10 +70,8 @@ async fn a_verdict_says_all_that_it_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn filtered_stream_has_matching_verdicts_and_heartbeats() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut rejects = daemon
@@ -96,7 +92,7 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
             start: None,
         })
         .await;
-    // None comes, so the stream shows that it is alive, and how far the line is.
+    // No verdict matches, so the stream sends heartbeats with the current sequence.
     let mut sequences = BTreeSet::new();
     for _ in 0..3 {
         let Ok(Event::Heartbeat(heartbeat)) = faults.event().await else {
@@ -109,10 +105,8 @@ async fn a_client_gets_what_it_asked_for_and_signs_of_life() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_cannot_be_is_refused_with_the_field() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn invalid_requests_are_rejected_with_the_field() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -155,10 +149,8 @@ async fn what_cannot_be_is_refused_with_the_field() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_image_is_judged_as_a_cameras_frame_is() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn submitted_image_is_judged_as_a_camera_frame() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -194,10 +186,8 @@ async fn an_image_is_judged_as_a_cameras_frame_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn evidence_is_the_frame_and_the_heat_over_it() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn evidence_is_the_frame_and_its_anomaly_overlay() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;

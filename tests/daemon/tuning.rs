@@ -7,15 +7,16 @@ use inspectd_client::proto::{
     Decision, InlineRecipe, ReplayChange, ReplayObstacle, ReplaySummary, ReplayVerdictsRequest,
     ScoreSource, SuggestThresholdRequest, ThresholdBasis, ThresholdSuggestion,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::belt::{CAMERA, REVIEW, site as belt};
 use crate::ctl::{done, inspectctl, json_lines, run};
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there, write_bundle_of};
+use crate::harness::{Daemon, PATIENCE, Site, write_bundle_of};
 
-/// The spot in the middle of parts, and what of the map it reaches.
+/// A polygon around the spot in the middle of the parts and its surroundings in the map.
 const MIDDLE: &str = "polygon = [[0.2, 0.2], [0.9, 0.2], [0.9, 0.9], [0.2, 0.9]]";
 
 fn site() -> Site {
@@ -82,11 +83,9 @@ fn cell(summary: &ReplaySummary, old: Decision, new: Decision) -> u64 {
     cell.map_or(0, |cell| cell.count)
 }
 
-#[tokio::test]
-async fn the_same_thresholds_change_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn replay_with_equal_thresholds_changes_no_decision() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 120).await;
     let (changes, summary) = replay(&daemon, inline(&site, "")).await.expect("a replay");
@@ -94,7 +93,7 @@ async fn the_same_thresholds_change_nothing() {
     assert!(summary.verdicts >= 120, "{summary:?}");
     assert_eq!((summary.by_score, summary.by_map), (summary.verdicts, 0));
     assert_eq!(summary.frames.len(), 3, "PASS, REVIEW, REJECT: {summary:?}");
-    // A least area of nothing but a cell needs the maps; the spot is larger.
+    // A minimum area below one cell requires the maps; the spot is larger.
     let (changes, summary) = replay(&daemon, inline(&site, "min_area = 0.00001"))
         .await
         .expect("a replay");
@@ -103,11 +102,9 @@ async fn the_same_thresholds_change_nothing() {
     daemon.stop();
 }
 
-#[tokio::test]
-async fn a_recipe_shows_what_it_would_have_changed() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn replay_lists_the_decisions_that_a_recipe_changes() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 30).await;
     // b.png has 0.84, c.png 0.54: both would pass.
@@ -123,7 +120,7 @@ async fn a_recipe_shows_what_it_would_have_changed() {
         (2, Decision::Pass)
     );
     assert_eq!(changes[0].camera_id, "belt");
-    // A mask over the spot leaves what is even: 0.5, which passes.
+    // A mask over the spot leaves the even background: 0.5, which passes.
     let masked = inline(&site, &format!("[[ignore]]\nname = \"middle\"\n{MIDDLE}"));
     let (changes, summary) = replay(&daemon, masked).await.expect("a replay");
     assert_eq!(summary.by_score, 0);
@@ -148,11 +145,9 @@ async fn a_recipe_shows_what_it_would_have_changed() {
     daemon.stop();
 }
 
-#[tokio::test]
-async fn what_has_no_map_or_another_model_is_told() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn replay_counts_verdicts_without_map_or_of_another_model() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 30).await;
     std::fs::remove_dir_all(site.path("journal/evidence")).expect("the evidence's folder");
@@ -183,11 +178,9 @@ async fn what_has_no_map_or_another_model_is_told() {
     daemon.stop();
 }
 
-#[tokio::test]
-async fn a_replay_that_cannot_be_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn invalid_replay_requests_are_rejected() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 1).await;
     let refused = async |request, code, text: &str| {
@@ -245,11 +238,9 @@ fn asked(rate: f64, source: ScoreSource) -> SuggestThresholdRequest {
     }
 }
 
-#[tokio::test]
-async fn thresholds_rest_on_what_is_known_of_good_parts() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn threshold_suggestions_use_calibration_and_journal() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 60).await;
     let mut client = tuning(&daemon).await;
@@ -300,11 +291,9 @@ async fn thresholds_rest_on_what_is_known_of_good_parts() {
     daemon.stop();
 }
 
-#[tokio::test]
-async fn a_question_that_has_no_answer_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn invalid_suggestion_requests_are_rejected() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = after(&site, 1).await;
     let mut client = tuning(&daemon).await;
@@ -345,10 +334,8 @@ async fn a_question_that_has_no_answer_is_refused() {
 }
 
 #[test]
-fn people_look_at_thresholds() {
-    if !runtime_is_there() {
-        return;
-    }
+fn inspectctl_prints_threshold_suggestions() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     done(&daemon, "watch --limit 30");
@@ -360,7 +347,7 @@ fn people_look_at_thresholds() {
         "\njournal, if all unknown were good ",
         " <- present 0.6000",
         "\nsuggested: ",
-        " scores cannot show a rate of 0.10 %: it takes 3688\n",
+        " scores are too few for a rate of 0.10 %, which requires 3688\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
@@ -374,7 +361,7 @@ fn people_look_at_thresholds() {
         "--json",
         "--svg",
     ]);
-    let answer = json_lines(&run(command.arg(&svg), 0).printed());
+    let answer = json_lines(&run(command.arg(&svg), 0).stdout());
     assert_eq!(answer[0]["suggestions"][0]["basis"], "calibration");
     assert_eq!(answer[0]["suggestions"][0]["threshold_high"], Value::Null);
     let drawn = std::fs::read_to_string(svg).expect("a drawing");
@@ -383,10 +370,8 @@ fn people_look_at_thresholds() {
 }
 
 #[test]
-fn people_try_a_recipe_on_what_was() {
-    if !runtime_is_there() {
-        return;
-    }
+fn inspectctl_replays_a_recipe_file() {
+    require!(onnx_runtime());
     let site = site();
     let recipe = "product = \"p\"\nversion = \"2\"\nbundle = \"bundle\"\nthreshold = 0.9\nreview_from = 0.9\n";
     site.write("lenient.toml", recipe);
@@ -416,22 +401,22 @@ fn people_try_a_recipe_on_what_was() {
     let summary = &lines.last().expect("lines")["summary"];
     assert_eq!(lines.len() as u64 - 1, changed(summary), "{summary}");
     assert_eq!(lines[0]["change"]["sequence"], 2);
-    let told = run(
+    let stderr = run(
         inspectctl(&daemon).args(["replay", "--recipe", "absent"]),
         1,
     )
-    .told();
-    assert!(told.contains("recipes.folder is not set"), "{told}");
-    let told = run(
+    .stderr();
+    assert!(stderr.contains("recipes.folder is not set"), "{stderr}");
+    let stderr = run(
         inspectctl(&daemon).args(["replay", "--recipe", "absent.toml"]),
         1,
     )
-    .told();
-    assert!(told.contains("absent.toml: "), "{told}");
+    .stderr();
+    assert!(stderr.contains("absent.toml: "), "{stderr}");
     daemon.stop();
 }
 
-/// How many frames of a summary would have been something else.
+/// The number of frames in a summary whose decision changes.
 fn changed(summary: &Value) -> u64 {
     let cells = summary["frames"].as_array().expect("cells");
     let cells = cells

@@ -1,6 +1,7 @@
-//! What those who watch over a line get: metrics, health, and the descriptions of the services.
+//! Monitoring: metrics, health, and reflection.
 
 use inspectd_client::proto::CameraState;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -8,12 +9,12 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::harness::{Site, runtime_is_there};
+use crate::harness::Site;
 use crate::inquiry::{camera, frames};
 
 const SERVICES: [&str; 2] = ["inspectd.v1.InspectionService", "inspectd.v1.LineService"];
 
-/// A line whose belt ends after two good parts, a bad one, and one that cannot be judged.
+/// A camera that ends after two good parts, a bad one, and one that cannot be judged.
 fn site() -> Site {
     let site = Site::new(
         "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\npace = \"fast\"\nmode = \"triggered\"\n",
@@ -40,10 +41,8 @@ fn value(page: &str, name: &str, labels: &[&str]) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn metrics_count_as_the_status_does() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn metrics_equal_the_status_counts() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let done = |status: &_| {
@@ -97,10 +96,8 @@ async fn metrics_count_as_the_status_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn health_is_told_of_the_whole_each_service_and_each_camera() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn health_covers_the_daemon_each_service_and_each_camera() {
+    require!(onnx_runtime());
     let site = Site::new(
         "[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n[cameras.off]\n\
          source = \"folder\"\npath = \"absent\"\n",
@@ -116,30 +113,26 @@ async fn health_is_told_of_the_whole_each_service_and_each_camera() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_watcher_of_health_hears_of_the_end() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn health_watch_reports_shutdown() {
+    require!(onnx_runtime());
     let site = Site::new("[cameras.line]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n");
     let daemon = site.start();
     daemon.serves_when("", true).await;
     let mut health = daemon.health("").await;
     let first = health.message().await.expect("a stream").expect("a state");
     assert_eq!(first.status(), ServingStatus::Serving);
-    let mut told = Vec::new();
+    let mut changes = Vec::new();
     daemon.signal("TERM");
     while let Ok(Some(change)) = health.message().await {
-        told.push(change.status());
+        changes.push(change.status());
     }
-    assert_eq!(told, [ServingStatus::NotServing]);
+    assert_eq!(changes, [ServingStatus::NotServing]);
     daemon.ends_well();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_services_describe_themselves() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn reflection_describes_all_services() {
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut client = ServerReflectionClient::new(daemon.channel().await);

@@ -1,6 +1,6 @@
-// What libtorch does and tch 0.24 does not reach: bf16 autocast on any device, channels-last, TF32,
-// subnormal numbers as zero, and the fused Adam. Every function returns null on success or a message that the caller frees with
-// mhkd_free; no exception leaves this file.
+// Functions of libtorch that tch 0.24 does not expose: bf16 autocast on any device, channels-last, TF32,
+// flushing subnormal (denormal) floats to zero, and the fused Adam. Every function returns null on success
+// or an error message that the caller frees with mhkd_free. No exception leaves this file.
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 
@@ -40,7 +40,7 @@ char *mhkd_autocast_begin(bool cuda) {
   });
 }
 
-// The cache of cast weights must not outlive the step that changes them.
+// Clears the cache of cast weights, because the optimiser step changes the weights.
 char *mhkd_autocast_end(bool cuda) {
   return guarded([&] {
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
@@ -48,7 +48,7 @@ char *mhkd_autocast_end(bool cuda) {
   });
 }
 
-// For a part of a step that must stay in f32: switches autocast off, or on again.
+// Disables autocast for a part of a step that must run in f32, or enables it again.
 char *mhkd_autocast_pause(bool cuda, bool pause, bool *was_on) {
   return guarded([&] {
     *was_on = at::autocast::is_autocast_enabled(device_type(cuda));
@@ -56,7 +56,7 @@ char *mhkd_autocast_pause(bool cuda, bool pause, bool *was_on) {
   });
 }
 
-// The processor's mode of the calling thread; threads that it starts afterwards inherit it.
+// Sets the CPU mode of the calling thread. Threads that it starts later inherit the mode.
 char *mhkd_flush_denormals(bool flush, bool *done) {
   return guarded([&] { *done = at::globalContext().setFlushDenormal(flush); });
 }
@@ -72,7 +72,7 @@ char *mhkd_allow_tf32(bool allow) {
   });
 }
 
-// Adam with L2 in the gradient (torch.optim.Adam), all tensors in one call.
+// Adam with L2 regularisation in the gradient (torch.optim.Adam), all tensors in one call.
 char *mhkd_adam(at::Tensor *const *weights, at::Tensor *const *gradients, at::Tensor *const *means,
                 at::Tensor *const *squares, at::Tensor *const *steps, size_t count, double lr,
                 double weight_decay) {

@@ -1,5 +1,5 @@
-//! How fast a training step is, measured on the loop's own parts: decoding, teacher, student, Adam;
-//! and, in [`inference`], how fast bundles infer.
+//! Training speed, measured on the components of the training loop: decoding, teacher, student, Adam. The
+//! inference speed of bundles is in [`inference`].
 
 pub mod graph_cost;
 pub mod inference;
@@ -12,9 +12,9 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Sampler;
 use crate::fit::Task;
 use crate::fit::adam::Adam;
 use crate::fit::plan::Precision;
@@ -24,50 +24,50 @@ use crate::network::student::{LossWeights, Student, Teacher};
 use crate::synth::{self, SynthOptions};
 use crate::torch::Autocast;
 use crate::train::objective::Objective;
-use crate::train::task::{Data, StudentTraining};
+use crate::train::task::{StudentTraining, TrainingData};
 
-/// Images that are rendered for the measurement; more would only take longer to render.
+/// Number of images rendered for the measurement. More would only take longer to render.
 const IMAGES: u64 = 8;
 
-/// What is measured.
+/// What to measure.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TrainBench {
-    /// Widths of teacher and student.
+    /// Preset of teacher and student.
     pub preset: Preset,
     /// Side of the input.
     pub input_size: InputSize,
-    /// Arithmetic of the forward pass, settled.
+    /// Arithmetic of the forward pass; not `Auto`.
     pub precision: Precision,
     /// Whether activations are channels-last.
     pub channels_last: bool,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// Memory for the teacher's features, MiB.
+    /// Memory for cached teacher features in MiB.
     pub teacher_cache_mib: usize,
-    /// Steps that are timed.
+    /// Number of timed steps.
     pub steps: u64,
 }
 
-/// What was measured.
+/// Result of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct TrainSpeed {
-    /// What it is of.
+    /// What was measured.
     #[serde(flatten)]
     pub of: TrainBench,
-    /// The median step.
+    /// Duration of the median step.
     pub seconds_per_step_median: f64,
-    /// The fastest and the slowest step.
+    /// Durations of the fastest and the slowest step.
     pub seconds_per_step_range: [f64; 2],
-    /// Share of the timed steps that went into waiting for data.
+    /// Fraction of the timed duration that was spent waiting for data.
     pub wait_share: f64,
-    /// The process's largest resident set.
+    /// Peak resident set size of the process.
     pub peak_memory_bytes: u64,
 }
 
-/// Measures `bench` on `device`. The weights are random: their values do not matter for the time.
+/// Measures training steps on `device`. The weights are random; their values do not affect the duration.
 ///
 /// # Errors
-/// When the images cannot be written or read.
+/// Returns an error if the images cannot be written or read.
 pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
     ensure!(
         bench.steps > 0 && bench.batch > 0,
@@ -87,11 +87,11 @@ pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
             task.forward(number)?
         };
         optimiser.step(&losses[losses.len() - 1], 1e-4);
-        // Reading the loss waits for a GPU to be done with the step.
+        // Reading the loss waits until a GPU has finished the step.
         std::hint::black_box(losses[0].double_value(&[]));
         Ok(started.elapsed().as_secs_f64())
     };
-    // One epoch decodes every image and, where it is kept, meets every image's teacher features.
+    // One epoch decodes every image and, with a cache, fills the cache of teacher features.
     let warm_up = IMAGES.div_ceil(bench.batch as u64).max(2);
     for number in 0..if bench.teacher_cache_mib > 0 {
         warm_up
@@ -135,16 +135,16 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
     let column =
         |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
     let student = Student::new(&architecture, bench.channels_last, device);
-    // Nothing is kept decoded, so that every step pays for its image as the first epoch does.
-    let frames = Arc::new(Frames::new(paths, side, 0));
+    // Decoded images are not cached, so every step includes decoding, as in the first epoch.
+    let frames = Arc::new(ImageCache::new(paths, side, 0));
     let ahead = Prefetch {
         workers: 2,
         depth: 2 * bench.batch.max(4),
     };
-    let data = Data {
+    let data = TrainingData {
         train: Loader::new(
             &frames,
-            Order::shuffled(0, IMAGES as usize),
+            Sampler::shuffled(0, IMAGES as usize),
             0..u64::MAX,
             ahead,
         ),
@@ -166,7 +166,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
     ))
 }
 
-/// The largest resident set so far, as Linux counts it; 0 where `/proc` does not say.
+/// Peak resident set size from `/proc/self/status` on Linux; 0 if it cannot be read.
 fn peak_memory_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -179,7 +179,7 @@ impl fmt::Display for TrainSpeed {
         let [fastest, slowest] = self.seconds_per_step_range;
         write!(
             f,
-            "{} at {}, {:?}, batch {}: {:.0} ms a step ({:.0} to {:.0}), {:.3} steps/s, {:.2} % waiting for data, peak memory {:.0} MB",
+            "{} at {}, {:?}, batch {}: {:.0} ms per step ({:.0} to {:.0}), {:.3} steps/s, {:.2} % waiting for data, peak memory {:.0} MB",
             self.of.preset.name(),
             self.of.input_size,
             self.of.precision,

@@ -1,13 +1,13 @@
-//! Trains, calibrates, evaluates and exports MHKD models, in the order of a model's way: images,
-//! networks, teacher, training, calibration, export, evaluation.
+//! Trains, calibrates, evaluates and exports MHKD models. The modules follow the life of a model:
+//! images, networks, teacher, training, calibration, export, evaluation.
 
 pub mod cli;
 pub mod settings;
 
 pub mod checkpoint_import;
 pub mod dataset;
-pub mod pixels;
 pub mod synth;
+pub mod tensors;
 
 pub mod backbone;
 pub mod network;

@@ -1,4 +1,5 @@
-//! Settings of a run: defaults, then a TOML file, then flags; saved with the run; compared on resuming.
+//! Settings of a run: defaults, then a TOML file, then command-line flags. They are saved with the run
+//! and compared when it is resumed.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,12 @@ use toml::Table;
 
 use crate::files;
 
-/// Settings by three layers: `S`'s defaults, the TOML file at `file`, the flags that were given (the
-/// fields of `flags` that serialise to something). A later layer wins.
+/// Merges three layers: the defaults of `S`, the TOML file at `file`, and the flags that were given (the
+/// fields of `flags` that serialise to a value). A later layer overrides an earlier one.
 ///
 /// # Errors
-/// When the file cannot be read or has an unknown key or a value of the wrong type; file and key are
-/// named.
+/// When the file cannot be read or has an unknown key or a value of the wrong type. The message names
+/// the file and the key.
 pub fn layered<S: Default + Serialize + DeserializeOwned>(
     file: Option<&Path>,
     flags: &impl Serialize,
@@ -25,14 +26,16 @@ pub fn layered<S: Default + Serialize + DeserializeOwned>(
             .with_context(|| format!("cannot read {}", file.display()))?;
         // Parsed on its own first, so that the error points into the file.
         toml::from_str::<S>(&text)
-            .with_context(|| format!("{} is not a settings file", file.display()))?;
+            .with_context(|| format!("{}: invalid settings file", file.display()))?;
         table.extend(toml::from_str::<Table>(&text)?);
     }
     table.extend(Table::try_from(flags)?);
-    table.try_into().context("the settings do not fit together")
+    table
+        .try_into()
+        .context("invalid combination of settings file and flags")
 }
 
-/// The settings saved at `path` with the flags that were given.
+/// Returns the settings saved at `path`, without and with the given flags applied.
 ///
 /// # Errors
 /// When `path` cannot be read.
@@ -54,24 +57,24 @@ pub fn save(settings: &impl Serialize, path: &Path) -> Result<()> {
     files::replace_text(path, &toml::to_string_pretty(settings)?)
 }
 
-/// Refuses to resume with other settings than those that the run was started with, but for `free`
-/// keys, which change no result.
+/// Checks that a run is resumed with the settings that it was started with. The `changeable` keys, which
+/// do not change the training, may differ.
 ///
 /// # Errors
-/// When another key differs; every such key is named with both values.
-pub fn check_resumable<S: Serialize>(saved: &S, asked: &S, free: &[&str]) -> Result<()> {
-    let (saved, asked) = (Table::try_from(saved)?, Table::try_from(asked)?);
+/// When another key differs. The message names every such key with both values.
+pub fn check_resumable<S: Serialize>(saved: &S, requested: &S, changeable: &[&str]) -> Result<()> {
+    let (saved, requested) = (Table::try_from(saved)?, Table::try_from(requested)?);
     let keys = saved
         .keys()
-        .chain(asked.keys().filter(|key| !saved.contains_key(*key)));
+        .chain(requested.keys().filter(|key| !saved.contains_key(*key)));
     let show =
         |value: Option<&toml::Value>| value.map_or_else(|| "unset".into(), toml::Value::to_string);
     let differences: Vec<String> = keys
-        .filter(|key| saved.get(*key) != asked.get(*key) && !free.contains(&key.as_str()))
+        .filter(|key| saved.get(*key) != requested.get(*key) && !changeable.contains(&key.as_str()))
         .map(|key| {
             format!(
                 "{key} = {} (the run has {})",
-                show(asked.get(key)),
+                show(requested.get(key)),
                 show(saved.get(key))
             )
         })
@@ -80,28 +83,28 @@ pub fn check_resumable<S: Serialize>(saved: &S, asked: &S, free: &[&str]) -> Res
         return Ok(());
     }
     bail!(
-        "cannot resume with other settings: {}. Allowed to change: {}. Start a new run for others",
+        "cannot resume with different settings: {}. Settings that may change: {}. Start a new run to change others",
         differences.join(", "),
-        free.join(", ")
+        changeable.join(", ")
     )
 }
 
-/// The word that stands for `value` on the command line and in settings.
+/// Name of `value` on the command line and in settings.
 ///
 /// # Panics
-/// When the value is hidden from the command line, which none of this crate's is.
+/// When the value is hidden from the command line. This crate hides none.
 pub fn value_name(value: &impl clap::ValueEnum) -> String {
     let possible = value.to_possible_value().expect("no value is hidden");
     possible.get_name().to_owned()
 }
 
-/// The file that a run's settings are saved in.
+/// Path of the settings file in the folder of a run.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("settings.toml")
 }
 
-/// One table, two types: the settings with their defaults, and the flags of the command line, in which
-/// everything is optional. The comments are the documentation of the one and the help of the other.
+/// Defines two types from one table: the settings with their defaults, and the command-line flags, which
+/// are all optional. The comments become the documentation of the settings and the help of the flags.
 macro_rules! settings {
     (
         $(#[$about:meta])* settings $settings:ident;

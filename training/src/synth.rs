@@ -1,5 +1,5 @@
-//! Writes pictures of the simulated line as a data set in the layout of `MVTec` LOCO AD, so that what
-//! reads the one reads the other.
+//! Writes a synthetic dataset: rendered images of the simulated inspection line, in the layout of `MVTec`
+//! LOCO AD.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::{GrayImage, RgbImage};
-use inspectd_simulator::{Defect, Line, Scene};
+use inspectd_simulator::{Defect, ProductionLine, Scene};
 use rayon::prelude::*;
 
-/// The category that the data set has.
+use crate::files;
+
+/// Name of the only category of the dataset.
 pub const CATEGORY: &str = "line";
 
-/// How many pictures of which size.
+/// Size and number of the images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SynthOptions {
-    /// Which line; equal seeds write equal bytes.
+    /// Random seed of the line. Equal seeds write identical files.
     pub seed: u64,
-    /// Pixels a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// Good pictures to train on.
+    /// Number of good training images.
     pub train: u32,
-    /// Good pictures to calibrate with.
+    /// Number of good validation images.
     pub validation: u32,
-    /// Good pictures to test with.
+    /// Number of good test images.
     pub good_test: u32,
-    /// Pictures of each defect to test with.
+    /// Number of test images for each defect.
     pub per_defect: u32,
 }
 
@@ -46,34 +48,36 @@ impl Default for SynthOptions {
     }
 }
 
-/// What was written.
+/// Summary of a written dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// The category's folder.
+    /// Folder of the category.
     pub category: PathBuf,
-    /// How many pictures, ground truth not counted.
+    /// Number of images, without ground-truth masks.
     pub images: u64,
-    /// How many ground-truth channels.
+    /// Number of ground-truth masks.
     pub channels: u64,
 }
 
-/// One picture to be written.
-struct Shot {
-    /// The split and class, which are the folders' names.
+/// An image to be rendered and written.
+struct PlannedImage {
+    /// Name of the folder of the split.
     split: &'static str,
+    /// Name of the folder of the class.
     class: &'static str,
-    /// The file's number in its folder.
+    /// Number of the file in its folder.
     number: u32,
-    /// The part on the line.
+    /// Index of the part on the line.
     index: u64,
     defect: Option<Defect>,
 }
 
-/// Writes the data set to `out`, which must be absent or empty. It appears there whole or not at
-/// all. `progress` is called with the pictures done and their total, from several threads.
+/// Writes the dataset to `out`, which must not exist or must be empty. The dataset is written to a temporary
+/// folder and then renamed, so `out` never contains a part of it. Calls `progress` with the number of images
+/// done and their total, from several threads.
 ///
 /// # Errors
-/// When `out` holds something, when a side is zero, or when a file cannot be written.
+/// When `out` is not empty, when the width or height is zero, or when a file cannot be written.
 pub fn write(
     options: &SynthOptions,
     out: &Path,
@@ -81,37 +85,23 @@ pub fn write(
 ) -> Result<Summary> {
     ensure!(
         options.width > 0 && options.height > 0,
-        "a picture of {}x{} pixels has no area",
+        "image size {}x{}: width and height must be at least 1",
         options.width,
         options.height
     );
-    refuse_content(out)?;
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let draft = tempfile::Builder::new()
-        .prefix(".synth-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot create a folder in {}", parent.display()))?;
-    let whole = draft.path().join("whole");
-    let shots = shots(options);
-    let channels = fill(options, &whole.join(CATEGORY), &shots, progress)?;
-    // Renaming a folder over an empty one is allowed on Unix only, so it goes first.
-    if out.exists() {
-        fs::remove_dir(out).with_context(|| format!("cannot replace {}", out.display()))?;
-    }
-    fs::rename(&whole, out)
-        .with_context(|| format!("cannot move the finished data set to {}", out.display()))?;
+    ensure_empty(out)?;
+    let images = plan_images(options);
+    let channels = files::replace_folder(out, |dataset| {
+        write_category(options, &dataset.join(CATEGORY), &images, progress)
+    })?;
     Ok(Summary {
         category: out.join(CATEGORY),
-        images: shots.len() as u64,
+        images: images.len() as u64,
         channels,
     })
 }
 
-fn refuse_content(out: &Path) -> Result<()> {
+fn ensure_empty(out: &Path) -> Result<()> {
     match fs::read_dir(out) {
         Ok(mut entries) => {
             if entries.next().is_some() {
@@ -124,12 +114,12 @@ fn refuse_content(out: &Path) -> Result<()> {
     }
 }
 
-/// Every picture, each of another part.
-fn shots(options: &SynthOptions) -> Vec<Shot> {
-    let mut shots: Vec<Shot> = Vec::new();
+/// Lists all images of the dataset. Every image shows a different part.
+fn plan_images(options: &SynthOptions) -> Vec<PlannedImage> {
+    let mut images: Vec<PlannedImage> = Vec::new();
     let mut add = |split, class, number, defect| {
-        let index = shots.len() as u64;
-        shots.push(Shot {
+        let index = images.len() as u64;
+        images.push(PlannedImage {
             split,
             class,
             number,
@@ -157,14 +147,14 @@ fn shots(options: &SynthOptions) -> Vec<Shot> {
             add("test", class, number, Some(defect));
         }
     }
-    shots
+    images
 }
 
-/// Writes everything into the category's folder and returns the number of ground-truth channels.
-fn fill(
+/// Writes all files of the category and returns the number of ground-truth masks.
+fn write_category(
     options: &SynthOptions,
     category: &Path,
-    shots: &[Shot],
+    images: &[PlannedImage],
     progress: impl Fn(u64, u64) + Sync,
 ) -> Result<u64> {
     for folder in [
@@ -179,37 +169,45 @@ fn fill(
         fs::create_dir_all(category.join(folder))
             .with_context(|| format!("cannot create {folder}"))?;
     }
-    let line = Line::new(options.seed);
+    let line = ProductionLine::new(options.seed);
     let done = AtomicU64::new(0);
-    let channels: Result<Vec<u64>> = shots
+    let channels: Result<Vec<u64>> = images
         .par_iter()
-        .map(|shot| {
-            let scene = line.part(shot.index, shot.defect.as_slice());
-            let channels = shoot(options, category, shot, &scene)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, shots.len() as u64);
+        .map(|image| {
+            let scene = line.part(image.index, image.defect.as_slice());
+            let channels = write_image(options, category, image, &scene)?;
+            progress(
+                done.fetch_add(1, Ordering::Relaxed) + 1,
+                images.len() as u64,
+            );
             Ok(channels)
         })
         .collect();
     let channels = channels?.into_iter().sum();
     write_text(&category.join("defects_config.json"), &config(options)?)?;
-    write_text(&category.join("labels.csv"), &labels(shots))?;
+    write_text(&category.join("labels.csv"), &labels(images))?;
     Ok(channels)
 }
 
-/// Writes one picture and its ground truth, one image a channel.
-fn shoot(options: &SynthOptions, category: &Path, shot: &Shot, scene: &Scene) -> Result<u64> {
+/// Writes one image and its ground-truth masks. Returns the number of masks.
+fn write_image(
+    options: &SynthOptions,
+    category: &Path,
+    image: &PlannedImage,
+    scene: &Scene,
+) -> Result<u64> {
     let (width, height) = (options.width, options.height);
-    let name = format!("{:03}", shot.number);
+    let name = format!("{:03}", image.number);
     let path = category
-        .join(shot.split)
-        .join(shot.class)
+        .join(image.split)
+        .join(image.class)
         .join(format!("{name}.png"));
     let frame = scene.render(width, height);
     RgbImage::from_raw(frame.width(), frame.height(), frame.into_rgb())
-        .context("a frame's bytes fit its size")?
+        .context("the frame has one RGB value per pixel")?
         .save(&path)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    let folder = category.join("ground_truth").join(shot.class).join(&name);
+    let folder = category.join("ground_truth").join(image.class).join(&name);
     let mut channels = 0;
     for mask in scene.truth(width, height) {
         fs::create_dir_all(&folder)
@@ -221,7 +219,7 @@ fn shoot(options: &SynthOptions, category: &Path, shot: &Shot, scene: &Scene) ->
             .iter()
             .map(|&inside| if inside { value } else { 0 });
         GrayImage::from_raw(width, height, pixels.collect())
-            .context("a mask has one value a pixel")?
+            .context("the mask has one value per pixel")?
             .save(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         channels += 1;
@@ -229,13 +227,13 @@ fn shoot(options: &SynthOptions, category: &Path, shot: &Shot, scene: &Scene) ->
     Ok(channels)
 }
 
-/// `defects_config.json`: how each channel's pixel value counts.
+/// Content of `defects_config.json`: pixel value and saturation threshold of each defect.
 fn config(options: &SynthOptions) -> Result<String> {
     let entries: Vec<serde_json::Value> = Defect::ALL
         .into_iter()
         .map(|defect| {
             let saturation = defect.saturation(options.width, options.height);
-            // The official evaluation wants whole numbers of pixels, and shares of an area as they are.
+            // The official evaluation requires integer pixel counts; relative thresholds are fractions.
             let threshold = if saturation.relative {
                 serde_json::json!(saturation.threshold)
             } else {
@@ -252,15 +250,15 @@ fn config(options: &SynthOptions) -> Result<String> {
     Ok(serde_json::to_string_pretty(&entries)? + "\n")
 }
 
-/// `labels.csv`: each test picture and its defect's name, `good` where there is none.
-fn labels(shots: &[Shot]) -> String {
-    let tests = shots.iter().filter(|shot| shot.split == "test");
-    let lines = tests.map(|shot| {
-        let defect = shot.defect.map_or("good", Defect::name);
-        format!("test/{}/{:03}.png,{defect}\n", shot.class, shot.number)
+/// Content of `labels.csv`: each test image with the name of its defect, or `good`.
+fn labels(images: &[PlannedImage]) -> String {
+    let tests = images.iter().filter(|image| image.split == "test");
+    let rows = tests.map(|image| {
+        let defect = image.defect.map_or("good", Defect::name);
+        format!("test/{}/{:03}.png,{defect}\n", image.class, image.number)
     });
-    let head = String::from("image,defect\n");
-    std::iter::once(head).chain(lines).collect()
+    let header = String::from("image,defect\n");
+    std::iter::once(header).chain(rows).collect()
 }
 
 fn write_text(path: &Path, text: &str) -> Result<()> {
@@ -268,100 +266,4 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn small() -> SynthOptions {
-        SynthOptions {
-            width: 40,
-            height: 32,
-            train: 3,
-            validation: 1,
-            good_test: 2,
-            per_defect: 2,
-            ..SynthOptions::default()
-        }
-    }
-
-    fn written(options: &SynthOptions) -> (tempfile::TempDir, Summary) {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let summary = write(options, &home.path().join("out"), |_, _| {}).expect("writes");
-        (home, summary)
-    }
-
-    #[test]
-    fn the_layout_is_the_datasets() {
-        let (home, summary) = written(&small());
-        assert_eq!((summary.images, summary.channels), (24, 18));
-        for path in [
-            "train/good/002.png",
-            "validation/good/000.png",
-            "test/good/001.png",
-            "test/logical_anomalies/009.png",
-            "test/structural_anomalies/007.png",
-            "ground_truth/logical_anomalies/009/000.png",
-            "ground_truth/structural_anomalies/000/000.png",
-            "defects_config.json",
-            "labels.csv",
-        ] {
-            assert!(summary.category.join(path).is_file(), "{path}");
-        }
-        let left = fs::read_dir(home.path()).expect("readable").count();
-        assert_eq!(left, 1, "the draft is gone");
-    }
-
-    #[test]
-    fn a_channel_holds_only_its_defects_value() {
-        let (_home, summary) = written(&small());
-        let path = summary
-            .category
-            .join("ground_truth/logical_anomalies/000/000.png");
-        let channel = image::open(path).expect("a picture").into_luma8();
-        let value = Defect::LOGICAL[0].pixel_value();
-        assert!(channel.pixels().any(|pixel| pixel.0[0] == value));
-        assert!(
-            channel
-                .pixels()
-                .all(|pixel| [0, value].contains(&pixel.0[0]))
-        );
-    }
-
-    #[test]
-    fn the_configuration_names_every_defect() {
-        let text = config(&small()).expect("JSON");
-        let entries: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
-        let names: Vec<&str> = entries
-            .iter()
-            .filter_map(|entry| entry["defect_name"].as_str())
-            .collect();
-        assert_eq!(names, Defect::ALL.map(Defect::name));
-        for entry in &entries {
-            let threshold = &entry["saturation_threshold"];
-            assert!(threshold.as_f64() > Some(0.0), "{entry}");
-            assert_eq!(
-                threshold.is_u64(),
-                entry["relative_saturation"] == false,
-                "{entry}"
-            );
-        }
-    }
-
-    #[test]
-    fn labels_name_the_defect_of_each_test_picture() {
-        let text = labels(&shots(&small()));
-        assert_eq!(text.lines().count(), 1 + 2 + 18);
-        assert!(text.contains("test/good/000.png,good\n"));
-        assert!(text.contains("test/structural_anomalies/000.png,scratch\n"));
-        assert!(text.contains("test/logical_anomalies/009.png,wrong_pairing\n"));
-    }
-
-    #[test]
-    fn a_folder_with_content_is_left_alone() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        fs::write(home.path().join("mine.txt"), "kept").expect("writable");
-        let error = write(&small(), home.path(), |_, _| {}).expect_err("refused");
-        assert!(error.to_string().contains("is not empty"), "{error}");
-        let left = fs::read_dir(home.path()).expect("readable").count();
-        assert_eq!(left, 1);
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! The parts of libtorch that tch does not reach, through `shim/torch_shim.cpp`. The only file of this
-//! package with `unsafe`: foreign calls whose pointers come from live tensors.
+//! Functions of libtorch that tch does not expose, called through `shim/torch_shim.cpp`. This is the only
+//! file of the package with `unsafe` code: foreign calls with pointers to live tensors.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char};
@@ -27,16 +27,17 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// The libtorch that this is built against; an installed `PyTorch` that brings CUDA must be the same.
+/// Version of libtorch that this crate is built against. An installed `PyTorch` that provides CUDA must
+/// have the same version.
 pub const VERSION: &str = "2.11.0";
 
-/// Panics with libtorch's message, as tch itself does: what fails here is a shape or device mismatch
-/// in this crate's own code.
+/// Panics with the message of libtorch, as tch does. A failure here is a shape or device mismatch in the
+/// code of this crate.
 fn expect_success(message: *mut c_char) {
     if message.is_null() {
         return;
     }
-    // SAFETY: a non-null message is a C string that the shim allocated for us; it is freed once.
+    // SAFETY: a non-null message is a C string that the shim allocated; it is freed once.
     let text = unsafe {
         let text = CStr::from_ptr(message).to_string_lossy().into_owned();
         mhkd_free(message);
@@ -45,17 +46,17 @@ fn expect_success(message: *mut c_char) {
     panic!("libtorch: {text}");
 }
 
-/// bf16 autocast on one device, until this is dropped.
+/// Guard for bf16 autocast on one device. Dropping it ends the autocast.
 #[derive(Debug)]
 pub struct Autocast {
     cuda: bool,
 }
 
 impl Autocast {
-    /// Convolutions on `device` compute in bf16 from here on.
+    /// Starts bf16 autocast for convolutions on `device`.
     pub fn begin(device: Device) -> Self {
         let cuda = device.is_cuda();
-        // SAFETY: takes and returns no memory of ours.
+        // SAFETY: the call passes no pointers.
         expect_success(unsafe { mhkd_autocast_begin(cuda) });
         Self { cuda }
     }
@@ -63,19 +64,19 @@ impl Autocast {
 
 impl Drop for Autocast {
     fn drop(&mut self) {
-        // SAFETY: as in `begin`, which this undoes.
+        // SAFETY: the call passes no pointers.
         expect_success(unsafe { mhkd_autocast_end(self.cuda) });
     }
 }
 
-/// What `compute` gives in full precision, inside of an [`Autocast`] or not.
+/// Runs `compute` in f32 and returns its result. An active [`Autocast`] is paused for the call.
 pub fn in_f32<T>(device: Device, compute: impl FnOnce() -> T) -> T {
-    /// Switches autocast on again, after a panic too.
+    /// Re-enables autocast when dropped, also after a panic.
     struct Pause(bool);
     impl Drop for Pause {
         fn drop(&mut self) {
             let mut was_on = false;
-            // SAFETY: as in `in_f32`.
+            // SAFETY: `was_on` lives through the call.
             expect_success(unsafe { mhkd_autocast_pause(self.0, false, &raw mut was_on) });
         }
     }
@@ -86,19 +87,19 @@ pub fn in_f32<T>(device: Device, compute: impl FnOnce() -> T) -> T {
     compute()
 }
 
-/// `tensor` [N, C, H, W] with its channels innermost in memory; the shape stays.
+/// Converts `tensor` [N, C, H, W] to the channels-last memory format. The shape is unchanged.
 pub fn channels_last(tensor: &Tensor) -> Tensor {
     let mut out = std::ptr::null_mut();
-    // SAFETY: `tensor` lives through the call; `out` is then a tensor that nobody else owns.
+    // SAFETY: `tensor` lives through the call; `out` is a new tensor that this function owns.
     unsafe {
         expect_success(mhkd_channels_last(tensor.as_ptr(), &raw mut out));
         Tensor::from_ptr(out)
     }
 }
 
-/// Rounds subnormal numbers to zero in this thread and those that it starts from now on, so before
-/// libtorch starts its own; whether the processor can. Training is full of numbers so small that they tell
-/// nothing, and processors take many times as long over them.
+/// Flushes subnormal (denormal) floats to zero in this thread and in the threads that it starts later. It
+/// must run before libtorch starts its threads. Returns whether the CPU supports it. Training produces
+/// many subnormal floats, which are negligible for the result but slow to compute with on CPUs.
 pub fn flush_denormals() -> bool {
     let mut done = false;
     // SAFETY: `done` lives through the call.
@@ -106,32 +107,34 @@ pub fn flush_denormals() -> bool {
     done
 }
 
-/// Lets CUDA's f32 convolutions and products round their factors to TF32. No effect on a CPU.
+/// Sets whether f32 convolutions and matrix products on CUDA may round their inputs to TF32. No effect on
+/// the CPU.
 pub fn allow_tf32(allow: bool) {
-    // SAFETY: takes and returns no memory of ours.
+    // SAFETY: the call passes no pointers.
     expect_success(unsafe { mhkd_allow_tf32(allow) });
 }
 
-/// The tensors of one Adam step, all of the same length.
+/// Tensors of one Adam step. All lists have the same length.
 #[derive(Debug)]
 pub struct AdamTensors<'a> {
     /// Weights, changed in place.
     pub weights: &'a [Tensor],
-    /// Their gradients.
+    /// Gradients of the weights.
     pub gradients: &'a [Tensor],
     /// First moments, changed in place.
     pub means: &'a [Tensor],
     /// Second moments, changed in place.
     pub squares: &'a [Tensor],
-    /// Steps taken so far, one f32 scalar a weight, raised by the caller before the call.
+    /// Number of steps including this one, one f32 scalar per weight. The caller increments it before the
+    /// call.
     pub steps: &'a [Tensor],
 }
 
-/// One step of Adam (betas 0.9 and 0.999, eps 1e-8) with L2 added to the gradient, as
-/// `torch.optim.Adam` does it.
+/// Runs one step of Adam (betas 0.9 and 0.999, eps 1e-8) with L2 regularisation added to the gradient, as
+/// `torch.optim.Adam` does.
 ///
 /// # Panics
-/// When the lists are not of one length.
+/// When the lists differ in length.
 pub fn adam_step(tensors: &AdamTensors<'_>, lr: f64, weight_decay: f64) {
     let pointers = |list: &[Tensor]| list.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
     let count = tensors.weights.len();
@@ -141,10 +144,10 @@ pub fn adam_step(tensors: &AdamTensors<'_>, lr: f64, weight_decay: f64) {
     let lists = [&gradients, &means, &squares, &steps];
     assert!(
         lists.iter().all(|list| list.len() == count),
-        "one of each a weight"
+        "every list has one tensor per weight"
     );
-    // SAFETY: the five lists hold `count` pointers to tensors that live through the call; the shim
-    // takes them by shared handle, as every ATen call does, and changes storages only.
+    // SAFETY: the five lists hold `count` pointers to tensors that live through the call. The shim copies
+    // the shared handles, as every ATen call does, and writes only to the tensors' storages.
     expect_success(unsafe {
         mhkd_adam(
             weights.as_ptr(),
@@ -159,12 +162,12 @@ pub fn adam_step(tensors: &AdamTensors<'_>, lr: f64, weight_decay: f64) {
     });
 }
 
-/// Opens CUDA's half of libtorch where an installed `PyTorch` has it on the library path. Without it
-/// this is the CPU build; the same binary serves both.
+/// Loads the CUDA part of libtorch if the library path has it, and returns whether CUDA is available. The
+/// library comes with an installed `PyTorch`. The same binary runs with and without it.
 pub fn open_cuda() -> bool {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: libtorch_cuda's initialisers register its kernels with the libtorch that is linked; it
-    // stays open for good, which `forget` says.
+    // SAFETY: the initialisers of libtorch_cuda register its kernels with the linked libtorch. `forget`
+    // keeps the library loaded until the process exits.
     let opened = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
     opened.map(std::mem::forget).is_ok() && tch::Cuda::is_available()
 }

@@ -1,5 +1,6 @@
-"""Prints the scalars of a folder of TensorBoard event files as JSON, read by TensorBoard itself:
-{tag: [[step, value], ...]}. Not a part of mhkd: the tests use it as the other side."""
+"""Prints the scalars of a folder of TensorBoard event files as JSON: {tag: [[step, value], ...]}.
+
+Uses the reader of TensorBoard. The tests check the event files of mhkd with it."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
-//! The time of judging one frame of 1280 x 1024 pixels by maps of 64 x 64 cells, on one core.
+//! Time for judging one frame of 1280 x 1024 pixels by maps of 64 x 64 cells, on one core.
 //!
 //! `noise` is a map of independent cells, most of which are below a few early peaks. `slope` rises from
-//! corner to corner, so that every row has a new largest value: the most work that there can be.
+//! corner to corner, so that every row has a new maximum: the worst case.
 
 use std::hint::black_box;
 
@@ -13,10 +13,10 @@ use inspectd_core::decision::Thresholds;
 use inspectd_core::maps::{MapCalibration, Quantiles};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{Plan, Rule, RuledPolygon, Rules, Shape};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use inspectd_core::verdict::{FrameMaps, judge};
 
-const SHAPE: Shape = Shape {
+const SHAPE: FrameShape = FrameShape {
     side: 64,
     width: 1280,
     height: 1024,
@@ -32,7 +32,7 @@ const THRESHOLDS: Thresholds = Thresholds {
     review_from: Some(0.8),
 };
 
-/// A polygon with dents, of 24 corners.
+/// A concave polygon with 24 corners.
 fn star(x: f64, y: f64, radius: f64) -> Polygon {
     let corner = |at: u32| {
         let (sin, cos) = (f64::from(at) * std::f64::consts::TAU / 24.0).sin_cos();
@@ -43,11 +43,11 @@ fn star(x: f64, y: f64, radius: f64) -> Polygon {
         };
         [x + radius * cos, y + radius * sin]
     };
-    Polygon::try_new((0..24).map(corner).collect()).expect("corners round a point")
+    Polygon::try_new((0..24).map(corner).collect()).expect("a star-shaped polygon is simple")
 }
 
-/// Eight regions and two masks.
-fn plan(min_area: f32) -> Plan {
+/// A plan with eight regions and two masks.
+fn plan(min_area: f32) -> InspectionPlan {
     let rule = Rule {
         thresholds: THRESHOLDS,
         min_area,
@@ -61,7 +61,7 @@ fn plan(min_area: f32) -> Plan {
         ),
         rule,
     };
-    Plan {
+    InspectionPlan {
         general: rule,
         regions: (0..8).map(region).collect(),
         ignored: vec![star(0.5, 0.5, 0.1), star(0.1, 0.1, 0.1)],
@@ -91,7 +91,7 @@ fn bench(criterion: &mut Criterion) {
     let rules = [
         ("plain", Rules::plain(THRESHOLDS, LISTING)),
         ("8 regions", Rules::new(plan(0.0), SHAPE)),
-        ("8 regions, least area", Rules::new(plan(0.001), SHAPE)),
+        ("8 regions, minimum area", Rules::new(plan(0.001), SHAPE)),
     ];
     for (map, structural) in [("noise", noise()), ("slope", slope())] {
         let maps = FrameMaps {

@@ -1,25 +1,25 @@
-//! The level that a defect of a least area reaches (in the words of mathematical morphology, the
-//! largest value of an area opening). Pure.
+//! Largest value of the area opening of a map (mathematical morphology): the highest level at which a
+//! connected component has the minimum area. Pure.
 //!
-//! A frame is rejected if a connected part above the threshold is large enough. The highest threshold
-//! that still rejects it is a score: it decides as looking for such a part does, says by how much, and
-//! only falls as the least area grows.
+//! A frame is rejected if a connected component above the threshold has at least the minimum area. The
+//! highest threshold that still rejects the frame is a score. It gives the same decision as a search for
+//! such a component, it has a margin to the threshold, and it does not rise when the minimum area grows.
 
 use crate::regions::fraction;
 
-/// A level, and a cell that has it.
+/// A level and a cell with that value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Level {
     /// The level.
     pub value: f32,
-    /// A cell of that value.
+    /// Index of a cell with this value.
     pub cell: usize,
 }
 
-/// The highest level at which cells at or above it hang together (corners count) over an area of at
-/// least `min_area`, as a fraction of the frame; nothing if at no level. Cells count with their
-/// `samples`; none counts that is minus infinity.
-pub(crate) fn opened(
+/// Returns the highest level at which the cells at or above the level contain an 8-connected component
+/// of at least `min_area`, a fraction of the frame; `None` if no level has one. The area of a cell is
+/// `samples(cell)`. Cells with the value minus infinity are excluded.
+pub(crate) fn area_opening(
     values: &[f32],
     samples: impl Fn(usize) -> u16,
     width: usize,
@@ -31,36 +31,36 @@ pub(crate) fn opened(
         let descending = values[other].total_cmp(&values[one]);
         descending.then(one.cmp(&other))
     });
-    let mut parts = Parts::new(values.len(), width);
-    // From the highest cell down, each joined with its neighbours that are in already.
+    let mut components = Components::new(values.len(), width);
+    // Cells are added in descending order; each is joined with its neighbours that were added before.
     order.into_iter().find_map(|cell| {
-        let area = parts.add(cell, usize::from(samples(cell)));
+        let area = components.add(cell, usize::from(samples(cell)));
         let value = values[cell];
         (fraction(area, values.len()) >= min_area).then_some(Level { value, cell })
     })
 }
 
-/// Connected cells and their area: a union-find forest.
-struct Parts {
+/// Connected components and their areas: a union-find forest.
+struct Components {
     width: usize,
-    /// Each cell's parent, itself for a root; [`Self::OUT`] while it is in no part.
+    /// Parent of each cell; the cell itself for a root; [`Self::ABSENT`] for a cell that was not added.
     parents: Vec<usize>,
-    /// A root's samples.
+    /// Area of each root's component, in samples.
     areas: Vec<usize>,
 }
 
-impl Parts {
-    const OUT: usize = usize::MAX;
+impl Components {
+    const ABSENT: usize = usize::MAX;
 
     fn new(cells: usize, width: usize) -> Self {
         Self {
             width,
-            parents: vec![Self::OUT; cells],
+            parents: vec![Self::ABSENT; cells],
             areas: vec![0; cells],
         }
     }
 
-    /// Takes a cell in; the area of the part that it is now in.
+    /// Adds a cell and returns the area of its component.
     fn add(&mut self, cell: usize, samples: usize) -> usize {
         self.parents[cell] = cell;
         self.areas[cell] = samples;
@@ -69,7 +69,7 @@ impl Parts {
         for ny in y.saturating_sub(1)..(y + 2).min(height) {
             for nx in x.saturating_sub(1)..(x + 2).min(width) {
                 let neighbour = ny * width + nx;
-                if self.parents[neighbour] != Self::OUT {
+                if self.parents[neighbour] != Self::ABSENT {
                     self.join(cell, neighbour);
                 }
             }
@@ -83,7 +83,7 @@ impl Parts {
         if one == other {
             return;
         }
-        // The smaller below the larger, so that ways to the root stay short.
+        // The smaller tree goes below the larger one, which keeps paths to the root short.
         let (large, small) = if self.areas[one] < self.areas[other] {
             (other, one)
         } else {
@@ -108,15 +108,15 @@ mod tests {
 
     use super::*;
     use crate::partition::SAMPLES;
-    use crate::regions::{Cells, RegionRules, regions};
+    use crate::regions::{MapCells, RegionRules, regions};
 
     fn level(values: &[f32], width: usize, min_area: f32) -> Option<f32> {
-        opened(values, |_| SAMPLES, width, min_area).map(|level| level.value)
+        area_opening(values, |_| SAMPLES, width, min_area).map(|level| level.value)
     }
 
     #[test]
-    fn a_defect_counts_from_its_least_area_on() {
-        // A lone 9, and three that touch at corners.
+    fn level_is_the_highest_at_which_a_component_has_the_minimum_area() {
+        // An isolated 9, and three cells that touch at corners.
         let map = [
             9.0, 0.0, 0.0, 7.0, //
             0.0, 0.0, 5.0, 0.0, //
@@ -137,17 +137,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_level_decides_as_the_regions_do(
+        fn level_is_above_threshold_exactly_if_a_region_is_found(
             map in prop::collection::vec((-3i8..4).prop_map(f32::from), 30),
             threshold in (-4i8..4).prop_map(|level| f32::from(level) + 0.5),
             cells in 1u8..31,
         ) {
             let min_area = f32::from(cells) / 30.0;
             let structural = [0.0; 30];
-            let whole = Cells { combined: &map, structural: &structural, samples: None, width: 6 };
+            let whole = MapCells { combined: &map, structural: &structural, samples: None, width: 6 };
             let found = regions(whole, threshold, RegionRules { min_area, limit: 1 });
-            let above = level(&map, 6, min_area).is_some_and(|level| level > threshold);
-            prop_assert_eq!(above, !found.is_empty());
+            let rejects = level(&map, 6, min_area).is_some_and(|level| level > threshold);
+            prop_assert_eq!(rejects, !found.is_empty());
         }
     }
 }

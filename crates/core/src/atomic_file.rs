@@ -45,16 +45,16 @@ pub fn replace<E: From<io::Error>>(
     Ok(sync_folder(folder)?)
 }
 
-/// Calls `fill` with the path of a new empty folder, and replaces `folder` by it. While the two are
+/// Calls `fill` with the path of a new empty folder, replaces `folder` by it, and returns what `fill` returned. While the two are
 /// exchanged, `folder` does not exist for a moment.
 ///
 /// # Errors
 /// Those of `fill`, and when a file cannot be flushed or the folder not be renamed. The old folder is
 /// then in its place, and the new one is removed.
-pub fn replace_folder<E: From<io::Error>>(
+pub fn replace_folder<T, E: From<io::Error>>(
     folder: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let name = folder.file_name().ok_or_else(|| no_name(folder))?;
     let parent = parent(folder);
     let prefix = format!(".{}.", name.to_string_lossy());
@@ -65,7 +65,7 @@ pub fn replace_folder<E: From<io::Error>>(
         .tempdir_in(parent)?;
     let [new, old] = ["new", "old"].map(|name| workplace.path().join(name));
     fs::create_dir(&new)?;
-    fill(&new)?;
+    let filled = fill(&new)?;
     sync_tree(&new)?;
     match fs::rename(folder, &old) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
@@ -78,7 +78,8 @@ pub fn replace_folder<E: From<io::Error>>(
         }
         return Err(error.into());
     }
-    Ok(sync_folder(parent)?)
+    sync_folder(parent)?;
+    Ok(filled)
 }
 
 /// Flushes the names in `folder` to the disk.
@@ -201,7 +202,7 @@ mod tests {
         replace_folder(&path, fill("a.png")).expect("written");
         replace_folder(&path, fill("b.png")).expect("written");
         assert_eq!(names(&path.join("images")), ["b.png"]);
-        let error = replace_folder(&path, |_| Err(io::Error::other("disk full")));
+        let error = replace_folder(&path, |_| Err::<(), _>(io::Error::other("disk full")));
         assert!(error.is_err());
         assert_eq!(names(&path.join("images")), ["b.png"]);
         assert_eq!(names(folder.path()), ["report"]);

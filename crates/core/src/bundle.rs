@@ -1,5 +1,5 @@
-//! A model bundle: a folder with `manifest.toml` and `model.onnx`, all that passes from the trainer
-//! to the line.
+//! Model bundle: a folder with `manifest.toml` and `model.onnx`. It is the only thing that the trainer
+//! hands to the daemon.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,16 +11,16 @@ use thiserror::Error;
 use crate::atomic_file;
 use crate::manifest::{GRAPH_FILE, Manifest, ManifestError};
 
-/// The manifest's name in a bundle.
+/// File name of the manifest in a bundle.
 pub const MANIFEST_FILE: &str = "manifest.toml";
 
-/// A manifest holds some thousand numbers at most; a larger file is something else.
-const LARGEST_MANIFEST_BYTES: u64 = 16 << 20;
+/// Maximum size of a manifest. A manifest contains at most some thousand numbers.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
-/// The format of the graph ends there (protobuf's messages stay below 2 GiB).
-const LARGEST_GRAPH_BYTES: u64 = 2 << 30;
+/// Maximum size of a graph: protobuf messages are limited to 2 GiB.
+const MAX_GRAPH_BYTES: u64 = 2 << 30;
 
-/// A bundle whose manifest is valid and whose graph is the one that the manifest names.
+/// A bundle with a valid manifest and a graph whose SHA-256 is the manifest's.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     dir: PathBuf,
@@ -28,55 +28,55 @@ pub struct Bundle {
     graph: Vec<u8>,
 }
 
-/// Why a folder is no bundle, or none could be written.
+/// Why a bundle could not be read or written.
 #[derive(Debug, Error)]
 pub enum BundleError {
-    /// The file system refused.
+    /// A file system operation failed.
     #[error("{}: {action}: {source}", .path.display())]
     Io {
-        /// What was to be done.
+        /// The operation.
         action: &'static str,
-        /// With which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A file is larger than any of its kind.
+    /// A file is larger than its limit.
     #[error("{}: larger than {limit} bytes", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The manifest is not valid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The graph is not the one that the manifest names: cut short, altered, or another one.
+    /// The graph does not have the manifest's SHA-256: it is truncated, modified, or another graph.
     #[error("{}: SHA-256 is {found}, but the manifest has {expected}", .path.display())]
     Hash {
-        /// The graph.
+        /// The graph's file.
         path: PathBuf,
-        /// The manifest's hash.
+        /// SHA-256 in the manifest.
         expected: String,
-        /// The file's.
+        /// SHA-256 of the file.
         found: String,
     },
-    /// The folder to be replaced is not a bundle, and may be anything.
-    #[error("{}: not replaced, as it is no bundle (it has no {MANIFEST_FILE})", .path.display())]
+    /// The folder to replace is not empty and not a bundle. It is kept, because its content is unknown.
+    #[error("{}: not replaced, because it is not a bundle (it has no {MANIFEST_FILE})", .path.display())]
     NotABundle {
         /// The folder.
         path: PathBuf,
     },
-    /// The path has no last part to name a folder by.
-    #[error("{}: names no folder", .path.display())]
+    /// The path has no last component, so it cannot name a folder.
+    #[error("{}: does not name a folder", .path.display())]
     NoName {
         /// The path.
         path: PathBuf,
     },
 }
 
-/// Turns an I/O error into one that says what was done to which path.
+/// Converts an I/O error into a [`BundleError`] with the operation and the path.
 fn failed<'a>(
     action: &'static str,
     path: &'a Path,
@@ -88,7 +88,7 @@ fn failed<'a>(
     }
 }
 
-/// SHA-256 of a graph as a manifest has it: 64 lower-case hexadecimal digits.
+/// Returns the SHA-256 of `bytes` in the manifest's format: 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes)
@@ -103,24 +103,25 @@ impl Bundle {
     /// Reads the bundle in `dir` and verifies it.
     ///
     /// # Errors
-    /// When a file cannot be read, the manifest is not valid, or the graph is not the manifest's.
+    /// When a file cannot be read, the manifest is not valid, or the graph has another SHA-256 than in the
+    /// manifest.
     pub fn open(dir: &Path) -> Result<Self, BundleError> {
         let file = dir.join(MANIFEST_FILE);
-        let text = read(&file, LARGEST_MANIFEST_BYTES)?;
+        let text = read(&file, MAX_MANIFEST_BYTES)?;
         let text = String::from_utf8(text).map_err(|error| {
             failed("reading", &file)(io::Error::new(io::ErrorKind::InvalidData, error))
         })?;
         let manifest = Manifest::parse(&file, &text)?;
-        let graph = read(&dir.join(GRAPH_FILE), LARGEST_GRAPH_BYTES)?;
+        let graph = read(&dir.join(GRAPH_FILE), MAX_GRAPH_BYTES)?;
         Self::new(dir, manifest, graph)
     }
 
-    /// Writes a bundle to `dir`. A reader sees the old bundle, no bundle for a moment, or the new one, and
-    /// never a half: see [`atomic_file::replace_folder`].
+    /// Writes a bundle to `dir`. A reader sees the old bundle, for a moment no bundle, or the new one, but
+    /// never a partial one: see [`atomic_file::replace_folder`].
     ///
     /// # Errors
-    /// When the graph is not the manifest's, `dir` exists and is not a bundle, or a file cannot be
-    /// written; the old bundle is then unchanged.
+    /// When the graph has another SHA-256 than in the manifest, `dir` exists and is not a bundle, or a file
+    /// cannot be written. The old bundle is then unchanged.
     pub fn write(dir: &Path, manifest: Manifest, graph: Vec<u8>) -> Result<Self, BundleError> {
         let bundle = Self::new(dir, manifest, graph)?;
         if dir.file_name().is_none() {
@@ -138,10 +139,10 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// A bundle in memory, as if read from `dir`.
+    /// Builds a bundle in memory, as if it were read from `dir`.
     ///
     /// # Errors
-    /// When the graph is not the manifest's.
+    /// When the graph has another SHA-256 than in the manifest.
     pub fn new(dir: &Path, manifest: Manifest, graph: Vec<u8>) -> Result<Self, BundleError> {
         let found = sha256(&graph);
         if found != manifest.graph.sha256 {
@@ -158,7 +159,7 @@ impl Bundle {
         })
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -1,28 +1,28 @@
-//! Decisions, the thresholds that they follow from, and the regions that they are about.
+//! Decisions, thresholds and defect regions.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-/// What is decided about a frame.
+/// The decision about a frame or a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The part is good.
     Pass,
-    /// The part is not good.
+    /// The part is defective.
     Reject,
-    /// A person should look.
+    /// The score is in the review band: a person decides.
     Review,
-    /// No judgement could be made. Never to be read as good.
+    /// The frame could not be judged. Never treat it as PASS.
     Fault,
 }
 
 impl Decision {
-    /// All of them.
+    /// All decisions.
     pub const ALL: [Self; 4] = [Self::Pass, Self::Reject, Self::Review, Self::Fault];
 
-    /// Rank by severity, from the least to the most severe: PASS, REVIEW, FAULT, REJECT. The decision
-    /// about a part is the most severe of its views.
+    /// Returns the rank by severity, from the least to the most severe: PASS, REVIEW, FAULT, REJECT. The
+    /// decision about a part is the most severe decision of its views.
     pub fn severity(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -32,7 +32,7 @@ impl Decision {
         }
     }
 
-    /// `pass`, `reject`, `review` or `fault`.
+    /// Returns the name: `pass`, `reject`, `review` or `fault`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -46,14 +46,14 @@ impl Decision {
 /// The branch of the model that an anomaly comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnomalyKind {
-    /// Something looks wrong.
+    /// The structural branch: the appearance is wrong.
     Structural,
-    /// Something is in the wrong place.
+    /// The logical branch: the arrangement is wrong.
     Logical,
 }
 
 impl AnomalyKind {
-    /// The one with the larger share.
+    /// Returns the branch with the larger share; structural if both are equal.
     pub fn of(structural: f32, logical: f32) -> Self {
         if logical > structural {
             Self::Logical
@@ -63,39 +63,41 @@ impl AnomalyKind {
     }
 }
 
-/// A connected part of the frame whose map is above the threshold; lengths are fractions of the frame.
+/// A defect region: a connected component of the combined map above the level. Lengths are fractions of
+/// the frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
-    /// First column.
+    /// Left edge of the bounding box.
     pub left: f32,
-    /// First row.
+    /// Top edge of the bounding box.
     pub top: f32,
-    /// Width of the box around it.
+    /// Width of the bounding box.
     pub width: f32,
-    /// Height of the box around it.
+    /// Height of the bounding box.
     pub height: f32,
-    /// Its area, as a fraction of the frame's.
+    /// Area, a fraction of the frame's area.
     pub area: f32,
-    /// The map's largest value in it.
+    /// Largest value of the map in the region.
     pub peak: f32,
-    /// The branch that the peak comes from.
+    /// Branch with the larger share of the peak.
     pub kind: AnomalyKind,
-    /// The name of the recipe's region that it lies in; unset if in none. A defect that crosses a
-    /// border is listed on either side of it, as far as each side's rule finds one.
+    /// Name of the recipe region that contains it; unset if it is in no recipe region. A defect that
+    /// crosses the border of a recipe region is listed once for each side whose rule finds it.
     pub rule: Option<Arc<str>>,
 }
 
-/// What a score is held against.
+/// Thresholds for the decision about a score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Thresholds {
-    /// Scores above it are REJECT.
+    /// Scores above this value are REJECT.
     pub reject_above: f32,
-    /// Scores from here on, up to the threshold, are REVIEW.
+    /// Lower end of the review band: scores from this value up to `reject_above` are REVIEW. Unset: no
+    /// review band.
     pub review_from: Option<f32>,
 }
 
 impl Thresholds {
-    /// The decision about a score that is a number.
+    /// Returns the decision about a finite score.
     pub fn decide(self, score: f32) -> Decision {
         if score > self.reject_above {
             Decision::Reject
@@ -106,12 +108,12 @@ impl Thresholds {
         }
     }
 
-    /// By how much a score is above the threshold; below 0 if it is not.
+    /// Returns the margin: the score minus the threshold. Negative below the threshold.
     pub fn margin(self, score: f32) -> f32 {
         score - self.reject_above
     }
 
-    /// What a region is above: the lowest score that is not PASS.
+    /// Returns the level above which regions are listed: the lowest score that is not PASS.
     pub fn level(self) -> f32 {
         self.review_from
             .map_or(self.reject_above, |from| from.min(self.reject_above))

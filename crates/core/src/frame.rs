@@ -1,11 +1,11 @@
-//! A frame: the pixels that a camera, a file or the simulator hands on.
+//! A frame: the pixels from a camera, a file or the simulator.
 
 use thiserror::Error;
 
-/// Three bytes a pixel: red, green, blue.
+/// Bytes per pixel: red, green, blue.
 pub const CHANNELS: usize = 3;
 
-/// An 8-bit RGB picture, rows from the top, `[height, width, 3]` without padding between rows.
+/// An 8-bit RGB image, `[height, width, 3]`, top row first, without padding between rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     width: u32,
@@ -13,36 +13,36 @@ pub struct Frame {
     rgb: Vec<u8>,
 }
 
-/// Why bytes are not a frame.
+/// Why bytes cannot become a frame.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
-    /// A side is zero.
+    /// The width or height is zero.
     #[error("a frame of {width}x{height} pixels has no area")]
     Empty {
-        /// Pixels a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
     },
-    /// The number of bytes does not fit the size.
+    /// The number of bytes does not match the size.
     #[error("{width}x{height} RGB needs {expected} bytes, got {actual}")]
     Length {
-        /// Pixels a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
         /// `width * height * 3`.
         expected: usize,
-        /// What was given.
+        /// Number of bytes given.
         actual: usize,
     },
 }
 
 impl Frame {
-    /// Takes `rgb` as the pixels of a `width` x `height` frame.
+    /// Builds a frame of `width` x `height` pixels from `rgb`.
     ///
     /// # Errors
-    /// When a side is zero or `rgb` is not `width * height * 3` bytes long.
+    /// When the width or height is zero, or `rgb` is not `width * height * 3` bytes long.
     pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self, FrameError> {
         if width == 0 || height == 0 {
             return Err(FrameError::Empty { width, height });
@@ -59,22 +59,22 @@ impl Frame {
         Ok(Self { width, height, rgb })
     }
 
-    /// Pixels a row.
+    /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows.
+    /// Height in pixels.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// The bytes, `[height, width, 3]`.
+    /// Returns the bytes, `[height, width, 3]`.
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
 
-    /// Gives the bytes away, `[height, width, 3]`.
+    /// Returns the bytes, `[height, width, 3]`, and consumes the frame.
     pub fn into_rgb(self) -> Vec<u8> {
         self.rgb
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bytes_that_fit_the_size_become_a_frame() {
+    fn frame_needs_an_area_and_width_times_height_times_3_bytes() {
         let check = |width, height, bytes, expected: Result<(), FrameError>| {
             assert_eq!(
                 Frame::new(width, height, vec![0; bytes]).map(|_| ()),

@@ -13,13 +13,13 @@ macro_rules! id {
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $name(String);
 
-        #[doc = concat!("A text that is not a ", $what, " id.")]
+        #[doc = concat!("The text is not a ", $what, " id.")]
         #[derive(Clone, Debug, Error, PartialEq, Eq)]
         #[error("{0:?} is not a {what} id: must be 1 to 64 of a-z, 0-9, '-' and '_'", what = $what)]
         pub struct $error(pub String);
 
         impl $name {
-            /// The id as text.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -50,7 +50,7 @@ id!(
     CameraId, CameraIdError, "camera"
 );
 id!(
-    /// The id of a recipe, the name of its file without `.toml`: 1 to 64 lower-case letters, digits, `-`
+    /// The id of a recipe, which is its file name without `.toml`: 1 to 64 lower-case letters, digits, `-`
     /// and `_`.
     RecipeId, RecipeIdError, "recipe"
 );
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_1_to_64_lower_case_letters_digits_hyphens_and_underscores() {
+    fn id_is_1_to_64_lower_case_letters_digits_hyphens_and_underscores() {
         let check = |text: &str, expected: bool| {
             assert_eq!(text.parse::<CameraId>().is_ok(), expected, "{text:?}");
             assert_eq!(text.parse::<RecipeId>().is_ok(), expected, "{text:?}");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_names_the_text_and_what_is_allowed() {
+    fn error_contains_the_text_and_the_allowed_characters() {
         let error = "Top".parse::<CameraId>().expect_err("an upper-case letter");
         assert_eq!(
             error.to_string(),

@@ -1,7 +1,7 @@
-//! An image file becomes a frame, or an error that names it. Trainer and line call the same function: two
-//! decoders of JPEG make two pictures.
+//! Decodes image files to frames. Every error names the file. The trainer and the daemon call the same
+//! function, because two JPEG decoders give different pixels.
 //!
-//! Orientation tags and colour profiles are ignored, as the published pipelines do.
+//! Orientation tags and colour profiles are ignored, as in the published pipelines.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -12,96 +12,97 @@ use thiserror::Error;
 
 use crate::frame::Frame;
 
-/// Fewer pixels a side hold nothing that a network of stride 4 could judge.
+/// Minimum width and height in pixels. A network with stride 4 cannot judge smaller images.
 pub const MIN_SIDE: u32 = 32;
-/// More pixels than any camera of a line has, but a few bytes of a file can claim them.
+/// Maximum number of pixels. No inspection camera has more, but a file header of a few bytes can claim
+/// more.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
-/// The most memory that decoding may take beside the picture itself: of 4 bytes a pixel at most.
-const MOST_MEMORY: u64 = 4 * MAX_PIXELS + (64 << 20);
+/// Maximum memory for decoding in bytes, in addition to the image itself (at most 4 bytes per pixel).
+const MAX_DECODER_BYTES: u64 = 4 * MAX_PIXELS + (64 << 20);
 
-/// Why a file is not an image that can be used.
+/// Why an image file cannot be used.
 #[derive(Debug, Error)]
 pub enum ImageError {
-    /// The file system says no.
+    /// The file cannot be read.
     #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The cause.
         source: io::Error,
     },
-    /// Not one of the formats.
+    /// The format is not supported.
     #[error("{}: {found}; must be a PNG, JPEG, TIFF or BMP file", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// The format found.
         found: String,
     },
-    /// Damaged, or cut off.
+    /// The image is corrupt or truncated.
     #[error("{}: the image is corrupt or truncated: {reason}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What the decoder says.
+        /// The decoder's message.
         reason: String,
     },
-    /// Pixels of more than 8 bits a channel.
+    /// The pixels are not 8 bits per channel.
     #[error("{}: pixels are {found:?}; must be 8-bit RGB, RGBA (alpha is dropped) or grey: convert it, at a fixed scale", path.display())]
     Pixels {
         /// The file.
         path: PathBuf,
-        /// What they are.
+        /// The pixel format found.
         found: ColorType,
     },
-    /// Too small or too large.
-    #[error("{}: {width}x{height} pixels; must be at least {MIN_SIDE} a side and at most {MAX_PIXELS} in all", path.display())]
+    /// The image is too small or too large.
+    #[error("{}: {width}x{height} pixels; must be at least {MIN_SIDE} a side and at most {MAX_PIXELS} in total", path.display())]
     Size {
         /// The file.
         path: PathBuf,
-        /// Pixels a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
     },
-    /// Longer than allowed.
+    /// A side is longer than the limit.
     #[error("{}: {width}x{height} pixels; must be at most {limit} a side", path.display())]
     Side {
         /// The file.
         path: PathBuf,
-        /// Pixels a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// The longest side allowed, pixels.
+        /// Maximum side in pixels.
         limit: u32,
     },
-    /// A mask that does not fit its image.
-    #[error("{}: a mask of {width}x{height} pixels; must be {}x{} as its image {}", path.display(), image_size.0, image_size.1, image.display())]
+    /// The mask does not have the size of its image.
+    #[error("{}: mask is {width}x{height} pixels; must be {}x{} like its image {}", path.display(), image_size.0, image_size.1, image.display())]
     MaskSize {
         /// The mask.
         path: PathBuf,
-        /// Its pixels a row.
+        /// Width of the mask in pixels.
         width: u32,
-        /// Its rows.
+        /// Height of the mask in pixels.
         height: u32,
         /// The image.
         image: PathBuf,
-        /// The image's pixels a row, and rows.
+        /// Width and height of the image in pixels.
         image_size: (u32, u32),
     },
 }
 
-/// Reads an 8-bit image; alpha is dropped, grey becomes RGB.
+/// Reads an 8-bit image as RGB: alpha is dropped, and grey is copied to the three channels.
 ///
 /// # Errors
-/// When the file cannot be read, is no image of an allowed kind, or is damaged. It is named.
+/// When the file cannot be read, has an unsupported format or size, or is damaged.
 pub fn decode(path: &Path) -> Result<Frame, ImageError> {
     Ok(frame(read(path)?.into_rgb8()))
 }
 
-/// As [`decode`], from a file's bytes; `path` is for messages alone.
+/// As [`decode`], from the bytes of a file; `path` is used only in messages.
 ///
 /// # Errors
 /// As [`decode`].
@@ -109,20 +110,20 @@ pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<Frame, ImageError> {
     decode_within(path, bytes, u32::MAX)
 }
 
-/// As [`decode_bytes`], where no side may be longer than `side_limit` pixels.
+/// As [`decode_bytes`], with a maximum side of `side_limit` pixels.
 ///
 /// # Errors
-/// As [`decode`]; a side that is too long is found before anything is decoded.
+/// As [`decode`], and when a side is longer than `side_limit`; this is checked before decoding.
 pub fn decode_within(path: &Path, bytes: &[u8], side_limit: u32) -> Result<Frame, ImageError> {
     Ok(frame(image(path, bytes, side_limit)?.into_rgb8()))
 }
 
 fn frame(image: RgbImage) -> Frame {
     Frame::new(image.width(), image.height(), image.into_raw())
-        .expect("a side is at least MIN_SIDE")
+        .expect("image() requires sides of at least MIN_SIDE")
 }
 
-/// Reads an image of 8 bits a channel, whatever its channels.
+/// Reads an image with 8 bits per channel and keeps its channels.
 ///
 /// # Errors
 /// As [`decode`].
@@ -134,15 +135,15 @@ pub fn read(path: &Path) -> Result<DynamicImage, ImageError> {
     image(path, &bytes, u32::MAX)
 }
 
-/// Nothing is decoded before its size is known to be within the bounds.
+/// Decodes an image after its size was checked against the bounds.
 fn image(path: &Path, bytes: &[u8], side_limit: u32) -> Result<DynamicImage, ImageError> {
     let damaged = |error: image::ImageError| corrupt(path, &error.to_string());
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
-        .expect("reading memory cannot fail");
-    let format = allowed(path, reader.format())?;
+        .expect("reading from memory cannot fail");
+    let format = supported_format(path, reader.format())?;
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
@@ -172,7 +173,7 @@ fn image(path: &Path, bytes: &[u8], side_limit: u32) -> Result<DynamicImage, Ima
         return Err(ImageError::Pixels { path, found });
     }
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    if format == ImageFormat::Jpeg && !ends(bytes) {
+    if format == ImageFormat::Jpeg && !is_complete_jpeg(bytes) {
         return Err(corrupt(path, "the end-of-image marker is missing"));
     }
     Ok(image)
@@ -185,24 +186,24 @@ fn corrupt(path: &Path, reason: &str) -> ImageError {
     }
 }
 
-fn allowed(path: &Path, format: Option<ImageFormat>) -> Result<ImageFormat, ImageError> {
+fn supported_format(path: &Path, format: Option<ImageFormat>) -> Result<ImageFormat, ImageError> {
     let found = match format {
         Some(
             format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Tiff | ImageFormat::Bmp),
         ) => return Ok(format),
         Some(other) => format!("a {other:?} file"),
-        None => "no image".to_owned(),
+        None => "not an image".to_owned(),
     };
     let path = path.to_owned();
     Err(ImageError::Format { path, found })
 }
 
-/// Whether a JPEG's last scan is followed by the end of the image. The decoder fills what is missing
-/// with grey and says nothing.
-fn ends(bytes: &[u8]) -> bool {
+/// Returns whether the last scan of a JPEG is followed by an end-of-image marker. The decoder fills
+/// missing data with grey and reports no error.
+fn is_complete_jpeg(bytes: &[u8]) -> bool {
     const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
     const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    // A thumbnail in the header has an end too, but before the picture's own scan.
+    // A thumbnail in the header also has an end-of-image marker, but before the scan of the image itself.
     last(END_OF_IMAGE) > last(START_OF_SCAN)
 }

@@ -1,11 +1,51 @@
-//! What inspectd and its trainer share, in the order of a frame's path: the frame and its preprocessing,
-//! the model bundle, the anomaly maps, the score and the verdict.
+//! The arithmetic and the types that inspectd and its trainer share, in the order in which a frame passes
+//! them: frames ([`frame`], [`image_file`], [`preprocess`]), model bundles ([`bundle`], [`manifest`]),
+//! anomaly maps ([`maps`]), rules and scores ([`rules`], [`score`]), and verdicts ([`verdict`],
+//! [`record`]).
 //!
-//! Nothing here reads a clock, starts a thread or is async. Only [`atomic_file`], [`bundle`] and
-//! [`image_file`] read and write files.
+//! Nothing in this crate reads a clock, starts a thread or is async. Only [`atomic_file`], [`bundle`] and
+//! [`image_file`] read or write files.
+//!
+//! # Example
+//! Judging a frame by the two anomaly maps that a model gave for it:
+//! ```
+//! use inspectd_core::decision::{Decision, Thresholds};
+//! use inspectd_core::maps::{MapCalibration, Quantiles};
+//! use inspectd_core::regions::RegionRules;
+//! use inspectd_core::rules::Rules;
+//! use inspectd_core::verdict::{FrameMaps, judge};
+//!
+//! // Quantiles of the maps of good images, which a model's manifest contains.
+//! let quantiles = Quantiles::try_new(0.0, 0.1)?;
+//! let calibration = MapCalibration {
+//!     structural: quantiles,
+//!     logical: quantiles,
+//!     weights: [1.0, 1.0],
+//! };
+//! let thresholds = Thresholds {
+//!     reject_above: 0.5,
+//!     review_from: None,
+//! };
+//! let listing = RegionRules {
+//!     min_area: 0.0,
+//!     limit: 8,
+//! };
+//! // Maps of 2 x 2 cells for a frame of 64 x 64 pixels, with a defect at the lower right.
+//! let maps = FrameMaps {
+//!     structural: &[0.0, 0.0, 0.0, 0.8],
+//!     logical: &[0.1, 0.1, 0.1, 0.1],
+//!     side: 2,
+//!     width: 64,
+//!     height: 64,
+//! };
+//! let judgement = judge(maps, &calibration, &Rules::plain(thresholds, listing))?;
+//! assert_eq!(judgement.decision, Decision::Reject);
+//! assert!((judgement.score.score - 0.9).abs() < 1e-6);
+//! assert_eq!(judgement.regions.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod atomic_file;
-
 pub mod frame;
 pub mod id;
 pub mod image_file;

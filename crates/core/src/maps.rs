@@ -1,5 +1,5 @@
-//! The arithmetic between the network's two maps and a score: quantile normalisation, sum,
-//! upsampling, maximum. Evaluation and the line call these same functions.
+//! From the network's two anomaly maps to a score: quantile normalisation, weighted sum, upsampling,
+//! maximum. The trainer's evaluation and the daemon call the same functions.
 
 mod resize;
 
@@ -8,30 +8,30 @@ use thiserror::Error;
 pub use resize::upsample;
 pub(crate) use resize::{Grid, Peak, Place, Span};
 
-/// What a map's normalisation takes the value `b` to. From `EfficientAD` (Batzner et al., 2024),
+/// Value to which the normalisation maps the quantile `b`. From `EfficientAD` (Batzner et al., 2024),
 /// section 3.3; any other positive value would only rescale all scores.
 const UPPER_VALUE: f32 = 0.1;
 
-/// Two quantiles of a map's values on good validation images; normalisation takes `a` to 0 and
-/// `b` to 0.1. Finite, `a < b`.
+/// Two quantiles of a map's values on good validation images; the normalisation maps `a` to 0 and `b` to
+/// 0.1. Both are finite, and `a < b`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantiles {
     a: f32,
     b: f32,
 }
 
-/// Why two numbers are not quantiles.
+/// The two numbers are not quantiles.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 #[error("quantiles a = {a} and b = {b} must be finite with a < b")]
 pub struct QuantilesError {
-    /// The lower one.
+    /// The lower number.
     pub a: f32,
-    /// The upper one.
+    /// The upper number.
     pub b: f32,
 }
 
 impl Quantiles {
-    /// Takes the lower quantile `a` and the upper one `b`.
+    /// Builds quantiles from the lower quantile `a` and the upper quantile `b`.
     ///
     /// # Errors
     /// Unless both, and their distance, are finite and `a < b`.
@@ -43,40 +43,40 @@ impl Quantiles {
         }
     }
 
-    /// The lower quantile, taken to 0.
+    /// The lower quantile, mapped to 0.
     pub fn a(self) -> f32 {
         self.a
     }
 
-    /// The upper quantile, taken to 0.1.
+    /// The upper quantile, mapped to 0.1.
     pub fn b(self) -> f32 {
         self.b
     }
 
-    /// `0.1 (m - a) / (b - a)`.
+    /// Returns `0.1 (m - a) / (b - a)`.
     pub fn normalise(self, m: f32) -> f32 {
         UPPER_VALUE * (m - self.a) / (self.b - self.a)
     }
 }
 
-/// All that turns a model's two raw maps into one.
+/// Calibration that combines a model's two raw maps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MapCalibration {
-    /// Of the structural map.
+    /// Quantiles of the structural map.
     pub structural: Quantiles,
-    /// Of the logical map.
+    /// Quantiles of the logical map.
     pub logical: Quantiles,
-    /// What the normalised maps are multiplied by before they are added: structural, logical.
+    /// Weights of the normalised maps in the sum: structural, logical.
     pub weights: [f32; 2],
 }
 
 impl MapCalibration {
-    /// What the structural map's value `m` adds to the combined one.
+    /// Returns the contribution of the structural map's value `m` to the combined map.
     pub(crate) fn structural_part(&self, m: f32) -> f32 {
         self.weights[0] * self.structural.normalise(m)
     }
 
-    /// The structural map's share of the combined map, at the maps' own resolution.
+    /// Returns the structural map's share of the combined map, at the resolution of the maps.
     pub fn structural_share(&self, structural: &[f32]) -> Vec<f32> {
         structural
             .iter()
@@ -84,29 +84,30 @@ impl MapCalibration {
             .collect()
     }
 
-    /// What the logical map's value `m` adds to the combined one.
+    /// Returns the contribution of the logical map's value `m` to the combined map.
     pub(crate) fn logical_part(&self, m: f32) -> f32 {
         self.weights[1] * self.logical.normalise(m)
     }
 }
 
-/// An image's score and where it comes from.
+/// Score of an image, with the share of each branch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// The maximum of the combined map at the image's size.
+    /// Maximum of the combined map at the size of the image.
     pub score: f32,
-    /// The structural map's share of it: normalised, weighted, at the place of the maximum.
+    /// Share of the structural map: normalised and weighted, at the position of the maximum.
     pub structural: f32,
-    /// The logical map's share; the two shares add up to the score, to rounding.
+    /// Share of the logical map. The two shares add up to the score, except for rounding.
     pub logical: f32,
 }
 
-/// The combined map at the maps' own resolution: normalised by their quantiles, weighted, added.
+/// Returns the combined map at the resolution of the maps: each map is normalised by its quantiles,
+/// weighted and added.
 ///
 /// # Panics
 /// When the maps differ in length.
 pub fn combine(structural: &[f32], logical: &[f32], calibration: &MapCalibration) -> Vec<f32> {
-    assert_eq!(structural.len(), logical.len(), "two maps of one size");
+    assert_eq!(structural.len(), logical.len(), "maps of equal size");
     structural
         .iter()
         .zip(logical)
@@ -114,16 +115,16 @@ pub fn combine(structural: &[f32], logical: &[f32], calibration: &MapCalibration
         .collect()
 }
 
-/// The score of an image of `width` x `height` pixels from its two raw maps of `map_side` x
-/// `map_side` values: the maximum of the combined map resized to the image's own size.
+/// Returns the score of an image of `width` x `height` pixels from its two raw maps of `map_side` x
+/// `map_side` values: the maximum of the combined map, resized to the size of the image.
 ///
-/// The sum is taken at the maps' resolution and resized once: resizing is linear, so it commutes
-/// with the sum. The maximum is taken after resizing, as the published evaluation does; it is at
-/// most the maximum before. A map with a value that is not finite scores NaN in all three fields:
-/// no judgement can be made of it, and a caller must not read it as good.
+/// The maps are added at their own resolution and resized once: resizing is linear, so it commutes with
+/// the sum. The maximum is taken after resizing, as in the published evaluation; it is at most the
+/// maximum before. If a map has a non-finite value, all three fields of the score are NaN: the image
+/// cannot be judged, and the caller must not treat it as good.
 ///
 /// # Panics
-/// When a map has not `map_side * map_side` values, or a size is zero.
+/// When a map does not have `map_side * map_side` values, or a size is zero.
 pub fn image_score(
     structural: &[f32],
     logical: &[f32],
@@ -132,10 +133,7 @@ pub fn image_score(
     width: u32,
     height: u32,
 ) -> Score {
-    assert!(
-        map_side > 0 && width > 0 && height > 0,
-        "sizes with an area"
-    );
+    assert!(map_side > 0 && width > 0 && height > 0, "sizes above zero");
     assert_eq!(structural.len(), map_side * map_side, "a square map");
     let combined = combine(structural, logical, calibration);
     let grid = Grid::new(map_side, width, height);
@@ -158,7 +156,7 @@ pub fn image_score(
     }
 }
 
-/// Whether every value is a number.
+/// Returns whether every value is finite.
 pub(crate) fn finite(map: &[f32]) -> bool {
     map.iter().all(|value| value.is_finite())
 }

@@ -1,40 +1,39 @@
-//! The parts that polygons divide a frame into: which pixels and which cells of a map belong to each.
-//! Pure.
+//! Divides a frame into areas by polygons: the pixels and the map cells of each area. Pure.
 //!
-//! A pixel belongs to the area that its centre is in. A cell of the map is divided finer, as areas of
-//! defects are counted in cells and borders do not keep to them.
+//! A pixel belongs to the area that contains its centre. Map cells are divided into samples, because
+//! defect areas are counted in cells and a border can cross a cell.
 
 use crate::maps::{Place, Span};
 use crate::polygon::Polygon;
 
-/// A cell is divided into so many rows and columns of samples.
-const SAMPLES_A_SIDE: usize = 16;
+/// Rows and columns of samples per cell.
+const SAMPLES_PER_SIDE: usize = 16;
 
-/// Samples of a whole cell.
-pub(crate) const SAMPLES: u16 = (SAMPLES_A_SIDE * SAMPLES_A_SIDE) as u16;
+/// Samples per cell.
+pub(crate) const SAMPLES: u16 = (SAMPLES_PER_SIDE * SAMPLES_PER_SIDE) as u16;
 
-/// Pixels and cells of one part of a frame.
+/// Pixels and map cells of one area of a frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Area {
-    /// The pixels, by row and column.
+    /// The pixels, sorted by row and column.
     pub spans: Vec<Span>,
-    /// How many samples of each cell belong to it.
+    /// Number of samples of each cell in this area.
     pub samples: Vec<u16>,
-    /// Cells that a border cuts, and the middle of what belongs to the area.
-    cuts: Vec<(usize, Place)>,
+    /// Cells that a border crosses, sorted, with the centroid of their samples in this area.
+    border_cells: Vec<(usize, Place)>,
 }
 
 impl Area {
-    /// Divides a frame of `width` x `height` pixels, and a map of `side` x `side` cells, among
-    /// `regions` and, last, the rest. Where regions overlap the first has it; what is in `ignored`
-    /// belongs to none.
+    /// Divides a frame of `width` x `height` pixels and a map of `side` x `side` cells into one area per
+    /// polygon of `regions` and, last, one for the rest. Where regions overlap, the first one wins. Pixels
+    /// in `ignored` belong to no area.
     pub fn divide(
         regions: &[&Polygon],
         ignored: &[Polygon],
         side: usize,
         [width, height]: [u32; 2],
     ) -> Vec<Self> {
-        let samples = (side * SAMPLES_A_SIDE) as u32;
+        let samples = (side * SAMPLES_PER_SIDE) as u32;
         let pixels = divide(regions, ignored, width, height);
         let cells = divide(regions, ignored, samples, samples);
         let areas = pixels.into_iter().zip(&cells);
@@ -49,29 +48,29 @@ impl Area {
         for span in cells {
             let row = span.row as usize;
             for column in span.from as usize..span.to as usize {
-                let cell = row / SAMPLES_A_SIDE * side + column / SAMPLES_A_SIDE;
+                let cell = row / SAMPLES_PER_SIDE * side + column / SAMPLES_PER_SIDE;
                 samples[cell] += 1;
                 sums[cell][0] += column;
                 sums[cell][1] += row;
             }
         }
-        let cut = |cell: &usize| (1..SAMPLES).contains(&samples[*cell]);
-        let middle = |cell: usize| {
+        let crossed = |cell: &usize| (1..SAMPLES).contains(&samples[*cell]);
+        let centroid = |cell: usize| {
             let [x, y] = sums[cell].map(|sum| {
                 let sample = sum as f64 / f64::from(samples[cell]);
-                (sample + 0.5) / SAMPLES_A_SIDE as f64 - 0.5
+                (sample + 0.5) / SAMPLES_PER_SIDE as f64 - 0.5
             });
             (cell, Place::at(x, y, side))
         };
         Self {
             spans,
-            cuts: (0..side * side).filter(cut).map(middle).collect(),
+            border_cells: (0..side * side).filter(crossed).map(centroid).collect(),
             samples,
         }
     }
 
-    /// The map in this area: minus infinity outside, the map's own value in whole cells, and its value
-    /// at the middle of what belongs to the area in cells that a border cuts.
+    /// Returns the map restricted to this area: minus infinity outside, the map's value in whole cells, and
+    /// the interpolated value at the centroid of the area's samples in cells that a border crosses.
     pub fn values(&self, map: &[f32], side: usize) -> Vec<f32> {
         let inside = |(&value, &samples): (&f32, &u16)| {
             if samples == 0 {
@@ -81,23 +80,26 @@ impl Area {
             }
         };
         let mut values: Vec<f32> = map.iter().zip(&self.samples).map(inside).collect();
-        for (cell, place) in &self.cuts {
+        for (cell, place) in &self.border_cells {
             values[*cell] = place.of(map, side);
         }
         values
     }
 
-    /// Where a cell's value is taken.
+    /// Returns the position at which the value of a cell is taken.
     pub fn place(&self, cell: usize, side: usize) -> Place {
-        let cut = self.cuts.binary_search_by_key(&cell, |(cell, _)| *cell);
-        cut.map_or_else(|_| Place::cell(cell, side), |at| self.cuts[at].1)
+        let found = self
+            .border_cells
+            .binary_search_by_key(&cell, |(cell, _)| *cell);
+        found.map_or_else(|_| Place::cell(cell, side), |at| self.border_cells[at].1)
     }
 }
 
-/// What is in no area.
-const NOWHERE: usize = usize::MAX;
+/// Owner of points that belong to no area.
+const NO_AREA: usize = usize::MAX;
 
-/// The spans of `regions` and, last, of the rest, on a grid of `width` x `height` points.
+/// Returns the spans of each polygon of `regions` and, last, of the rest, on a grid of `width` x `height`
+/// points.
 fn divide(regions: &[&Polygon], ignored: &[Polygon], width: u32, height: u32) -> Vec<Vec<Span>> {
     let rest = regions.len();
     let mut areas = vec![Vec::new(); rest + 1];
@@ -106,9 +108,9 @@ fn divide(regions: &[&Polygon], ignored: &[Polygon], width: u32, height: u32) ->
     for row in 0..height {
         owners.fill(rest);
         let y = (f64::from(row) + 0.5) / f64::from(height);
-        // From the last to the first, so that the first has what several claim.
+        // From the last region to the first, so that the first one wins where they overlap.
         let regions = regions.iter().copied().enumerate().rev();
-        let ignored = ignored.iter().map(|polygon| (NOWHERE, polygon));
+        let ignored = ignored.iter().map(|polygon| (NO_AREA, polygon));
         for (owner, polygon) in regions.chain(ignored) {
             polygon.crossings(y, &mut crossings);
             for ends in crossings.chunks_exact(2) {
@@ -119,7 +121,7 @@ fn divide(regions: &[&Polygon], ignored: &[Polygon], width: u32, height: u32) ->
         let mut from = 0;
         for run in owners.chunk_by(|one, other| one == other) {
             let to = from + run.len() as u32;
-            if run[0] != NOWHERE {
+            if run[0] != NO_AREA {
                 areas[run[0]].push(Span { row, from, to });
             }
             from = to;
@@ -128,7 +130,7 @@ fn divide(regions: &[&Polygon], ignored: &[Polygon], width: u32, height: u32) ->
     areas
 }
 
-/// The first of `width` points whose middle is at `x` or to the right of it.
+/// Returns the first of `width` points whose centre is at `x` or to the right of it.
 fn first_point_from(x: f64, width: u32) -> usize {
     (x * f64::from(width) - 0.5)
         .ceil()
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_region_has_what_several_claim_and_masks_take_from_all() {
+    fn first_of_overlapping_regions_wins_and_masks_win_over_regions() {
         let (left, all) = (rectangle(0.0, 0.0, 0.5, 1.0), whole());
         let mask = rectangle(0.25, 0.0, 0.75, 1.0);
         let check = |regions: &[&Polygon], ignored: &[Polygon], expected: &[u32]| {
@@ -164,17 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_cell_stands_for_its_part() {
+    fn cell_crossed_by_a_border_counts_with_its_share_and_is_read_at_its_centroid() {
         // Three quarters of the first of two columns of cells.
         let region = rectangle(0.0, 0.0, 0.375, 1.0);
         let areas = Area::divide(&[&region], &[], 2, [100, 100]);
         assert_eq!(areas[0].samples, [192, 0, 192, 0]);
         assert_eq!(areas[1].samples, [64, 256, 64, 256]);
         let map = [0.0, 8.0, 0.0, 8.0];
-        // Its middle is an eighth of a cell left of the cell's: held at the map's border.
+        // Its centroid is an eighth of a cell left of the cell centre: clamped at the border of the map.
         let outside = f32::NEG_INFINITY;
         assert_eq!(areas[0].values(&map, 2), [0.0, outside, 0.0, outside]);
-        // The middle of the last quarter is three eighths right of the cell's.
+        // The centroid of the last quarter is three eighths of a cell right of the cell centre.
         assert_eq!(areas[1].values(&map, 2), [3.0, 8.0, 3.0, 8.0]);
         assert_eq!(areas[1].place(0, 2).of(&map, 2).to_bits(), 3f32.to_bits());
         assert_eq!(areas[1].place(1, 2).of(&map, 2).to_bits(), 8f32.to_bits());
@@ -182,10 +184,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pixels_add_up_to_the_area(polygon in any_polygon(), width in 1u32..80, height in 1u32..80) {
+        fn pixel_count_agrees_with_the_polygon_area(polygon in any_polygon(), width in 1u32..80, height in 1u32..80) {
             let pixels = count(&divide(&[&polygon], &[], width, height)[0]);
-            // A row meets each side at most once, and is at most a pixel off there; a side reaches into
-            // a part of each row that it spans, and half a row above and below.
+            // A row meets each side at most once, with an error of at most one pixel. A side also touches a
+            // part of each row that it spans, and half a row above and below.
             let [w, h] = [width, height].map(f64::from);
             let corners = polygon.corners();
             let next = corners.iter().cycle().skip(1);
@@ -197,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn the_direction_of_corners_does_not_matter(polygon in any_polygon(), turn in 0usize..12) {
+        fn areas_do_not_depend_on_direction_and_first_corner(polygon in any_polygon(), turn in 0usize..12) {
             let mut corners = polygon.corners().to_vec();
             corners.reverse();
             let turn = turn % corners.len();
@@ -207,7 +209,7 @@ mod tests {
         }
 
         #[test]
-        fn every_pixel_belongs_to_one_area(
+        fn every_pixel_belongs_to_exactly_one_area_or_mask(
             one in any_polygon(), two in any_polygon(), mask in any_polygon(),
         ) {
             let inside = count(&divide(&[&mask], &[], 50, 40)[0]);

@@ -1,22 +1,22 @@
-//! Polygons in fractions of a frame: which are allowed, how large they are, and where a row meets
-//! their sides. Pure.
+//! Polygons in fractions of a frame: validation, area, and intersections with rows. Pure.
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// The most corners of a polygon.
-pub const MOST_CORNERS: usize = 64;
+/// Maximum number of corners.
+pub const MAX_CORNERS: usize = 64;
 
-/// The least area of a polygon, as a fraction of the frame: one pixel of a frame of a megapixel. A
-/// smaller one is a slip, and would hold no pixel's centre.
-pub const LEAST_AREA: f64 = 1e-6;
+/// Minimum area of a polygon, a fraction of the frame: one pixel of a frame of a megapixel. A smaller
+/// polygon is a mistake and may contain no pixel centre.
+pub const MIN_AREA: f64 = 1e-6;
 
-/// A polygon whose sides meet at its corners alone; `x` to the right and `y` down, both from 0 to 1.
+/// A simple polygon: its sides meet only at its corners. `x` is to the right and `y` is down, both from 0
+/// to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Polygon(Vec<[f64; 2]>);
 
-/// Why corners are no polygon. Corners count from 0, and a side has the number of its first corner.
+/// Why corners are not a polygon. Corners are numbered from 0; a side has the number of its first corner.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("{}, must be {}", .0.found(), .0.allowed())]
 pub struct PolygonError(pub PolygonFault);
@@ -24,44 +24,44 @@ pub struct PolygonError(pub PolygonFault);
 /// What is wrong with corners.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PolygonFault {
-    /// Too few or too many.
+    /// There are too few or too many corners.
     Corners {
-        /// How many.
+        /// Number of corners.
         count: usize,
     },
-    /// One lies outside of the frame.
+    /// A corner is outside the frame.
     Outside {
-        /// Which.
+        /// Number of the corner.
         corner: usize,
-        /// Where it is.
+        /// Its position.
         at: [f64; 2],
     },
-    /// One stands where the one before it does.
+    /// A corner is equal to the previous corner.
     Repeated {
-        /// Which.
+        /// Number of the corner.
         corner: usize,
     },
     /// Two sides cross or touch.
     Crossing {
-        /// The first.
+        /// Number of the first side.
         one: usize,
-        /// The second.
+        /// Number of the second side.
         other: usize,
     },
-    /// There is next to nothing inside.
+    /// The area is below the minimum.
     Flat {
-        /// The area, as a fraction of the frame.
+        /// The area, a fraction of the frame.
         area: f64,
     },
 }
 
 impl PolygonFault {
-    /// What was found.
+    /// Describes the fault.
     pub fn found(&self) -> String {
         match self {
             Self::Corners { count } => format!("{count} corners"),
             Self::Outside { corner, at } => format!("corner {corner} at {at:?}"),
-            Self::Repeated { corner } => format!("corner {corner} where the one before it is"),
+            Self::Repeated { corner } => format!("corner {corner} equal to the previous corner"),
             Self::Crossing { one, other } => {
                 format!("sides from corners {one} and {other} that cross or touch")
             }
@@ -69,51 +69,51 @@ impl PolygonFault {
         }
     }
 
-    /// What is allowed.
+    /// Describes the allowed values.
     pub fn allowed(&self) -> String {
         match self {
-            Self::Corners { .. } => format!("3 to {MOST_CORNERS} corners"),
-            Self::Outside { .. } => "within 0 to 1 in both".to_owned(),
-            Self::Repeated { .. } => "corners that differ".to_owned(),
-            Self::Crossing { .. } => "sides that meet at corners alone".to_owned(),
-            Self::Flat { .. } => format!("at least {LEAST_AREA:e} of it"),
+            Self::Corners { .. } => format!("3 to {MAX_CORNERS} corners"),
+            Self::Outside { .. } => "x and y from 0 to 1".to_owned(),
+            Self::Repeated { .. } => "corners that differ from the previous one".to_owned(),
+            Self::Crossing { .. } => "sides that meet only at corners".to_owned(),
+            Self::Flat { .. } => format!("at least {MIN_AREA:e} of the frame"),
         }
     }
 }
 
 impl Polygon {
-    /// Takes corners, in either direction.
+    /// Builds a polygon from corners in either direction.
     ///
     /// # Errors
-    /// When they are fewer than 3 or more than 64, one is outside of the frame, two sides cross or
-    /// touch, or the area is below [`LEAST_AREA`].
+    /// When there are fewer than 3 or more than 64 corners, a corner is outside the frame, two sides cross
+    /// or touch, or the area is below [`MIN_AREA`].
     pub fn try_new(mut corners: Vec<[f64; 2]>) -> Result<Self, PolygonError> {
         if let Some(fault) = fault(&corners) {
             return Err(PolygonError(fault));
         }
         for at in corners.iter_mut().flatten() {
-            *at += 0.0; // Zero has one sign, so that equal polygons are equal in writing.
+            *at += 0.0; // Makes -0 to 0, so that equal polygons have equal text.
         }
         Ok(Self(corners))
     }
 
-    /// The corners.
+    /// Returns the corners.
     pub fn corners(&self) -> &[[f64; 2]] {
         &self.0
     }
 
-    /// The area, as a fraction of the frame.
+    /// Returns the area, a fraction of the frame.
     pub fn area(&self) -> f64 {
         area(&self.0)
     }
 
-    /// Where a horizontal line at `y` meets the sides, from left to right: inside is between the
-    /// first and the second, the third and the fourth, and so on. `found` is overwritten.
+    /// Writes the intersections of the sides with the horizontal line at `y` to `found`, from left to right.
+    /// The interior is between the first and the second, the third and the fourth, and so on.
     pub fn crossings(&self, y: f64, found: &mut Vec<f64>) {
         found.clear();
         for [from, to] in sides(&self.0) {
-            // From top to bottom, so that a side is the same numbers whichever way round it is
-            // walked, and neighbours that share it share no pixel and leave none out.
+            // From top to bottom, so that a side gives the same intersections in both directions. Polygons
+            // that share a side then neither overlap nor leave a gap.
             let ([x0, y0], [x1, y1]) = if from[1] <= to[1] {
                 (from, to)
             } else {
@@ -142,7 +142,7 @@ fn area(corners: &[[f64; 2]]) -> f64 {
 
 fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
     let count = corners.len();
-    if !(3..=MOST_CORNERS).contains(&count) {
+    if !(3..=MAX_CORNERS).contains(&count) {
         return Some(PolygonFault::Corners { count });
     }
     let outside = |corner: &[f64; 2]| !corner.iter().all(|at| (0.0..=1.0).contains(at));
@@ -150,8 +150,8 @@ fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
         let at = corners[corner];
         return Some(PolygonFault::Outside { corner, at });
     }
-    // Exact: a corner that is written twice.
-    #[expect(clippy::float_cmp, reason = "the same numbers, not near ones")]
+    // Exact comparison: finds a corner that was written twice.
+    #[expect(clippy::float_cmp, reason = "equal corners, not close ones")]
     if let Some(side) = sides(corners).position(|[from, to]| from == to) {
         let corner = (side + 1) % count;
         return Some(PolygonFault::Repeated { corner });
@@ -160,10 +160,10 @@ fn fault(corners: &[[f64; 2]]) -> Option<PolygonFault> {
         return Some(PolygonFault::Crossing { one, other });
     }
     let area = area(corners);
-    (area < LEAST_AREA).then_some(PolygonFault::Flat { area })
+    (area < MIN_AREA).then_some(PolygonFault::Flat { area })
 }
 
-/// The first two sides that meet elsewhere than at the corner that they share.
+/// Returns the first two sides that meet elsewhere than at a shared corner.
 fn crossing(corners: &[[f64; 2]]) -> Option<(usize, usize)> {
     let sides: Vec<_> = sides(corners).collect();
     let count = sides.len();
@@ -180,18 +180,19 @@ fn crossing(corners: &[[f64; 2]]) -> Option<(usize, usize)> {
         })
 }
 
-/// Which side of the line from `from` to `to` a point is on: above 0, below 0, or 0 on it.
+/// Returns the side of the line from `from` to `to` on which a point is: positive, negative, or 0 on the
+/// line.
 fn turn([from, to]: [[f64; 2]; 2], point: [f64; 2]) -> f64 {
     (to[0] - from[0]) * (point[1] - from[1]) - (to[1] - from[1]) * (point[0] - from[0])
 }
 
-/// Whether `second`, which begins where `first` ends, lies on it.
+/// Returns whether `second`, which starts at the end of `first`, overlaps it.
 fn folds_back(first: [[f64; 2]; 2], second: [[f64; 2]; 2]) -> bool {
     let [along, back] = [first, second].map(|[from, to]| [to[0] - from[0], to[1] - from[1]]);
     turn(first, second[1]) == 0.0 && along[0] * back[0] + along[1] * back[1] < 0.0
 }
 
-/// Whether two sides have a point in common.
+/// Returns whether two sides have a common point.
 fn meet(one: [[f64; 2]; 2], other: [[f64; 2]; 2]) -> bool {
     let apart = |line, [from, to]: [[f64; 2]; 2]| turn(line, from) * turn(line, to) > 0.0;
     let boxes_apart = (0..2).any(|axis| {
@@ -211,7 +212,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The whole frame.
+    /// A polygon over the whole frame.
     pub(crate) fn whole() -> Polygon {
         rectangle(0.0, 0.0, 1.0, 1.0)
     }
@@ -222,7 +223,7 @@ pub(crate) mod tests {
         Polygon::try_new(corners).expect("a rectangle")
     }
 
-    /// Polygons of 3 to 12 corners, many of them with dents, that go round a point.
+    /// Star-shaped polygons with 3 to 12 corners, many of them concave.
     pub(crate) fn any_polygon() -> impl Strategy<Value = Polygon> {
         prop::collection::vec(0.05..0.45f64, 3..=12).prop_map(|radii| {
             let step = std::f64::consts::TAU / radii.len() as f64;
@@ -231,12 +232,12 @@ pub(crate) mod tests {
                 [0.5 + radius * cos, 0.5 + radius * sin]
             };
             let corners = radii.iter().enumerate().map(corner).collect();
-            Polygon::try_new(corners).expect("corners that go round a point")
+            Polygon::try_new(corners).expect("a star-shaped polygon is simple")
         })
     }
 
     #[test]
-    fn only_simple_polygons_within_the_frame_are_polygons() {
+    fn polygon_must_be_simple_and_within_the_frame() {
         let check = |corners: &[[f64; 2]], expected: Option<PolygonFault>| {
             let found = Polygon::try_new(corners.to_vec()).err();
             assert_eq!(found, expected.map(PolygonError), "{corners:?}");
@@ -259,7 +260,7 @@ pub(crate) mod tests {
             &[[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]],
             Some(PolygonFault::Crossing { one: 0, other: 2 }),
         );
-        // A spike that returns along itself.
+        // A spike: the second side returns along the first one.
         check(
             &[[0.0, 0.0], [1.0, 0.0], [0.5, 0.0], [0.5, 1.0]],
             Some(PolygonFault::Crossing { one: 0, other: 1 }),
@@ -276,21 +277,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_dent_is_allowed_and_a_straight_corner_too() {
-        let dented = [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [0.5, 0.2], [0.5, 1.0]];
-        let polygon = Polygon::try_new(dented.to_vec()).expect("a simple polygon");
+    fn concave_polygon_and_collinear_corner_are_allowed() {
+        let concave = [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [0.5, 0.2], [0.5, 1.0]];
+        let polygon = Polygon::try_new(concave.to_vec()).expect("a simple polygon");
         assert!((polygon.area() - 0.3).abs() < 1e-12, "{}", polygon.area());
     }
 
     #[test]
-    fn a_fault_says_what_is_allowed() {
+    fn error_names_the_allowed_number_of_corners() {
         let error = Polygon::try_new(vec![[0.0; 2]; 2]).expect_err("two corners");
         assert_eq!(error.to_string(), "2 corners, must be 3 to 64 corners");
     }
 
     #[test]
-    fn a_row_crosses_an_even_number_of_sides() {
-        // A "W" without its foot: two teeth that hang from the top.
+    fn row_crosses_an_even_number_of_sides() {
+        // Two teeth that point down from the top.
         let teeth = [
             [0.0, 0.0],
             [1.0, 0.0],

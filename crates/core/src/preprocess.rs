@@ -1,7 +1,8 @@
-//! From a camera's frame to the network's input: crop, then an antialiased bilinear resize.
+//! From a camera's frame to the network's input: rotate, crop, antialiased bilinear resize.
 //!
-//! Training and the line call this same function. A resize without antialiasing (such as
-//! `OpenCV`'s `INTER_LINEAR`) makes other pixels, and a model trained on one and served on the other drifts.
+//! The trainer and the daemon call the same functions. A resize without antialiasing (such as `OpenCV`'s
+//! `INTER_LINEAR`) gives other pixels, and the scores of a model that was trained with one method and runs
+//! with the other are wrong.
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -10,63 +11,63 @@ use thiserror::Error;
 
 use crate::frame::{CHANNELS, Frame};
 
-/// A turn, clockwise.
+/// Clockwise rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Rotation {
-    /// None.
+    /// No rotation.
     #[default]
     R0,
-    /// A quarter.
+    /// 90 degrees.
     R90,
-    /// A half.
+    /// 180 degrees.
     R180,
-    /// Three quarters.
+    /// 270 degrees.
     R270,
 }
 
-/// The part of a frame that is inspected, in pixels; `right` and `bottom` are the first outside.
+/// The inspected rectangle of a frame in pixels; `right` and `bottom` are exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Crop {
     /// First column inside.
     pub left: u32,
     /// First row inside.
     pub top: u32,
-    /// First column to the right of it.
+    /// First column to the right.
     pub right: u32,
-    /// First row below it.
+    /// First row below.
     pub bottom: u32,
 }
 
-/// Why a frame cannot be resized as asked.
+/// Why a frame cannot be cropped or resized.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PreprocessError {
-    /// The crop has no area or does not lie within the frame.
+    /// The crop has no area or is not within the frame.
     #[error(
         "crop left {}, top {}, right {}, bottom {} does not fit a {width}x{height} frame: needs left < right <= {width} and top < bottom <= {height}",
         crop.left, crop.top, crop.right, crop.bottom
     )]
     Crop {
-        /// What was asked.
+        /// The crop.
         crop: Crop,
-        /// The frame's pixels a row.
+        /// Width of the frame in pixels.
         width: u32,
-        /// The frame's rows.
+        /// Height of the frame in pixels.
         height: u32,
     },
-    /// The wanted size has no area.
+    /// The target size has no area.
     #[error("cannot resize to {width}x{height} pixels: both must be at least 1")]
     Target {
-        /// Wanted pixels a row.
+        /// Target width in pixels.
         width: u32,
-        /// Wanted rows.
+        /// Target height in pixels.
         height: u32,
     },
 }
 
-/// Turns the frame clockwise.
+/// Rotates a frame clockwise.
 ///
 /// # Panics
-/// Never: turning keeps the number of pixels.
+/// Never: a rotation keeps the number of pixels.
 pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let [new_width, new_height] = match rotation {
@@ -74,8 +75,8 @@ pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
         Rotation::R180 => [width, height],
         Rotation::R90 | Rotation::R270 => [height, width],
     };
-    // Where a pixel of the turned frame comes from.
-    let from = |x: usize, y: usize| match rotation {
+    // Source position of a pixel of the rotated frame.
+    let source = |x: usize, y: usize| match rotation {
         Rotation::R0 => (x, y),
         Rotation::R90 => (y, height - 1 - x),
         Rotation::R180 => (width - 1 - x, height - 1 - y),
@@ -85,22 +86,23 @@ pub fn rotate(frame: Frame, rotation: Rotation) -> Frame {
     let mut rgb = Vec::with_capacity(pixels.len());
     for y in 0..new_height {
         for x in 0..new_width {
-            let (x, y) = from(x, y);
+            let (x, y) = source(x, y);
             let at = (y * width + x) * CHANNELS;
             rgb.extend_from_slice(&pixels[at..at + CHANNELS]);
         }
     }
-    Frame::new(new_width as u32, new_height as u32, rgb).expect("as many pixels as before")
+    Frame::new(new_width as u32, new_height as u32, rgb)
+        .expect("a rotation keeps the number of pixels")
 }
 
-/// Cuts `crop` out of the frame, or copies all of it.
+/// Returns a copy of the rectangle `crop`, or of the whole frame.
 ///
 /// # Errors
-/// When the crop does not lie within the frame.
+/// When the crop is not within the frame.
 ///
 /// # Panics
-/// Never: a crop that lies within the frame has an area.
-pub fn cut(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
+/// Never: a checked crop has an area.
+pub fn crop(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> {
     let crop = checked(frame, crop)?;
     let row = |y: u32| {
         let start = (y as usize * frame.width() as usize + crop.left as usize) * CHANNELS;
@@ -108,14 +110,15 @@ pub fn cut(frame: &Frame, crop: Option<Crop>) -> Result<Frame, PreprocessError> 
     };
     let rgb = (crop.top..crop.bottom).flat_map(row).copied().collect();
     let (width, height) = (crop.right - crop.left, crop.bottom - crop.top);
-    Ok(Frame::new(width, height, rgb).expect("the crop has an area and its bytes"))
+    Ok(Frame::new(width, height, rgb)
+        .expect("a checked crop has an area, and its bytes were copied"))
 }
 
-/// Resizes `crop` of the frame, or all of it, to `width` x `height`, as Pillow's
-/// `image.crop(..).resize(.., BILINEAR)` does to within one grey level.
+/// Resizes `crop`, or the whole frame, to `width` x `height`. The result differs from Pillow's
+/// `image.crop(..).resize(.., BILINEAR)` by at most one grey level.
 ///
 /// # Errors
-/// When the crop does not lie within the frame, or the wanted size has no area.
+/// When the crop is not within the frame, or the target size has no area.
 pub fn resize(
     frame: &Frame,
     crop: Option<Crop>,
@@ -128,7 +131,7 @@ pub fn resize(
     Ok(resample(frame, checked(frame, crop)?, width, height))
 }
 
-/// `crop`, or the whole frame, if it lies within the frame.
+/// Returns `crop`, or the whole frame for `None`, after checking that it is within the frame.
 fn checked(frame: &Frame, crop: Option<Crop>) -> Result<Crop, PreprocessError> {
     let crop = crop.unwrap_or(Crop {
         left: 0,
@@ -150,22 +153,23 @@ fn checked(frame: &Frame, crop: Option<Crop>) -> Result<Crop, PreprocessError> {
     Ok(crop)
 }
 
-/// `crop` lies within the frame and the wanted size has an area.
+/// Resizes a checked `crop` to a target size with an area.
 fn resample(frame: &Frame, crop: Crop, width: u32, height: u32) -> Frame {
     let whole = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
         .expect("a frame holds width * height * 3 bytes");
-    // A cropped view, not `ResizeOptions::crop`: that one lets the filter read pixels outside.
+    // A cropped view, not `ResizeOptions::crop`, with which the filter reads pixels outside the crop.
     let (crop_width, crop_height) = (crop.right - crop.left, crop.bottom - crop.top);
     let source = CroppedImage::new(&whole, crop.left, crop.top, crop_width, crop_height)
         .expect("the crop was checked against the frame");
     let mut rgb = vec![0; width as usize * height as usize * CHANNELS];
     let mut target = Image::from_slice_u8(width, height, &mut rgb, PixelType::U8x3)
-        .expect("the buffer has the wanted size");
+        .expect("the buffer has the target size");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
         .resize(&source, &mut target, &options)
         .expect("both images are U8x3 and no crop option is set");
-    Frame::new(width, height, rgb).expect("the wanted size has an area and its bytes")
+    Frame::new(width, height, rgb)
+        .expect("the target size has an area, and the buffer has its bytes")
 }
 
 #[cfg(test)]
@@ -180,25 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn the_same_size_keeps_every_pixel() {
+    fn resizing_to_the_same_size_keeps_every_pixel() {
         let frame = ramp(40, 30);
         assert_eq!(resize(&frame, None, 40, 30), Ok(frame));
     }
 
     #[test]
-    fn a_crop_at_its_own_size_is_cut_out() {
+    fn resizing_a_crop_to_its_own_size_copies_its_pixels() {
         let crop = Crop {
             left: 3,
             top: 5,
             right: 5,
             bottom: 6,
         };
-        let cut = resize(&ramp(40, 30), Some(crop), 2, 1).expect("fits");
-        assert_eq!(cut.rgb(), [3, 5, 6, 4, 5, 1]);
+        let cropped = resize(&ramp(40, 30), Some(crop), 2, 1).expect("fits");
+        assert_eq!(cropped.rgb(), [3, 5, 6, 4, 5, 1]);
     }
 
     #[test]
-    fn pixels_outside_the_crop_have_no_influence() {
+    fn pixels_outside_the_crop_do_not_affect_the_result() {
         let mut rgb = vec![255; 32 * 32 * CHANNELS];
         for y in 8..24 {
             rgb[(y * 32 + 8) * CHANNELS..(y * 32 + 24) * CHANNELS].fill(10);
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_that_does_not_fit_is_refused_with_its_numbers() {
+    fn crop_outside_the_frame_is_rejected_with_its_coordinates() {
         let check = |left, top, right, bottom| {
             let crop = Crop {
                 left,
@@ -250,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_turned_clockwise() {
+    fn rotation_is_clockwise() {
         // The first row: 0 1 2; the second: 3 4 5.
         let pixel = |value: u8| [value; CHANNELS];
         let frame =
             Frame::new(3, 2, (0..6).flat_map(pixel).collect()).expect("the bytes fit the size");
         let check = |rotation, width, expected: [u8; 6]| {
-            let turned = rotate(frame.clone(), rotation);
-            let values: Vec<u8> = turned.rgb().iter().step_by(CHANNELS).copied().collect();
-            assert_eq!((turned.width(), values), (width, expected.to_vec()));
+            let rotated = rotate(frame.clone(), rotation);
+            let values: Vec<u8> = rotated.rgb().iter().step_by(CHANNELS).copied().collect();
+            assert_eq!((rotated.width(), values), (width, expected.to_vec()));
         };
         check(Rotation::R0, 3, [0, 1, 2, 3, 4, 5]);
         check(Rotation::R90, 2, [3, 0, 4, 1, 5, 2]);
@@ -267,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn cutting_is_resizing_to_the_crops_own_size() {
+    fn crop_equals_resize_to_the_size_of_the_crop() {
         let frame = ramp(40, 30);
         let crop = Crop {
             left: 3,
@@ -275,13 +279,16 @@ mod tests {
             right: 20,
             bottom: 30,
         };
-        assert_eq!(cut(&frame, Some(crop)), resize(&frame, Some(crop), 17, 25));
-        assert_eq!(cut(&frame, None), Ok(frame.clone()));
-        assert!(cut(&ramp(10, 10), Some(crop)).is_err());
+        assert_eq!(
+            super::crop(&frame, Some(crop)),
+            resize(&frame, Some(crop), 17, 25)
+        );
+        assert_eq!(super::crop(&frame, None), Ok(frame.clone()));
+        assert!(super::crop(&ramp(10, 10), Some(crop)).is_err());
     }
 
     #[test]
-    fn a_size_without_area_is_refused() {
+    fn resizing_to_a_zero_side_is_rejected() {
         assert_eq!(
             resize(&ramp(40, 30), None, 8, 0),
             Err(PreprocessError::Target {

@@ -1,4 +1,4 @@
-//! A verdict with all that identifies it.
+//! The verdict as it is journalled and published, with everything that identifies it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,12 +9,12 @@ use crate::decision::Decision;
 use crate::id::CameraId;
 use crate::verdict::Judgement;
 
-/// Why no judgement could be made.
+/// Why a frame or part could not be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultReason {
-    /// The camera cannot be opened, or ended its stream.
+    /// The camera cannot be opened, or its stream ended.
     CameraLost,
-    /// The camera delivers no frame within its time-out.
+    /// The camera delivered no frame within its timeout.
     CameraStalled,
     /// The frame is damaged.
     CorruptFrame,
@@ -22,30 +22,32 @@ pub enum FaultReason {
     WrongSize,
     /// A triggered camera's queue was full.
     Overflow,
-    /// The engine failed.
+    /// Inference failed.
     Engine,
-    /// The daemon stopped before the frame was judged.
+    /// The daemon shut down before the frame was judged.
     Shutdown,
-    /// The verdict would have come too late.
+    /// The verdict was not available at the deadline.
     DeadlineMissed,
     /// The verdict could not be journalled.
     Journal,
     /// A view of the part is missing.
     MissingView,
-    /// The camera gives the same frame again and again.
+    /// The camera delivers the same frame repeatedly.
     Frozen,
     /// The frame is too dark.
     Dark,
-    /// Too much of the frame is at the end of the scale.
+    /// Too many pixels of the frame are saturated.
     Saturated,
     /// The frame is blurred.
     Blurred,
-    /// The camera looks elsewhere.
+    /// The camera's view has moved.
     ViewMoved,
+    /// A stored reason that this program does not know. No new verdict has it.
+    Unknown,
 }
 
 impl FaultReason {
-    /// All of them.
+    /// All reasons that a verdict can have: all but [`Self::Unknown`].
     pub const ALL: [Self; 15] = [
         Self::CameraLost,
         Self::CameraStalled,
@@ -64,7 +66,7 @@ impl FaultReason {
         Self::ViewMoved,
     ];
 
-    /// In `snake_case`.
+    /// Returns the name in `snake_case`.
     pub fn name(self) -> &'static str {
         match self {
             Self::CameraLost => "camera_lost",
@@ -82,23 +84,32 @@ impl FaultReason {
             Self::Saturated => "saturated",
             Self::Blurred => "blurred",
             Self::ViewMoved => "view_moved",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// The reason with this name; [`Self::Unknown`] if there is none.
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.name() == name)
+            .unwrap_or(Self::Unknown)
     }
 }
 
-/// No judgement, and why.
+/// The reason why a frame or part has no judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The kind.
+    /// The reason.
     pub reason: FaultReason,
-    /// In words, for people.
+    /// Details, for people.
     pub message: String,
-    /// Whether the settings make it a REJECT rather than a FAULT.
+    /// Whether the settings make this a REJECT instead of a FAULT.
     pub rejects: bool,
 }
 
 impl Fault {
-    /// A fault that is a FAULT.
+    /// Builds a fault with the decision FAULT.
     pub fn new(reason: FaultReason, message: impl Into<String>) -> Self {
         Self {
             reason,
@@ -107,7 +118,7 @@ impl Fault {
         }
     }
 
-    /// FAULT or REJECT.
+    /// Returns FAULT or REJECT.
     pub fn decision(&self) -> Decision {
         if self.rejects {
             Decision::Reject
@@ -117,43 +128,43 @@ impl Fault {
     }
 }
 
-/// One camera's share of a part's verdict.
+/// One view of a part: the verdict of one camera of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct PartView {
     /// The camera.
     pub camera: CameraId,
-    /// Its verdict's sequence; 0 where it has none.
+    /// Sequence of the view's verdict; 0 if it has none.
     pub sequence: u64,
-    /// Its frame; 0 where there was none.
+    /// The camera's frame number; 0 without a frame.
     pub frame_id: u64,
-    /// Its verdict.
+    /// Decision about the view.
     pub decision: Decision,
 }
 
-/// What several views of one part come to.
+/// The decision about a part, from its views.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fusion {
-    /// The part's.
+pub struct PartDecision {
+    /// Decision about the part.
     pub decision: Decision,
-    /// The views that came in time, by camera.
-    pub views: Vec<View>,
-    /// What is missing, where that matters.
+    /// The views that arrived in time, sorted by camera.
+    pub views: Vec<PartView>,
+    /// The missing views, if the settings make them a fault.
     pub fault: Option<Fault>,
 }
 
-/// What came of a frame, or of a part.
+/// The result of a frame or part.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The frame was judged.
     Judged(Judgement),
-    /// It could not be.
+    /// It could not be judged.
     Fault(Fault),
-    /// A part's views were judged, each for itself.
-    Part(Fusion),
+    /// A part, decided from the decisions about its views.
+    Part(PartDecision),
 }
 
 impl Outcome {
-    /// What is decided.
+    /// Returns the decision.
     pub fn decision(&self) -> Decision {
         match self {
             Self::Judged(judgement) => judgement.decision,
@@ -162,7 +173,7 @@ impl Outcome {
         }
     }
 
-    /// The judgement, if there is one.
+    /// Returns the judgement of a judged frame.
     pub fn judgement(&self) -> Option<&Judgement> {
         match self {
             Self::Judged(judgement) => Some(judgement),
@@ -170,7 +181,7 @@ impl Outcome {
         }
     }
 
-    /// What kept it from being judged, if anything.
+    /// Returns the fault, if there is one.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Judged(_) => None,
@@ -180,7 +191,7 @@ impl Outcome {
     }
 }
 
-/// A model's identity.
+/// Identity of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelId {
     /// Name, from the manifest.
@@ -191,87 +202,87 @@ pub struct ModelId {
     pub sha256: String,
 }
 
-/// A recipe's identity.
+/// Identity of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecipeTag {
-    /// Its id, the name of its file.
+    /// Id, the name of its file.
     pub id: String,
-    /// The version that its file states.
+    /// Version, from its file.
     pub version: String,
-    /// SHA-256 of its content.
+    /// SHA-256 of its file.
     pub sha256: String,
 }
 
-/// Under what a verdict was made.
+/// The configuration that a verdict was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The loaded model.
     pub model: ModelId,
-    /// SHA-256 of the settings in force.
+    /// SHA-256 of the active settings.
     pub config_hash: String,
-    /// Where the model runs.
+    /// Execution provider of the model.
     pub provider: String,
-    /// The recipe in force, if there is one.
+    /// The active recipe, if there is one.
     pub recipe: Option<RecipeTag>,
 }
 
-/// Where the time between capture and verdict went; a stage that was not reached is unset.
+/// Durations of the stages between capture and verdict; a stage that was not reached is unset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
     /// From capture until the engine took the frame.
     pub queue: Option<Duration>,
     /// Rotation, crop and resize.
     pub preprocess: Option<Duration>,
-    /// The model's run, for the whole batch.
+    /// Inference, for the whole batch.
     pub inference: Option<Duration>,
-    /// Score, regions and decision.
+    /// Scores, regions and decision.
     pub judge: Option<Duration>,
-    /// From capture until the verdict was made: it is journalled and published after that.
+    /// From capture until the verdict was made; it is journalled and published after that.
     pub total: Duration,
 }
 
-/// The part that a frame shows, and who asked for its inspection.
+/// Identification of a part, from the request that triggered its inspection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tag {
-    /// The part; empty if it has no name.
+pub struct PartTag {
+    /// Id of the part; empty if it has none.
     pub part_id: String,
-    /// The request, if there was one.
+    /// Id of the trigger request, if there was one.
     pub trigger: Option<Uuid>,
-    /// What the client sent along, for its own use.
+    /// Opaque data from the client.
     pub client_data: Vec<u8>,
-    /// The client's name for the request; empty if it gave none.
+    /// Idempotency key of the request; empty if the client sent none.
     pub idempotency_key: String,
 }
 
-/// What a verdict is about.
+/// The frame or part that a verdict is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
-    /// The camera; none for an image that a client sent, and for a part.
+    /// The camera; unset for an image that a client sent, and for a part.
     pub camera: Option<CameraId>,
-    /// The group whose part it shows; none for a camera without one.
+    /// The camera group; unset for a camera without a group.
     pub group: Option<Arc<str>>,
-    /// Counts the camera's captures; 0 without a frame of a camera.
+    /// Number of the capture, counted per camera; 0 without a frame from a camera.
     pub frame_id: u64,
-    /// The part, if it is known.
-    pub tag: Option<Arc<Tag>>,
-    /// Under what it was made.
+    /// Identification of the part, if it is known.
+    pub tag: Option<Arc<PartTag>>,
+    /// The configuration that the verdict was made with.
     pub stamp: Arc<Stamp>,
-    /// Rendered, not seen.
+    /// Whether the frame comes from the simulator.
     pub simulated: bool,
-    /// Where the time went.
+    /// Durations of the stages.
     pub timings: Timings,
-    /// Frames that shared the model's run; 0 without one.
+    /// Number of frames in the inference batch; 0 without inference.
     pub batch_size: u32,
-    /// The inspected frame's width and height; without a frame unset.
+    /// Width and height of the inspected frame in pixels; unset without a frame.
     pub size: Option<[u32; 2]>,
-    /// What the source calls the frame; empty if it has no name.
+    /// The source's name for the frame; empty if it has none.
     pub item: String,
-    /// What is wrong with a rendered part, `good` if nothing; empty if nobody knows.
+    /// Ground truth of a simulated part: the name of its defect, or `good`; empty if unknown.
     pub truth: String,
 }
 
 impl Subject {
-    /// A subject without a frame.
+    /// Builds a subject without a frame.
     pub fn new(camera: Option<CameraId>, stamp: Arc<Stamp>) -> Self {
         Self {
             camera,
@@ -289,30 +300,30 @@ impl Subject {
     }
 }
 
-/// What came of one frame, of a camera that has none to give, or of a part.
+/// The verdict on a frame, on a camera that delivers no frame, or on a part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// Its place among all verdicts. 0: it could not be journalled.
+    /// Position in the sequence of all verdicts; 0 if it could not be journalled.
     pub sequence: u64,
-    /// The run of the daemon.
+    /// Id of the daemon's run (process).
     pub run: Uuid,
-    /// When the frame was captured, or the trouble seen, by the system's clock.
+    /// Capture time, or the time when the fault was detected, by the wall clock.
     pub captured: SystemTime,
-    /// The same moment since the daemon's start, on a clock that never steps.
+    /// The same time since the start of the daemon, by the monotonic clock.
     pub since_start: Duration,
-    /// When it was journalled, or published where there is no journal. Later verdicts have no earlier
-    /// time, whatever the system's clock does.
+    /// Time when it was journalled, or published without a journal. It never decreases from one verdict to
+    /// the next, even if the wall clock steps back.
     pub recorded: SystemTime,
-    /// Whether files of its frame are kept.
+    /// Whether evidence of the frame is kept.
     pub evidence: bool,
-    /// What it is about.
+    /// The frame or part.
     pub subject: Subject,
-    /// What was decided.
+    /// The result.
     pub outcome: Outcome,
 }
 
 impl Verdict {
-    /// The decision.
+    /// Returns the decision.
     pub fn decision(&self) -> Decision {
         self.outcome.decision()
     }

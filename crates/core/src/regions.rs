@@ -1,25 +1,23 @@
-//! Where in a frame the defects are: the connected parts of the combined map above a level. Pure.
+//! Defect regions: the connected components of the combined map above a level. Pure.
 
 use crate::decision::{AnomalyKind, Region};
 use crate::partition::SAMPLES;
 
-/// A map's cells, row-major, `width` of them a row. Cells that do not belong to the part of the frame
-/// that is looked at are minus infinity.
+/// The cells of a map, row-major. In cells outside the inspected area the combined map is minus infinity.
 #[derive(Clone, Copy, Debug)]
-pub struct Cells<'a> {
+pub struct MapCells<'a> {
     /// The combined map.
     pub combined: &'a [f32],
-    /// The structural map's share of it.
+    /// Share of the structural map in the combined map.
     pub structural: &'a [f32],
-    /// How much of each cell belongs to the part of the frame that is looked at, in 256ths; nothing if
-    /// that is the whole frame.
+    /// Share of each cell in the inspected area, in 256ths; `None` if the whole frame is inspected.
     pub samples: Option<&'a [u16]>,
-    /// Cells a row.
+    /// Cells per row.
     pub width: usize,
 }
 
-impl Cells<'_> {
-    /// The area of `members`, as a fraction of the frame.
+impl MapCells<'_> {
+    /// Returns the area of `members`, a fraction of the frame.
     fn area(&self, members: &[usize]) -> f32 {
         let samples =
             |samples: &[u16]| members.iter().map(|&cell| usize::from(samples[cell])).sum();
@@ -29,38 +27,38 @@ impl Cells<'_> {
     }
 }
 
-/// Samples as a fraction of a frame of so many cells.
+/// Converts a number of samples to a fraction of a frame of `cells` cells.
 pub(crate) fn fraction(samples: usize, cells: usize) -> f32 {
     samples as f32 / (cells * usize::from(SAMPLES)) as f32
 }
 
-/// Which regions are worth a mention.
+/// Which regions are listed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RegionRules {
-    /// The least area, as a fraction of the frame.
+    /// Minimum area, a fraction of the frame.
     pub min_area: f32,
-    /// At most so many, largest peak first.
+    /// Maximum number of regions; those with the largest peaks are kept.
     pub limit: usize,
 }
 
-/// The parts of the map that are above `level` and hang together (corners count), largest peak first.
+/// Returns the 8-connected components of the cells above `level`, largest peak first.
 ///
-/// Regions are told in whole cells: with 64 cells a side to 1.6 % of the frame.
+/// Bounding boxes consist of whole cells: with 64 cells per side, their resolution is 1.6 % of the frame.
 ///
 /// # Panics
-/// When the maps differ in length, or are not whole rows.
-pub fn regions(cells: Cells<'_>, level: f32, rules: RegionRules) -> Vec<Region> {
+/// When the maps differ in length or their length is not a multiple of the width.
+pub fn regions(cells: MapCells<'_>, level: f32, rules: RegionRules) -> Vec<Region> {
     assert_eq!(
         cells.combined.len(),
         cells.structural.len(),
-        "one map's cells"
+        "maps of equal length"
     );
     assert_eq!(cells.combined.len() % cells.width, 0, "whole rows");
-    let mut taken: Vec<bool> = cells.combined.iter().map(|&value| value <= level).collect();
+    let mut visited: Vec<bool> = cells.combined.iter().map(|&value| value <= level).collect();
     let mut found = Vec::new();
-    for start in 0..taken.len() {
-        if !taken[start] {
-            found.push(region(cells, &flood(cells, &mut taken, start)));
+    for start in 0..visited.len() {
+        if !visited[start] {
+            found.push(region(cells, &component(cells, &mut visited, start)));
         }
     }
     found.retain(|region| region.area >= rules.min_area);
@@ -69,10 +67,10 @@ pub fn regions(cells: Cells<'_>, level: f32, rules: RegionRules) -> Vec<Region> 
     found
 }
 
-/// The cells that hang together with `start`; they are taken.
-fn flood(cells: Cells<'_>, taken: &mut [bool], start: usize) -> Vec<usize> {
-    let (width, height) = (cells.width, taken.len() / cells.width);
-    taken[start] = true;
+/// Returns the cells that are connected with `start`, and marks them as visited.
+fn component(cells: MapCells<'_>, visited: &mut [bool], start: usize) -> Vec<usize> {
+    let (width, height) = (cells.width, visited.len() / cells.width);
+    visited[start] = true;
     let mut members = vec![start];
     let mut next = 0;
     while let Some(&cell) = members.get(next) {
@@ -81,8 +79,8 @@ fn flood(cells: Cells<'_>, taken: &mut [bool], start: usize) -> Vec<usize> {
         for ny in y.saturating_sub(1)..(y + 2).min(height) {
             for nx in x.saturating_sub(1)..(x + 2).min(width) {
                 let neighbour = ny * width + nx;
-                if !taken[neighbour] {
-                    taken[neighbour] = true;
+                if !visited[neighbour] {
+                    visited[neighbour] = true;
                     members.push(neighbour);
                 }
             }
@@ -91,14 +89,14 @@ fn flood(cells: Cells<'_>, taken: &mut [bool], start: usize) -> Vec<usize> {
     members
 }
 
-fn region(cells: Cells<'_>, members: &[usize]) -> Region {
+fn region(cells: MapCells<'_>, members: &[usize]) -> Region {
     let (width, height) = (cells.width, cells.combined.len() / cells.width);
     let columns = || members.iter().map(|cell| cell % width);
     let rows = || members.iter().map(|cell| cell / width);
     let (left, right) = (columns().min(), columns().max());
     let (top, bottom) = (rows().min(), rows().max());
     let extent = |from: Option<usize>, to: Option<usize>, of: usize| {
-        let (from, to) = from.zip(to).expect("a region has a cell");
+        let (from, to) = from.zip(to).expect("a component has at least one cell");
         (from as f32 / of as f32, (to + 1 - from) as f32 / of as f32)
     };
     let (left, box_width) = extent(left, right, width);
@@ -106,7 +104,7 @@ fn region(cells: Cells<'_>, members: &[usize]) -> Region {
     let highest = *members
         .iter()
         .max_by(|&&one, &&other| cells.combined[one].total_cmp(&cells.combined[other]))
-        .expect("a region has a cell");
+        .expect("a component has at least one cell");
     let peak = cells.combined[highest];
     let structural = cells.structural[highest];
     Region {
@@ -132,7 +130,7 @@ mod tests {
 
     fn found(combined: &[f32], width: usize, rules: RegionRules) -> Vec<Region> {
         let structural = vec![0.0; combined.len()];
-        let cells = Cells {
+        let cells = MapCells {
             combined,
             structural: &structural,
             samples: None,
@@ -141,7 +139,7 @@ mod tests {
         regions(cells, 1.0, rules)
     }
 
-    /// Two regions: one of three cells that touch at corners, one of a single, higher cell.
+    /// Two regions: three cells that touch at corners, and a single cell with a higher value.
     const MAP: [f32; 12] = [
         2.0, 0.0, 0.0, 0.0, //
         0.0, 3.0, 0.0, 5.0, //
@@ -149,7 +147,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_touches_is_one_region() {
+    fn cells_that_touch_at_corners_are_one_region() {
         let regions = found(&MAP, 4, ALL);
         let boxes: Vec<_> = regions
             .iter()
@@ -164,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_cell_counts_with_the_share_that_belongs() {
-        let cells = Cells {
+    fn partial_cell_counts_with_its_share_of_the_area() {
+        let cells = MapCells {
             combined: &[2.0, 2.0, f32::NEG_INFINITY, f32::NEG_INFINITY],
             structural: &[0.0; 4],
             samples: Some(&[256, 64, 0, 0]),
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn small_and_surplus_regions_are_left_out() {
+    fn regions_below_the_minimum_area_and_above_the_limit_are_dropped() {
         let two_cells = RegionRules {
             min_area: 2.0 / 12.0,
             ..ALL
@@ -187,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_above_the_level_is_no_region() {
+    fn cells_at_the_level_are_not_a_region() {
         assert_eq!(found(&[1.0; 9], 3, ALL), []);
         assert_eq!(found(&[1.1; 9], 3, ALL).len(), 1);
     }
 
     #[test]
-    fn a_region_is_of_the_kind_of_its_peak() {
-        let cells = Cells {
+    fn region_kind_is_the_branch_with_the_larger_share_of_the_peak() {
+        let cells = MapCells {
             combined: &[2.0, 3.0],
             structural: &[1.9, 1.0],
             samples: None,

@@ -1,5 +1,5 @@
-//! What frames are held to: thresholds for the whole frame or for parts of it, and parts that count
-//! for nothing, prepared for one size of frames. Pure.
+//! Rules for frames: thresholds and minimum areas for the whole frame or for recipe regions, and masks,
+//! prepared for one frame size. Pure.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,71 +10,71 @@ use crate::partition::Area;
 use crate::polygon::Polygon;
 use crate::regions::RegionRules;
 
-/// What one part of a frame is held to.
+/// The rule for one area of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
-    /// The decision about its score.
+    /// Thresholds for the score.
     pub thresholds: Thresholds,
-    /// Smaller connected defects do not count, as a fraction of the frame; 0 for none.
+    /// Minimum area of a defect, a fraction of the frame; 0 for no minimum.
     pub min_area: f32,
 }
 
-/// A part of the frame with a rule of its own.
+/// A recipe region: a polygon with its own rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuledPolygon {
-    /// Its name in judgements.
+    /// Name in judgements.
     pub name: Arc<str>,
-    /// Where it is, in fractions of the inspected frame.
+    /// Polygon, in fractions of the inspected frame.
     pub polygon: Polygon,
-    /// What it is held to.
+    /// The rule.
     pub rule: Rule,
 }
 
-/// Everything that a frame is held to.
+/// All rules for a frame.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// For what is in no region.
+pub struct InspectionPlan {
+    /// Rule for the area outside all regions.
     pub general: Rule,
-    /// Parts with rules of their own; the first holds where they overlap.
+    /// Recipe regions; the first one wins where they overlap.
     pub regions: Vec<RuledPolygon>,
-    /// Parts that count for nothing, in regions or out of them.
+    /// Masks: areas that are ignored, inside and outside regions.
     pub ignored: Vec<Polygon>,
-    /// Which defects are listed. Those that are not count all the same.
+    /// Which defects are listed. Unlisted defects still count for the decision.
     pub listing: RegionRules,
 }
 
-/// The sizes that rules are prepared for.
+/// The map size and frame size that rules are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shape {
-    /// Cells a side of the model's maps.
+pub struct FrameShape {
+    /// Cells per side of the model's maps.
     pub side: usize,
-    /// The inspected frame's width, pixels.
+    /// Width of the inspected frame in pixels.
     pub width: u32,
-    /// The inspected frame's height, pixels.
+    /// Height of the inspected frame in pixels.
     pub height: u32,
 }
 
-/// A [`Plan`] that frames can be judged by.
+/// An [`InspectionPlan`], prepared for judging frames.
 ///
-/// Dividing a frame of a megapixel takes some milliseconds, so rules are made once a camera and kept.
+/// Dividing a frame of a megapixel takes some milliseconds, so rules are prepared once per camera and kept.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    plan: Plan,
-    /// Nothing if there is nothing to divide.
+    plan: InspectionPlan,
+    /// `None` without regions and masks.
     divided: Option<Divided>,
 }
 
 #[derive(Clone, Debug)]
 struct Divided {
-    shape: Shape,
+    shape: FrameShape,
     grid: Grid,
-    /// One for each region, then the rest.
+    /// One area per region, then the rest.
     areas: Vec<Area>,
 }
 
 impl Divided {
-    fn new(plan: &Plan, shape: Shape) -> Self {
-        let Shape {
+    fn new(plan: &InspectionPlan, shape: FrameShape) -> Self {
+        let FrameShape {
             side,
             width,
             height,
@@ -89,14 +89,14 @@ impl Divided {
 }
 
 impl Rules {
-    /// Thresholds for the whole frame, of any size.
+    /// Builds rules with the same thresholds for the whole frame, of any size.
     pub fn plain(thresholds: Thresholds, listing: RegionRules) -> Self {
         let general = Rule {
             thresholds,
             min_area: 0.0,
         };
         Self {
-            plan: Plan {
+            plan: InspectionPlan {
                 general,
                 regions: Vec::new(),
                 ignored: Vec::new(),
@@ -106,35 +106,35 @@ impl Rules {
         }
     }
 
-    /// Prepares `plan` for frames and maps of a size.
+    /// Prepares `plan` for frames and maps of the size `shape`.
     ///
     /// # Panics
     /// When a size is zero.
-    pub fn new(plan: Plan, shape: Shape) -> Self {
+    pub fn new(plan: InspectionPlan, shape: FrameShape) -> Self {
         assert!(
             shape.side > 0 && shape.width > 0 && shape.height > 0,
-            "sizes with an area"
+            "sizes above zero"
         );
         let divides = !plan.regions.is_empty() || !plan.ignored.is_empty();
         let divided = divides.then(|| Divided::new(&plan, shape));
         Self { plan, divided }
     }
 
-    /// What they were made from.
-    pub fn plan(&self) -> &Plan {
+    /// Returns the plan.
+    pub fn plan(&self) -> &InspectionPlan {
         &self.plan
     }
 
-    /// Whether they are prepared for such frames. If they are not, judging prepares them anew for each
-    /// frame: right, but slow.
-    pub fn fit(&self, shape: Shape) -> bool {
+    /// Returns whether the rules are prepared for frames of this size. Otherwise each judgement prepares them
+    /// again: correct, but slow.
+    pub fn fits(&self, shape: FrameShape) -> bool {
         self.divided
             .as_ref()
             .is_none_or(|divided| divided.shape == shape)
     }
 
-    /// The parts of a frame, and how its pixels are computed.
-    pub(crate) fn parts(&self, shape: Shape) -> Parts<'_> {
+    /// Returns the areas of a frame with their rules, and the interpolation of its pixels.
+    pub(crate) fn areas(&self, shape: FrameShape) -> RuledAreas<'_> {
         let (grid, areas) = match &self.divided {
             None => {
                 let grid = Grid::new(shape.side, shape.width, shape.height);
@@ -149,7 +149,7 @@ impl Rules {
                 (Cow::Owned(made.grid), Some(Cow::Owned(made.areas)))
             }
         };
-        Parts {
+        RuledAreas {
             plan: &self.plan,
             grid,
             areas,
@@ -157,34 +157,34 @@ impl Rules {
     }
 }
 
-/// A frame's parts.
-pub(crate) struct Parts<'a> {
-    plan: &'a Plan,
-    /// How pixels are computed.
+/// The areas of a frame with their rules.
+pub(crate) struct RuledAreas<'a> {
+    plan: &'a InspectionPlan,
+    /// Interpolation of the pixels.
     pub grid: Cow<'a, Grid>,
     areas: Option<Cow<'a, [Area]>>,
 }
 
-/// One part of a frame.
+/// One area of a frame with its rule.
 #[derive(Clone, Copy)]
-pub(crate) struct Part<'a> {
-    /// The region's name; nothing for what is in no region.
+pub(crate) struct RuledArea<'a> {
+    /// Name of the recipe region; unset for the rest of the frame.
     pub name: Option<&'a Arc<str>>,
-    /// What it is held to.
+    /// The rule.
     pub rule: Rule,
-    /// Where it is; nothing for the whole frame.
+    /// The area; unset for the whole frame.
     pub area: Option<&'a Area>,
 }
 
-impl Parts<'_> {
-    /// The regions in their order, then the rest.
-    pub fn iter(&self) -> impl Iterator<Item = Part<'_>> {
+impl RuledAreas<'_> {
+    /// Iterates over the regions in their order, then the rest.
+    pub fn iter(&self) -> impl Iterator<Item = RuledArea<'_>> {
         let regions = &self.plan.regions;
         let named = regions
             .iter()
             .map(|region| (Some(&region.name), region.rule));
         let rules = named.chain([(None, self.plan.general)]);
-        rules.enumerate().map(|(index, (name, rule))| Part {
+        rules.enumerate().map(|(index, (name, rule))| RuledArea {
             name,
             rule,
             area: self.areas.as_ref().map(|areas| &areas[index]),
@@ -192,8 +192,8 @@ impl Parts<'_> {
     }
 }
 
-impl Part<'_> {
-    /// Its pixels.
+impl RuledArea<'_> {
+    /// Returns its pixels.
     pub fn spans<'s>(&'s self, grid: &Grid) -> Box<dyn Iterator<Item = Span> + 's> {
         match self.area {
             None => Box::new(grid.all()),
@@ -201,7 +201,7 @@ impl Part<'_> {
         }
     }
 
-    /// The map in it: minus infinity outside.
+    /// Returns the map restricted to this area: minus infinity outside.
     pub fn values<'m>(&self, map: &'m [f32], side: usize) -> Cow<'m, [f32]> {
         match self.area {
             None => Cow::Borrowed(map),

@@ -1,5 +1,5 @@
-//! What is made of scores: quantiles, their distribution over good parts, a threshold from good
-//! parts alone, and how well they tell anomalous parts from good ones.
+//! Statistics of scores: quantiles, the distribution over good parts, a threshold from good parts only, and
+//! the AUROC.
 
 mod binomial;
 mod distribution;

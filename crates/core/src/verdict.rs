@@ -1,4 +1,4 @@
-//! Maps and rules to a decision. Pure.
+//! Judgement: from maps and rules to a decision. Pure.
 
 mod judge;
 
@@ -11,55 +11,53 @@ use crate::maps::Score;
 
 pub use judge::{FrameMaps, judge, rejudge};
 
-/// What one part of the frame was found to be.
+/// Score and decision of one area of the frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionScore {
-    /// The name of the recipe's region; unset for what is in none.
+    /// Name of the recipe region; unset for the rest of the frame.
     pub name: Option<Arc<str>>,
-    /// The largest value in it, or the highest level that a defect of the least area reaches. Unset if
-    /// nothing in it counts: masks and other regions cover all of it, or it is smaller than the least
-    /// area.
+    /// Largest value in the area, or with a minimum area the highest level at which a defect has that area.
+    /// Unset if masks and other regions cover the whole area, or if it is smaller than the minimum area.
     pub score: Option<f32>,
-    /// What the score was held against.
+    /// Thresholds for the score.
     pub thresholds: Thresholds,
-    /// What it alone would make of the frame.
+    /// Decision about this area only.
     pub decision: Decision,
 }
 
-/// A frame that was judged.
+/// The judgement of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// PASS, REJECT or REVIEW.
     pub decision: Decision,
-    /// The score that decided, and its parts: of all parts of the frame the one that is furthest above
-    /// its threshold or least below it, among those that made the decision. All 0 if nothing in the
-    /// frame counts.
+    /// Score of the area that decided, with the shares of both branches. Among the areas with the most
+    /// severe decision, the one with the largest margin decides. All fields are 0 if no area has a score.
     pub score: Score,
-    /// What that score was held against: it is above the threshold exactly if the decision is REJECT.
+    /// Thresholds of that area: the score is above the threshold exactly if the decision is REJECT.
     pub thresholds: Thresholds,
-    /// The name of the recipe's region that decided; unset if it was the rest of the frame.
+    /// Name of the recipe region that decided; unset if the rest of the frame decided.
     pub decided_by: Option<Arc<str>>,
-    /// The largest score of all parts of the frame, whatever they were held against: to compare frames
-    /// with each other rather than with a threshold. 0 if nothing in the frame counts.
+    /// Largest score of all areas, independent of their thresholds: for comparing frames with each other,
+    /// not with a threshold. 0 if no area has a score.
     pub highest: f32,
-    /// What each part of the frame was found to be: the recipe's regions in their order, then the rest.
+    /// Score and decision of each area: the recipe regions in their order, then the rest.
     pub rules: Vec<RegionScore>,
-    /// The branch with the larger share of the score.
+    /// Branch with the larger share of the score.
     pub dominant: AnomalyKind,
-    /// The defects, largest peak first; none for PASS.
+    /// Defect regions, largest peak first; empty for PASS.
     pub regions: Vec<Region>,
 }
 
 impl Judgement {
-    /// By how much the score is above the threshold; below 0 if it is not.
+    /// Returns the margin: the score minus the threshold. Negative below the threshold.
     pub fn margin(&self) -> f32 {
         self.thresholds.margin(self.score.score)
     }
 }
 
-/// The maps hold a value that is no number: there is nothing to judge by.
+/// The maps contain a non-finite value, so the frame cannot be judged.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the model's maps have a value that is no number")]
+#[error("the model's maps contain a non-finite value")]
 pub struct NotFinite;
 
 #[cfg(test)]

@@ -1,21 +1,18 @@
-//! The resize agrees with the one that the published results were made with (Pillow's).
+//! Compares the resize with Pillow's, with which the published results were made.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::preprocess::{Crop, resize};
+use inspectd_test_support::{external_data, reference_data, require};
 use safetensors::SafeTensors;
 
-fn shared_data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data")
-}
-
 fn frame(path: &Path) -> Frame {
-    let picture = image::open(path).expect("a readable PNG").into_rgb8();
-    Frame::new(picture.width(), picture.height(), picture.into_raw()).expect("an area")
+    let image = image::open(path).expect("a readable PNG").into_rgb8();
+    Frame::new(image.width(), image.height(), image.into_raw()).expect("an image with an area")
 }
 
-/// `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
+/// Parses `NAME@WxH` or `NAME@cropL,T,R,B@WxH`.
 fn parse(key: &str) -> (&str, Option<Crop>, u32, u32) {
     let parts: Vec<&str> = key.split('@').collect();
     let (width, height) = parts[parts.len() - 1].split_once('x').expect("WxH");
@@ -39,21 +36,10 @@ fn parse(key: &str) -> (&str, Option<Crop>, u32, u32) {
     (parts[0], crop, size(width), size(height))
 }
 
-#[test]
-fn agrees_with_pillow_to_one_grey_level() {
-    let reference = shared_data().join("resize-reference/bottle.safetensors");
-    let images = shared_data().join("mvtec_ad/bottle");
-    if !reference.exists() || !images.exists() {
-        println!(
-            "skipped: {} or {} is absent",
-            reference.display(),
-            images.display()
-        );
-        return;
-    }
-    let bytes = std::fs::read(&reference).expect("readable");
+/// Compares the resize of `images`/NAME.png with every tensor of the file; returns their number.
+fn compare(reference: &Path, images: &Path) -> usize {
+    let bytes = std::fs::read(reference).expect("readable");
     let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    let mut compared = 0;
     for (key, expected) in tensors.tensors() {
         let (name, crop, width, height) = parse(&key);
         let source = frame(&images.join(format!("{name}.png")));
@@ -66,7 +52,19 @@ fn agrees_with_pillow_to_one_grey_level() {
             .map(|(a, b)| a.abs_diff(*b))
             .max();
         assert!(largest <= Some(1), "{key}: differs by {largest:?} levels");
-        compared += 1;
     }
-    assert!(compared > 0, "the reference holds no picture");
+    tensors.len()
+}
+
+#[test]
+fn artificial_images_agree_with_pillow_to_one_grey_level() {
+    let folder = reference_data("resize-reference");
+    assert_eq!(compare(&folder.join("resized.safetensors"), &folder), 22);
+}
+
+#[test]
+fn photographs_agree_with_pillow_to_one_grey_level() {
+    let reference = require!(external_data("resize-reference/bottle.safetensors"));
+    let images = require!(external_data("mvtec_ad/bottle"));
+    assert!(compare(&reference, &images) > 0);
 }

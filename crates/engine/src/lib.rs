@@ -1,5 +1,28 @@
-//! From frames to anomaly maps: a bundle's graph in ONNX Runtime, which is loaded as a shared
-//! library when the first engine is. The only place that names `ort`.
+//! Inference: runs the graph of a model bundle in ONNX Runtime and returns the anomaly maps of frames. This is
+//! the only crate that uses `ort`.
+//!
+//! ONNX Runtime is a shared library that is loaded with the first graph; see [`EngineOptions::library`].
+//!
+//! # Example
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use inspectd_core::bundle::Bundle;
+//! use inspectd_core::image_file;
+//! use inspectd_core::preprocess::resize;
+//! use inspectd_engine::{Engine, EngineOptions};
+//!
+//! let bundle = Bundle::open(Path::new("models/demo"))?;
+//! let mut engine = Engine::load(&bundle, &EngineOptions::default())?;
+//! let input = &bundle.manifest().input;
+//! let frame = image_file::decode(Path::new("part.png"))?;
+//! let frame = resize(&frame, None, input.width, input.height)?;
+//! let maps = engine.run(&[&frame])?;
+//! for (structural, logical) in maps.frames() {
+//!     println!("{} and {} cells", structural.len(), logical.len());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod library;
 mod session;
@@ -15,32 +38,32 @@ use inspectd_core::manifest::Manifest;
 pub use library::{LIBRARY_VARIABLE, LibraryError};
 pub use session::{Elements, Port, Session, Tensor};
 
-/// Where a graph runs.
+/// Execution provider of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// On the processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// On an NVIDIA GPU.
+    /// An NVIDIA GPU.
     Cuda {
-        /// Which one, as CUDA counts them.
+        /// CUDA device number.
         device_id: i32,
-        /// Whether products may round their factors to 10 bits: several times faster, and other
-        /// scores than those of the processor from the fourth digit on.
+        /// Whether multiplications may round their factors to 10 bits (TF32): several times faster, and the
+        /// scores differ from those of the CPU from the fourth digit on.
         tf32: bool,
-        /// The most memory that its arena may take, bytes; without a limit if unset.
+        /// Maximum memory of the arena in bytes; unlimited if unset.
         memory_limit: Option<usize>,
     },
-    /// On the processor, by Intel's OpenVINO. Needs a build of ONNX Runtime that has it.
+    /// The CPU, with Intel's OpenVINO. Requires a build of ONNX Runtime with OpenVINO.
     OpenVino {
-        /// Whether to compute in bfloat16 where the processor has it: twice as fast, and scores that
-        /// differ in the third digit.
+        /// Whether to compute in bfloat16 if the CPU supports it: twice as fast, and the scores differ in the
+        /// third digit.
         bf16: bool,
     },
 }
 
 impl Provider {
-    /// `cpu`, `cuda` or `openvino`.
+    /// Returns the name: `cpu`, `cuda` or `openvino`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -50,75 +73,76 @@ impl Provider {
     }
 }
 
-/// How to run a graph.
+/// Options for running a graph.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
-    /// Threads of one inference on the processor; 0 for all cores that this process may use.
+    /// CPU threads per inference; 0 for all cores that this process may use.
     pub threads: usize,
-    /// Where it runs.
+    /// Execution provider.
     pub provider: Provider,
-    /// The file of ONNX Runtime; without it, what [`LIBRARY_VARIABLE`] names; without that, the
-    /// usual name, beside the program or where the system looks. One process can use one file.
+    /// Path of the ONNX Runtime library. If unset, [`LIBRARY_VARIABLE`] names it; if that is unset too, the
+    /// default file name is searched next to the executable, then in the system's library folders. A process
+    /// can use only one library.
     pub library: Option<PathBuf>,
 }
 
-/// Why there are no maps.
+/// Why a graph could not be loaded or run.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// ONNX Runtime is not there.
+    /// ONNX Runtime could not be loaded.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The provider is not there.
+    /// The execution provider is not available.
     #[error("provider {provider}: {reason}")]
     Provider {
-        /// Its name.
+        /// Name of the provider.
         provider: &'static str,
-        /// ONNX Runtime's words.
+        /// ONNX Runtime's message.
         reason: String,
     },
-    /// ONNX Runtime refuses the graph.
-    #[error("ONNX Runtime refuses the graph: {reason}")]
+    /// ONNX Runtime rejected the graph.
+    #[error("ONNX Runtime rejected the graph: {reason}")]
     Rejected {
-        /// Its words.
+        /// ONNX Runtime's message.
         reason: String,
     },
-    /// The graph is not of the kind that the manifest describes.
+    /// The inputs or outputs of the graph do not match the manifest.
     #[error("the graph has {found}, must be {expected}")]
     Ports {
         /// Inputs or outputs found.
         found: String,
-        /// Inputs or outputs that fit the manifest.
+        /// Inputs or outputs that match the manifest.
         expected: String,
     },
-    /// There is nothing to run.
-    #[error("a batch needs a frame")]
+    /// The batch is empty.
+    #[error("a batch must contain at least one frame")]
     NoFrames,
-    /// A frame is not of the graph's size.
+    /// A frame does not have the graph's input size.
     #[error("frame {index} is {width}x{height}, must be {expected_width}x{expected_height}")]
     FrameSize {
-        /// Its place in the batch, from 0.
+        /// Index of the frame in the batch, from 0.
         index: usize,
-        /// Its pixels a row.
+        /// Width of the frame in pixels.
         width: u32,
-        /// Its rows.
+        /// Height of the frame in pixels.
         height: u32,
-        /// The graph's pixels a row.
+        /// Input width of the graph in pixels.
         expected_width: u32,
-        /// The graph's rows.
+        /// Input height of the graph in pixels.
         expected_height: u32,
     },
-    /// The computation failed.
+    /// Inference failed.
     #[error("ONNX Runtime failed: {reason}")]
     Run {
-        /// Its words.
+        /// ONNX Runtime's message.
         reason: String,
     },
-    /// The graph gave something that is no judgement.
-    #[error("the {map} map of frame {index} has a value that is no number")]
+    /// A map contains a non-finite value.
+    #[error("the {map} map of frame {index} contains a non-finite value")]
     NotFinite {
-        /// Which map.
+        /// The map: `structural` or `logical`.
         map: &'static str,
-        /// The frame's place in the batch, from 0.
+        /// Index of the frame in the batch, from 0.
         index: usize,
     },
 }
@@ -126,20 +150,20 @@ pub enum EngineError {
 /// The anomaly maps of a batch, before quantile normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawMaps {
-    /// `A_s`, `[count, height, width]`.
+    /// Structural maps `A_s`, `[count, height, width]`.
     pub structural: Vec<f32>,
-    /// `A_g`, `[count, height, width]`.
+    /// Logical maps `A_g`, `[count, height, width]`.
     pub logical: Vec<f32>,
-    /// Frames in the batch.
+    /// Number of frames in the batch.
     pub count: usize,
-    /// Cells a row.
+    /// Width of a map in cells.
     pub width: usize,
-    /// Rows.
+    /// Height of a map in cells.
     pub height: usize,
 }
 
 impl RawMaps {
-    /// The structural and the logical map of each frame, in the batch's order.
+    /// Iterates over the structural and the logical map of each frame, in the order of the batch.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = (&[f32], &[f32])> {
         let cells = self.width * self.height;
         self.structural
@@ -148,7 +172,7 @@ impl RawMaps {
     }
 }
 
-/// A bundle's graph, ready to run. It keeps its buffers between runs: one owner, one run at a time.
+/// A loaded graph of a bundle. It reuses its buffers, so it runs one batch at a time.
 #[derive(Debug)]
 pub struct Engine {
     session: Session,
@@ -161,7 +185,7 @@ impl Engine {
     /// Loads the graph of `bundle`.
     ///
     /// # Errors
-    /// When ONNX Runtime or the provider is not there, or the graph is not what the manifest says.
+    /// When ONNX Runtime or the execution provider is not available, or the graph does not match the manifest.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, EngineError> {
         let manifest = bundle.manifest();
         let session = Session::load(bundle.graph(), options)?;
@@ -174,10 +198,10 @@ impl Engine {
         })
     }
 
-    /// The maps of `frames`, each exactly of the manifest's input size.
+    /// Computes the maps of `frames`. Each frame must have the manifest's input size.
     ///
     /// # Errors
-    /// When there is no frame, one has another size, or the computation fails.
+    /// When there are no frames, a frame has another size, or inference fails.
     pub fn run(&mut self, frames: &[&Frame]) -> Result<RawMaps, EngineError> {
         self.check_frames(frames)?;
         self.batch.clear();
@@ -210,7 +234,7 @@ impl Engine {
         }
     }
 
-    /// Takes the two outputs for maps if they are of the right size and all numbers.
+    /// Checks that the two outputs have the expected size and only finite values.
     fn maps(
         &self,
         count: usize,
@@ -242,24 +266,24 @@ impl Engine {
         })
     }
 
-    /// Where the graph runs: `cpu`, `cuda` or `openvino`.
+    /// Returns the name of the execution provider: `cpu`, `cuda` or `openvino`.
     pub fn provider(&self) -> &'static str {
         self.session.provider().name()
     }
 
-    /// Version of ONNX Runtime.
+    /// Returns the version of ONNX Runtime.
     pub fn version(&self) -> &str {
         self.session.version()
     }
 }
 
-/// Compares the graph's inputs and outputs with the manifest's sizes.
+/// Compares the inputs and outputs of the graph with the manifest.
 fn check_ports(session: &Session, manifest: &Manifest) -> Result<(), EngineError> {
     let (input, maps) = (&manifest.input, &manifest.maps);
     let port = |name: &str, element: &str, shape: &[u32]| Port {
         name: name.to_owned(),
         element: element.to_owned(),
-        // Free in the batch.
+        // The batch size is free.
         shape: std::iter::once(-1)
             .chain(shape.iter().copied().map(i64::from))
             .collect(),

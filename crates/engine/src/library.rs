@@ -1,7 +1,7 @@
-//! Which file ONNX Runtime is, and whether it is fit for use: asked before `ort` loads it, which
-//! panics where this file reports an error.
+//! Finds the ONNX Runtime library and checks its version before `ort` loads it, because `ort` panics where
+//! this module returns an error.
 //!
-//! The one file with unsafe code: a library's entry point cannot be called otherwise.
+//! The only module with unsafe code, which is needed to call a function of a shared library.
 #![allow(unsafe_code)]
 
 use std::env;
@@ -13,49 +13,51 @@ use libloading::{Library, Symbol};
 use ort::sys::OrtApiBase;
 use thiserror::Error;
 
-/// The environment variable that names the library where the options do not.
+/// Environment variable with the path of the library, used if [`EngineOptions::library`] is unset.
+///
+/// [`EngineOptions::library`]: crate::EngineOptions::library
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// The oldest usable version, 1.24: the interface that `ort` is compiled for (its feature `api-24`).
+/// Minor version of the oldest supported release, 1.24: the API that `ort` is compiled for (feature `api-24`).
 const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
 
-/// Why ONNX Runtime is not there.
+/// Why ONNX Runtime could not be loaded.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LibraryError {
-    /// There is no such library, or the system cannot load it.
-    #[error("ONNX Runtime: cannot load {}: {reason} ({LIBRARY_VARIABLE} names its file)", .path.display())]
+    /// The library does not exist, or the system cannot load it.
+    #[error("ONNX Runtime: cannot load {}: {reason} (set {LIBRARY_VARIABLE} to its path)", .path.display())]
     Open {
         /// The library.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
-    /// A library, but another one.
-    #[error("ONNX Runtime: {} is another library (it has no OrtGetApiBase)", .path.display())]
+    /// The library is not ONNX Runtime.
+    #[error("ONNX Runtime: {} is not ONNX Runtime (it has no OrtGetApiBase)", .path.display())]
     NotOnnxRuntime {
         /// The library.
         path: PathBuf,
     },
-    /// ONNX Runtime, but of no use.
+    /// The version of ONNX Runtime is too old.
     #[error("ONNX Runtime: {} is version {found}, must be 1.{OLDEST_MINOR} or newer", .path.display())]
     TooOld {
         /// The library.
         path: PathBuf,
-        /// Its version.
+        /// The version found.
         found: String,
     },
-    /// A process can load one ONNX Runtime, and has loaded another file.
-    #[error("ONNX Runtime: cannot load {}, as this process has loaded {}", .path.display(), .loaded.display())]
+    /// The process has already loaded another ONNX Runtime library.
+    #[error("ONNX Runtime: cannot load {}, because this process has already loaded {}", .path.display(), .loaded.display())]
     AlreadyLoaded {
-        /// The library asked for.
+        /// The requested library.
         path: PathBuf,
-        /// The one that is loaded.
+        /// The loaded library.
         loaded: PathBuf,
     },
 }
 
-/// The library to load: the one that the options name, or the environment, or the usual one, beside
-/// this program or where the system looks for libraries.
+/// Returns the path of the library: from the options, from the environment, or the default file name, next to
+/// the executable or in the system's library folders.
 pub(super) fn resolve(option: Option<&Path>) -> PathBuf {
     let variable = || env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty());
     let path = option
@@ -63,24 +65,26 @@ pub(super) fn resolve(option: Option<&Path>) -> PathBuf {
         .or_else(|| variable().map(PathBuf::from));
     let path = path.unwrap_or_else(|| libloading::library_filename("onnxruntime").into());
     if path.components().count() > 1 {
-        // As seen from the working folder, not from the program's, where `ort` would look.
+        // Relative to the working directory, not to the folder of the executable as in `ort`.
         return std::path::absolute(&path).unwrap_or(path);
     }
-    let beside = env::current_exe()
+    let next_to_program = env::current_exe()
         .ok()
         .and_then(|program| Some(program.parent()?.join(&path)));
-    beside.filter(|beside| beside.exists()).unwrap_or(path)
+    next_to_program
+        .filter(|library| library.exists())
+        .unwrap_or(path)
 }
 
-/// The version of the ONNX Runtime in the library at `path`, if that is new enough.
+/// Returns the version of the ONNX Runtime library at `path`, after checking that it is new enough.
 pub(super) fn version(path: &Path) -> Result<String, LibraryError> {
     let open = |error: libloading::Error| LibraryError::Open {
         path: path.to_owned(),
-        // Its own words are that it failed; why is in its source.
+        // The message only says that loading failed; the source says why.
         reason: error.source().unwrap_or(&error).to_string(),
     };
-    // SAFETY: loading runs the library's initialisers. Whoever names a library asks for that; ONNX
-    // Runtime's own need nothing from the caller.
+    // SAFETY: loading runs the library's initialisers. The user who configures a library trusts it; the
+    // initialisers of ONNX Runtime have no preconditions.
     let library = unsafe { Library::new(path) }.map_err(open)?;
     let found = version_string(&library).ok_or_else(|| LibraryError::NotOnnxRuntime {
         path: path.to_owned(),
@@ -103,13 +107,13 @@ fn new_enough(path: &Path, found: String) -> Result<String, LibraryError> {
 }
 
 fn version_string(library: &Library) -> Option<String> {
-    // SAFETY: the type is that of the function of this name in every release of ONNX Runtime; no
-    // other library is known to have one of this name.
+    // SAFETY: this is the type of the function in every release of ONNX Runtime; no other library with a
+    // function of this name is known.
     let base: Symbol<'_, unsafe extern "system" fn() -> *const OrtApiBase> =
         unsafe { library.get("OrtGetApiBase") }.ok()?;
-    // SAFETY: the function takes nothing, and gives a table that lives as long as the library, or
-    // null; the table's second entry gives a C string that lives as long. The library outlives this
-    // function, and the string is copied.
+    // SAFETY: the function has no parameters and returns null or a table that is valid as long as the library
+    // is loaded. The table's second entry returns a C string with the same lifetime. The library outlives
+    // this function, and the string is copied.
     unsafe {
         let base = base().as_ref()?;
         let text = (base.GetVersionString)();
@@ -122,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_version_is_refused() {
+    fn version_before_1_24_is_rejected() {
         let check = |found: &str, usable: bool| {
             let result = new_enough(Path::new("libonnxruntime.so"), found.to_owned());
             assert_eq!(result.is_ok(), usable, "{found}: {result:?}");
@@ -136,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_onnx_runtime_is_an_error_and_not_a_panic() {
+    fn file_that_is_not_onnx_runtime_is_an_error_without_panic() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let text = folder.path().join("libtext.so");
-        std::fs::write(&text, "no library").expect("a file");
+        std::fs::write(&text, "not a library").expect("a file");
         for path in [Path::new("/absent/libonnxruntime.so"), &text] {
-            let error = version(path).expect_err("no library");
+            let error = version(path).expect_err("not a library");
             assert!(
                 matches!(&error, LibraryError::Open { path: named, .. } if named == path),
                 "{error}"

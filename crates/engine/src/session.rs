@@ -1,4 +1,4 @@
-//! A graph that ONNX Runtime has loaded, and the process-wide state that it needs.
+//! A graph loaded in ONNX Runtime, and the process-wide state of ONNX Runtime.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,8 @@ use ort::value::{Outlet, TensorElementType, TensorRef};
 use super::library::{self, LibraryError};
 use super::{EngineError, EngineOptions, Provider};
 
-/// ONNX Runtime, loaded. It stays for the life of the process: `ort` allows one environment, ever.
+/// The loaded ONNX Runtime. It stays loaded until the process exits, because `ort` allows one environment per
+/// process.
 #[derive(Clone)]
 struct Runtime {
     library: PathBuf,
@@ -24,7 +25,7 @@ static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
 fn runtime(options: &EngineOptions) -> Result<Runtime, EngineError> {
     let path = library::resolve(options.library.as_deref());
-    // The state is whole or absent, whatever panicked beside it.
+    // The state is complete or absent, also after a panic of another thread.
     let mut loaded = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = loaded.as_ref() {
         if runtime.library == path {
@@ -38,7 +39,7 @@ fn runtime(options: &EngineOptions) -> Result<Runtime, EngineError> {
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    // A line's data stays on the line.
+    // No data leaves the machine.
     let environment = builder.with_telemetry(false).build().map_err(rejected)?;
     let runtime = Runtime {
         library: path,
@@ -54,7 +55,7 @@ fn rejected(error: impl std::fmt::Display) -> EngineError {
     }
 }
 
-/// A loaded graph, whatever it computes.
+/// A loaded graph of any kind.
 pub struct Session {
     graph: OrtSession,
     version: String,
@@ -72,11 +73,11 @@ impl std::fmt::Debug for Session {
 /// An input or output of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its elements' type, `u8`, `f32`, or another in ONNX Runtime's words.
+    /// Element type: `u8`, `f32`, or ONNX Runtime's name of another type.
     pub element: String,
-    /// Its shape, -1 where it is free.
+    /// Shape; -1 for a free dimension.
     pub shape: Vec<i64>,
 }
 
@@ -86,7 +87,7 @@ impl std::fmt::Display for Port {
     }
 }
 
-/// Elements of a tensor, row-major.
+/// Elements of an input tensor, row-major.
 #[derive(Clone, Copy, Debug)]
 pub enum Elements<'a> {
     /// Bytes.
@@ -95,12 +96,12 @@ pub enum Elements<'a> {
     F32(&'a [f32]),
 }
 
-/// A result: its shape, and its elements, row-major.
+/// An output tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// From the outermost dimension on.
+    /// Shape, outermost dimension first.
     pub shape: Vec<i64>,
-    /// As many as the shape says.
+    /// Elements; their number is the product of the shape.
     pub elements: Vec<f32>,
 }
 
@@ -108,7 +109,7 @@ impl Session {
     /// Loads `graph`, the bytes of an ONNX file.
     ///
     /// # Errors
-    /// When ONNX Runtime or the provider is not there, or refuses the graph.
+    /// When ONNX Runtime or the execution provider is not available, or ONNX Runtime rejects the graph.
     pub fn load(graph: &[u8], options: &EngineOptions) -> Result<Self, EngineError> {
         let runtime = runtime(options)?;
         let mut builder = builder(&runtime.environment, options)?;
@@ -119,20 +120,20 @@ impl Session {
         })
     }
 
-    /// What the graph takes.
+    /// Returns the inputs of the graph.
     pub fn inputs(&self) -> Vec<Port> {
         self.graph.inputs().iter().map(port).collect()
     }
 
-    /// What the graph gives.
+    /// Returns the outputs of the graph.
     pub fn outputs(&self) -> Vec<Port> {
         self.graph.outputs().iter().map(port).collect()
     }
 
-    /// Computes the outputs `names` (both f32) from the one input, `input` of the shape `shape`.
+    /// Computes the outputs `names` (both f32) from the only input, `input` with the shape `shape`.
     ///
     /// # Errors
-    /// When the input does not fit, the graph has no such output, or the computation fails.
+    /// When the input does not match the graph, an output does not exist, or inference fails.
     pub fn run(
         &mut self,
         shape: &[i64],
@@ -153,7 +154,7 @@ impl Session {
         let outputs = self.graph.run([input.map_err(failed)?]).map_err(failed)?;
         let tensor = |name: &str| -> Result<Tensor, EngineError> {
             let value = outputs.get(name).ok_or_else(|| EngineError::Run {
-                reason: format!("the graph has no output {name}"),
+                reason: format!("the graph does not have an output {name}"),
             })?;
             let (shape, elements) = value.try_extract_tensor::<f32>().map_err(failed)?;
             Ok(Tensor {
@@ -164,12 +165,12 @@ impl Session {
         Ok([tensor(names[0])?, tensor(names[1])?])
     }
 
-    /// Version of ONNX Runtime.
+    /// Returns the version of ONNX Runtime.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Where the graph runs.
+    /// Returns the execution provider.
     pub fn provider(&self) -> Provider {
         self.provider
     }
@@ -180,19 +181,19 @@ fn builder(
     options: &EngineOptions,
 ) -> Result<SessionBuilder, EngineError> {
     let threads = match options.threads {
-        // Not ONNX Runtime's own default, which knows no cgroup's share of the cores.
+        // Not ONNX Runtime's default, which ignores the CPU limit of a cgroup.
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
     let builder = OrtSession::builder(environment).map_err(rejected)?;
     let builder = builder.with_intra_threads(threads).map_err(rejected)?;
-    // For the pool's threads. The calling thread has it from the process's first session, if that was
-    // created there: five times as fast for a graph whose values are often next to nothing.
+    // Flushes subnormal floats to zero in the threads of the pool, and in the thread that creates the first
+    // session of the process: five times faster for a graph with many subnormal values.
     let builder = builder.with_flush_to_zero().map_err(rejected)?;
     let Some(provider) = execution_provider(options.provider, threads) else {
         return Ok(builder);
     };
-    // Without this, a missing GPU would be a line in a log and a slow line.
+    // Without this, ONNX Runtime falls back to the CPU if a GPU is missing, and only logs it.
     builder
         .with_execution_providers([provider.error_on_failure()])
         .map_err(|error| EngineError::Provider {
@@ -201,7 +202,7 @@ fn builder(
         })
 }
 
-/// What ONNX Runtime is asked for; the processor needs no asking.
+/// Returns the execution provider to request; `None` for the CPU, which is the default.
 fn execution_provider(provider: Provider, threads: usize) -> Option<ep::ExecutionProviderDispatch> {
     match provider {
         Provider::Cpu => None,
@@ -220,7 +221,7 @@ fn execution_provider(provider: Provider, threads: usize) -> Option<ep::Executio
         }
         Provider::OpenVino { bf16 } => {
             let precision = if bf16 { "bf16" } else { "f32" };
-            // The JSON itself, though the documentation speaks of a file.
+            // The value is the JSON itself, although the documentation says that it is a file.
             let config = format!(
                 r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":{threads}}}}}"#
             );
@@ -240,7 +241,7 @@ fn port(outlet: &Outlet) -> Port {
         Some(TensorElementType::Uint8) => "u8".to_owned(),
         Some(TensorElementType::Float32) => "f32".to_owned(),
         Some(other) => other.to_string(),
-        None => "no tensor".to_owned(),
+        None => "not a tensor".to_owned(),
     };
     Port {
         name: outlet.name().to_owned(),

@@ -2,8 +2,10 @@ use super::*;
 use std::path::Path;
 
 use inspectd_core::manifest::Contents;
+use inspectd_test_support::{onnx_runtime, require};
 
-/// Takes 12x8 frames, gives 3x2 maps: the mean and the largest byte of each 4x4 cell (`grid.py`).
+/// Graph with 12x8 frames as input and 3x2 maps as outputs: the mean and the largest byte of each 4x4 cell
+/// (`grid.py`).
 const GRID: &[u8] = include_bytes!("testdata/grid.onnx");
 
 fn contents() -> Contents {
@@ -21,21 +23,13 @@ fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
     Engine::load(&bundle, &EngineOptions::default())
 }
 
-/// An engine of the grid, or nothing where ONNX Runtime is not set up.
+/// Returns an engine for the graph; `None` if ONNX Runtime is not installed.
 fn engine() -> Option<Engine> {
-    match load(contents(), GRID) {
-        Err(EngineError::Library(LibraryError::Open { path, .. })) => {
-            eprintln!(
-                "skipped: no ONNX Runtime at {} (scripts/setup.sh brings it)",
-                path.display()
-            );
-            None
-        }
-        engine => Some(engine.expect("the graph is valid")),
-    }
+    onnx_runtime()?;
+    Some(load(contents(), GRID).expect("the graph is valid"))
 }
 
-/// A 12x8 frame of one level, with one byte of its own.
+/// Returns a 12x8 frame with all bytes at `level`, except for one byte with the value `own`.
 fn frame(level: u8, (x, y): (usize, usize), own: u8) -> Frame {
     let mut rgb = vec![level; 12 * 8 * CHANNELS];
     rgb[(y * 12 + x) * CHANNELS + 1] = own;
@@ -43,13 +37,13 @@ fn frame(level: u8, (x, y): (usize, usize), own: u8) -> Frame {
 }
 
 #[test]
-fn a_batch_gives_the_maps_of_each_frame() {
-    let Some(mut engine) = engine() else { return };
+fn batch_of_two_frames_gives_the_maps_of_each_frame() {
+    let mut engine = require!(engine());
     let maps = engine
         .run(&[&frame(10, (9, 6), 58), &frame(20, (4, 3), 116)])
-        .expect("the frames fit");
+        .expect("the frames have the input size");
     assert_eq!((maps.count, maps.width, maps.height), (2, 3, 2));
-    // One of a cell's 4 x 4 x 3 bytes is 48 (96) above the others.
+    // One of the 4 x 4 x 3 bytes of a cell is 48 (96) above the others.
     let expected: [(&[f32], &[f32]); 2] = [
         (
             &[10.0, 10.0, 10.0, 10.0, 10.0, 11.0],
@@ -71,21 +65,19 @@ fn a_batch_gives_the_maps_of_each_frame() {
 }
 
 #[test]
-fn a_frame_of_another_size_is_named() {
-    let Some(mut engine) = engine() else { return };
-    let turned = Frame::new(8, 12, vec![0; 8 * 12 * CHANNELS]).expect("the bytes fit the size");
+fn frame_of_another_size_is_rejected_with_its_index() {
+    let mut engine = require!(engine());
+    let rotated = Frame::new(8, 12, vec![0; 8 * 12 * CHANNELS]).expect("the bytes fit the size");
     let error = engine
-        .run(&[&frame(0, (0, 0), 0), &turned])
-        .expect_err("the second frame is turned");
+        .run(&[&frame(0, (0, 0), 0), &rotated])
+        .expect_err("the second frame is rotated");
     assert_eq!(error.to_string(), "frame 1 is 8x12, must be 12x8");
     assert!(matches!(engine.run(&[]), Err(EngineError::NoFrames)));
 }
 
 #[test]
-fn a_graph_that_is_not_the_manifests_is_refused() {
-    if engine().is_none() {
-        return;
-    }
+fn graph_with_other_sizes_than_the_manifest_is_rejected() {
+    require!(onnx_runtime());
     let check = |change: fn(&mut Contents), parts: [&str; 2]| {
         let mut contents = contents();
         change(&mut contents);
@@ -106,11 +98,9 @@ fn a_graph_that_is_not_the_manifests_is_refused() {
 }
 
 #[test]
-fn bytes_that_are_no_graph_are_refused() {
-    if engine().is_none() {
-        return;
-    }
-    for graph in [&GRID[..GRID.len() / 2], b"no graph", b""] {
+fn bytes_that_are_not_a_graph_are_rejected() {
+    require!(onnx_runtime());
+    for graph in [&GRID[..GRID.len() / 2], b"not a graph", b""] {
         let mut contents = contents();
         contents.graph.sha256 = inspectd_core::bundle::sha256(graph);
         let error = load(contents, graph).expect_err("not a graph");
@@ -119,12 +109,10 @@ fn bytes_that_are_no_graph_are_refused() {
 }
 
 #[test]
-fn a_provider_that_is_not_there_is_an_error() {
-    if engine().is_none() {
-        return;
-    }
+fn missing_execution_provider_is_an_error() {
+    require!(onnx_runtime());
     let options = EngineOptions {
-        // No machine has so many; and most ONNX Runtimes have no CUDA at all.
+        // No machine has that many GPUs, and most builds of ONNX Runtime do not support CUDA.
         provider: Provider::Cuda {
             device_id: 99,
             tf32: false,
@@ -132,7 +120,7 @@ fn a_provider_that_is_not_there_is_an_error() {
         },
         ..EngineOptions::default()
     };
-    let error = Session::load(GRID, &options).expect_err("no such GPU");
+    let error = Session::load(GRID, &options).expect_err("the GPU does not exist");
     assert!(
         matches!(
             error,
@@ -146,10 +134,8 @@ fn a_provider_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_process_keeps_to_one_library() {
-    if engine().is_none() {
-        return;
-    }
+fn second_library_in_one_process_is_rejected() {
+    require!(engine());
     let options = EngineOptions {
         library: Some("/absent/libonnxruntime.so".into()),
         ..EngineOptions::default()

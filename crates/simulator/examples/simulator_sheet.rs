@@ -1,5 +1,5 @@
-//! Writes a contact sheet of the simulated line: good parts in the first row, then one row of
-//! examples for each defect with its mask's outline, then a row of clutter.
+//! Writes a contact sheet of the simulated line: good parts in the first row, then one row of examples per
+//! defect with the outline of its mask, then a row of clutter.
 //!
 //! `cargo run --example simulator_sheet -- OUT.png [SIDE]`
 
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::{Rgb, RgbImage};
 use inspectd_core::frame::Frame;
 use inspectd_simulator::clutter::clutter;
-use inspectd_simulator::{Defect, DefectMask, Line};
+use inspectd_simulator::{Defect, DefectMask, ProductionLine};
 
 const COLUMNS: u32 = 4;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     };
     let side = arguments.next().map_or(Ok(256), |side| side.parse());
     let Ok(side @ 16..=2048) = side else {
-        eprintln!("SIDE is a number of pixels from 16 to 2048");
+        eprintln!("SIDE must be a number of pixels from 16 to 2048");
         return ExitCode::from(64);
     };
     match sheet(side).save(&path) {
@@ -33,15 +33,15 @@ fn main() -> ExitCode {
 }
 
 fn sheet(side: u32) -> RgbImage {
-    let line = Line::new(1);
+    let line = ProductionLine::new(1);
     let rows = 2 + Defect::ALL.len() as u32;
     let mut sheet = RgbImage::new(COLUMNS * side, rows * side);
     for column in 0..COLUMNS {
         let index = u64::from(column);
-        let sound = line.part(index, &[]).render(side, side);
-        place(&mut sheet, &sound, column * side, 0);
-        let anything = clutter(1, index, side, side);
-        place(&mut sheet, &anything, column * side, (rows - 1) * side);
+        let good = line.part(index, &[]).render(side, side);
+        place(&mut sheet, &good, column * side, 0);
+        let clutter_frame = clutter(1, index, side, side);
+        place(&mut sheet, &clutter_frame, column * side, (rows - 1) * side);
         for (row, defect) in (1..).zip(Defect::ALL) {
             let scene = line.part(index + 10, &[defect]);
             place(
@@ -50,7 +50,7 @@ fn sheet(side: u32) -> RgbImage {
                 column * side,
                 row * side,
             );
-            // The first column stays unmarked, to see how plain a defect is.
+            // The first column has no outline, to show how visible the defect is.
             if column > 0 {
                 for mask in scene.truth(side, side) {
                     outline(&mut sheet, &mask, side, column * side, row * side);
@@ -74,9 +74,9 @@ fn outline(sheet: &mut RgbImage, mask: &DefectMask, side: u32, left: u32, top: u
     let inside = |x: u32, y: u32| mask.pixels[(y * side + x) as usize];
     for y in 1..side - 1 {
         for x in 1..side - 1 {
-            let beside =
+            let adjacent =
                 inside(x - 1, y) || inside(x + 1, y) || inside(x, y - 1) || inside(x, y + 1);
-            if beside && !inside(x, y) {
+            if adjacent && !inside(x, y) {
                 sheet.put_pixel(left + x, top + y, Rgb([60, 255, 90]));
             }
         }

@@ -1,24 +1,23 @@
-//! The drawing: which parts sit where on the plate, and the rules between them.
+//! The drawing: the parts, their positions on the plate, and the rules between them.
 //!
-//! A sound assembly has four screws, a label, a gasket, a nut, three capacitors that get smaller
-//! from left to right, and a connector in one of three colours, joined to the module by a cable of
-//! the same colour.
+//! A good assembly has four screws, a label, a gasket, a nut, three capacitors in descending size from left to
+//! right, and a connector in one of three colours, connected to the module by a cable of the same colour.
 
 use super::geometry::Point;
 
-/// The colours that connectors and cables come in.
+/// Colours of connectors and cables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Livery {
+pub(super) enum CableColour {
     Blue,
     Red,
     Yellow,
 }
 
-impl Livery {
+impl CableColour {
     pub(super) const ALL: [Self; 3] = [Self::Blue, Self::Red, Self::Yellow];
 }
 
-/// The capacitors' sizes, in their order from the left.
+/// Sizes of capacitors, in their order from the left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Large,
@@ -29,7 +28,7 @@ pub(super) enum Size {
 impl Size {
     pub(super) const ORDER: [Self; 3] = [Self::Large, Self::Medium, Self::Small];
 
-    /// The can's radius in scene units.
+    /// Returns the radius of the can in scene units.
     pub(super) fn radius(self) -> f32 {
         match self {
             Self::Large => 0.060,
@@ -39,7 +38,7 @@ impl Size {
     }
 }
 
-/// The kinds of part.
+/// Kinds of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Screw,
@@ -47,13 +46,13 @@ pub(super) enum Kind {
     Label,
     Gasket,
     Nut,
-    Connector(Livery),
+    Connector(CableColour),
     Module,
-    Cable(Livery),
+    Cable(CableColour),
 }
 
 impl Kind {
-    /// Half the sides of the box that a part fills, in scene units, without turn.
+    /// Returns half the sides of the bounding box of a part that is not rotated, in scene units.
     pub(super) fn half(self) -> Point {
         match self {
             Self::Screw => [SCREW_RADIUS; 2],
@@ -68,28 +67,28 @@ impl Kind {
     }
 }
 
-/// The radius of a screw's head with its washer, scene units.
+/// Radius of a screw with its washer, in scene units.
 pub(super) const SCREW_RADIUS: f32 = 0.036;
-/// The cable's radius, scene units.
+/// Radius of the cable, in scene units.
 pub(super) const CABLE_RADIUS: f32 = 0.0175;
-/// Where the cable leaves the connector and enters the module, x on the plate.
+/// x of the cable's ends at the connector and at the module, on the plate.
 pub(super) const CABLE_FROM: f32 = -0.205;
 pub(super) const CABLE_TO: f32 = 0.17;
-/// The height of both ends, y on the plate.
+/// y of both ends of the cable, on the plate.
 pub(super) const CABLE_LEVEL: f32 = -0.025;
-/// Half the plate's sides, scene units.
+/// Half the sides of the plate, in scene units.
 pub(super) const PLATE: Point = [0.445, 0.372];
 
-/// Where the drawing puts screws, on the plate.
+/// Positions of the screws on the plate.
 pub(super) const SCREWS: [Point; 4] = [
     [-0.388, -0.315],
     [0.388, -0.315],
     [-0.388, 0.315],
     [0.388, 0.315],
 ];
-/// Where the drawing puts capacitors, on the plate.
+/// Positions of the capacitors on the plate.
 pub(super) const CAPACITORS: [Point; 3] = [[-0.135, 0.235], [0.005, 0.235], [0.122, 0.235]];
-/// Where the drawing puts the nut and the gasket, on the plate.
+/// Positions of the nut and the gasket on the plate.
 pub(super) const NUT: Point = [-0.282, 0.232];
 pub(super) const GASKET: Point = [0.262, 0.232];
 
@@ -97,25 +96,25 @@ pub(super) const GASKET: Point = [0.262, 0.232];
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     pub(super) kind: Kind,
-    /// Its middle on the plate, scene units from the plate's middle.
+    /// Centre on the plate, in scene units from the centre of the plate.
     pub(super) at: Point,
-    /// Its turn on the plate, radians.
-    pub(super) turn: f32,
+    /// Rotation on the plate, in radians.
+    pub(super) rotation: f32,
 }
 
-/// The parts on one plate, lowest first.
+/// The parts on one plate, the lowest first.
 #[derive(Clone, Debug)]
 pub(super) struct Assembly {
     pub(super) items: Vec<Item>,
 }
 
 impl Assembly {
-    /// What the drawing asks for.
-    pub(super) fn sound(livery: Livery) -> Self {
+    /// Returns the assembly of the drawing.
+    pub(super) fn good(cable_colour: CableColour) -> Self {
         let item = |kind, at| Item {
             kind,
             at,
-            turn: 0.0,
+            rotation: 0.0,
         };
         let mut items = vec![
             item(Kind::Label, [-0.035, -0.25]),
@@ -130,13 +129,13 @@ impl Assembly {
                 .map(|(size, at)| item(Kind::Capacitor(size), at)),
         );
         let middle = (CABLE_FROM + CABLE_TO) * 0.5;
-        items.push(item(Kind::Cable(livery), [middle, CABLE_LEVEL]));
-        items.push(item(Kind::Connector(livery), [-0.29, -0.015]));
+        items.push(item(Kind::Cable(cable_colour), [middle, CABLE_LEVEL]));
+        items.push(item(Kind::Connector(cable_colour), [-0.29, -0.015]));
         items.push(item(Kind::Module, [0.272, -0.02]));
         Self { items }
     }
 
-    /// How many parts `is` accepts.
+    /// Returns the number of parts that `is` accepts.
     #[cfg(test)]
     pub(super) fn count(&self, is: impl Fn(Kind) -> bool) -> usize {
         self.items.iter().filter(|item| is(item.kind)).count()
@@ -148,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_drawing_in_numbers() {
+    fn good_assembly_has_the_number_of_parts_of_the_drawing() {
         type Rule = (&'static str, fn(Kind) -> bool, usize);
         let rules: [Rule; 7] = [
             ("screws", |k| k == Kind::Screw, 4),
@@ -159,17 +158,17 @@ mod tests {
             ("connectors", |k| matches!(k, Kind::Connector(_)), 1),
             ("cables", |k| matches!(k, Kind::Cable(_)), 1),
         ];
-        for livery in Livery::ALL {
-            let sound = Assembly::sound(livery);
+        for cable_colour in CableColour::ALL {
+            let good = Assembly::good(cable_colour);
             for (what, is, count) in rules {
-                assert_eq!(sound.count(is), count, "{what}");
+                assert_eq!(good.count(is), count, "{what}");
             }
         }
     }
 
     #[test]
-    fn parts_do_not_overlap_and_stay_on_the_plate() {
-        let items = Assembly::sound(Livery::Red).items;
+    fn parts_do_not_overlap_and_are_within_the_plate() {
+        let items = Assembly::good(CableColour::Red).items;
         for (place, a) in items.iter().enumerate() {
             let half = a.kind.half();
             for axis in 0..2 {

@@ -1,35 +1,35 @@
-//! From linear light to a frame: lens, exposure, sensor noise, tone.
+//! From linear light to a frame: lens, exposure, sensor noise, tone curve.
 
 use super::geometry::{Colour, View};
 use super::noise;
 use inspectd_core::frame::Frame;
 
-/// What the camera adds to the light.
+/// Properties of the camera.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Camera {
-    /// The lens's blur, as a deviation in scene units.
+    /// Blur of the lens: standard deviation in scene units.
     pub(super) blur: f32,
-    /// Exposure of each channel; unequal ones are a colour cast.
+    /// Exposure of each channel; unequal values give a colour cast.
     pub(super) exposure: Colour,
-    /// The light lost in the corners of the square, as a share.
+    /// Share of the light that is lost in the corners of the square.
     pub(super) vignette: f32,
-    /// Noise that is there in the dark, as a share of full scale.
+    /// Read noise, which does not depend on the light, as a share of full scale.
     pub(super) read_noise: f32,
-    /// Noise at full scale, which grows with the light's root.
+    /// Shot noise at full scale; it grows with the root of the light.
     pub(super) shot_noise: f32,
-    /// Another seed is another exposure.
+    /// Seed of the noise.
     pub(super) seed: u32,
 }
 
 impl Camera {
-    /// Develops the light at `view`'s pixels into a frame.
+    /// Converts the light at the pixels of `view` to a frame.
     pub(super) fn develop(&self, view: &View, light: Vec<Colour>) -> Frame {
         let light = blurred(view, light, self.blur / view.pixel);
         let mut rgb = Vec::with_capacity(light.len() * 3);
         for row in 0..view.height {
             for column in 0..view.width {
                 let pixel = row * view.width + column;
-                let kept = self.kept(view, column, row);
+                let kept = self.vignetting(view, column, row);
                 for (channel, &amount) in light[pixel].iter().enumerate() {
                     let exposed = amount * self.exposure[channel] * kept;
                     rgb.push(self.value(exposed, (pixel * 3 + channel) as u32));
@@ -40,14 +40,15 @@ impl Camera {
             .expect("a view has an area and three bytes were pushed for each of its pixels")
     }
 
-    /// The share of light that the lens passes to a pixel.
-    fn kept(&self, view: &View, column: usize, row: usize) -> f32 {
+    /// Returns the share of light that the lens passes to a pixel.
+    fn vignetting(&self, view: &View, column: usize, row: usize) -> f32 {
         let p = view.centre(column, row);
         let (x, y) = (p[0] - 0.5, p[1] - 0.5);
         1.0 - self.vignette * 2.0 * (x * x + y * y)
     }
 
-    /// Tone, noise and rounding. The noise is added after the tone's root, where shot noise is even.
+    /// Applies the tone curve, noise and rounding. The noise is added after the root of the tone curve, where
+    /// shot noise does not depend on the light.
     fn value(&self, light: f32, index: u32) -> u8 {
         let toned = tone(light);
         let deviation = self.read_noise * (1.0 - toned) + self.shot_noise;
@@ -56,15 +57,15 @@ impl Camera {
     }
 }
 
-/// Linear light to display values: a gamma of 2 with a soft shoulder, so highlights do not burn out
-/// at once.
+/// Converts linear light to display values: a gamma of 2 with a soft shoulder, so that highlights saturate
+/// gradually.
 pub(super) fn tone(light: f32) -> f32 {
     let light = light.max(0.0);
     let shoulder = light * (1.0 + light * 0.16) / (1.0 + light * 0.28 * light.sqrt());
     shoulder.sqrt().min(1.0)
 }
 
-/// Averages squares of `factor` by `factor` pixels.
+/// Reduces the size: averages blocks of `factor` x `factor` pixels.
 pub(super) fn reduced(light: Vec<Colour>, view: &View, factor: usize) -> Vec<Colour> {
     if factor == 1 {
         return light;
@@ -84,7 +85,7 @@ pub(super) fn reduced(light: Vec<Colour>, view: &View, factor: usize) -> Vec<Col
     small
 }
 
-/// Blurs by `deviation` pixels, along rows and then along columns.
+/// Blurs with a standard deviation of `deviation` pixels, along rows and then along columns.
 fn blurred(view: &View, light: Vec<Colour>, deviation: f32) -> Vec<Colour> {
     let weights = kernel(deviation);
     if weights.len() == 1 {
@@ -97,7 +98,7 @@ fn blurred(view: &View, light: Vec<Colour>, deviation: f32) -> Vec<Colour> {
     pass(&across, &weights, height, |i| (i % width, width, i / width))
 }
 
-/// One direction of the blur. `line` gives a pixel's line as its start, its step and the place on it.
+/// Blurs along one axis. `line` returns the start and step of a pixel's line, and the pixel's index on it.
 fn pass(
     light: &[Colour],
     weights: &[f32],
@@ -120,8 +121,8 @@ fn pass(
         .collect()
 }
 
-/// Half of a bell of the given deviation, the middle first: Tukey's biweight, whose support of
-/// root 7 deviations is finite.
+/// Returns half of a kernel with the given standard deviation, the centre first: Tukey's biweight, whose
+/// support is finite (root 7 deviations).
 fn kernel(deviation: f32) -> Vec<f32> {
     let reach = (deviation * 7.0_f32.sqrt()).max(1e-3);
     let mut weights: Vec<f32> = (0..=reach as u16)
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blur_keeps_the_light_and_spreads_it() {
+    fn blur_keeps_the_total_light_and_spreads_it() {
         let view = View::new(9, 9);
         let mut light = vec![[0.0; 3]; 81];
         light[40] = [1.0; 3];
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn tone_rises_and_ends_at_one() {
+    fn tone_rises_monotonically_to_one() {
         let mut last = -1.0;
         for step in 0..300_u16 {
             let now = tone(f32::from(step) * 0.01);

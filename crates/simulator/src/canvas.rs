@@ -1,4 +1,4 @@
-//! Paints solids one over the other, with their shadows, into linear light.
+//! Paints solids and their shadows on top of each other, in linear light.
 
 use std::ops::Range;
 
@@ -8,29 +8,29 @@ use super::material::Grain;
 use super::portable_math::smoothstep;
 use super::solid::Solid;
 
-/// What each pixel shows, beside its light: for training, not for the picture.
+/// Labels of each pixel, for training; the image does not need them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels {
-    /// The topmost solid's place in the painting order.
+    /// Index of the topmost solid in the painting order.
     pub(super) solid: Vec<u16>,
     /// Reflectance without shading.
     pub(super) albedo: Vec<Colour>,
 }
 
-/// A picture being painted.
+/// An image while it is painted.
 pub(super) struct Canvas {
-    /// Which scene points the pixels show.
+    /// Mapping between pixels and scene points.
     pub(super) view: View,
-    /// Light at each pixel, `[height, width]`.
+    /// Linear light of each pixel, `[height, width]`.
     pub(super) light: Vec<Colour>,
-    /// Kept only when asked for.
+    /// Labels, if they were requested.
     pub(super) labels: Option<Labels>,
 }
 
-/// How far a solid darkens its surroundings, for each unit of its height.
+/// Distance to which a solid darkens its surroundings, per unit of its height.
 const SHADOW_REACH: f32 = 2.2;
 
-/// What is the same for all pixels of one solid.
+/// Values that are the same for all pixels of one solid.
 struct Brush<'a> {
     solid: &'a Solid,
     lamp: &'a Light,
@@ -53,7 +53,7 @@ impl Canvas {
         }
     }
 
-    /// Paints `solids` one over the other, the first lowest.
+    /// Paints `solids` on top of each other, the lowest first.
     pub(super) fn paint(&mut self, solids: &[Solid], lamp: &Light) {
         let cover = self.cover(solids);
         for (place, solid) in solids.iter().enumerate() {
@@ -73,15 +73,15 @@ impl Canvas {
                 for column in columns.clone() {
                     let pixel = row * self.view.width + column;
                     if cover[pixel] <= brush.place {
-                        self.touch(&brush, column, row);
+                        self.paint_pixel(&brush, column, row);
                     }
                 }
             }
         }
     }
 
-    /// The last solid that wholly hides what is beneath it, at each pixel. Painting what is hidden
-    /// would take most of the time.
+    /// Returns for each pixel the last solid that hides everything below it. Painting hidden solids would take
+    /// most of the time.
     fn cover(&self, solids: &[Solid]) -> Vec<u16> {
         let mut cover = vec![0; self.view.width * self.view.height];
         for (place, solid) in solids.iter().enumerate() {
@@ -101,14 +101,14 @@ impl Canvas {
         cover
     }
 
-    /// The columns and rows that a solid and `margin` around it may touch.
+    /// Returns the columns and rows that a solid with a margin around it can cover.
     fn window(&self, solid: &Solid, margin: f32) -> (Range<usize>, Range<usize>) {
         let margin = margin + self.view.pixel;
         let half = solid.pose.reach(solid.shape.reach()).map(|h| h + margin);
         self.view.window(solid.pose.at(), half)
     }
 
-    fn touch(&mut self, brush: &Brush<'_>, column: usize, row: usize) {
+    fn paint_pixel(&mut self, brush: &Brush<'_>, column: usize, row: usize) {
         let p = self.view.centre(column, row);
         let pixel = row * self.view.width + column;
         let distance = brush.solid.distance(p);
@@ -131,8 +131,8 @@ impl Canvas {
 }
 
 impl Brush<'_> {
-    /// The share of light left beside a solid: a cast shadow, soft with height, and the dimness of
-    /// a corner that sees less of the room.
+    /// Returns the share of light next to a solid: a cast shadow, which is softer for higher solids, and ambient
+    /// occlusion.
     fn shadow(&self, p: Point, distance: f32) -> f32 {
         let height = self.solid.height;
         let throw = self.lamp.throw;
@@ -143,14 +143,14 @@ impl Brush<'_> {
         (1.0 - 0.58 * self.solid.opacity * cast) * (1.0 - 0.35 * self.solid.opacity * near * near)
     }
 
-    /// Reflectance and light at a point `depth` inside the outline.
+    /// Returns reflectance and light at a point `depth` inside the outline.
     fn colour(&self, p: Point, depth: f32) -> (Colour, Colour) {
         let solid = self.solid;
         let look = self.grain.at(p);
         let slope = solid.slope(p, depth);
         let normal = unit([slope[0], slope[1], 1.0]);
         let lit = if solid.height < 0.0 {
-            self.sunk(p, depth)
+            self.light_in_hollow(p, depth)
         } else {
             1.0
         };
@@ -161,8 +161,8 @@ impl Brush<'_> {
         (look.albedo, scale(light, look.emboss * (0.55 + 0.45 * lit)))
     }
 
-    /// The share of the lamp that reaches the floor of a hollow past its walls.
-    fn sunk(&self, p: Point, depth: f32) -> f32 {
+    /// Returns the share of the lamp's light that reaches the floor of a hollow.
+    fn light_in_hollow(&self, p: Point, depth: f32) -> f32 {
         let height = -self.solid.height;
         let throw = self.lamp.throw;
         let towards = [p[0] - throw[0] * height, p[1] - throw[1] * height];

@@ -1,7 +1,7 @@
-//! Pictures of anything: random shapes of random materials under random light.
+//! Clutter: images of random shapes with random materials under random light.
 //!
-//! A network that is to see edges, textures and materials can learn them here without a photograph:
-//! each picture comes with what every pixel shows.
+//! A network can learn edges, textures and materials from them without photographs, because each image has
+//! labels for every pixel.
 
 use std::f32::consts::TAU;
 
@@ -19,42 +19,42 @@ use super::solid::Solid;
 use super::texture::Texture;
 use inspectd_core::frame::Frame;
 
-/// The number of material classes.
+/// Number of material classes.
 pub const MATERIALS: usize = Texture::ALL.len();
 
-/// A purpose of random numbers that nothing else draws from.
+/// Random stream of clutter; no other code uses it.
 const CLUTTER_PURPOSE: u64 = 2 << 32;
 
-/// A picture and what each of its pixels shows; all maps are `[height, width]`, rows from the top.
+/// An image with labels for each pixel; all maps are `[height, width]`, top row first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clutter {
-    /// The picture.
+    /// The image.
     pub frame: Frame,
-    /// The material's class, from 0 to below [`MATERIALS`].
+    /// Material class, 0 to [`MATERIALS`] - 1.
     pub material: Vec<u8>,
-    /// The grain's direction in radians from 0 to below pi, clockwise from the right; 0 where the
-    /// material has none.
+    /// Direction of the grain in radians, from 0 to below pi, clockwise from the right; 0 for a material without
+    /// direction.
     pub orientation: Vec<f32>,
-    /// The texture's period as a share of the frame's shorter side.
+    /// Period of the texture, as a share of the frame's shorter side.
     pub scale: Vec<f32>,
-    /// Whether an object's outline is within about 1.5 pixels.
+    /// Whether the outline of an object is within about 1.5 pixels.
     pub edge: Vec<bool>,
-    /// The surface's own colour without light, red, green and blue from 0 to 1, with the picture's
-    /// tone curve.
+    /// Reflectance of the surface without light: red, green and blue from 0 to 1, with the tone curve of the
+    /// image.
     pub albedo: Vec<[f32; 3]>,
-    /// The light on the surface: linear, 0 in the deepest shadow, about 1 on a lit level surface,
-    /// more in highlights.
+    /// Light on the surface: linear, 0 in the deepest shadow, about 1 on a lit level surface, higher in
+    /// highlights.
     pub shade: Vec<f32>,
 }
 
-/// The picture number `index` of the collection `seed`. Each side is clamped to 1 to [`MAX_SIDE`].
+/// Renders the image number `index` of the collection `seed`. Each side is clamped to 1..=[`MAX_SIDE`].
 pub fn clutter(seed: u64, index: u64, width: u32, height: u32) -> Frame {
     let shot = Shot::draw(seed, index, width, height);
     let canvas = shot.painted(false);
     shot.camera.develop(&shot.view, canvas.light)
 }
 
-/// As [`clutter`], with what each pixel shows.
+/// As [`clutter`], with labels.
 pub fn clutter_labelled(seed: u64, index: u64, width: u32, height: u32) -> Clutter {
     let shot = Shot::draw(seed, index, width, height);
     let canvas = shot.painted(true);
@@ -79,7 +79,7 @@ pub fn clutter_labelled(seed: u64, index: u64, width: u32, height: u32) -> Clutt
     }
 }
 
-/// Everything that makes one picture.
+/// Everything that defines one image.
 struct Shot {
     view: View,
     solids: Vec<Solid>,
@@ -112,7 +112,7 @@ impl Shot {
     }
 }
 
-/// Mostly sharp and clean; some pictures are out of focus, some noisy.
+/// Returns a random camera: most are sharp with little noise; some are out of focus or noisy.
 fn camera(rng: &mut ChaCha8Rng) -> Camera {
     let soft = if rng.random_bool(0.2) { 0.008 } else { 0.002 };
     let coarse = if rng.random_bool(0.25) { 0.05 } else { 0.01 };
@@ -128,16 +128,16 @@ fn camera(rng: &mut ChaCha8Rng) -> Camera {
 }
 
 fn orientation(solid: &Solid) -> f32 {
-    let turn = solid.ground.turn() + solid.material.angle;
+    let rotation = solid.ground.rotation() + solid.material.angle;
     if solid.material.texture.is_oriented() {
-        // The remainder may round up to the period itself.
-        turn.rem_euclid(std::f32::consts::PI) % std::f32::consts::PI
+        // The remainder can be rounded up to the period.
+        rotation.rem_euclid(std::f32::consts::PI) % std::f32::consts::PI
     } else {
         0.0
     }
 }
 
-/// Pixels next to one, also diagonally, that shows another solid.
+/// Returns the pixels with an 8-connected neighbour that shows another solid.
 fn edges(view: &View, solid: &[u16]) -> Vec<bool> {
     let (width, height) = (view.width, view.height);
     let near = |place: usize, side: usize| place.saturating_sub(1)..(place + 2).min(side);
@@ -153,7 +153,7 @@ fn edges(view: &View, solid: &[u16]) -> Vec<bool> {
     edge
 }
 
-/// Light sent out over light sent in, by the sum of the channels.
+/// Returns the ratio of light to reflectance, each summed over the channels.
 fn shades(light: &[Colour], labels: &Labels) -> Vec<f32> {
     light
         .iter()
@@ -167,14 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_numbers_give_equal_pictures_and_others_differ() {
+    fn equal_seed_and_index_give_equal_images_and_others_differ() {
         assert_eq!(clutter(1, 2, 48, 40), clutter(1, 2, 48, 40));
         assert_ne!(clutter(1, 2, 48, 40), clutter(1, 3, 48, 40));
         assert_ne!(clutter(1, 2, 48, 40), clutter(2, 2, 48, 40));
     }
 
     #[test]
-    fn labels_cover_the_picture_and_do_not_change_it() {
+    fn labels_cover_the_image_and_do_not_change_it() {
         for index in 0..12 {
             let all = clutter_labelled(3, index, 64, 48);
             assert_eq!(all.frame, clutter(3, index, 64, 48));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_collection_shows_every_material() {
+    fn collection_contains_every_material() {
         let mut seen = [false; MATERIALS];
         for index in 0..40 {
             for material in clutter_labelled(4, index, 32, 32).material {

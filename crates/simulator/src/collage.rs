@@ -1,4 +1,4 @@
-//! Random solids of random materials, as varied as the renderer allows.
+//! Composes the random solids of a clutter image.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -11,30 +11,30 @@ use super::random_scene::{RandomScene, colour};
 use super::shape::Shape;
 use super::solid::Solid;
 
-/// The most objects in one picture. Of at most twelve solids each, they are few enough for the labels'
-/// 16 bits.
+/// Maximum number of objects in one image. Each has at most twelve solids, so the index of a solid fits into the
+/// 16 bits of the labels.
 const MAX_OBJECTS: u32 = 30;
 
-/// The solids of one picture, the lowest first.
+/// Returns the solids of one image, the lowest first.
 pub(super) fn solids(rng: &mut ChaCha8Rng) -> Vec<Solid> {
     let colours = rng.random_range(3..=7_u32);
     let palette = (0..colours).map(|_| colour(rng)).collect();
-    let mut maker = RandomScene { rng, palette };
-    let mut solids = vec![maker.ground()];
-    for _ in 0..maker.rng.random_range(0..=3_u32) {
-        solids.push(maker.panel());
+    let mut scene = RandomScene { rng, palette };
+    let mut solids = vec![scene.ground()];
+    for _ in 0..scene.rng.random_range(0..=3_u32) {
+        solids.push(scene.panel());
     }
-    for _ in 0..maker.rng.random_range(5..=MAX_OBJECTS) {
-        maker.object(&mut solids);
+    for _ in 0..scene.rng.random_range(5..=MAX_OBJECTS) {
+        scene.object(&mut solids);
     }
-    if maker.rng.random_bool(0.3) {
-        maker.wear(&mut solids);
+    if scene.rng.random_bool(0.3) {
+        scene.wear(&mut solids);
     }
     solids
 }
 
 impl RandomScene<'_> {
-    /// The background, which fills any frame.
+    /// Returns the background, which fills any frame.
     fn ground(&mut self) -> Solid {
         let shape = Shape::Block {
             half: [40.0, 40.0],
@@ -43,7 +43,7 @@ impl RandomScene<'_> {
         Solid::flat(shape, Pose::new([0.5, 0.5], 0.0), self.material())
     }
 
-    /// A large block that covers a part of the background.
+    /// Returns a large block that covers a part of the background.
     fn panel(&mut self) -> Solid {
         let half = [self.within(0.2, 0.9), self.within(0.15, 0.7)];
         let corner = self.octaves(0.0, 0.1);
@@ -55,14 +55,14 @@ impl RandomScene<'_> {
             .edged(height * 0.3, 0.8)
     }
 
-    /// One thing: a single solid, a screw, a cable, a word or a row of equal things.
+    /// Adds an object: a single solid, a screw, a cable, a word or a row of equal solids.
     fn object(&mut self, solids: &mut Vec<Solid>) {
         let pose = self.pose();
         match self.rng.random_range(0..20_u32) {
             0..=11 => {
                 let size = 0.02 + self.octaves(0.0, 0.3);
                 let shape = self.shape(size);
-                let solid = self.dressed(shape, pose, size);
+                let solid = self.random_solid(shape, pose, size);
                 solids.push(solid);
             }
             12 | 13 => self.screw(pose, solids),
@@ -130,11 +130,11 @@ impl RandomScene<'_> {
         }
     }
 
-    /// Up to twelve equal solids in rows: holes, keys, fins, pins.
+    /// Adds up to twelve equal solids in rows, such as holes, keys, fins or pins.
     fn row(&mut self, pose: Pose, solids: &mut Vec<Solid>) {
         let size = self.within(0.008, 0.04);
         let shape = self.shape(size);
-        let first = self.dressed(shape, pose, size);
+        let first = self.random_solid(shape, pose, size);
         let columns = self.rng.random_range(2..=6_u8);
         let rows = self.rng.random_range(1..=2_u8);
         let pitch = size * self.within(2.1, 3.2);
@@ -151,7 +151,7 @@ impl RandomScene<'_> {
         }
     }
 
-    /// Scratches and a stain or two over everything.
+    /// Adds one to five scratches over everything.
     fn wear(&mut self, solids: &mut Vec<Solid>) {
         for _ in 0..self.rng.random_range(1..=5_u32) {
             let pose = self.pose();
@@ -160,7 +160,7 @@ impl RandomScene<'_> {
             let shape = Shape::path(&points, self.within(0.001, 0.004));
             let bare = Material::smooth(self.colour(), Finish::METAL);
             let opacity = self.within(0.4, 1.0);
-            solids.push(Solid::flat(shape, pose, bare).faint(opacity));
+            solids.push(Solid::flat(shape, pose, bare).with_opacity(opacity));
         }
     }
 }

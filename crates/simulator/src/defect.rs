@@ -1,52 +1,52 @@
-//! The ways in which a part can be wrong, and how `MVTec` LOCO AD's ground truth records each.
+//! Kinds of defects, and how the ground truth of `MVTec` LOCO AD represents them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// One way in which a part can be wrong.
+/// Kind of a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Defect {
-    /// A thin bright groove drawn across the plate.
+    /// A thin bright groove in the plate.
     Scratch,
-    /// A shallow bowl pressed into the plate.
+    /// A shallow hollow in the plate.
     Dent,
-    /// An oily blot with a dark rim.
+    /// An oil stain with a dark rim.
     Stain,
-    /// A jagged, branching break from the plate's edge or in the connector's housing.
+    /// A jagged, branching crack at the edge of the plate or in the housing of the connector.
     Crack,
-    /// A part that the drawing asks for is absent.
+    /// A part of the drawing is missing.
     Missing,
-    /// A part too many.
+    /// An additional part.
     Extra,
-    /// Two of the three capacitors have changed places.
+    /// Two of the three capacitors are exchanged.
     Swapped,
-    /// A part lies clearly beside its place.
+    /// A part is clearly displaced.
     WrongPlace,
-    /// The cable's colour is valid, yet not the connector's.
+    /// The cable has a valid colour, but not the colour of the connector.
     WrongPairing,
 }
 
-/// A word that names no defect.
+/// The name is not the name of a defect.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "no defect is called {0:?}; there are scratch, dent, stain, crack, missing, extra, swapped, wrong_place and wrong_pairing"
+    "unknown defect {0:?}: must be scratch, dent, stain, crack, missing, extra, swapped, wrong_place or wrong_pairing"
 )]
 pub struct UnknownDefect(pub String);
 
-/// How much of a defect's mask has to be found for the defect to count as wholly found, as in
-/// `defects_config.json` of `MVTec` LOCO AD.
+/// Saturation threshold: how much of a defect's mask must be found for the defect to count as completely found,
+/// as in `defects_config.json` of `MVTec` LOCO AD.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saturation {
-    /// Whether `threshold` is a share of the mask's area; otherwise it counts pixels.
+    /// Whether `threshold` is a share of the mask's area; otherwise it is a number of pixels.
     pub relative: bool,
-    /// A share in (0, 1], or pixels at the rendered size.
+    /// Share in (0, 1], or number of pixels at the rendered size.
     pub threshold: f64,
 }
 
-/// The area of the smallest part that can be missing or too many, as a share of the square on the
-/// frame's shorter side: a screw, of which the head alone has 0.0024 and the washer 0.0041.
+/// Area of the smallest part that can be missing or additional, as a share of the square on the frame's shorter
+/// side. The part is a screw: its head has 0.0024 and its washer 0.0041.
 const SMALLEST_PART_AREA: f64 = 0.0028;
 
 impl Defect {
@@ -63,10 +63,10 @@ impl Defect {
         Self::WrongPairing,
     ];
 
-    /// Damage that can be seen without knowing the drawing.
+    /// Structural defects: damage that can be seen without knowing the drawing.
     pub const STRUCTURAL: [Self; 4] = [Self::Scratch, Self::Dent, Self::Stain, Self::Crack];
 
-    /// Broken rules of the drawing; each piece by itself is sound.
+    /// Logical defects: violated rules of the drawing; each part by itself is good.
     pub const LOGICAL: [Self; 5] = [
         Self::Missing,
         Self::Extra,
@@ -75,7 +75,7 @@ impl Defect {
         Self::WrongPairing,
     ];
 
-    /// The name in `snake_case`.
+    /// Returns the name in `snake_case`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scratch => "scratch",
@@ -90,22 +90,21 @@ impl Defect {
         }
     }
 
-    /// Whether the defect breaks a rule rather than the material.
+    /// Returns whether the defect is a logical one.
     pub fn is_logical(self) -> bool {
         Self::LOGICAL.contains(&self)
     }
 
-    /// The value of the defect's pixels in a ground-truth channel, from 1 to 255 and unique.
+    /// Returns the pixel value of the defect in a ground-truth channel, from 1 to 255 and unique.
     pub fn pixel_value(self) -> u8 {
-        // Apart from each other by eye as well, and counting down from white like the dataset's own.
+        // Visibly different from each other, and descending from white as in the dataset.
         255 - 8 * self.ordinal()
     }
 
-    /// How much of the mask has to be found, for a frame of `width` x `height` pixels.
+    /// Returns how much of the mask must be found, for a frame of `width` x `height` pixels.
     ///
-    /// A missing or additional part may be marked anywhere in a region that is wider than the part,
-    /// so a part's area suffices. Of two exchanged parts, or of a place and the part beside it, one
-    /// suffices.
+    /// The mask of a missing or additional part is larger than the part, so the area of a part is sufficient. Of
+    /// two exchanged parts, or of a position and the displaced part, one is sufficient.
     pub fn saturation(self, width: u32, height: u32) -> Saturation {
         let side = f64::from(width.min(height));
         let relative = |threshold| Saturation {
@@ -123,7 +122,7 @@ impl Defect {
         }
     }
 
-    /// The place in [`Defect::ALL`].
+    /// Returns the index in [`Defect::ALL`].
     pub(super) fn ordinal(self) -> u8 {
         self as u8
     }
@@ -151,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back_to_their_defects() {
+    fn defect_names_can_be_parsed_and_unknown_names_are_rejected() {
         for defect in Defect::ALL {
             assert_eq!(defect.to_string().parse(), Ok(defect));
         }
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_defect_is_either_structural_or_logical() {
+    fn every_defect_is_structural_or_logical_but_not_both() {
         for defect in Defect::ALL {
             assert_ne!(
                 Defect::STRUCTURAL.contains(&defect),

@@ -1,26 +1,26 @@
-//! An endless run of parts, as a camera above the belt sees them.
+//! An endless sequence of parts, for a simulated camera.
 
 use rand::Rng;
 
 use super::defect::Defect;
-use super::line::{Line, stream};
+use super::line::{ProductionLine, stream};
 use super::scene::Scene;
 
-/// A purpose of random numbers that no part draws from.
+/// Random stream of the feed; no part uses it.
 const FEED_PURPOSE: u64 = 1 << 32;
 
-/// Parts one after another, some of them defective. What comes when follows from the seed alone.
+/// An endless sequence of parts, some of them defective. It depends only on the seed and the defect rate.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    line: Line,
+    line: ProductionLine,
     seed: u64,
     defect_rate: f64,
     next: u64,
 }
 
 impl Feed {
-    /// A feed of which a share `defect_rate` is defective; the rate is clamped to 0 to 1, and one that
-    /// is not a number is 0.
+    /// Builds a feed in which a share `defect_rate` of the parts is defective. The rate is clamped to 0..=1; NaN
+    /// counts as 0.
     pub fn new(seed: u64, defect_rate: f64) -> Self {
         let defect_rate = if defect_rate.is_nan() {
             0.0
@@ -28,14 +28,14 @@ impl Feed {
             defect_rate
         };
         Self {
-            line: Line::new(seed),
+            line: ProductionLine::new(seed),
             seed,
             defect_rate: defect_rate.clamp(0.0, 1.0),
             next: 0,
         }
     }
 
-    /// The part number `index` and what is wrong with it, without regard to what came before.
+    /// Returns the part number `index` and its defect, independent of the position of the iterator.
     pub fn at(&self, index: u64) -> (Scene, Option<Defect>) {
         let rng = &mut stream(self.seed, index, FEED_PURPOSE);
         let kind = rng.random_range(0..Defect::ALL.len() as u32) as usize;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mixture_follows_the_rate_and_the_seed() {
+    fn defects_follow_the_rate_and_the_seed() {
         let defects = |seed, rate| -> Vec<Option<Defect>> {
             Feed::new(seed, rate).take(300).map(|(_, d)| d).collect()
         };
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_knows_its_defect() {
+    fn scene_lists_the_defect_of_the_feed() {
         for (scene, defect) in Feed::new(5, 0.5).take(30) {
             assert_eq!(scene.defects().next(), defect);
         }

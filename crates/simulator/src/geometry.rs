@@ -1,7 +1,7 @@
-//! Points and poses in the scene's plane.
+//! Points and poses in the plane of the scene.
 //!
-//! The scene's unit is the frame's shorter side; x grows to the right and y downwards, and the
-//! square from (0, 0) to (1, 1) is centred in the frame. A longer side sees more of the belt.
+//! The scene unit is the shorter side of the frame; x is to the right and y is down, and the square from (0, 0)
+//! to (1, 1) is centred in the frame. A longer side shows more of the belt.
 
 use super::portable_math;
 
@@ -18,34 +18,34 @@ pub(super) type Colour = [f32; 3];
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pose {
     at: Point,
-    turn: f32,
+    rotation: f32,
     sine: f32,
     cosine: f32,
 }
 
 impl Pose {
-    /// At `at`, turned by `turn` radians, clockwise as seen.
-    pub(super) fn new(at: Point, turn: f32) -> Self {
-        let (sine, cosine) = portable_math::sin_cos(turn);
+    /// Builds a pose at `at`, rotated by `rotation` radians, clockwise in the image.
+    pub(super) fn new(at: Point, rotation: f32) -> Self {
+        let (sine, cosine) = portable_math::sin_cos(rotation);
         Self {
             at,
-            turn,
+            rotation,
             sine,
             cosine,
         }
     }
 
-    /// Where the pose is.
+    /// Returns the position.
     pub(super) fn at(&self) -> Point {
         self.at
     }
 
-    /// Its turn in radians, clockwise as seen.
-    pub(super) fn turn(&self) -> f32 {
-        self.turn
+    /// Returns the rotation in radians, clockwise in the image.
+    pub(super) fn rotation(&self) -> f32 {
+        self.rotation
     }
 
-    /// A point of this pose's own frame, seen from outside.
+    /// Converts a point from the frame of this pose to the outer frame.
     pub(super) fn outward(&self, p: Point) -> Point {
         [
             self.at[0] + self.cosine * p[0] - self.sine * p[1],
@@ -53,38 +53,38 @@ impl Pose {
         ]
     }
 
-    /// A point outside, seen from this pose's own frame.
+    /// Converts a point from the outer frame to the frame of this pose.
     pub(super) fn inward(&self, p: Point) -> Point {
-        self.turn_inward([p[0] - self.at[0], p[1] - self.at[1]])
+        self.rotate_inward([p[0] - self.at[0], p[1] - self.at[1]])
     }
 
-    /// A direction outside, seen from this pose's own frame.
-    pub(super) fn turn_inward(&self, v: Point) -> Point {
+    /// Converts a direction from the outer frame to the frame of this pose.
+    pub(super) fn rotate_inward(&self, v: Point) -> Point {
         [
             self.cosine * v[0] + self.sine * v[1],
             self.cosine * v[1] - self.sine * v[0],
         ]
     }
 
-    /// A direction of this pose's own frame, seen from outside.
-    pub(super) fn turn_outward(&self, v: Point) -> Point {
+    /// Converts a direction from the frame of this pose to the outer frame.
+    pub(super) fn rotate_outward(&self, v: Point) -> Point {
         [
             self.cosine * v[0] - self.sine * v[1],
             self.sine * v[0] + self.cosine * v[1],
         ]
     }
 
-    /// `inner`, given in this pose's frame, seen from outside.
+    /// Converts the pose `inner` from the frame of this pose to the outer frame.
     pub(super) fn then(&self, inner: &Self) -> Self {
         Self {
             at: self.outward(inner.at),
-            turn: self.turn + inner.turn,
+            rotation: self.rotation + inner.rotation,
             sine: self.sine * inner.cosine + self.cosine * inner.sine,
             cosine: self.cosine * inner.cosine - self.sine * inner.sine,
         }
     }
 
-    /// The same direction, `by` further on as seen from outside.
+    /// Returns the pose moved by `by` in the outer frame.
     pub(super) fn moved(&self, by: Point) -> Self {
         Self {
             at: [self.at[0] + by[0], self.at[1] + by[1]],
@@ -92,21 +92,21 @@ impl Pose {
         }
     }
 
-    /// Half the sides of the upright box around a turned box with half sides `half`.
+    /// Returns half the sides of the axis-aligned bounding box of a rotated box with half sides `half`.
     pub(super) fn reach(&self, half: Point) -> Point {
         let (s, c) = (self.sine.abs(), self.cosine.abs());
         [c * half[0] + s * half[1], s * half[0] + c * half[1]]
     }
 }
 
-/// Which scene points the pixels of a frame show.
+/// Mapping between the pixels of a frame and scene points.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
-    /// Pixels a row.
+    /// Width in pixels.
     pub(super) width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub(super) height: usize,
-    /// A pixel's side in scene units.
+    /// Side of a pixel in scene units.
     pub(super) pixel: f32,
 }
 
@@ -119,7 +119,7 @@ impl View {
         }
     }
 
-    /// The scene point at the centre of a pixel.
+    /// Returns the scene point at the centre of a pixel.
     pub(super) fn centre(&self, column: usize, row: usize) -> Point {
         [
             (column as f32 + 0.5 - self.width as f32 * 0.5) * self.pixel + 0.5,
@@ -127,7 +127,7 @@ impl View {
         ]
     }
 
-    /// The columns and rows that may show the upright box around `middle` with half sides `half`.
+    /// Returns the columns and rows that can show the axis-aligned box around `middle` with half sides `half`.
     pub(super) fn window(
         &self,
         middle: Point,
@@ -159,7 +159,7 @@ pub(super) fn unit(v: Vector) -> Vector {
     [v[0] * scale, v[1] * scale, v[2] * scale]
 }
 
-/// The colour `t` of the way from `a` to `b`.
+/// Interpolates between the colours `a` (`t` = 0) and `b` (`t` = 1).
 pub(super) fn mix(a: Colour, b: Colour, t: f32) -> Colour {
     [
         a[0] + (b[0] - a[0]) * t,
@@ -168,7 +168,7 @@ pub(super) fn mix(a: Colour, b: Colour, t: f32) -> Colour {
     ]
 }
 
-/// A colour made lighter or darker.
+/// Multiplies a colour by a factor.
 pub(super) fn scale(colour: Colour, factor: f32) -> Colour {
     [colour[0] * factor, colour[1] * factor, colour[2] * factor]
 }

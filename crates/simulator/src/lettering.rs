@@ -1,10 +1,10 @@
-//! Lettering made of straight strokes, as a plotter or an engraver draws it.
+//! Text made of straight strokes, like that of a plotter or an engraver.
 
 use super::geometry::Point;
 use super::shape::Shape;
 
-/// The characters there are, and their strokes on a grid 2 wide and 4 high: two digits a point,
-/// points of one stroke without a space.
+/// The available characters and their strokes on a grid 2 wide and 4 high. Two digits are a point; a space
+/// separates strokes.
 const GLYPHS: [(char, &str); 27] = [
     ('0', "0020240400"),
     ('1', "011014 0424"),
@@ -35,8 +35,8 @@ const GLYPHS: [(char, &str); 27] = [
     ('X', "0024 2004"),
 ];
 
-/// `text` centred on the origin with letters `height` high; unknown characters are gaps. None where
-/// nothing is left to draw.
+/// Returns the strokes of `text`, centred on the origin, with letters of the height `height`. Unknown characters
+/// are gaps. `None` if there are no strokes.
 pub(super) fn text(text: &str, height: f32, stroke: f32) -> Option<Shape> {
     let unit = height / 4.0;
     let advance = unit * 3.1;
@@ -69,7 +69,7 @@ fn points(line: &str, left: f32, unit: f32) -> Vec<Point> {
         .collect()
 }
 
-/// The letter for a number, for marks that need not mean anything.
+/// Returns a letter for a number, for text without meaning.
 pub(super) fn letter(number: u32) -> char {
     GLYPHS[number as usize % GLYPHS.len()].0
 }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_letter_has_strokes_and_is_as_high_as_asked() {
+    fn every_letter_has_strokes_and_the_requested_height() {
         for (letter, _) in GLYPHS {
             let shape = text(&letter.to_string(), 0.1, 0.01).expect("a known letter");
             assert!((shape.reach()[1] - 0.055).abs() < 1e-5, "{letter}");

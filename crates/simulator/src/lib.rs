@@ -1,13 +1,25 @@
-//! A procedural inspection line: pictures of good and defective parts, and where they are defective.
+//! A procedural production line: renders images of good and defective parts, with ground truth.
 //!
-//! A brushed aluminium plate with screws, capacitors, a label, a connector and a module passes under
-//! a camera on a rubber belt. [`Line`] makes parts by number, with the [`Defect`]s asked for;
-//! [`Scene::render`] photographs one at any size and [`Scene::truth`] marks its defects in the manner
-//! of `MVTec` LOCO AD. [`Feed`] runs the line for a camera without hardware, and [`clutter`] makes
-//! pictures of anything at all, to teach a network what textures and edges are.
+//! A brushed aluminium plate with screws, capacitors, a label, a connector and a module passes under a camera
+//! on a rubber belt. [`ProductionLine`] builds parts by number, with the requested [`Defect`]s.
+//! [`Scene::render`] renders a part at any size, and [`Scene::truth`] returns the masks of its defects in the
+//! format of `MVTec` LOCO AD. [`Feed`] is an endless sequence of parts, for a simulated camera. [`clutter`]
+//! renders random scenes for pretraining a network on textures and edges.
 //!
-//! Everything is a pure function of seeds and sizes: no files, no clock, and the same bytes on every
-//! machine.
+//! Everything is a pure function of seeds and sizes: no files, no clock, and the same bytes on every machine.
+//!
+//! # Example
+//! ```
+//! use inspectd_simulator::{Defect, ProductionLine};
+//!
+//! let line = ProductionLine::new(42);
+//! let scene = line.part(0, &[Defect::Scratch]);
+//! let frame = scene.render(128, 96);
+//! let masks = scene.truth(128, 96);
+//! assert_eq!((frame.width(), frame.height()), (128, 96));
+//! assert_eq!(masks[0].defect, Defect::Scratch);
+//! assert!(masks[0].pixels.contains(&true));
+//! ```
 
 mod assembly;
 mod camera;
@@ -42,5 +54,5 @@ mod tests;
 
 pub use defect::{Defect, Saturation, UnknownDefect};
 pub use feed::Feed;
-pub use line::Line;
+pub use line::ProductionLine;
 pub use scene::{DefectMask, MAX_SIDE, Scene};

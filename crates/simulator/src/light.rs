@@ -1,4 +1,4 @@
-//! One lamp, the room's reflection and a camera above: how bright a surface looks.
+//! Shading of a surface by one lamp and ambient light, seen by a camera above.
 
 use super::geometry::{Colour, Point, Pose, Vector, dot, unit};
 use super::material::Finish;
@@ -6,27 +6,27 @@ use super::material::Finish;
 /// The lighting of a scene.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Light {
-    /// Where the lamp is; x and y in the scene, z above it.
+    /// Position of the lamp; x and y in the scene, z above it.
     position: Vector,
-    /// The lamp's light.
+    /// Intensity of the lamp.
     key: f32,
-    /// Light from everywhere else.
+    /// Intensity of the ambient light.
     ambient: f32,
-    /// How far a shadow reaches for each unit of height.
+    /// Offset of a shadow per unit of height.
     pub(super) throw: Point,
-    /// The direction to the lamp in the scene's plane, of length 1.
+    /// Direction to the lamp in the plane of the scene, of length 1.
     pub(super) towards: Point,
 }
 
-/// The camera looks straight down from above the scene's middle.
+/// Position of the camera, which looks straight down on the centre of the scene.
 const EYE: Vector = [0.5, 0.5, 2.2];
 
-/// How far from the scene's middle the lamp hangs, sideways and above.
+/// Distance of the lamp from the centre of the scene, sideways and above.
 const LAMP_ASIDE: f32 = 0.95;
 const LAMP_ABOVE: f32 = 1.25;
 
 impl Light {
-    /// A lamp in the direction `angle` (radians, clockwise from the right) as seen from the middle.
+    /// Builds a light with the lamp in the direction `angle` (radians, clockwise from the right) from the centre.
     pub(super) fn from(angle: f32, key: f32, ambient: f32) -> Self {
         let towards = Pose::new([0.0, 0.0], angle).outward([1.0, 0.0]);
         Self {
@@ -42,8 +42,8 @@ impl Light {
         }
     }
 
-    /// The light a surface sends to the camera. `lit` is the share of the lamp that reaches it,
-    /// `grain` the direction of its brushing.
+    /// Returns the light that a surface reflects to the camera. `lit` is the share of the lamp's light that
+    /// reaches it, and `grain` is the direction of its brushing.
     pub(super) fn shade(
         &self,
         at: Point,
@@ -61,8 +61,9 @@ impl Light {
         let eye = unit([EYE[0] - at[0], EYE[1] - at[1], EYE[2]]);
         let half = unit([lamp[0] + eye[0], lamp[1] + eye[1], lamp[2] + eye[2]]);
         let lambert = dot(normal, lamp).max(0.0);
-        let highlight = finish.gloss * lobe(half, normal, finish, grain) * lit * self.key;
-        // The room is brighter towards the lamp's side, and metal mirrors it.
+        let highlight =
+            finish.gloss * highlight_shape(half, normal, finish, grain) * lit * self.key;
+        // Ambient light is brighter on the side of the lamp, and metal reflects it.
         let sky = 0.75 + 0.9 * (normal[0] * self.towards[0] + normal[1] * self.towards[1]);
         let metal = finish.metal;
         let body = self.ambient * (0.35 + 0.65 * sky) * (0.6 + 0.4 * lit)
@@ -74,10 +75,10 @@ impl Light {
     }
 }
 
-/// The anisotropic form of Trowbridge and Reitz's distribution, scaled to a peak of 1.
-fn lobe(half: Vector, normal: Vector, finish: &Finish, grain: Point) -> f32 {
-    // Slopes of the half vector relative to the surface's normal, which is exact for a level
-    // surface and close for bevels.
+/// Anisotropic Trowbridge-Reitz distribution, scaled to a peak of 1.
+fn highlight_shape(half: Vector, normal: Vector, finish: &Finish, grain: Point) -> f32 {
+    // Slopes of the half vector relative to the normal of the surface: exact for a level surface, approximate for
+    // bevels.
     let up = dot(half, normal).max(1e-3);
     let (x, y) = (
         half[0] / half[2] - normal[0] / normal[2].max(0.1),

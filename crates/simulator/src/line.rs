@@ -1,4 +1,4 @@
-//! The inspection line: parts by number, with the defects asked for.
+//! The production line: parts by number, with the requested defects.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -14,28 +14,28 @@ use super::solid::Solid;
 use super::structural_defect;
 use super::variation::Variation;
 
-/// A simulated inspection line. Equal seeds make equal lines, on every machine.
+/// A simulated production line. Equal seeds give equal parts on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ProductionLine {
     seed: u64,
 }
 
-impl Line {
-    /// The line that `seed` names.
+impl ProductionLine {
+    /// Builds the line with the seed `seed`.
     pub fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// The part number `index` with `defects`; without any it is sound.
+    /// Returns the part number `index` with `defects`; without defects it is good.
     ///
-    /// The part's light, place and grain follow from its number alone, so the same part with and
-    /// without a defect differs in the defect only.
+    /// Light, position and grain depend only on the seed and the number, so the same part with and without a
+    /// defect differs only by the defect.
     pub fn part(&self, index: u64, defects: &[Defect]) -> Scene {
         let variation = Variation::draw(&mut stream(self.seed, index, 0));
-        let mut assembly = Assembly::sound(variation.livery);
+        let mut assembly = Assembly::good(variation.cable_colour);
         let mut regions: Vec<(Defect, Region)> = Vec::new();
-        let mut damage: Vec<Solid> = Vec::new();
-        // Rules are broken first, so that damage is done to the parts that are there.
+        let mut damaged: Vec<Solid> = Vec::new();
+        // Logical defects come first, so that damage is placed relative to the parts that are present.
         for &defect in defects.iter().filter(|defect| defect.is_logical()) {
             let rng = &mut stream(self.seed, index, 1 + u64::from(defect.ordinal()));
             let region = logical_defect::apply(defect, &mut assembly, &variation, rng);
@@ -43,16 +43,16 @@ impl Line {
         }
         for &defect in defects.iter().filter(|defect| !defect.is_logical()) {
             let rng = &mut stream(self.seed, index, 1 + u64::from(defect.ordinal()));
-            let blemish = structural_defect::draw(defect, &assembly, &variation, rng);
-            damage.extend(blemish.solids);
-            regions.push((defect, blemish.region));
+            let damage = structural_defect::draw(defect, &assembly, &variation, rng);
+            damaged.extend(damage.solids);
+            regions.push((defect, damage.region));
         }
         let mut solids = plate::belt(&variation);
         solids.extend(plate::plate(variation.plate, &variation));
         for item in &assembly.items {
             solids.extend(part::solids(item, &variation.plate, &variation));
         }
-        solids.extend(damage);
+        solids.extend(damaged);
         Scene {
             solids,
             light: variation.light,
@@ -62,7 +62,8 @@ impl Line {
     }
 }
 
-/// Random numbers of their own for each purpose, so that none shifts another's.
+/// Returns an independent random stream for each purpose, so that one purpose does not change the numbers of
+/// another.
 pub(super) fn stream(seed: u64, index: u64, purpose: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

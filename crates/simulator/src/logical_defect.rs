@@ -1,10 +1,10 @@
-//! Logical defects: changes to an assembly that break a rule of the drawing.
+//! Logical defects: changes to an assembly that violate a rule of the drawing.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::assembly::{Assembly, CABLE_RADIUS, Item, Kind, Livery, Size};
+use super::assembly::{Assembly, CABLE_RADIUS, CableColour, Item, Kind, Size};
 use super::defect::Defect;
 use super::geometry::{Point, Pose};
 use super::part;
@@ -12,7 +12,7 @@ use super::region::Region;
 use super::shape::Shape;
 use super::variation::Variation;
 
-/// Where a part too many may lie without touching another, on the plate.
+/// Positions on the plate where an additional part does not touch another part.
 const FREE_PLACES: [Point; 4] = [
     [0.262, -0.262],
     [-0.292, -0.232],
@@ -20,7 +20,7 @@ const FREE_PLACES: [Point; 4] = [
     [-0.06, -0.145],
 ];
 
-/// Parts that can lie beside their place, and by how much in x and y, scene units.
+/// Parts that can be displaced, and their displacements in x and y, in scene units.
 const DISPLACEMENTS: [(Kind, [Point; 2]); 4] = [
     (Kind::Label, [[0.11, 0.004], [-0.09, 0.0]]),
     (Kind::Nut, [[0.0, -0.066], [-0.072, -0.04]]),
@@ -31,11 +31,11 @@ const DISPLACEMENTS: [(Kind, [Point; 2]); 4] = [
     ),
 ];
 
-/// How far the mask of a missing or additional part reaches beyond the part, scene units: the part
-/// could be anywhere within the drawing's tolerance.
+/// Margin of the mask around a missing or additional part, in scene units: the part can be anywhere within the
+/// tolerance of the drawing.
 const TOLERANCE: f32 = 0.008;
 
-/// Breaks the rule that `defect` names and returns where that can be seen, on the plate.
+/// Applies `defect` to the assembly, and returns the region on the plate where it can be seen.
 pub(super) fn apply(
     defect: Defect,
     assembly: &mut Assembly,
@@ -46,8 +46,8 @@ pub(super) fn apply(
         Defect::Missing => missing(assembly, rng),
         Defect::Extra => extra(assembly, rng),
         Defect::Swapped => swapped(assembly, rng),
-        Defect::WrongPlace => displaced(assembly, rng),
-        Defect::WrongPairing => mispaired(assembly, variation, rng),
+        Defect::WrongPlace => wrong_place(assembly, rng),
+        Defect::WrongPairing => wrong_pairing(assembly, variation, rng),
         Defect::Scratch | Defect::Dent | Defect::Stain | Defect::Crack => Region::default(),
     }
 }
@@ -67,14 +67,14 @@ fn missing(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
 
 fn extra(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
     let kind = [Kind::Screw, Kind::Nut, Kind::Gasket][rng.random_range(0..3_u32) as usize];
-    // The lower places are too narrow for anything but a screw.
+    // The lower positions have only enough space for a screw.
     let choices = if kind == Kind::Screw { 4 } else { 2 };
     let at = FREE_PLACES[rng.random_range(0..choices as u32) as usize];
     let mut near = || rng.random_range(-0.006..=0.006_f32);
     let item = Item {
         kind,
         at: [at[0] + near(), at[1] + near()],
-        turn: 0.0,
+        rotation: 0.0,
     };
     assembly.items.insert(0, item);
     Region::of(outline(&item, TOLERANCE))
@@ -82,7 +82,7 @@ fn extra(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
 
 fn swapped(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
     let row = places(assembly, |kind| matches!(kind, Kind::Capacitor(_)));
-    // The large one is one of the two, since medium and small are harder to tell apart.
+    // One of the two is the large one, because medium and small are hard to distinguish.
     let Some((&a, others)) = row.split_first() else {
         return Region::default();
     };
@@ -102,7 +102,7 @@ fn swapped(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
     region
 }
 
-fn displaced(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
+fn wrong_place(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
     let present: Vec<_> = DISPLACEMENTS
         .iter()
         .filter(|(kind, _)| assembly.items.iter().any(|item| item.kind == *kind))
@@ -111,28 +111,28 @@ fn displaced(assembly: &mut Assembly, rng: &mut ChaCha8Rng) -> Region {
         return Region::default();
     };
     let shift = shifts[rng.random_range(0..2_u32) as usize];
-    let turn = rng.random_range(-0.1..=0.1_f32);
+    let rotation = rng.random_range(-0.1..=0.1_f32);
     let mut region = Region::default();
     for item in assembly.items.iter_mut().filter(|item| item.kind == kind) {
         region.add(outline(item, 0.0));
         item.at = [item.at[0] + shift[0], item.at[1] + shift[1]];
-        item.turn = turn;
+        item.rotation = rotation;
         region.add(outline(item, 0.0));
     }
     region
 }
 
-fn mispaired(assembly: &mut Assembly, variation: &Variation, rng: &mut ChaCha8Rng) -> Region {
-    let others: Vec<Livery> = Livery::ALL
+fn wrong_pairing(assembly: &mut Assembly, variation: &Variation, rng: &mut ChaCha8Rng) -> Region {
+    let others: Vec<CableColour> = CableColour::ALL
         .into_iter()
-        .filter(|&livery| livery != variation.livery)
+        .filter(|&cable_colour| cable_colour != variation.cable_colour)
         .collect();
-    let livery = others[rng.random_range(0..others.len() as u32) as usize];
+    let cable_colour = others[rng.random_range(0..others.len() as u32) as usize];
     let mut region = Region::default();
     for item in &mut assembly.items {
         match item.kind {
             Kind::Cable(_) => {
-                item.kind = Kind::Cable(livery);
+                item.kind = Kind::Cable(cable_colour);
                 let line = Shape::path(&part::cable_path(variation), CABLE_RADIUS);
                 region.add((line, Pose::new([0.0; 2], 0.0)));
             }
@@ -149,14 +149,14 @@ fn places(assembly: &Assembly, is: impl Fn(Kind) -> bool) -> Vec<usize> {
         .collect()
 }
 
-/// A part's outline on the plate, wider by `margin`.
+/// Returns the outline of a part on the plate, enlarged by `margin`.
 fn outline(item: &Item, margin: f32) -> (Shape, Pose) {
     let half = item.kind.half().map(|side| side + margin);
     let shape = match item.kind {
         Kind::Screw | Kind::Gasket | Kind::Nut => Shape::Disc { radius: half[0] },
         _ => Shape::Block { half, corner: 0.01 },
     };
-    (shape, Pose::new(item.at, item.turn))
+    (shape, Pose::new(item.at, item.rotation))
 }
 
 #[cfg(test)]
@@ -165,16 +165,16 @@ mod tests {
 
     use super::*;
 
-    fn broken(defect: Defect, seed: u64) -> (Assembly, Livery) {
+    fn broken(defect: Defect, seed: u64) -> (Assembly, CableColour) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let variation = Variation::draw(&mut rng);
-        let mut assembly = Assembly::sound(variation.livery);
+        let mut assembly = Assembly::good(variation.cable_colour);
         apply(defect, &mut assembly, &variation, &mut rng);
-        (assembly, variation.livery)
+        (assembly, variation.cable_colour)
     }
 
     #[test]
-    fn each_fault_breaks_its_rule_and_no_other() {
+    fn each_logical_defect_violates_only_its_own_rule() {
         for (defect, parts) in [
             (Defect::Missing, 12),
             (Defect::Extra, 14),
@@ -183,7 +183,7 @@ mod tests {
             (Defect::WrongPairing, 13),
         ] {
             for seed in 0..40 {
-                let (assembly, livery) = broken(defect, seed);
+                let (assembly, cable_colour) = broken(defect, seed);
                 assert_eq!(assembly.items.len(), parts, "{defect}");
                 let row: Vec<Kind> = assembly
                     .items
@@ -193,14 +193,14 @@ mod tests {
                     .collect();
                 let ordered = row == Size::ORDER.map(Kind::Capacitor);
                 assert!(ordered != (defect == Defect::Swapped) || defect == Defect::Missing);
-                let matching = assembly.count(|k| k == Kind::Cable(livery)) == 1;
+                let matching = assembly.count(|k| k == Kind::Cable(cable_colour)) == 1;
                 assert_eq!(matching, defect != Defect::WrongPairing);
             }
         }
     }
 
     #[test]
-    fn parts_too_many_and_parts_beside_their_place_touch_no_other() {
+    fn additional_and_displaced_parts_do_not_touch_other_parts() {
         for defect in [Defect::Extra, Defect::WrongPlace] {
             for seed in 0..60 {
                 let (assembly, _) = broken(defect, seed);

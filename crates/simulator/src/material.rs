@@ -1,16 +1,16 @@
-//! What a surface is made of: colours, a texture between them and how it takes the light.
+//! Material of a surface: colours, texture and finish.
 
 use super::geometry::{Colour, Point, Pose, mix};
 use super::texture::Texture;
 
-/// How a surface takes the light.
+/// Reflection properties of a surface.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finish {
-    /// 0 for paint and plastic, whose highlights are white, to 1 for bare metal.
+    /// From 0 for paint and plastic, which have white highlights, to 1 for bare metal.
     pub(super) metal: f32,
-    /// The highlight's strength at its peak.
+    /// Peak intensity of the highlight.
     pub(super) gloss: f32,
-    /// How far the highlight spreads along and across the grain, as slopes.
+    /// Width of the highlight along and across the grain, as slopes.
     pub(super) spread: Point,
 }
 
@@ -18,13 +18,13 @@ impl Finish {
     pub(super) const MATTE: Self = Self::plastic(0.08, 0.6);
     pub(super) const SATIN: Self = Self::plastic(0.25, 0.3);
     pub(super) const GLOSSY: Self = Self::plastic(0.7, 0.14);
-    /// Turned or cast metal.
+    /// Machined or cast metal.
     pub(super) const METAL: Self = Self {
         metal: 1.0,
         gloss: 0.9,
         spread: [0.3, 0.3],
     };
-    /// Brushing scatters the light across its strokes, hardly along them.
+    /// Brushed metal scatters the light across its strokes, but hardly along them.
     pub(super) const BRUSHED: Self = Self {
         metal: 1.0,
         gloss: 1.15,
@@ -43,26 +43,26 @@ impl Finish {
 /// A surface's colours, texture and finish.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Material {
-    /// The pattern between the two colours.
+    /// Pattern between the two colours.
     pub(super) texture: Texture,
-    /// The reflectance where the texture is 0.
+    /// Reflectance where the texture is 0.
     pub(super) tint: Colour,
-    /// The reflectance where the texture is 1.
+    /// Reflectance where the texture is 1.
     pub(super) second: Colour,
-    /// The texture's coarsest period, in scene units.
+    /// Coarsest period of the texture, in scene units.
     pub(super) wavelength: f32,
-    /// The grain's direction in the surface's own frame, radians.
+    /// Direction of the grain in the frame of the surface, in radians.
     pub(super) angle: f32,
-    /// How it takes the light.
+    /// Reflection properties.
     pub(super) finish: Finish,
-    /// How much the texture's slope towards the light brightens it; 0 for a smooth surface.
+    /// How much the slope of the texture towards the light brightens it; 0 for a smooth surface.
     pub(super) relief: f32,
-    /// Another seed is another piece of the same material.
+    /// Seed of the texture.
     pub(super) seed: u32,
 }
 
 impl Material {
-    /// A smooth surface of one colour, mottled by a thirtieth as moulded things are.
+    /// Builds a smooth material of one colour, with a variation of 3 % like moulded plastic.
     pub(super) fn smooth(tint: Colour, finish: Finish) -> Self {
         Self {
             texture: Texture::Plain,
@@ -76,7 +76,7 @@ impl Material {
         }
     }
 
-    /// Two colours `contrast` apart around `tint`, laid out by `texture`.
+    /// Builds a material with two colours around `tint`, each `contrast` away from it, in the pattern `texture`.
     pub(super) fn textured(
         texture: Texture,
         tint: Colour,
@@ -101,12 +101,12 @@ impl Material {
         Self { relief, ..self }
     }
 
-    /// Prepares for many points: `frame` is the surface's own frame, `pixel` the pixel's side in
-    /// scene units, and `to_light` the direction to the light in the scene's plane.
+    /// Prepares the material for many points: `frame` is the frame of the surface, `pixel` the side of a pixel in
+    /// scene units, and `to_light` the direction to the light in the plane of the scene.
     pub(super) fn grain(&self, frame: &Pose, pixel: f32, to_light: Point) -> Grain<'_> {
         let frame = frame.then(&Pose::new([0.0, 0.0], self.angle));
         let step = 0.18;
-        let towards = frame.turn_inward(to_light);
+        let towards = frame.rotate_inward(to_light);
         Grain {
             material: self,
             frame,
@@ -117,7 +117,7 @@ impl Material {
     }
 }
 
-/// A material laid on a surface, ready to be looked at.
+/// A material on a surface, prepared for sampling.
 pub(super) struct Grain<'a> {
     material: &'a Material,
     frame: Pose,
@@ -126,16 +126,16 @@ pub(super) struct Grain<'a> {
     step: Point,
 }
 
-/// What a surface shows at one point.
+/// Appearance of a surface at one point.
 pub(super) struct Look {
     /// Reflectance without shading.
     pub(super) albedo: Colour,
-    /// Factor on the light through the texture's relief.
+    /// Factor on the light from the relief of the texture.
     pub(super) emboss: f32,
 }
 
 impl Grain<'_> {
-    /// The look at a scene point.
+    /// Returns the appearance at a scene point.
     pub(super) fn at(&self, p: Point) -> Look {
         let own = self.frame.inward(p);
         let q = [own[0] * self.per_unit, own[1] * self.per_unit];
@@ -160,8 +160,8 @@ impl Grain<'_> {
         }
     }
 
-    /// The grain's direction in the scene.
+    /// Returns the direction of the grain in the scene.
     pub(super) fn direction(&self) -> Point {
-        self.frame.turn_outward([1.0, 0.0])
+        self.frame.rotate_outward([1.0, 0.0])
     }
 }

@@ -1,9 +1,9 @@
-//! Noise fields: the same number at the same point for the same seed.
+//! Deterministic noise fields: equal points and seeds give equal values.
 
 use super::geometry::Point;
 use super::portable_math::floor;
 
-/// Mixes a lattice point and a seed into 32 well-spread bits.
+/// Hashes a lattice point and a seed to 32 bits.
 pub(super) fn hash(x: i32, y: i32, seed: u32) -> u32 {
     let mut h = (x as u32).wrapping_mul(0x9E37_79B1)
         ^ (y as u32).wrapping_mul(0x85EB_CA77)
@@ -13,12 +13,12 @@ pub(super) fn hash(x: i32, y: i32, seed: u32) -> u32 {
     h ^ (h >> 15)
 }
 
-/// A number in [0, 1) from the upper bits of a hash.
+/// Converts the upper bits of a hash to a number in [0, 1).
 pub(super) fn fraction(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// Value noise with cells of side 1, between -1 and 1.
+/// Returns value noise with cells of side 1, between -1 and 1.
 pub(super) fn value(p: Point, seed: u32) -> f32 {
     let (cx, cy) = (floor(p[0]), floor(p[1]));
     let (fx, fy) = (p[0] - cx as f32, p[1] - cy as f32);
@@ -29,7 +29,7 @@ pub(super) fn value(p: Point, seed: u32) -> f32 {
     (top + (bottom - top) * uy) * 2.0 - 1.0
 }
 
-/// Octaves of value noise, each half as strong and twice as fine, within -1 and 1.
+/// Returns the sum of octaves of value noise, each half as strong and about twice as fine, within -1 and 1.
 pub(super) fn fractal(p: Point, octaves: u32, seed: u32) -> f32 {
     let (mut sum, mut total, mut strength, mut frequency) = (0.0, 0.0, 1.0, 1.0);
     for octave in 0..octaves {
@@ -41,7 +41,8 @@ pub(super) fn fractal(p: Point, octaves: u32, seed: u32) -> f32 {
     sum / total
 }
 
-/// The distances to the nearest and second nearest of one random point in each cell of side 1.
+/// Returns the distances to the nearest and the second nearest point, with one random point in each cell of
+/// side 1.
 pub(super) fn cells(p: Point, seed: u32) -> (f32, f32) {
     let (cx, cy) = (floor(p[0]), floor(p[1]));
     let (mut first, mut second) = (9.0_f32, 9.0_f32);
@@ -63,8 +64,8 @@ pub(super) fn cells(p: Point, seed: u32) -> (f32, f32) {
     (first.sqrt(), second.sqrt())
 }
 
-/// Noise of mean 0 and deviation 1 for one value of a sensor: four uniform bytes summed, which is
-/// within a hundredth of a Gaussian inside two deviations.
+/// Returns sensor noise with mean 0 and standard deviation 1: the sum of four uniform bytes, which differs from a
+/// Gaussian by less than 0.01 within two deviations.
 pub(super) fn gaussian(index: u32, seed: u32) -> f32 {
     let bits = hash(index as i32, 0x51, seed);
     let sum: u32 = bits.to_le_bytes().into_iter().map(u32::from).sum();
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_stay_in_their_range() {
+    fn noise_fields_stay_in_their_range() {
         for step in 0..2_000_i16 {
             let p = [f32::from(step) * 0.37 - 300.0, f32::from(step) * 0.11];
             assert!(fractal(p, 4, 3).abs() <= 1.0);

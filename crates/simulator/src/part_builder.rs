@@ -1,4 +1,4 @@
-//! Where the solids of one part are built, in the part's own frame.
+//! Builds the solids of one part in the frame of the part.
 
 use super::geometry::{Colour, Point, Pose};
 use super::lettering;
@@ -6,10 +6,10 @@ use super::material::{Finish, Material};
 use super::shape::Shape;
 use super::solid::Solid;
 
-/// The reflectance of black moulded plastic.
+/// Reflectance of black moulded plastic.
 pub(super) const BLACK_PLASTIC: Colour = [0.022, 0.023, 0.026];
 
-/// Solids built in the frame of one part.
+/// Collects the solids of one part.
 pub(super) struct PartBuilder {
     pub(super) pose: Pose,
     pub(super) solids: Vec<Solid>,
@@ -21,19 +21,26 @@ impl PartBuilder {
         Self { pose, solids }
     }
 
-    /// A flat piece at `at` in the part's frame, turned by `turn`, textured with the part.
-    pub(super) fn piece(&self, shape: Shape, at: Point, turn: f32, material: Material) -> Solid {
-        Solid::flat(shape, self.pose.then(&Pose::new(at, turn)), material).on(self.pose)
+    /// Returns a flat solid at `at` in the frame of the part, rotated by `rotation`, with its texture aligned to
+    /// the part.
+    pub(super) fn piece(
+        &self,
+        shape: Shape,
+        at: Point,
+        rotation: f32,
+        material: Material,
+    ) -> Solid {
+        Solid::flat(shape, self.pose.then(&Pose::new(at, rotation)), material).on(self.pose)
     }
 
     pub(super) fn add(&mut self, solid: Solid) {
         self.solids.push(solid);
     }
 
-    pub(super) fn write(&mut self, text: &str, at: Point, turn: f32, height: f32, ink: Colour) {
+    pub(super) fn write(&mut self, text: &str, at: Point, rotation: f32, height: f32, ink: Colour) {
         if let Some(shape) = lettering::text(text, height, height * 0.17) {
             let ink = Material::smooth(ink, Finish::SATIN);
-            self.add(self.piece(shape, at, turn, ink).faint(0.92));
+            self.add(self.piece(shape, at, rotation, ink).with_opacity(0.92));
         }
     }
 }

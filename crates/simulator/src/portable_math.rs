@@ -1,18 +1,18 @@
-//! Elementary functions whose results are the same bits on every machine.
+//! Elementary functions with bit-identical results on every machine.
 //!
-//! The standard library hands `sin` and `cos` to the platform's mathematics library, which may pick
-//! another implementation on another processor. A simulated image has to be the same bytes
-//! everywhere, so everything here is sums and products, which IEEE 754 defines exactly.
+//! The standard library calls `sin` and `cos` of the platform's mathematics library, which can select another
+//! implementation on another CPU. A simulated image must have the same bytes everywhere, so these functions use
+//! only sums and products, which IEEE 754 defines exactly.
 
 use std::f64::consts::{PI, TAU};
 
-/// Sine and cosine of an angle.
+/// Returns the sine and cosine of an angle.
 pub(super) fn sin_cos(radians: f32) -> (f32, f32) {
     let angle = f64::from(radians);
     (sine(angle) as f32, sine(angle + PI / 2.0) as f32)
 }
 
-/// Taylor's series up to the 17th power, exact to 1e-7 on the reduced range.
+/// Taylor series up to the 17th power, with an error of at most 1e-7 on the reduced range.
 fn sine(angle: f64) -> f64 {
     let turns = angle / TAU;
     let x = (turns - (turns + 0.5).floor()) * TAU; // in [-pi, pi)
@@ -27,13 +27,13 @@ fn sine(angle: f64) -> f64 {
     sum
 }
 
-/// The largest whole number not above `x`; much cheaper than a call of the library's `floor`.
+/// Returns the largest integer not above `x`; much faster than the library's `floor`.
 pub(super) fn floor(x: f32) -> i32 {
     let whole = x as i32;
     whole - i32::from((whole as f32) > x)
 }
 
-/// A wave of period 1 between -1 and 1, two parabolas that stay within 6 % of a sine.
+/// Returns a wave with period 1 between -1 and 1: two parabolas that differ from a sine by at most 6 %.
 pub(super) fn wave(turns: f32) -> f32 {
     let phase = turns - floor(turns) as f32;
     if phase < 0.5 {
@@ -43,7 +43,7 @@ pub(super) fn wave(turns: f32) -> f32 {
     }
 }
 
-/// 0 below `low`, 1 above `high`, smooth between.
+/// Returns 0 below `low`, 1 above `high`, and a smooth transition between.
 pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sine_and_cosine_are_close_to_the_librarys() {
+    fn sine_and_cosine_agree_with_the_standard_library() {
         for step in -200_i16..200 {
             let angle = f32::from(step) * 0.07;
             let (sine, cosine) = sin_cos(angle);

@@ -1,4 +1,4 @@
-//! Random numbers, colours, materials, outlines and single solids for a collage.
+//! Random colours, materials, outlines and solids for a clutter image.
 
 use std::f32::consts::{PI, TAU};
 
@@ -11,16 +11,16 @@ use super::shape::Shape;
 use super::solid::Solid;
 use super::texture::Texture;
 
-/// Where everything random comes from, and the colours that one picture keeps to.
+/// The random numbers and the palette of one image.
 pub(super) struct RandomScene<'a> {
     pub(super) rng: &'a mut ChaCha8Rng,
     pub(super) palette: Vec<Colour>,
 }
 
-/// A colour of any hue, weighted to the greys and browns that things have.
+/// Returns a random colour of any hue; unsaturated colours, which are typical for real objects, are more likely.
 pub(super) fn colour(rng: &mut ChaCha8Rng) -> Colour {
     let light = rng.random_range(0.0..1.0_f32);
-    let light = 0.01 + 0.85 * light * light; // even steps to the eye
+    let light = 0.01 + 0.85 * light * light; // perceptually uniform
     let pure = [0; 3].map(|_| rng.random_range(0.0..1.0_f32));
     let vivid = rng.random_range(0.0..1.0_f32);
     mix(
@@ -35,7 +35,7 @@ impl RandomScene<'_> {
         self.rng.random_range(low..high)
     }
 
-    /// Between `low` and `high` with equal chances for each octave, roughly.
+    /// Returns a number between `low` and `high`; each octave is about equally likely.
     pub(super) fn octaves(&mut self, low: f32, high: f32) -> f32 {
         let t = self.within(0.0, 1.0);
         low + (high - low) * t * t * t
@@ -87,18 +87,18 @@ impl RandomScene<'_> {
         }
     }
 
-    /// Anywhere, turned by anything; half of all turns are upright, as made things are.
+    /// Returns a random pose; half of all rotations are multiples of 90 degrees, as is typical for made objects.
     pub(super) fn pose(&mut self) -> Pose {
         let at = [self.within(-0.1, 1.1), self.within(-0.1, 1.1)];
-        let turn = if self.rng.random_bool(0.5) {
+        let rotation = if self.rng.random_bool(0.5) {
             self.one_of(&[0.0, PI * 0.5, PI, -PI * 0.5])
         } else {
             self.within(0.0, TAU)
         };
-        Pose::new(at, turn)
+        Pose::new(at, rotation)
     }
 
-    /// An outline about `size` in radius.
+    /// Returns a random outline with a radius of about `size`.
     pub(super) fn shape(&mut self, size: f32) -> Shape {
         let flat = self.within(0.25, 1.0);
         let half = [size, size * flat];
@@ -110,7 +110,7 @@ impl RandomScene<'_> {
                 corner: size * flat * self.one_of(&[0.0, 0.1, 0.4, 1.0]),
             },
             4 => Shape::regular(self.rng.random_range(3..=8_u16), size),
-            5 => self.ragged(size),
+            5 => self.irregular_polygon(size),
             6 => Shape::ring(size * self.within(0.3, 0.85), size),
             7 => Shape::Cap {
                 radius: size,
@@ -131,22 +131,22 @@ impl RandomScene<'_> {
         }
     }
 
-    /// A star-shaped polygon with uneven corners.
-    pub(super) fn ragged(&mut self, size: f32) -> Shape {
+    /// Returns a star-shaped polygon with irregular corners.
+    pub(super) fn irregular_polygon(&mut self, size: f32) -> Shape {
         let corners = self.rng.random_range(5..=9_u16);
         let step = TAU / f32::from(corners);
         let points = (0..corners)
             .map(|i| {
-                let turn = step * f32::from(i);
+                let rotation = step * f32::from(i);
                 let radius = size * self.rng.random_range(0.35..1.0_f32);
-                Pose::new([0.0; 2], turn).outward([radius, 0.0])
+                Pose::new([0.0; 2], rotation).outward([radius, 0.0])
             })
             .collect();
         Shape::Polygon { points }
     }
 
-    /// A solid with a random material, height, edge and opacity.
-    pub(super) fn dressed(&mut self, shape: Shape, pose: Pose, size: f32) -> Solid {
+    /// Returns a solid with a random material, height, edge and opacity.
+    pub(super) fn random_solid(&mut self, shape: Shape, pose: Pose, size: f32) -> Solid {
         let solid = Solid::flat(shape, pose, self.material());
         let edge = size * self.octaves(0.03, 0.9);
         let solid = match self.rng.random_range(0..6_u32) {
@@ -164,7 +164,7 @@ impl RandomScene<'_> {
         };
         if self.rng.random_bool(0.15) {
             let opacity = self.within(0.25, 0.9);
-            solid.faint(opacity)
+            solid.with_opacity(opacity)
         } else {
             solid
         }

@@ -1,4 +1,4 @@
-//! Where in a scene a defect can be seen.
+//! The region of a scene in which a defect can be seen.
 
 use super::geometry::{Pose, View};
 use super::shape::Shape;
@@ -20,7 +20,7 @@ impl Region {
         self.outlines.push(outline);
     }
 
-    /// The same region, given in `frame`, seen from outside.
+    /// Converts the region from `frame` to the outer frame.
     pub(super) fn placed(mut self, frame: &Pose) -> Self {
         for (_, pose) in &mut self.outlines {
             *pose = frame.then(pose);
@@ -28,7 +28,7 @@ impl Region {
         self
     }
 
-    /// The pixels whose centres are inside or at most `margin` away, `[height, width]`.
+    /// Returns the pixels whose centres are inside or at most `margin` away, `[height, width]`.
     pub(super) fn pixels(&self, view: &View, margin: f32) -> Vec<bool> {
         let mut pixels = vec![false; view.width * view.height];
         for (shape, pose) in &self.outlines {

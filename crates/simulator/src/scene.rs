@@ -1,4 +1,4 @@
-//! One part under the camera, at no particular resolution.
+//! One part under the camera, independent of resolution.
 
 use super::camera::{Camera, reduced};
 use super::canvas::Canvas;
@@ -9,17 +9,17 @@ use super::region::Region;
 use super::solid::Solid;
 use inspectd_core::frame::Frame;
 
-/// A frame whose shorter side is below this is painted at twice its size and averaged, since bars and
-/// strokes would be thinner than its pixels.
+/// A frame with a shorter side below this is painted at twice its size and averaged, because bars and strokes
+/// would be thinner than its pixels.
 const FINE_SIDE: u32 = 512;
 
-/// The most pixels a side that a scene renders; sensors of inspection cameras end well below.
+/// Maximum side of a rendered frame in pixels, far above the sensors of inspection cameras.
 pub const MAX_SIDE: u32 = 16_384;
 
-/// One part under the camera: what is there, how it is lit and exposed, and what is wrong with it.
+/// One part under the camera: its solids, its light and exposure, and its defects.
 ///
-/// A scene is described in shares of the frame's shorter side and centred, so it can be rendered at
-/// any size; a longer side shows more of the belt.
+/// Lengths are shares of the frame's shorter side, and the scene is centred, so it can be rendered at any size; a
+/// longer side shows more of the belt.
 #[derive(Clone, Debug)]
 pub struct Scene {
     pub(super) solids: Vec<Solid>,
@@ -28,24 +28,24 @@ pub struct Scene {
     pub(super) regions: Vec<(Defect, Region)>,
 }
 
-/// One channel of the ground truth: where one defect can be seen.
+/// One channel of the ground truth: the mask of one defect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefectMask {
     /// The defect.
     pub defect: Defect,
-    /// Whether each pixel belongs to it, `[height, width]`, rows from the top.
+    /// Whether each pixel belongs to the defect, `[height, width]`, top row first.
     pub pixels: Vec<bool>,
-    /// How much of it has to be found.
+    /// How much of the mask must be found.
     pub saturation: Saturation,
 }
 
 impl Scene {
-    /// What is wrong with the part, in the order of the ground truth's channels.
+    /// Returns the defects of the part, in the order of the channels of the ground truth.
     pub fn defects(&self) -> impl Iterator<Item = Defect> + '_ {
         self.regions.iter().map(|(defect, _)| *defect)
     }
 
-    /// The camera's picture, `width` x `height` pixels. Each side is clamped to 1 to [`MAX_SIDE`].
+    /// Renders the camera's image of `width` x `height` pixels. Each side is clamped to 1..=[`MAX_SIDE`].
     pub fn render(&self, width: u32, height: u32) -> Frame {
         let (width, height) = (width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE));
         let factor = if width.min(height) < FINE_SIDE { 2 } else { 1 };
@@ -57,7 +57,7 @@ impl Scene {
         self.camera.develop(&view, light)
     }
 
-    /// One mask a defect, at the size that [`Scene::render`] would have.
+    /// Returns one mask per defect, with the same size as an image from [`Scene::render`].
     pub fn truth(&self, width: u32, height: u32) -> Vec<DefectMask> {
         let (width, height) = (width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE));
         let view = View::new(width as usize, height as usize);
@@ -65,7 +65,7 @@ impl Scene {
             .iter()
             .map(|(defect, region)| DefectMask {
                 defect: *defect,
-                // A pixel that a hairline crosses beside its centre shows it nonetheless.
+                // A thin line can cross a pixel without crossing its centre.
                 pixels: region.pixels(&view, view.pixel * 0.5),
                 saturation: defect.saturation(width, height),
             })

@@ -1,9 +1,9 @@
-//! Outlines as signed distances: negative inside, in scene units.
+//! Outlines as signed distance functions: negative inside, in scene units.
 
 use super::geometry::{Point, Pose, length};
 use super::noise;
 
-/// An outline around its own origin; lengths are in scene units.
+/// An outline around its origin; lengths are in scene units.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// A disc.
@@ -19,20 +19,20 @@ pub(super) enum Shape {
         segments: Vec<[Point; 2]>,
         radius: f32,
     },
-    /// The part of a disc right of the line x = `chord`.
+    /// The part of a disc to the right of the line x = `chord`.
     Cap { radius: f32, chord: f32 },
-    /// A disc whose radius wanders.
+    /// A disc with a randomly varying radius.
     Blob {
         radius: f32,
         roughness: f32,
         seed: u32,
     },
-    /// The band of `half_width` on either side of another outline.
+    /// A band with `half_width` on either side of another outline.
     Rim { of: Box<Shape>, half_width: f32 },
 }
 
 impl Shape {
-    /// A regular polygon with a corner on the positive x axis.
+    /// Builds a regular polygon with a corner on the positive x axis.
     pub(super) fn regular(corners: u16, radius: f32) -> Self {
         let step = std::f32::consts::TAU / f32::from(corners);
         let points = (0..corners)
@@ -41,7 +41,7 @@ impl Shape {
         Self::Polygon { points }
     }
 
-    /// A ring between two radii.
+    /// Builds a ring between two radii.
     pub(super) fn ring(inner: f32, outer: f32) -> Self {
         Self::Rim {
             of: Box::new(Self::Disc {
@@ -51,7 +51,7 @@ impl Shape {
         }
     }
 
-    /// A line through `points` with round ends and joints.
+    /// Builds a line through `points` with round ends and joints.
     pub(super) fn path(points: &[Point], radius: f32) -> Self {
         Self::Strokes {
             segments: points.windows(2).map(|pair| [pair[0], pair[1]]).collect(),
@@ -59,7 +59,7 @@ impl Shape {
         }
     }
 
-    /// The distance of `p` from the outline.
+    /// Returns the signed distance of `p` from the outline.
     pub(super) fn distance(&self, p: Point) -> f32 {
         match self {
             Self::Disc { radius } => length(p) - radius,
@@ -99,7 +99,7 @@ impl Shape {
         }
     }
 
-    /// Half the sides of an upright box around the outline, centred on the origin.
+    /// Returns half the sides of an axis-aligned bounding box that is centred on the origin.
     pub(super) fn reach(&self) -> Point {
         let furthest = |points: &mut dyn Iterator<Item = Point>| {
             points.fold([0.0_f32; 2], |reach, p| {
@@ -130,7 +130,8 @@ fn square_to_segment(p: Point, a: Point, b: Point) -> f32 {
     x * x + y * y
 }
 
-/// The even-odd rule for the sign, the nearest side for the size.
+/// Signed distance from a polygon: the sign follows the even-odd rule, the magnitude is the distance from the
+/// nearest side.
 fn polygon(points: &[Point], p: Point) -> f32 {
     let mut square = f32::MAX;
     let mut inside = false;
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_is_hollow() {
+    fn ring_centre_is_outside_the_outline() {
         let ring = Shape::ring(0.05, 0.1);
         assert!(ring.distance([0.0, 0.0]) > 0.0);
         assert!(ring.distance([0.075, 0.0]) < 0.0);

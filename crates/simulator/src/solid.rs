@@ -1,39 +1,39 @@
-//! A piece of the scene: an outline with a height, an edge and a material.
+//! A solid of the scene: an outline with a height, an edge and a material.
 
 use super::geometry::{Point, Pose};
 use super::material::Material;
 use super::shape::Shape;
 
-/// How a surface bends down at its outline.
+/// The bevel of a surface at its outline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
-    /// How far in from the outline it bends, in scene units.
+    /// Width from the outline inwards, in scene units.
     pub(super) width: f32,
-    /// The steepest slope; negative for a hollow.
+    /// Steepest slope; negative for a hollow.
     pub(super) slope: f32,
 }
 
-/// A piece of the scene. Solids are painted one over the other, the lowest first.
+/// A solid of the scene. Solids are painted on top of each other, the lowest first.
 #[derive(Clone, Debug)]
 pub(super) struct Solid {
-    /// The outline in its own frame.
+    /// Outline in the frame of the solid.
     pub(super) shape: Shape,
-    /// Where the outline is in the scene.
+    /// Pose of the outline in the scene.
     pub(super) pose: Pose,
-    /// The frame in which the texture lies; a dent in a plate continues the plate's.
+    /// Frame of the texture; a dent in the plate continues the texture of the plate.
     pub(super) ground: Pose,
-    /// What it is made of.
+    /// Material.
     pub(super) material: Material,
-    /// How far it stands out, or reaches down where negative, in scene units.
+    /// Height above the surface below, in scene units; negative for a hollow.
     pub(super) height: f32,
-    /// Its edge; a width of 0 is none.
+    /// Bevel; a width of 0 means no bevel.
     pub(super) edge: Edge,
-    /// From 0, unseen, to 1, hiding what is beneath.
+    /// Opacity, from 0 (invisible) to 1 (hides what is below).
     pub(super) opacity: f32,
 }
 
 impl Solid {
-    /// A flat mark at `pose`: no height, no edge, opaque.
+    /// Builds a flat, opaque solid at `pose` without height and bevel.
     pub(super) fn flat(shape: Shape, pose: Pose, material: Material) -> Self {
         Self {
             shape,
@@ -60,7 +60,7 @@ impl Solid {
         }
     }
 
-    pub(super) fn faint(self, opacity: f32) -> Self {
+    pub(super) fn with_opacity(self, opacity: f32) -> Self {
         Self { opacity, ..self }
     }
 
@@ -68,20 +68,20 @@ impl Solid {
         Self { ground, ..self }
     }
 
-    /// The distance of a scene point from the outline.
+    /// Returns the signed distance of a scene point from the outline.
     pub(super) fn distance(&self, p: Point) -> f32 {
         self.shape.distance(self.pose.inward(p))
     }
 
-    /// The slope of the surface at a scene point `depth` inside the outline, downhill in x and y.
+    /// Returns the slope of the surface at a scene point `depth` inside the outline, downhill in x and y.
     pub(super) fn slope(&self, p: Point, depth: f32) -> Point {
-        // Small against any edge, large against the rounding of a distance.
+        // Small compared with any edge, large compared with the rounding error of a distance.
         const STEP: f32 = 6e-4;
         let Edge { width, slope } = self.edge;
         if width <= 0.0 || depth >= width {
             return [0.0, 0.0];
         }
-        // A quarter circle: level at the inner end of the edge, steepest at the outline.
+        // A quarter circle: level at the inner end of the bevel, steepest at the outline.
         let up = 1.0 - depth.max(0.0) / width;
         let steep = slope * up / (1.15 - up * up).sqrt();
         let here = -depth;

@@ -15,26 +15,26 @@ use super::shape::Shape;
 use super::solid::Solid;
 use super::variation::Variation;
 
-/// Damage: what is painted over the part, and where it can be seen.
-pub(super) struct Blemish {
+/// Damage: the solids that are painted over the part, and the region where they can be seen.
+pub(super) struct Damage {
     pub(super) solids: Vec<Solid>,
     pub(super) region: Region,
 }
 
-/// What damage is done to.
+/// The plate with its parts, on which damage is placed.
 struct Target<'a> {
     assembly: &'a Assembly,
     plate: &'a Pose,
     variation: &'a Variation,
 }
 
-/// Draws the damage that `defect` names.
+/// Draws random damage of the kind `defect`.
 pub(super) fn draw(
     defect: Defect,
     assembly: &Assembly,
     variation: &Variation,
     rng: &mut ChaCha8Rng,
-) -> Blemish {
+) -> Damage {
     let target = Target {
         assembly,
         plate: &variation.plate,
@@ -48,33 +48,33 @@ pub(super) fn draw(
     }
 }
 
-/// A slightly bent groove whose flanks catch the light.
-fn scratch(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
-    let long = rng.random_range(0.07..0.11_f32); // half its length
+/// Draws a scratch: a slightly bent groove with bright flanks.
+fn scratch(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Damage {
+    let long = rng.random_range(0.07..0.11_f32); // half the length
     let bend = rng.random_range(-0.25..0.25_f32);
-    let turn = rng.random_range(0.25..PI - 0.25); // never along the brushing
-    let wide = rng.random_range(0.0030..0.0042_f32); // half its width
+    let rotation = rng.random_range(0.25..PI - 0.25); // never parallel to the brushing
+    let wide = rng.random_range(0.0030..0.0042_f32); // half the width
     let line: Vec<Point> = (-6..=6_i8)
         .map(|i| {
             let t = f32::from(i) / 6.0;
             [t * long, bend * long * (t * t - 0.4)]
         })
         .collect();
-    let pose = target.settle(&line, turn, rng);
+    let pose = target.bare_pose(&line, rotation, rng);
     let bright = Material::smooth([0.85, 0.86, 0.88], Finish::METAL);
     let dark = Material::smooth([0.10, 0.10, 0.105], Finish::METAL);
-    let beside = pose.moved([wide * 0.7, wide * 0.9]);
-    Blemish {
+    let offset = pose.moved([wide * 0.7, wide * 0.9]);
+    Damage {
         solids: vec![
-            Solid::flat(Shape::path(&line, wide), beside, dark).faint(0.7),
+            Solid::flat(Shape::path(&line, wide), offset, dark).with_opacity(0.7),
             Solid::flat(Shape::path(&line, wide * 0.85), pose, bright).edged(wide, -0.9),
         ],
         region: Region::of((Shape::path(&line, wide * 1.7), pose)),
     }
 }
 
-/// A shallow bowl with a raised lip; the plate's brushing runs on through it.
-fn dent(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
+/// Draws a dent: a shallow hollow with a raised lip; the brushing of the plate continues through it.
+fn dent(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Damage {
     let radius = rng.random_range(0.030..0.040_f32);
     let half = [radius, radius * rng.random_range(0.7..1.0_f32)];
     let ends = [
@@ -83,15 +83,15 @@ fn dent(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
         [0.0, half[1]],
         [0.0, -half[1]],
     ];
-    let turn = rng.random_range(0.0..PI);
-    let pose = target.settle(&ends, turn, rng);
+    let rotation = rng.random_range(0.0..PI);
+    let pose = target.bare_pose(&ends, rotation, rng);
     let metal = plate::plate_metal(target.variation);
     let bowl = Shape::Oval { half };
     let lip = Shape::Oval {
         half: half.map(|side| side * 1.12),
     };
     let deep = rng.random_range(0.75..1.0_f32);
-    Blemish {
+    Damage {
         solids: vec![
             Solid::flat(lip.clone(), pose, metal)
                 .on(*target.plate)
@@ -104,8 +104,8 @@ fn dent(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
     }
 }
 
-/// A film that dried from the rim inwards.
-fn stain(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
+/// Draws a stain: a film with a dark rim.
+fn stain(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Damage {
     let radius = rng.random_range(0.030..0.046_f32);
     let shape = Shape::Blob {
         radius,
@@ -113,7 +113,7 @@ fn stain(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
         seed: rng.random(),
     };
     let ends = [[-radius, 0.0], [radius, 0.0], [0.0, radius], [0.0, -radius]];
-    let pose = target.settle(&ends, 0.0, rng);
+    let pose = target.bare_pose(&ends, 0.0, rng);
     let oil = [0.10, 0.055, 0.018].map(|c: f32| c * rng.random_range(0.7..1.2_f32));
     let film = Material::smooth(oil, Finish::MATTE);
     let rim = Shape::Rim {
@@ -121,21 +121,21 @@ fn stain(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
         half_width: 0.0032,
     };
     let strength = rng.random_range(0.62..0.78_f32);
-    Blemish {
+    Damage {
         solids: vec![
-            Solid::flat(shape.clone(), pose, film).faint(strength),
-            Solid::flat(rim, pose, film).faint(strength * 0.8),
+            Solid::flat(shape.clone(), pose, film).with_opacity(strength),
+            Solid::flat(rim, pose, film).with_opacity(strength * 0.8),
         ],
         region: Region::of((shape, pose)),
     }
 }
 
-/// A jagged break: from the plate's edge inwards, or across the connector's housing.
-fn crack(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
+/// Draws a crack: a jagged line from the edge of the plate inwards, or across the housing of the connector.
+fn crack(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Damage {
     let (start, heading, long) = if rng.random_bool(0.65) {
-        at_the_edge(rng)
+        crack_from_the_edge(rng)
     } else {
-        target.on_the_connector(rng)
+        target.crack_on_the_connector(rng)
     };
     let trunk = jagged(start, heading, long, rng);
     let fork = trunk[trunk.len() / 2];
@@ -143,7 +143,7 @@ fn crack(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
     let branch = jagged(fork, aside, long * 0.4, rng);
     let gap = Material::smooth([0.008, 0.008, 0.009], Finish::MATTE);
     let flank = Material::smooth([0.75, 0.75, 0.76], Finish::SATIN);
-    let mut blemish = Blemish {
+    let mut damage = Damage {
         solids: Vec::new(),
         region: Region::default(),
     };
@@ -151,18 +151,16 @@ fn crack(target: &Target<'_>, rng: &mut ChaCha8Rng) -> Blemish {
         let pose = *target.plate;
         let lit = pose.moved([0.0024, 0.0028]);
         let shape = Shape::path(&line, wide);
-        blemish
+        damage
             .solids
-            .push(Solid::flat(shape.clone(), lit, flank).faint(0.5));
-        blemish.solids.push(Solid::flat(shape, pose, gap));
-        blemish
-            .region
-            .add((Shape::path(&line, wide + 0.0022), pose));
+            .push(Solid::flat(shape.clone(), lit, flank).with_opacity(0.5));
+        damage.solids.push(Solid::flat(shape, pose, gap));
+        damage.region.add((Shape::path(&line, wide + 0.0022), pose));
     }
-    blemish
+    damage
 }
 
-/// A line that stumbles forward from `start`, in the frame of `start`.
+/// Returns a jagged line from `start` in the direction `heading`, in the frame of `start`.
 fn jagged(start: Point, heading: f32, long: f32, rng: &mut ChaCha8Rng) -> Vec<Point> {
     const STEPS: u8 = 7;
     let mut points = vec![start];
@@ -175,12 +173,12 @@ fn jagged(start: Point, heading: f32, long: f32, rng: &mut ChaCha8Rng) -> Vec<Po
     points
 }
 
-/// A start on the plate's outline, the heading inwards and the length.
-fn at_the_edge(rng: &mut ChaCha8Rng) -> (Point, f32, f32) {
+/// Returns the start of a crack on the outline of the plate, its heading inwards and its length.
+fn crack_from_the_edge(rng: &mut ChaCha8Rng) -> (Point, f32, f32) {
     let slant = rng.random_range(-0.4..0.4_f32);
     let long = rng.random_range(0.09..0.13_f32);
     let [x, y] = PLATE;
-    // Stretches of the outline behind which the plate is bare.
+    // Sections of the outline where the plate has no parts.
     let (start, inwards) = match rng.random_range(0..4_u32) {
         0 => ([rng.random_range(0.17..0.3_f32), -y], 0.25 * TAU),
         1 => ([rng.random_range(-0.3..-0.22_f32), -y], 0.25 * TAU),
@@ -191,19 +189,19 @@ fn at_the_edge(rng: &mut ChaCha8Rng) -> (Point, f32, f32) {
 }
 
 impl Target<'_> {
-    /// A pose in the scene, turned by `turn` on the plate, at which `points` lie on bare metal as far
-    /// from every part as a few dozen tries find.
-    fn settle(&self, points: &[Point], turn: f32, rng: &mut ChaCha8Rng) -> Pose {
+    /// Returns a pose in the scene, rotated by `rotation` on the plate, at which `points` are on bare metal: the
+    /// random position with the largest distance from all parts.
+    fn bare_pose(&self, points: &[Point], rotation: f32, rng: &mut ChaCha8Rng) -> Pose {
         const TRIES: u8 = 40;
-        /// Once this far from everything, scene units, farther is not better.
+        /// Sufficient distance in scene units; larger distances count the same.
         const ROOM: f32 = 0.012;
-        let mut best = (f32::MIN, Pose::new([0.0; 2], turn));
+        let mut best = (f32::MIN, Pose::new([0.0; 2], rotation));
         for _ in 0..TRIES {
             let at = [0, 1].map(|c| rng.random_range(-1.0..1.0_f32) * (PLATE[c] - 0.05));
-            let pose = Pose::new(at, turn);
+            let pose = Pose::new(at, rotation);
             let room = points
                 .iter()
-                .map(|&p| self.room(pose.outward(p)))
+                .map(|&p| self.clearance(pose.outward(p)))
                 .fold(ROOM, f32::min);
             if room > best.0 {
                 best = (room, pose);
@@ -212,14 +210,14 @@ impl Target<'_> {
         self.plate.then(&best.1)
     }
 
-    /// How far a point on the plate is from the parts and from the plate's rim.
-    fn room(&self, p: Point) -> f32 {
+    /// Returns the distance of a point on the plate from the parts and the rim of the plate.
+    fn clearance(&self, p: Point) -> f32 {
         let rim = (PLATE[0] - 0.03 - p[0].abs()).min(PLATE[1] - 0.03 - p[1].abs());
         self.assembly
             .items
             .iter()
             .map(|item| {
-                // The cable sways, so its box is wider than itself.
+                // The cable sags, so its box is enlarged.
                 let sway = if matches!(item.kind, Kind::Cable(_)) {
                     0.03
                 } else {
@@ -232,14 +230,14 @@ impl Target<'_> {
             .fold(rim, f32::min)
     }
 
-    fn on_the_connector(&self, rng: &mut ChaCha8Rng) -> (Point, f32, f32) {
+    fn crack_on_the_connector(&self, rng: &mut ChaCha8Rng) -> (Point, f32, f32) {
         let home = self
             .assembly
             .items
             .iter()
             .find(|item| matches!(item.kind, Kind::Connector(_)))
             .map_or([0.0; 2], |item| item.at);
-        let [x, y] = Kind::Connector(self.variation.livery).half();
+        let [x, y] = Kind::Connector(self.variation.cable_colour).half();
         let along = rng.random_range(-0.5..0.5_f32) * y;
         let heading = PI + rng.random_range(-0.5..0.5_f32);
         ([home[0] + x * 0.95, home[1] + along], heading, x * 1.7)

@@ -1,10 +1,10 @@
-//! The simulated line as its users see it.
+//! Tests of the public interface of the simulator.
 
 use proptest::prelude::*;
 
-use super::{Defect, Line, Scene, clutter};
+use super::{Defect, ProductionLine, Scene, clutter};
 
-/// The mean of the absolute differences, in steps of 255, over the pixels that `is` selects.
+/// Returns the mean absolute difference of the pixels that `is` selects, on the scale 0 to 255.
 fn difference(a: &Scene, b: &Scene, side: u32, is: impl Fn(usize) -> bool) -> f64 {
     let (a, b) = (a.render(side, side), b.render(side, side));
     let pixels = a.rgb().chunks_exact(3).zip(b.rgb().chunks_exact(3));
@@ -19,23 +19,23 @@ fn difference(a: &Scene, b: &Scene, side: u32, is: impl Fn(usize) -> bool) -> f6
 }
 
 #[test]
-fn equal_numbers_give_equal_bytes_and_others_differ() {
-    let bytes = |seed, index| Line::new(seed).part(index, &[]).render(64, 48);
+fn equal_seed_and_index_give_equal_bytes_and_others_differ() {
+    let bytes = |seed, index| ProductionLine::new(seed).part(index, &[]).render(64, 48);
     assert_eq!(bytes(1, 2), bytes(1, 2));
     assert_ne!(bytes(1, 2), bytes(1, 3));
     assert_ne!(bytes(1, 2), bytes(2, 2));
 }
 
 #[test]
-fn pictures_do_not_change_from_one_release_to_the_next() {
-    // A data set that is written again has to be the same one. Who changes a picture on purpose
-    // changes these sums with it.
+fn rendered_bytes_are_the_same_in_every_release() {
+    // A dataset that is written again must be the same. A deliberate change of the images changes these sums
+    // too.
     let sum = |bytes: &[u8]| {
         bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |sum, byte| {
             (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3) // FNV-1a
         })
     };
-    let part = Line::new(1).part(7, &Defect::ALL).render(64, 64);
+    let part = ProductionLine::new(1).part(7, &Defect::ALL).render(64, 64);
     assert_eq!(sum(part.rgb()), PART_SUM, "{:#x}", sum(part.rgb()));
     let other = clutter::clutter(1, 7, 64, 64);
     assert_eq!(sum(other.rgb()), CLUTTER_SUM, "{:#x}", sum(other.rgb()));
@@ -45,10 +45,10 @@ const PART_SUM: u64 = 0xF92A_53B4_6780_641E;
 const CLUTTER_SUM: u64 = 0x9F48_E0FB_F1DC_0B11;
 
 #[test]
-fn a_large_picture_made_small_is_the_small_picture() {
+fn large_image_reduced_in_size_agrees_with_small_image() {
     const FACTOR: usize = 4;
     const SIDE: usize = 128;
-    let mut scene = Line::new(3).part(4, &[Defect::Scratch]);
+    let mut scene = ProductionLine::new(3).part(4, &[Defect::Scratch]);
     scene.camera.read_noise = 0.0;
     scene.camera.shot_noise = 0.0;
     let small = scene.render(SIDE as u32, SIDE as u32);
@@ -70,15 +70,15 @@ fn a_large_picture_made_small_is_the_small_picture() {
 }
 
 #[test]
-fn structural_damage_is_seen_inside_its_mask_and_not_outside() {
+fn structural_defect_changes_pixels_inside_its_mask_only() {
     const SIDE: u32 = 128;
     for defect in Defect::STRUCTURAL {
         for index in 0..3 {
-            let line = Line::new(8);
-            let (sound, broken) = (line.part(index, &[]), line.part(index, &[defect]));
+            let line = ProductionLine::new(8);
+            let (good, broken) = (line.part(index, &[]), line.part(index, &[defect]));
             let truth = broken.truth(SIDE, SIDE);
-            let inside = difference(&sound, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
-            let outside = difference(&sound, &broken, SIDE, |pixel| !truth[0].pixels[pixel]);
+            let inside = difference(&good, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
+            let outside = difference(&good, &broken, SIDE, |pixel| !truth[0].pixels[pixel]);
             assert!(inside > 10.0, "{defect} {index}: {inside}");
             assert!(outside < 0.3, "{defect} {index}: {outside}");
         }
@@ -86,16 +86,16 @@ fn structural_damage_is_seen_inside_its_mask_and_not_outside() {
 }
 
 #[test]
-fn a_broken_rule_is_seen_inside_its_mask() {
+fn logical_defect_changes_pixels_mainly_inside_its_mask() {
     const SIDE: u32 = 128;
     for defect in Defect::LOGICAL {
         for index in 0..3 {
-            let line = Line::new(8);
-            let (sound, broken) = (line.part(index, &[]), line.part(index, &[defect]));
+            let line = ProductionLine::new(8);
+            let (good, broken) = (line.part(index, &[]), line.part(index, &[defect]));
             let truth = broken.truth(SIDE, SIDE);
-            let inside = difference(&sound, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
-            let outside = difference(&sound, &broken, SIDE, |pixel| !truth[0].pixels[pixel]);
-            // Beside its mask a part too many still casts a shadow.
+            let inside = difference(&good, &broken, SIDE, |pixel| truth[0].pixels[pixel]);
+            let outside = difference(&good, &broken, SIDE, |pixel| !truth[0].pixels[pixel]);
+            // An additional part casts a shadow outside its mask.
             assert!(inside > 6.0, "{defect} {index}: {inside}");
             assert!(outside < 1.0, "{defect} {index}: {outside}");
         }
@@ -103,11 +103,13 @@ fn a_broken_rule_is_seen_inside_its_mask() {
 }
 
 #[test]
-fn masks_hold_at_least_the_area_that_saturates_them() {
+fn mask_area_is_at_least_the_saturation_threshold() {
     for (width, height) in [(32, 32), (256, 256), (400, 320)] {
         for defect in Defect::ALL {
             for index in 0..12 {
-                let truth = Line::new(2).part(index, &[defect]).truth(width, height);
+                let truth = ProductionLine::new(2)
+                    .part(index, &[defect])
+                    .truth(width, height);
                 assert_eq!(truth.len(), 1);
                 assert_eq!(truth[0].pixels.len(), (width * height) as usize);
                 let area = truth[0].pixels.iter().filter(|&&inside| inside).count() as f64;
@@ -123,8 +125,8 @@ fn masks_hold_at_least_the_area_that_saturates_them() {
 }
 
 #[test]
-fn several_defects_have_a_channel_each() {
-    let scene = Line::new(2).part(1, &[Defect::Stain, Defect::Missing]);
+fn each_of_several_defects_has_its_own_mask() {
+    let scene = ProductionLine::new(2).part(1, &[Defect::Stain, Defect::Missing]);
     let truth = scene.truth(64, 64);
     let named: Vec<Defect> = truth.iter().map(|mask| mask.defect).collect();
     assert_eq!(named, [Defect::Missing, Defect::Stain]);
@@ -135,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
-    fn every_part_renders_at_every_size(
+    fn every_part_renders_at_every_size_with_non_empty_masks(
         seed: u64,
         index: u64,
         kind in 0..=Defect::ALL.len(),
@@ -143,7 +145,7 @@ proptest! {
         height in 32..400_u32,
     ) {
         let defects: Vec<Defect> = Defect::ALL.get(kind).copied().into_iter().collect();
-        let scene = Line::new(seed).part(index, &defects);
+        let scene = ProductionLine::new(seed).part(index, &defects);
         let frame = scene.render(width, height);
         prop_assert_eq!((frame.width(), frame.height()), (width, height));
         for mask in scene.truth(width, height) {

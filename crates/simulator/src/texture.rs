@@ -1,13 +1,13 @@
-//! Patterns: a level between 0 and 1 at each point, with a period of about 1.
+//! Texture patterns: a level between 0 and 1 at each point, with a period of about 1.
 //!
-//! Each takes the pixel's side in the same unit and fades to its mean where the pattern is finer
-//! than pixels can show, so that a small rendering is a blurred large one and not another texture.
+//! Each pattern fades to its mean where it is finer than the pixels, so that a small image looks like a large
+//! one that was reduced, and not like another texture.
 
 use super::geometry::Point;
 use super::noise::{cells, fractal, fraction, hash, value};
 use super::portable_math::{floor, smoothstep, wave};
 
-/// The kinds of pattern.
+/// Kinds of patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Texture {
@@ -15,7 +15,7 @@ pub(super) enum Texture {
     Plain,
     /// Long thin strokes along x, as on brushed metal.
     Brushed,
-    /// Grains on a ground, as on cast metal and granite.
+    /// Grains on a background, as on cast metal and granite.
     Speckle,
     /// Fine even noise, as on rubber and foam.
     Rough,
@@ -35,9 +35,9 @@ pub(super) enum Texture {
     Checks,
     /// Discs in a staggered grid.
     Dots,
-    /// Thin bright lines that wander, as in marble.
+    /// Thin bright irregular lines, as in marble.
     Veins,
-    /// Rows of small marks that look like print.
+    /// Rows of small marks that look like printed text.
     Print,
     /// Diamonds with raised bars, as on tread plate and belts.
     Tread,
@@ -65,7 +65,7 @@ impl Texture {
         Self::Scales,
     ];
 
-    /// The finest detail of each pattern, as a share of its period.
+    /// Returns the finest detail of the pattern, as a share of its period.
     fn detail(self) -> f32 {
         match self {
             Self::Plain | Self::Cloud | Self::Grating => 1.0,
@@ -76,7 +76,7 @@ impl Texture {
         }
     }
 
-    /// Whether the pattern has one direction, along or across which it runs.
+    /// Returns whether the pattern has a direction.
     pub(super) fn is_oriented(self) -> bool {
         matches!(
             self,
@@ -84,7 +84,7 @@ impl Texture {
         )
     }
 
-    /// The level at `p`, for pixels of side `pixel`.
+    /// Returns the level at `p`, for pixels with the side `pixel`.
     pub(super) fn level(self, p: Point, pixel: f32, seed: u32) -> f32 {
         const MEAN: f32 = 0.5;
         let visible = smoothstep(0.45, 1.2, self.detail() / pixel);
@@ -95,7 +95,7 @@ impl Texture {
     }
 
     fn sharp(self, p: Point, pixel: f32, seed: u32) -> f32 {
-        // An octave is worth adding while its cells are wider than a pixel.
+        // Octaves with cells smaller than a pixel are not visible.
         let octaves = if pixel > 0.5 {
             1
         } else if pixel > 0.2 {
@@ -103,7 +103,7 @@ impl Texture {
         } else {
             4
         };
-        // The edge of a hard pattern is as soft as the pixel is wide.
+        // Edges of hard patterns are blurred by one pixel.
         let soft = pixel.max(0.04);
         let hard = |x: f32| smoothstep(-soft, soft, x);
         match self {
@@ -144,7 +144,7 @@ impl Texture {
     }
 }
 
-/// Three layers of strokes of different lengths, so that none shows as a lattice.
+/// Three layers of strokes of different lengths, so that the lattice is not visible.
 fn brushed(p: Point, seed: u32) -> f32 {
     let fine = value([p[0] * 0.06, p[1] * 1.9], seed);
     let middle = value([p[0] * 0.035 + 9.0, p[1]], seed ^ 0x11);
@@ -157,7 +157,7 @@ fn weave(p: Point) -> f32 {
     let (x, y) = (p[0] * 2.0 - column as f32, p[1] * 2.0 - row as f32);
     let across = if (column + row) & 1 == 0 { x } else { y };
     let along = if (column + row) & 1 == 0 { y } else { x };
-    // A thread is round across and dives under its neighbours at both ends.
+    // A thread has a round cross-section and passes under its neighbours at both ends.
     4.0 * across * (1.0 - across) * (0.45 + 2.2 * along * (1.0 - along))
 }
 
@@ -188,7 +188,7 @@ fn scales(p: Point) -> f32 {
     if arc < 0.0 { 0.35 + y } else { 0.9 - arc * 1.4 }.clamp(0.0, 1.0)
 }
 
-/// Words of marks on lines; a mark is some of the strokes of a 3 by 5 grid.
+/// Words of marks on lines; a mark is a random subset of a grid of 3 x 5 cells.
 fn print(p: Point, seed: u32, soft: f32) -> f32 {
     let (column, row) = (floor(p[0] * 1.5), floor(p[1]));
     let bits = hash(column, row, seed);
@@ -199,7 +199,7 @@ fn print(p: Point, seed: u32, soft: f32) -> f32 {
     }
     let cell = floor(y) * 3 + floor(x);
     let inked = (bits >> (16 + cell)) & 1 == 1 || (floor(x) == 0 && bits & 0x800 == 0);
-    // Where pixels are as wide as a cell, only the mean ink is left.
+    // For pixels as wide as a cell, only the mean of the ink remains.
     let strength = 1.0 - 0.5 * smoothstep(0.15, 0.4, soft);
     if inked {
         strength
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_stay_between_the_two_colours_and_vary() {
+    fn levels_stay_near_0_to_1_and_vary() {
         for texture in Texture::ALL {
             let levels: Vec<f32> = (0..2_000_i16)
                 .map(|i| texture.level([f32::from(i) * 0.173, f32::from(i) * 0.031], 0.1, 9))
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_texture_finer_than_pixels_is_its_mean() {
+    fn texture_finer_than_pixels_is_its_mean() {
         for texture in Texture::ALL {
             assert!((texture.level([0.3, 0.7], 4.0, 1) - 0.5).abs() < 1e-6);
         }

@@ -1,33 +1,35 @@
-//! What differs from one sound part to the next: light, place, grain, turns and tints.
+//! Differences between good parts: light, position, grain, rotations and tints.
 
 use std::f32::consts::PI;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::assembly::Livery;
+use super::assembly::CableColour;
 use super::camera::Camera;
 use super::geometry::{Colour, Point, Pose};
 use super::light::Light;
 use super::noise;
-use super::part::RECESS_PERIOD;
 
-/// The differences of one part. All of them are within what the drawing allows.
+/// Rotation in radians after which clamp screws and cross recesses look the same.
+const RECESS_PERIOD: f32 = std::f32::consts::FRAC_PI_2;
+
+/// Random properties of one part, all within the tolerances of the drawing.
 #[derive(Clone, Debug)]
 pub(super) struct Variation {
-    /// The connector's and the cable's colour.
-    pub(super) livery: Livery,
-    /// Where the plate lies in the scene.
+    /// Colour of the connector and the cable.
+    pub(super) cable_colour: CableColour,
+    /// Pose of the plate in the scene.
     pub(super) plate: Pose,
-    /// Where the belt has run to.
+    /// Position of the belt.
     pub(super) belt: Point,
-    /// The two control points of the cable, beside its straight line, scene units.
+    /// Distances of the cable's two control points from the straight line, in scene units.
     pub(super) sag: [f32; 2],
-    /// The turns of the connector's clamping screws, radians.
-    pub(super) clamp_turns: [f32; 3],
-    /// The reflectance of dyed plastic, per channel.
+    /// Rotations of the connector's clamping screws, in radians.
+    pub(super) clamp_rotations: [f32; 3],
+    /// Factor on the reflectance of coloured plastic, per channel.
     tint: Colour,
-    /// The grain of this part's metal.
+    /// Seed of the grain of the metal.
     pub(super) seed: u32,
     /// The lighting.
     pub(super) light: Light,
@@ -35,7 +37,7 @@ pub(super) struct Variation {
     pub(super) camera: Camera,
 }
 
-/// The lamp hangs to the upper left, radians clockwise from the right.
+/// Direction of the lamp (upper left), in radians clockwise from the right.
 const LAMP_ANGLE: f32 = -0.72 * PI;
 
 impl Variation {
@@ -44,7 +46,7 @@ impl Variation {
         let shift = [0.5 + around(0.010), 0.5 + around(0.009)];
         let plate = Pose::new(shift, around(0.020));
         let sag = [around(0.022) - 0.055, around(0.022) + 0.05];
-        let clamp_turns = [0; 3].map(|_| around(PI * 0.5));
+        let clamp_rotations = [0; 3].map(|_| around(PI * 0.5));
         let tint = [0; 3].map(|_| 1.0 + around(0.05));
         let light = Light::from(
             LAMP_ANGLE + around(0.08),
@@ -56,11 +58,12 @@ impl Variation {
         let blur = 0.0013 + around(0.0003);
         let belt = [0.5 + around(0.5), 0.5];
         Self {
-            livery: Livery::ALL[rng.random_range(0..Livery::ALL.len() as u32) as usize],
+            cable_colour: CableColour::ALL
+                [rng.random_range(0..CableColour::ALL.len() as u32) as usize],
             plate,
             belt,
             sag,
-            clamp_turns,
+            clamp_rotations,
             tint,
             seed: rng.random(),
             light,
@@ -75,15 +78,15 @@ impl Variation {
         }
     }
 
-    /// The turn of the screw or nut at a place on the plate, radians. It follows the place, so that a
-    /// part too many does not turn the others.
-    pub(super) fn screw_turn(&self, at: Point) -> f32 {
+    /// Returns the rotation of the screw or nut at a position on the plate, in radians. It depends only on the
+    /// position, so that an additional part does not change the others.
+    pub(super) fn screw_rotation(&self, at: Point) -> f32 {
         let [x, y] = at.map(|c| (c * 1_000.0) as i32);
         noise::fraction(noise::hash(x, y, self.seed)) * RECESS_PERIOD
     }
 
-    /// This batch's shade of a dye.
-    pub(super) fn dyed(&self, colour: Colour) -> Colour {
+    /// Returns a plastic's colour with the tint of this part.
+    pub(super) fn tinted(&self, colour: Colour) -> Colour {
         [0, 1, 2].map(|c| colour[c] * self.tint[c])
     }
 }

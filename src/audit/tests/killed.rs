@@ -16,15 +16,11 @@ use super::*;
 const LOG: &str = "INSPECTD_TEST_AUDIT_LOG";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// Of no interest alone: it is what the child of the next test runs, until it is killed.
-#[test]
-fn a_child_appends_until_it_is_killed() {
-    let Some(path) = std::env::var_os(LOG) else {
-        return;
-    };
-    let audit = Audit::open(Path::new(&path)).expect("a log");
+/// Appends entries and acknowledges them, until the process is killed.
+fn append_until_killed(path: &Path) {
+    let audit = open(path).expect("a log");
     let mut out = std::io::stdout();
-    // A bound, lest a child outlive a parent that failed.
+    // Bounded, so that a child does not outlive a parent that failed.
     for _ in 0..100_000 {
         let number = audit.append(entry("child")).expect("appended").number;
         if writeln!(out, "\n{ACKNOWLEDGED}{number}")
@@ -36,8 +32,9 @@ fn a_child_appends_until_it_is_killed() {
     }
 }
 
+/// Starts the test below in another process, where it appends to the log at `path`.
 fn child(path: &Path) -> Child {
-    let name = "audit::tests::killed::a_child_appends_until_it_is_killed";
+    let name = "audit::tests::killed::acknowledged_entries_survive_a_kill_at_any_moment";
     Command::new(std::env::current_exe().expect("a test binary"))
         .args([name, "--exact", "--nocapture"])
         .env(LOG, path)
@@ -73,7 +70,10 @@ fn killed_after(path: &Path, count: usize, pause: Duration) -> u64 {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill_at_any_moment() {
+fn acknowledged_entries_survive_a_kill_at_any_moment() {
+    if let Some(path) = std::env::var_os(LOG) {
+        return append_until_killed(Path::new(&path));
+    }
     let site = Site::new();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut entries = 0;
@@ -100,7 +100,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
 
 /// The files of a log in use: the database as it was first, and entries that are in its write-ahead log
 /// alone.
-fn in_use(count: u64) -> (Site, Vec<Numbered>) {
+fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
     let site = Site::new();
     let audit = site.open();
     for number in 0..count {

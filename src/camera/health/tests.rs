@@ -1,15 +1,14 @@
 //! Whole frames through all checks, and the precedence of faults.
 
-use std::path::Path;
-
+use inspectd_core::frame::CHANNELS;
+use inspectd_core::image_file;
+use inspectd_simulator::ProductionLine;
+use inspectd_test_support::{external_data, require};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use inspectd_core::frame::CHANNELS;
-use inspectd_core::image_file;
-use inspectd_simulator::Line;
 
 const SIDE: u32 = 256;
 
@@ -249,7 +248,7 @@ fn a_frame_of_another_size_has_no_view() {
 
 #[test]
 fn good_frames_satisfy_the_limits_suggested_from_them() {
-    let line = Line::new(5);
+    let line = ProductionLine::new(5);
     let part = |index| line.part(index, &[]).render(128, 128);
     let reference = part(0);
     let mut monitor = HealthMonitor::new(Some(&reference));
@@ -308,11 +307,7 @@ proptest! {
 
 #[test]
 fn photographs_of_good_bottles_are_healthy_and_darkened_ones_are_not() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mvtec_ad/bottle");
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return;
-    }
+    let folder = require!(external_data("mvtec_ad/bottle"));
     let photograph = |name: String| image_file::decode(&folder.join(name)).expect("an image");
     let good = |index| photograph(format!("train/good/{index:03}.png"));
     let mut monitor = HealthMonitor::new(Some(&good(0)));

@@ -334,7 +334,7 @@ fn a_reference_image_that_is_of_no_use_is_a_fault() {
     );
     check(
         "text.png",
-        "text.png: no image; must be a PNG, JPEG, TIFF or BMP file, must be an image that can be read",
+        "text.png: not an image; must be a PNG, JPEG, TIFF or BMP file, must be an image that can be read",
     );
     check(
         "view.png",

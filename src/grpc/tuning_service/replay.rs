@@ -23,7 +23,7 @@ use crate::grpc::proto::{
 use crate::grpc::service::GrpcService;
 use crate::grpc::{fields, status};
 use crate::journal::{Filter, JournalError, Order, Page};
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::recipe::{self, Recipe, RecipeError};
 use crate::tuning::Configured;
 use crate::tuning::replay::Replay;
@@ -33,7 +33,7 @@ const PAGE_SIZE: usize = 100;
 
 /// A replay in progress.
 pub(super) struct ReplayStream {
-    line: Arc<Line>,
+    line: Arc<Pipeline>,
     /// None while a page is judged.
     replay: Option<Box<Replay>>,
     filter: Filter,
@@ -241,7 +241,11 @@ struct JudgedPage {
     last: Option<u64>,
 }
 
-fn judge(line: &Line, mut replay: Box<Replay>, page: &Page) -> Result<JudgedPage, JournalError> {
+fn judge(
+    line: &Pipeline,
+    mut replay: Box<Replay>,
+    page: &Page,
+) -> Result<JudgedPage, JournalError> {
     let verdicts = match line.journal() {
         Some(journal) if page.from <= page.to => journal.readers().page(page)?,
         Some(_) | None => Vec::new(),

@@ -1,74 +1,68 @@
-//! The last step of a verdict: counted, kept, handed to the streams and to who waits for it.
+//! The last step of a verdict: counted, kept in memory, sent to the streams and to the caller that waits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fault, FaultReason, Outcome, Verdict};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::{Entry, Seen};
+use super::entry::{InspectedImages, ReadyVerdict, VerdictEntry};
+use crate::clock::SharedClock;
 use crate::config::settings::{OnFailure, Settings};
 use crate::evidence::{CapturePolicy, DiskStore, Evidence, Recent};
 use crate::pipeline::camera_stats::{CameraStats, DecisionCounts};
-use crate::pipeline::job::Reply;
-use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
-use inspectd_core::record::{Fault, FaultReason, Outcome, Verdict};
 
-/// Is told of each verdict once it is announced; must not wait.
-pub type Made = Box<dyn Fn(&Arc<Verdict>) + Send + Sync>;
+/// Called with each verdict once it is broadcast. Must not wait.
+pub type OnPublished = Box<dyn Fn(&Arc<Verdict>) + Send + Sync>;
 
-/// A verdict with its sequence, and all that its announcement needs.
-pub(super) struct Ready {
-    pub(super) verdict: Arc<Verdict>,
-    seen: Seen,
-    board: Option<Arc<CameraStats>>,
-    reply: Option<Reply>,
-}
-
-/// What has been announced.
+/// What was broadcast since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// The newest sequence; 0 if there is none yet.
+    /// The newest sequence; 0 before the first.
     pub sequence: u64,
-    /// The oldest sequence that the journal keeps; above `sequence` if it keeps none.
+    /// The oldest sequence in the journal; larger than `sequence` if the journal is empty.
     pub oldest: u64,
-    /// All verdicts of this run.
+    /// Verdicts of this run by decision.
     pub decisions: DecisionCounts,
-    /// Verdicts that were announced without a sequence.
+    /// Verdicts of this run that were broadcast without a sequence.
     pub unjournalled: u64,
 }
 
 impl Totals {
-    /// Sequences from the oldest that the journal keeps to the newest.
+    /// Sequences from the oldest in the journal to the newest.
     pub fn kept(self) -> u64 {
         (self.sequence + 1).saturating_sub(self.oldest)
     }
 }
 
-/// What announcing changes, under one lock: the order of sequences is the order of the streams.
+/// What broadcasting changes, under one lock: the order of sequences is the order of the streams.
 #[derive(Debug)]
-struct State {
+struct BroadcastState {
     totals: Totals,
     recorded: SystemTime,
     recent: Recent,
-    /// PASS verdicts of each camera since one was kept.
+    /// PASS verdicts of each camera since the evidence of one was kept.
     passed: HashMap<Option<CameraId>, u64>,
     policy: CapturePolicy,
 }
 
-/// Announces verdicts.
+/// Broadcasts verdicts.
 pub(super) struct Broadcaster {
+    clock: SharedClock,
     start: Instant,
     run: Uuid,
-    state: Mutex<State>,
+    state: Mutex<BroadcastState>,
     feed: broadcast::Sender<Arc<Verdict>>,
     disk_store: Option<DiskStore>,
-    /// Whether a verdict that could not be journalled is announced as it is.
-    goes_on: AtomicBool,
-    made: Made,
+    /// Whether a verdict that is not journalled keeps its outcome; otherwise it becomes a FAULT.
+    continue_unjournalled: AtomicBool,
+    on_published: OnPublished,
 }
 
 impl std::fmt::Debug for Broadcaster {
@@ -85,12 +79,14 @@ impl Broadcaster {
         run: Uuid,
         settings: &Settings,
         disk_store: Option<DiskStore>,
-        made: Made,
+        on_published: OnPublished,
+        clock: SharedClock,
     ) -> Self {
         Self {
+            clock,
             start: start.monotonic,
             run,
-            state: Mutex::new(State {
+            state: Mutex::new(BroadcastState {
                 totals: Totals {
                     oldest: 1,
                     ..Totals::default()
@@ -102,8 +98,10 @@ impl Broadcaster {
             }),
             feed: broadcast::Sender::new(settings.server.stream_backlog),
             disk_store,
-            goes_on: AtomicBool::new(settings.journal.on_failure == OnFailure::Continue),
-            made,
+            continue_unjournalled: AtomicBool::new(
+                settings.journal.on_failure == OnFailure::Continue,
+            ),
+            on_published,
         }
     }
 
@@ -111,49 +109,47 @@ impl Broadcaster {
         self.run
     }
 
+    /// Applies settings that a reload changes.
     pub(super) fn apply(&self, settings: &Settings) {
-        let goes_on = settings.journal.on_failure == OnFailure::Continue;
-        self.goes_on.store(goes_on, Ordering::Relaxed);
+        let continues = settings.journal.on_failure == OnFailure::Continue;
+        self.continue_unjournalled
+            .store(continues, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The journal holds all sequences from `oldest` up to `sequence`.
+    /// Takes over the content of the opened journal: all sequences from `oldest` to `sequence`.
     pub(super) fn restore(&self, sequence: u64, oldest: Option<u64>, recorded: Option<SystemTime>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.totals.sequence = sequence.max(state.totals.sequence);
         state.totals.oldest = oldest.unwrap_or(state.totals.sequence + 1);
         state.recorded = state.recorded.max(recorded.unwrap_or(state.recorded));
     }
 
-    /// What is below is gone from the journal.
+    /// Verdicts before `oldest` are removed from the journal, and with them their evidence.
     pub(super) fn trimmed(&self, oldest: u64) {
-        self.lock().totals.oldest = oldest;
+        self.state.lock().totals.oldest = oldest;
         if let Some(disk_store) = &self.disk_store {
             disk_store.forget_before(oldest);
         }
     }
 
-    /// The journal holds everything up to `sequence`, announced or not.
+    /// The journal holds all sequences up to `sequence`, whether they were broadcast or not.
     pub(super) fn reached(&self, sequence: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.totals.sequence = sequence.max(state.totals.sequence);
     }
 
-    /// Numbers a verdict.
-    pub(super) fn ready(&self, entry: Entry, sequence: u64) -> Ready {
-        let Entry {
+    /// Makes a verdict with this sequence; 0 is none.
+    pub(super) fn ready(&self, entry: VerdictEntry, sequence: u64) -> ReadyVerdict {
+        let VerdictEntry {
             moment,
             subject,
             outcome,
-            seen,
-            board,
+            images,
+            stats,
             reply,
         } = entry;
-        let mut state = self.lock();
-        state.recorded = state.recorded.max(SystemTime::now());
+        let mut state = self.state.lock();
+        state.recorded = state.recorded.max(self.clock.now().utc);
         let mut verdict = Verdict {
             sequence,
             run: self.run,
@@ -164,119 +160,101 @@ impl Broadcaster {
             subject,
             outcome,
         };
-        // Without a sequence there is no name for the files.
-        let kept = self.disk_store.is_some() && seen.is_some() && sequence > 0;
-        verdict.evidence = kept && state.keeps(&verdict);
+        // Evidence files are named by the sequence.
+        let storable = self.disk_store.is_some() && images.is_some() && sequence > 0;
+        verdict.evidence = storable && state.keeps_evidence(&verdict);
         drop(state);
-        Ready {
+        ReadyVerdict {
             verdict: Arc::new(verdict),
-            seen,
-            board,
+            images,
+            stats,
             reply,
         }
     }
 
-    /// Announces the next verdict of a line without a journal.
-    pub(super) fn announce_next(&self, entry: Entry) {
+    /// Broadcasts the next verdict of a pipeline without a journal.
+    pub(super) fn broadcast_next(&self, entry: VerdictEntry) {
         let ready = self.ready(entry, 0);
-        self.announce_as(ready, None);
+        self.broadcast_as(ready, None);
     }
 
-    /// Announces a verdict that is in the journal.
-    pub(super) fn announce(&self, ready: Ready) {
+    /// Broadcasts a verdict that is in the journal.
+    pub(super) fn broadcast(&self, ready: ReadyVerdict) {
         let sequence = ready.verdict.sequence;
-        self.announce_as(ready, Some(sequence));
+        self.broadcast_as(ready, Some(sequence));
     }
 
-    /// Announces a verdict that is not in the journal, and should be.
-    pub(super) fn announce_unjournalled(&self, entry: Entry) {
+    /// Broadcasts a verdict that should be in the journal and is not.
+    pub(super) fn broadcast_unjournalled(&self, entry: VerdictEntry) {
         let ready = self.ready(entry, 0);
-        self.announce_withdrawn(ready);
+        self.broadcast_withdrawn(ready);
     }
 
-    /// Announces a verdict that was on its way into the journal without its sequence.
-    pub(super) fn announce_withdrawn(&self, mut ready: Ready) {
+    /// Broadcasts a verdict that is not journalled in time, without its sequence.
+    pub(super) fn broadcast_withdrawn(&self, mut ready: ReadyVerdict) {
         let mut verdict = self.withdrawn(&ready.verdict);
         verdict.sequence = 0;
         ready.verdict = Arc::new(verdict);
-        self.announce_as(ready, Some(0));
+        self.broadcast_as(ready, Some(0));
     }
 
-    /// What becomes of a verdict that could not be journalled in time.
+    /// The verdict as it is when it is not journalled in time.
     pub(super) fn withdrawn(&self, verdict: &Verdict) -> Verdict {
         let mut verdict = verdict.clone();
         verdict.evidence = false;
-        if !self.goes_on.load(Ordering::Relaxed) {
+        if !self.continue_unjournalled.load(Ordering::Relaxed) {
             let message = "the verdict could not be journalled";
             verdict.outcome = Outcome::Fault(Fault::new(FaultReason::Journal, message));
         }
         verdict
     }
 
-    /// Announces a verdict under `sequence`; under the next one if unset.
-    fn announce_as(&self, ready: Ready, sequence: Option<u64>) {
-        let Ready {
+    /// Broadcasts a verdict as `sequence`; as the next one if `None`.
+    fn broadcast_as(&self, ready: ReadyVerdict, sequence: Option<u64>) {
+        let ReadyVerdict {
             mut verdict,
-            seen,
-            board,
+            images,
+            stats,
             reply,
         } = ready;
-        let decision = verdict.decision();
-        if let Some(board) = board {
-            let mut facts = board.lock();
-            // A camera's trouble has no frame, and is none of its frames.
-            if verdict.subject.frame_id == 0 {
-                facts.decisions.add(decision);
-            } else if matches!(verdict.outcome, Outcome::Fault(_)) {
-                facts.faulted(decision);
-            } else {
-                facts.judged(decision);
-            }
+        if let Some(stats) = stats {
+            count(&stats, &verdict);
         }
         let disk_store = self.disk_store.as_ref().filter(|_| verdict.evidence);
-        let shelved = disk_store.and(seen.clone());
-        let gone = {
-            let mut state = self.lock();
+        let stored_images = disk_store.and(images.clone());
+        let evicted = {
+            let mut state = self.state.lock();
             let sequence = sequence.unwrap_or(state.totals.sequence + 1);
             if verdict.sequence != sequence {
                 Arc::make_mut(&mut verdict).sequence = sequence;
             }
-            state.totals.decisions.add(decision);
+            state.totals.decisions.add(verdict.decision());
             state.totals.unjournalled += u64::from(sequence == 0);
             state.totals.sequence = state.totals.sequence.max(sequence);
-            // Nobody listening is no error.
+            // An error means that there is no subscriber.
             let _ = self.feed.send(Arc::clone(&verdict));
-            let evidence = seen.map(|(picture, heat)| Evidence {
-                verdict: Arc::clone(&verdict),
-                picture,
-                heat,
-            });
-            evidence
-                .filter(|_| sequence > 0)
-                .map(|evidence| state.recent.push(evidence))
+            let images = images.filter(|_| sequence > 0);
+            images.map(|images| state.recent.push(evidence(&verdict, images)))
         };
-        drop(gone);
-        if let (Some(disk_store), Some((picture, heat))) = (disk_store, shelved) {
-            disk_store.keep(Evidence {
-                verdict: Arc::clone(&verdict),
-                picture,
-                heat,
-            });
+        // Freed outside the lock.
+        drop(evicted);
+        if let (Some(disk_store), Some(images)) = (disk_store, stored_images) {
+            disk_store.keep(evidence(&verdict, images));
         }
-        (self.made)(&verdict);
+        (self.on_published)(&verdict);
         if let Some(reply) = reply {
             reply(verdict);
         }
     }
 
-    /// All verdicts from now on, and what was announced until now.
+    /// All verdicts from now on, and what was broadcast until now.
     pub(super) fn subscribe(&self) -> (broadcast::Receiver<Arc<Verdict>>, Totals) {
-        let state = self.lock();
+        let state = self.state.lock();
         (self.feed.subscribe(), state.totals)
     }
 
     pub(super) fn evidence(&self, sequence: u64) -> Option<Evidence> {
-        self.lock().recent.get(sequence).cloned()
+        self.state.lock().recent.get(sequence).cloned()
     }
 
     pub(super) fn disk_store(&self) -> Option<&DiskStore> {
@@ -284,7 +262,7 @@ impl Broadcaster {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        self.lock().totals
+        self.state.lock().totals
     }
 
     pub(super) fn close(&self) {
@@ -294,13 +272,33 @@ impl Broadcaster {
     }
 }
 
-impl State {
-    /// Whether files of this verdict are kept.
-    fn keeps(&mut self, verdict: &Verdict) -> bool {
-        let passed = self
-            .passed
-            .entry(verdict.subject.camera.clone())
-            .or_default();
-        self.policy.keeps(verdict, passed)
+/// Counts a verdict in the statistics of its camera.
+fn count(stats: &CameraStats, verdict: &Verdict) {
+    let decision = verdict.decision();
+    let mut stats = stats.lock();
+    // The fault of a camera has no frame.
+    if verdict.subject.frame_id == 0 {
+        stats.decisions.add(decision);
+    } else if matches!(verdict.outcome, Outcome::Fault(_)) {
+        stats.faulted(decision);
+    } else {
+        stats.judged(decision);
+    }
+}
+
+fn evidence(verdict: &Arc<Verdict>, images: InspectedImages) -> Evidence {
+    Evidence {
+        verdict: Arc::clone(verdict),
+        frame: images.captured,
+        anomaly_map: images.anomaly_map,
+    }
+}
+
+impl BroadcastState {
+    /// Whether evidence files of this verdict are kept.
+    fn keeps_evidence(&mut self, verdict: &Verdict) -> bool {
+        let camera = verdict.subject.camera.clone();
+        self.policy
+            .keeps(verdict, self.passed.entry(camera).or_default())
     }
 }

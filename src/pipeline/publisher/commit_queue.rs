@@ -1,94 +1,115 @@
-//! Where verdicts wait for the journal. Bounded; the one owner of what is under way to the disk.
+//! The bounded queue of verdicts that wait for the journal, and the state of the write in progress.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::broadcaster::Ready;
-use super::{AcknowledgeError, Entry};
-use crate::journal::Consumer;
+use super::entry::{ReadyVerdict, VerdictEntry};
+use crate::clock::SharedClock;
+use crate::journal::{Consumer, JournalError};
 
-/// Verdicts that may wait. One more waits for room, in the thread that made it: a disk that is slower
-/// than the line slows the line down, until it counts as stalled.
-const QUEUE: usize = 1024;
+/// Verdicts that may wait. One more waits for room in the thread that made it: a disk that is slower than
+/// the pipeline slows the pipeline down, until writes count as stalled.
+const CAPACITY: usize = 1024;
 
-/// Verdicts that share a write at most.
+/// Most verdicts of one write.
 const BATCH: usize = 1024;
 
-/// Consumers that are remembered at most.
+/// Most consumers that the journal keeps.
 pub(super) const CONSUMER_LIMIT: usize = 256;
 
-/// Acknowledgements that may wait at most: one a consumer, the latest.
-const ACKNOWLEDGEMENTS: usize = 4096;
+/// Most acknowledgements that may wait.
+const ACKNOWLEDGEMENT_CAPACITY: usize = 4096;
 
-/// How long a sleeper sleeps at most before it looks again.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Longest sleep of a waiting thread before it checks again.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why verdicts are not journalled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// Since when.
+pub struct JournalTrouble {
+    /// Start of the trouble.
     pub since: SystemTime,
-    /// In words.
+    /// The error as text.
     pub message: String,
 }
 
-/// A consumer's word, on its way to the disk.
+/// Why an acknowledgement was not recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AcknowledgeError {
+    /// The journal keeps the largest number of consumers already.
+    #[error("there are {CONSUMER_LIMIT} consumers already")]
+    Full,
+    /// Writes take longer than the stall timeout, or too many acknowledgements wait.
+    #[error("journal writes are stalled")]
+    Stalled,
+    /// The journal cannot be opened.
+    #[error("the journal cannot be opened")]
+    NotOpen,
+    /// The write failed.
+    #[error("the journal cannot be written: {0}")]
+    Journal(Arc<JournalError>),
+}
+
+/// The change of a consumer, on its way to the journal.
 #[derive(Debug)]
 pub(super) struct Acknowledgement {
     pub(super) consumer: String,
-    /// Nothing: it is to be forgotten.
+    /// The new state; `None` removes the consumer.
     pub(super) state: Option<Consumer>,
-    pub(super) done: oneshot::Sender<Result<(), String>>,
+    pub(super) done: oneshot::Sender<Result<(), AcknowledgeError>>,
 }
 
-/// What the committer takes at a time.
+/// What the committer takes for one write.
 #[derive(Default)]
 pub(super) struct Taken {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<VerdictEntry>,
     pub(super) acknowledgements: Vec<Acknowledgement>,
     pub(super) counters: BTreeMap<String, u64>,
 }
 
-/// What is announced without the journal, as that stands still.
+/// Verdicts that are published without the journal, because its writes are stalled.
 #[derive(Default)]
 pub(super) struct Overdue {
-    /// Never on their way.
-    pub(super) entries: Vec<Entry>,
-    /// On their way to the disk, and perhaps arriving there later.
-    pub(super) ready: Vec<Ready>,
+    /// Verdicts that waited for a write.
+    pub(super) entries: Vec<VerdictEntry>,
+    /// Verdicts of the write in progress, which may reach the disk later.
+    pub(super) ready: Vec<ReadyVerdict>,
 }
 
-struct UnderWay {
+struct WriteInProgress {
     since: Instant,
-    ready: Option<Vec<Ready>>,
+    /// The verdicts of the write; `None` once they were published without the journal.
+    ready: Option<Vec<ReadyVerdict>>,
 }
 
 #[derive(Default)]
-struct Inner {
-    entries: VecDeque<Entry>,
+struct QueueState {
+    entries: VecDeque<VerdictEntry>,
     acknowledgements: VecDeque<Acknowledgement>,
-    under_way: Option<UnderWay>,
-    /// The write that is under way takes too long: nothing waits for it any more.
+    write: Option<WriteInProgress>,
+    /// The write in progress takes too long: nothing waits for it any more.
     stalled: bool,
-    trouble: Option<Trouble>,
-    /// Nothing before the journal was opened.
+    trouble: Option<JournalTrouble>,
+    /// `None` before the journal was opened.
     consumers: Option<BTreeMap<String, Consumer>>,
     counters: BTreeMap<String, u64>,
-    counted: BTreeMap<String, u64>,
-    /// What was taken is not announced yet.
+    /// Counters that were changed since the last write.
+    changed_counters: BTreeMap<String, u64>,
+    /// Verdicts that were taken are not broadcast yet.
     busy: bool,
     closed: bool,
 }
 
-/// Where verdicts wait.
+/// The queue between the threads that make verdicts and the thread that writes the journal.
 pub(super) struct CommitQueue {
-    inner: Mutex<Inner>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     emptied: Condvar,
     stall_timeout: Duration,
+    clock: SharedClock,
 }
 
 impl std::fmt::Debug for CommitQueue {
@@ -98,199 +119,194 @@ impl std::fmt::Debug for CommitQueue {
 }
 
 impl CommitQueue {
-    pub(super) fn new(stall_timeout: Duration) -> Self {
+    pub(super) fn new(stall_timeout: Duration, clock: SharedClock) -> Self {
         Self {
-            inner: Mutex::default(),
+            state: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             stall_timeout,
+            clock,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change leaves it whole, whatever panicked beside it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a verdict in; waits for room if `wait`. Gives it back where the journal stands still, or is
+    /// Queues a verdict; waits for room if `wait`. Returns it where writes are stalled or the queue is
     /// closed.
-    pub(super) fn push(&self, entry: Entry, wait: bool) -> Result<(), Box<Entry>> {
-        let mut inner = self.lock();
-        while wait && !inner.stalled && !inner.closed && inner.entries.len() >= QUEUE {
-            let woken = self.emptied.wait_timeout(inner, PATIENCE);
-            inner = woken.unwrap_or_else(PoisonError::into_inner).0;
+    pub(super) fn push(&self, entry: VerdictEntry, wait: bool) -> Result<(), Box<VerdictEntry>> {
+        let mut state = self.state.lock();
+        while wait && !state.stalled && !state.closed && state.entries.len() >= CAPACITY {
+            self.emptied.wait_for(&mut state, POLL_INTERVAL);
         }
-        if inner.stalled || inner.closed {
+        if state.stalled || state.closed {
             return Err(Box::new(entry));
         }
-        inner.entries.push_back(entry);
-        drop(inner);
+        state.entries.push_back(entry);
+        drop(state);
         self.filled.notify_one();
         Ok(())
     }
 
-    /// Puts a consumer's word in.
-    pub(super) fn acknowledge(&self, word: Acknowledgement) -> Result<(), AcknowledgeError> {
-        let mut inner = self.lock();
-        if inner.stalled || inner.closed || inner.acknowledgements.len() >= ACKNOWLEDGEMENTS {
-            return Err(AcknowledgeError::Journal("it stands still".to_owned()));
+    /// Queues the change of a consumer.
+    pub(super) fn acknowledge(&self, change: Acknowledgement) -> Result<(), AcknowledgeError> {
+        let mut state = self.state.lock();
+        let full = state.acknowledgements.len() >= ACKNOWLEDGEMENT_CAPACITY;
+        if state.stalled || state.closed || full {
+            return Err(AcknowledgeError::Stalled);
         }
-        let consumers = inner.consumers.iter().flatten();
-        let others = consumers.filter(|(name, _)| **name != word.consumer);
-        if word.state.is_some() && others.count() >= CONSUMER_LIMIT {
+        let consumers = state.consumers.iter().flatten();
+        let others = consumers.filter(|(name, _)| **name != change.consumer);
+        if change.state.is_some() && others.count() >= CONSUMER_LIMIT {
             return Err(AcknowledgeError::Full);
         }
-        inner.acknowledgements.push_back(word);
-        drop(inner);
+        state.acknowledgements.push_back(change);
+        drop(state);
         self.filled.notify_one();
         Ok(())
     }
 
-    /// Waits for something to write; nothing once the ledger is closed and empty. Gives up after
-    /// `patience` with nothing, for what the writer does beside.
+    /// Takes what waits for the journal, not before `not_before`. Returns an empty batch after `patience`
+    /// without any; `None` once the queue is closed and empty.
     pub(super) fn take(&self, not_before: Instant, patience: Duration) -> Option<Taken> {
-        let mut inner = self.lock();
-        let deadline = Instant::now() + patience;
+        let mut state = self.state.lock();
+        let deadline = self.clock.now().monotonic + patience;
         loop {
-            let now = Instant::now();
-            let waits = !inner.entries.is_empty() || !inner.acknowledgements.is_empty();
+            let now = self.clock.now().monotonic;
+            let waits = !state.entries.is_empty() || !state.acknowledgements.is_empty();
             let due = if waits { not_before } else { deadline };
-            if inner.closed || now >= due {
+            if state.closed || now >= due {
                 break;
             }
-            let woken = self.filled.wait_timeout(inner, due - now);
-            inner = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.filled.wait_for(&mut state, due - now);
         }
-        if inner.closed && inner.entries.is_empty() && inner.acknowledgements.is_empty() {
+        if state.closed && state.entries.is_empty() && state.acknowledgements.is_empty() {
             return None;
         }
-        let count = inner.entries.len().min(BATCH);
-        inner.busy = count > 0;
+        let count = state.entries.len().min(BATCH);
+        state.busy = count > 0;
         let taken = Taken {
-            entries: inner.entries.drain(..count).collect(),
-            acknowledgements: inner.acknowledgements.drain(..).collect(),
+            entries: state.entries.drain(..count).collect(),
+            acknowledgements: state.acknowledgements.drain(..).collect(),
             counters: if count > 0 {
-                std::mem::take(&mut inner.counted)
+                std::mem::take(&mut state.changed_counters)
             } else {
                 BTreeMap::new()
             },
         };
-        drop(inner);
+        drop(state);
         self.emptied.notify_all();
         Some(taken)
     }
 
-    /// The write of these begins.
-    pub(super) fn begin(&self, ready: Vec<Ready>) {
-        self.lock().under_way = Some(UnderWay {
-            since: Instant::now(),
+    /// Marks the start of a write of these verdicts.
+    pub(super) fn start_write(&self, ready: Vec<ReadyVerdict>) {
+        self.state.lock().write = Some(WriteInProgress {
+            since: self.clock.now().monotonic,
             ready: Some(ready),
         });
     }
 
-    /// The write has ended. Gives them back unless they were announced without.
-    pub(super) fn end(&self) -> Option<Vec<Ready>> {
-        let mut inner = self.lock();
-        inner.stalled = false;
-        inner.under_way.take()?.ready
+    /// Marks the end of the write. Returns its verdicts unless they were published without the journal.
+    pub(super) fn end_write(&self) -> Option<Vec<ReadyVerdict>> {
+        let mut state = self.state.lock();
+        state.stalled = false;
+        state.write.take()?.ready
     }
 
-    /// Takes over what waits for a write that takes too long.
-    pub(super) fn take_over(&self, now: Instant) -> Overdue {
-        let mut inner = self.lock();
+    /// Takes over everything that waits for a write which takes longer than the stall timeout.
+    pub(super) fn take_overdue(&self, now: Instant) -> Overdue {
+        let mut state = self.state.lock();
         let timeout = self.stall_timeout;
-        let Some(under_way) = &mut inner.under_way else {
+        let Some(write) = &mut state.write else {
             return Overdue::default();
         };
-        let since = now.saturating_duration_since(under_way.since);
-        if since < timeout {
+        if now.saturating_duration_since(write.since) < timeout {
             return Overdue::default();
         }
-        let ready = under_way.ready.take().unwrap_or_default();
-        let entries: Vec<Entry> = inner.entries.drain(..).collect();
-        inner.stalled = true;
-        inner.trouble.get_or_insert_with(|| Trouble {
-            since: SystemTime::now(),
+        let ready = write.ready.take().unwrap_or_default();
+        let entries: Vec<VerdictEntry> = state.entries.drain(..).collect();
+        state.stalled = true;
+        state.trouble.get_or_insert_with(|| JournalTrouble {
+            since: self.clock.now().utc,
             message: format!("a write takes more than {timeout:?}"),
         });
-        for word in inner.acknowledgements.drain(..) {
-            // Who no longer waits needs no word.
-            let _ = word.done.send(Err("it stands still".to_owned()));
+        for change in state.acknowledgements.drain(..) {
+            // The caller may have stopped waiting.
+            let _ = change.done.send(Err(AcknowledgeError::Stalled));
         }
-        drop(inner);
+        drop(state);
         self.emptied.notify_all();
         Overdue { entries, ready }
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether nothing waits and nothing is being written.
     pub(super) fn is_idle(&self) -> bool {
-        let inner = self.lock();
-        inner.entries.is_empty() && !inner.busy
+        let state = self.state.lock();
+        state.entries.is_empty() && !state.busy
     }
 
-    /// What was taken is announced.
-    pub(super) fn rest(&self) {
-        self.lock().busy = false;
+    /// Marks that the verdicts that were taken are broadcast.
+    pub(super) fn finish(&self) {
+        self.state.lock().busy = false;
     }
 
     pub(super) fn set_trouble(&self, message: Option<String>) {
-        let mut inner = self.lock();
-        let since = inner.trouble.as_ref().map(|trouble| trouble.since);
-        inner.trouble = message.map(|message| Trouble {
-            since: since.unwrap_or_else(SystemTime::now),
+        let mut state = self.state.lock();
+        let since = state.trouble.as_ref().map(|trouble| trouble.since);
+        state.trouble = message.map(|message| JournalTrouble {
+            since: since.unwrap_or_else(|| self.clock.now().utc),
             message,
         });
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        self.lock().trouble.clone()
+    pub(super) fn trouble(&self) -> Option<JournalTrouble> {
+        self.state.lock().trouble.clone()
     }
 
     pub(super) fn consumers(&self) -> BTreeMap<String, Consumer> {
-        self.lock().consumers.clone().unwrap_or_default()
+        self.state.lock().consumers.clone().unwrap_or_default()
     }
 
-    /// A consumer as it now is on the disk.
-    pub(super) fn set_consumer(&self, name: String, state: Option<Consumer>) {
-        let mut inner = self.lock();
-        let consumers = inner.consumers.get_or_insert_default();
-        match state {
-            Some(state) => consumers.insert(name, state),
+    /// Takes over a consumer as it is in the journal now.
+    pub(super) fn set_consumer(&self, name: String, consumer: Option<Consumer>) {
+        let mut state = self.state.lock();
+        let consumers = state.consumers.get_or_insert_default();
+        match consumer {
+            Some(consumer) => consumers.insert(name, consumer),
             None => consumers.remove(&name),
         };
     }
 
-    /// What the opened journal says.
+    /// Takes over what the opened journal holds.
     pub(super) fn restore(
         &self,
         consumers: BTreeMap<String, Consumer>,
         counters: BTreeMap<String, u64>,
     ) {
-        let mut inner = self.lock();
-        inner.consumers = Some(consumers);
+        let mut state = self.state.lock();
+        state.consumers = Some(consumers);
         for (name, value) in counters {
-            let counter = inner.counters.entry(name).or_default();
+            let counter = state.counters.entry(name).or_default();
             *counter = value.max(*counter);
         }
     }
 
-    pub(super) fn is_known(&self) -> bool {
-        self.lock().consumers.is_some()
+    /// Whether the journal was opened since the start.
+    pub(super) fn was_opened(&self) -> bool {
+        self.state.lock().consumers.is_some()
     }
 
     pub(super) fn counter(&self, name: &str) -> u64 {
-        self.lock().counters.get(name).copied().unwrap_or(0)
+        self.state.lock().counters.get(name).copied().unwrap_or(0)
     }
 
     pub(super) fn count(&self, name: &str, value: u64) {
-        let mut inner = self.lock();
-        inner.counters.insert(name.to_owned(), value);
-        inner.counted.insert(name.to_owned(), value);
+        let mut state = self.state.lock();
+        state.counters.insert(name.to_owned(), value);
+        state.changed_counters.insert(name.to_owned(), value);
     }
 
-    /// Takes nothing more in.
+    /// Closes the queue. Verdicts that wait are still written.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.filled.notify_all();
         self.emptied.notify_all();
     }

@@ -1,20 +1,23 @@
-//! A journal that stands still: a second connection holds the file's lock, as a disk that hangs would.
+//! Publishing with a journal whose writes are stalled or refused: a second connection holds the file's lock, as
+//! a disk that hangs would.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::tests::ManualClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Sources};
-use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fault, FaultReason, ModelId, Stamp};
+use crate::pipeline::response_slot::Reply;
 
 const STALL: Duration = Duration::from_millis(50);
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn camera() -> CameraId {
@@ -39,7 +42,7 @@ fn settings(folder: &TempDir, policy: &str) -> Settings {
     config::load(&sources).expect("valid settings").settings
 }
 
-fn entry(message: &str) -> Entry {
+fn entry(message: &str) -> VerdictEntry {
     let stamp = Stamp {
         model: ModelId {
             name: String::new(),
@@ -50,13 +53,12 @@ fn entry(message: &str) -> Entry {
         provider: String::new(),
         recipe: None,
     };
-    Entry {
-        moment: Moment::now(),
+    VerdictEntry {
+        moment: SystemClock.now(),
         subject: Subject::new(Some(camera()), Arc::new(stamp)),
-        // A camera's trouble stands for any outcome.
         outcome: Outcome::Fault(Fault::new(FaultReason::CameraLost, message)),
-        seen: None,
-        board: None,
+        images: None,
+        stats: None,
         reply: None,
     }
 }
@@ -65,7 +67,15 @@ fn start(folder: &TempDir, policy: &str) -> (Publisher, Vec<JoinHandle<()>>) {
     let settings = settings(folder, policy);
     let run = Uuid::from_u128(1);
     let journal = open_journal(&settings, run).expect("a journal");
-    Publisher::start(Moment::now(), run, &settings, Box::new(|_| ()), journal).expect("threads")
+    let options = PublisherOptions {
+        start: SystemClock.now(),
+        run,
+        settings: &settings,
+        journal,
+        on_published: Box::new(|_| ()),
+        clock: Arc::new(SystemClock),
+    };
+    Publisher::start(options).expect("threads")
 }
 
 fn end(publisher: &Publisher, threads: Vec<JoinHandle<()>>) {
@@ -75,14 +85,14 @@ fn end(publisher: &Publisher, threads: Vec<JoinHandle<()>>) {
     }
 }
 
-/// The next verdict, while the journal is watched as the line does it.
+/// The next verdict, while the journal is checked as the timekeeper does it.
 fn next(
     publisher: &Publisher,
     feed: &mut broadcast::Receiver<Arc<Verdict>>,
 ) -> Option<Arc<Verdict>> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        publisher.watch(Instant::now());
+        publisher.check_stalled(Instant::now());
         if let Ok(verdict) = feed.try_recv() {
             return Some(verdict);
         }
@@ -96,8 +106,8 @@ fn reason(verdict: &Verdict) -> Option<FaultReason> {
 }
 
 #[test]
-fn what_a_journal_that_stands_still_holds_up_is_announced_and_said_so_later() {
-    let check = |policy: &str, told: FaultReason| {
+fn verdicts_of_a_stalled_write_are_broadcast_without_a_sequence_and_journalled_as_broadcast() {
+    let check = |policy: &str, expected: FaultReason| {
         let folder = tempfile::tempdir().expect("a folder");
         let (publisher, threads) = start(&folder, policy);
         let (mut feed, _) = publisher.subscribe();
@@ -107,18 +117,21 @@ fn what_a_journal_that_stands_still_holds_up_is_announced_and_said_so_later() {
 
         let other = Connection::open(crate::journal::file(folder.path())).expect("the file");
         other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-        publisher.publish(entry("held up"));
-        let held_up = next(&publisher, &mut feed).expect("announced");
-        assert_eq!((held_up.sequence, reason(&held_up)), (0, Some(told)));
+        publisher.publish(entry("stalled"));
+        let stalled = next(&publisher, &mut feed).expect("broadcast");
+        assert_eq!((stalled.sequence, reason(&stalled)), (0, Some(expected)));
         assert!(!publisher.journalling());
-        // While it stands still nothing waits for it.
+        // While writes are stalled nothing waits for them.
         publisher.publish(entry("meanwhile"));
-        let meanwhile = next(&publisher, &mut feed).expect("announced");
-        assert_eq!((meanwhile.sequence, reason(&meanwhile)), (0, Some(told)));
+        let meanwhile = next(&publisher, &mut feed).expect("broadcast");
+        assert_eq!(
+            (meanwhile.sequence, reason(&meanwhile)),
+            (0, Some(expected))
+        );
         let refused = publisher
             .journal()
             .map(|journal| journal.acknowledge("plc", 1));
-        assert!(matches!(refused, Some(Err(AcknowledgeError::Journal(_)))));
+        assert!(matches!(refused, Some(Err(AcknowledgeError::Stalled))));
         other.execute_batch("COMMIT").expect("the lock is free");
 
         let deadline = Instant::now() + PATIENCE;
@@ -133,13 +146,13 @@ fn what_a_journal_that_stands_still_holds_up_is_announced_and_said_so_later() {
             .readers()
             .get(2)
             .expect("readable")
-            .expect("it arrived late");
+            .expect("it was written late");
         assert_eq!(
             reason(&written),
-            Some(told),
-            "what is kept is what was told"
+            Some(expected),
+            "the journal holds what was broadcast"
         );
-        assert_eq!(written.outcome, held_up.outcome);
+        assert_eq!(written.outcome, stalled.outcome);
         end(&publisher, threads);
     };
     check("fault", FaultReason::Journal);
@@ -147,14 +160,14 @@ fn what_a_journal_that_stands_still_holds_up_is_announced_and_said_so_later() {
 }
 
 #[test]
-fn a_journal_that_refuses_a_write_is_tried_again() {
+fn a_journal_that_refuses_a_write_is_opened_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let (publisher, threads) = start(&folder, "fault");
     let (mut feed, _) = publisher.subscribe();
     let other = Connection::open(crate::journal::file(folder.path())).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     publisher.publish(entry("refused"));
-    let refused = next(&publisher, &mut feed).expect("announced");
+    let refused = next(&publisher, &mut feed).expect("broadcast");
     assert_eq!(refused.sequence, 0);
     // Longer than SQLite waits for the lock.
     thread::sleep(Duration::from_millis(1200));
@@ -173,35 +186,37 @@ fn a_journal_that_refuses_a_write_is_tried_again() {
 }
 
 #[test]
-fn what_a_write_takes_is_given_back_unless_it_took_too_long() {
+fn a_write_returns_its_verdicts_unless_it_exceeds_the_stall_timeout() {
     let folder = tempfile::tempdir().expect("a folder");
-    let announcer = Broadcaster::new(
-        Moment::now(),
+    let clock = ManualClock::new();
+    let broadcaster = Broadcaster::new(
+        clock.now(),
         Uuid::nil(),
         &settings(&folder, "fault"),
         None,
         Box::new(|_| ()),
+        clock.clone(),
     );
     let check = |after: Duration, taken_over: bool| {
-        let ledger = CommitQueue::new(STALL);
-        ledger.begin(vec![announcer.ready(entry("under way"), 1)]);
-        assert!(ledger.push(entry("waits"), true).is_ok());
-        let begun = Instant::now();
-        let overdue = ledger.take_over(begun + after);
+        let queue = CommitQueue::new(STALL, clock.clone());
+        queue.start_write(vec![broadcaster.ready(entry("in progress"), 1)]);
+        assert!(queue.push(entry("waits"), true).is_ok());
+        clock.advance(after);
+        let overdue = queue.take_overdue(clock.now().monotonic);
         assert_eq!(overdue.ready.len(), usize::from(taken_over), "{after:?}");
         assert_eq!(overdue.entries.len(), usize::from(taken_over), "{after:?}");
-        assert_eq!(ledger.trouble().is_some(), taken_over, "{after:?}");
-        let refused = ledger.push(entry("comes"), true).is_err();
+        assert_eq!(queue.trouble().is_some(), taken_over, "{after:?}");
+        let refused = queue.push(entry("comes"), true).is_err();
         assert_eq!(refused, taken_over, "{after:?}");
-        assert_eq!(ledger.end().is_none(), taken_over, "{after:?}");
-        assert!(ledger.push(entry("later"), true).is_ok(), "it goes on");
+        assert_eq!(queue.end_write().is_none(), taken_over, "{after:?}");
+        assert!(queue.push(entry("later"), true).is_ok(), "open again");
     };
     check(STALL / 2, false);
     check(STALL * 2, true);
 }
 
 #[test]
-fn verdicts_are_announced_once_each_in_the_order_of_their_sequences() {
+fn each_verdict_is_broadcast_once_in_the_order_of_sequences() {
     let folder = tempfile::tempdir().expect("a folder");
     let (publisher, threads) = start(&folder, "fault");
     let (mut feed, _) = publisher.subscribe();
@@ -211,14 +226,14 @@ fn verdicts_are_announced_once_each_in_the_order_of_their_sequences() {
         let reply: Reply = Box::new(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        publisher.publish(Entry {
+        publisher.publish(VerdictEntry {
             reply: Some(reply),
             ..entry(&number.to_string())
         });
     }
     publisher.flush(Instant::now() + PATIENCE);
     for number in 0..300_u64 {
-        let verdict = feed.try_recv().expect("announced");
+        let verdict = feed.try_recv().expect("broadcast");
         assert_eq!(verdict.sequence, number + 1);
         let message = verdict.outcome.fault().map(|fault| fault.message.as_str());
         assert_eq!(message, Some(number.to_string().as_str()));

@@ -1,21 +1,20 @@
-//! The ways in: Unix sockets, loopback, TLS; and those that are shut.
+//! Listening addresses: Unix sockets, loopback, TLS; and configurations that are rejected.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use inspectd::access::Role;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::{ACCESS, Client, Outcome, Plant, SIMULATOR, TLS};
-use crate::harness::{Site, ends, runtime_is_there};
+use crate::harness::{Site, ends};
 
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn whoever_may_open_the_socket_is_an_engineer() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn client_of_the_unix_socket_is_an_engineer() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let path = plant.site.path("socket");
     let text = path.display().to_string();
@@ -27,26 +26,28 @@ async fn whoever_may_open_the_socket_is_an_engineer() {
     let local = || Client::at(format!("unix:{text}"));
     local().call(RELOAD).await.expect("an engineer");
 
-    // One that was left behind is replaced; one that lives is not.
+    // The socket of a dead process is replaced, the one of a running process is not.
     daemon.signal("KILL");
     daemon.wait_for_end();
     assert!(path.exists());
     let daemon = plant.site.start_with(&variables);
     local().call(RELOAD).await.expect("an engineer");
-    let (code, said) = plant.site.refused(&variables);
-    assert_eq!(code, 69, "{said}");
-    for words in ["server.unix_socket", &text, "another process listens on this socket"] {
-        assert!(said.contains(words), "{said}");
+    let (code, stderr) = plant.site.refused(&variables);
+    assert_eq!(code, 69, "{stderr}");
+    for words in [
+        "server.unix_socket",
+        &text,
+        "another process listens on this socket",
+    ] {
+        assert!(stderr.contains(words), "{stderr}");
     }
     daemon.stop();
     assert!(!path.exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn on_loopback_everybody_is_an_engineer_unless_clients_are_named() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn loopback_client_is_an_engineer_unless_clients_are_configured() {
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant.site.start();
     daemon.wait_for_log("access control is off");
@@ -74,23 +75,23 @@ async fn on_loopback_everybody_is_an_engineer_unless_clients_are_named() {
 }
 
 #[test]
-fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
+fn remote_listen_address_without_tls_and_clients_is_rejected() {
     let site = Site::new(SIMULATOR);
     let check = |top: &str, without: &str| {
         site.configure(top, SIMULATOR);
         let listen = ("INSPECTD__SERVER__LISTEN", "0.0.0.0:0");
         let mut check = site.command();
         check.arg("check").env(listen.0, listen.1);
-        for (code, said) in [site.refused(&[listen]), ends(&mut check)] {
-            assert_eq!(code, 78, "{said}");
-            assert_eq!(said.lines().count(), 1, "{said}");
+        for (code, stderr) in [site.refused(&[listen]), ends(&mut check)] {
+            assert_eq!(code, 78, "{stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
             let words = [
                 "server.listen",
                 without,
                 "tls.certificate, tls.key and access.clients",
             ];
             for word in words {
-                assert!(said.contains(word), "{word:?} is not in: {said}");
+                assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
             }
         }
     };
@@ -100,17 +101,17 @@ fn nobody_beyond_this_machine_is_served_without_tls_and_clients() {
 }
 
 #[test]
-fn files_that_do_not_serve_are_refused_at_the_start() {
+fn unusable_certificate_and_client_files_are_rejected_at_start() {
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let check = |words: &[&str]| {
-        for (code, said) in [
+        for (code, stderr) in [
             plant.site.refused(&[]),
             ends(plant.site.command().arg("check")),
         ] {
-            assert_eq!(code, 78, "{said}");
-            assert_eq!(said.lines().count(), 1, "{said}");
+            assert_eq!(code, 78, "{stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
             for word in words {
-                assert!(said.contains(word), "{word:?} is not in: {said}");
+                assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
             }
         }
     };
@@ -118,12 +119,12 @@ fn files_that_do_not_serve_are_refused_at_the_start() {
         "clients.toml",
         "[[client]]\nname = \"a\"\nrole = \"viewer\"\ntoken = \"t\"\n",
     );
-    // Without the token's hash as well; it is one line for each fault.
-    let (code, said) = plant.site.refused(&[]);
-    assert_eq!((code, said.lines().count()), (78, 2), "{said}");
+    // Without the token's hash as well: one line for each error.
+    let (code, stderr) = plant.site.refused(&[]);
+    assert_eq!((code, stderr.lines().count()), (78, 2), "{stderr}");
     assert!(
-        said.contains("clients.toml:4: client.token: unknown key"),
-        "{said}"
+        stderr.contains("clients.toml:4: client.token: unknown key"),
+        "{stderr}"
     );
     plant.site.write("clients.toml", &plant.clients());
     plant.site.write("daemon.key", "no key");

@@ -1,4 +1,4 @@
-//! What nobody may take: all connections, all time, all memory.
+//! Limits on what a client can use: connections, time, memory.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,6 +9,7 @@ use inspectd::access::Role;
 use inspectd_client::proto::inspect_image_request::Image;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::{InspectImageRequest, PixelFormat, RawImage};
+use inspectd_test_support::{onnx_runtime, require};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -16,7 +17,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{ACCESS, Client, Outcome, Plant, TLS, pause};
-use crate::harness::{Daemon, PATIENCE, runtime_is_there, wait};
+use crate::harness::{Daemon, PATIENCE, wait};
 
 fn connect(daemon: &Daemon) -> TcpStream {
     let stream = TcpStream::connect(daemon.address("server.listen")).expect("a connection");
@@ -25,7 +26,7 @@ fn connect(daemon: &Daemon) -> TcpStream {
     stream
 }
 
-/// Whether the other end has closed it; what it sent before is passed over.
+/// Whether the peer has closed the connection; data sent before is discarded.
 fn closed(stream: &mut TcpStream) -> bool {
     let mut bytes = [0; 1024];
     loop {
@@ -41,10 +42,8 @@ fn closed(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn rate_limited_client_gets_a_retry_delay() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
     let daemon = plant.site.start();
     let of = |role| Client::plain(&daemon).with_token(plant.token(role));
@@ -70,10 +69,8 @@ async fn a_client_that_calls_too_often_is_told_when_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn connections_beyond_the_limit_are_closed_until_one_goes() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn connections_beyond_the_limit_are_closed_until_one_disconnects() {
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant
         .site
@@ -95,7 +92,7 @@ async fn connections_beyond_the_limit_are_closed_until_one_goes() {
     daemon.stop();
 }
 
-/// A connection whose handshake is done, and on which nothing more is said.
+/// A connection whose TLS handshake is complete and that sends nothing more.
 fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(plant.ca.pem().as_bytes()).expect("a certificate");
@@ -116,10 +113,8 @@ fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn silent_connections_are_closed_and_delay_no_other_client() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let known = plant.certified(&daemon, Role::Viewer);
@@ -141,16 +136,14 @@ async fn whoever_is_silent_holds_up_nobody_and_is_closed() {
     assert!(!closed(&mut stranger), "its time is not over");
     wait("the stranger to be closed", || closed(&mut stranger));
     assert!(begin.elapsed() > Duration::from_secs(25));
-    // Whoever is known may be silent for longer.
+    // An authenticated client may be silent for longer.
     known.status().await.expect("a viewer");
     daemon.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn client_without_tls_is_closed_and_logged() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let mut plain = connect(&daemon);
@@ -162,7 +155,7 @@ async fn a_client_that_speaks_no_tls_is_closed_and_logged() {
     daemon.stop();
 }
 
-/// A PNG whose header claims this size, and that ends there.
+/// A PNG of only a header, which claims this size.
 fn bomb(width: u32, height: u32) -> Vec<u8> {
     let mut png = Vec::new();
     let small = image::GrayImage::new(32, 32);
@@ -184,10 +177,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn oversized_image_header_is_rejected_before_decoding() {
+    require!(onnx_runtime());
     let plant = Plant::new("");
     let daemon = plant
         .site

@@ -1,4 +1,4 @@
-//! A lock on the daemon's machine: nobody changes anything from another one.
+//! A lock from the daemon's machine: no change is accepted from another machine.
 
 use std::net::{IpAddr, UdpSocket};
 
@@ -6,22 +6,33 @@ use inspectd_client::proto::line_service_client::LineServiceClient;
 use inspectd_client::proto::{
     LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest,
 };
+use inspectd_test_support::{missing, onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
 use super::{ACCESS, Client, Plant, SIMULATOR, TLS};
-use crate::harness::{Daemon, runtime_is_there};
+use crate::harness::Daemon;
 
-/// An address of this machine that is not loopback: who comes by it is taken for somebody elsewhere. No
-/// packet is sent.
+/// An address of this machine that is not loopback: a client that connects to it
+/// counts as remote. No packet is sent.
 fn outer_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+    let address = || -> std::io::Result<IpAddr> {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.connect("192.0.2.1:9")?;
+        Ok(socket.local_addr()?.ip())
+    };
+    let address = address().ok();
+    address
+        .filter(|address| !address.is_loopback() && !address.is_unspecified())
+        .or_else(|| {
+            missing(
+                "an IPv4 address other than loopback",
+                "run the tests where a network interface is up",
+            )
+        })
 }
 
-/// An engineer who comes by that address.
+/// An engineer who connects to that address.
 fn from_elsewhere(plant: &Plant, daemon: &Daemon, address: IpAddr) -> Client {
     let listen = daemon.address("server.listen");
     let port = listen.rsplit_once(':').expect("a port").1;
@@ -50,13 +61,9 @@ fn lock() -> LockChangesRequest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_lock_holds_for_everybody_elsewhere_and_over_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
-    let Some(address) = outer_address() else {
-        return eprintln!("skipped: this machine has no address beside loopback");
-    };
+async fn local_lock_rejects_remote_changes_and_survives_a_restart() {
+    require!(onnx_runtime());
+    let address = require!(outer_address());
     let plant = Plant::new("");
     plant.site.configure(
         &format!("{TLS}{ACCESS}[journal]\nfolder = \"journal\"\n"),

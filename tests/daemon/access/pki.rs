@@ -1,4 +1,4 @@
-//! Certificates of a test, as short-lived as it is.
+//! Certificates that are made for a test.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -11,7 +11,7 @@ pub struct Pair {
     pub key: String,
 }
 
-/// Who signs certificates.
+/// A certificate authority.
 pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -35,29 +35,29 @@ impl Ca {
         &self.pem
     }
 
-    /// The daemon's, for the address that tests have it listen on.
+    /// The daemon's certificate, for the address that tests listen on.
     pub fn daemon(&self) -> Pair {
         self.sign(&server(vec![SanType::IpAddress([127, 0, 0, 1].into())]))
     }
 
-    /// One of a daemon somewhere else.
+    /// The certificate of a daemon at another address.
     pub fn elsewhere(&self) -> Pair {
         self.sign(&server(vec![SanType::IpAddress([10, 0, 0, 1].into())]))
     }
 
-    /// The daemon's, which has expired.
+    /// An expired certificate of the daemon.
     pub fn expired_daemon(&self) -> Pair {
         let mut params = server(vec![SanType::IpAddress([127, 0, 0, 1].into())]);
         expire(&mut params);
         self.sign(&params)
     }
 
-    /// A client's, with this name among others.
+    /// A client's certificate with this name among others.
     pub fn client(&self, name: &str) -> Pair {
         self.sign(&client(name))
     }
 
-    /// A client's, which has expired.
+    /// An expired certificate of a client.
     pub fn expired_client(&self, name: &str) -> Pair {
         let mut params = client(name);
         expire(&mut params);

@@ -4,13 +4,14 @@ use inspectd::access::Role;
 use inspectd::access::token::TokenHash;
 use inspectd_client::proto::StreamVerdictsRequest;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
-use crate::harness::{Daemon, Verdicts, runtime_is_there, wait};
+use crate::harness::{Daemon, Verdicts, check_concurrently, wait};
 
-const RENEWED: &str = "new certificates are in use";
+const RENEWED: &str = "new certificates are active";
 const REFUSED: &str = "new certificates are refused";
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 
@@ -23,10 +24,8 @@ fn logged(daemon: &Daemon, text: &str, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn renewed_certificate_applies_to_new_connections_only() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let old = plant.certified(&daemon, Role::Viewer);
@@ -35,7 +34,7 @@ async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
     let mut verdicts = Verdicts(stream.await.expect("a viewer").into_inner());
     verdicts.next().await;
 
-    // Another CA on both sides: clients of the old one have no way in any more.
+    // Another CA on both sides: clients of the old CA can no longer connect.
     let ca = Ca::new("the next");
     plant.site.write("ca.pem", ca.pem());
     plant.install(&ca.daemon());
@@ -57,46 +56,47 @@ async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
     daemon.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn certificates_that_do_not_serve_leave_the_old_ones_in_use() {
-    if !runtime_is_there() {
-        return;
-    }
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
-    let good = plant.ca.daemon();
-    let broken: [(&str, &dyn Fn()); 4] = [
-        ("does not belong to the certificate", &|| {
+/// Makes the certificates of a site unusable.
+type Break = fn(&Plant);
+
+#[test]
+fn unusable_certificates_are_refused_and_the_old_ones_stay_in_use() {
+    require!(onnx_runtime());
+    let cases: [(&str, Break); 4] = [
+        ("does not belong to the certificate", |plant| {
             plant.site.write("daemon.key", &plant.ca.daemon().key);
         }),
-        ("has expired", &|| plant.install(&plant.ca.expired_daemon())),
-        ("must be certificates, PEM", &|| {
+        ("has expired", |plant| {
+            plant.install(&plant.ca.expired_daemon());
+        }),
+        ("must be certificates, PEM", |plant| {
             plant.site.write("daemon.pem", "");
         }),
-        ("cannot be read", &|| {
-            plant.install(&good);
+        ("cannot be read", |plant| {
             plant.site.rename("ca.pem", "ca.away");
         }),
     ];
-    for (count, (words, break_it)) in broken.into_iter().enumerate() {
-        break_it();
-        logged(&daemon, REFUSED, count + 1);
-        logged(&daemon, words, 1);
+    check_concurrently(cases, async |(expected, break_certificates)| {
+        let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+        let daemon = plant.site.start();
+        break_certificates(&plant);
+        logged(&daemon, REFUSED, 1);
+        logged(&daemon, expected, 1);
         let client = plant.certified(&daemon, Role::Viewer);
         client.status().await.expect("the old certificate serves");
-    }
-    plant.site.rename("ca.away", "ca.pem");
-    logged(&daemon, RENEWED, 1);
-    let client = plant.certified(&daemon, Role::Viewer);
-    client.status().await.expect("the new certificate serves");
-    daemon.stop();
+        // After a rejection, usable files are accepted again.
+        plant.site.write("ca.pem", plant.ca.pem());
+        plant.install(&plant.ca.daemon());
+        logged(&daemon, RENEWED, 1);
+        let client = plant.certified(&daemon, Role::Viewer);
+        client.status().await.expect("the new certificate serves");
+        daemon.stop();
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn changed_clients_are_in_force_for_the_next_call() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn changed_clients_apply_to_the_next_call() {
+    require!(onnx_runtime());
     let plant = Plant::new(ACCESS);
     let daemon = plant.site.start();
     let of = |role| Client::plain(&daemon).with_token(plant.token(role));
@@ -107,14 +107,14 @@ async fn changed_clients_are_in_force_for_the_next_call() {
     check(&engineer, Outcome::Allowed).await;
     check(&operator, Outcome::Denied(Code::PermissionDenied)).await;
 
-    // The operator is made an engineer, and the engineer goes.
+    // The operator becomes an engineer, and the engineer is removed.
     let clients = plant.clients();
     let (rest, _) = clients
         .split_once("[[client]]\nname = \"engineer\"")
         .expect("the last");
     let clients = rest.replace("role = \"operator\"", "role = \"engineer\"");
     plant.site.write("clients.toml", &clients);
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     check(&engineer, Outcome::Denied(Code::Unauthenticated)).await;
     check(&operator, Outcome::Allowed).await;
 
@@ -128,10 +128,8 @@ async fn changed_clients_are_in_force_for_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn removed_client_loses_its_open_stream_and_others_keep_theirs() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let open = async |client: Client| {
@@ -158,7 +156,7 @@ async fn the_open_stream_of_a_client_that_goes_ends_and_no_other() {
         };
         assert_eq!(end.code(), Code::Unauthenticated, "{end}");
     }
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     for _ in 0..20 {
         stays.next().await;
     }

@@ -1,15 +1,16 @@
-//! Every call by everybody: exactly what the table says, and nothing for anybody else.
+//! Every call by every role and by clients without one: exactly what the table of permissions allows.
 
 use inspectd::access::Role;
 use inspectd::access::permissions::PERMISSIONS;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
-use crate::harness::{Daemon, runtime_is_there};
+use crate::harness::Daemon;
 
-/// Whom nothing is answered to, and how.
+/// Clients that are denied every call, and how.
 fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
     let unknown = || Outcome::Denied(Code::Unauthenticated);
     let (ca, other) = (&plant.ca, Ca::new("other"));
@@ -53,10 +54,8 @@ fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outco
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn each_call_is_allowed_for_exactly_the_roles_of_the_table() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let strangers = strangers(&plant, &daemon);
@@ -85,10 +84,8 @@ async fn every_call_is_answered_to_those_whom_the_table_names_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_that_is_not_there_is_nobodys() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn unknown_call_is_denied_to_every_role() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let engineer = plant.certified(&daemon, Role::Engineer);
@@ -115,16 +112,15 @@ async fn a_call_that_is_not_there_is_nobodys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn denial_names_the_required_role_and_no_token() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}{ACCESS}"));
     let daemon = plant.site.start();
     let path = "/inspectd.v1.LineService/ReloadConfiguration";
     let answer = plant.tokened(&daemon, Role::Operator).call(path).await;
     let refused = answer.expect_err("an operator");
-    let expected = "ReloadConfiguration requires the role engineer; operator-t has the role operator";
+    let expected =
+        "ReloadConfiguration requires the role engineer; operator-t has the role operator";
     assert_eq!(refused.message(), expected);
     let info = refused.get_details_error_info().expect("details");
     assert_eq!(info.metadata["needed_role"], "engineer");
@@ -140,10 +136,8 @@ async fn a_refusal_names_the_role_that_is_needed_and_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn where_certificates_are_required_a_token_alone_is_not_heard() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn token_without_certificate_is_denied_where_certificates_are_required() {
+    require!(onnx_runtime());
     let plant = Plant::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
     let daemon = plant.site.start();
     let check = async |client: Client, expected: Outcome| {

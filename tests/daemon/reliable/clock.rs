@@ -1,32 +1,21 @@
-//! A clock that is set while the daemon runs (by libfaketime, which scripts/setup.sh brings).
+//! A wall clock that is set back and forward while the daemon runs, by libfaketime.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use inspectd_client::proto::Verdict;
 use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_test_support::{libfaketime, onnx_runtime, require};
 
-use super::plant::{belt, journal, site, stream_from, whole};
-use crate::harness::{Daemon, Verdicts, runtime_is_there};
+use super::journal_site::{belt, journal, site, stream_from, whole};
+use crate::harness::{Daemon, Verdicts};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn library() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let found = folders
-        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
-        .find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: no libfaketime (scripts/setup.sh brings it)");
-    }
-    found
-}
 
 fn time(time: Option<prost_types::Timestamp>) -> SystemTime {
     SystemTime::try_from(time.expect("a time")).expect("a time of this age")
 }
 
-/// Takes verdicts until they are captured by the clock that was set.
+/// Reads verdicts until the capture time shows the new clock.
 async fn until_captured(
     verdicts: &mut Verdicts,
     seen: &mut Vec<Verdict>,
@@ -44,11 +33,9 @@ async fn until_captured(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
-    if !runtime_is_there() {
-        return;
-    }
-    let Some(library) = library() else { return };
+async fn setting_the_wall_clock_back_and_forward_loses_no_verdict() {
+    require!(onnx_runtime());
+    let library = require!(libfaketime());
     let site = site(&journal(""), &belt("belt", "fps = 50"));
     site.write("time", "+0");
     let daemon = Daemon::spawn(
@@ -65,7 +52,7 @@ async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
     until_captured(&mut verdicts, &mut seen, |_| true).await;
     site.write("time", "-2h");
     until_captured(&mut verdicts, &mut seen, |captured| captured < now - HOUR).await;
-    // More than what verdicts are kept for.
+    // More than the retention time of verdicts.
     site.write("time", "+400d");
     until_captured(&mut verdicts, &mut seen, |captured| {
         captured > now + 9000 * HOUR
@@ -90,7 +77,7 @@ async fn a_clock_that_is_set_back_and_forward_loses_nothing() {
     for verdict in &seen {
         assert_eq!(kept.get(&verdict.sequence), Some(verdict));
     }
-    // Times that were journalled lead to their verdicts.
+    // A stream from a record time starts with its verdict.
     let wanted = seen.last().expect("some");
     let start = Start::FromTime(wanted.record_time.expect("a time"));
     let first = stream_from(&daemon, start).await.next().await;

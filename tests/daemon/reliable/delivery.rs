@@ -1,4 +1,4 @@
-//! Where a stream begins: by sequence, by time, by what a consumer acknowledged, over restarts too.
+//! Where a stream starts: by sequence, by time, by consumer, also after restarts.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, Consumer, ForgetConsumerRequest, ListConsumersRequest, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
-use crate::harness::{Daemon, Verdicts, runtime_is_there};
+use super::journal_site::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
+use crate::harness::{Daemon, Verdicts};
 
 fn plc() -> Start {
     Start::Consumer("plc".to_owned())
@@ -39,16 +40,14 @@ async fn some(verdicts: &mut Verdicts, count: usize) -> Vec<Verdict> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_stream_begins_where_it_is_told_to_in_any_run() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn stream_starts_at_the_requested_sequence_or_time() {
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 100"));
     let daemon = site.start();
     let first_run = some(&mut stream_from(&daemon, Start::FromSequence(1)).await, 20).await;
     daemon.stop();
     let daemon = site.start();
-    // What the first run journalled after what was seen is followed by the second one's.
+    // Verdicts of the first run that were not read come before those of the second run.
     let mut all = stream_from(&daemon, Start::FromSequence(0)).await;
     let mut seen = some(&mut all, 20).await;
     assert_eq!(seen, first_run);
@@ -88,10 +87,8 @@ async fn a_stream_begins_where_it_is_told_to_in_any_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_consumer_goes_on_after_what_it_acknowledged() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn consumer_resumes_after_its_last_acknowledgement() {
+    require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 100"));
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -148,10 +145,8 @@ async fn a_consumer_goes_on_after_what_it_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_has_aged_out_is_refused_with_what_is_kept() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn removed_sequences_are_rejected_with_the_kept_range() {
+    require!(onnx_runtime());
     let top = format!("{}[evidence]\ndisk_mib = 0\n", journal("max_mib = 1\n"));
     let site = site(&top, &belt("belt", "pace = \"fast\""));
     let daemon = site.start();
@@ -179,7 +174,7 @@ async fn what_has_aged_out_is_refused_with_what_is_kept() {
         .next()
         .await;
     assert!(first.sequence > 10);
-    // What is removed gives its room back.
+    // The space of removed verdicts is reused.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let size = std::fs::metadata(site.path("journal/journal.sqlite")).expect("a file");
     assert!(size.len() < 8 << 20, "{size:?}");

@@ -1,25 +1,29 @@
-//! A journal that cannot be written: the line goes on as it is told to, says so everywhere, and recovers
+//! A journal that cannot be written: the pipeline follows the policy, reports it everywhere, and recovers
 //! by itself.
 
 use std::time::{Duration, Instant};
 
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{Decision, FaultReason, LineState, Verdict};
+use inspectd_test_support::{MemoryDisk, onnx_runtime, require};
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
-use super::plant::{Disk, belt, journal, site, stream_refused, whole};
+use super::journal_site::{belt, journal, site, stream_refused, whole};
 use crate::belt::PARTS;
-use crate::harness::{Daemon, Site, Verdicts, runtime_is_there};
+use crate::harness::{Daemon, Site, Verdicts, check_concurrently};
 
 const POLICIES: [&str; 2] = ["fault", "continue"];
 
 fn site_of(policy: &str) -> Site {
-    let keys = format!("on_journal_failure = \"{policy}\"\nstall_timeout_s = 0.2\n");
+    let keys = format!("on_journal_failure = \"{policy}\"\nstall_timeout_s = 0.5\n");
     let top = format!("{}[evidence]\ndisk_mib = 0\n", journal(&keys));
     site(&top, &belt("belt", "fps = 50"))
 }
 
-/// Asserts that a verdict which is not in the journal is what the policy makes of it.
+/// Asserts that a verdict which is not in the journal follows the policy.
 fn check_unjournalled(verdict: &Verdict, policy: &str) {
     assert_eq!(verdict.sequence, 0);
     assert!(!verdict.evidence_kept);
@@ -35,7 +39,7 @@ fn check_unjournalled(verdict: &Verdict, policy: &str) {
     }
 }
 
-/// Asserts that everything says that verdicts are not journalled, and goes on saying so.
+/// Asserts that status, health, metrics and verdicts report the failing journal, and continue to.
 async fn check_loud(daemon: &Daemon, verdicts: &mut Verdicts, policy: &str) {
     let verdict = verdicts.until(|verdict| verdict.sequence == 0).await;
     check_unjournalled(&verdict, policy);
@@ -51,15 +55,18 @@ async fn check_loud(daemon: &Daemon, verdicts: &mut Verdicts, policy: &str) {
         .lines()
         .find_map(|line| line.strip_prefix("inspectd_unjournalled_total "));
     assert_ne!(counted.expect("a count"), "0");
-    // It is tried again every second: that alone is no recovery.
+    // A retry each second is not a recovery.
     let until = Instant::now() + Duration::from_millis(2500);
+    let mut health = HealthClient::new(daemon.channel().await);
     while Instant::now() < until {
         check_unjournalled(&verdicts.next().await, policy);
-        assert!(!daemon.serves("").await.expect("a known name"));
+        let response = health.check(HealthCheckRequest::default()).await;
+        let serving = response.expect("a known name").into_inner().status();
+        assert_eq!(serving, ServingStatus::NotServing);
     }
 }
 
-/// Asserts that verdicts are journalled again, and gives back the first that is.
+/// Asserts that verdicts are journalled again, and returns the first.
 async fn check_recovered(daemon: &Daemon, verdicts: &mut Verdicts) -> Verdict {
     let verdict = verdicts.until(|verdict| verdict.sequence > 0).await;
     daemon.serves_when("", true).await;
@@ -71,16 +78,12 @@ async fn check_recovered(daemon: &Daemon, verdicts: &mut Verdicts) -> Verdict {
     verdict
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_full_disk_is_told_and_got_over() {
-    if !runtime_is_there() {
-        return;
-    }
-    for policy in POLICIES {
+#[test]
+fn full_disk_is_reported_and_recovered_from() {
+    require!(onnx_runtime());
+    check_concurrently(POLICIES, async |policy| {
         let site = site_of(policy);
-        let Some(disk) = Disk::new(site.path("journal"), "2m") else {
-            return;
-        };
+        let disk = require!(MemoryDisk::mount(site.path("journal"), "2m"));
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         let mut seen = vec![verdicts.next().await, verdicts.next().await];
@@ -93,7 +96,7 @@ async fn a_full_disk_is_told_and_got_over() {
             seen.push(verdict);
         }
         check_loud(&daemon, &mut verdicts, policy).await;
-        disk.empty();
+        disk.remove_filler();
         let after = check_recovered(&daemon, &mut verdicts).await;
         assert!(seen.iter().all(|before| before.sequence < after.sequence));
         seen.push(after);
@@ -102,38 +105,32 @@ async fn a_full_disk_is_told_and_got_over() {
             assert_eq!(Some(verdict), kept.get(&verdict.sequence));
         }
         daemon.stop();
-    }
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_folder_that_cannot_be_made_is_told_and_got_over() {
-    if !runtime_is_there() {
-        return;
-    }
-    for policy in POLICIES {
+#[test]
+fn journal_folder_that_cannot_be_created_is_reported_and_recovered_from() {
+    require!(onnx_runtime());
+    check_concurrently(POLICIES, async |policy| {
         let site = site_of(policy);
         site.write("journal", "in the way");
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         check_loud(&daemon, &mut verdicts, policy).await;
-        // Where a consumer was cannot be known: it is not begun anew.
+        // The position of a consumer is unknown: its stream does not start again.
         let refused = stream_refused(&daemon, Start::Consumer("plc".to_owned())).await;
         assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
         std::fs::remove_file(site.path("journal")).expect("it is in the way");
         check_recovered(&daemon, &mut verdicts).await;
         daemon.stop();
-    }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_read_only_disk_is_told_and_sequences_go_on_after_it() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn read_only_disk_is_reported_and_sequences_continue_afterwards() {
+    require!(onnx_runtime());
     let site = site_of("fault");
-    let Some(disk) = Disk::new(site.path("journal"), "8m") else {
-        return;
-    };
+    let disk = require!(MemoryDisk::mount(site.path("journal"), "8m"));
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     let last = verdicts.until(|verdict| verdict.sequence > 20).await;
@@ -149,12 +146,10 @@ async fn a_read_only_disk_is_told_and_sequences_go_on_after_it() {
     daemon.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_disk_that_stands_still_does_not_hold_up_the_line() {
-    if !runtime_is_there() {
-        return;
-    }
-    for policy in POLICIES {
+#[test]
+fn stalled_journal_does_not_delay_verdicts() {
+    require!(onnx_runtime());
+    check_concurrently(POLICIES, async |policy| {
         let site = site_of(policy);
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
@@ -164,7 +159,7 @@ async fn a_disk_that_stands_still_does_not_hold_up_the_line() {
         other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
         let held_up = verdicts.until(|verdict| verdict.sequence == 0).await;
         check_unjournalled(&held_up, policy);
-        // While it stands still, frames have their verdicts at their pace.
+        // While the journal is stalled, verdicts are published at the frame rate.
         let begun = Instant::now();
         for _ in 0..10 {
             check_unjournalled(&verdicts.next().await, policy);
@@ -177,7 +172,7 @@ async fn a_disk_that_stands_still_does_not_hold_up_the_line() {
         other.execute_batch("COMMIT").expect("the lock is free");
         let after = check_recovered(&daemon, &mut verdicts).await;
         let kept = whole(&daemon).await;
-        // What arrived late, if it did, is what was told.
+        // If the delayed verdict is journalled, it equals the published one.
         let late = kept
             .values()
             .find(|verdict| verdict.frame_id == held_up.frame_id);
@@ -189,5 +184,5 @@ async fn a_disk_that_stands_still_does_not_hold_up_the_line() {
             );
         }
         daemon.stop();
-    }
+    });
 }

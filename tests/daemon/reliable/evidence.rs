@@ -1,4 +1,4 @@
-//! Evidence on the disk: of the verdicts that it is promised for, within its quota, whole or not at all.
+//! Evidence on the disk: kept by policy, within its quota, complete or not at all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use inspectd_client::proto::{Decision, GetEvidenceRequest, ImageFormat, Verdict};
 use inspectd_core::image_file::decode_bytes;
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{belt, blocks_below, files_below, journal, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+use super::journal_site::{belt, blocks_below, files_below, journal, site, whole};
+use crate::harness::{Daemon, PATIENCE, Site, check_concurrently, write_png};
 
-fn plant(evidence: &str, camera: &str) -> Site {
+fn site_with(evidence: &str, camera: &str) -> Site {
     let top = format!("{}[evidence]\n{evidence}", journal(""));
     let site = site(&top, &belt("belt", camera));
-    // A frame whose map has values that are no numbers: a FAULT that has a frame.
+    // A frame whose map is non-finite: a FAULT with a frame.
     write_png(&site.path("pictures/d.png"), 64, 0, 0);
     site
 }
@@ -34,7 +35,7 @@ fn files(folder: &Path) -> BTreeMap<u64, Vec<String>> {
     files
 }
 
-/// Asserts that the daemon has the evidence of this verdict, which is not in its memory.
+/// Asserts that the daemon returns the evidence of this verdict from the disk.
 async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
     let request = GetEvidenceRequest {
         sequence: verdict.sequence,
@@ -54,18 +55,17 @@ async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn files_are_kept_of_what_the_settings_say_and_read_after_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+#[test]
+fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
+    require!(onnx_runtime());
     // Good parts score 0.5, and are not PASS from 0.53 on.
-    for (keys, one_in) in [
+    let cases = [
         ("near_threshold = 0\npass_every = 5\n", 5),
         ("near_threshold = 0.1\npass_every = 0\n", 1),
         ("near_threshold = 0\npass_every = 0\n", usize::MAX),
-    ] {
-        let site = plant(keys, "fps = 50");
+    ];
+    check_concurrently(cases, async |(keys, one_in)| {
+        let site = site_with(keys, "fps = 50");
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         verdicts.until(|verdict| verdict.sequence >= 60).await;
@@ -89,25 +89,26 @@ async fn files_are_kept_of_what_the_settings_say_and_read_after_a_restart() {
             }
         }
         daemon.stop();
-    }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_quota_is_never_overrun_and_the_oldest_go() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant(
+async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
+    require!(onnx_runtime());
+    let site = site_with(
         "disk_mib = 1\nmemory_mib = 0\npass_every = 1\n",
-        "fps = 100",
+        "fps = 300\nqueue = 1024",
     );
     let folder = site.path("journal/evidence");
     let daemon = site.start();
     let (mut most, mut looks) = (0, 0);
-    let until = Instant::now() + Duration::from_secs(4);
-    while Instant::now() < until {
+    let deadline = Instant::now() + PATIENCE;
+    let newest = || files(&folder).into_keys().next_back();
+    // About three times as many as the quota holds.
+    while newest() < Some(400) {
         most = most.max(blocks_below(&folder));
         looks += 1;
+        assert!(Instant::now() < deadline, "{:?}", newest());
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(most <= 1 << 20, "{most} bytes");
@@ -124,18 +125,16 @@ async fn the_quota_is_never_overrun_and_the_oldest_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_kill_leaves_no_half_evidence() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
+async fn kill_leaves_no_partial_evidence() {
+    require!(onnx_runtime());
+    let site = site_with("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
     let folder = site.path("journal/evidence");
     for kill in 0..4 {
         let daemon = site.start();
         tokio::time::sleep(Duration::from_millis(150 + 37 * kill)).await;
         drop(daemon);
     }
-    // As left by a kill at the worst moment: a file that is not whole, and a heatmap without its frame.
+    // As a kill at the worst moment leaves it: a temporary file, and a heatmap without its frame.
     let left = folder.join("000999");
     std::fs::create_dir_all(&left).expect("a folder");
     for name in ["000999001.frame.jpg.tmp", "000999002.heatmap.jpg"] {

@@ -1,12 +1,13 @@
-//! Parts that several cameras look at: one verdict each.
+//! Parts with views of several cameras: one verdict each.
 
 use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, requested, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+use super::journal_site::{belt, journal, requested, site, whole};
+use crate::harness::{Daemon, Site, check_concurrently, write_png};
 
 fn parts(keys: &str) -> String {
     format!("{}[parts]\n{keys}", journal(""))
@@ -25,17 +26,15 @@ async fn trigger(daemon: &Daemon, part: &str, key: &str) -> TriggerInspectionRes
     response.expect("accepted").into_inner()
 }
 
-/// The second camera looks at pictures of its own, all of which are good.
+/// The second camera reads its own pictures, all of which are good.
 fn add_good_pictures(site: &Site) {
     std::fs::create_dir(site.path("good")).expect("a folder");
     write_png(&site.path("good/a.png"), 64, 128, 128);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_part_has_one_verdict_which_is_the_worst_of_its_views() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn part_verdict_is_the_worst_of_its_views() {
+    require!(onnx_runtime());
     let left = requested("left", "group = \"cell\"");
     let right = requested("right", "group = \"cell\"").replace("pictures", "good");
     let site = site(&parts("window_ms = 5000\n"), &(left + &right));
@@ -89,12 +88,15 @@ async fn a_part_has_one_verdict_which_is_the_worst_of_its_views() {
     daemon.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_view_that_does_not_come_counts_as_the_policy_says() {
-    if !runtime_is_there() {
-        return;
-    }
-    let check = async |policy: &str, expected: Decision, told: bool| {
+#[test]
+fn missing_view_is_decided_by_the_policy() {
+    require!(onnx_runtime());
+    let cases = [
+        ("fault", Decision::Fault, true),
+        ("reject", Decision::Reject, true),
+        ("ignore", Decision::Pass, false),
+    ];
+    check_concurrently(cases, async |(policy, expected, faulted)| {
         let right = requested("right", "group = \"cell\"\nread_timeout_s = 60");
         let cameras = requested("left", "group = \"cell\"") + &right.replace("pictures", "absent");
         let keys = format!("window_ms = 400\nmissing_view = \"{policy}\"\n");
@@ -104,16 +106,13 @@ async fn a_view_that_does_not_come_counts_as_the_policy_says() {
         assert_eq!(verdict.decision(), expected, "{policy}");
         assert_eq!(verdict.views.len(), 1, "{policy}");
         let fault = verdict.fault.as_ref();
-        assert_eq!(fault.is_some(), told, "{policy}");
+        assert_eq!(fault.is_some(), faulted, "{policy}");
         if let Some(fault) = fault {
             assert_eq!(fault.reason(), FaultReason::MissingView);
             assert!(fault.message.contains("right"), "{fault:?}");
         }
         daemon.stop();
-    };
-    check("fault", Decision::Fault, true).await;
-    check("reject", Decision::Reject, true).await;
-    check("ignore", Decision::Pass, false).await;
+    });
 }
 
 /// The verdicts of whole parts.
@@ -130,10 +129,8 @@ async fn parts_of(daemon: &Daemon, count: usize) -> Vec<Verdict> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn counted_parts_go_on_after_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn part_counter_continues_after_a_restart() {
+    require!(onnx_runtime());
     let camera = |id: &str| belt(id, "fps = 20\ngroup = \"cell\"\npart_counter = true");
     let site = site(
         &parts("window_ms = 2000\n"),

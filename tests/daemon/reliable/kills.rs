@@ -10,13 +10,14 @@ use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use rand::{Rng, SeedableRng};
 use tonic::Streaming;
 
-use super::plant::{Client, belt, from, journal, site, whole};
-use crate::harness::{Daemon, PATIENCE, Site, runtime_is_there};
+use super::journal_site::{Client, belt, from, journal, site, whole};
+use crate::harness::{Daemon, PATIENCE, Site};
 
-/// How often it is killed, where `INSPECTD_TEST_KILLS` says nothing else.
+/// How often the daemon is killed, unless `INSPECTD_TEST_KILLS` is set.
 const KILLS: usize = 12;
 
 /// Verdicts after which the consumer acknowledges.
@@ -53,13 +54,13 @@ impl Shared {
 /// What the clients know from one run to the next.
 #[derive(Clone, Copy, Default)]
 struct Places {
-    /// The last verdict of who resumes by sequence.
+    /// The last verdict of the client that resumes by sequence.
     followed: u64,
-    /// The last verdict that the consumer acknowledged, and was told that it did.
+    /// The last verdict that the consumer acknowledged with a response.
     acknowledged: u64,
     /// The last one that it may have acknowledged.
     attempted: u64,
-    /// The last verdict of who lists.
+    /// The last verdict of the client that lists.
     listed: u64,
 }
 
@@ -71,7 +72,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Begins there; nothing where the daemon is gone.
+    /// Starts a stream; `None` when the daemon is gone.
     async fn begin(client: &mut Client, start: Start, memory: Shared) -> Option<Self> {
         let stream = client.stream_verdicts(from(start)).await.ok()?;
         Some(Self {
@@ -81,7 +82,7 @@ impl Reader {
         })
     }
 
-    /// The next sequence, which follows the last one; nothing once the daemon is gone.
+    /// The next sequence, which follows the last one; `None` once the daemon is gone.
     async fn next(&mut self) -> Option<u64> {
         loop {
             match self.stream.message().await.ok()??.event {
@@ -164,7 +165,7 @@ async fn turn_pages(mut client: Client, memory: Shared, mut last: u64) -> u64 {
     }
 }
 
-/// One run with its clients, until it is killed so long after its first verdict.
+/// One run with its clients, until it is killed `after` its first verdict.
 async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> Places {
     let daemon = Daemon::spawn(&mut site.command());
     daemon.address("server.listen");
@@ -188,7 +189,7 @@ async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> P
     }
 }
 
-/// What is on the disk is whole, the audit log's chain included.
+/// Asserts that the journal and the audit log's hash chain are intact.
 fn check_files(site: &Site) {
     let file = site.path("journal/journal.sqlite");
     let connection = rusqlite::Connection::open(file).expect("the journal");
@@ -202,10 +203,8 @@ fn check_files(site: &Site) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_verdict_that_was_seen_is_lost_or_changed_by_kills() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn delivered_verdicts_survive_kills_unchanged() {
+    require!(onnx_runtime());
     let kills = std::env::var("INSPECTD_TEST_KILLS").ok();
     let kills = kills.map_or(KILLS, |text| text.parse().expect("a number of kills"));
     let site = site(&journal(""), &belt("belt", "pace = \"fast\""));

@@ -1,4 +1,4 @@
-//! What a plant relies on: a verdict that was seen is there for good, and what cannot be kept is said.
+//! Durability: a delivered verdict is never lost, and what cannot be kept is reported.
 
 mod clock;
 mod deadlines;
@@ -6,9 +6,9 @@ mod delivery;
 mod disk;
 mod evidence;
 mod groups;
+mod journal_site;
 mod kills;
 mod pages;
-mod plant;
 mod requests;
 mod slow;
 mod torn;

@@ -1,10 +1,11 @@
 //! Pages of the journal, while it grows.
 
 use inspectd_client::proto::{Decision, ListVerdictsRequest, SortOrder, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{belt, journal, list, site};
-use crate::harness::{Daemon, Site, runtime_is_there};
+use super::journal_site::{belt, journal, list, site};
+use crate::harness::{Daemon, Site};
 
 fn busy() -> Site {
     let cameras = belt("first", "fps = 100\npart_counter = true") + &belt("second", "fps = 100");
@@ -18,10 +19,8 @@ async fn until(daemon: &Daemon, sequence: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn pages_neither_repeat_nor_miss_anything_while_verdicts_come() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn pages_are_complete_while_verdicts_are_added() {
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -47,15 +46,13 @@ async fn pages_neither_repeat_nor_miss_anything_while_verdicts_come() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_filter_finds_what_it_says() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn each_filter_returns_the_matching_verdicts() {
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     until(&daemon, 120).await;
     daemon.stop();
-    // Another line, so that nothing comes that the filters find.
+    // Another configuration, so that no new verdict matches the filters.
     site.configure(&journal(""), &belt("third", "fps = 1"));
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -131,10 +128,8 @@ async fn every_filter_finds_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_page_that_cannot_be_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+async fn invalid_page_requests_are_rejected() {
+    require!(onnx_runtime());
     let site = busy();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
@@ -181,7 +176,7 @@ async fn a_page_that_cannot_be_is_refused() {
     )
     .await;
     daemon.stop();
-    // Without a journal there is no page.
+    // Without a journal, listing is rejected.
     site.configure("", &belt("belt", "fps = 10"));
     let daemon = site.start();
     let refused = daemon.inspection().await.list_verdicts(page()).await;

@@ -1,5 +1,5 @@
-//! Inspections that a client asks for: one image each, once each, whatever becomes of connection and
-//! daemon in between.
+//! Requested inspections: one image for each request, exactly once, despite lost connections and
+//! restarts.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,19 @@ use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
     Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse,
 };
+use inspectd_test_support::{onnx_runtime, require};
 use tonic::{Code, Status};
 
-use super::plant::{Client, belt, journal, requested, site, whole};
-use crate::harness::{Daemon, Site, runtime_is_there};
+use super::journal_site::{Client, belt, journal, requested, site, whole};
+use crate::harness::{Daemon, Site};
 use crate::inquiry::frames;
 
-/// A camera whose folder is not there, so that no frame comes.
+/// A camera whose folder does not exist, so that it delivers no frame.
 fn absent(id: &str, keys: &str) -> String {
     requested(id, keys).replace("pictures", "absent")
 }
 
-fn plant() -> Site {
+fn requested_site() -> Site {
     let cameras = [
         requested("asked", "queue = 2"),
         belt("running", "fps = 5"),
@@ -47,7 +48,7 @@ async fn trigger(
     response.map(tonic::Response::into_inner)
 }
 
-/// Waits until the camera's images are there to be asked for.
+/// Waits until the camera can be triggered.
 async fn ready(site: &Site) -> (Daemon, Client) {
     let daemon = site.start();
     let client = daemon.inspection().await;
@@ -55,11 +56,9 @@ async fn ready(site: &Site) -> (Daemon, Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn each_request_gets_the_next_image_and_its_own_words_back() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant();
+async fn each_request_gets_the_next_image_and_its_own_part_id() {
+    require!(onnx_runtime());
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let mut items = Vec::new();
     for part in ["one", "two", "three", "four"] {
@@ -75,7 +74,7 @@ async fn each_request_gets_the_next_image_and_its_own_words_back() {
     assert_eq!(items, ["a.png", "b.png", "c.png", "a.png"]);
     let counts = frames(&daemon.status().await, "asked");
     assert_eq!((counts.judged, counts.skipped), (4, 0));
-    // Who does not wait has the verdict in the stream.
+    // A client that does not wait gets the verdict from the stream.
     let mut verdicts = daemon.verdicts().await;
     let at_once = TriggerInspectionRequest {
         wait: false,
@@ -88,11 +87,9 @@ async fn each_request_gets_the_next_image_and_its_own_words_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant();
+async fn request_with_a_known_idempotency_key_returns_the_first_verdict() {
+    require!(onnx_runtime());
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let first = trigger(&mut client, request("asked", "one", "k1")).await;
     let first = first.expect("accepted");
@@ -108,7 +105,7 @@ async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
         another.expect_err("another part").code(),
         Code::AlreadyExists
     );
-    // Many at the same moment are one as well.
+    // Concurrent requests with one key are one inspection.
     let at_once: Vec<_> = (0..8)
         .map(|_| {
             let mut client = client.clone();
@@ -148,11 +145,9 @@ async fn a_request_with_the_key_of_an_earlier_one_is_that_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_request_that_no_frame_comes_for_is_a_fault_in_time() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant();
+async fn request_without_a_frame_is_a_fault_at_its_deadline() {
+    require!(onnx_runtime());
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let begun = Instant::now();
     let answer = trigger(&mut client, request("gone", "one", "")).await;
@@ -167,11 +162,9 @@ async fn a_request_that_no_frame_comes_for_is_a_fault_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_cannot_be_asked_for_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant();
+async fn invalid_requests_are_rejected() {
+    require!(onnx_runtime());
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let mut check = async |request: TriggerInspectionRequest, code: Code| {
         let refused = trigger(&mut client, request.clone()).await;
@@ -208,11 +201,9 @@ async fn what_cannot_be_asked_for_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn requests_beyond_the_queue_are_refused_and_repeated_ones_are_not() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = plant();
+async fn full_request_queue_rejects_new_but_not_repeated_requests() {
+    require!(onnx_runtime());
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let at_once = |part: &str| TriggerInspectionRequest {
         wait: false,
@@ -227,7 +218,7 @@ async fn requests_beyond_the_queue_are_refused_and_repeated_ones_are_not() {
         .await
         .expect("accepted");
     assert!(again.repeated && again.verdict.is_none());
-    // Who waits when the daemon ends has an answer.
+    // A client that waits during shutdown gets a response.
     let mut waits = client.clone();
     let waiting =
         tokio::spawn(async move { trigger(&mut waits, request("away", "two", "two")).await });

@@ -1,20 +1,21 @@
 //! Clients that read nothing for a while: the daemon does not grow, and they catch up completely.
 
 use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, site};
+use super::journal_site::{belt, journal, site};
 use crate::clients::narrow;
-use crate::harness::{Verdicts, runtime_is_there};
+use crate::harness::Verdicts;
 
 /// Clients that read, and clients that do not.
 const READERS: usize = 40;
 const STALLED: usize = 10;
 
-/// Verdicts that those who read get meanwhile. The feed holds 64.
+/// Verdicts that the reading clients get meanwhile. The broadcast buffer holds 64.
 const VERDICTS: u64 = 1500;
 
-/// The most that the daemon may grow by meanwhile, KiB: far less than what the stalled ones are behind
-/// by would take in memory.
+/// The maximum growth of the daemon's memory meanwhile, KiB: far less than the missed verdicts of the
+/// stalled clients would take.
 const GROWTH_LIMIT_KIB: u64 = 24 << 10;
 
 /// Reads from the verdict after `last` up to `end`; none is missing.
@@ -36,11 +37,9 @@ async fn read(mut verdicts: Verdicts, mut last: Option<u64>, end: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_clients_catch_up_completely_and_cost_no_memory() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = site(&journal(""), &belt("belt", "fps = 400"));
+async fn stalled_clients_catch_up_without_memory_growth() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "fps = 800"));
     let daemon = site.start_with(&[
         ("INSPECTD__SERVER__STREAM_BACKLOG", "64"),
         ("INSPECTD__EVIDENCE__MEMORY_MIB", "0"),
@@ -57,7 +56,7 @@ async fn stalled_clients_catch_up_completely_and_cost_no_memory() {
         streams.push(daemon.verdicts().await);
     }
     let begun = daemon.status().await.sequence;
-    // All buffers are as full as they become after some.
+    // All buffers are full after a third.
     let (warm, end) = (begun + VERDICTS / 3, begun + VERDICTS);
     let readers: Vec<_> = streams
         .into_iter()

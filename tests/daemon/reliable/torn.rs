@@ -1,10 +1,11 @@
-//! A write-ahead log whose end is torn, as by a loss of power: what was seen is there all the same.
+//! A write-ahead log with a torn end, as after a power loss: no delivered verdict is lost.
 
 use std::fs;
 use std::path::Path;
 
-use super::plant::{belt, journal, site, whole};
-use crate::harness::runtime_is_there;
+use inspectd_test_support::{onnx_runtime, require};
+
+use super::journal_site::{belt, journal, site, whole};
 
 /// Bytes of the log's head, and of a frame's, and where a frame's says that it ends a transaction.
 const HEAD: usize = 32;
@@ -56,11 +57,9 @@ fn tear(file: &Path, how: Tear) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_torn_log_costs_no_verdict_that_was_seen() {
-    if !runtime_is_there() {
-        return;
-    }
-    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+async fn torn_write_ahead_log_loses_no_delivered_verdict() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "fps = 200"));
     let mut seen = Vec::new();
     for (name, how) in TEARS {
         let daemon = site.start();

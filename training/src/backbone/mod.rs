@@ -1,4 +1,4 @@
-//! ImageNet backbones, whose features of two middle stages are what a teacher learns.
+//! `ImageNet` backbones. The teacher is distilled from the features of two middle stages.
 
 mod squeezenet;
 mod wide_resnet;
@@ -11,27 +11,27 @@ use thiserror::Error;
 pub use squeezenet::SqueezeNet;
 pub use wide_resnet::WideResNet101;
 
-/// The backbones that can be distilled, by torchvision's names.
+/// Supported backbones, with torchvision's names.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]
-pub enum Kind {
-    /// The paper's; stages `layer2` and `layer3` (512 and 1024 channels, 1/8 and 1/16 of the side).
+pub enum BackboneKind {
+    /// The paper's backbone; stages `layer2` and `layer3` (512 and 1024 channels, 1/8 and 1/16 of the side).
     #[value(name = "wide_resnet101_2")]
     #[serde(rename = "wide_resnet101_2")]
     WideResNet101,
-    /// A thirtieth of the work; stages `features.5` and `features.8` (256 and 384 channels, 1/4 and
-    /// 1/8 of the side) of an image at the teacher's own size, so that the grid is the teacher's. One
-    /// of their values sees 35 and 75 pixels, near the 33 of a PDN. Chosen by measurement, as nearest
-    /// neighbours on MVTec AD bottle (image AUROC over all types): these 0.998; the paper's 1/8 and
-    /// 1/16 of twice the size (`features.8`, `features.12`) 0.996; `features.8`, `features.10` of twice
-    /// the size 0.992; `features.5`, `features.8` of twice the size 0.933.
+    /// About a thirtieth of the operations; stages `features.5` and `features.8` (256 and 384 channels, 1/4
+    /// and 1/8 of the side) of an image at the teacher's input size, so that both have the same grid. The
+    /// receptive fields are 35 and 75 pixels, close to a PDN's 33. The stages were chosen by measurement,
+    /// with nearest neighbours on MVTec AD bottle (image AUROC over all types): these 0.998; 1/8 and 1/16 at
+    /// twice the size as in the paper (`features.8`, `features.12`) 0.996; `features.8`, `features.10` at
+    /// twice the size 0.992; `features.5`, `features.8` at twice the size 0.933.
     #[value(name = "squeezenet1_0")]
     #[serde(rename = "squeezenet1_0")]
     SqueezeNet,
 }
 
-/// A backbone with its weights: images to the features of two stages, without gradients.
+/// A backbone with its weights. It maps images to the features of two stages, without gradients.
 #[derive(Debug)]
 pub enum Backbone {
     /// `wide_resnet101_2`.
@@ -40,29 +40,29 @@ pub enum Backbone {
     SqueezeNet(Box<SqueezeNet>),
 }
 
-/// A checkpoint that is not this backbone's.
+/// A checkpoint that does not belong to the backbone.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BackboneError {
-    /// A tensor is not there.
+    /// A tensor is missing.
     #[error("tensor `{0}` is missing")]
     Missing(String),
-    /// A tensor has another shape.
-    #[error("tensor `{name}` has shape {actual:?}, allowed is {expected:?}")]
+    /// A tensor has an unexpected shape.
+    #[error("tensor `{name}` has shape {actual:?}, expected {expected:?}")]
     Shape {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// What it has.
+        /// Shape in the checkpoint.
         actual: Vec<i64>,
-        /// What it must have.
+        /// Expected shape.
         expected: Vec<i64>,
     },
 }
 
-/// A checkpoint's tensors while a backbone is put together from them.
+/// Tensors of a checkpoint, looked up by name and checked by shape.
 #[derive(Debug)]
-pub(super) struct Source<'a>(pub(super) &'a BTreeMap<String, Tensor>);
+pub(super) struct CheckpointTensors<'a>(pub(super) &'a BTreeMap<String, Tensor>);
 
-impl Source<'_> {
+impl CheckpointTensors<'_> {
     pub(super) fn take(&self, name: &str, expected: &[i64]) -> Result<Tensor, BackboneError> {
         let tensor = self
             .0
@@ -80,24 +80,26 @@ impl Source<'_> {
     }
 }
 
-impl Kind {
-    /// The backbone of this kind with the tensors of its checkpoint.
+impl BackboneKind {
+    /// Builds the backbone from the tensors of its checkpoint.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape; it is named.
+    /// Returns the first tensor that is missing or has an unexpected shape.
     pub fn load(self, tensors: &BTreeMap<String, Tensor>) -> Result<Backbone, BackboneError> {
-        let source = Source(tensors);
+        let source = CheckpointTensors(tensors);
         Ok(match self {
             Self::WideResNet101 => {
-                Backbone::WideResNet101(Box::new(WideResNet101::from_source(&source)?))
+                Backbone::WideResNet101(Box::new(WideResNet101::from_checkpoint(&source)?))
             }
-            Self::SqueezeNet => Backbone::SqueezeNet(Box::new(SqueezeNet::from_source(&source)?)),
+            Self::SqueezeNet => {
+                Backbone::SqueezeNet(Box::new(SqueezeNet::from_checkpoint(&source)?))
+            }
         })
     }
 }
 
 impl Backbone {
-    /// Channels of the two stages.
+    /// Number of channels of the two stages.
     pub fn channels(&self) -> [i64; 2] {
         match self {
             Self::WideResNet101(_) => [512, 1024],
@@ -105,8 +107,8 @@ impl Backbone {
         }
     }
 
-    /// The side of the backbone's input over the teacher's, chosen so that the finer stage has a
-    /// quarter of the teacher's input's side, as the teacher's features have.
+    /// Ratio of the backbone's input side to the teacher's. It is chosen so that the finer stage has the
+    /// same side as the teacher's features: a quarter of the teacher's input side.
     pub fn scale(&self) -> i64 {
         match self {
             Self::WideResNet101(_) => 2,
@@ -114,7 +116,7 @@ impl Backbone {
         }
     }
 
-    /// The features of the two stages, finer first, of normalised images `x` [N, 3, H, W].
+    /// Returns the features of the two stages, finer first, of normalised images `x` [N, 3, H, W].
     pub fn stages(&self, x: &Tensor) -> [Tensor; 2] {
         tch::no_grad(|| match self {
             Self::WideResNet101(net) => net.stages(x),

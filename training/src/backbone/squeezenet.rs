@@ -1,25 +1,47 @@
-//! `SqueezeNet` 1.0 (Iandola et al. 2016), as torchvision lays it out.
+//! `SqueezeNet` 1.0 (Iandola et al. 2016) with torchvision's layer names.
 
 use tch::Tensor;
 
-use super::{BackboneError, Source};
+use super::{BackboneError, CheckpointTensors};
 
-/// Number of a fire module in `features`, channels in, squeezed, and expanded by each of its halves.
-const FIRES: [(usize, i64, i64, i64); 8] = [
-    (3, 96, 16, 64),
-    (4, 128, 16, 64),
-    (5, 128, 32, 128),
-    (7, 256, 32, 128),
-    (8, 256, 48, 192),
-    (9, 384, 48, 192),
-    (10, 384, 64, 256),
-    (12, 512, 64, 256),
+/// Channels of a fire module.
+#[derive(Clone, Copy, Debug)]
+struct FireShape {
+    /// Index of the module in `features`.
+    index: usize,
+    /// Input channels.
+    input: i64,
+    /// Output channels of the squeeze convolution.
+    squeeze: i64,
+    /// Output channels of each of the two expand convolutions.
+    expand: i64,
+}
+
+/// The fire modules in order.
+const FIRES: [FireShape; 8] = [
+    fire(3, 96, 16, 64),
+    fire(4, 128, 16, 64),
+    fire(5, 128, 32, 128),
+    fire(7, 256, 32, 128),
+    fire(8, 256, 48, 192),
+    fire(9, 384, 48, 192),
+    fire(10, 384, 64, 256),
+    fire(12, 512, 64, 256),
 ];
 
-/// The modules that a pooling follows: `features.6` and `features.11`.
+const fn fire(index: usize, input: i64, squeeze: i64, expand: i64) -> FireShape {
+    FireShape {
+        index,
+        input,
+        squeeze,
+        expand,
+    }
+}
+
+/// Indices of the fire modules that a pooling layer follows: `features.6` and `features.11`.
 const POOLED_AFTER: [usize; 2] = [5, 10];
 
-/// The network with its classifier, which only the check against reference outputs needs.
+/// The network with its classifier. Only the comparison with reference outputs uses the classifier.
 #[derive(Debug)]
 pub struct SqueezeNet {
     stem: Conv,
@@ -35,16 +57,16 @@ struct Conv {
 
 #[derive(Debug)]
 struct Fire {
-    number: usize,
+    index: usize,
     squeeze: Conv,
     expand1x1: Conv,
     expand3x3: Conv,
 }
 
-/// The features after the fire modules that are of use, and the class scores.
+/// Features of the fire modules that are used, and the class scores.
 #[derive(Debug)]
 pub struct Outputs {
-    /// `features.5`, [N, 256, H/4, W/4] but for the border.
+    /// `features.5`, [N, 256, H/4, W/4] except for the border.
     pub fire5: Tensor,
     /// `features.8`, [N, 384, H/8, W/8].
     pub fire8: Tensor,
@@ -55,7 +77,11 @@ pub struct Outputs {
 }
 
 impl Conv {
-    fn load(source: &Source<'_>, name: &str, shape: [i64; 4]) -> Result<Self, BackboneError> {
+    fn load(
+        source: &CheckpointTensors<'_>,
+        name: &str,
+        shape: [i64; 4],
+    ) -> Result<Self, BackboneError> {
         Ok(Self {
             weight: source.take(&format!("{name}.weight"), &shape)?,
             bias: source.take(&format!("{name}.bias"), &shape[..1])?,
@@ -70,17 +96,20 @@ impl Conv {
 }
 
 impl Fire {
-    fn load(
-        source: &Source<'_>,
-        (number, input, squeezed, expanded): (usize, i64, i64, i64),
-    ) -> Result<Self, BackboneError> {
+    fn load(source: &CheckpointTensors<'_>, shape: FireShape) -> Result<Self, BackboneError> {
+        let FireShape {
+            index,
+            input,
+            squeeze,
+            expand,
+        } = shape;
         let load =
-            |part: &str, shape| Conv::load(source, &format!("features.{number}.{part}"), shape);
+            |part: &str, shape| Conv::load(source, &format!("features.{index}.{part}"), shape);
         Ok(Self {
-            number,
-            squeeze: load("squeeze", [squeezed, input, 1, 1])?,
-            expand1x1: load("expand1x1", [expanded, squeezed, 1, 1])?,
-            expand3x3: load("expand3x3", [expanded, squeezed, 3, 3])?,
+            index,
+            squeeze: load("squeeze", [squeeze, input, 1, 1])?,
+            expand1x1: load("expand1x1", [expand, squeeze, 1, 1])?,
+            expand3x3: load("expand3x3", [expand, squeeze, 3, 3])?,
         })
     }
 
@@ -96,64 +125,66 @@ impl Fire {
     }
 }
 
-/// 3x3, stride 2, ceil mode: 62 pixels become 31, which floor mode would make 30.
+/// 3x3 max pool, stride 2, ceil mode: 62 pixels give 31; floor mode would give 30.
 fn pool(x: &Tensor) -> Tensor {
     x.max_pool2d([3, 3], [2, 2], [0, 0], [1, 1], true)
 }
 
 impl SqueezeNet {
-    pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
+    pub(super) fn from_checkpoint(source: &CheckpointTensors<'_>) -> Result<Self, BackboneError> {
         Ok(Self {
             stem: Conv::load(source, "features.0", [96, 3, 7, 7])?,
             fires: FIRES
                 .iter()
-                .map(|&fire| Fire::load(source, fire))
+                .map(|&shape| Fire::load(source, shape))
                 .collect::<Result<_, _>>()?,
             classifier: Conv::load(source, "classifier.1", [1000, 512, 1, 1])?,
         })
     }
 
-    /// `x` through the fire modules up to number `last`, with the result of each.
+    /// Runs the network up to fire module `last` and returns the output of each fire module.
     fn features(&self, x: &Tensor, last: usize) -> Vec<(usize, Tensor)> {
         let mut x = pool(&self.stem.relu(x, 2, 0));
         let mut features = Vec::with_capacity(FIRES.len());
-        for fire in self.fires.iter().take_while(|fire| fire.number <= last) {
+        for fire in self.fires.iter().take_while(|fire| fire.index <= last) {
             let out = fire.forward(&x);
-            x = if POOLED_AFTER.contains(&fire.number) {
+            x = if POOLED_AFTER.contains(&fire.index) {
                 pool(&out)
             } else {
                 out.shallow_clone()
             };
-            features.push((fire.number, out));
+            features.push((fire.index, out));
         }
         features
     }
 
-    /// The border is mirrored by 3 and 4 pixels, as the network pads nothing before its second
-    /// pooling: 256 pixels give 64 instead of 62, each in the middle of its 4x4 cell.
+    /// Features of fire modules 5 and 8. The image gets a reflected border of 3 and 4 pixels, because the
+    /// network has no padding before its second pooling layer: 256 pixels then give 64 features instead of
+    /// 62, each centred on its 4x4 cell.
     pub(super) fn stages(&self, x: &Tensor) -> [Tensor; 2] {
         let features = self.features(&x.reflection_pad2d([3, 4, 3, 4]), 8);
-        [named(&features, 5), named(&features, 8)]
+        [output_of(&features, 5), output_of(&features, 8)]
     }
 
-    /// All outputs for normalised images `x` [N, 3, H, W].
+    /// Returns all outputs for normalised images `x` [N, 3, H, W].
     pub fn outputs(&self, x: &Tensor) -> Outputs {
         let features = self.features(x, 12);
-        let fire12 = named(&features, 12);
+        let fire12 = output_of(&features, 12);
         let scores = self.classifier.relu(&fire12, 1, 0);
         Outputs {
-            fire5: named(&features, 5),
-            fire8: named(&features, 8),
+            fire5: output_of(&features, 5),
+            fire8: output_of(&features, 8),
             logits: scores.mean_dim([2, 3].as_slice(), false, tch::Kind::Float),
             fire12,
         }
     }
 }
 
-fn named(features: &[(usize, Tensor)], number: usize) -> Tensor {
+/// Returns the output of the fire module `index`.
+fn output_of(features: &[(usize, Tensor)], index: usize) -> Tensor {
     let (_, tensor) = features
         .iter()
-        .find(|(found, _)| *found == number)
-        .expect("the module's number stands in FIRES");
+        .find(|(found, _)| *found == index)
+        .expect("FIRES contains the index of the module");
     tensor.shallow_clone()
 }

@@ -1,20 +1,20 @@
-//! Wide `ResNet`-101-2 (Zagoruyko and Komodakis 2016), as torchvision lays it out, up to `layer3`.
+//! Wide `ResNet`-101-2 (Zagoruyko and Komodakis 2016) with torchvision's layer names, up to `layer3`.
 
 use tch::Tensor;
 
-use super::{BackboneError, Source};
+use super::{BackboneError, CheckpointTensors};
 
-/// Bottleneck blocks in `layer1`, `layer2`, `layer3`; `layer4` gives nothing that is distilled.
+/// Number of bottleneck blocks in `layer1`, `layer2` and `layer3`. `layer4` is not used for distillation.
 const BLOCKS: [usize; 3] = [3, 4, 23];
 
-/// The network up to `layer3`, batch norms folded into their convolutions.
+/// The network up to `layer3`, with batch norms folded into the convolutions.
 #[derive(Debug)]
 pub struct WideResNet101 {
     stem: Conv,
     layers: Vec<Vec<Block>>,
 }
 
-/// A convolution without bias and the batch norm after it, as one.
+/// A convolution without bias, merged with the batch norm after it.
 #[derive(Debug)]
 struct Conv {
     weight: Tensor,
@@ -33,14 +33,14 @@ struct Block {
 
 impl Conv {
     fn load(
-        source: &Source<'_>,
+        source: &CheckpointTensors<'_>,
         (conv, norm): (&str, &str),
         [output, input, kernel]: [i64; 3],
         stride: i64,
     ) -> Result<Self, BackboneError> {
         let weight = source.take(&format!("{conv}.weight"), &[output, input, kernel, kernel])?;
         let of_norm = |part: &str| source.take(&format!("{norm}.{part}"), &[output]);
-        // y = gamma (conv(x) - mean) / sqrt(var + eps) + beta, torchvision's eps.
+        // y = gamma (conv(x) - mean) / sqrt(var + eps) + beta, with torchvision's eps.
         let scale = of_norm("weight")? / (of_norm("running_var")? + 1e-5).sqrt();
         Ok(Self {
             bias: of_norm("bias")? - of_norm("running_mean")? * &scale,
@@ -57,9 +57,9 @@ impl Conv {
 }
 
 impl Block {
-    /// Block `name` of `input` channels, `width` inside, `2 * width` out; the stride is conv2's.
+    /// Loads block `name`: `input` channels in, `width` inside, `2 * width` out. conv2 has the stride.
     fn load(
-        source: &Source<'_>,
+        source: &CheckpointTensors<'_>,
         name: &str,
         [input, width]: [i64; 2],
         stride: i64,
@@ -95,11 +95,11 @@ impl Block {
 }
 
 impl WideResNet101 {
-    pub(super) fn from_source(source: &Source<'_>) -> Result<Self, BackboneError> {
+    pub(super) fn from_checkpoint(source: &CheckpointTensors<'_>) -> Result<Self, BackboneError> {
         let mut layers = Vec::with_capacity(BLOCKS.len());
         let mut input = 64;
         for (index, blocks) in BLOCKS.into_iter().enumerate() {
-            // Twice as wide inside as a ResNet-101: 128, 256, 512.
+            // Twice the inner width of a ResNet-101: 128, 256, 512.
             let width = 128 << index;
             let stride = if index == 0 { 1 } else { 2 };
             let mut layer = Vec::with_capacity(blocks);

@@ -1,7 +1,7 @@
-//! What one image costs by the exported graph alone: its parameters, and the multiply-accumulates of
-//! its convolutions and products, by following the shapes of its values from node to node.
+//! Cost of one image according to the exported graph: the number of parameters, and the multiply-accumulates
+//! of convolutions and matrix products. Tensor shapes are propagated from node to node.
 //!
-//! Nothing is taken from the network's own tables, so that the two counts check each other.
+//! The count does not use the network's layer lists, so the two counts verify each other.
 
 use thiserror::Error;
 
@@ -9,22 +9,22 @@ use crate::export::onnx::{GraphProto, ModelProto, NodeProto};
 
 mod shapes;
 
-use shapes::Values;
+use shapes::ValueShapes;
 
-/// The cost of one image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+/// Cost of one image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GraphCost {
-    /// Learned numbers: weights and biases of convolutions.
+    /// Trained parameters: weights and biases of convolutions.
     pub parameters: u64,
     /// Multiply-accumulates of the convolutions.
     pub convolution_macs: u64,
-    /// Multiply-accumulates of matrix products. The export writes bicubic resizing as these: other
-    /// programs, and published figures, do not count a resizing.
+    /// Multiply-accumulates of matrix products. Exported graphs implement bicubic resizing with them; other
+    /// programs and published figures do not count resizing.
     pub product_macs: u64,
 }
 
 impl GraphCost {
-    /// Floating-point operations of the convolutions: a multiply-accumulate is two.
+    /// Floating-point operations of the convolutions: two per multiply-accumulate.
     pub fn flops(&self) -> u64 {
         2 * self.convolution_macs
     }
@@ -35,48 +35,48 @@ impl GraphCost {
     }
 }
 
-/// Why a graph cannot be counted.
+/// Why the cost of a graph cannot be determined.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CostError {
-    /// Nothing to count.
-    #[error("the file holds no graph")]
+    /// The file has no graph.
+    #[error("the file contains no graph")]
     NoGraph,
-    /// An operator that this count knows nothing about.
+    /// An unsupported operator.
     #[error(
-        "node {node}: operator {operator} is not counted; known are {}",
+        "node {node}: unsupported operator {operator}; supported operators: {}",
         shapes::OPERATORS.join(", ")
     )]
-    Unknown {
-        /// The node's name.
+    UnsupportedOperator {
+        /// Node name.
         node: String,
-        /// Its operator.
+        /// Operator name.
         operator: String,
     },
-    /// A node whose shape cannot be told.
+    /// A node whose output shape cannot be determined.
     #[error("node {node} ({operator}): {reason}")]
     Shape {
-        /// The node's name.
+        /// Node name.
         node: String,
-        /// Its operator.
+        /// Operator name.
         operator: String,
-        /// What is the matter.
+        /// Description of the problem.
         reason: String,
     },
 }
 
-/// Counts `model` for one image: dimensions that are free are 1.
+/// Computes the cost of one image. Symbolic dimensions count as 1.
 ///
 /// # Errors
-/// When a node's operator is unknown or does not fit what it reads.
+/// Returns an error if an operator is unsupported or does not fit its inputs.
 pub fn count(model: &ModelProto) -> Result<GraphCost, CostError> {
     let graph = model.graph.as_ref().ok_or(CostError::NoGraph)?;
-    let mut values = Values::of(graph);
+    let mut values = ValueShapes::of(graph);
     let mut cost = GraphCost {
         parameters: parameters(graph),
         ..GraphCost::default()
     };
     for node in &graph.node {
-        let shape = shapes::after(node, &values)?;
+        let shape = shapes::output_shape(node, &values)?;
         match node.op_type.as_str() {
             "Conv" => cost.convolution_macs += window_macs(node, &values, &shape)?,
             "MatMul" => cost.product_macs += product_macs(node, &values, &shape)?,
@@ -89,14 +89,14 @@ pub fn count(model: &ModelProto) -> Result<GraphCost, CostError> {
     Ok(cost)
 }
 
-/// Every output of a convolution sums over one group's channels and the kernel.
-fn window_macs(node: &NodeProto, values: &Values, shape: &[i64]) -> Result<u64, CostError> {
+/// Each output element of a convolution sums over the channels of one group and the kernel.
+fn window_macs(node: &NodeProto, values: &ValueShapes, shape: &[i64]) -> Result<u64, CostError> {
     let weight = values.shape(node, 1)?; // [out, in / groups, k, k]
     Ok(product(shape) * product(&weight[1..]))
 }
 
-/// Every output of a product sums over what the two factors share.
-fn product_macs(node: &NodeProto, values: &Values, shape: &[i64]) -> Result<u64, CostError> {
+/// Each output element of a matrix product sums over the shared dimension.
+fn product_macs(node: &NodeProto, values: &ValueShapes, shape: &[i64]) -> Result<u64, CostError> {
     let shared = values.shape(node, 0)?.last().copied().unwrap_or(1);
     Ok(product(shape) * shared.unsigned_abs())
 }
@@ -105,7 +105,7 @@ fn product(shape: &[i64]) -> u64 {
     shape.iter().map(|side| side.unsigned_abs()).product()
 }
 
-/// The constants that convolutions read, as they are or after a change of type.
+/// Number of elements of the constants that convolutions read, directly or after a cast.
 fn parameters(graph: &GraphProto) -> u64 {
     let source = |name: &str| {
         let cast =
@@ -119,7 +119,7 @@ fn parameters(graph: &GraphProto) -> u64 {
         .flat_map(|node| node.input.iter().skip(1))
         .map(|name| source(name))
         .collect();
-    // A constant that two convolutions share is learned once.
+    // A constant that two convolutions share counts once.
     read.sort_unstable();
     read.dedup();
     graph
@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// A graph of one node on `x` [N, 3, 8, 8], with constants of these shapes.
+    /// A graph with one node on `x` [N, 3, 8, 8] and constants with the given shapes.
     fn graph(node: NodeProto, constants: &[(&str, &[i64])]) -> ModelProto {
         let shape = [Free("N"), Known(3), Known(8), Known(8)];
         let constant = |(name, shape): &(&str, &[i64])| {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_convolution_costs_its_kernel_at_every_output() {
+    fn convolution_costs_kernel_times_outputs() {
         let window = vec![
             AttributeProto::ints("strides", &[2; 2]),
             AttributeProto::ints("pads", &[1; 4]),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_is_counted_apart_and_its_constant_is_not_learned() {
+    fn matrix_product_is_counted_separately_without_parameters() {
         let model = graph(node("MatMul", &["x", "m"], vec![]), &[("m", &[8, 16])]);
         let cost = GraphCost {
             product_macs: 3 * 8 * 16 * 8,
@@ -193,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn halves_and_shapes_are_followed() {
+    fn split_and_reshape_shapes_are_propagated() {
         let shape = |node: NodeProto, constants: &[(&str, &[i64])]| {
             let mut model = graph(node, constants);
-            let graph = model.graph.as_mut().expect("there is one");
+            let graph = model.graph.as_mut().expect("the model has a graph");
             graph.initializer.push(TensorProto::i64s("s", &[-1, 2, 1]));
-            let values = Values::of(graph);
-            shapes::after(&graph.node[0], &values).expect("it is counted")
+            let values = ValueShapes::of(graph);
+            shapes::output_shape(&graph.node[0], &values).expect("the operator is supported")
         };
         let mut split = node("Split", &["x"], vec![AttributeProto::int("axis", 2)]);
         split.output.push("z".to_owned());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_named() {
+    fn unsupported_nodes_are_reported_by_name() {
         let check = |node: NodeProto, constants: &[(&str, &[i64])], expected: &str| {
             let error = count(&graph(node, constants)).expect_err(expected);
             assert!(error.to_string().starts_with(expected), "{error}");
@@ -216,27 +216,27 @@ mod tests {
         check(
             node("Einsum", &["x"], vec![]),
             &[],
-            "node the Einsum: operator Einsum is not counted; known are Add, ",
+            "node the Einsum: unsupported operator Einsum; supported operators: Add, ",
         );
         check(
             node("Conv", &["x", "w"], vec![]),
             &[("w", &[5, 4, 3, 3])],
-            "node the Conv (Conv): reads 3 channels, its weights are for 4",
+            "node the Conv (Conv): input has 3 channels, weights expect 4",
         );
         check(
             node("MatMul", &["x", "m"], vec![]),
             &[("m", &[9, 16])],
-            "node the MatMul (MatMul): factors [1, 3, 8, 8] and [9, 16] do not fit",
+            "node the MatMul (MatMul): factors [1, 3, 8, 8] and [9, 16] are incompatible",
         );
         check(
             node("Sub", &["x", "m"], vec![]),
             &[("m", &[7])],
-            "node the Sub (Sub): [1, 3, 8, 8] and [7] do not fit",
+            "node the Sub (Sub): shapes [1, 3, 8, 8] and [7] are incompatible",
         );
         check(
             node("Relu", &["z"], vec![]),
             &[],
-            "node the Relu (Relu): reads z, which nothing before it writes",
+            "node the Relu (Relu): input z is not written by an earlier node",
         );
         assert_eq!(count(&ModelProto::default()), Err(CostError::NoGraph));
     }

@@ -1,8 +1,8 @@
-//! How fast bundles infer (the paper's Table V): latency of one image and images a second in batches,
-//! through the engine that the line runs, beside what an image costs by the graph.
+//! Inference speed of bundles (Table V of the paper): latency of one image and throughput in batches, through
+//! the engine that the daemon uses, together with the cost of an image according to the graph.
 //!
-//! Several bundles, providers and batch sizes are measured in turns, one run of each after the other:
-//! whatever else a shared machine does in the meantime slows all of them alike.
+//! Bundles, providers and batch sizes are measured round-robin, one run of each per round, so that other load
+//! on a shared machine affects all of them alike.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -15,82 +15,82 @@ use inspectd_engine::{Engine, EngineOptions, Provider};
 use prost::Message;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::graph_cost::{GraphCost, count};
 use crate::export::onnx::ModelProto;
 
-/// What is measured.
+/// What to measure.
 #[derive(Clone, Debug)]
 pub struct InferenceBench {
-    /// Images a run, each at least 1.
+    /// Batch sizes, each at least 1.
     pub batches: Vec<usize>,
-    /// Where the graphs run, each with its name on the command line.
+    /// Execution providers with their names on the command line.
     pub providers: Vec<(String, Provider)>,
-    /// Threads of one inference on the processor; 0 for all cores.
+    /// Threads per inference on the CPU; 0 for all cores.
     pub threads: usize,
-    /// Runs of each before the timed ones.
+    /// Number of warm-up runs of each case.
     pub warm_up: usize,
-    /// Timed runs of each, at least 1.
+    /// Number of timed runs of each case, at least 1.
     pub repeats: usize,
 }
 
 /// The result for one bundle.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BundleSpeed {
-    /// Its name in the manifest.
+    /// Name in the manifest.
     pub name: String,
-    /// Its version there.
+    /// Version in the manifest.
     pub version: String,
     /// The networks' preset.
     pub preset: String,
-    /// Side of the input, pixels: width and height.
+    /// Width and height of the input in pixels.
     pub input: [u32; 2],
-    /// What one image costs by the graph.
+    /// Cost of one image according to the graph.
     #[serde(flatten)]
     pub cost: GraphCost,
-    /// Floating-point operations of the convolutions, two a multiply-accumulate.
+    /// Floating-point operations of the convolutions: two per multiply-accumulate.
     pub flops: u64,
-    /// Those of the matrix products, which the export writes bicubic resizing as.
+    /// Floating-point operations of the matrix products, which implement bicubic resizing in exported graphs.
     pub product_flops: u64,
-    /// Of each provider and batch size, in the order asked for.
+    /// Timings of each provider and batch size, in the requested order.
     pub timings: Vec<Timing>,
 }
 
-/// The timed runs of one batch size on one provider.
-#[derive(Clone, Debug, Serialize)]
+/// Timed runs of one batch size on one provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timing {
-    /// The provider's name on the command line.
+    /// Name of the provider on the command line.
     pub provider: String,
-    /// Images a run.
+    /// Images per run.
     pub batch: usize,
-    /// The median run, milliseconds.
+    /// Duration of the median run in milliseconds.
     pub median_ms: f64,
-    /// The 0.05 and 0.95 quantiles of the runs, milliseconds.
+    /// 0.05 and 0.95 quantiles of the run durations in milliseconds.
     pub p5_p95_ms: [f64; 2],
-    /// Images over the time of all runs.
+    /// Number of images divided by the total duration of all runs.
     pub images_per_second: f64,
-    /// Timed runs.
+    /// Number of timed runs.
     pub runs: usize,
 }
 
-/// Everything, as written with `--json`.
-#[derive(Clone, Debug, Serialize)]
+/// Complete result, as written with `--json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InferenceSpeed {
-    /// ONNX Runtime's version.
+    /// Version of ONNX Runtime.
     pub onnxruntime_version: String,
-    /// Threads of one inference as asked for; 0 for all cores.
+    /// Requested threads per inference; 0 for all cores.
     pub threads: usize,
-    /// Cores that this process may use.
+    /// Number of cores available to this process.
     pub cores: usize,
-    /// Runs of each before the timed ones.
+    /// Number of warm-up runs of each case.
     pub warm_up: usize,
-    /// Of each bundle, in the order asked for.
+    /// Results of the bundles, in the requested order.
     pub bundles: Vec<BundleSpeed>,
 }
 
-/// A bundle on a provider with a batch, and its timed runs.
-struct Lane {
+/// A bundle on a provider with a batch size, and its timed runs.
+struct BenchCase {
     bundle: usize,
     provider: String,
     engine: Engine,
@@ -99,10 +99,10 @@ struct Lane {
     seconds: Vec<f64>,
 }
 
-/// Measures `bundles`; `progress` is told the rounds done and their number.
+/// Measures `bundles`. Calls `progress` with the number of completed rounds and the total.
 ///
 /// # Errors
-/// When a graph has an operator that is not counted, a provider is not there, or a run fails.
+/// Returns an error if a graph has an unsupported operator, a provider is not available, or a run fails.
 pub fn inference(
     bundles: &[Bundle],
     bench: &InferenceBench,
@@ -114,18 +114,18 @@ pub fn inference(
         "batch = 0: must be at least 1"
     );
     let costs = bundles.iter().map(cost).collect::<Result<Vec<_>>>()?;
-    let mut lanes = lanes(bundles, bench)?;
+    let mut cases = cases(bundles, bench)?;
     let rounds = bench.warm_up + bench.repeats;
     for round in 0..rounds {
-        for lane in &mut lanes {
-            let seconds = lane.run()?;
+        for case in &mut cases {
+            let seconds = case.run()?;
             if round >= bench.warm_up {
-                lane.seconds.push(seconds);
+                case.seconds.push(seconds);
             }
         }
         progress(round as u64 + 1, rounds as u64);
     }
-    let version = lanes.first().map(|lane| lane.engine.version().to_owned());
+    let version = cases.first().map(|case| case.engine.version().to_owned());
     let of = |(number, (bundle, cost)): (usize, (&Bundle, GraphCost))| BundleSpeed {
         name: bundle.manifest().name.clone(),
         version: bundle.manifest().version.clone(),
@@ -137,10 +137,10 @@ pub fn inference(
         cost,
         flops: cost.flops(),
         product_flops: cost.product_flops(),
-        timings: lanes
+        timings: cases
             .iter()
-            .filter(|lane| lane.bundle == number)
-            .map(Lane::timing)
+            .filter(|case| case.bundle == number)
+            .map(BenchCase::timing)
             .collect(),
     };
     Ok(InferenceSpeed {
@@ -164,8 +164,8 @@ fn cost(bundle: &Bundle) -> Result<GraphCost> {
     count(&model).with_context(graph)
 }
 
-fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
-    let mut lanes = Vec::new();
+fn cases(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<BenchCase>> {
+    let mut cases = Vec::new();
     for (number, bundle) in bundles.iter().enumerate() {
         for (name, provider) in &bench.providers {
             for &batch in &bench.batches {
@@ -177,7 +177,7 @@ fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
                 let engine = Engine::load(bundle, &options)
                     .with_context(|| bundle.dir().display().to_string())?;
                 let input = &bundle.manifest().input;
-                lanes.push(Lane {
+                cases.push(BenchCase {
                     bundle: number,
                     provider: name.clone(),
                     engine,
@@ -188,10 +188,10 @@ fn lanes(bundles: &[Bundle], bench: &InferenceBench) -> Result<Vec<Lane>> {
             }
         }
     }
-    Ok(lanes)
+    Ok(cases)
 }
 
-/// Noise: the graph's time does not depend on what the frames show.
+/// Random frames. The duration of an inference does not depend on the image contents.
 fn frames(count: usize, width: u32, height: u32) -> Result<Vec<Frame>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut frame = || {
@@ -202,8 +202,9 @@ fn frames(count: usize, width: u32, height: u32) -> Result<Vec<Frame>> {
     (0..count).map(|_| frame()).collect()
 }
 
-impl Lane {
-    /// One run, seconds. The engine gives maps in main memory, so that a GPU has finished by then.
+impl BenchCase {
+    /// Runs the batch once and returns the duration in seconds. The engine returns maps in main memory, so a
+    /// GPU has finished when it returns.
     fn run(&mut self) -> Result<f64> {
         let frames: Vec<&Frame> = self.frames.iter().collect();
         let started = Instant::now();
@@ -227,7 +228,7 @@ impl Lane {
 }
 
 impl InferenceSpeed {
-    /// A table for people.
+    /// Formats the result as a text table.
     pub fn table(&self) -> String {
         let mut text = format!(
             "{:<24} {:>8} {:>8} {:>9} {:>8} {:>6} {:>10} {:>17} {:>9}\n",
@@ -266,7 +267,7 @@ impl InferenceSpeed {
             .and_then(|bundle| bundle.timings.first());
         let _ = write!(
             text,
-            "{} runs of each in turns after {} to warm up, ONNX Runtime {}, {} cores; a FLOP count is of convolutions, 2 a multiply-accumulate; bicubic resizing is counted apart",
+            "{} runs of each case, round-robin, after {} warm-up runs; ONNX Runtime {}, {} cores; GFLOP counts convolutions with 2 operations per multiply-accumulate; bicubic resizing is in a separate column",
             runs.map_or(0, |timing| timing.runs),
             self.warm_up,
             self.onnxruntime_version,

@@ -1,5 +1,5 @@
-//! Normalisation of the maps by location: where parts always lie at the same place, a cell whose features
-//! are hard to predict must not hide an anomaly elsewhere.
+//! Per-location normalisation of the anomaly maps. If the parts always lie at the same place, a cell with
+//! features that are hard to predict does not hide an anomaly elsewhere. Not in the paper.
 
 use std::path::Path;
 
@@ -9,30 +9,29 @@ use tch::Tensor;
 use super::ImageMaps;
 use crate::fit::checkpoint::{Checkpoint, host};
 
-/// The share of the mean spread that is added to every cell's own: a cell in which the training images
-/// hardly differ must not turn a little noise into an anomaly.
+/// Fraction of the mean spread that is added to the spread of every cell, so that noise in a cell in which
+/// the training images hardly differ does not become an anomaly.
 const SPREAD_FLOOR: f32 = 0.25;
 
-/// What the maps are normalised by, cell by cell, where parts lie at the same place in every image: a
-/// cell whose features are hard to predict no longer hides an anomaly elsewhere. Not in the paper.
+/// Mean and spread of every map cell over the training images. The maps are normalised by them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationNormalisation {
-    /// Of `A_s`.
+    /// Statistics of the structural map, `A_s`.
     pub structural: CellStatistics,
-    /// Of `A_g`.
+    /// Statistics of the logical map, `A_g`.
     pub logical: CellStatistics,
 }
 
-/// Mean and spread of every cell of a map over the training images, `[side * side]` each.
+/// Statistics of every cell of one map over the training images, `[side * side]` each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellStatistics {
-    /// The mean.
+    /// Mean.
     pub mean: Vec<f32>,
-    /// The standard deviation and a floor, above 0.
+    /// Standard deviation plus a floor; above 0.
     pub spread: Vec<f32>,
 }
 
-/// [`LocationNormalisation`] in the making, in constant memory.
+/// Running statistics for [`LocationNormalisation`], in constant memory.
 #[derive(Debug, Default)]
 pub struct LocationStatistics {
     count: f64,
@@ -57,7 +56,7 @@ impl LocationStatistics {
         }
     }
 
-    /// What there is so far.
+    /// Returns the normalisation for the images added so far.
     pub fn finish(&self) -> LocationNormalisation {
         let of = |cells: &[[f64; 2]]| {
             let deviations: Vec<f32> = cells
@@ -67,7 +66,7 @@ impl LocationStatistics {
             let floor = SPREAD_FLOOR * deviations.iter().sum::<f32>() / deviations.len() as f32;
             CellStatistics {
                 mean: cells.iter().map(|[mean, _]| *mean as f32).collect(),
-                // A map that never changes is left as it is, less its mean.
+                // A constant map is only centred, not scaled.
                 spread: deviations
                     .iter()
                     .map(|deviation| if floor > 0.0 { deviation + floor } else { 1.0 })
@@ -82,7 +81,7 @@ impl LocationStatistics {
 }
 
 impl LocationNormalisation {
-    /// `maps` less each cell's mean, over its spread.
+    /// Subtracts the mean of each cell from `maps` and divides by its spread.
     #[must_use]
     pub fn apply(&self, maps: &ImageMaps) -> ImageMaps {
         let of = |map: &[f32], cells: &CellStatistics| {
@@ -99,8 +98,8 @@ impl LocationNormalisation {
         }
     }
 
-    /// The four tensors with their names in the run's `location.safetensors`.
-    fn parts(&self) -> [(&'static str, &Vec<f32>); 4] {
+    /// The four tensors with their names in `location.safetensors` of a run.
+    fn named_tensors(&self) -> [(&'static str, &Vec<f32>); 4] {
         [
             ("structural.mean", &self.structural.mean),
             ("structural.spread", &self.structural.spread),
@@ -109,29 +108,29 @@ impl LocationNormalisation {
         ]
     }
 
-    /// Writes it to `path`.
+    /// Writes the normalisation to `path`.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut checkpoint = Checkpoint::default();
-        for (name, values) in self.parts() {
+        for (name, values) in self.named_tensors() {
             checkpoint.insert(name, &Tensor::from_slice(values));
         }
         checkpoint.save(path)
     }
 
-    /// Reads it from `path`.
+    /// Reads a normalisation from `path`.
     ///
     /// # Errors
-    /// When the file cannot be read or is another one.
+    /// When the file cannot be read or lacks a tensor.
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::load(path)?;
         let take = |name: &str| -> Result<Vec<f32>> {
             let tensor = checkpoint
                 .tensors
                 .get(name)
-                .with_context(|| format!("{}: no {name}", path.display()))?;
+                .with_context(|| format!("{}: tensor {name} is missing", path.display()))?;
             Ok(host(tensor))
         };
         let of = |map: &str| -> Result<CellStatistics> {
@@ -160,17 +159,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_normalised_by_its_own_mean_and_spread() {
+    fn cells_are_normalised_by_their_own_mean_and_spread() {
         let mut statistics = LocationStatistics::default();
         statistics.add(&maps([1.0, 5.0], [2.0, 2.0]));
         statistics.add(&maps([3.0, 5.0], [2.0, 2.0]));
         let location = statistics.finish();
-        // Deviations 1 and 0, and a quarter of their mean as the floor.
+        // Deviations 1 and 0, plus a quarter of their mean as the floor.
         assert_eq!(location.structural.mean, [2.0, 5.0]);
         assert_eq!(location.structural.spread, [1.125, 0.125]);
         let applied = location.apply(&maps([4.25, 5.25], [2.0, 3.0]));
         assert_eq!(applied.structural, [2.0, 2.0]);
-        // Nothing ever differed: the map is kept, less its mean.
+        // The map is constant: it is only centred.
         assert_eq!(applied.logical, [0.0, 1.0]);
     }
 }

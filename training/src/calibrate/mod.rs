@@ -1,4 +1,5 @@
-//! Calibration: what a trained student says of good parts, and the threshold that follows from it.
+//! Calibration of a trained student on images of good parts: map quantiles, branch weights, and the scores
+//! from which the threshold is derived.
 
 mod location;
 
@@ -8,40 +9,40 @@ use inspectd_core::score;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::dataset::loader::Loaded;
+use crate::dataset::loader::LoadedImage;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Maps, Student, Teacher};
-use crate::pixels;
+use crate::tensors;
 
 pub use location::{CellStatistics, LocationNormalisation, LocationStatistics};
 
-/// Lower and upper quantile that a map is normalised by (eq. 9).
+/// Lower and upper quantile for the normalisation of a map (eq. 9).
 const QUANTILES: [f64; 2] = [0.9, 0.995];
 
-/// The two maps of one image, `[side * side]` each, with the size that the image had before resizing.
+/// Anomaly maps of one image, `[side * side]` each, with the size of the image before resizing.
 #[derive(Clone, Debug)]
 pub struct ImageMaps {
-    /// `A_s`.
+    /// Structural map, `A_s`.
     pub structural: Vec<f32>,
-    /// `A_g`.
+    /// Logical map, `A_g`.
     pub logical: Vec<f32>,
     /// Width and height of the image, pixels.
     pub size: (u32, u32),
 }
 
-/// The maps that libtorch makes of one image, in f32.
+/// Computes the maps of one image with libtorch, in f32.
 pub fn image_maps(
     teacher: &Teacher,
     student: &Student,
-    image: &Loaded,
+    image: &LoadedImage,
     device: Device,
 ) -> ImageMaps {
     let Maps {
         structural,
         logical,
     } = tch::no_grad(|| {
-        let x = pixels::input(&[image.frame.as_ref()], device);
+        let x = tensors::input(&[image.frame.as_ref()], device);
         let f_t = teacher.forward(&x);
         student.maps(&f_t, &student.forward(&x, Mode::Evaluate))
     });
@@ -52,7 +53,7 @@ pub fn image_maps(
     }
 }
 
-/// `maps` normalised by `location`, or as they are where there is none.
+/// Normalises `maps` by `location`, or returns them unchanged if it is `None`.
 pub fn normalised(location: Option<&LocationNormalisation>, maps: ImageMaps) -> ImageMaps {
     match location {
         Some(location) => location.apply(&maps),
@@ -60,47 +61,47 @@ pub fn normalised(location: Option<&LocationNormalisation>, maps: ImageMaps) -> 
     }
 }
 
-/// The outcome, as saved in the run's `calibration.toml`.
+/// Result of a calibration, saved as `calibration.toml` in the folder of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// The structural map's 0.9 and 0.995 quantiles.
+    /// 0.9 and 0.995 quantiles of the structural map.
     pub structural: [f32; 2],
-    /// The logical map's.
+    /// 0.9 and 0.995 quantiles of the logical map.
     pub logical: [f32; 2],
-    /// What the normalised maps are multiplied by: structural, logical.
-    #[serde(default = "equal")]
+    /// Weights of the normalised maps: structural, logical.
+    #[serde(default = "equal_weights")]
     pub weights: [f32; 2],
     /// Scores of the validation images, ascending.
     pub scores: Vec<f64>,
 }
 
-/// The paper's weights.
-fn equal() -> [f32; 2] {
+/// Weights of the paper.
+fn equal_weights() -> [f32; 2] {
     [1.0; 2]
 }
 
-/// How the two maps are weighted against each other.
+/// Weighting of the structural and the logical map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum BranchWeights {
-    /// The same, as the paper has it.
+    /// Equal weights, as in the paper.
     #[default]
     Equal,
-    /// By the spread of each map's maximum over the good validation images: the branch that is less sure
-    /// of good parts counts less. Not in the paper.
+    /// Weights inverse to the spread of each map's maximum over the good validation images. A branch with
+    /// more spread on good parts has less weight. Not in the paper.
     Calibrated,
 }
 
 impl Calibration {
-    /// Of the maps of validation images, which are all good. The quantiles are exact: over all pixels
-    /// at once, by selection, however many there are.
+    /// Computes the calibration from the maps of the validation images, which are all good. The quantiles
+    /// are exact: they are selected from all pixels together.
     ///
     /// # Errors
-    /// When there are none, or a map is not finite or all the same.
+    /// When `validation` is empty, or a map is non-finite or constant.
     pub fn measure(validation: &[ImageMaps], weights: BranchWeights) -> Result<Self> {
         ensure!(
             !validation.is_empty(),
-            "calibration needs validation images, there are none"
+            "calibration requires validation images, but the list is empty"
         );
         let quantiles = |map: fn(&ImageMaps) -> &Vec<f32>| {
             let mut pixels: Vec<f32> = validation
@@ -112,7 +113,7 @@ impl Calibration {
         let mut calibration = Self {
             structural: quantiles(|maps| &maps.structural),
             logical: quantiles(|maps| &maps.logical),
-            weights: equal(),
+            weights: equal_weights(),
             scores: Vec::new(),
         };
         if weights == BranchWeights::Calibrated {
@@ -122,10 +123,10 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// Takes the scores of `validation` for those of good parts.
+    /// Computes and stores the scores of the `validation` images.
     ///
     /// # Errors
-    /// As [`Self::maps`].
+    /// Same as [`Self::maps`].
     pub fn score(&mut self, validation: &[ImageMaps]) -> Result<()> {
         let maps = self.maps()?;
         self.scores = validation
@@ -136,18 +137,20 @@ impl Calibration {
         Ok(())
     }
 
-    /// Weights inverse to the standard deviation of each branch's own score, 2 in sum.
+    /// Computes weights inverse to the standard deviation of the score of each single branch. Their sum is 2.
     fn weights_by_spread(&self, validation: &[ImageMaps]) -> Result<[f32; 2]> {
         let inverse = |weights| -> Result<f64> {
-            let alone = MapCalibration {
+            let single_branch = MapCalibration {
                 weights,
                 ..self.maps()?
             };
-            let scores = validation.iter().map(|image| score_of(image, &alone));
+            let scores = validation
+                .iter()
+                .map(|image| score_of(image, &single_branch));
             let spread = deviation(&scores.collect::<Vec<f64>>());
             ensure!(
                 spread > 0.0,
-                "branch weights cannot be calibrated: a map's maximum is the same in all {} validation images",
+                "cannot calibrate branch weights: the maximum of a map is equal in all {} validation images",
                 validation.len()
             );
             Ok(spread.recip())
@@ -157,10 +160,10 @@ impl Calibration {
         Ok([structural, logical].map(|weight| (2.0 * weight / sum) as f32))
     }
 
-    /// The quantiles and weights.
+    /// Returns the quantiles and weights.
     ///
     /// # Errors
-    /// When they are not finite or not ascending.
+    /// When the quantiles are non-finite or not ascending.
     pub fn maps(&self) -> Result<MapCalibration> {
         Ok(MapCalibration {
             structural: Quantiles::try_new(self.structural[0], self.structural[1])?,
@@ -170,7 +173,7 @@ impl Calibration {
     }
 }
 
-/// The score of one image.
+/// Computes the score of one image.
 pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
     let side = image.structural.len().isqrt();
     f64::from(
@@ -186,7 +189,7 @@ pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
     )
 }
 
-/// The standard deviation of `values`, 0 where there are none.
+/// Standard deviation of `values`, 0 for an empty slice.
 fn deviation(values: &[f64]) -> f64 {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn calibration_is_exact_and_refuses_maps_without_range() {
+    fn quantiles_are_exact_and_constant_maps_are_rejected() {
         let ramp: Vec<f32> = (0..=1000).map(|i| i as f32).collect();
         let squared = ImageMaps {
             structural: ramp[..900].to_vec(),
@@ -216,7 +219,7 @@ mod tests {
         };
         let calibration =
             Calibration::measure(&[squared], BranchWeights::Equal).expect("the maps have a range");
-        // Position 0.9 * 899 between two whole numbers, as torch.quantile interpolates.
+        // Position 0.9 * 899 is fractional and interpolated as in torch.quantile.
         assert!(
             (calibration.structural[0] - 809.1).abs() < 1e-4,
             "{:?}",
@@ -228,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn the_branch_that_scatters_counts_less() {
+    fn branch_with_more_spread_on_good_images_gets_less_weight() {
         let map = |peak: f32| [[0.0; 15].as_slice(), &[peak]].concat();
         let image = |structural: f32, logical: f32| ImageMaps {
             structural: map(structural),
             logical: map(logical),
             size: (4, 4),
         };
-        // The largest value differs by 1 in the one map and by 3 in the other.
+        // The maximum differs by 1 in the structural map and by 3 in the logical map.
         let images = [image(10.0, 10.0), image(11.0, 13.0)];
         let measure =
             |images: &[ImageMaps]| Calibration::measure(images, BranchWeights::Calibrated);

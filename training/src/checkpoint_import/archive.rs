@@ -1,5 +1,5 @@
-//! Tensors from the zip archive that `torch.save` writes: `NAME/data.pkl` holds the objects and
-//! `NAME/data/KEY` the numbers of each storage.
+//! Reads tensors from the zip archive that `torch.save` writes: `NAME/data.pkl` contains the objects and
+//! `NAME/data/KEY` the values of each storage.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,16 +7,16 @@ use std::io::{Read, Seek};
 
 use zip::ZipArchive;
 
-use super::element::Element;
+use super::element_type::ElementType;
 use super::error::FormatError;
 use super::objects::{Id, Storage, StorageKind, Tensor, Value};
 use super::pickle::{self, Objects};
 use super::{HostTensor, Tensors, is_counter, strides};
 
-/// Room for the objects of some 30,000 tensors.
+/// Maximum size of the pickle, sufficient for about 30,000 tensors.
 const MAX_PICKLE_BYTES: u64 = 4 << 20;
-/// Values in all storages and tensors together: 4 GiB of f32. A view can repeat a value at will, and
-/// compressed zeros take no room in a file.
+/// Maximum number of values in all storages and tensors together: 4 GiB of f32. The size of the file does not
+/// bound it, because a view can repeat a value and zeros can be compressed.
 const MAX_VALUES: u64 = 1 << 30;
 
 pub(super) fn read(file: impl Read + Seek) -> Result<Tensors, FormatError> {
@@ -33,7 +33,7 @@ pub(super) fn read(file: impl Read + Seek) -> Result<Tensors, FormatError> {
     if zip.by_name(&format!("{folder}/constants.pkl")).is_ok() {
         return Err(FormatError::TorchScript);
     }
-    // Written since PyTorch 2.1; before, little-endian was taken for granted.
+    // The byte order is written since PyTorch 2.1. Earlier versions always wrote little-endian.
     if let Ok(mut order) = zip.by_name(&format!("{folder}/byteorder")) {
         let mut text = String::new();
         order.by_ref().take(16).read_to_string(&mut text)?;
@@ -41,14 +41,14 @@ pub(super) fn read(file: impl Read + Seek) -> Result<Tensors, FormatError> {
             return Err(FormatError::BigEndian);
         }
     }
-    let pickle = entry(&mut zip, &format!("{folder}/data.pkl"), MAX_PICKLE_BYTES)?;
+    let pickle = read_entry(&mut zip, &format!("{folder}/data.pkl"), MAX_PICKLE_BYTES)?;
     let (objects, root) = pickle::load(&pickle)?;
     let state_dict = state_dict(&objects, root)?;
     let mut storages = Storages {
         zip,
         folder,
         decoded: HashMap::new(),
-        room: MAX_VALUES,
+        remaining_values: MAX_VALUES,
     };
     let mut tensors = Tensors::new();
     for (name, tensor) in state_dict {
@@ -59,8 +59,8 @@ pub(super) fn read(file: impl Read + Seek) -> Result<Tensors, FormatError> {
     Ok(tensors)
 }
 
-/// The content of an entry of at most `limit` bytes, whatever size it announces.
-fn entry<R: Read + Seek>(
+/// Reads an archive entry of at most `limit` bytes. The size in its header is not trusted.
+fn read_entry<R: Read + Seek>(
     zip: &mut ZipArchive<R>,
     name: &str,
     limit: u64,
@@ -76,8 +76,8 @@ fn entry<R: Read + Seek>(
     Ok(bytes)
 }
 
-/// The tensors by name: of the pickle itself, or of the one entry that has such (`state_dict`,
-/// `model`).
+/// Returns the tensors by name, from the root dictionary or from its only entry that is a dictionary of
+/// tensors (`state_dict`, `model`).
 fn state_dict(objects: &Objects, root: Id) -> Result<Vec<(&str, &Tensor)>, FormatError> {
     if let Some(tensors) = tensors(objects, root) {
         return Ok(tensors);
@@ -94,7 +94,7 @@ fn state_dict(objects: &Objects, root: Id) -> Result<Vec<(&str, &Tensor)>, Forma
     }
 }
 
-/// A dictionary's entries when it has some and each is a tensor with a name.
+/// Returns the entries of a dictionary if it is not empty and every entry is a named tensor.
 fn tensors(objects: &Objects, id: Id) -> Option<Vec<(&str, &Tensor)>> {
     let Value::Dict(entries) = objects.get(id) else {
         return None;
@@ -107,12 +107,12 @@ fn tensors(objects: &Objects, id: Id) -> Option<Vec<(&str, &Tensor)>> {
     tensors.filter(|tensors| !tensors.is_empty())
 }
 
-/// The archive's numbers, each storage decoded once however many tensors share it.
+/// Storages of the archive. Each storage is decoded once, also if several tensors share it.
 struct Storages<R> {
     zip: ZipArchive<R>,
     folder: String,
-    decoded: HashMap<(String, Element), Vec<f32>>,
-    room: u64,
+    decoded: HashMap<(String, ElementType), Vec<f32>>,
+    remaining_values: u64,
 }
 
 impl<R: Read + Seek> Storages<R> {
@@ -123,46 +123,46 @@ impl<R: Read + Seek> Storages<R> {
         tensor: &Tensor,
     ) -> Result<Option<HostTensor>, FormatError> {
         let Value::Storage(storage) = objects.get(tensor.storage) else {
-            return Err(FormatError::Pickle("has a tensor without a storage"));
+            return Err(FormatError::Pickle("contains a tensor without a storage"));
         };
         let element = match &storage.kind {
             StorageKind::Weights(element) => *element,
             StorageKind::Other(_) if is_counter(name) => return Ok(None),
             StorageKind::Other(kind) => {
-                return Err(FormatError::Element {
+                return Err(FormatError::UnsupportedElementType {
                     name: name.to_owned(),
                     element: kind.clone(),
                 });
             }
         };
-        let outside = || FormatError::Storage {
+        let out_of_bounds = || FormatError::Storage {
             name: name.to_owned(),
         };
-        self.reserve(strides::count(&tensor.shape).ok_or_else(outside)?)?;
+        self.reserve(strides::count(&tensor.shape).ok_or_else(out_of_bounds)?)?;
         let values = self.values(storage, element, name)?;
         let data = strides::gather(values, tensor.offset, &tensor.shape, &tensor.strides);
         Ok(Some(HostTensor {
             shape: tensor.shape.clone(),
-            data: data.ok_or_else(outside)?,
+            data: data.ok_or_else(out_of_bounds)?,
             element,
         }))
     }
 
     fn reserve(&mut self, values: usize) -> Result<(), FormatError> {
-        self.room = self
-            .room
-            .checked_sub(values as u64)
-            .ok_or(FormatError::TooLarge {
-                what: "values in all tensors",
-                limit: MAX_VALUES,
-            })?;
+        self.remaining_values =
+            self.remaining_values
+                .checked_sub(values as u64)
+                .ok_or(FormatError::TooLarge {
+                    what: "values in all tensors",
+                    limit: MAX_VALUES,
+                })?;
         Ok(())
     }
 
     fn values(
         &mut self,
         storage: &Storage,
-        element: Element,
+        element: ElementType,
         name: &str,
     ) -> Result<&[f32], FormatError> {
         let key = (storage.key.clone(), element);
@@ -173,7 +173,7 @@ impl<R: Read + Seek> Storages<R> {
             Entry::Occupied(decoded) => Ok(decoded.into_mut()),
             Entry::Vacant(vacant) => {
                 let size = (storage.len * element.size()) as u64;
-                let bytes = entry(
+                let bytes = read_entry(
                     &mut self.zip,
                     &format!("{}/data/{}", self.folder, storage.key),
                     size,

@@ -1,65 +1,65 @@
-//! Why a checkpoint cannot be used.
+//! Errors of the checkpoint import.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a checkpoint cannot be used.
+/// Error of the checkpoint import.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The file.
+    /// The file cannot be read as a checkpoint.
     #[error("{}: {reason}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         reason: FormatError,
     },
-    /// A tensor that the network has and the checkpoint has not.
-    #[error("the checkpoint is of another network: missing {name}")]
+    /// A tensor of the network is missing in the checkpoint.
+    #[error("the checkpoint does not match the network: missing {name}")]
     Missing {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
     },
-    /// A tensor that the checkpoint has and the network has not.
-    #[error("the checkpoint is of another network: unexpected {name}")]
+    /// The checkpoint has a tensor that the network does not have.
+    #[error("the checkpoint does not match the network: unexpected {name}")]
     Unexpected {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
     },
-    /// A tensor of another shape than the network's.
+    /// A tensor has a different shape in the checkpoint and in the network.
     #[error(
-        "the checkpoint is of another network: {name} has shape {found:?}, expected {expected:?}"
+        "the checkpoint does not match the network: {name} has shape {found:?}, expected {expected:?}"
     )]
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// The checkpoint's.
+        /// Shape in the checkpoint.
         found: Vec<usize>,
-        /// The network's.
+        /// Shape in the network.
         expected: Vec<usize>,
     },
-    /// A weight that is NaN or infinite.
-    #[error("the checkpoint is damaged: {name} has values that are not finite")]
-    NotFinite {
-        /// The tensor's name.
+    /// A tensor has NaN or infinite values.
+    #[error("the checkpoint is damaged: {name} has non-finite values")]
+    NonFinite {
+        /// Name of the tensor.
         name: String,
     },
 }
 
-/// Why a file cannot be read as a checkpoint.
+/// Reason why a file cannot be read as a checkpoint.
 #[derive(Debug, Error)]
 pub enum FormatError {
-    /// The file system says no.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// No format that is known here.
+    /// The format is unknown.
     #[error("neither a safetensors file nor a checkpoint of torch.save")]
     Unknown,
-    /// `PyTorch`'s format before version 1.6.
+    /// The format of `PyTorch` before version 1.6.
     #[error(
-        "a checkpoint in PyTorch's format before version 1.6; convert it once, in Python: torch.save(torch.load(\"OLD.pth\", map_location=\"cpu\", weights_only=True), \"NEW.pth\")"
+        "a checkpoint in the format of PyTorch before version 1.6; convert it once, in Python: torch.save(torch.load(\"OLD.pth\", map_location=\"cpu\", weights_only=True), \"NEW.pth\")"
     )]
     Legacy,
     /// A compiled program instead of weights.
@@ -67,56 +67,58 @@ pub enum FormatError {
         "a TorchScript program; save its weights instead, in Python: torch.save(torch.jit.load(\"OLD.pt\", map_location=\"cpu\").state_dict(), \"NEW.pth\")"
     )]
     TorchScript,
-    /// The safetensors library says no.
+    /// The safetensors library cannot read the file.
     #[error("a damaged safetensors file: {0}")]
     Safetensors(#[from] ::safetensors::SafeTensorError),
-    /// The zip library says no.
+    /// The zip library cannot read the file.
     #[error("a damaged checkpoint of torch.save: {0}")]
     Zip(#[from] zip::result::ZipError),
-    /// The pickle in the checkpoint does not hold together.
+    /// The pickle in the checkpoint is invalid.
     #[error("a damaged checkpoint of torch.save: its pickle {0}")]
     Pickle(&'static str),
-    /// An instruction that no state dict has.
+    /// The pickle has an unsupported instruction.
     #[error(
-        "its pickle has instruction {opcode:#04x} at byte {at}, which no state dict of torch.save in its default protocol has"
+        "its pickle has instruction {opcode:#04x} at byte {at}, which does not occur in a state dict that torch.save wrote with its default protocol"
     )]
     Opcode {
-        /// The instruction.
+        /// Code of the instruction.
         opcode: u8,
-        /// Where.
+        /// Position of the instruction, bytes.
         at: usize,
     },
-    /// A class or function that no state dict has.
+    /// The pickle uses an unsupported class or function.
     #[error(
-        "it holds a {0}, and only a state dict can be read; save that instead, in Python: torch.save(model.state_dict(), \"NEW.pth\")"
+        "contains a {0}, but only a state dict can be read; save the state dict instead, in Python: torch.save(model.state_dict(), \"NEW.pth\")"
     )]
     Global(String),
-    /// No tensors where they should be.
-    #[error("it holds no state dict: neither tensors by name, nor exactly one entry that does")]
+    /// The pickle does not contain a state dict.
+    #[error(
+        "not a state dict: the root must be a dictionary of tensors, or have exactly one entry that is one"
+    )]
     NotAStateDict,
-    /// Numbers of another machine.
-    #[error("its numbers are big-endian; save it on a little-endian machine")]
+    /// The byte order is big-endian.
+    #[error("the values are big-endian; save the checkpoint on a little-endian machine")]
     BigEndian,
-    /// A tensor whose numbers are no weights.
+    /// A tensor has an element type that is not a supported float.
     #[error("{name} has elements of type {element}; must be F16, BF16, F32 or F64")]
-    Element {
-        /// The tensor.
+    UnsupportedElementType {
+        /// Name of the tensor.
         name: String,
-        /// Its type, in the file's words.
+        /// Element type, as named in the file.
         element: String,
     },
-    /// A tensor that reaches outside its storage, or a storage of another size than announced.
+    /// A tensor exceeds its storage, or a storage has an unexpected size.
     #[error("a damaged checkpoint of torch.save: {name} does not fit its storage")]
     Storage {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
     },
-    /// More than any network for this purpose has.
+    /// A size exceeds the limit.
     #[error("more than {limit} {what}")]
     TooLarge {
-        /// What there is too much of.
+        /// Name of the limited quantity.
         what: &'static str,
-        /// How much is allowed.
+        /// Maximum.
         limit: u64,
     },
 }

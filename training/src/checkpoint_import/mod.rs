@@ -1,17 +1,17 @@
-//! Weights that others have trained: a checkpoint's tensors under their names, as f32 on the host.
+//! Import of checkpoints from other programs: tensors by name, as f32 in host memory.
 //!
-//! Reads `.safetensors` and what `torch.save(model.state_dict(), ..)` writes. A pickle is a program;
-//! here only the few instructions of a state dict are understood and nothing is ever run, so a
-//! checkpoint from anywhere can be read without trusting it.
+//! Reads `.safetensors` files and files written by `torch.save(model.state_dict(), ..)`. A pickle is a
+//! program. This reader supports only the instructions of a state dict and executes no code, so untrusted
+//! checkpoints can be read safely.
 
 mod archive;
 mod cursor;
-mod element;
+mod element_type;
 mod error;
-mod expectation;
 mod objects;
 mod pickle;
 mod safetensors;
+mod state_dict_check;
 mod strides;
 
 use std::collections::BTreeMap;
@@ -19,30 +19,29 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use element::Element;
+pub use element_type::ElementType;
 pub use error::{FormatError, ImportError};
-pub use expectation::{Checked, Report, check};
+pub use state_dict_check::{CheckReport, CheckedTensors, check_state_dict};
 
 /// A tensor in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
-    /// Its sides, the outermost first; empty of a single number.
+    /// Dimensions, outermost first. Empty for a scalar.
     pub shape: Vec<usize>,
-    /// Its values, the last side's next to each other.
+    /// Values in row-major order.
     pub data: Vec<f32>,
-    /// What they were in the file.
-    pub element: Element,
+    /// Element type in the file.
+    pub element: ElementType,
 }
 
-/// A checkpoint's tensors by name.
+/// Tensors of a checkpoint by name.
 pub type Tensors = BTreeMap<String, HostTensor>;
 
-/// Reads the checkpoint at `path`; which of the formats it has is seen from its content. The step
-/// counters of batch normalisation (`num_batches_tracked`) are left out: integers that no forward pass
-/// reads.
+/// Reads the checkpoint at `path`. The format is detected from the content. The step counters of batch
+/// normalisation (`num_batches_tracked`) are omitted; they are integers that the forward pass does not use.
 ///
 /// # Errors
-/// When the file cannot be read or is not such a checkpoint. The message says what it is instead.
+/// When the file cannot be read or is not a supported checkpoint. The message names the detected format.
 pub fn read(path: &Path) -> Result<Tensors, ImportError> {
     read_any(path).map_err(|reason| ImportError::File {
         path: path.to_owned(),
@@ -52,20 +51,20 @@ pub fn read(path: &Path) -> Result<Tensors, ImportError> {
 
 fn read_any(path: &Path) -> Result<Tensors, FormatError> {
     const ZIP: &[u8] = b"PK\x03\x04";
-    // The magic number of the format before PyTorch 1.6, as a pickled integer.
+    // Magic number of the format before PyTorch 1.6, as a pickled integer.
     const LEGACY: &[u8] = b"\x80\x02\x8a\x0a";
     let mut start = Vec::new();
     File::open(path)?.take(9).read_to_end(&mut start)?;
     match &start[..] {
         start if start.starts_with(ZIP) => archive::read(File::open(path)?),
         start if start.starts_with(LEGACY) => Err(FormatError::Legacy),
-        // The header's length, then its JSON.
+        // safetensors: 8 bytes with the length of the header, then its JSON.
         [_, _, _, _, _, _, _, _, b'{'] => safetensors::read(&std::fs::read(path)?),
         _ => Err(FormatError::Unknown),
     }
 }
 
-/// Whether an integer tensor of this name may be left out.
+/// Returns whether an integer tensor with this name is omitted.
 fn is_counter(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
 }

@@ -1,17 +1,17 @@
-//! What a state dict's pickle is made of.
+//! Object model of the pickle of a state dict.
 
-use super::element::Element;
+use super::element_type::ElementType;
 use super::error::FormatError;
 
-/// A value's place among [`super::pickle::Objects`]. Values name each other by it, so none owns another
-/// and no depth of nesting is too deep.
+/// Index of a value in [`super::pickle::Objects`]. Values refer to each other by index instead of owning each
+/// other, so deep nesting cannot overflow the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id(pub(super) usize);
 
-/// A value.
+/// A pickled value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// None, a truth value, a float, a list: nothing that weights are found in.
+    /// None, a bool, a float or a list, which do not contain weights.
     Opaque,
     Int(i64),
     Text(String),
@@ -22,7 +22,7 @@ pub(super) enum Value {
     Tensor(Tensor),
 }
 
-/// The classes and functions that a state dict may name.
+/// Supported classes and functions of a state dict.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Global {
     OrderedDict,
@@ -31,28 +31,28 @@ pub(super) enum Global {
     StorageOf(StorageKind),
 }
 
-/// What a storage is of.
+/// Element kind of a storage.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum StorageKind {
-    Weights(Element),
-    /// Integers or truth values, by the class's name.
+    Weights(ElementType),
+    /// Integers or bools, with the name of the class.
     Other(String),
 }
 
-/// A run of numbers in a file of its own.
+/// A storage: an array of values in a separate file of the archive.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Storage {
     pub(super) kind: StorageKind,
     pub(super) key: String,
-    /// Values in it.
+    /// Number of values.
     pub(super) len: usize,
 }
 
-/// A view of a storage.
+/// A tensor: a strided view of a storage.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor {
     pub(super) storage: Id,
-    /// In values, as are the strides.
+    /// Offset in values. The strides are in values too.
     pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
     pub(super) strides: Vec<usize>,
@@ -75,10 +75,10 @@ impl Global {
 impl StorageKind {
     fn named(name: &str) -> Self {
         match name {
-            "HalfStorage" => Self::Weights(Element::F16),
-            "BFloat16Storage" => Self::Weights(Element::Bf16),
-            "FloatStorage" => Self::Weights(Element::F32),
-            "DoubleStorage" => Self::Weights(Element::F64),
+            "HalfStorage" => Self::Weights(ElementType::F16),
+            "BFloat16Storage" => Self::Weights(ElementType::Bf16),
+            "FloatStorage" => Self::Weights(ElementType::F32),
+            "DoubleStorage" => Self::Weights(ElementType::F64),
             other => Self::Other(other.to_owned()),
         }
     }

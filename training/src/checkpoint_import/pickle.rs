@@ -1,5 +1,5 @@
-//! The stack machine of a pickle in protocol 2, with the instructions of a state dict and no others.
-//! See `pickletools.py` of Python for what each does.
+//! Interpreter for the pickle stack machine, protocol 2, limited to the instructions of a state dict. The
+//! instructions are described in `pickletools.py` of Python.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use super::cursor::Cursor;
 use super::error::FormatError;
 use super::objects::{Global, Id, Storage, Tensor, Value};
 
-/// More sides than `PyTorch` allows a tensor for its own kernels.
-const MAX_SIDES: usize = 64;
+/// Maximum number of dimensions of a tensor, more than the kernels of `PyTorch` support.
+const MAX_DIMENSIONS: usize = 64;
 
-/// Every value that a pickle has made.
+/// All values of a pickle.
 #[derive(Debug, Default)]
 pub(super) struct Objects(Vec<Value>);
 
@@ -25,7 +25,7 @@ impl Objects {
     }
 }
 
-/// Runs `bytes` to its end. Returns its values and which of them it results in.
+/// Interprets the pickle in `bytes`. Returns its values and the id of the result.
 pub(super) fn load(bytes: &[u8]) -> Result<(Objects, Id), FormatError> {
     let mut machine = Machine {
         cursor: Cursor::new(bytes),
@@ -48,7 +48,7 @@ struct Machine<'a> {
     cursor: Cursor<'a>,
     objects: Objects,
     stack: Vec<Id>,
-    /// The stack's heights at its marks.
+    /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -63,8 +63,8 @@ impl Machine<'_> {
                 self.marks.push(self.stack.len());
                 Ok(())
             }
-            b'q' | b'r' => self.remember(opcode),
-            b'h' | b'j' => self.recall(opcode),
+            b'q' | b'r' => self.memo_put(opcode),
+            b'h' | b'j' => self.memo_get(opcode),
             b'a' => self.pop().map(drop),
             b'e' => self.pop_to_mark().map(drop),
             b's' | b'u' => self.set_items(opcode),
@@ -79,7 +79,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The instructions that make a value.
+    /// Executes an instruction that creates a value.
     fn value(&mut self, opcode: u8, at: usize) -> Result<Value, FormatError> {
         match opcode {
             b'N' | 0x88 | 0x89 | b']' => Ok(Value::Opaque),
@@ -99,19 +99,19 @@ impl Machine<'_> {
         }
     }
 
-    /// The topmost value, which must not lie below the last mark.
+    /// Pops the topmost value, which must be above the last mark.
     fn pop(&mut self) -> Result<Id, FormatError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let above = self.stack.len() > floor;
         let id = if above { self.stack.pop() } else { None };
-        id.ok_or(FormatError::Pickle("takes more values than there are"))
+        id.ok_or(FormatError::Pickle("pops from an empty stack"))
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Id>, FormatError> {
         let mark = self
             .marks
             .pop()
-            .ok_or(FormatError::Pickle("lacks a mark"))?;
+            .ok_or(FormatError::Pickle("pops to a mark that does not exist"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -119,12 +119,12 @@ impl Machine<'_> {
         match self.cursor.take()? {
             [2] => Ok(()),
             _ => Err(FormatError::Pickle(
-                "is not of protocol 2, torch.save's default",
+                "does not use protocol 2, the default of torch.save",
             )),
         }
     }
 
-    /// One to three values.
+    /// Pops the one to three values of a short tuple.
     fn short_tuple(&mut self, opcode: u8) -> Result<Vec<Id>, FormatError> {
         let items = (0x85..=opcode).map(|_| self.pop());
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
@@ -139,21 +139,21 @@ impl Machine<'_> {
         }
     }
 
-    fn remember(&mut self, opcode: u8) -> Step {
+    fn memo_put(&mut self, opcode: u8) -> Step {
         let key = self.memo_key(opcode)?;
         let top = self
             .stack
             .last()
-            .ok_or(FormatError::Pickle("remembers no value"))?;
+            .ok_or(FormatError::Pickle("memoizes a value of an empty stack"))?;
         self.memo.insert(key, *top);
         Ok(())
     }
 
-    fn recall(&mut self, opcode: u8) -> Step {
+    fn memo_get(&mut self, opcode: u8) -> Step {
         let key = self.memo_key(opcode)?;
         let id = self.memo.get(&key);
         let id = id.ok_or(FormatError::Pickle(
-            "recalls a value that was not remembered",
+            "reads a memo entry that does not exist",
         ))?;
         self.stack.push(*id);
         Ok(())
@@ -168,24 +168,27 @@ impl Machine<'_> {
         };
         let dict = self.stack.last().map(|id| &mut self.objects.0[id.0]);
         let (Some(Value::Dict(dict)), true) = (dict, items.len().is_multiple_of(2)) else {
-            return Err(FormatError::Pickle("sets items of no dictionary"));
+            return Err(FormatError::Pickle(
+                "sets items of a value that is not a dictionary",
+            ));
         };
         dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
         Ok(())
     }
 
-    /// A dictionary's attributes (`_metadata`: the modules' versions) say nothing about weights.
+    /// Ignores the attributes of a dictionary (`_metadata`: versions of the modules), which do not contain
+    /// weights.
     fn build(&mut self) -> Step {
         self.pop()?;
         match self.stack.last().map(|id| self.objects.get(*id)) {
             Some(Value::Dict(_)) => Ok(()),
             _ => Err(FormatError::Pickle(
-                "gives attributes to something other than a dictionary",
+                "sets attributes of a value that is not a dictionary",
             )),
         }
     }
 
-    /// `("storage", class, key, device, length)`.
+    /// Parses a storage reference: `("storage", class, key, device, length)`.
     fn storage(&mut self) -> Result<Storage, FormatError> {
         let id = self.pop()?;
         match &self.values(id)[..] {
@@ -201,12 +204,12 @@ impl Machine<'_> {
                 len: size(*len)?,
             }),
             _ => Err(FormatError::Pickle(
-                "names a storage in a way that torch.save does not",
+                "refers to a storage in a different way than torch.save",
             )),
         }
     }
 
-    /// The values of a tuple; none of anything else.
+    /// Returns the items of a tuple, or an empty list for other values.
     fn values(&self, id: Id) -> Vec<&Value> {
         match self.objects.get(id) {
             Value::Tuple(items) => items.iter().map(|id| self.objects.get(*id)).collect(),
@@ -216,9 +219,10 @@ impl Machine<'_> {
 
     fn reduce(&mut self) -> Step {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let odd = || FormatError::Pickle("calls something in a way that torch.save does not");
+        let unsupported =
+            || FormatError::Pickle("calls a function in a different way than torch.save");
         let Value::Tuple(items) = self.objects.get(arguments) else {
-            return Err(odd());
+            return Err(unsupported());
         };
         let result = match (self.objects.get(function), &items[..]) {
             (Value::Global(Global::OrderedDict), []) => self.objects.add(Value::Dict(Vec::new())),
@@ -226,9 +230,9 @@ impl Machine<'_> {
                 let tensor = self.tensor(*storage, *offset, *shape, *strides)?;
                 self.objects.add(Value::Tensor(tensor))
             }
-            // A parameter is its tensor.
+            // A parameter is represented by its tensor.
             (Value::Global(Global::RebuildParameter), [tensor, ..]) => *tensor,
-            _ => return Err(odd()),
+            _ => return Err(unsupported()),
         };
         self.stack.push(result);
         Ok(())
@@ -245,7 +249,7 @@ impl Machine<'_> {
             (self.objects.get(storage), self.objects.get(offset))
         else {
             return Err(FormatError::Pickle(
-                "makes a tensor in a way that torch.save does not",
+                "creates a tensor in a different way than torch.save",
             ));
         };
         let tensor = Tensor {
@@ -258,20 +262,22 @@ impl Machine<'_> {
             Ok(tensor)
         } else {
             Err(FormatError::Pickle(
-                "has a tensor with more or fewer strides than sides",
+                "contains a tensor whose numbers of strides and dimensions differ",
             ))
         }
     }
 
     fn sizes(&self, id: Id) -> Result<Vec<usize>, FormatError> {
         let values = self.values(id);
-        if values.len() > MAX_SIDES {
-            return Err(FormatError::Pickle("has a tensor with too many sides"));
+        if values.len() > MAX_DIMENSIONS {
+            return Err(FormatError::Pickle(
+                "contains a tensor with too many dimensions",
+            ));
         }
         let sizes = values.into_iter().map(|value| match value {
             Value::Int(value) => size(*value),
             _ => Err(FormatError::Pickle(
-                "has a tensor whose shape is not of integers",
+                "contains a tensor with a shape or strides that are not integers",
             )),
         });
         sizes.collect()
@@ -279,7 +285,7 @@ impl Machine<'_> {
 }
 
 fn size(value: i64) -> Result<usize, FormatError> {
-    usize::try_from(value).map_err(|_| FormatError::Pickle("has a negative size"))
+    usize::try_from(value).map_err(|_| FormatError::Pickle("contains a negative size"))
 }
 
 #[cfg(test)]

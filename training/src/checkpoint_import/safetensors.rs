@@ -1,8 +1,8 @@
-//! Tensors from a safetensors file.
+//! Reads tensors from a safetensors file.
 
 use ::safetensors::{Dtype, SafeTensors};
 
-use super::element::Element;
+use super::element_type::ElementType;
 use super::error::FormatError;
 use super::{HostTensor, Tensors, is_counter};
 
@@ -10,14 +10,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, FormatError> {
     let mut tensors = Tensors::new();
     for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
         let element = match view.dtype() {
-            Dtype::F16 => Element::F16,
-            Dtype::BF16 => Element::Bf16,
-            Dtype::F32 => Element::F32,
-            Dtype::F64 => Element::F64,
+            Dtype::F16 => ElementType::F16,
+            Dtype::BF16 => ElementType::Bf16,
+            Dtype::F32 => ElementType::F32,
+            Dtype::F64 => ElementType::F64,
             _ if is_counter(&name) => continue,
             other => {
                 let element = format!("{other:?}");
-                return Err(FormatError::Element { name, element });
+                return Err(FormatError::UnsupportedElementType { name, element });
             }
         };
         let tensor = HostTensor {

@@ -1,8 +1,8 @@
-//! A strided view's values in the order of its shape.
+//! Copies a strided view into row-major order.
 
-/// How many values a tensor of `shape` has; `None` of more than fit a number.
+/// Number of values in a tensor of `shape`, or `None` on overflow.
 pub(super) fn count(shape: &[usize]) -> Option<usize> {
-    // A side of 0 makes all of it 0, however long the others are.
+    // A dimension of 0 makes the count 0, also if the product of the others overflows.
     if shape.contains(&0) {
         return Some(0);
     }
@@ -11,8 +11,8 @@ pub(super) fn count(shape: &[usize]) -> Option<usize> {
         .try_fold(1usize, |product, &side| product.checked_mul(side))
 }
 
-/// The values of the view of `storage`, the last side's next to each other; `None` when it reaches
-/// outside. `shape` and `strides` are of one length.
+/// Copies the values of a view of `storage` in row-major order. Returns `None` if the view exceeds the
+/// storage. `shape` and `strides` have the same length.
 pub(super) fn gather(
     storage: &[f32],
     offset: usize,
@@ -37,15 +37,15 @@ pub(super) fn gather(
         return Some(storage[offset..offset + count].to_vec());
     }
     let mut data = Vec::with_capacity(count);
-    let mut place = vec![0; shape.len()];
+    let mut position = vec![0; shape.len()];
     for _ in 0..count {
-        let at: usize = place
+        let at: usize = position
             .iter()
             .zip(strides)
-            .map(|(place, stride)| place * stride)
+            .map(|(index, stride)| index * stride)
             .sum();
         data.push(storage[offset + at]);
-        advance(&mut place, shape);
+        advance(&mut position, shape);
     }
     Some(data)
 }
@@ -59,14 +59,14 @@ fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
     })
 }
 
-/// Counts one up, the last side first.
-fn advance(place: &mut [usize], shape: &[usize]) {
-    for (place, &side) in place.iter_mut().zip(shape).rev() {
-        *place += 1;
-        if *place < side {
+/// Advances `position` to the next element in row-major order.
+fn advance(position: &mut [usize], shape: &[usize]) {
+    for (index, &side) in position.iter_mut().zip(shape).rev() {
+        *index += 1;
+        if *index < side {
             return;
         }
-        *place = 0;
+        *index = 0;
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn views_of_six_values() {
+    fn views_are_copied_in_row_major_order_and_checked_against_the_storage() {
         let storage = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
         let check = |offset, shape: &[usize], strides: &[usize], expected: Option<&[f32]>| {
             let found = gather(&storage, offset, shape, strides);

@@ -18,65 +18,65 @@ use crate::network::architecture::{InputSize, Preset};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Time a training step on rendered images: steps/s, waiting for data, peak memory
+    /// Measure training steps on rendered images: steps/s, time spent waiting for data, peak memory
     Train(Train),
-    /// Time inference of bundles as the line runs them: latency, images/s, parameters, FLOPs
+    /// Measure inference of bundles with the engine of inspectd: latency, images/s, parameters, FLOPs
     Inference(Inference),
 }
 
-/// Runs the training loop itself, images decoded from files of its own.
+/// Runs the real training loop on generated image files.
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// Widths of teacher and student
+    /// Network size of teacher and student
     #[arg(long, default_value = "medium")]
     preset: Preset,
-    /// Side of the networks' input
+    /// Width and height of the network input, in pixels
     #[arg(long, default_value = "256")]
     input_size: InputSize,
-    /// Arithmetic of the forward pass
+    /// Floating-point precision of the forward pass
     #[arg(long, default_value = "auto")]
     precision: Precision,
-    /// Activations channels-last in memory
+    /// Use the channels-last memory format for activations
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     channels_last: bool,
-    /// Images a step
+    /// Images per step
     #[arg(long, default_value_t = 1)]
     batch: usize,
-    /// Memory for the teacher's features, MiB; 0 computes them every step, as other programs do
+    /// Memory for cached teacher features, in MiB; 0 computes them in every step, as other programs do
     #[arg(long, default_value_t = 0)]
     teacher_cache_mib: usize,
-    /// Steps that are timed, after warm-up
+    /// Number of timed steps, after the warm-up
     #[arg(long, default_value_t = 20)]
     steps: u64,
-    /// Print one line of JSON
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     compute: Compute,
 }
 
-/// Several bundles are measured in turns, so that a busy machine slows all alike.
+/// Several bundles are measured alternately, so that other load on the machine affects all of them equally.
 #[derive(Debug, Args)]
 pub(super) struct Inference {
-    /// The bundles' folders
+    /// Folders of the bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// Images a run, one number or several
+    /// Images per run, one value or several
     #[arg(long, value_delimiter = ',', default_value = "1,8")]
     batch: Vec<usize>,
-    /// Where to run, one or several: cpu, cuda or cuda:N
+    /// Execution provider, one or several: cpu, cuda or cuda:N
     #[arg(long, value_delimiter = ',', default_value = "cpu")]
     provider: Vec<String>,
-    /// Threads of one inference on the CPU [default: all cores]
+    /// Number of CPU threads per inference [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
-    /// Runs of each before the timed ones
+    /// Untimed warm-up runs per measurement
     #[arg(long, default_value_t = 10)]
     warm_up: usize,
-    /// Timed runs of each
+    /// Timed runs per measurement
     #[arg(long, default_value_t = 100)]
     repeats: usize,
-    /// Write the result there
+    /// Write the result as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -119,7 +119,7 @@ impl Inference {
     }
 }
 
-/// `cuda:1` and the like. f32 products stay f32, as the line has it unless told otherwise.
+/// Parses an execution provider such as `cuda:1`. TF32 is off, which is the default of inspectd.
 fn provider(name: &str) -> Result<Provider> {
     let number = match name {
         "cpu" => return Ok(Provider::Cpu),
@@ -129,7 +129,7 @@ fn provider(name: &str) -> Result<Provider> {
             .and_then(|number| number.parse().ok()),
     };
     let device_id =
-        number.with_context(|| format!("provider {name}: allowed are cpu, cuda and cuda:N"))?;
+        number.with_context(|| format!("provider {name}: must be cpu, cuda or cuda:N"))?;
     Ok(Provider::Cuda {
         device_id,
         tf32: false,
@@ -143,7 +143,7 @@ impl Train {
         let bench = TrainBench {
             preset: self.preset,
             input_size: self.input_size,
-            precision: self.precision.settle(device),
+            precision: self.precision.resolve(device),
             channels_last: self.channels_last,
             batch: self.batch,
             teacher_cache_mib: self.teacher_cache_mib,

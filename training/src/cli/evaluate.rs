@@ -13,38 +13,39 @@ use crate::evaluate::{PIXEL_SMOOTHING, branches, evaluate, maps_of};
 use crate::log::progress::Progress;
 use crate::report;
 
-/// Runs a bundle through ONNX Runtime, as the line does, or a run through libtorch.
+/// Evaluates a bundle with ONNX Runtime, as inspectd does, or a run with libtorch.
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {
-    /// The folder of a bundle, or of a run
+    /// Folder of a bundle or of a run
     #[arg(value_name = "RUN_OR_BUNDLE")]
     model: PathBuf,
-    /// Folder of the dataset, or of one category of it [default: a run's own]
+    /// Folder of the dataset or of one of its categories [default: the dataset of the run]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
-    /// Category, where the dataset has several
+    /// Category, required if the dataset has several
     #[arg(long, requires = "dataset")]
     category: Option<String>,
-    /// The dataset's layout (found out where not given)
+    /// Layout of the dataset [default: detected]
     #[arg(long, requires = "dataset")]
     layout: Option<Layout>,
-    /// Write a report there: report.html, metrics.json and figures; a report that is there is replaced
+    /// Write a report to this folder: report.html, metrics.json and figures; replaces an existing report
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Write the result and every image's score there
+    /// Write the result and the score of every image as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write every image's anomaly map there, as 32-bit TIFF in the layout of the official evaluations
+    /// Write the anomaly map of every image to this folder, as 32-bit TIFF in the layout of the official
+    /// evaluations
     #[arg(long, value_name = "DIR")]
     save_maps: Option<PathBuf>,
-    /// Deviation, pixels, of the Gaussian that maps are smoothed with for pixel-level metrics and
-    /// --save-maps; scores are of maps without
+    /// Standard deviation, in pixels, of the Gaussian that smooths the maps for pixel-level metrics and
+    /// --save-maps; scores use maps without smoothing
     #[arg(long, value_name = "PIXELS", default_value_t = PIXEL_SMOOTHING)]
     pixel_smoothing: f64,
-    /// Evaluate each of the two maps alone, too
+    /// Also evaluate the structural and the logical map separately
     #[arg(long)]
     branches: bool,
-    /// Compute on the GPU with this number
+    /// Run on the GPU with this index
     #[arg(long, value_name = "N")]
     cuda: Option<i32>,
 }
@@ -61,11 +62,11 @@ impl Evaluate {
             progress.set(done, "");
         })?;
         progress.finish();
-        let mut evaluation = shown("pixel metrics", |progress| {
+        let mut evaluation = with_progress("pixel metrics", |progress| {
             evaluate(&model, &maps, progress)
         })?;
         if self.branches {
-            let each = shown("maps alone", |progress| branches(&model, &maps, progress))?;
+            let each = with_progress("branches", |progress| branches(&model, &maps, progress))?;
             evaluation.branches = Some(each);
         }
         println!("{}", evaluation.table());
@@ -84,23 +85,23 @@ impl Evaluate {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The dataset asked for, or the run's own.
+    /// The dataset given on the command line, or else the dataset of the run.
     fn dataset(&self, model: &Model) -> Result<Dataset> {
         match &self.dataset {
             Some(path) => dataset::open(path, self.category.as_deref(), self.layout, 0),
-            None => model
-                .dataset()
-                .cloned()
-                .context("--dataset is not given: a bundle does not say where its test images are"),
+            None => model.dataset().cloned().context(
+                "--dataset is not given: a bundle does not store the path of its test images",
+            ),
         }
     }
 }
 
-/// What `work` gives; how far it is, which it may tell from any thread, is shown as `label`.
-fn shown<T>(label: &str, work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> T) -> T {
+/// Runs `work` and returns its result. `work` may report progress from any thread; it is shown with
+/// `label`.
+fn with_progress<T>(label: &str, work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> T) -> T {
     let bar: Mutex<Option<Progress>> = Mutex::new(None);
     let result = work(&|done, total| {
-        // A bar that another thread has panicked with is still a bar.
+        // A poisoned progress bar is still usable.
         let mut bar = bar
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -13,15 +13,15 @@ use crate::train::run::Run;
 /// Writes the bundle of a finished run: model.onnx and manifest.toml.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// The run's folder
+    /// Folder of the run
     run: PathBuf,
-    /// The bundle's folder; one that is there is replaced
+    /// Folder of the bundle; an existing bundle is replaced
     #[arg(long)]
     out: PathBuf,
-    /// What the bundle is called [default: the dataset's category]
+    /// Name of the bundle [default: the category of the dataset]
     #[arg(long)]
     name: Option<String>,
-    /// Its version
+    /// Version of the bundle
     #[arg(long, default_value = "1.0.0")]
     model_version: String,
 }
@@ -44,7 +44,7 @@ impl Export {
         progress.finish();
         let contents = bundle.manifest();
         println!(
-            "{}: {:.1} MB; ONNX Runtime {} agrees with libtorch to {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
+            "{}: {:.1} MB; ONNX Runtime {} agrees with libtorch: largest difference {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
             bundle.dir().display(),
             bundle.graph().len() as f64 / 1e6,
             contents.parity.onnxruntime_version,

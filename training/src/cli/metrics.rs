@@ -12,41 +12,42 @@ use serde::Serialize;
 use crate::dataset::MvtecLayout;
 use crate::files;
 use crate::log::progress::Progress;
-use crate::metrics::folders::MapFolder;
 use crate::metrics::image::Options;
+use crate::metrics::map_folder::MapFolder;
 use crate::metrics::{self, Metrics as Found};
 
-/// Reads MAPS/CATEGORY/test/TYPE/NAME.tiff, the layout of MVTec's official evaluations. An image's score is
-/// its map's maximum.
+/// Reads MAPS/CATEGORY/test/TYPE/NAME.tiff, the layout of the official MVTec evaluations. The score of an
+/// image is the maximum of its map.
 #[derive(Debug, Args)]
 pub(super) struct Metrics {
-    /// The dataset's layout
+    /// Layout of the dataset
     #[arg(long)]
     format: MvtecLayout,
-    /// Folder of the dataset, in which the category is one
+    /// Folder of the dataset, which contains the folder of the category
     #[arg(long)]
     dataset: PathBuf,
-    /// The category
+    /// Category
     #[arg(long)]
     category: String,
-    /// Folder of the maps, in which the category is one
+    /// Folder of the maps, which contains the folder of the category
     #[arg(long)]
     maps: PathBuf,
-    /// Write everything there, curves too; - for standard output, instead of the table
+    /// Write the result, including curves, as JSON to this file; - writes it to standard output instead of
+    /// the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Tell accuracy, sensitivity and specificity at this threshold too
+    /// Also report accuracy, sensitivity and specificity at this threshold
     #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Resamples behind the confidence intervals; 0 for none
+    /// Bootstrap resamples for the confidence intervals; 0 disables the intervals
     #[arg(long, default_value_t = Options::default().resamples)]
     resamples: u32,
-    /// Chooses the resamples
+    /// Random seed of the bootstrap resamples
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
 }
 
-/// What is written as JSON.
+/// Content of the JSON file.
 #[derive(Serialize)]
 struct Report<'a> {
     category: &'a str,
@@ -60,7 +61,7 @@ impl Metrics {
         let source = MapFolder::open(self.format, &self.dataset, &self.category, &self.maps)?;
         if let [first, rest @ ..] = source.unused() {
             eprintln!(
-                "warning: {}: the map of no test image{}",
+                "warning: {}: map does not belong to a test image{}",
                 first.display(),
                 match rest.len() {
                     0 => String::new(),
@@ -76,11 +77,16 @@ impl Metrics {
         };
         let bar = Mutex::new(None);
         let metrics = metrics::evaluate(&source, source.defects(), &options, &|done, total| {
-            let mut bar = bar.lock().expect("nothing panics while it holds the bar");
+            let mut bar = bar
+                .lock()
+                .expect("no thread panics while it holds the lock");
             bar.get_or_insert_with(|| Progress::new("measuring", total, 0))
                 .set(done, "");
         })?;
-        if let Some(progress) = bar.into_inner().expect("as above") {
+        let bar = bar
+            .into_inner()
+            .expect("no thread panics while it holds the lock");
+        if let Some(progress) = bar {
             progress.finish();
         }
         let report = Report {

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use tch::Device;
 
-use crate::fit::Outcome;
+use crate::fit::TrainingOutcome;
 
 /// Trains, calibrates, evaluates and exports the models that inspectd runs
 #[derive(Debug, Parser)]
@@ -31,29 +31,29 @@ pub struct Cli {
 enum Command {
     /// Write a dataset of the simulated inspection line
     Synth(synth::Synth),
-    /// Make the teacher that a student learns from
+    /// Create the teacher that a student is distilled from
     #[command(subcommand)]
     Teacher(teacher::Command),
-    /// Train a student on good parts, and calibrate it
+    /// Train a student on images of good parts, and calibrate it
     Train(train::Train),
-    /// Write a trained run as a model bundle, once ONNX Runtime has agreed with libtorch
+    /// Export a trained run as a model bundle, after checking ONNX Runtime against libtorch
     Export(export::Export),
-    /// Score a dataset's test images with a bundle or a run, and report how well it does
+    /// Score the test images of a dataset with a bundle or a run, and report the metrics
     Evaluate(evaluate::Evaluate),
-    /// Evaluate any method's anomaly maps: AUROC, AU-PRO, saturated PRO
+    /// Evaluate anomaly maps of any method: AUROC, AU-PRO, saturated PRO
     Metrics(metrics::Metrics),
-    /// Make a table or figure of the paper: train, evaluate, and print ours beside the paper's
+    /// Reproduce a table or figure of the paper: train, evaluate, and compare with the published values
     Reproduce(Box<reproduce::Reproduce>),
-    /// Measure speed
+    /// Measure the speed of training or inference
     #[command(subcommand)]
     Bench(bench::Command),
 }
 
 impl Cli {
-    /// Does what the command line says. Exit code 130 after an interrupt.
+    /// Runs the command and returns the exit code: 130 after an interrupt.
     ///
     /// # Errors
-    /// Whatever goes wrong, with what, where and what is allowed.
+    /// When the command fails. The message names the cause, its place and the allowed values.
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Synth(command) => command.run(),
@@ -68,13 +68,13 @@ impl Cli {
     }
 }
 
-/// Where libtorch computes.
+/// Device and threads of libtorch.
 #[derive(Clone, Debug, Args)]
 struct Compute {
-    /// auto, cpu, cuda or cuda:N; auto takes the first GPU where there is one
+    /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads of libtorch on the CPU [default: all cores]
+    /// Number of CPU threads of libtorch [default: all cores]
     #[arg(long)]
     threads: Option<u16>,
 }
@@ -94,52 +94,53 @@ impl Compute {
         match (self.device.as_str(), index) {
             ("cpu", _) => Ok(Device::Cpu),
             ("auto", _) => Ok(Device::cuda_if_available()),
-            (asked, Some(index)) => {
+            (requested, Some(index)) => {
                 let index: usize = index.parse().with_context(|| {
-                    format!("device {asked}: allowed are auto, cpu, cuda and cuda:N")
+                    format!("device {requested}: must be auto, cpu, cuda or cuda:N")
                 })?;
                 ensure!(
                     cuda,
-                    "device {asked}: no CUDA device; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
+                    "device {requested}: no CUDA device found; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
                     crate::torch::VERSION
                 );
                 let count = tch::Cuda::device_count();
                 ensure!(
                     (index as i64) < count,
-                    "device {asked}: there are {count} CUDA devices"
+                    "device {requested}: only {count} CUDA devices found"
                 );
                 Ok(Device::Cuda(index))
             }
-            (asked, None) => bail!("device {asked}: allowed are auto, cpu, cuda and cuda:N"),
+            (requested, None) => bail!("device {requested}: must be auto, cpu, cuda or cuda:N"),
         }
     }
 }
 
-/// A flag that Ctrl-C and SIGTERM set; the second one ends the process at once.
-fn interrupts() -> Result<Arc<AtomicBool>> {
+/// Returns a flag that Ctrl-C and SIGTERM set. The second signal exits the process immediately.
+fn interrupt_flag() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     ctrlc::set_handler(move || {
         if set.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\ninterrupted: saving a checkpoint (again to leave at once)");
+        eprintln!("\ninterrupted: saving a checkpoint (interrupt again to exit immediately)");
     })?;
     Ok(flag)
 }
 
-/// The exit code after a descent, and a line that says how it went on to standard error.
-fn ended(outcome: Outcome, resume: &str) -> ExitCode {
+/// Returns the exit code for the outcome of a training. Prints the outcome to standard error unless all
+/// steps are done.
+fn report_outcome(outcome: TrainingOutcome, resume: &str) -> ExitCode {
     match outcome {
-        Outcome::Finished => ExitCode::SUCCESS,
-        Outcome::StoppedEarly => {
+        TrainingOutcome::Finished => ExitCode::SUCCESS,
+        TrainingOutcome::StoppedEarly => {
             eprintln!(
-                "stopped early: the validation loss no longer falls; the best weights are kept"
+                "stopped early: the validation loss no longer decreases; the best weights were saved"
             );
             ExitCode::SUCCESS
         }
-        Outcome::Interrupted => {
-            eprintln!("interrupted; continue with: {resume}");
+        TrainingOutcome::Interrupted => {
+            eprintln!("interrupted; resume with: {resume}");
             ExitCode::from(130)
         }
     }

@@ -6,47 +6,48 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::interrupts;
-use crate::reproduce::{Compute, Order, Target, Timing, reproduce};
+use super::interrupt_flag;
+use crate::reproduce::{ComputeOptions, ReproduceOptions, Target, TimingOptions, reproduce};
 use crate::settings::layered;
 use crate::train::settings::{Flags, Settings};
 
-/// Trains and evaluates what the table compares, category by category and seed by seed, and prints ours
-/// beside the paper's figures. Started again it does what is left. Settings are those of `mhkd train`.
+/// Trains and evaluates the methods of a table, for each category and seed, and prints the results next to
+/// the published values. Running the command again continues with the remaining cells. The settings are
+/// those of `mhkd train`.
 #[derive(Debug, Args)]
 pub(super) struct Reproduce {
-    /// The table or figure
+    /// Table or figure
     target: Target,
-    /// Where trainings, results and tables are kept; tables in one folder share what they have in common
+    /// Folder of runs, results and tables; tables in the same folder share their common runs
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Categories, one or several [default: all that the dataset has]
+    /// Categories, one or several [default: all categories of the dataset]
     #[arg(long, value_delimiter = ',')]
     categories: Vec<String>,
-    /// Seeds of each training, one or several
+    /// Training seeds, one or several
     #[arg(long, value_delimiter = ',', default_value = "42")]
     seeds: Vec<u64>,
-    /// Evaluate again what is evaluated already
+    /// Repeat evaluations that are already done
     #[arg(long)]
     evaluate_again: bool,
-    /// A TOML file of settings
+    /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Flags,
-    /// Where trainings compute: auto, cpu, cuda or cuda:N
+    /// Device of the trainings: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads of a training on the CPU [default: all cores]
+    /// Number of CPU threads of a training [default: all cores]
     #[arg(long)]
     threads: Option<u16>,
-    /// Table V: images a run for the throughput
+    /// Table V: images per run when the throughput is measured
     #[arg(long, default_value_t = 8)]
     timed_batch: usize,
-    /// Table V: where inference is timed: cpu, cuda or cuda:N
+    /// Table V: execution provider of the timed inference: cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     timed_provider: String,
-    /// Table V: timed runs
+    /// Table V: number of timed runs
     #[arg(long, default_value_t = 100)]
     timed_repeats: usize,
 }
@@ -55,29 +56,29 @@ impl Reproduce {
     pub(super) fn run(self) -> Result<ExitCode> {
         let settings: Settings = layered(self.config.as_deref(), &self.settings)?;
         settings.validate()?;
-        let order = Order {
+        let options = ReproduceOptions {
             target: self.target,
             settings,
             categories: self.categories,
             seeds: self.seeds,
             evaluate_again: self.evaluate_again,
-            compute: Compute {
+            compute: ComputeOptions {
                 device: self.device,
                 threads: self.threads,
             },
-            timing: Timing {
+            timing: TimingOptions {
                 batch: self.timed_batch,
                 provider: self.timed_provider,
                 repeats: self.timed_repeats,
             },
         };
-        let (table, ended) = reproduce(&order, &self.out, &*interrupts()?)?;
+        let (table, ended) = reproduce(&options, &self.out, &*interrupt_flag()?)?;
         println!("{}", table.markdown());
         for (cell, reason) in &ended.failed {
             eprintln!("failed: {cell}: {reason}");
         }
         if ended.interrupted {
-            eprintln!("interrupted; the same command goes on");
+            eprintln!("interrupted; run the same command to resume");
             return Ok(ExitCode::from(130));
         }
         Ok(if ended.failed.is_empty() {

@@ -13,27 +13,27 @@ use crate::synth::{self, SynthOptions};
 /// Writes OUT/line in the layout of MVTec LOCO AD, with masks and defects_config.json.
 #[derive(Debug, Args)]
 pub(super) struct Synth {
-    /// Folder to make; must not hold anything yet
+    /// Folder to create; must not exist or must be empty
     out: PathBuf,
-    /// The same seed gives the same images
+    /// Random seed; equal seeds give equal images
     #[arg(long, default_value_t = SynthOptions::default().seed)]
     seed: u64,
-    /// Pixels a row
+    /// Image width in pixels
     #[arg(long, default_value_t = SynthOptions::default().width)]
     width: u32,
-    /// Rows
+    /// Image height in pixels
     #[arg(long, default_value_t = SynthOptions::default().height)]
     height: u32,
-    /// Good images to train on
+    /// Number of good training images
     #[arg(long, default_value_t = SynthOptions::default().train)]
     train: u32,
-    /// Good images to calibrate on
+    /// Number of good validation images, used for calibration
     #[arg(long, default_value_t = SynthOptions::default().validation)]
     validation: u32,
-    /// Good images to test with
+    /// Number of good test images
     #[arg(long, default_value_t = SynthOptions::default().good_test)]
     good_test: u32,
-    /// Test images of each of the nine defects
+    /// Number of test images for each of the nine defects
     #[arg(long, default_value_t = SynthOptions::default().per_defect)]
     per_defect: u32,
 }
@@ -53,7 +53,7 @@ impl Synth {
         let summary = synth::write(&options, &self.out, |done, total| {
             let mut progress = progress
                 .lock()
-                .expect("nothing panics while it holds the bar");
+                .expect("no thread panics while it holds the lock");
             progress
                 .get_or_insert_with(|| Progress::new("rendering", total, 0))
                 .set(done, "");

@@ -6,32 +6,33 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::{Compute, ended, interrupts};
+use super::{Compute, interrupt_flag, report_outcome};
 use crate::network::architecture::Preset;
-use crate::teacher::course::{distil, enrol, pretrain};
+use crate::teacher::file::TeacherVariant;
 use crate::teacher::import::import;
 use crate::teacher::settings::{DistillFlags, PretrainFlags};
+use crate::teacher::training::{distill, pretrain, resolve_settings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Learn a teacher from an ImageNet backbone
-    Distill(Course<DistillFlags>),
-    /// Learn a teacher without photographs, on generated pictures
-    Pretrain(Course<PretrainFlags>),
-    /// Take a teacher from a .safetensors or .pth checkpoint
+    /// Distill a teacher from an ImageNet backbone
+    Distill(TrainingArgs<DistillFlags>),
+    /// Train a teacher on generated images, without photographs
+    Pretrain(TrainingArgs<PretrainFlags>),
+    /// Import a teacher from a .safetensors or .pth checkpoint
     Import(Import),
 }
 
-/// Settings come from the defaults, then --config, then flags, and are saved in the folder.
+/// Settings come from the defaults, then --config, then flags. They are saved in the folder.
 #[derive(Debug, Args)]
-pub(super) struct Course<F: Args> {
-    /// Folder to make; the teacher will be OUT/teacher.safetensors
+pub(super) struct TrainingArgs<F: Args> {
+    /// Folder to create; the teacher is written to OUT/teacher.safetensors
     #[arg(long)]
     out: PathBuf,
-    /// Continue from the folder's last checkpoint
+    /// Resume from the last checkpoint in the folder
     #[arg(long, conflicts_with = "config")]
     resume: bool,
-    /// A TOML file of settings
+    /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -40,18 +41,18 @@ pub(super) struct Course<F: Args> {
     compute: Compute,
 }
 
-/// Checks every tensor's name and shape, and says what it found.
+/// Checks the name and shape of every tensor and prints a summary.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// The checkpoint
+    /// Checkpoint file
     checkpoint: PathBuf,
-    /// Whose teacher it is
+    /// Preset that the teacher belongs to
     #[arg(long)]
     preset: Preset,
-    /// It was trained without padding (the shapes do not tell)
+    /// The teacher was trained without padding (not visible from the shapes)
     #[arg(long)]
     unpadded: bool,
-    /// The teacher's file
+    /// Teacher file to write
     #[arg(long)]
     out: PathBuf,
 }
@@ -59,37 +60,26 @@ pub(super) struct Import {
 impl Command {
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Distill(course) => {
-                let device = course.compute.device()?;
-                let settings = enrol(
-                    &course.out,
-                    course.config.as_deref(),
-                    &course.flags,
-                    course.resume,
-                )?;
-                let outcome = distil(&course.out, settings, device, &*interrupts()?)?;
-                Ok(ended(
+            Self::Distill(args) => {
+                let device = args.compute.device()?;
+                let settings =
+                    resolve_settings(&args.out, args.config.as_deref(), &args.flags, args.resume)?;
+                let outcome = distill(&args.out, settings, device, &*interrupt_flag()?)?;
+                Ok(report_outcome(
                     outcome,
-                    &format!(
-                        "mhkd teacher distill --out {} --resume",
-                        course.out.display()
-                    ),
+                    &format!("mhkd teacher distill --out {} --resume", args.out.display()),
                 ))
             }
-            Self::Pretrain(course) => {
-                let device = course.compute.device()?;
-                let settings = enrol(
-                    &course.out,
-                    course.config.as_deref(),
-                    &course.flags,
-                    course.resume,
-                )?;
-                let outcome = pretrain(&course.out, settings, device, &*interrupts()?)?;
-                Ok(ended(
+            Self::Pretrain(args) => {
+                let device = args.compute.device()?;
+                let settings =
+                    resolve_settings(&args.out, args.config.as_deref(), &args.flags, args.resume)?;
+                let outcome = pretrain(&args.out, settings, device, &*interrupt_flag()?)?;
+                Ok(report_outcome(
                     outcome,
                     &format!(
                         "mhkd teacher pretrain --out {} --resume",
-                        course.out.display()
+                        args.out.display()
                     ),
                 ))
             }
@@ -98,7 +88,10 @@ impl Command {
                     "{}",
                     import(
                         &command.checkpoint,
-                        (command.preset, !command.unpadded),
+                        TeacherVariant {
+                            preset: command.preset,
+                            padded: !command.unpadded,
+                        },
                         &command.out
                     )?
                 );

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::{Compute, ended, interrupts};
+use super::{Compute, interrupt_flag, report_outcome};
 use crate::settings::layered;
 use crate::train::run::Run;
 use crate::train::settings::Flags;
 
-/// Settings come from the paper's defaults, then --config, then flags, and are saved with the run.
+/// Settings come from the defaults of the paper, then --config, then flags. They are saved with the run.
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// The run's folder, made by this command
+    /// Folder of the run; this command creates it
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
-    /// Continue the run in the folder from its last checkpoint
+    /// Resume the run in the folder from its last checkpoint
     #[arg(long, conflicts_with = "config")]
     resume: bool,
-    /// A TOML file of settings
+    /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -42,8 +42,8 @@ impl Train {
             )?
         };
         println!("{}", run.summary(device));
-        let outcome = run.train(device, &*interrupts()?)?;
-        Ok(ended(
+        let outcome = run.train(device, &*interrupt_flag()?)?;
+        Ok(report_outcome(
             outcome,
             &format!("mhkd train --out {} --resume", self.out.display()),
         ))

@@ -1,4 +1,4 @@
-//! Which folder is the category's: the one that was named, or the only one there.
+//! Location of a category's folder: the named category, or the only one in the dataset.
 
 use std::path::{Path, PathBuf};
 
@@ -6,28 +6,31 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::listing;
 
-/// Folders of which a category has one, whatever its layout.
-const MARKS: [&str; 3] = ["train/good", "train/NORMAL", "Data/Images"];
+/// Marker folders. A category of any layout has exactly one of them.
+const MARKER_FOLDERS: [&str; 3] = ["train/good", "train/NORMAL", "Data/Images"];
 
 fn is_category(folder: &Path) -> bool {
-    MARKS.iter().any(|mark| folder.join(mark).is_dir())
+    MARKER_FOLDERS
+        .iter()
+        .any(|marker| folder.join(marker).is_dir())
 }
 
-/// The name of a category's folder.
+/// Name of a category: the name of its folder.
 pub(super) fn name(folder: &Path) -> String {
     folder
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// The names of the categories in `path`, sorted, or of the one that `path` itself is.
+/// Returns the sorted names of the categories in `path`. If `path` is the folder of a category, returns its
+/// name.
 ///
 /// # Errors
-/// When `path` is no folder or there is no category; what a category's folder has is said.
+/// When `path` is not a folder or contains no category. The message lists the marker folders.
 pub fn categories(path: &Path) -> Result<Vec<String>> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("{}: no such folder", path.display()))?;
+        .with_context(|| format!("{}: folder not found", path.display()))?;
     if is_category(&path) {
         return Ok(vec![name(&path)]);
     }
@@ -39,22 +42,22 @@ pub fn categories(path: &Path) -> Result<Vec<String>> {
         .collect();
     ensure!(
         !names.is_empty(),
-        "{}: no category in it; a category's folder has {}",
+        "{}: contains no category; the folder of a category contains {}",
         path.display(),
-        MARKS.join(" or ")
+        MARKER_FOLDERS.join(" or ")
     );
     names.sort();
     Ok(names)
 }
 
-/// The folder of `category` in `path`, or `path` itself where it is that category's folder.
+/// Returns the folder of `category` in `path`, or `path` itself if it is the folder of that category.
 pub(super) fn locate(path: &Path, category: Option<&str>) -> Result<PathBuf> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("{}: no such folder", path.display()))?;
+        .with_context(|| format!("{}: folder not found", path.display()))?;
     ensure!(
         path.is_dir(),
-        "{}: a file, where the folder of a dataset or of one of its categories is needed",
+        "{}: not a folder; must be the folder of a dataset or of one of its categories",
         path.display()
     );
     let inner: Vec<PathBuf> = listing::folders(&path)?
@@ -73,21 +76,27 @@ pub(super) fn locate(path: &Path, category: Option<&str>) -> Result<PathBuf> {
         if name(&path) == category {
             return Ok(path);
         }
-        let there = match (names.is_empty(), is_category(&path)) {
-            (false, _) => format!("there: {names}"),
-            (true, true) => "it is the folder of a single category; name none".to_owned(),
+        let available = match (names.is_empty(), is_category(&path)) {
+            (false, _) => format!("available: {names}"),
+            (true, true) => "the folder is a single category; omit the category name".to_owned(),
             (true, false) => format!(
-                "there is none; a category's folder has {}",
-                MARKS.join(" or ")
+                "none found; the folder of a category contains {}",
+                MARKER_FOLDERS.join(" or ")
             ),
         };
-        bail!("{}: no category {category:?} ({there})", path.display());
+        bail!(
+            "{}: category {category:?} not found ({available})",
+            path.display()
+        );
     }
     match &inner[..] {
         _ if is_category(&path) => Ok(path),
         [only] => Ok(only.clone()),
-        // The layout says what it misses.
+        // Layout detection reports what is missing.
         [] => Ok(path),
-        _ => bail!("{}: several categories, name one: {names}", path.display()),
+        _ => bail!(
+            "{}: contains several categories; choose one: {names}",
+            path.display()
+        ),
     }
 }

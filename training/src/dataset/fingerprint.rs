@@ -1,4 +1,4 @@
-//! A dataset's fingerprint: what a model was trained on, in one line of its provenance.
+//! Fingerprint of a dataset: a hash of the training and validation images, stored as provenance of a model.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over each file in the order of its path within `root`: the path with `/` between its
-/// parts, a zero byte, the length in 8 bytes from the lowest, the content. So no two lists of files
-/// give the same bytes.
+/// Returns the SHA-256 of all `files`, sorted by their path relative to `root`. For each file, the hash
+/// covers the path with `/` as separator, a zero byte, the length as 8 little-endian bytes, and the
+/// content. Different lists of files therefore never hash the same bytes.
 pub(super) fn of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     let mut named: Vec<(String, &Path)> = files
         .map(|path| (within(root, path), path.as_path()))
@@ -18,12 +18,11 @@ pub(super) fn of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> R
     named.sort();
     let mut hash = Sha256::new();
     for (name, path) in named {
-        add(&mut hash, &name, path)
-            .with_context(|| format!("{}: cannot be read", path.display()))?;
+        add(&mut hash, &name, path).with_context(|| format!("cannot read {}", path.display()))?;
     }
     let mut text = String::new();
     for byte in hash.finalize() {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     Ok(text)
 }

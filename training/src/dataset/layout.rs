@@ -1,11 +1,11 @@
-//! The structures that datasets are published in, and how to tell them apart.
+//! Folder layouts of published datasets, and their detection.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// How a dataset's files are arranged.
+/// Folder layout of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 #[expect(
@@ -21,11 +21,11 @@ pub enum Layout {
     Visa,
     /// Retinal OCT: {train,val,test}/{NORMAL,CNV,DME,DRUSEN}
     RetinalOct,
-    /// Any other: train/good and, where wanted, validation/good, test/good, test/TYPE, ground_truth/TYPE/NAME_mask.png
+    /// Any other dataset: train/good and, optionally, validation/good, test/good, test/TYPE, ground_truth/TYPE/NAME_mask.png
     Folder,
 }
 
-/// The layouts that anomaly maps are exchanged in.
+/// Folder layout of anomaly maps, as used by the official MVTec evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 #[expect(
@@ -33,14 +33,14 @@ pub enum Layout {
     reason = "the command line's help prints these lines as they are"
 )]
 pub enum MvtecLayout {
-    /// MVTec LOCO AD, with defects_config.json and a folder of masks for each image
+    /// MVTec LOCO AD: defects_config.json and a folder of masks for each image
     Loco,
-    /// MVTec AD, with one mask for each image
+    /// MVTec AD: one mask for each image
     Ad,
 }
 
 impl Layout {
-    /// The layout of a category's folder, by the folders that only this one has.
+    /// Detects the layout of a category's folder from the subfolders that are specific to a layout.
     pub(super) fn detect(root: &Path) -> Result<Self> {
         let has = |name: &str| root.join(name).exists();
         if has("Data/Images") {
@@ -49,7 +49,7 @@ impl Layout {
             Ok(Self::RetinalOct)
         } else if !has("train/good") {
             bail!(
-                "{}: not a dataset's folder; it needs train/good (MVTec AD, MVTec LOCO AD, a plain folder), Data/Images (VisA) or train/NORMAL (retinal OCT)",
+                "{}: not the folder of a dataset; must contain train/good (MVTec AD, MVTec LOCO AD, plain folder), Data/Images (VisA) or train/NORMAL (retinal OCT)",
                 root.display()
             )
         } else if has("defects_config.json")

@@ -1,11 +1,11 @@
-//! Files and folders of a folder, in the order of their names: the same on every machine.
+//! Lists the files and folders in a folder, sorted by name, so that the order is the same on every machine.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use walkdir::{DirEntry, WalkDir};
 
-/// File names that are images, in lower case.
+/// File name extensions of images, in lower case.
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp"];
 
 fn is_hidden(entry: &DirEntry) -> bool {
@@ -28,11 +28,11 @@ fn entries(folder: &Path, depth: usize) -> Result<Vec<DirEntry>> {
         .into_iter()
         .filter_entry(|entry| !is_hidden(entry))
         .collect::<walkdir::Result<_>>()
-        .with_context(|| format!("{}: cannot be listed", folder.display()))
+        .with_context(|| format!("cannot list {}", folder.display()))
 }
 
 fn images_to_depth(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
-    ensure!(folder.is_dir(), "{}: no such folder", folder.display());
+    ensure!(folder.is_dir(), "{}: folder not found", folder.display());
     let images: Vec<PathBuf> = entries(folder, depth)?
         .into_iter()
         .filter(|entry| entry.file_type().is_file() && is_image(entry.path()))
@@ -40,19 +40,19 @@ fn images_to_depth(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
         .collect();
     ensure!(
         !images.is_empty(),
-        "{}: no image there ({})",
+        "{}: contains no images ({})",
         folder.display(),
         EXTENSIONS.join(", ")
     );
     Ok(images)
 }
 
-/// The images in `folder`, which must have some.
+/// Returns the images in `folder`, which must contain at least one.
 pub(super) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     images_to_depth(folder, 1)
 }
 
-/// The images in `folder`; none where there is no such folder.
+/// Returns the images in `folder`, or an empty list if the folder does not exist.
 pub(super) fn images_if_any(folder: &Path) -> Result<Vec<PathBuf>> {
     if folder.exists() {
         images(folder)
@@ -61,15 +61,15 @@ pub(super) fn images_if_any(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Every image in `folder` and the folders below.
+/// Returns every image in `folder` and its subfolders.
 ///
 /// # Errors
-/// When the folder is not there or has no image.
+/// When the folder does not exist or contains no image.
 pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     images_to_depth(folder, usize::MAX)
 }
 
-/// The folders in `folder`.
+/// Returns the direct subfolders of `folder`.
 pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let inner = entries(folder, 1)?;
     Ok(inner

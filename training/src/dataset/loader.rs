@@ -1,5 +1,5 @@
-//! Images in the order of the training steps, decoded and resized by other threads ahead of the step
-//! that needs them.
+//! Prefetching loader: worker threads decode and resize images in the order of the training steps, ahead
+//! of the step that needs them.
 
 use std::iter::FusedIterator;
 use std::ops::Range;
@@ -12,111 +12,120 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use inspectd_core::image_file::ImageError;
 
-use super::frames::Frames;
-pub use super::frames::Loaded;
-use super::order::Order;
+use super::image_cache::ImageCache;
+pub use super::image_cache::LoadedImage;
+use super::sampler::Sampler;
 
-type Outcome = std::result::Result<Loaded, ImageError>;
+type LoadResult = std::result::Result<LoadedImage, ImageError>;
 
-/// How far ahead images are made ready.
+/// Number of worker threads and of images loaded in advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch {
-    /// Threads, at least 1.
+    /// Number of threads, at least 1.
     pub workers: usize,
-    /// Images ready beside those being made; rounded up to a multiple of `workers`. A worker waits
-    /// while its share is not taken.
+    /// Number of loaded images that wait in the queues, rounded up to a multiple of `workers`. A worker
+    /// blocks while its queue is full.
     pub depth: usize,
 }
 
-/// Gives the images of the steps, one after the other. Worker w of n makes those of every nth step and
-/// has a channel of its own, so the order is that of the steps whatever the workers' number and speed.
+/// Iterator over the images of the steps. Worker w of n loads every nth image and has its own channel, so
+/// the order does not depend on the number and speed of the workers.
 #[derive(Debug)]
 pub struct Loader {
-    lanes: Vec<Receiver<Outcome>>,
+    receivers: Vec<Receiver<LoadResult>>,
     workers: Vec<JoinHandle<()>>,
-    lane: usize,
-    left: u64,
+    next_worker: usize,
+    remaining: u64,
     waited: Duration,
 }
 
 impl Loader {
-    /// Starts the workers on the images of `steps`; `start..u64::MAX` has no end.
+    /// Starts the workers for the images of `steps`. The range `start..u64::MAX` is unlimited.
     ///
     /// # Panics
-    /// When `order` is of another number of images than `frames`, or a thread cannot be started.
-    pub fn new(frames: &Arc<Frames>, order: Order, steps: Range<u64>, prefetch: Prefetch) -> Self {
+    /// When `sampler` and `images` differ in the number of images, or a thread cannot be started.
+    pub fn new(
+        images: &Arc<ImageCache>,
+        sampler: Sampler,
+        steps: Range<u64>,
+        prefetch: Prefetch,
+    ) -> Self {
         assert_eq!(
-            order.len(),
-            frames.paths().len(),
-            "an order of these images"
+            sampler.len(),
+            images.paths().len(),
+            "the sampler covers these images"
         );
         let workers = prefetch.workers.max(1);
-        let room = prefetch.depth.div_ceil(workers).max(1);
-        let left = steps.end.saturating_sub(steps.start);
+        let queue_length = prefetch.depth.div_ceil(workers).max(1);
+        let remaining = steps.end.saturating_sub(steps.start);
         let spawn = |worker: usize| {
-            let (sender, receiver) = sync_channel(room);
-            let frames = Arc::clone(frames);
-            let indices = (0..left)
-                .zip(order.from_step(steps.start))
+            let (sender, receiver) = sync_channel(queue_length);
+            let images = Arc::clone(images);
+            let indices = (0..remaining)
+                .zip(sampler.from_step(steps.start))
                 .map(|(_, index)| index);
             let indices = indices.skip(worker).step_by(workers);
-            let work = move || run(&frames, indices, &sender);
+            let work = move || run_worker(&images, indices, &sender);
             let thread = thread::Builder::new().name(format!("loader-{worker}"));
             (
                 receiver,
                 thread
                     .spawn(work)
-                    .expect("the system has room for a thread"),
+                    .expect("the system can start another thread"),
             )
         };
-        let (lanes, workers) = (0..workers).map(spawn).unzip();
+        let (receivers, workers) = (0..workers).map(spawn).unzip();
         Self {
-            lanes,
+            receivers,
             workers,
-            lane: 0,
-            left,
+            next_worker: 0,
+            remaining,
             waited: Duration::ZERO,
         }
     }
 
-    /// The next step's image.
+    /// Returns the image of the next step.
     ///
     /// # Errors
-    /// When the file is not a usable image, which is named, or the steps are over.
-    pub fn next_image(&mut self) -> Result<Loaded> {
-        Ok(self.next().context("the loader's last step is over")??)
+    /// When the file cannot be decoded as an image (the message names it), or when all steps are done.
+    pub fn next_image(&mut self) -> Result<LoadedImage> {
+        Ok(self.next().context("the loader has no more images")??)
     }
 
-    /// For how long the one who asked has waited so far.
+    /// Total time that the caller has waited for images.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 }
 
-fn run(frames: &Frames, indices: impl Iterator<Item = usize>, sender: &SyncSender<Outcome>) {
+fn run_worker(
+    images: &ImageCache,
+    indices: impl Iterator<Item = usize>,
+    sender: &SyncSender<LoadResult>,
+) {
     for index in indices {
-        // An error here says that the loader was dropped.
-        if sender.send(frames.load(index)).is_err() {
+        // Sending fails only if the loader was dropped.
+        if sender.send(images.load(index)).is_err() {
             return;
         }
     }
 }
 
 impl Iterator for Loader {
-    type Item = Outcome;
+    type Item = LoadResult;
 
-    fn next(&mut self) -> Option<Outcome> {
-        self.left = self.left.checked_sub(1)?;
-        let asked = Instant::now();
-        let outcome = self.lanes[self.lane].recv();
-        self.waited += asked.elapsed();
-        let Ok(outcome) = outcome else {
-            // Before its last step a worker ends only by a panic, which is passed on.
-            let panic = self.workers.swap_remove(self.lane).join();
-            resume_unwind(panic.expect_err("a worker sends all of its steps"));
+    fn next(&mut self) -> Option<LoadResult> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let started = Instant::now();
+        let received = self.receivers[self.next_worker].recv();
+        self.waited += started.elapsed();
+        let Ok(image) = received else {
+            // A worker that stops before its last step has panicked; the panic is propagated.
+            let panic = self.workers.swap_remove(self.next_worker).join();
+            resume_unwind(panic.expect_err("a worker sends all of its images"));
         };
-        self.lane = (self.lane + 1) % self.lanes.len();
-        Some(outcome)
+        self.next_worker = (self.next_worker + 1) % self.receivers.len();
+        Some(image)
     }
 }
 
@@ -124,10 +133,10 @@ impl FusedIterator for Loader {}
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        // With its channel closed a worker ends after the image in hand.
-        self.lanes.clear();
+        // A worker with a closed channel stops after its current image.
+        self.receivers.clear();
         for worker in self.workers.drain(..) {
-            // A panic of a worker whose images nobody wants any more is of no interest.
+            // The images are no longer needed, so a panic of the worker is ignored.
             drop(worker.join());
         }
     }

@@ -1,26 +1,26 @@
-//! Where a test image's defects are.
+//! Ground-truth masks of test images.
 
 use image::DynamicImage;
 use inspectd_core::image_file::{self, ImageError};
 
 use super::TestItem;
 
-/// A picture of defects, as large as its image. Zero is good; in `MVTec` LOCO AD the value of the others
-/// says which kind of defect.
+/// Ground-truth mask with the size of its image. Zero is good; in `MVTec` LOCO AD the other values identify
+/// the defect type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// Pixels a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// `[height, width]`, rows from the top.
+    /// Pixel values, `[height, width]`, from the top row.
     pub values: Vec<u8>,
 }
 
-/// The masks of `item`, whose image has `image_size` (width and height, pixels).
+/// Loads the masks of `item`, whose image has `image_size` (width and height, pixels).
 ///
 /// # Errors
-/// When a mask cannot be decoded or has another size than the image; it is named.
+/// When a mask cannot be decoded or differs in size from the image. The message names the mask.
 pub fn load_masks(item: &TestItem, image_size: (u32, u32)) -> Result<Vec<Mask>, ImageError> {
     let load = |path: &std::path::PathBuf| {
         let image = image_file::read(path)?;
@@ -44,8 +44,8 @@ pub fn load_masks(item: &TestItem, image_size: (u32, u32)) -> Result<Vec<Mask>, 
     item.masks.iter().map(load).collect()
 }
 
-/// A mask is grey, but copies are about that were saved in colour: there the strongest channel counts,
-/// for a mean could round a faint value to zero.
+/// Returns the grey values of a mask. Some published copies are colour images; for these it takes the
+/// maximum of the channels, because a mean could round a small value to zero.
 fn values(image: DynamicImage) -> Vec<u8> {
     match image {
         DynamicImage::ImageLuma8(grey) => grey.into_raw(),

@@ -1,21 +1,21 @@
-//! Pictures on disk: which files are for training, validation and test, and those files as frames.
+//! Datasets on disk: the files for training, validation and test, and their loading as frames.
 //!
-//! [`open`] finds the files by a layout's published structure and decodes none. [`frames::Frames`]
-//! decodes and resizes them, [`loader::Loader`] does so ahead of the one who asks.
+//! [`open`] finds the files of a dataset by its layout and decodes none of them.
+//! [`image_cache::ImageCache`] decodes and resizes images; [`loader::Loader`] prefetches them.
 
 mod category;
 mod fingerprint;
 mod folder;
-pub mod frames;
+pub mod image_cache;
 mod layout;
 mod listing;
 pub mod loader;
 pub mod masks;
 mod mvtec_ad;
 mod mvtec_loco;
-pub mod order;
 mod retinal_oct;
-mod split;
+pub mod sampler;
+mod validation_split;
 mod visa;
 
 use std::path::{Path, PathBuf};
@@ -27,76 +27,75 @@ pub use category::categories;
 pub use layout::{Layout, MvtecLayout};
 pub use listing::images_below;
 
-/// The files of one category. Every list is in the order of the file names, byte by byte.
+/// Files of one category. Every list is sorted by the bytes of the file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// By which structure the files were found.
+    /// Layout of the files.
     pub layout: Layout,
-    /// The category's name: its folder's.
+    /// Name of the category: the name of its folder.
     pub category: String,
-    /// The category's folder.
+    /// Folder of the category.
     pub root: PathBuf,
-    /// Good images to learn from; at least one.
+    /// Good training images, at least one.
     pub train: Vec<PathBuf>,
-    /// Good images to calibrate with, none of them in `train`; at least one.
+    /// Good validation images for the calibration, at least one, disjoint from `train`.
     pub validation: Vec<PathBuf>,
-    /// Images to evaluate on; may be empty in the `folder` layout.
+    /// Test images. May be empty in the `folder` layout.
     pub test: Vec<TestItem>,
 }
 
-/// One image to evaluate on.
+/// A test image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestItem {
-    /// The image.
+    /// Path of the image.
     pub path: PathBuf,
-    /// What it shows.
+    /// Good or anomalous.
     pub kind: Kind,
-    /// Pictures of where the defects are, as large as the image; none for a good one, and none where
-    /// nobody drew them (retinal OCT; a folder without `ground_truth/TYPE`).
+    /// Ground-truth masks, with the size of the image. Empty for good images and for datasets without masks
+    /// (retinal OCT; a folder without `ground_truth/TYPE`).
     pub masks: Vec<PathBuf>,
 }
 
-/// What an image shows.
+/// Kind of a test image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A good part.
     Good,
-    /// A defective one.
+    /// A defective part.
     Anomalous {
-        /// The dataset's name for the defect.
+        /// Name of the defect type in the dataset.
         type_name: String,
-        /// Which of the two families it belongs to.
+        /// Structural or logical.
         group: Group,
     },
 }
 
-/// The family of a defect.
+/// Group of a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Visible in itself: a scratch, a stain.
+    /// Visible locally: a scratch, a stain.
     Structural,
-    /// Visible only against the whole: one part too many, parts mixed up.
+    /// Visible only in the context of the image: a surplus part, mixed-up parts.
     Logical,
-    /// The dataset does not say.
+    /// Not specified by the dataset.
     Unspecified,
 }
 
-/// What a layout finds in a category's folder. Without validation images of its own, some of the
-/// training images become them.
-struct Found {
+/// Files of a category as found by a layout. If `validation` is empty, [`open`] holds out training images.
+struct DatasetFiles {
     train: Vec<PathBuf>,
     validation: Vec<PathBuf>,
     test: Vec<TestItem>,
 }
 
-/// Finds the files of a category. `path` is the category's folder, or the dataset's with `category`
-/// naming one in it; a dataset of a single category needs no name. The layout is found out where it
-/// is not given. `seed` chooses the validation images, a tenth of the training images, where the
-/// dataset brings none of its own.
+/// Finds the files of a category. `path` is the folder of the category, or the folder of a dataset with
+/// `category` as the name of one of its categories. The name may be omitted if the dataset has a single
+/// category. If `layout` is `None`, it is detected. If the dataset has no validation images, a tenth of the
+/// training images is held out, selected by `seed`.
 ///
 /// # Errors
-/// When a folder or a file that the layout has is missing or empty, or the category is not there.
-/// The message says what, where and what would do.
+/// When a folder or file required by the layout is missing or empty, or the category does not exist. The
+/// message names the path and what is required.
 pub fn open(
     path: &Path,
     category: Option<&str>,
@@ -108,17 +107,17 @@ pub fn open(
         Some(layout) => layout,
         None => Layout::detect(&root)?,
     };
-    let found = match layout {
+    let files = match layout {
         Layout::MvtecAd => mvtec_ad::find(&root),
         Layout::MvtecLoco => mvtec_loco::find(&root),
         Layout::Visa => visa::find(&root),
         Layout::RetinalOct => retinal_oct::find(&root),
         Layout::Folder => folder::find(&root),
     }?;
-    let (train, validation) = if found.validation.is_empty() {
-        split::hold_out(found.train, seed, &root)?
+    let (train, validation) = if files.validation.is_empty() {
+        validation_split::hold_out(files.train, seed, &root)?
     } else {
-        (found.train, found.validation)
+        (files.train, files.validation)
     };
     Ok(Dataset {
         layout,
@@ -126,50 +125,50 @@ pub fn open(
         root,
         train,
         validation,
-        test: found.test,
+        test: files.test,
     })
 }
 
-/// The test images of the category in folder `root`, of one of MVTec's layouts. Nothing else of it needs
-/// to be there: published results are often checked without the training images.
+/// Returns the test images of the category in folder `root`, in one of the `MVTec` layouts. The training
+/// images may be missing: published results are often checked without them.
 ///
 /// # Errors
-/// When a folder or a file that the layout has is missing or empty.
+/// When a folder or file of the test set is missing or empty.
 pub fn test_items(root: &Path, layout: MvtecLayout) -> Result<Vec<TestItem>> {
     match layout {
-        MvtecLayout::Ad => folder::test_items(root, folder::Masks::Required),
+        MvtecLayout::Ad => folder::test_items(root, folder::MaskRequirement::AllTypes),
         MvtecLayout::Loco => mvtec_loco::test_items(root),
     }
 }
 
-/// The anomalous test images of a category of MVTec LOCO AD that ground truth is there for. The images
-/// themselves may be missing, as they may for its official evaluation.
+/// Returns the anomalous test images of an `MVTec` LOCO AD category that have ground truth. The image files
+/// themselves may be missing, as in the official evaluation.
 ///
 /// # Errors
-/// When a folder of masks has none.
-pub fn drawn_items(root: &Path) -> Result<Vec<TestItem>> {
-    mvtec_loco::drawn_items(root)
+/// When a folder of masks is empty.
+pub fn items_with_masks(root: &Path) -> Result<Vec<TestItem>> {
+    mvtec_loco::items_with_masks(root)
 }
 
 impl Dataset {
-    /// What tells these training and validation images from any others: SHA-256, hexadecimal, over
-    /// their paths within the category and their bytes. It depends neither on where the dataset lies
-    /// nor on which images the seed has held out.
+    /// Fingerprint of the training and validation images: SHA-256, hexadecimal, over their paths within the
+    /// category and their content. It depends neither on the location of the dataset nor on the validation
+    /// split.
     ///
     /// # Errors
-    /// When a file cannot be read; it is named.
+    /// When a file cannot be read. The message names the file.
     pub fn fingerprint(&self) -> Result<String> {
         fingerprint::of(&self.root, self.train.iter().chain(&self.validation))
     }
 }
 
-/// The image at `path`, resized to `side` x `side` pixels.
+/// Loads the image at `path`, resized to `side` x `side` pixels.
 ///
 /// # Errors
-/// When it cannot be decoded; it is named.
+/// When the image cannot be decoded. The message names the file.
 ///
 /// # Panics
 /// When `side` is 0.
 pub fn load(path: &Path, side: u32) -> Result<Frame> {
-    Ok(frames::resized(path, side)?.0)
+    Ok(image_cache::resized(path, side)?.0)
 }

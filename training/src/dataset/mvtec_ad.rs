@@ -1,23 +1,23 @@
-//! `MVTec` AD (Bergmann et al., 2019): a mask for each anomalous test image.
+//! The layout of `MVTec` AD (Bergmann et al., 2019): one mask for each anomalous test image.
 
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Found, folder, listing};
+use super::{DatasetFiles, folder, listing};
 
-pub(super) fn find(root: &Path) -> Result<Found> {
-    for needed in ["test/good", "ground_truth"] {
-        let needed = root.join(needed);
+pub(super) fn find(root: &Path) -> Result<DatasetFiles> {
+    for required in ["test/good", "ground_truth"] {
+        let required = root.join(required);
         ensure!(
-            needed.is_dir(),
-            "{}: no such folder, and the mvtec-ad layout has it",
-            needed.display()
+            required.is_dir(),
+            "{}: folder not found; the mvtec-ad layout requires it",
+            required.display()
         );
     }
-    Ok(Found {
+    Ok(DatasetFiles {
         train: listing::images(&root.join("train/good"))?,
         validation: Vec::new(),
-        test: folder::test_items(root, folder::Masks::Required)?,
+        test: folder::test_items(root, folder::MaskRequirement::AllTypes)?,
     })
 }

@@ -1,11 +1,11 @@
-//! `MVTec` LOCO AD (Bergmann et al., 2022): validation images of its own, and a folder of masks for each
-//! anomalous test image, one mask a defect.
+//! The layout of `MVTec` LOCO AD (Bergmann et al., 2022): separate validation images, and a folder of masks
+//! for each anomalous test image with one mask per defect.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Found, Group, TestItem, category, folder, listing};
+use super::{DatasetFiles, Group, TestItem, category, folder, listing};
 
 const TEST: [(&str, Group); 3] = [
     ("good", Group::Unspecified),
@@ -13,21 +13,21 @@ const TEST: [(&str, Group); 3] = [
     ("structural_anomalies", Group::Structural),
 ];
 
-pub(super) fn find(root: &Path) -> Result<Found> {
+pub(super) fn find(root: &Path) -> Result<DatasetFiles> {
     let test = test_items(root)?;
-    Ok(Found {
+    Ok(DatasetFiles {
         train: listing::images(&root.join("train/good"))?,
         validation: listing::images(&root.join("validation/good"))?,
         test,
     })
 }
 
-/// The images in `test` with the masks in `ground_truth`.
+/// Returns the images in `test` with their masks in `ground_truth`.
 pub(super) fn test_items(root: &Path) -> Result<Vec<TestItem>> {
     let config = root.join("defects_config.json");
     ensure!(
         config.is_file(),
-        "{}: no such file, and the mvtec-loco layout has it",
+        "{}: file not found; the mvtec-loco layout requires it",
         config.display()
     );
     let mut test = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn test_items(root: &Path) -> Result<Vec<TestItem>> {
                 super::Kind::Good => Vec::new(),
                 super::Kind::Anomalous { .. } => {
                     listing::images(&root.join("ground_truth").join(type_name).join(stem))
-                        .with_context(|| format!("the masks of {}", path.display()))?
+                        .with_context(|| format!("masks of {}", path.display()))?
                 }
             };
             test.push(TestItem { path, kind, masks });
@@ -48,15 +48,15 @@ pub(super) fn test_items(root: &Path) -> Result<Vec<TestItem>> {
     Ok(test)
 }
 
-/// The anomalous images that masks are there for, whether or not the images are there.
-pub(super) fn drawn_items(root: &Path) -> Result<Vec<TestItem>> {
+/// Returns the anomalous images that have masks. The image files may be missing.
+pub(super) fn items_with_masks(root: &Path) -> Result<Vec<TestItem>> {
     let mut items = Vec::new();
     for (type_name, group) in TEST {
-        let drawn = root.join("ground_truth").join(type_name);
-        if !drawn.is_dir() {
+        let mask_folders = root.join("ground_truth").join(type_name);
+        if !mask_folders.is_dir() {
             continue;
         }
-        for folder in listing::folders(&drawn)? {
+        for folder in listing::folders(&mask_folders)? {
             let stem = category::name(&folder);
             items.push(TestItem {
                 path: root

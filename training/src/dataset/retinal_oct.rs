@@ -1,15 +1,16 @@
-//! Retinal OCT (Kermany et al., 2018): healthy eyes to train on, three diseases to find, no masks.
-//! Several images are of one patient, so the published `val` is used, which shares none with `train`.
+//! The layout of retinal OCT (Kermany et al., 2018): training on healthy eyes, three diseases in the test
+//! set, no masks. A patient has several images, so the published `val` split is used, which shares no
+//! patient with `train`.
 
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Found, Group, Kind, TestItem, listing};
+use super::{DatasetFiles, Group, Kind, TestItem, listing};
 
 const DISEASES: [&str; 3] = ["CNV", "DME", "DRUSEN"];
 
-pub(super) fn find(root: &Path) -> Result<Found> {
+pub(super) fn find(root: &Path) -> Result<DatasetFiles> {
     let mut test = items(&root.join("test/NORMAL"), &Kind::Good)?;
     for disease in DISEASES {
         let kind = Kind::Anomalous {
@@ -23,11 +24,11 @@ pub(super) fn find(root: &Path) -> Result<Found> {
     }
     ensure!(
         test.iter().any(|item| item.kind != Kind::Good),
-        "{}: none of {} there, one is needed",
+        "{}: contains none of {}; at least one is required",
         root.join("test").display(),
         DISEASES.join(", ")
     );
-    Ok(Found {
+    Ok(DatasetFiles {
         train: listing::images(&root.join("train/NORMAL"))?,
         validation: listing::images_if_any(&root.join("val/NORMAL"))?,
         test,

@@ -1,5 +1,5 @@
-//! The maps of a dataset's test images: kept as small as the network gives them, and made as large as
-//! the image when asked for. 330 images of 1600x1280 are 10 MB here and 2.7 GB resized.
+//! Anomaly maps of a dataset's test images. They are stored at the network's resolution and resized to the
+//! image size on demand: 330 images of 1600x1280 take 10 MB here, 2.7 GB resized.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use crate::calibrate::ImageMaps;
 use crate::dataset::masks::load_masks;
 use crate::dataset::{Dataset, Kind, TestItem};
 use crate::metrics::map_file::write_map;
-use crate::metrics::source::{Map, MapSource, Sample};
+use crate::metrics::source::{AnomalyMap, MapSource, Sample};
 
-/// Every test image's maps, in the dataset's order.
+/// Anomaly maps of all test images, in the dataset's order.
 #[derive(Debug)]
 pub struct EvaluatedMaps {
     dataset: Dataset,
@@ -24,18 +24,18 @@ pub struct EvaluatedMaps {
 }
 
 impl EvaluatedMaps {
-    /// The `images` of the test images of `dataset`; maps for pixel-level metrics are smoothed with a
-    /// deviation of `smoothing` pixels.
+    /// Creates the collection from the maps of the test images of `dataset`. `smoothing` is the standard
+    /// deviation in pixels of the smoothing for pixel-level metrics.
     ///
     /// # Panics
-    /// When there are not as many as the dataset has test images.
+    /// If the number of maps differs from the number of test images.
     pub fn new(
         dataset: Dataset,
         calibration: MapCalibration,
         smoothing: f64,
         images: Vec<ImageMaps>,
     ) -> Self {
-        assert_eq!(dataset.test.len(), images.len(), "maps of every test image");
+        assert_eq!(dataset.test.len(), images.len(), "one map per test image");
         Self {
             dataset,
             calibration,
@@ -44,7 +44,7 @@ impl EvaluatedMaps {
         }
     }
 
-    /// The same maps, weighted otherwise: structural, logical.
+    /// Returns the same maps with other weights: structural, logical.
     #[must_use]
     pub fn weighted(&self, weights: [f32; 2]) -> Self {
         Self {
@@ -63,24 +63,24 @@ impl EvaluatedMaps {
         &self.dataset
     }
 
-    /// The deviation of the smoothing, pixels.
+    /// Standard deviation of the smoothing in pixels.
     pub fn smoothing(&self) -> f64 {
         self.smoothing
     }
 
-    /// The test image.
+    /// The test image with this index.
     pub fn item(&self, index: usize) -> &TestItem {
         &self.dataset.test[index]
     }
 
-    /// The image's path below the dataset's folder.
+    /// Path of the image relative to the dataset's folder.
     pub fn path(&self, index: usize) -> PathBuf {
         let path = &self.item(index).path;
         let below = path.strip_prefix(&self.dataset.root);
         below.unwrap_or(path).to_owned()
     }
 
-    /// The image's score, as the line computes it: without smoothing.
+    /// Score of the image as the daemon computes it, without smoothing.
     pub fn score(&self, index: usize) -> Score {
         let maps = &self.images[index];
         let (width, height) = maps.size;
@@ -95,7 +95,7 @@ impl EvaluatedMaps {
         )
     }
 
-    /// The image's combined map at `width` x `height` pixels, not smoothed.
+    /// Combined map of the image at `width` x `height` pixels, not smoothed.
     pub fn resized(&self, index: usize, width: u32, height: u32) -> Vec<f32> {
         let maps = &self.images[index];
         let side = maps.structural.len().isqrt();
@@ -103,24 +103,24 @@ impl EvaluatedMaps {
         upsample(&combined, side, side, width, height)
     }
 
-    /// The image's combined map at its own size, smoothed: what the pixel-level metrics are of. The sum
-    /// is taken before resizing and smoothing, which are linear, and so once instead of twice.
-    pub fn smoothed(&self, index: usize) -> Map {
+    /// Combined map of the image at the image size, smoothed: the input of the pixel-level metrics. The two
+    /// maps are summed before resizing and smoothing. These are linear, so they run once instead of twice.
+    pub fn smoothed(&self, index: usize) -> AnomalyMap {
         let (width, height) = self.images[index].size;
         let resized = self.resized(index, width, height);
-        Map {
+        AnomalyMap {
             width,
             height,
             values: smooth(resized, width as usize, height as usize, self.smoothing),
         }
     }
 
-    /// Writes the smoothed maps as 32-bit TIFF files `folder/CATEGORY/PATH.tiff`, where PATH is the
-    /// image's below the dataset's folder, without its extension: what the official evaluations of the
-    /// MVTec datasets read. `progress` is told the maps written.
+    /// Writes the smoothed maps as 32-bit TIFF files `folder/CATEGORY/PATH.tiff`, where PATH is the image path
+    /// relative to the dataset's folder, without extension. The official evaluations of the MVTec datasets
+    /// read this layout. Calls `progress` with the number of written maps.
     ///
     /// # Errors
-    /// When two images differ by their extension alone, or a file cannot be written.
+    /// Returns an error if two images differ only in their extension, or a file cannot be written.
     pub fn save(&self, folder: &Path, mut progress: impl FnMut(u64)) -> Result<()> {
         let folder = folder.join(&self.dataset.category);
         let target = |index| folder.join(self.path(index).with_extension("tiff"));
@@ -128,7 +128,7 @@ impl EvaluatedMaps {
         for index in 0..self.images.len() {
             if let Some(other) = taken.insert(target(index), index) {
                 bail!(
-                    "{} and {}: their maps would have one name",
+                    "{} and {}: both maps would have the same file name",
                     self.name(other),
                     self.name(index)
                 );
@@ -163,7 +163,7 @@ impl MapSource for EvaluatedMaps {
     fn read(&self, index: usize) -> Result<Sample> {
         let item = self.item(index);
         let masks = load_masks(item, self.images[index].size)
-            .with_context(|| format!("the ground truth of {}", item.path.display()))?;
+            .with_context(|| format!("cannot load the ground truth of {}", item.path.display()))?;
         Ok(Sample {
             map: self.smoothed(index),
             masks,
@@ -171,10 +171,10 @@ impl MapSource for EvaluatedMaps {
     }
 }
 
-/// A deviation that smoothing takes.
+/// Validates the standard deviation of the smoothing.
 ///
 /// # Errors
-/// When it is not a number from 0 to 100.
+/// Returns an error if it is not a number from 0 to 100.
 pub fn check_smoothing(sigma: f64) -> Result<f64> {
     ensure!(
         (0.0..=100.0).contains(&sigma),

@@ -1,8 +1,8 @@
-//! How well a model tells anomalous parts from good ones and where it sees the anomalies, over a
-//! dataset's test images.
+//! Evaluation on a dataset's test images: how well a model separates anomalous from good images, and how
+//! well it localises anomalies.
 //!
-//! [`model`] opens what is evaluated, [`maps`] keeps what it says of every image, [`result`] is what
-//! follows from that: the metrics of [`crate::metrics`], and the scores.
+//! [`model`] opens a model, [`maps`] stores its anomaly maps of all images, and [`result`] contains the
+//! metrics of [`crate::metrics`] and the scores.
 
 pub mod maps;
 pub mod model;
@@ -15,29 +15,29 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use crate::calibrate::ImageMaps;
-use crate::dataset::frames::Frames;
+use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use crate::dataset::sampler::Sampler;
 use crate::dataset::{Dataset, Kind};
-use crate::metrics::defects::DefectsConfig;
+use crate::metrics::defects_config::DefectsConfig;
 use crate::metrics::image::ImageScore;
 use crate::metrics::{Metrics, image, pixel};
 use maps::EvaluatedMaps;
 use model::Model;
-use result::{Branches, DatasetFacts, Evaluation, Scored};
+use result::{BranchMetrics, DatasetFacts, Evaluation, ScoredImage};
 
-/// The type of images without an anomaly.
+/// Type name of images without an anomaly.
 pub const GOOD: &str = "good";
 
-/// The deviation, pixels, that maps are smoothed with before the pixel-level metrics: the published
-/// evaluation's.
+/// Default standard deviation in pixels of the smoothing before the pixel-level metrics, as in the published
+/// evaluation.
 pub const PIXEL_SMOOTHING: f64 = 2.0;
 
-/// Makes the maps of every test image of `dataset` with `model`; `progress` is told the images done.
-/// `smoothing` is for the pixel-level metrics alone.
+/// Computes the maps of all test images of `dataset` with `model`. Calls `progress` with the number of
+/// processed images. `smoothing` affects only the pixel-level metrics.
 ///
 /// # Errors
-/// When there is no test image, one cannot be read, or the model does not run.
+/// Returns an error if the dataset has no test images, an image cannot be read, or the model fails.
 pub fn maps_of(
     model: &mut Model,
     dataset: Dataset,
@@ -51,8 +51,8 @@ pub fn maps_of(
         dataset.root.display()
     );
     let paths: Vec<PathBuf> = dataset.test.iter().map(|item| item.path.clone()).collect();
-    let (order, end) = (Order::in_turn(paths.len()), paths.len() as u64);
-    let frames = Arc::new(Frames::new(paths, model.identity().input_size, 0));
+    let (order, end) = (Sampler::sequential(paths.len()), paths.len() as u64);
+    let frames = Arc::new(ImageCache::new(paths, model.identity().input_size, 0));
     let ahead = Prefetch {
         workers: 1,
         depth: 4,
@@ -66,11 +66,11 @@ pub fn maps_of(
     Ok(EvaluatedMaps::new(dataset, calibration, smoothing, images))
 }
 
-/// The metrics of `maps`, which `model` made; `progress` is told how much of the pixel-level metrics is
-/// done, of how much in all.
+/// Computes the metrics of `maps`, which `model` computed. Calls `progress` with the completed and the total
+/// amount of work for the pixel-level metrics.
 ///
 /// # Errors
-/// When a mask cannot be read, or there is no good or no anomalous image.
+/// Returns an error if a mask cannot be read, or if good or anomalous images are missing.
 pub fn evaluate(
     model: &Model,
     maps: &EvaluatedMaps,
@@ -86,34 +86,34 @@ pub fn evaluate(
     ))
 }
 
-/// What each of the two maps alone would say of the images. The threshold is that of the sum, and so of no
-/// use here: look at what depends on none.
+/// Computes the metrics with only the structural and with only the logical map. The suggested threshold
+/// applies to the sum of both maps, so use only the metrics that do not depend on a threshold.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As for [`evaluate`].
 pub fn branches(
     model: &Model,
     maps: &EvaluatedMaps,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Branches> {
-    let alone = |weights| {
+) -> Result<BranchMetrics> {
+    let single_map = |weights| {
         let maps = maps.weighted(weights);
         metrics(&maps, &scores(&maps), model.threshold(), progress)
     };
-    Ok(Branches {
-        structural: alone([1.0, 0.0])?,
-        logical: alone([0.0, 1.0])?,
+    Ok(BranchMetrics {
+        structural: single_map([1.0, 0.0])?,
+        logical: single_map([0.0, 1.0])?,
     })
 }
 
-fn scores(maps: &EvaluatedMaps) -> Vec<Scored> {
+fn scores(maps: &EvaluatedMaps) -> Vec<ScoredImage> {
     let images = 0..maps.dataset().test.len();
     images.map(|index| scored(maps, index)).collect()
 }
 
 fn metrics(
     maps: &EvaluatedMaps,
-    scores: &[Scored],
+    scores: &[ScoredImage],
     threshold: f64,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Metrics> {
@@ -133,9 +133,9 @@ fn metrics(
     Ok(Metrics { image, pixel })
 }
 
-fn scored(maps: &EvaluatedMaps, index: usize) -> Scored {
+fn scored(maps: &EvaluatedMaps, index: usize) -> ScoredImage {
     let score = maps.score(index);
-    Scored {
+    ScoredImage {
         image: maps.path(index),
         kind: match &maps.item(index).kind {
             Kind::Good => GOOD.to_owned(),
@@ -147,14 +147,14 @@ fn scored(maps: &EvaluatedMaps, index: usize) -> Scored {
     }
 }
 
-fn image_metrics(scores: &[Scored], threshold: f64) -> Result<image::ImageMetrics> {
-    let of = |scored: &Scored| ImageScore {
+fn image_metrics(scores: &[ScoredImage], threshold: f64) -> Result<image::ImageMetrics> {
+    let of = |scored: &ScoredImage| ImageScore {
         anomaly: (scored.kind != GOOD).then(|| scored.kind.clone()),
         score: scored.score,
     };
     let scores: Vec<ImageScore> = scores.iter().map(of).collect();
     let options = image::Options {
-        // The line rejects above its threshold, the metrics count from theirs on.
+        // The daemon rejects scores above its threshold; the metrics count scores at or above theirs.
         threshold: Some(threshold.next_up()),
         ..image::Options::default()
     };

@@ -1,5 +1,5 @@
-//! What is evaluated: a bundle through ONNX Runtime, as the line runs it, or a run through libtorch,
-//! which needs no export. The only place of the evaluation that knows the two apart.
+//! The model under evaluation: a bundle on ONNX Runtime, as in the daemon, or a run on libtorch, which does
+//! not need an export. The rest of the evaluation is independent of this choice.
 
 use std::path::Path;
 
@@ -13,41 +13,41 @@ use tch::{Device, Tensor};
 
 use crate::calibrate::{ImageMaps, LocationNormalisation, image_maps, normalised};
 use crate::dataset::Dataset;
-use crate::dataset::loader::Loaded;
+use crate::dataset::loader::LoadedImage;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
-use crate::{pixels, settings, torch};
+use crate::{settings, tensors, torch};
 
-/// What a report says of the model.
+/// Description of a model for reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
+pub struct ModelIdentity {
     /// Bundle or run.
     pub kind: ModelKind,
-    /// The bundle's name, or the run's folder.
+    /// Name of the bundle, or folder name of the run.
     pub name: String,
-    /// The bundle's version.
+    /// Version of the bundle.
     pub version: Option<String>,
     /// SHA-256 of the bundle's graph.
     pub graph_sha256: Option<String>,
-    /// The networks' preset.
+    /// Preset of the networks.
     pub preset: String,
-    /// Side of the networks' input, pixels.
+    /// Side of the network input in pixels.
     pub input_size: u32,
-    /// The category that it was trained on.
+    /// Category of the training images.
     pub category: String,
-    /// Training steps that it was to take.
+    /// Configured number of training steps.
     pub steps: u64,
-    /// What its training's random choices followed from.
+    /// Seed of the training.
     pub seed: u64,
-    /// Where its teacher came from.
+    /// Origin of the teacher.
     pub teacher: String,
-    /// What computed the maps, with its version.
+    /// Runtime that computed the maps, with its version.
     pub runtime: String,
 }
 
-/// The two forms of a model.
+/// Kind of a model folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelKind {
@@ -57,17 +57,17 @@ pub enum ModelKind {
     Run,
 }
 
-/// A model that makes maps of images.
+/// A model that computes anomaly maps of images.
 #[derive(Debug)]
 pub struct Model {
-    identity: Identity,
+    identity: ModelIdentity,
     calibration: MapCalibration,
     threshold: f64,
-    maker: Maker,
+    backend: Backend,
 }
 
 #[derive(Debug)]
-enum Maker {
+enum Backend {
     Bundle(Engine),
     Run(Box<Networks>),
 }
@@ -81,34 +81,35 @@ struct Networks {
     device: Device,
 }
 
-/// The features behind the logical map of one image, `[channels, side, side]` each: the paper's `f_t`,
-/// `f_g` and `f_l`.
+/// Features behind the logical map of one image, `[channels, side, side]` each: `f_t`, `f_g` and `f_l` of
+/// the paper.
 #[derive(Clone, Debug)]
-pub struct Features {
-    /// Normalised, of the teacher.
+pub struct LogicalFeatures {
+    /// Normalised features of the teacher.
     pub teacher: Vec<f32>,
-    /// Of `GDecoder`.
+    /// Features of `GDecoder`.
     pub logical: Vec<f32>,
-    /// Of `SEncoder1`.
+    /// Features of `SEncoder1`.
     pub low: Vec<f32>,
-    /// How many channels each has.
+    /// Number of channels of each.
     pub channels: usize,
 }
 
 impl Model {
-    /// Opens the bundle or the run in `folder`, on the GPU `cuda` or on the processor. `elsewhere` is
-    /// where a run's dataset lies if it is no longer where it was.
+    /// Opens the bundle or run in `folder`, on the GPU `cuda` or on the CPU. `moved_dataset` is the location of
+    /// a run's dataset if it has been moved.
     ///
     /// # Errors
-    /// When `folder` holds neither, or both; when the model is not complete, or its runtime not there.
-    pub fn open(folder: &Path, cuda: Option<i32>, elsewhere: Option<&Path>) -> Result<Self> {
+    /// Returns an error if `folder` contains neither or both, if the model is incomplete, or if its runtime is
+    /// not available.
+    pub fn open(folder: &Path, cuda: Option<i32>, moved_dataset: Option<&Path>) -> Result<Self> {
         let is_bundle = folder.join(MANIFEST_FILE).exists();
         let is_run = settings::path(folder).exists();
         match (is_bundle, is_run) {
             (true, false) => Self::of_bundle(&Bundle::open(folder)?, cuda),
-            (false, true) => Self::of_run(open_run(folder, elsewhere)?, cuda),
+            (false, true) => Self::of_run(open_run(folder, moved_dataset)?, cuda),
             (true, true) => bail!(
-                "{} holds a bundle and a run: move one of them to a folder of its own",
+                "{} contains both a bundle and a run; move one of them to a different folder",
                 folder.display()
             ),
             (false, false) => bail!(
@@ -132,7 +133,7 @@ impl Model {
         let contents = bundle.manifest();
         let provenance = &contents.provenance;
         Ok(Self {
-            identity: Identity {
+            identity: ModelIdentity {
                 kind: ModelKind::Bundle,
                 name: contents.name.clone(),
                 version: Some(contents.version.clone()),
@@ -147,7 +148,7 @@ impl Model {
             },
             calibration: contents.maps.calibration(),
             threshold: f64::from(contents.threshold.value),
-            maker: Maker::Bundle(engine),
+            backend: Backend::Bundle(engine),
         })
     }
 
@@ -160,7 +161,7 @@ impl Model {
         let on = if device.is_cuda() { "cuda" } else { "cpu" };
         let origin = &run.origin;
         Ok(Self {
-            identity: Identity {
+            identity: ModelIdentity {
                 kind: ModelKind::Run,
                 name: folder_name(&run.folder),
                 version: None,
@@ -174,9 +175,9 @@ impl Model {
                 runtime: format!("libtorch {} on {on}", torch::VERSION),
             },
             calibration: calibration.maps()?,
-            // As the manifest of its bundle would have it.
+            // Same precision as in a bundle's manifest.
             threshold: f64::from(threshold.threshold as f32),
-            maker: Maker::Run(Box::new(Networks {
+            backend: Backend::Run(Box::new(Networks {
                 location: run.location()?,
                 run,
                 teacher,
@@ -186,37 +187,37 @@ impl Model {
         })
     }
 
-    /// What a report says of it.
-    pub fn identity(&self) -> &Identity {
+    /// Description of the model.
+    pub fn identity(&self) -> &ModelIdentity {
         &self.identity
     }
 
-    /// How its two maps become one.
+    /// Calibration that combines the two maps.
     pub fn calibration(&self) -> MapCalibration {
         self.calibration
     }
 
-    /// The suggested threshold: an image whose score is above it is rejected.
+    /// Suggested threshold: images with a score above it are rejected.
     pub fn threshold(&self) -> f64 {
         self.threshold
     }
 
-    /// The dataset that a run was trained on; a bundle does not say where its own lies.
+    /// Dataset that a run was trained on; `None` for a bundle, whose manifest has no dataset path.
     pub fn dataset(&self) -> Option<&Dataset> {
-        match &self.maker {
-            Maker::Bundle(_) => None,
-            Maker::Run(networks) => Some(networks.run.dataset()),
+        match &self.backend {
+            Backend::Bundle(_) => None,
+            Backend::Run(networks) => Some(networks.run.dataset()),
         }
     }
 
-    /// The two maps of `image` as their calibration takes them: cell by cell normalised where the model
-    /// has that.
+    /// Computes the two maps of `image` as input for the calibration, with per-cell normalisation if the model
+    /// has one.
     ///
     /// # Errors
-    /// When the runtime fails.
-    pub fn maps(&mut self, image: &Loaded) -> Result<ImageMaps> {
-        match &mut self.maker {
-            Maker::Bundle(engine) => {
+    /// Returns an error if the runtime fails.
+    pub fn maps(&mut self, image: &LoadedImage) -> Result<ImageMaps> {
+        match &mut self.backend {
+            Backend::Bundle(engine) => {
                 let maps = engine.run(&[image.frame.as_ref()])?;
                 Ok(ImageMaps {
                     structural: maps.structural,
@@ -224,33 +225,33 @@ impl Model {
                     size: image.size,
                 })
             }
-            Maker::Run(networks) => Ok(networks.maps(image)),
+            Backend::Run(networks) => Ok(networks.maps(image)),
         }
     }
 
-    /// The features behind the logical map of `image`; nothing for a bundle, whose graph gives its two
-    /// maps alone.
-    pub fn features(&self, image: &Loaded) -> Option<Features> {
-        match &self.maker {
-            Maker::Bundle(_) => None,
-            Maker::Run(networks) => Some(networks.features(image)),
+    /// Computes the features behind the logical map of `image`; `None` for a bundle, whose graph outputs only
+    /// the two maps.
+    pub fn features(&self, image: &LoadedImage) -> Option<LogicalFeatures> {
+        match &self.backend {
+            Backend::Bundle(_) => None,
+            Backend::Run(networks) => Some(networks.features(image)),
         }
     }
 }
 
 impl Networks {
-    fn maps(&self, image: &Loaded) -> ImageMaps {
+    fn maps(&self, image: &LoadedImage) -> ImageMaps {
         let raw = image_maps(&self.teacher, &self.student, image, self.device);
         normalised(self.location.as_ref(), raw)
     }
 
-    fn features(&self, image: &Loaded) -> Features {
+    fn features(&self, image: &LoadedImage) -> LogicalFeatures {
         tch::no_grad(|| {
-            let x = pixels::input(&[image.frame.as_ref()], self.device);
+            let x = tensors::input(&[image.frame.as_ref()], self.device);
             let teacher = self.teacher.forward(&x);
             let student = self.student.forward(&x, Mode::Evaluate);
             let values = |features: &Tensor| host(&features.to_kind(tch::Kind::Float).contiguous());
-            Features {
+            LogicalFeatures {
                 channels: teacher.size()[1] as usize, // [1, C, S/4, S/4]
                 teacher: values(&teacher),
                 logical: values(&student.logical),
@@ -260,17 +261,18 @@ impl Networks {
     }
 }
 
-/// The run in `folder`, with its own dataset or, if that has moved, the same images at `elsewhere`.
-fn open_run(folder: &Path, elsewhere: Option<&Path>) -> Result<Run> {
+/// Opens the run in `folder` with its own dataset, or with `moved_dataset` if its own is not found.
+fn open_run(folder: &Path, moved_dataset: Option<&Path>) -> Result<Run> {
     let own = Run::open(folder, &toml::Table::new());
-    let (Err(error), Some(elsewhere)) = (&own, elsewhere) else {
+    let (Err(error), Some(moved_dataset)) = (&own, moved_dataset) else {
         return own;
     };
     let moved = toml::Table::from_iter([(
         "dataset".to_owned(),
-        toml::Value::String(elsewhere.display().to_string()),
+        toml::Value::String(moved_dataset.display().to_string()),
     )]);
-    Run::open(folder, &moved).with_context(|| format!("{error:#}; and with --dataset"))
+    Run::open(folder, &moved)
+        .with_context(|| format!("{error:#}; opening it with --dataset also failed"))
 }
 
 fn device(cuda: Option<i32>) -> Result<Device> {
@@ -278,12 +280,12 @@ fn device(cuda: Option<i32>) -> Result<Device> {
     let Some(number) = cuda else {
         return Ok(Device::Cpu);
     };
-    let there = torch::open_cuda();
+    let available = torch::open_cuda();
     let number = usize::try_from(number).ok();
-    match number.filter(|&number| there && (number as i64) < tch::Cuda::device_count()) {
+    match number.filter(|&number| available && (number as i64) < tch::Cuda::device_count()) {
         Some(number) => Ok(Device::Cuda(number)),
         None => bail!(
-            "--cuda: no such GPU; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
+            "--cuda: GPU not found; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
             torch::VERSION
         ),
     }

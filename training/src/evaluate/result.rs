@@ -1,42 +1,42 @@
-//! The result of an evaluation: the figures that a person asks for first, all metrics, every score.
+//! Result of an evaluation: summary values, all metrics, all scores.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GOOD;
 use super::maps::EvaluatedMaps;
-use super::model::{Identity, Model};
+use super::model::{Model, ModelIdentity};
 use crate::dataset::Layout;
 use crate::files;
 use crate::metrics::{Metrics, image};
 
 /// One test image with its score.
 #[derive(Clone, Debug, Serialize)]
-pub struct Scored {
-    /// The image, below the dataset's folder.
+pub struct ScoredImage {
+    /// Path of the image relative to the dataset's folder.
     pub image: PathBuf,
-    /// Its type: `good`, or the anomaly's.
+    /// `good`, or the anomaly type.
     pub kind: String,
-    /// Its score, as the line would compute it.
+    /// Score as the daemon computes it.
     pub score: f64,
-    /// The structural map's share of the score.
+    /// Contribution of the structural map to the score.
     pub structural: f64,
-    /// The logical map's share of the score.
+    /// Contribution of the logical map to the score.
     pub logical: f64,
 }
 
-/// The test images that were used.
+/// Description of the test images.
 #[derive(Clone, Debug, Serialize)]
 pub struct DatasetFacts {
-    /// The category's name: its folder's.
+    /// Category: the name of its folder.
     pub category: String,
-    /// By which structure the files were found.
+    /// Layout of the dataset's files.
     pub layout: Layout,
-    /// Deviation, pixels, that maps were smoothed with for the pixel-level metrics.
+    /// Standard deviation in pixels of the smoothing for the pixel-level metrics.
     pub pixel_smoothing: f64,
 }
 
@@ -50,63 +50,63 @@ impl DatasetFacts {
     }
 }
 
-/// The result for one type.
+/// Result for one anomaly type.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TypeResult {
-    /// Anomalous images.
+    /// Number of anomalous images.
     pub images: usize,
     /// Area under the ROC curve against the good images.
     pub auroc: f64,
-    /// Its 95 % bootstrap interval.
+    /// 95 % bootstrap interval of the AUROC.
     pub auroc_interval: Option<[f64; 2]>,
-    /// Share of these images above the suggested threshold.
+    /// Fraction of these images with a score above the suggested threshold.
     pub detection_rate: f64,
 }
 
-/// The metrics of images judged by one of the two maps alone.
-#[derive(Clone, Debug, Serialize)]
-pub struct Branches {
-    /// By the structural one.
+/// Metrics with only one of the two maps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BranchMetrics {
+    /// With only the structural map.
     pub structural: Metrics,
-    /// By the logical one.
+    /// With only the logical map.
     pub logical: Metrics,
 }
 
-/// All of it, as written with `--json` and to the report's `metrics.json`.
+/// Complete result, as written with `--json` and to the report's `metrics.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
-    /// What was evaluated.
-    pub model: Identity,
-    /// On what.
+    /// Evaluated model.
+    pub model: ModelIdentity,
+    /// Test images.
     pub dataset: DatasetFacts,
-    /// Good test images.
+    /// Number of good test images.
     pub good: usize,
-    /// Of each anomaly type, its images and AUROC.
+    /// Results by anomaly type.
     pub types: BTreeMap<String, TypeResult>,
-    /// Of all anomalous images at once.
+    /// Result for all anomalous images.
     pub all: TypeResult,
-    /// Mean over the types, as MVTec LOCO AD reports it.
+    /// Mean AUROC over the anomaly types, as MVTec LOCO AD reports it.
     pub mean_auroc: f64,
-    /// The suggested threshold: an image whose score is above it is rejected.
+    /// Suggested threshold: images with a score above it are rejected.
     pub threshold: f64,
-    /// Share of good test images above it.
+    /// Fraction of good test images with a score above the threshold.
     pub false_reject_rate: f64,
-    /// Share of anomalous test images above it.
+    /// Fraction of anomalous test images with a score above the threshold.
     pub detection_rate: f64,
-    /// Every metric with its curves.
+    /// All metrics with their curves.
     pub metrics: Metrics,
-    /// What each map alone would have said, where that was asked for.
+    /// Metrics of each map separately, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branches: Option<Branches>,
-    /// Every image, in the dataset's order.
-    pub scores: Vec<Scored>,
+    pub branches: Option<BranchMetrics>,
+    /// Scores of all images, in the dataset's order.
+    pub scores: Vec<ScoredImage>,
 }
 
 impl Evaluation {
     pub(super) fn new(
         model: &Model,
         dataset: DatasetFacts,
-        scores: Vec<Scored>,
+        scores: Vec<ScoredImage>,
         metrics: Metrics,
     ) -> Self {
         let image = &metrics.image;
@@ -133,7 +133,7 @@ impl Evaluation {
         }
     }
 
-    /// The numbers of the images of `kind`, highest score first.
+    /// Indices of the images of type `kind`, in descending order of score.
     pub fn ranked(&self, kind: &str) -> Vec<usize> {
         let mut of_kind: Vec<usize> = (0..self.scores.len())
             .filter(|&index| self.scores[index].kind == kind)
@@ -142,12 +142,12 @@ impl Evaluation {
         of_kind
     }
 
-    /// `good` and then every type.
+    /// `good`, then every anomaly type.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
         std::iter::once(GOOD).chain(self.types.keys().map(String::as_str))
     }
 
-    /// The pixel-level figures that the dataset's publishers report, each with its name.
+    /// The pixel-level metrics that the dataset's publishers report, with their names.
     pub fn pixel_figures(&self) -> Vec<(&'static str, f64)> {
         let Some(pixel) = &self.metrics.pixel else {
             return Vec::new();
@@ -163,18 +163,18 @@ impl Evaluation {
         figures
     }
 
-    /// A table for people.
+    /// Formats the result as a text table.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{:<28} {:>7} {:>8}  {:<15} {:>6}\n",
-            "type", "images", "AUROC", "95 % interval", "found"
+            "{:<28} {:>7} {:>8}  {:<15} {:>8}\n",
+            "type", "images", "AUROC", "95 % interval", "detected"
         );
         for (name, result) in &self.types {
             text.push_str(&row(name, result));
         }
         text.push_str(&row("all anomalous images", &self.all));
         let mean = &self.metrics.image.mean.au_roc;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             text,
             "{:<28} {:>7} {:>8.4}  {}",
@@ -188,7 +188,7 @@ impl Evaluation {
         }
         let _ = write!(
             text,
-            "at the suggested threshold: {:.1} % of {} good images rejected, {:.1} % of anomalous ones found",
+            "at the suggested threshold: {:.1} % of {} good images rejected, {:.1} % of anomalous images detected",
             100.0 * self.false_reject_rate,
             self.good,
             100.0 * self.detection_rate
@@ -196,18 +196,18 @@ impl Evaluation {
         text
     }
 
-    /// As JSON.
+    /// Formats the result as JSON.
     ///
     /// # Errors
-    /// Never in practice: every value has a form in JSON.
+    /// Never in practice: every value can be represented in JSON.
     pub fn json(&self) -> Result<String> {
         Ok(serde_json::to_string_pretty(self)?)
     }
 
-    /// Writes everything as JSON to `path`.
+    /// Writes the complete result as JSON to `path`.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         files::replace_text(path, &self.json()?)
     }
@@ -227,7 +227,7 @@ impl TypeResult {
 
 fn row(name: &str, result: &TypeResult) -> String {
     format!(
-        "{name:<28} {:>7} {:>8.4}  {:<15} {:>5.1} %\n",
+        "{name:<28} {:>7} {:>8.4}  {:<15} {:>6.1} %\n",
         result.images,
         result.auroc,
         interval(result.auroc_interval),
@@ -235,7 +235,7 @@ fn row(name: &str, result: &TypeResult) -> String {
     )
 }
 
-/// `0.912-0.987`, or nothing.
+/// Formats an interval as `0.912-0.987`; empty for `None`.
 pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.4}-{high:.4}"))
 }

@@ -1,27 +1,36 @@
-//! Gaussian smoothing of a map, as the published evaluations do it before the pixel-level metrics: the
-//! kernel ends at four deviations, and the map is mirrored at its edges, the edge pixel repeated
-//! (SciPy's `gaussian_filter` with its defaults).
+//! Gaussian smoothing of a map before the pixel-level metrics, as in the published evaluations: the kernel is
+//! truncated at four standard deviations, and the map is mirrored at its edges with the edge pixel repeated
+//! (defaults of SciPy's `gaussian_filter`).
 
-/// Where the kernel ends, in deviations.
-const REACH: f64 = 4.0;
+/// Kernel radius in standard deviations.
+const TRUNCATE: f64 = 4.0;
 
-/// Smooths `map` of `width` x `height` values with a deviation of `sigma` pixels; 0 leaves it as it is.
+/// Smooths `map` of `width` x `height` values with a standard deviation of `sigma` pixels. A `sigma` of 0
+/// returns the map unchanged.
 ///
 /// # Panics
-/// When the map has no area or not `width * height` values.
+/// If the map is empty or does not have `width * height` values.
 pub(super) fn smooth(map: Vec<f32>, width: usize, height: usize, sigma: f64) -> Vec<f32> {
-    assert!(width > 0 && height > 0, "a map with an area");
-    assert_eq!(map.len(), width * height, "a map of {width}x{height}");
+    assert!(width > 0 && height > 0, "the map must not be empty");
+    assert_eq!(
+        map.len(),
+        width * height,
+        "the map must have {width}x{height} values"
+    );
     let kernel = kernel(sigma);
     if kernel.len() == 1 {
         return map;
     }
-    across(&down(&map, width, height, &kernel), width, &kernel)
+    smooth_rows(
+        &smooth_columns(&map, width, height, &kernel),
+        width,
+        &kernel,
+    )
 }
 
-/// Weights of the offsets 0, 1, 2, ... to either side; over both sides they add up to 1.
+/// Weights at distance 0, 1, 2, ... from the centre. The whole kernel, with both sides, sums to 1.
 fn kernel(sigma: f64) -> Vec<f32> {
-    let radius = (REACH * sigma + 0.5) as usize;
+    let radius = (TRUNCATE * sigma + 0.5) as usize;
     if radius == 0 {
         return vec![1.0];
     }
@@ -32,9 +41,9 @@ fn kernel(sigma: f64) -> Vec<f32> {
     half.iter().map(|weight| (weight / sum) as f32).collect()
 }
 
-/// Along the columns, whole rows at once.
-fn down(map: &[f32], width: usize, height: usize, kernel: &[f32]) -> Vec<f32> {
-    let row = |at: i64| &map[mirrored(at, height) * width..][..width];
+/// Smooths along the columns; processes whole rows at once.
+fn smooth_columns(map: &[f32], width: usize, height: usize, kernel: &[f32]) -> Vec<f32> {
+    let row = |at: i64| &map[mirrored_index(at, height) * width..][..width];
     let mut smoothed = Vec::with_capacity(map.len());
     for y in 0..height as i64 {
         let mut line: Vec<f32> = row(y).iter().map(|value| kernel[0] * value).collect();
@@ -49,17 +58,17 @@ fn down(map: &[f32], width: usize, height: usize, kernel: &[f32]) -> Vec<f32> {
     smoothed
 }
 
-/// Along the rows.
-fn across(map: &[f32], width: usize, kernel: &[f32]) -> Vec<f32> {
-    let reach = kernel.len() - 1;
+/// Smooths along the rows.
+fn smooth_rows(map: &[f32], width: usize, kernel: &[f32]) -> Vec<f32> {
+    let radius = kernel.len() - 1;
     let mut smoothed = Vec::with_capacity(map.len());
-    let mut line = Vec::with_capacity(width + 2 * reach);
+    let mut line = Vec::with_capacity(width + 2 * radius);
     for row in map.chunks_exact(width) {
         line.clear();
-        let places = -(reach as i64)..(width + reach) as i64;
-        line.extend(places.map(|at| row[mirrored(at, width)]));
-        smoothed.extend((reach..reach + width).map(|at| {
-            let pairs = (1..=reach).map(|offset| line[at - offset] + line[at + offset]);
+        let places = -(radius as i64)..(width + radius) as i64;
+        line.extend(places.map(|at| row[mirrored_index(at, width)]));
+        smoothed.extend((radius..radius + width).map(|at| {
+            let pairs = (1..=radius).map(|offset| line[at - offset] + line[at + offset]);
             let weighted = pairs.zip(&kernel[1..]).map(|(pair, weight)| pair * weight);
             kernel[0] * line[at] + weighted.sum::<f32>()
         }));
@@ -67,8 +76,8 @@ fn across(map: &[f32], width: usize, kernel: &[f32]) -> Vec<f32> {
     smoothed
 }
 
-/// The place within `side` that `at` shows: `d c b a | a b c d | d c b a`, however far away.
-fn mirrored(at: i64, side: usize) -> usize {
+/// Maps the index `at` into `0..side` by mirroring: `d c b a | a b c d | d c b a`, at any distance.
+fn mirrored_index(at: i64, side: usize) -> usize {
     let side = side as i64;
     let at = at.rem_euclid(2 * side);
     at.min(2 * side - 1 - at) as usize
@@ -81,12 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_impulse_becomes_the_kernel() {
+    fn impulse_becomes_the_kernel() {
         let (width, height) = (41, 31);
         let mut map = vec![0.0; width * height];
         map[15 * width + 20] = 1.0;
         let smoothed = smooth(map, width, height, 2.0);
-        // exp(-r^2 / 8) over the sum of the 17 x 17 values of the kernel.
+        // exp(-r^2 / 8) divided by the sum of the 17 x 17 values of the kernel.
         let check = |x: usize, y: usize, expected: f32| {
             let found = smoothed[y * width + x];
             assert!((found - expected).abs() < 1e-6, "{x},{y}: {found}");
@@ -100,20 +109,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_smoothed_by_nothing() {
+    fn sigma_zero_returns_the_map_unchanged() {
         assert_eq!(smooth(vec![1.0, 5.0], 2, 1, 0.0), [1.0, 5.0]);
     }
 
     #[test]
-    fn edges_are_mirrored_however_small_the_map() {
-        let places = |side| (-5..6).map(|at| mirrored(at, side)).collect::<Vec<_>>();
-        assert_eq!(places(3), [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0]);
-        assert_eq!(places(1), [0; 11]);
+    fn edges_are_mirrored_for_any_map_size() {
+        let indices = |side| {
+            (-5..6)
+                .map(|at| mirrored_index(at, side))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(indices(3), [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0]);
+        assert_eq!(indices(1), [0; 11]);
     }
 
     proptest! {
         #[test]
-        fn smoothing_keeps_a_level_and_the_mean(
+        fn smoothing_preserves_constant_maps_and_the_mean(
             (width, values) in (1usize..12).prop_flat_map(|width| {
                 (Just(width), prop::collection::vec(-1.0f32..1.0, width * 5))
             })

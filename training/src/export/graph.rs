@@ -1,64 +1,53 @@
-//! The whole of a model as one ONNX graph, from a frame's bytes to the two anomaly maps.
+//! A model as one ONNX graph: from the bytes of a frame to the two anomaly maps.
 //!
-//! Values are named after the networks' tables (`teacher/0/conv`) and the paper's letters: `f_t`,
-//! `f_l`, `f_h`, `f_s`, `f_g`.
+//! Tensors are named after the layers (`teacher/0/conv`) and the paper's letters: `f_t`, `f_l`, `f_h`,
+//! `f_s`, `f_g`.
 
-use crate::network::architecture::{Architecture, Value};
+use crate::network::architecture::{Architecture, TensorId};
 
-use super::nodes::Nodes;
+use super::graph_builder::GraphBuilder;
 use super::onnx::Dimension::{Free, Known};
 use super::onnx::{
     AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
-use super::weights::{GraphError, TeacherNormalisation, Weights};
+use super::weights::{GraphError, TeacherNormalisation, WeightType, Weights};
 use crate::calibrate::{CellStatistics, LocationNormalisation};
 
-/// Mean of `ImageNet`'s red, green and blue in `[0, 1]`: the networks see images less it.
+/// `ImageNet` mean of red, green and blue in `[0, 1]`, subtracted from every image.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 
-/// Standard deviation of `ImageNet`'s red, green and blue in `[0, 1]`.
+/// `ImageNet` standard deviation of red, green and blue in `[0, 1]`.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// What a graph takes.
+/// Input of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Input {
-    /// `frame`, u8 `[N, H, W, 3]`, RGB: what a bundle's graph takes.
+    /// `frame`, u8 `[N, H, W, 3]`, RGB: the input of a bundle's graph.
     #[default]
     FrameU8,
-    /// `tensor`, f32 `[N, 3, H, W]`, fed to the networks as it is: for comparisons with other
-    /// implementations of them.
+    /// `tensor`, f32 `[N, 3, H, W]`, passed to the networks without preprocessing: for comparisons with
+    /// other implementations.
     TensorF32,
 }
 
-/// How the convolutions' weights are stored. All arithmetic is in 32 bits either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WeightType {
-    /// As they are.
-    #[default]
-    F32,
-    /// In half the space. Whoever compares the graph with the network rounds the network's weights
-    /// first ([`round_to_f16`](super::weights::round_to_f16)).
-    F16,
-}
-
-/// What can be chosen about a graph.
+/// Options of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What it takes.
+    /// Input.
     pub input: Input,
-    /// How its weights are stored.
+    /// Storage type of the weights.
     pub weights: WeightType,
-    /// What the maps are normalised by, cell by cell; nothing where absent.
+    /// Per-cell normalisation of the maps, if any.
     pub location: Option<LocationNormalisation>,
-    /// Facts to write into the file, each key once.
+    /// Metadata entries of the file. Keys must be unique.
     pub metadata: Vec<(String, String)>,
 }
 
-/// Builds the graph of `architecture` with these weights.
+/// Builds the graph of `architecture` with the given weights.
 ///
 /// # Errors
-/// When a tensor of the architecture is missing, has another shape or a value that is no number.
+/// Returns an error if a tensor of the architecture is missing, has a wrong shape, or has a non-finite value.
 pub fn build(
     architecture: &Architecture,
     weights: &Weights,
@@ -66,10 +55,10 @@ pub fn build(
     options: &Options,
 ) -> Result<ModelProto, GraphError> {
     normalisation.check(architecture.features())?;
-    let mut nodes = Nodes::new(weights, options.weights);
+    let mut builder = GraphBuilder::new(weights, options.weights);
     let size = architecture.input_size.side();
-    let image = input(&mut nodes, options.input);
-    networks(&mut nodes, architecture, normalisation, &image)?;
+    let image = input(&mut builder, options.input);
+    networks(&mut builder, architecture, normalisation, &image)?;
     let side = architecture.input_size.map_side();
     let against = if architecture.self_distillation {
         "f_l"
@@ -81,19 +70,19 @@ pub fn build(
         location.map(|location| (cells(location), side))
     };
     map(
-        &mut nodes,
+        &mut builder,
         "structural",
         ["f_t", "f_s"],
         of(|location| &location.structural),
     );
     map(
-        &mut nodes,
+        &mut builder,
         "logical",
         ["f_g", against],
         of(|location| &location.logical),
     );
 
-    let mut graph = nodes.into_graph();
+    let mut graph = builder.into_graph();
     "mhkd".clone_into(&mut graph.name);
     "The mean squared differences of teacher and student at every cell of the feature grid."
         .clone_into(&mut graph.doc_string);
@@ -121,78 +110,83 @@ fn entry((key, value): &(String, String)) -> StringStringEntryProto {
     }
 }
 
-/// The value that the networks see, f32 `[N, 3, H, W]`.
+/// Adds the preprocessing and returns the name of the network input, f32 `[N, 3, H, W]`.
 ///
-/// The layout changes first, while a pixel is three bytes and not twelve. The three steps that
-/// follow are training's own, `(x / 255 - mean) / std`, rounding included: folded into a scale and
-/// an offset they would be two, and not quite the same.
-fn input(nodes: &mut Nodes, input: Input) -> String {
+/// The transpose is first, while a pixel has three bytes instead of twelve. The three steps after the cast
+/// are exactly those of training, `(x / 255 - mean) / std`, including the rounding. Folding them into one
+/// scale and one offset would save a step but change the result slightly.
+fn input(builder: &mut GraphBuilder, input: Input) -> String {
     if input == Input::TensorF32 {
         return "tensor".to_owned();
     }
     let channels = [1, 3, 1, 1];
-    let scale = nodes.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
-    let mean = nodes.constant(TensorProto::f32("frame/mean", &channels, &IMAGENET_MEAN));
-    let std = nodes.constant(TensorProto::f32("frame/std", &channels, &IMAGENET_STD));
+    let scale = builder.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
+    let mean = builder.constant(TensorProto::f32("frame/mean", &channels, &IMAGENET_MEAN));
+    let std = builder.constant(TensorProto::f32("frame/std", &channels, &IMAGENET_STD));
     let to_nchw = AttributeProto::ints("perm", &[0, 3, 1, 2]);
     let to_float = AttributeProto::int("to", DataType::Float as i64);
 
-    let planes = nodes.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
-    let levels = nodes.add("Cast", "frame/levels", &[&planes], vec![to_float]);
-    let unit = nodes.add("Div", "frame/unit", &[&levels, &scale], vec![]);
-    let centred = nodes.add("Sub", "frame/centred", &[&unit, &mean], vec![]);
-    nodes.add("Div", "frame/normalised", &[&centred, &std], vec![])
+    let planes = builder.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
+    let levels = builder.add("Cast", "frame/levels", &[&planes], vec![to_float]);
+    let unit = builder.add("Div", "frame/unit", &[&levels, &scale], vec![]);
+    let centred = builder.add("Sub", "frame/centred", &[&unit, &mean], vec![]);
+    builder.add("Div", "frame/normalised", &[&centred, &std], vec![])
 }
 
-/// `f_t` and what the student writes: `f_l`, `f_h`, `f_s` and `f_g`.
+/// Adds the teacher, which writes `f_t`, and the student, which writes `f_l`, `f_h`, `f_s` and `f_g`.
 fn networks(
-    nodes: &mut Nodes,
+    builder: &mut GraphBuilder,
     architecture: &Architecture,
     normalisation: &TeacherNormalisation,
     image: &str,
 ) -> Result<(), GraphError> {
-    let tables = architecture.tables();
+    let tables = architecture.layer_tables();
     let size = architecture.input_size.side();
     let fold = Some(normalisation);
-    nodes.network("teacher", &tables.teacher, (image, size), &["f_t"], fold)?;
+    builder.network("teacher", &tables.teacher, (image, size), &["f_t"], fold)?;
     for part in &tables.student {
         let input = match part.input {
-            Value::Image => image,
+            TensorId::Image => image,
             value => value.name(),
         };
         let input = (input, architecture.side(part.input));
         let outputs: Vec<&str> = part.outputs.iter().map(|value| value.name()).collect();
-        nodes.network(part.name, &part.layers, input, &outputs, None)?;
+        builder.network(part.name, &part.layers, input, &outputs, None)?;
     }
     Ok(())
 }
 
-/// The mean over channels of `(one - other)^2`: equation 9's maps, `[N, h, w]`; less each cell's mean
-/// and over its spread where those are given.
-fn map(nodes: &mut Nodes, map: &str, features: [&str; 2], cells: Option<(&CellStatistics, i64)>) {
+/// Adds an anomaly map of equation 9, `[N, h, w]`: the mean over channels of `(one - other)^2`. With cell
+/// statistics, subtracts the mean of each cell and divides by its spread.
+fn map(
+    builder: &mut GraphBuilder,
+    map: &str,
+    features: [&str; 2],
+    cells: Option<(&CellStatistics, i64)>,
+) {
     let Some((cells, side)) = cells else {
-        return difference(nodes, map, map, features);
+        return difference(builder, map, map, features);
     };
     let raw = format!("{map}/raw");
-    difference(nodes, map, &raw, features);
+    difference(builder, map, &raw, features);
     let shape = [1, side, side];
-    let mean = nodes.constant(TensorProto::f32(
+    let mean = builder.constant(TensorProto::f32(
         &format!("{map}/cell_mean"),
         &shape,
         &cells.mean,
     ));
-    let spread = nodes.constant(TensorProto::f32(
+    let spread = builder.constant(TensorProto::f32(
         &format!("{map}/cell_spread"),
         &shape,
         &cells.spread,
     ));
-    let centred = nodes.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
-    nodes.add("Div", map, &[&centred, &spread], vec![]);
+    let centred = builder.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
+    builder.add("Div", map, &[&centred, &spread], vec![]);
 }
 
-fn difference(nodes: &mut Nodes, map: &str, output: &str, [one, other]: [&str; 2]) {
-    let difference = nodes.add("Sub", &format!("{map}/difference"), &[one, other], vec![]);
-    let square = nodes.add(
+fn difference(builder: &mut GraphBuilder, map: &str, output: &str, [one, other]: [&str; 2]) {
+    let difference = builder.add("Sub", &format!("{map}/difference"), &[one, other], vec![]);
+    let square = builder.add(
         "Mul",
         &format!("{map}/square"),
         &[&difference, &difference],
@@ -200,7 +194,7 @@ fn difference(nodes: &mut Nodes, map: &str, output: &str, [one, other]: [&str; 2
     );
     let channels = AttributeProto::ints("axes", &[1]);
     let without_them = AttributeProto::int("keepdims", 0);
-    nodes.add(
+    builder.add(
         "ReduceMean",
         output,
         &[&square],

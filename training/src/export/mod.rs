@@ -1,7 +1,7 @@
-//! From a trained run to a model bundle: the graph, the gate, the manifest.
+//! Export of a trained run to a model bundle: graph, parity check, manifest.
 
 pub mod graph;
-mod nodes;
+mod graph_builder;
 pub mod onnx;
 pub mod parity;
 mod resize;
@@ -20,25 +20,25 @@ use crate::fit::checkpoint::host;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
 use parity::Parity;
-use weights::{TeacherNormalisation, Weights};
+use weights::{TeacherNormalisation, WeightTensor, Weights};
 
-/// What a bundle is called.
+/// Identification of a bundle.
 #[derive(Clone, Debug)]
 pub struct Label {
-    /// Its name, of the product that it inspects.
+    /// Name, usually of the product that it inspects.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// When it is made.
+    /// Creation time.
     pub created: toml::value::Datetime,
 }
 
-/// Writes the bundle of `run` to `out`, once its graph has agreed with libtorch; `progress` is told the
-/// images compared and their number.
+/// Writes the bundle of `run` to `out` after comparing its graph with libtorch. Calls `progress` with the
+/// number of compared images and the total.
 ///
 /// # Errors
-/// When the run is not over, the graph differs too much, or the bundle cannot be written. Nothing is
-/// written then.
+/// Returns an error if the run is not finished, the graph differs from libtorch by more than the tolerance,
+/// or the bundle cannot be written. Nothing is written in these cases.
 pub fn export(
     run: &Run,
     label: Label,
@@ -47,8 +47,8 @@ pub fn export(
 ) -> Result<Bundle> {
     let calibration = run.calibration()?;
     let (teacher, student) = run.networks(Device::Cpu)?;
-    let graph = graph_of(run, &teacher, &student, &label)?;
-    let parity = parity::gate(&graph, run, &teacher, &student, progress)?;
+    let graph = encoded_graph(run, &teacher, &student, &label)?;
+    let parity = parity::check_parity(&graph, run, &teacher, &student, progress)?;
     let scores = ScoreDistribution::new(calibration.scores.clone())?;
     let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
     let contents = Contents {
@@ -72,7 +72,7 @@ pub fn export(
     };
     let manifest = Manifest::try_new(contents).map_err(|faults| {
         anyhow::anyhow!(
-            "the manifest would be refused: {}",
+            "the manifest is invalid: {}",
             faults
                 .iter()
                 .map(ToString::to_string)
@@ -83,12 +83,23 @@ pub fn export(
     Ok(Bundle::write(out, manifest, graph)?)
 }
 
-/// The serialised ONNX graph of the run's networks.
-fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> Result<Vec<u8>> {
+/// Returns the serialised ONNX graph of the run's networks.
+fn encoded_graph(
+    run: &Run,
+    teacher: &Teacher,
+    student: &Student,
+    label: &Label,
+) -> Result<Vec<u8>> {
     let named = teacher.net().tensors().chain(student.tensors());
     let weights = Weights(
         named
-            .map(|(name, tensor)| (name, (tensor.size(), host(tensor))))
+            .map(|(name, tensor)| {
+                let tensor = WeightTensor {
+                    shape: tensor.size(),
+                    values: host(tensor),
+                };
+                (name, tensor)
+            })
             .collect(),
     );
     let normalisation = TeacherNormalisation {
@@ -108,7 +119,7 @@ fn graph_of(run: &Run, teacher: &Teacher, student: &Student, label: &Label) -> R
         ..graph::Options::default()
     };
     let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options)
-        .context("the ONNX graph")?;
+        .context("cannot build the ONNX graph")?;
     Ok(model.encode_to_vec())
 }
 

@@ -1,4 +1,4 @@
-//! The ONNX format's messages, generated from `proto/onnx.proto`, and short ways to make them.
+//! ONNX messages, generated from `proto/onnx.proto`, with constructors.
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic)]
 mod generated {
@@ -11,14 +11,14 @@ pub use generated::attribute_proto::AttributeType;
 pub use generated::tensor_proto::DataType;
 pub use generated::*;
 
-/// IR version 8: what opset 17 was published with; every ONNX Runtime since 1.12 reads it.
+/// IR version 8, published with opset 17. ONNX Runtime 1.12 and later support it.
 pub const IR_VERSION: i64 = 8;
 
-/// The version of ONNX's own operators that the graphs are written in.
+/// Version of the ONNX operator set.
 pub const OPSET: i64 = 17;
 
 impl AttributeProto {
-    /// A whole number.
+    /// An integer attribute.
     pub fn int(name: &str, value: i64) -> Self {
         Self {
             name: name.to_owned(),
@@ -28,7 +28,7 @@ impl AttributeProto {
         }
     }
 
-    /// A list of whole numbers.
+    /// An attribute with a list of integers.
     pub fn ints(name: &str, values: &[i64]) -> Self {
         Self {
             name: name.to_owned(),
@@ -38,7 +38,7 @@ impl AttributeProto {
         }
     }
 
-    /// Text.
+    /// A string attribute.
     pub fn string(name: &str, value: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -59,7 +59,7 @@ impl TensorProto {
         Self::raw(name, shape, DataType::Float, bytes)
     }
 
-    /// A constant of 16-bit floats, each the nearest to its value.
+    /// A constant of 16-bit floats, rounded to nearest.
     pub fn f16(name: &str, shape: &[i64], values: &[f32]) -> Self {
         let bytes = values
             .iter()
@@ -68,7 +68,7 @@ impl TensorProto {
         Self::raw(name, shape, DataType::Float16, bytes)
     }
 
-    /// A list of 64-bit whole numbers.
+    /// A one-dimensional constant of 64-bit integers.
     pub fn i64s(name: &str, values: &[i64]) -> Self {
         let bytes = values
             .iter()
@@ -87,7 +87,7 @@ impl TensorProto {
     }
 }
 
-/// A dimension of an input or output: known, or named and free.
+/// A dimension of an input or output: fixed, or symbolic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// Its size.
@@ -97,7 +97,7 @@ pub enum Dimension {
 }
 
 impl ValueInfoProto {
-    /// An input or output of the graph.
+    /// Describes an input or output of the graph.
     pub fn tensor(
         name: &str,
         element: DataType,

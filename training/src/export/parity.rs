@@ -1,5 +1,5 @@
-//! The gate: a graph is worth writing only if ONNX Runtime makes the same maps of it as libtorch makes
-//! of the networks.
+//! Parity check: an exported graph is written only if ONNX Runtime computes the same anomaly maps as
+//! libtorch.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use inspectd_engine::{Elements, EngineOptions, Session};
 use tch::Device;
 
 use crate::calibrate::{image_maps, normalised};
-use crate::dataset::loader::Loaded;
+use crate::dataset::loader::LoadedImage;
 use crate::network::student::{Student, Teacher};
 use crate::train::run::Run;
 
-/// Images that are compared, at least.
+/// Number of images to compare.
 pub const IMAGES: usize = 16;
-/// The largest difference over the map's largest value that passes.
+/// Largest accepted difference as a fraction of the map's largest absolute value.
 pub const TOLERANCE: f64 = 1e-3;
 
-/// How far the two runtimes are apart.
+/// Differences between the two runtimes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parity {
-    /// Images compared.
+    /// Number of images compared.
     pub images: usize,
-    /// The largest difference of a map's value.
+    /// Largest absolute difference.
     pub largest_absolute: f64,
-    /// The largest difference over the largest value of the same map.
+    /// Largest difference as a fraction of the largest absolute value of the same map.
     pub largest_relative: f64,
-    /// ONNX Runtime's version.
+    /// Version of ONNX Runtime.
     pub onnxruntime_version: String,
 }
 
-/// Runs `graph` beside the networks on [`IMAGES`] images of the run: validation images first, then
-/// training images, then mirrored ones if those are too few.
+/// Compares `graph` with the networks on [`IMAGES`] images of the run: validation images first, then
+/// training images, then mirrored or rotated copies if there are too few.
 ///
 /// # Errors
-/// When the graph does not load or its maps differ by more than [`TOLERANCE`].
-pub fn gate(
+/// Returns an error if the graph cannot be loaded or its maps differ by more than [`TOLERANCE`].
+pub fn check_parity(
     graph: &[u8],
     run: &Run,
     teacher: &Teacher,
@@ -74,7 +74,7 @@ pub fn gate(
     }
     ensure!(
         parity.largest_relative <= TOLERANCE,
-        "nothing is written: the exported graph differs from libtorch by {:.2e} of the largest value over {} images, allowed is {TOLERANCE:.0e}",
+        "the exported graph differs from libtorch by {:.2e} of the largest value over {} images (tolerance {TOLERANCE:.0e}); nothing was written",
         parity.largest_relative,
         parity.images
     );
@@ -87,7 +87,7 @@ impl Parity {
             .iter()
             .zip(expected)
             .map(|(a, b)| f64::from((a - b).abs()));
-        // A map that is not a number must not pass: `max` would swallow it.
+        // A NaN must fail the check; `f64::max` would ignore it.
         let largest = differences.fold(0.0, |largest: f64, next| {
             if next.is_nan() {
                 f64::INFINITY
@@ -103,7 +103,7 @@ impl Parity {
     }
 }
 
-fn images(run: &Run) -> Result<Vec<Loaded>> {
+fn images(run: &Run) -> Result<Vec<LoadedImage>> {
     let dataset = run.dataset();
     let paths: Vec<_> = dataset
         .validation
@@ -112,29 +112,32 @@ fn images(run: &Run) -> Result<Vec<Loaded>> {
         .take(IMAGES)
         .cloned()
         .collect();
-    let mut images = run.in_turn(&paths).collect::<Result<Vec<_>, _>>()?;
+    let mut images = run
+        .sequential_loader(&paths)
+        .collect::<Result<Vec<_>, _>>()?;
     let loaded = images.len();
     for index in loaded..IMAGES {
         let mut image = images[index - loaded].clone();
         image.frame = Arc::new(if index < 2 * loaded {
             mirrored(&image.frame)
         } else {
-            turned(&image.frame)
+            rotated(&image.frame)
         });
         images.push(image);
     }
     Ok(images)
 }
 
-/// Left and right exchanged.
+/// Mirrors left and right.
 fn mirrored(frame: &Frame) -> Frame {
     let rows = frame.rgb().chunks_exact(3 * frame.width() as usize);
     let pixels = rows.flat_map(|row| row.chunks_exact(3).rev().flatten().copied());
-    Frame::new(frame.width(), frame.height(), pixels.collect()).expect("as many pixels as before")
+    Frame::new(frame.width(), frame.height(), pixels.collect())
+        .expect("mirroring keeps the number of pixels")
 }
 
-/// Turned by a quarter, clockwise.
-fn turned(frame: &Frame) -> Frame {
+/// Rotates by 90 degrees clockwise.
+fn rotated(frame: &Frame) -> Frame {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let pixel = |x: usize, y: usize| &frame.rgb()[3 * (y * width + x)..][..3];
     let pixels = (0..width).flat_map(|x| {
@@ -142,5 +145,6 @@ fn turned(frame: &Frame) -> Frame {
             .rev()
             .flat_map(move |y| pixel(x, y).iter().copied())
     });
-    Frame::new(frame.height(), frame.width(), pixels.collect()).expect("as many pixels as before")
+    Frame::new(frame.height(), frame.width(), pixels.collect())
+        .expect("rotating keeps the number of pixels")
 }

@@ -1,14 +1,14 @@
-//! Resizing as a matrix. Rows and columns are resized independently, so that an image `X`
-//! becomes `U X Uᵀ`: two products with constants. The usual runtimes multiply matrices well
-//! everywhere, and none of them leaves room for another reading of "bicubic".
+//! Resizing as matrix multiplication. Rows and columns are resized independently, so an image `X` becomes
+//! `U X Uᵀ`: two products with constants. All common runtimes have fast matrix products, and the result does
+//! not depend on a runtime's definition of "bicubic".
 
 use crate::network::layer::Filter;
 
-/// `PyTorch`'s choice for the cubic's free parameter (Keys 1981 has -0.5).
+/// The cubic's free parameter in `PyTorch` (Keys 1981 has -0.5).
 const A: f64 = -0.75;
 
-/// `U`, `[output, input]`, row-major: the resizing of `input` pixels to `output` pixels with
-/// half-pixel centres and the border pixels repeated outwards (`align_corners = false`).
+/// Returns `U`, `[output, input]`, row-major: resizes `input` pixels to `output` pixels with half-pixel
+/// centres; border pixels are repeated outwards (`align_corners = false`).
 pub(super) fn matrix(filter: Filter, input: i64, output: i64) -> Vec<f32> {
     let scale = input as f64 / output as f64;
     let mut matrix = vec![0.0_f64; (input * output) as usize];
@@ -22,14 +22,14 @@ pub(super) fn matrix(filter: Filter, input: i64, output: i64) -> Vec<f32> {
     matrix.into_iter().map(|weight| weight as f32).collect()
 }
 
-/// `[columns, rows]` of a matrix `[rows, columns]`.
+/// Returns the transpose `[columns, rows]` of a matrix `[rows, columns]`.
 pub(super) fn transposed(matrix: &[f32], columns: i64) -> Vec<f32> {
     let columns = columns as usize;
     let column = |column| matrix.iter().skip(column).step_by(columns).copied();
     (0..columns).flat_map(column).collect()
 }
 
-/// The weights of the four pixels around a point that lies `t` of a pixel after the second.
+/// Weights of the four pixels around a point at distance `t` (in pixels) after the second one.
 fn coefficients(filter: Filter, t: f64) -> [f64; 4] {
     if filter == Filter::Bilinear {
         return [0.0, 1.0 - t, t, 0.0];
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn doubling_takes_the_quarter_points() {
+    fn doubling_samples_at_quarter_points() {
         let bicubic = matrix(Filter::Bicubic, 8, 16);
         let expected = [-0.035_156_25, 0.261_718_75, 0.878_906_25, -0.105_468_75];
         assert_eq!(bicubic[6 * 8 + 1..6 * 8 + 5], expected);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_border_is_repeated_outwards() {
+    fn border_pixels_are_repeated_outwards() {
         assert_eq!(
             matrix(Filter::Bicubic, 2, 4)[..2],
             [0.878_906_25 + 0.261_718_75 - 0.035_156_25, -0.105_468_75]
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn transposing_swaps_rows_and_columns() {
+    fn transposed_swaps_rows_and_columns() {
         assert_eq!(
             transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3),
             [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]

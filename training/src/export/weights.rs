@@ -1,18 +1,37 @@
-//! The weights of a trained model as the export takes them: plain numbers by name, so that nothing
-//! here knows the library that trained them.
+//! The weights of a trained model as plain arrays by name, independent of libtorch.
 
 use std::collections::BTreeMap;
 
 use half::f16;
 use thiserror::Error;
 
-/// Shape and elements, row-major, of every tensor by its name: `teacher.0.weight` is the weight of
-/// the convolution that [`layer::convolutions`](crate::network::layer::convolutions) numbers 0.
-#[derive(Clone, Debug, Default)]
-pub struct Weights(pub BTreeMap<String, (Vec<i64>, Vec<f32>)>);
+/// Storage type of the convolution weights. All arithmetic is in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightType {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit floats. To compare such a graph with the network, first round the network's weights with
+    /// [`round_to_f16`].
+    F16,
+}
 
-/// Mean and standard deviation of every channel of the teacher over the training images: `f_t` is
-/// normalised by them before every use.
+/// All tensors by name: `teacher.0.weight` is the weight of the teacher's
+/// convolution with index 0 in [`layer::convolutions`](crate::network::layer::convolutions).
+#[derive(Clone, Debug, Default)]
+pub struct Weights(pub BTreeMap<String, WeightTensor>);
+
+/// Shape and elements of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightTensor {
+    /// Shape, outermost dimension first.
+    pub shape: Vec<i64>,
+    /// Elements, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Mean and standard deviation of every teacher channel over the training images. `f_t` is normalised with
+/// them before every use.
 #[derive(Clone, Debug)]
 pub struct TeacherNormalisation {
     /// `[C]`.
@@ -21,60 +40,60 @@ pub struct TeacherNormalisation {
     pub std: Vec<f32>,
 }
 
-/// Why weights do not make a graph.
+/// An error in the weights of a graph.
 #[derive(Debug, Error, PartialEq)]
 pub enum GraphError {
-    /// A tensor of the architecture is not among the weights.
-    #[error("no tensor {name}")]
+    /// A tensor of the architecture is missing.
+    #[error("tensor {name} is missing")]
     Missing {
-        /// Its name.
+        /// Tensor name.
         name: String,
     },
-    /// A tensor has another shape than the architecture's, or not as many elements as its shape.
-    #[error("{name}: needs shape {expected:?}, has {found:?} with {elements} elements")]
+    /// A tensor has a wrong shape, or a number of elements that does not match its shape.
+    #[error("{name}: expected shape {expected:?}, found {found:?} with {elements} elements")]
     Shape {
-        /// Its name.
+        /// Tensor name.
         name: String,
-        /// The architecture's shape.
+        /// Shape in the architecture.
         expected: Vec<i64>,
-        /// The shape given.
+        /// Shape in the weights.
         found: Vec<i64>,
-        /// How many numbers came with it.
+        /// Number of elements in the weights.
         elements: usize,
     },
-    /// A tensor has an element that is no number (or that 16 bits cannot hold).
-    #[error("{name}: element {index} is {value}")]
+    /// A tensor has a non-finite element.
+    #[error("{name}: element {index} is {value}; must be finite")]
     NotFinite {
-        /// Its name.
+        /// Tensor name.
         name: String,
-        /// Which element, row-major.
+        /// Index of the element, row-major.
         index: usize,
-        /// The element.
+        /// Value of the element.
         value: f32,
     },
-    /// A channel of the teacher never varies, so that nothing can be divided by its deviation.
-    #[error("the teacher's standard deviation of channel {channel} is {value}: must be above 0")]
+    /// A teacher channel has a standard deviation that is not positive.
+    #[error("standard deviation of teacher channel {channel} is {value}; must be above 0")]
     Deviation {
-        /// Which channel.
+        /// Index of the channel.
         channel: usize,
-        /// Its deviation.
+        /// Its standard deviation.
         value: f32,
     },
 }
 
 impl Weights {
-    /// The elements of `name`, which must have this shape and be finite.
+    /// Returns the elements of `name` after checking the shape and that all values are finite.
     pub(super) fn tensor(&self, name: &str, shape: &[i64]) -> Result<&[f32], GraphError> {
-        let (found, values) = self.0.get(name).ok_or_else(|| GraphError::Missing {
+        let tensor = self.0.get(name).ok_or_else(|| GraphError::Missing {
             name: name.to_owned(),
         })?;
-        check(name, shape, found, values)?;
-        Ok(values)
+        check(name, shape, &tensor.shape, &tensor.values)?;
+        Ok(&tensor.values)
     }
 }
 
 impl TeacherNormalisation {
-    /// Refuses what a teacher of `channels` channels cannot be normalised by.
+    /// Checks the number of channels, that all values are finite, and that the deviations are positive.
     pub(super) fn check(&self, channels: i64) -> Result<(), GraphError> {
         for (name, values) in [("teacher mean", &self.mean), ("teacher std", &self.std)] {
             check(name, &[channels], &[values.len() as i64], values)?;
@@ -88,8 +107,8 @@ impl TeacherNormalisation {
         }
     }
 
-    /// Weight and bias of a convolution whose result is that of `weight` and `bias`, normalised:
-    /// `((w x + b) - mean) / std = (w / std) x + (b - mean) / std`, channel by channel.
+    /// Folds the normalisation into a convolution:
+    /// `((w x + b) - mean) / std = (w / std) x + (b - mean) / std`, for each channel.
     pub(super) fn fold(&self, weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let fan_in = weight.len() / bias.len();
         let scaled = |(index, &weight): (usize, &f32)| {
@@ -126,12 +145,12 @@ fn check(name: &str, expected: &[i64], found: &[i64], values: &[f32]) -> Result<
     }
 }
 
-/// Rounds every `.weight` to what 16 bits can hold, as a graph of
-/// [`WeightType::F16`](super::graph::WeightType) will. Biases are few and stay.
+/// Rounds every `.weight` to f16, as in a graph with [`WeightType::F16`]. Biases
+/// are not rounded.
 pub fn round_to_f16(weights: &mut Weights) {
-    for (name, (_, values)) in &mut weights.0 {
+    for (name, tensor) in &mut weights.0 {
         if name.ends_with(".weight") {
-            for value in values {
+            for value in &mut tensor.values {
                 *value = f16::from_f32(*value).to_f32();
             }
         }
@@ -143,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folded_convolution_gives_the_normalised_result() {
+    fn folded_convolution_gives_the_normalised_result() {
         let normalisation = TeacherNormalisation {
             mean: vec![0.5, -2.0],
             std: vec![0.25, 4.0],
@@ -154,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_never_varies_is_refused() {
+    fn zero_deviation_is_rejected() {
         let normalisation = TeacherNormalisation {
             mean: vec![0.0; 2],
             std: vec![1.0, 0.0],
@@ -167,13 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn rounding_touches_weights_alone() {
-        let tensor = (vec![1], vec![0.1_f32]);
+    fn round_to_f16_changes_only_weights() {
+        let tensor = WeightTensor {
+            shape: vec![1],
+            values: vec![0.1_f32],
+        };
         let named =
             ["teacher.0.weight", "teacher.0.bias"].map(|name| (name.to_owned(), tensor.clone()));
         let mut weights = Weights(BTreeMap::from(named));
         round_to_f16(&mut weights);
-        let value = |name: &str| weights.0[name].1[0];
+        let value = |name: &str| weights.0[name].values[0];
         assert!((value("teacher.0.weight") - 0.099_975_586).abs() < 1e-9);
         assert!((value("teacher.0.bias") - 0.1).abs() < f32::EPSILON);
     }

@@ -1,6 +1,6 @@
-//! The axes of a chart: where a value is in pixels, and which values get a line and a label.
+//! Chart axes: position of a value in pixels, grid lines and labels.
 
-/// A value range laid out along a side of the chart.
+/// A range of values mapped to a range of pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
     low: f64,
@@ -9,7 +9,7 @@ pub(crate) struct Axis {
     high_px: f32,
 }
 
-/// A grid line, with a label where there is room for one.
+/// A grid line, with a label if there is space for one.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Tick {
     pub(crate) at: f64,
@@ -17,7 +17,7 @@ pub(crate) struct Tick {
 }
 
 impl Axis {
-    /// From `low` at `low_px` to `high` at `high_px`. A range without extent is widened to have one.
+    /// Maps `low` to `low_px` and `high` to `high_px`. An empty range is widened by 1.
     pub(crate) fn new((low, high): (f64, f64), (low_px, high_px): (f32, f32)) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         Self {
@@ -33,7 +33,7 @@ impl Axis {
         self.low_px + share as f32 * (self.high_px - self.low_px)
     }
 
-    /// Ticks of an axis of counts: thousands are written `20k`.
+    /// Ticks for counts; thousands are abbreviated as `20k`.
     pub(crate) fn count_ticks(&self) -> Vec<Tick> {
         let step = nice_step(self.high - self.low, 8.0).max(1.0);
         let label = |value: f64| {
@@ -51,20 +51,20 @@ impl Axis {
             .collect()
     }
 
-    /// Ticks of an axis of any values, at most `parts` of them apart.
+    /// Ticks for arbitrary values, with at most `parts` intervals.
     pub(crate) fn ticks(&self, parts: f64) -> Vec<Tick> {
         let step = nice_step(self.high - self.low, parts);
         let decimals = decimals(step);
         multiples(step, self.low, self.high)
             .map(|at| Tick {
                 at,
-                // Not "-0" for what rounding left of zero.
+                // Avoids "-0" for a value rounded to zero.
                 label: Some(format!("{:.decimals$}", at + 0.0)),
             })
             .collect()
     }
 
-    /// Ticks of an axis of logarithms to base ten, labelled by what they are the logarithms of.
+    /// Ticks for base-10 logarithms, labelled with the original values.
     pub(crate) fn log_ticks(&self) -> Vec<Tick> {
         let decades = self.high - self.low;
         if decades < 1.0 {
@@ -74,7 +74,7 @@ impl Axis {
         }
     }
 
-    /// Lines at 1 to 9 times each power of ten, fewer labels the more powers there are.
+    /// Ticks at 1 to 9 times each power of ten; fewer labels if there are many powers.
     fn decade_ticks(&self, decades: f64) -> Vec<Tick> {
         let labelled: &[i32] = if decades < 2.0 { &[1, 2, 5] } else { &[1] };
         (self.low.floor() as i32..=self.high.ceil() as i32)
@@ -87,7 +87,7 @@ impl Axis {
             .collect()
     }
 
-    /// Less than a power of ten is shown: round numbers, which the logarithm hardly bends.
+    /// Ticks for a range of less than one power of ten: round numbers, almost evenly spaced.
     fn ticks_within_decade(&self) -> Vec<Tick> {
         let (low, high) = (10_f64.powf(self.low), 10_f64.powf(self.high));
         let step = nice_step(high - low, 6.0);
@@ -101,7 +101,7 @@ impl Axis {
     }
 }
 
-/// The step 1, 2 or 5 times a power of ten that divides `extent` in at most `parts`.
+/// Returns the smallest step of 1, 2 or 5 times a power of ten with at most `parts` steps in `extent`.
 fn nice_step(extent: f64, parts: f64) -> f64 {
     let least = extent / parts;
     let power = 10_f64.powf(least.log10().floor());
@@ -112,19 +112,19 @@ fn nice_step(extent: f64, parts: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Digits after the point that multiples of `step` need.
+/// Number of decimals that multiples of `step` need.
 fn decimals(step: f64) -> usize {
     (-step.log10().floor()).max(0.0) as usize
 }
 
-/// The multiples of `step` from `low` to `high`, an end that is one itself among them, however it rounds.
+/// Multiples of `step` from `low` to `high`, including the ends within rounding.
 fn multiples(step: f64, low: f64, high: f64) -> impl Iterator<Item = f64> {
     let room = 1e-6;
     ((low / step - room).ceil() as i64..=(high / step + room).floor() as i64)
         .map(move |count| count as f64 * step)
 }
 
-/// `digit` times ten to `power`, written out where that is short.
+/// Formats `digit` times ten to the power of `power`; written out if that is short.
 fn decimal(digit: i32, power: i32) -> String {
     match power {
         -4..0 => format!("0.{}{digit}", "0".repeat((-power - 1) as usize)),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_round_and_short() {
+    fn count_labels_are_round_and_short() {
         assert_eq!(
             labels(axis(0.0, 80_000.0).count_ticks()).join(" "),
             "0 10k 20k 30k 40k 50k 60k 70k 80k"
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_round_and_as_precise_as_their_step() {
+    fn value_labels_have_the_precision_of_their_step() {
         let check = |low, high, parts, expected: &str| {
             assert_eq!(labels(axis(low, high).ticks(parts)).join(" "), expected);
         };
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_labelled_by_decades_or_finer() {
+    fn log_labels_are_decades_or_finer() {
         assert_eq!(
             labels(axis(-5.0, 1.0).log_ticks()).join(" "),
             "1e-5 0.0001 0.001 0.01 0.1 1 10"
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_without_extent_still_has_places_and_ticks() {
+    fn empty_range_has_positions_and_ticks() {
         let axis = axis(5.0, 5.0);
         assert!(axis.px(5.0).abs() < 1e-6);
         assert!(!axis.count_ticks().is_empty() && !axis.log_ticks().is_empty());

@@ -1,6 +1,6 @@
-//! The colours of figures, by what they are for: a page may show them in others when it is dark.
+//! Colours of figures by purpose. A page may replace them in dark mode.
 
-/// Told apart by people with any colour vision (after Okabe and Ito), dark enough on white.
+/// Distinguishable with colour vision deficiencies (after Okabe and Ito), dark enough on white.
 pub(crate) const PALETTE: [[u8; 3]; 5] = [
     [0, 98, 167],
     [213, 94, 0],
@@ -14,20 +14,20 @@ pub(crate) const PALETTE: [[u8; 3]; 5] = [
 pub(crate) enum Colour {
     /// Titles and names.
     Ink,
-    /// Numbers at the axes.
+    /// Labels of the axes.
     Label,
     /// The axes.
     Frame,
-    /// Labelled lines of the grid.
+    /// Grid lines with a label.
     Grid,
-    /// The lines between them.
+    /// Grid lines without a label.
     FineGrid,
-    /// Data, by the series' number; after the last colour it begins anew.
+    /// Data series by index; the palette repeats.
     Series(usize),
 }
 
 impl Colour {
-    /// Red, green and blue on a white page.
+    /// Red, green and blue on a white background.
     pub(super) fn rgb(self) -> [u8; 3] {
         match self {
             Self::Ink => [33, 37, 41],
@@ -39,7 +39,7 @@ impl Colour {
         }
     }
 
-    /// The class that an SVG's shape of this colour bears.
+    /// CSS class of SVG shapes with this colour.
     pub(super) fn class(self) -> String {
         match self {
             Self::Ink => "ink".to_owned(),

@@ -1,24 +1,24 @@
-//! The font of figures.
+//! Embedded font of figures.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-/// Roboto Regular (Google, Apache-2.0), cut down to printable ASCII, so that a chart looks the same on
-/// machines without any font.
+/// Roboto Regular (Google, Apache-2.0), reduced to printable ASCII, so that figures look the same on machines
+/// without fonts.
 const FONT: &[u8] = include_bytes!("roboto-ascii.ttf");
 
-/// The font itself.
+/// Returns the embedded font.
 pub(super) fn font() -> FontRef<'static> {
-    FontRef::try_from_slice(FONT).expect("the font is a part of the program")
+    FontRef::try_from_slice(FONT).expect("the embedded font is valid")
 }
 
-/// How wide `text` is, pixels, where `size` is the height from the highest letter's top to the lowest's
-/// bottom.
+/// Width of `text` in pixels. `size` is the line height: from the top of the highest letter to the bottom of
+/// the lowest.
 pub(crate) fn text_width(text: &str, size: f32) -> f32 {
     let font = font().into_scaled(PxScale::from(size));
     text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum()
 }
 
-/// The same size as CSS and SVG count it: by the em.
+/// Converts the line height to an em size for CSS and SVG.
 pub(super) fn em(size: f32) -> f32 {
     let font = font();
     size * font.units_per_em().unwrap_or(1.0) / font.height_unscaled()

@@ -1,8 +1,8 @@
-//! Figures: a list of shapes that becomes a PNG or an SVG, the same in both.
+//! Figures: a list of shapes that is rendered as PNG or SVG with the same result.
 //!
-//! [`Drawing`] is the list. [`raster`] draws it as pixels, with a font of its own, so that a figure
-//! looks the same on machines without any; [`svg`] writes it as text that a page can hold, sharp at
-//! every size and in the page's light or dark colours. [`plot`] lays out axes, grid and legend.
+//! [`Drawing`] is the list. [`raster`] renders pixels with an embedded font, so that a figure looks the same
+//! on machines without fonts. [`svg`] writes SVG that can be embedded in a page, scales without loss and
+//! supports the page's light and dark colours. [`plot`] lays out axes, grid and legend.
 
 pub(crate) mod axis;
 mod colour;
@@ -16,10 +16,10 @@ pub(crate) use colour::Colour;
 pub(crate) use colour::PALETTE;
 pub(crate) use font::text_width;
 
-/// A place, pixels from the upper left corner.
+/// Position in pixels from the upper left corner.
 pub(crate) type Point = (f32, f32);
 
-/// Which part of a text is at the place given.
+/// Horizontal alignment of text at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
@@ -27,10 +27,10 @@ pub(crate) enum Align {
     Right,
 }
 
-/// One thing on the page.
+/// One shape.
 #[derive(Clone, Debug)]
 enum Shape {
-    /// Connected points.
+    /// A polyline.
     Lines {
         points: Vec<Point>,
         colour: Colour,
@@ -38,7 +38,7 @@ enum Shape {
         width: f32,
         dashed: bool,
     },
-    /// A filled outline.
+    /// A filled polygon.
     Area {
         outline: Vec<Point>,
         colour: Colour,
@@ -54,7 +54,7 @@ enum Shape {
     },
 }
 
-/// A page with shapes on it, the later ones over the earlier ones.
+/// An image size with shapes; later shapes are drawn over earlier ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawing {
     width: u32,
@@ -64,7 +64,7 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    /// An empty page; `title` is what it is called by those who do not see it.
+    /// Creates an empty drawing. `title` is its accessible name.
     pub(crate) fn new(width: u32, height: u32, title: &str) -> Self {
         Self {
             width,
@@ -74,8 +74,7 @@ impl Drawing {
         }
     }
 
-    /// Connects `points`, with `width` in pixels and `colour` drawn at `opacity`. Fewer than two points
-    /// are no line.
+    /// Draws a polyline with `width` in pixels. Does nothing for fewer than two points.
     pub(crate) fn lines(
         &mut self,
         points: impl IntoIterator<Item = Point>,
@@ -86,7 +85,7 @@ impl Drawing {
         self.connect(points, (colour, opacity), width, false);
     }
 
-    /// As [`Self::lines`], dashed.
+    /// Draws a dashed polyline, as [`Self::lines`].
     pub(crate) fn dashes(
         &mut self,
         points: impl IntoIterator<Item = Point>,
@@ -115,13 +114,13 @@ impl Drawing {
         }
     }
 
-    /// A horizontal or vertical line of one crisp pixel.
+    /// Draws a horizontal or vertical line exactly one pixel wide.
     pub(crate) fn hairline(&mut self, from: Point, to: Point, colour: Colour) {
         let middle = |(x, y): Point| (x.floor() + 0.5, y.floor() + 0.5);
         self.lines([middle(from), middle(to)], colour, 1.0, 1.0);
     }
 
-    /// Fills what `outline` encloses. Fewer than three points enclose nothing.
+    /// Fills a polygon. Does nothing for fewer than three points.
     pub(crate) fn area(
         &mut self,
         outline: impl IntoIterator<Item = Point>,
@@ -144,7 +143,7 @@ impl Drawing {
         self.area(corners, colour, 1.0);
     }
 
-    /// Writes `text` with its baseline at `at`, and gives its width in pixels.
+    /// Draws `text` with its baseline at `at`; returns its width in pixels.
     pub(crate) fn text(
         &mut self,
         text: &str,
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawing_is_of_the_same_size_in_both_forms() {
+    fn drawing_has_the_same_size_as_png_and_svg() {
         let mut drawing = Drawing::new(80, 40, "a & b");
         drawing.bar((10.0, 10.0), (70.0, 30.0), Colour::Series(0));
         let image = drawing.raster(2.0);

@@ -1,28 +1,28 @@
-//! Axes with a grid, names and a legend, for figures of results.
+//! Plot with axes, grid, axis names and legend.
 
 use super::axis::{Axis, Tick};
 use super::{Align, Colour, Drawing, Point};
 
-/// Height of names and numbers; a figure of 640 pixels is readable on a telephone with it.
+/// Text size; readable on a phone in a figure of 640 pixels.
 pub(crate) const TEXT: f32 = 20.0;
 const LEFT: f32 = 74.0;
 const RIGHT: f32 = 22.0;
 const BELOW: f32 = 64.0;
 const TITLE: f32 = 44.0;
 const LEGEND_LINE: f32 = 28.0;
-/// Length of the line that stands for a curve in the legend, and the gap after it.
+/// Length of a curve's sample line in the legend, and the gap after it.
 const SAMPLE: f32 = 24.0;
 const GAP: f32 = 9.0;
 
-/// A name in the legend, with a number or none.
+/// Legend entry: a name, and a note such as a value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LegendEntry {
     pub(crate) name: String,
     pub(crate) note: String,
     pub(crate) colour: Colour,
 }
 
-/// What the axes show.
+/// Ranges and names of the axes.
 #[derive(Clone, Debug)]
 pub(crate) struct Axes<'a> {
     pub(crate) x: (f64, f64),
@@ -31,7 +31,7 @@ pub(crate) struct Axes<'a> {
     pub(crate) y_name: &'a str,
 }
 
-/// A drawing with axes on it.
+/// A drawing with axes.
 #[derive(Debug)]
 pub(crate) struct Plot {
     pub(crate) drawing: Drawing,
@@ -40,17 +40,17 @@ pub(crate) struct Plot {
 }
 
 impl Plot {
-    /// Axes of `size` pixels under `title` and a legend of `entries`.
+    /// Draws axes in a drawing of `size` pixels, below `title` and a legend with `entries`.
     pub(crate) fn new(
         title: &str,
         (width, height): (u32, u32),
         axes: &Axes,
-        entries: &[Entry],
+        entries: &[LegendEntry],
     ) -> Self {
         let mut drawing = Drawing::new(width, height, title);
         let (left, right) = (LEFT, width as f32 - RIGHT);
         drawing.text(title, (left, 30.0), Align::Left, 24.0, Colour::Ink);
-        // Between the axis' name, which stands above it, and the title.
+        // Leaves space for the name of the y axis, which is above the axis.
         let top = legend(&mut drawing, entries, (left, right), TITLE) + 42.0;
         let bottom = height as f32 - BELOW;
         let mut plot = Self {
@@ -82,7 +82,7 @@ impl Plot {
         drawing.hairline((left, bottom), (right, bottom), Colour::Frame);
     }
 
-    /// Draws `points`, in the axes' values, as a line.
+    /// Draws a polyline through `points`, in axis values.
     pub(crate) fn curve(
         &mut self,
         points: impl IntoIterator<Item = (f64, f64)>,
@@ -94,7 +94,7 @@ impl Plot {
         self.drawing.lines(points, colour, 1.0, width);
     }
 
-    /// Draws a dashed line from `from` to `to`, in the axes' values.
+    /// Draws a dashed line from `from` to `to`, in axis values.
     pub(crate) fn reference(&mut self, from: (f64, f64), to: (f64, f64)) {
         let place = |(a, b): (f64, f64)| (self.x.px(a), self.y.px(b));
         let points = [place(from), place(to)];
@@ -102,7 +102,7 @@ impl Plot {
     }
 }
 
-/// Lines of the grid from `top` to `bottom`, with their numbers below.
+/// Draws vertical grid lines from `top` to `bottom` with labels below.
 pub(crate) fn ticks_below(
     drawing: &mut Drawing,
     x: &Axis,
@@ -123,19 +123,19 @@ pub(crate) fn ticks_below(
     }
 }
 
-/// Draws `entries` one after the other, in as many lines as they need; gives where the last one ends.
+/// Draws the legend in as many lines as needed; returns the baseline of the last line.
 pub(crate) fn legend(
     drawing: &mut Drawing,
-    entries: &[Entry],
+    entries: &[LegendEntry],
     (left, right): (f32, f32),
     top: f32,
 ) -> f32 {
-    // No room on the line before the first one.
+    // Infinity, so that the first entry starts a new line.
     let (mut x, mut y) = (f32::INFINITY, top);
     for entry in entries {
         let text = |text: &str| super::text_width(text, TEXT);
-        let wanted = SAMPLE + GAP + text(&entry.name) + GAP + text(&entry.note);
-        if x + wanted > right {
+        let needed = SAMPLE + GAP + text(&entry.name) + GAP + text(&entry.note);
+        if x + needed > right {
             (x, y) = (left, y + LEGEND_LINE);
         }
         let sample = [(x, y - 6.0), (x + SAMPLE, y - 6.0)];
@@ -151,8 +151,8 @@ pub(crate) fn legend(
 mod tests {
     use super::*;
 
-    fn entry(name: &str) -> Entry {
-        Entry {
+    fn entry(name: &str) -> LegendEntry {
+        LegendEntry {
             name: name.to_owned(),
             note: "0.987".to_owned(),
             colour: Colour::Series(0),
@@ -160,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn a_legend_takes_as_many_lines_as_it_needs() {
+    fn legend_wraps_to_as_many_lines_as_needed() {
         let check = |names: &[&str], lines: f32| {
             let mut drawing = Drawing::new(400, 100, "");
-            let entries: Vec<Entry> = names.iter().map(|name| entry(name)).collect();
+            let entries: Vec<LegendEntry> = names.iter().map(|name| entry(name)).collect();
             let end = legend(&mut drawing, &entries, (10.0, 390.0), 0.0);
             assert!((end - lines * LEGEND_LINE).abs() < 0.1, "{names:?}: {end}");
         };

@@ -1,4 +1,4 @@
-//! A drawing as pixels: white paper, antialiased, with its own font.
+//! Rasterises a drawing: white background, antialiased, with the embedded font.
 
 use ab_glyph::{Font, PxScale, ScaleFont, point};
 use image::RgbImage;
@@ -10,29 +10,29 @@ use tiny_skia::{
 use super::font::{font, text_width};
 use super::{Align, Colour, Drawing, Point, Shape};
 
-/// Dashes and the gaps between them, pixels.
+/// Lengths of dashes and gaps in pixels.
 pub(super) const DASHES: [f32; 2] = [6.0, 5.0];
 
 impl Drawing {
-    /// The drawing with `scale` pixels for each of its own.
+    /// Renders the drawing with `scale` pixels per unit.
     pub(crate) fn raster(&self, scale: f32) -> RgbImage {
         let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
-        let mut page = Page::new(side(self.width), side(self.height), scale);
+        let mut canvas = Canvas::new(side(self.width), side(self.height), scale);
         for shape in &self.shapes {
-            page.draw(shape);
+            canvas.draw(shape);
         }
-        page.into_image()
+        canvas.into_image()
     }
 }
 
-struct Page {
+struct Canvas {
     pixels: Pixmap,
     scale: f32,
 }
 
-impl Page {
+impl Canvas {
     fn new(width: u32, height: u32, scale: f32) -> Self {
-        let mut pixels = Pixmap::new(width, height).expect("a page has a size");
+        let mut pixels = Pixmap::new(width, height).expect("the canvas has at least one pixel");
         pixels.fill(Color::WHITE);
         Self { pixels, scale }
     }
@@ -67,7 +67,7 @@ impl Page {
         };
         let stroke = Stroke {
             width,
-            // A round cap would close the gaps between dashes.
+            // Round caps would close the gaps between dashes.
             line_cap: if dashed {
                 LineCap::Butt
             } else {
@@ -95,7 +95,7 @@ impl Page {
         Transform::from_scale(self.scale, self.scale)
     }
 
-    /// Characters that the font lacks show as its box.
+    /// Draws text. Characters missing in the font are drawn as its placeholder box.
     fn text(&mut self, text: &str, at: Point, align: Align, size: f32, colour: [u8; 3]) {
         let (size, at) = (size * self.scale, (at.0 * self.scale, at.1 * self.scale));
         let font = font().into_scaled(PxScale::from(size));
@@ -119,7 +119,7 @@ impl Page {
         }
     }
 
-    /// The page is opaque, so that a pixel's stored colour is its colour.
+    /// Blends a colour into a pixel. The canvas is opaque, so stored colours are not premultiplied.
     fn blend(&mut self, x: i32, y: i32, colour: [u8; 3], cover: f32) {
         let (width, height) = (self.pixels.width() as i32, self.pixels.height() as i32);
         if !(0..width).contains(&x) || !(0..height).contains(&y) {
@@ -142,7 +142,7 @@ impl Page {
             .flat_map(|rgba| &rgba[..3])
             .copied()
             .collect();
-        RgbImage::from_raw(width, height, rgb).expect("three bytes for each pixel")
+        RgbImage::from_raw(width, height, rgb).expect("the buffer has three bytes per pixel")
     }
 }
 

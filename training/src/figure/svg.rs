@@ -1,4 +1,4 @@
-//! A drawing as SVG: a file of its own, or a part of a page that colours it.
+//! SVG output: a separate file, or an element for a page with its own colours.
 
 use std::fmt::Write as _;
 
@@ -6,19 +6,19 @@ use super::font::em;
 use super::raster::DASHES;
 use super::{Align, Colour, Drawing, Point, Shape};
 
-/// Nearly the widths of the raster's font, wherever one of these is there.
+/// Fonts with widths similar to the embedded font.
 const FONTS: &str = "Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 impl Drawing {
-    /// An SVG file, on white.
+    /// Returns an SVG file with a white background.
     pub(crate) fn svg_file(&self) -> String {
         let paper = "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
         self.svg(paper)
     }
 
-    /// An SVG element for a page, without paper. Its shapes bear a class by their colour's purpose
-    /// (`ink`, `label`, `frame`, `grid`, `fine`, `s0` to `s4`): `fill` and `stroke` of a style for
-    /// them win over the colours that they have on white.
+    /// Returns an SVG element for a page, without background. Shapes have a class for the purpose of their
+    /// colour (`ink`, `label`, `frame`, `grid`, `fine`, `s0` to `s4`); `fill` and `stroke` in a style for these
+    /// classes override the default colours.
     pub(crate) fn svg_element(&self) -> String {
         self.svg("")
     }
@@ -105,7 +105,7 @@ fn transparency(of: &str, opacity: f32) -> String {
 fn places(points: &[Point]) -> String {
     let mut text = String::with_capacity(12 * points.len());
     for (x, y) in points {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{x:.1},{y:.1} ");
     }
     text.truncate(text.trim_end().len());
@@ -117,7 +117,7 @@ fn hex(colour: Colour) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// `text` as XML's characters: no mark-up, and none of the control characters that XML forbids.
+/// Escapes `text` for XML and removes control characters, which XML forbids.
 fn escaped(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_no_mark_up() {
+    fn markup_is_escaped() {
         let check = |text: &str, expected: &str| assert_eq!(escaped(text), expected);
         check("juice_bottle", "juice_bottle");
         check(
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_bear_their_purpose_and_their_colour_on_white() {
+    fn shapes_have_a_class_and_their_default_colour() {
         let mut drawing = Drawing::new(20, 10, "t");
         drawing.lines([(0.0, 1.0), (2.25, 3.0)], Colour::Series(6), 0.5, 2.0);
         let svg = drawing.svg_element();
@@ -159,8 +159,8 @@ mod tests {
             "stroke=\"#d55e00\"",
             "stroke-opacity=\"0.5\"",
         ] {
-            assert!(svg.contains(part), "no {part} in {svg}");
+            assert!(svg.contains(part), "{part} is missing in {svg}");
         }
-        assert!(!svg.contains("<rect"), "a page has paper of its own");
+        assert!(!svg.contains("<rect"), "the element has no background");
     }
 }

@@ -1,10 +1,10 @@
-//! Adam whose state can be saved: tch's optimiser keeps its moments to itself.
+//! Adam with a state that can be saved. The optimiser of tch does not expose its moments.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::torch::{AdamTensors, adam_step};
 
-/// `torch.optim.Adam`: betas 0.9 and 0.999, eps 1e-8, L2 added to the gradient.
+/// Adam as in `torch.optim.Adam`: betas 0.9 and 0.999, eps 1e-8, L2 term added to the gradient.
 #[derive(Debug)]
 pub struct Adam {
     names: Vec<String>,
@@ -16,7 +16,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// An optimiser of the named `weights`, all moments zero.
+    /// Creates an optimiser of the named `weights` with zero moments.
     pub fn new<'a>(weights: impl Iterator<Item = (String, &'a Tensor)>, weight_decay: f64) -> Self {
         let (names, weights): (Vec<_>, Vec<_>) = weights
             .map(|(name, tensor)| (name, tensor.shallow_clone()))
@@ -37,7 +37,7 @@ impl Adam {
         }
     }
 
-    /// Differentiates `loss` and moves the weights by one step of learning rate `lr`.
+    /// Computes the gradients of `loss` and updates the weights with learning rate `lr`.
     pub fn step(&mut self, loss: &Tensor, lr: f64) {
         let gradients = Tensor::run_backward(&[loss], &self.weights, false, false);
         tch::no_grad(|| {
@@ -55,7 +55,7 @@ impl Adam {
         adam_step(&tensors, lr, self.weight_decay);
     }
 
-    /// The state beside the weights, named: two moments a weight and the number of steps.
+    /// State without the weights, with names: two moments and the number of steps for each weight.
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let named = |part: &'static str, of: &[Tensor]| {
             let pairs = self.names.iter().zip(of);
@@ -69,7 +69,7 @@ impl Adam {
         state
     }
 
-    /// Where the weights are.
+    /// Device of the weights.
     pub fn device(&self) -> Device {
         self.weights[0].device()
     }

@@ -1,4 +1,4 @@
-//! Checkpoints: tensors and a few words about them in one safetensors file, replaced whole or not at all.
+//! Checkpoints: tensors with metadata in a safetensors file, replaced atomically.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,23 +10,23 @@ use tch::{Device, Kind, Tensor};
 
 use crate::files;
 
-/// Tensors by name with the file's own words (`__metadata__` of the safetensors format).
+/// Tensors by name, with the metadata of the file (`__metadata__` of the safetensors format).
 #[derive(Debug, Default)]
 pub struct Checkpoint {
-    /// The tensors, f32, on the CPU after loading.
+    /// Tensors, f32, on the CPU after loading.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Key and value, both free text.
-    pub words: BTreeMap<String, String>,
+    /// Metadata: keys and values as text.
+    pub metadata: BTreeMap<String, String>,
 }
 
-/// A tensor whose bytes are copied only while it is written, so that saving needs the memory of the
-/// largest tensor, not of all.
-struct Lazy {
+/// View of a tensor that copies its bytes only when it is written, so that saving needs memory for the
+/// largest tensor instead of all tensors.
+struct LazyTensorView {
     shape: Vec<usize>,
     tensor: Tensor,
 }
 
-impl View for Lazy {
+impl View for LazyTensorView {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -50,7 +50,7 @@ impl View for Lazy {
     }
 }
 
-/// The values of `tensor` in row-major order, as f32, on the CPU.
+/// Copies the values of `tensor` to the CPU as f32, in row-major order.
 ///
 /// # Panics
 /// Never: a flat f32 tensor on the CPU is a vector of f32.
@@ -70,16 +70,15 @@ impl Checkpoint {
         self.tensors.insert(name.into(), tensor.detach());
     }
 
-    /// Adds a word; its value is what it prints as.
-    pub fn say(&mut self, key: &str, value: &impl ToString) {
-        self.words.insert(key.into(), value.to_string());
+    /// Sets the metadata `key` to the text of `value`.
+    pub fn set_metadata(&mut self, key: &str, value: &impl ToString) {
+        self.metadata.insert(key.into(), value.to_string());
     }
 
-    /// Writes to a temporary file beside `path`, flushes it to the disk and renames it: a full disk or
-    /// a kill leaves the file that was there before.
+    /// Replaces the file at `path` atomically. After a full disk or a kill, the previous file is unchanged.
     ///
     /// # Errors
-    /// When the file cannot be written; the path is named.
+    /// When the file cannot be written. The message names the path.
     pub fn save(&self, path: &Path) -> Result<()> {
         let views = self.tensors.iter().map(|(name, tensor)| {
             let shape = tensor
@@ -88,18 +87,18 @@ impl Checkpoint {
                 .map(|side| side as usize)
                 .collect();
             let tensor = tensor.shallow_clone();
-            (name.as_str(), Lazy { shape, tensor })
+            (name.as_str(), LazyTensorView { shape, tensor })
         });
-        let words: HashMap<String, String> = self.words.clone().into_iter().collect();
+        let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
         files::replace(path, |part| {
-            safetensors::serialize_to_file(views, Some(words), part).map_err(anyhow::Error::from)
+            safetensors::serialize_to_file(views, Some(metadata), part).map_err(anyhow::Error::from)
         })
     }
 
-    /// Reads the file at `path`.
+    /// Reads the checkpoint at `path`.
     ///
     /// # Errors
-    /// When it is not there, not safetensors, cut short, or has a tensor that is not f32.
+    /// When the file cannot be read, is not a complete safetensors file, or has a tensor that is not f32.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -107,8 +106,8 @@ impl Checkpoint {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-        let words = metadata
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let metadata = header
             .metadata()
             .clone()
             .unwrap_or_default()
@@ -117,7 +116,7 @@ impl Checkpoint {
         let mut tensors = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
             if view.dtype() != Dtype::F32 {
-                bail!("tensor `{name}` is {:?}, allowed is F32", view.dtype());
+                bail!("tensor `{name}` is {:?}; must be F32", view.dtype());
             }
             let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
             tensors.insert(
@@ -125,29 +124,29 @@ impl Checkpoint {
                 Tensor::from_data_size(view.data(), &shape, Kind::Float),
             );
         }
-        Ok(Self { tensors, words })
+        Ok(Self { tensors, metadata })
     }
 
-    /// The word `key`, parsed.
+    /// Parses the metadata `key`.
     ///
     /// # Errors
-    /// When it is missing or does not parse.
-    pub fn word<T: std::str::FromStr>(&self, key: &str) -> Result<T>
+    /// When the key is missing or its value cannot be parsed.
+    pub fn metadata_value<T: std::str::FromStr>(&self, key: &str) -> Result<T>
     where
         T::Err: std::fmt::Display,
     {
         let text = self
-            .words
+            .metadata
             .get(key)
-            .with_context(|| format!("`{key}` is missing"))?;
+            .with_context(|| format!("metadata `{key}` is missing"))?;
         text.parse()
-            .map_err(|error| anyhow::anyhow!("`{key}` = \"{text}\": {error}"))
+            .map_err(|error| anyhow::anyhow!("metadata `{key}` = \"{text}\": {error}"))
     }
 
-    /// Copies the tensors called `names` into `targets`, which keep their device and layout.
+    /// Copies tensors by name into `targets`, which keep their device and memory format.
     ///
     /// # Errors
-    /// When one is missing or has another shape; it is named.
+    /// When a tensor is missing or differs in shape. The message names the tensor.
     pub fn restore<'a>(&self, targets: impl Iterator<Item = (String, &'a Tensor)>) -> Result<()> {
         for (name, target) in targets {
             let source = self
@@ -156,7 +155,7 @@ impl Checkpoint {
                 .with_context(|| format!("tensor `{name}` is missing"))?;
             if source.size() != target.size() {
                 bail!(
-                    "tensor `{name}` has shape {:?}, allowed is {:?}",
+                    "tensor `{name}` has shape {:?}; must be {:?}",
                     source.size(),
                     target.size()
                 );

@@ -1,11 +1,11 @@
-//! Means of the losses between two entries of the log, summed where they are so that a GPU is asked
-//! for them once an entry, not once a step.
+//! Means of the losses between two log entries. The losses are summed on their device, so that values are
+//! read from a GPU once per log entry instead of once per step.
 
 use std::time::{Duration, Instant};
 
 use tch::{Kind, Tensor};
 
-/// Gathers losses since the last reading.
+/// Accumulates losses since the last reading.
 #[derive(Debug)]
 pub(super) struct Meter {
     sum: Option<Tensor>, // [losses]
@@ -14,16 +14,16 @@ pub(super) struct Meter {
     waited: Duration,
 }
 
-/// What was gathered.
+/// Mean losses and speed since the last reading.
 #[derive(Clone, Debug)]
-pub(super) struct Reading {
-    /// Means, in the task's order.
+pub(super) struct MeterReading {
+    /// Mean losses, in the order of the task.
     pub(super) losses: Vec<f64>,
-    /// Steps that the means are over.
+    /// Number of steps since the last reading.
     pub(super) steps: u64,
-    /// Steps a second.
+    /// Steps per second.
     pub(super) rate: f64,
-    /// Share of the time that went into waiting for data, 0 to 1.
+    /// Fraction of the time spent waiting for data, 0 to 1.
     pub(super) wait_share: f64,
 }
 
@@ -51,12 +51,12 @@ impl Meter {
         self.steps += 1;
     }
 
-    /// The reading since the last one, nothing when there was no step.
-    pub(super) fn read(&mut self, waited: Duration) -> Option<Reading> {
+    /// Returns the means since the last reading and resets the meter. Returns `None` if no step was added.
+    pub(super) fn read(&mut self, waited: Duration) -> Option<MeterReading> {
         let sum = self.sum.take()?;
         let losses = Vec::<f64>::try_from(&sum.to_kind(Kind::Double)).expect("a vector of losses");
         let elapsed = self.since.elapsed().as_secs_f64();
-        let reading = Reading {
+        let reading = MeterReading {
             losses: losses.iter().map(|loss| loss / self.steps as f64).collect(),
             steps: self.steps,
             rate: self.steps as f64 / elapsed,

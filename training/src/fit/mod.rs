@@ -1,11 +1,12 @@
-//! One loop for everything that is learned here: the student, a teacher's distillation, a teacher's
-//! proxy task. It owns the optimiser, the log and the checkpoints; a [`Task`] owns the networks and the data.
+//! The training loop, used for the student, the distillation of a teacher and the pretext task of a
+//! teacher. The loop owns the optimiser, the logs and the checkpoints; a [`Task`] owns the networks and the
+//! data.
 
 pub mod adam;
 pub mod checkpoint;
 mod meter;
 pub mod plan;
-mod record;
+mod run_log;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,122 +19,124 @@ use crate::torch::Autocast;
 use adam::Adam;
 use checkpoint::Checkpoint;
 use meter::Meter;
-use plan::{Plan, Precision};
-use record::Record;
+use plan::{Precision, TrainingPlan};
+use run_log::RunLog;
 
-/// Something to be learned.
+/// A training task.
 pub trait Task {
-    /// Names of the losses; the last one is what is minimised.
-    fn losses(&self) -> &'static [&'static str];
+    /// Names of the losses. The last one is minimised.
+    fn loss_names(&self) -> &'static [&'static str];
 
-    /// The losses of step `step` as scalars, in the order of [`Self::losses`]. A pure function of the
-    /// weights, the step and libtorch's generator, which is seeded for the step: that makes resuming exact.
+    /// Computes the losses of step `step`: scalars in the order of [`Self::loss_names`]. The result is a pure
+    /// function of the weights, the step and the libtorch generator, which is seeded for every step.
+    /// Therefore resuming is exact.
     ///
     /// # Errors
-    /// When an image of the step cannot be read; it is named.
+    /// When an image of the step cannot be read. The message names the file.
     fn forward(&mut self, step: u64) -> Result<Vec<Tensor>>;
 
-    /// The tensors that are learned, named.
+    /// Trained tensors with their names.
     fn learned(&self) -> Vec<(String, Tensor)>;
 
-    /// The tensors that belong to the result but are not learned.
+    /// Constant tensors that belong to the result, with their names.
     fn fixed(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }
 
-    /// Mean of the minimised loss over the validation images.
+    /// Computes the mean of the minimised loss over the validation images.
     ///
     /// # Errors
-    /// When there are none, or an image cannot be read; it is named.
+    /// When the task has no validation images, or an image cannot be read.
     fn validate(&mut self) -> Result<f64> {
         bail!("this task has no validation images")
     }
 
-    /// How long [`Self::forward`] waited for data so far.
+    /// Total time that [`Self::forward`] has waited for data.
     fn waited(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// How a call of [`run`] ended.
+/// Outcome of a call of [`run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TrainingOutcome {
     /// All steps are done.
     Finished,
-    /// No better validation loss for as long as the plan allows.
+    /// The validation loss has not decreased within the patience of the plan.
     StoppedEarly,
-    /// Interrupted; the checkpoint continues from here.
+    /// Interrupted. The run can be resumed from the checkpoint.
     Interrupted,
 }
 
-/// The file of the last checkpoint in a run's folder.
+/// Path of the last checkpoint in the folder of a run.
 pub fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
-/// The file of the best weights in a run's folder, where early stopping is on.
+/// Path of the best weights in the folder of a run. The file exists only with early stopping.
 pub fn best_path(folder: &Path) -> PathBuf {
     folder.join("best.safetensors")
 }
 
-/// Runs `task` by `plan`, continuing from `from` where given, keeping log and checkpoints in `folder`.
+/// Trains `task` according to `plan`, from the checkpoint `from` if given. Writes logs and checkpoints to
+/// `folder`.
 ///
 /// # Errors
-/// When a loss is not finite (the last good checkpoint stays), when data cannot be read, or when
-/// log or checkpoint cannot be written.
+/// When a loss is non-finite (the last good checkpoint is kept), when data cannot be read, or when a log or
+/// checkpoint cannot be written.
 pub fn run(
     task: &mut dyn Task,
-    plan: &Plan,
+    plan: &TrainingPlan,
     folder: &Path,
     from: Option<&Checkpoint>,
     interrupted: &AtomicBool,
-) -> Result<Outcome> {
-    let mut descent = Descent::begin(task, plan, folder, from)?;
-    while descent.step < plan.steps {
-        descent.advance(task)?;
-        let stop = descent.validate(task)?;
+) -> Result<TrainingOutcome> {
+    let mut training = TrainingLoop::begin(task, plan, folder, from)?;
+    while training.step < plan.steps {
+        training.advance(task)?;
+        let stop = training.validate(task)?;
         let interrupted = interrupted.load(Ordering::Relaxed);
-        let done = descent.step == plan.steps || stop || interrupted;
-        if done || descent.step.is_multiple_of(plan.log_every) {
-            descent.log(task)?;
+        let done = training.step == plan.steps || stop || interrupted;
+        if done || training.step.is_multiple_of(plan.log_every) {
+            training.log(task)?;
         }
-        if done || descent.step.is_multiple_of(plan.checkpoint_every) {
-            // Logged first, so that nothing that is not finite is kept.
-            descent.log(task)?;
-            descent.save(task, &checkpoint_path(folder))?;
+        if done || training.step.is_multiple_of(plan.checkpoint_every) {
+            // The log checks the losses first, so that a checkpoint with non-finite losses is never saved.
+            training.log(task)?;
+            training.save(task, &checkpoint_path(folder))?;
         }
         if stop {
-            return descent.end(Outcome::StoppedEarly);
+            return training.end(TrainingOutcome::StoppedEarly);
         }
-        if interrupted && descent.step < plan.steps {
-            return descent.end(Outcome::Interrupted);
+        if interrupted && training.step < plan.steps {
+            return training.end(TrainingOutcome::Interrupted);
         }
     }
-    descent.end(Outcome::Finished)
+    training.end(TrainingOutcome::Finished)
 }
 
-/// The state of a run between two steps.
-struct Descent<'a> {
-    plan: &'a Plan,
+/// State of a training between two steps.
+struct TrainingLoop<'a> {
+    plan: &'a TrainingPlan,
     folder: &'a Path,
     optimiser: Adam,
     step: u64,
-    best: Best,
+    best: BestValidation,
     meter: Meter,
-    record: Record,
+    run_log: RunLog,
 }
 
-/// What early stopping remembers.
+/// State of early stopping.
 #[derive(Clone, Copy)]
-struct Best {
+struct BestValidation {
     loss: f64,
     validations_since: u64,
 }
 
-impl<'a> Descent<'a> {
+impl<'a> TrainingLoop<'a> {
     fn begin(
         task: &dyn Task,
-        plan: &'a Plan,
+        plan: &'a TrainingPlan,
         folder: &'a Path,
         from: Option<&Checkpoint>,
     ) -> Result<Self> {
@@ -141,14 +144,14 @@ impl<'a> Descent<'a> {
         let named = learned.iter().map(|(name, tensor)| (name.clone(), tensor));
         let optimiser = Adam::new(named.clone(), plan.weight_decay);
         let mut step = 0;
-        let mut best = Best {
+        let mut best = BestValidation {
             loss: f64::INFINITY,
             validations_since: 0,
         };
         if let Some(checkpoint) = from {
-            step = checkpoint.word("step")?;
-            best.loss = checkpoint.word("best_loss")?;
-            best.validations_since = checkpoint.word("validations_since")?;
+            step = checkpoint.metadata_value("step")?;
+            best.loss = checkpoint.metadata_value("best_loss")?;
+            best.validations_since = checkpoint.metadata_value("validations_since")?;
             checkpoint.restore(named)?;
             checkpoint.restore(
                 optimiser
@@ -159,7 +162,7 @@ impl<'a> Descent<'a> {
         }
         crate::torch::allow_tf32(plan.tf32);
         Ok(Self {
-            record: Record::open(folder, task.losses(), step, plan.steps)?,
+            run_log: RunLog::open(folder, task.loss_names(), step, plan.steps)?,
             meter: Meter::new(task.waited()),
             plan,
             folder,
@@ -184,16 +187,16 @@ impl<'a> Descent<'a> {
         Ok(())
     }
 
-    /// Writes what the meter has gathered, if anything, and checks it.
+    /// Logs the losses since the last log entry, if there were steps, and checks that they are finite.
     fn log(&mut self, task: &dyn Task) -> Result<()> {
         let Some(reading) = self.meter.read(task.waited()) else {
             return Ok(());
         };
         if let Some(bad) = reading.losses.iter().position(|loss| !loss.is_finite()) {
             bail!(
-                "loss `{}` is {} between steps {} and {}: training stops; {} is the last good checkpoint. \
-                 A smaller learning rate or precision = \"f32\" may help",
-                task.losses()[bad],
+                "loss `{}` is {} between steps {} and {}: training stopped; {} is the last good checkpoint. \
+                 Try a smaller learning rate or precision = \"f32\"",
+                task.loss_names()[bad],
                 reading.losses[bad],
                 self.step - reading.steps,
                 self.step,
@@ -201,10 +204,10 @@ impl<'a> Descent<'a> {
             );
         }
         let rate = self.plan.learning_rate(self.step - 1);
-        self.record.add(self.step, &reading, rate)
+        self.run_log.add(self.step, &reading, rate)
     }
 
-    /// Validates when it is time; whether to stop.
+    /// Validates if the step is due and returns whether to stop early.
     fn validate(&mut self, task: &mut dyn Task) -> Result<bool> {
         let Some(stopping) = self.plan.early_stopping else {
             return Ok(false);
@@ -213,9 +216,9 @@ impl<'a> Descent<'a> {
             return Ok(false);
         }
         let loss = task.validate()?;
-        self.record.validation(self.step, loss)?;
+        self.run_log.validation(self.step, loss)?;
         if loss < self.best.loss {
-            self.best = Best {
+            self.best = BestValidation {
                 loss,
                 validations_since: 0,
             };
@@ -236,14 +239,14 @@ impl<'a> Descent<'a> {
         {
             checkpoint.insert(name, tensor);
         }
-        checkpoint.say("step", &self.step);
-        checkpoint.say("best_loss", &self.best.loss);
-        checkpoint.say("validations_since", &self.best.validations_since);
+        checkpoint.set_metadata("step", &self.step);
+        checkpoint.set_metadata("best_loss", &self.best.loss);
+        checkpoint.set_metadata("validations_since", &self.best.validations_since);
         checkpoint.save(path)
     }
 
-    fn end(self, outcome: Outcome) -> Result<Outcome> {
-        self.record.finish()?;
+    fn end(self, outcome: TrainingOutcome) -> Result<TrainingOutcome> {
+        self.run_log.finish()?;
         Ok(outcome)
     }
 }

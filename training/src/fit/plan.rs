@@ -1,38 +1,39 @@
-//! How to descend: steps, learning rate, precision. Part of a run's settings.
+//! Training plan: steps, learning rate, precision. Part of the settings of a run.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-/// Arithmetic of the forward pass while training. Weights, gradients' sums and the losses are f32 in
-/// both, and so is everything after training.
+/// Floating-point precision of the forward pass in training. Weights, gradient accumulation and losses are
+/// always f32, and so is everything after training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// The faster of the two, which is measured when the run starts and saved with it.
+    /// The faster one, measured at the start of the run and saved in its settings.
     Auto,
-    /// Single precision; TF32 on a GPU unless switched off.
+    /// Single precision; TF32 on a GPU unless disabled.
     F32,
     /// bf16 autocast of the convolutions.
     Bf16,
 }
 
 impl Precision {
-    /// What `self` means on this machine.
+    /// Resolves `Auto` for this machine and `device`.
     #[must_use]
-    pub fn settle(self, device: tch::Device) -> Self {
+    pub fn resolve(self, device: tch::Device) -> Self {
         match self {
             Self::Auto if device.is_cuda() => Self::Bf16,
-            Self::Auto if processor_has_bf16() && bf16_is_faster() => Self::Bf16,
+            Self::Auto if cpu_supports_bf16() && bf16_is_faster() => Self::Bf16,
             Self::Auto => Self::F32,
-            settled => settled,
+            resolved => resolved,
         }
     }
 }
 
-/// The instructions alone do not tell: on some processors the backward pass in bf16 takes longer than
-/// the one in f32. So a convolution of the students' middle is timed both ways, half a second in all.
+/// Measures whether bf16 is faster than f32. Support for the instructions is not sufficient: on some CPUs
+/// the backward pass is slower in bf16. The function times a typical convolution of the student in both
+/// precisions, which takes half a second.
 fn bf16_is_faster() -> bool {
     let time = |kind: Kind| {
         let random = |shape: [i64; 4]| {
@@ -40,48 +41,48 @@ fn bf16_is_faster() -> bool {
             crate::torch::channels_last(&tensor).set_requires_grad(true)
         };
         let (x, weight) = (random([1, 128, 70, 70]), random([128, 128, 4, 4]));
-        let mut quickest = Duration::MAX;
+        let mut fastest = Duration::MAX;
         for _ in 0..3 {
             let started = Instant::now();
             let y = x.conv2d::<Tensor>(&weight, None, [1, 1], [0, 0], [1, 1], 1);
             let _ = Tensor::run_backward(&[y.sum(kind)], &[&x, &weight], false, false);
-            quickest = quickest.min(started.elapsed());
+            fastest = fastest.min(started.elapsed());
         }
-        quickest
+        fastest
     };
     time(Kind::BFloat16) < time(Kind::Float)
 }
 
-/// Without the instructions bf16 is emulated, many times slower than f32. The standard library cannot
-/// ask for them yet on stable Rust, Linux can.
-fn processor_has_bf16() -> bool {
+/// Returns whether the CPU has bf16 instructions. Without them bf16 is emulated and much slower than f32.
+/// Stable Rust cannot detect them in the standard library, so this reads the CPU flags of Linux.
+fn cpu_supports_bf16() -> bool {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.split_ascii_whitespace()
         .any(|flag| flag == "avx512_bf16" || flag == "amx_bf16")
 }
 
-/// When to stop before the last step.
+/// Early stopping by the validation loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Steps between two validations.
     pub every: u64,
-    /// Validations without a better loss after which training stops; the best weights are kept.
+    /// Number of validations without a lower loss after which training stops. The best weights are saved.
     pub patience: u64,
 }
 
-/// The one fall of the learning rate.
+/// A single decrease of the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Decay {
-    /// Share of the steps after which it falls, 0 to 1.
+pub struct LearningRateDecay {
+    /// Fraction of the steps after which the learning rate decreases, 0 to 1.
     pub at: f64,
-    /// What it is multiplied by then.
+    /// Factor by which the learning rate is multiplied.
     pub factor: f64,
 }
 
-impl Default for Decay {
-    /// The paper's: a tenth from 95 % on.
+impl Default for LearningRateDecay {
+    /// The values of the paper: a factor of 0.1 after 95 % of the steps.
     fn default() -> Self {
         Self {
             at: 0.95,
@@ -90,36 +91,36 @@ impl Default for Decay {
     }
 }
 
-/// The descent.
+/// Plan of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub struct TrainingPlan {
     /// Optimiser steps.
     pub steps: u64,
-    /// Adam's learning rate to begin with.
+    /// Initial learning rate of Adam.
     pub learning_rate: f64,
-    /// When and by how much the learning rate falls.
-    pub decay: Decay,
-    /// L2 factor, added to the gradient.
+    /// Decrease of the learning rate.
+    pub decay: LearningRateDecay,
+    /// Factor of the L2 term added to the gradient.
     pub weight_decay: f64,
-    /// Of the initial weights, the order of the images and the dropout.
+    /// Random seed of the initial weights, the image order and the dropout.
     pub seed: u64,
-    /// Of the forward pass.
+    /// Precision of the forward pass.
     pub precision: Precision,
-    /// Whether a GPU's f32 products may round to TF32.
+    /// Whether f32 products on a GPU may round to TF32.
     pub tf32: bool,
-    /// Steps between two entries of the log; the losses are checked for NaN there, too.
+    /// Steps between two log entries. The losses are also checked for non-finite values at these steps.
     pub log_every: u64,
     /// Steps between two checkpoints.
     pub checkpoint_every: u64,
-    /// Off when absent.
+    /// Early stopping, disabled if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
 }
 
-impl Plan {
-    /// The learning rate of step `step` (0 first): a tenth from 95 % of the steps on, unless told
-    /// otherwise (the paper's IV-B).
+impl TrainingPlan {
+    /// Learning rate of step `step`, counted from 0. By default it is multiplied by 0.1 after 95 % of the
+    /// steps (section IV-B of the paper).
     pub fn learning_rate(&self, step: u64) -> f64 {
         let decay_step = (self.decay.at * self.steps as f64).round() as u64;
         if step >= decay_step {
@@ -129,10 +130,10 @@ impl Plan {
         }
     }
 
-    /// What libtorch's generator is seeded with before step `step`, so that a resumed run draws the
-    /// same dropout without the generator's state being kept.
+    /// Seed of the libtorch generator for step `step`. With a seed per step, a resumed run draws the same
+    /// dropout without saving the state of the generator.
     pub fn seed_of_step(&self, step: u64) -> i64 {
-        // Splitmix64's increment: consecutive steps get unrelated seeds.
+        // Constants of SplitMix64: consecutive steps get unrelated seeds.
         (self
             .seed
             .wrapping_add(1)
@@ -146,11 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_learning_rate_falls_at_95_percent() {
-        let plan = Plan {
+    fn learning_rate_decreases_to_a_tenth_at_95_percent_of_the_steps() {
+        let plan = TrainingPlan {
             steps: 80_000,
             learning_rate: 1e-4,
-            decay: Decay::default(),
+            decay: LearningRateDecay::default(),
             weight_decay: 1e-5,
             seed: 42,
             precision: Precision::F32,

@@ -1,4 +1,4 @@
-//! The chart behind `curves.png`: a title, a legend, a grid with labels, and the curves.
+//! The chart of `curves.png`: a title, a legend, a grid with labels, and the curves.
 
 use image::RgbImage;
 
@@ -8,13 +8,13 @@ use crate::figure::{Align, Colour, Drawing};
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 700;
 
-/// The plot's sides, pixels from the upper left corner; the rest is for labels.
+/// Sides of the plot area, pixels from the upper left corner. The margin contains the labels.
 const LEFT: f32 = 84.0;
 const RIGHT: f32 = WIDTH as f32 - 36.0;
 const TOP: f32 = 96.0;
 const BOTTOM: f32 = HEIGHT as f32 - 66.0;
 
-/// A series as it is drawn: steps and logarithms of values.
+/// A curve: steps and logarithms of values.
 pub(super) struct Curve<'a> {
     pub(super) name: &'a str,
     pub(super) colour: Colour,
@@ -22,7 +22,7 @@ pub(super) struct Curve<'a> {
     pub(super) smooth: Vec<(f64, f64)>,
 }
 
-/// The chart of `curves`.
+/// Draws the chart of `curves`.
 pub(super) fn draw(curves: &[Curve], title: &str) -> RgbImage {
     let (x, y) = axes(curves);
     let mut canvas = Drawing::new(WIDTH, HEIGHT, title);
@@ -33,7 +33,7 @@ pub(super) fn draw(curves: &[Curve], title: &str) -> RgbImage {
         let place = |&(step, value): &(f64, f64)| (x.px(step), y.px(value));
         canvas.lines(curve.raw.iter().map(place), curve.colour, 0.25, 1.0);
     }
-    // All smooth lines over all faint ones.
+    // All smoothed lines are drawn above all raw lines.
     for curve in curves {
         let place = |&(step, value): &(f64, f64)| (x.px(step), y.px(value));
         canvas.lines(curve.smooth.iter().map(place), curve.colour, 1.0, 2.5);
@@ -41,7 +41,7 @@ pub(super) fn draw(curves: &[Curve], title: &str) -> RgbImage {
     canvas.raster(1.0)
 }
 
-/// The axes that hold all curves: steps from zero, logarithms with a little room.
+/// Returns axes that contain all curves: steps from zero, logarithms with a margin.
 fn axes(curves: &[Curve]) -> (Axis, Axis) {
     let points = || curves.iter().flat_map(|curve| &curve.raw);
     let last_step = points().map(|point| point.0).fold(1.0, f64::max);
@@ -54,10 +54,10 @@ fn axes(curves: &[Curve]) -> (Axis, Axis) {
     } else {
         (-1.0, 0.0)
     };
-    let room = (0.04 * (high - low)).max(0.02);
+    let margin = (0.04 * (high - low)).max(0.02);
     (
         Axis::new((0.0, last_step), (LEFT, RIGHT)),
-        Axis::new((low - room, high + room), (BOTTOM, TOP)),
+        Axis::new((low - margin, high + margin), (BOTTOM, TOP)),
     )
 }
 
@@ -108,7 +108,7 @@ fn grid(canvas: &mut Drawing, x: &Axis, y: &Axis) {
     );
 }
 
-/// Names in the order of the series, each with its last smooth value.
+/// Draws the legend: the name of each curve with its last smoothed value.
 fn legend(canvas: &mut Drawing, curves: &[Curve]) {
     let (mut x, y) = (LEFT, TOP - 22.0);
     for curve in curves {
@@ -133,7 +133,7 @@ fn legend(canvas: &mut Drawing, curves: &[Curve]) {
     }
 }
 
-/// Three digits that matter.
+/// Formats `value` with three significant digits.
 fn significant(value: f64) -> String {
     let power = value.log10().floor() as i32;
     if (-4..3).contains(&power) {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_values_have_three_digits() {
+    fn values_are_formatted_with_three_significant_digits() {
         assert_eq!(
             [0.031_24, 1.5, 123.4, 1e-7].map(significant),
             ["0.0312", "1.50", "123", "1.00e-7"]

@@ -1,4 +1,4 @@
-//! `curves.png`: the losses of a run over its steps, for a person.
+//! `curves.png`: a chart of the losses of a run over its steps.
 
 use std::fs;
 use std::io::Cursor;
@@ -9,41 +9,40 @@ use image::ImageFormat;
 
 use super::chart::{Curve, draw};
 use crate::figure::Colour;
+use crate::files;
 
-/// The window of the smooth line is this part of a series.
-const SMOOTH_PART: usize = 40;
+/// The window of the moving mean is the length of a series divided by this number.
+const SMOOTHING_WINDOWS: usize = 40;
 
 /// One line of the chart.
 pub struct Series {
-    /// What the legend calls it.
+    /// Name in the legend.
     pub name: String,
-    /// Step and value, by rising steps. Values that a logarithm cannot show (zero, not finite) are left out.
+    /// Steps and values, in ascending order of steps. Values without a logarithm (zero, negative, non-finite)
+    /// are omitted.
     pub points: Vec<(u64, f32)>,
 }
 
-/// Draws `series` over steps to a PNG at `path`: logarithmic losses, each series faint as measured and
-/// strong as a moving mean.
+/// Draws `series` to a PNG at `path`, with a logarithmic scale. Each series has a faint line of the raw values
+/// and a strong line of the moving mean.
 ///
 /// # Errors
-/// The file cannot be written.
+/// When the file cannot be written.
 pub fn curves_png(path: &Path, series: &[Series], title: &str) -> Result<()> {
     let image = draw(&curves(series), title);
     let mut png = Cursor::new(Vec::new());
     image
         .write_to(&mut png, ImageFormat::Png)
         .context("cannot encode the curves")?;
-    // Whoever looks at the file while the run goes on sees the old curves or the new.
-    let temporary = path.with_extension("png.part");
-    fs::write(&temporary, png.into_inner())
-        .with_context(|| format!("cannot write {}", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("cannot replace {}", path.display()))
+    // A reader of the file during the run sees the old or the new chart.
+    files::replace(path, |part| Ok(fs::write(part, png.into_inner())?))
 }
 
 fn curves(series: &[Series]) -> Vec<Curve<'_>> {
     series
         .iter()
         .enumerate()
-        .map(|(number, one)| Curve::new(one, Colour::Series(number)))
+        .map(|(number, series)| Curve::new(series, Colour::Series(number)))
         .collect()
 }
 
@@ -66,10 +65,11 @@ impl<'a> Curve<'a> {
     }
 }
 
-/// The mean around each point. At the beginning, where losses fall steeply, the window is cut on both
-/// sides alike, so that the line stays on the curve; at the end only on one, so that it stays smooth.
+/// Moving mean of the points. At the start, where losses decrease steeply, the window is truncated on both
+/// sides equally, so that the mean follows the curve. At the end it is truncated on one side, so that the
+/// line stays smooth.
 fn moving_mean(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let radius = points.len() / (2 * SMOOTH_PART);
+    let radius = points.len() / (2 * SMOOTHING_WINDOWS);
     let mut sums = vec![0.0];
     for (_, value) in points {
         sums.push(sums[sums.len() - 1] + value);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_are_a_png_of_the_size_with_every_colour() {
+    fn png_has_the_expected_size_and_a_colour_for_every_series() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("curves.png");
         let all = [
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_have_no_logarithm_are_left_out() {
+    fn values_without_a_logarithm_are_omitted() {
         let points = vec![
             (1, f32::NAN),
             (2, 0.0),
@@ -146,19 +146,19 @@ mod tests {
     }
 
     #[test]
-    fn no_points_and_no_series_are_drawn_as_an_empty_chart() {
+    fn empty_series_are_drawn_as_axes_without_curves() {
         for all in [
             vec![],
             vec![series("none", vec![])],
             vec![series("one", vec![(0, 0.5)])],
         ] {
             let pixels = draw(&curves(&all), "empty").into_raw();
-            assert!(pixels.iter().any(|byte| *byte < 255), "axes are there");
+            assert!(pixels.iter().any(|byte| *byte < 255), "axes are drawn");
         }
     }
 
     #[test]
-    fn the_moving_mean_keeps_a_level_and_the_first_point() {
+    fn moving_mean_keeps_a_constant_and_the_first_point() {
         let level: Vec<(f64, f64)> = (0..200).map(|step| (f64::from(step), 2.0)).collect();
         assert!(
             moving_mean(&level)

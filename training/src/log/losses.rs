@@ -1,7 +1,7 @@
-//! `losses.csv`: the losses and the speed of a run, one row a logging interval.
+//! `losses.csv`: the losses and the speed of a run, one row per log interval.
 //!
-//! The file outlives crashes. A row is one write, so only the last line of a killed process can be
-//! torn; a resumed run takes out the rows that it is about to write again.
+//! The file survives crashes. A row is a single write, so only the last line of a killed process can be
+//! incomplete. A resumed run removes the rows of the steps that it repeats.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -11,32 +11,32 @@ use anyhow::{Context, Result, ensure};
 
 use crate::files;
 
-/// What happened up to a step since the row before.
+/// A row of the log: means since the previous row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossRow {
-    /// Steps done.
+    /// Number of steps done.
     pub step: u64,
-    /// Means of the losses, in the order of the log's columns.
+    /// Mean losses, in the order of the columns.
     pub losses: Vec<f64>,
-    /// The optimiser's learning rate at this step.
+    /// Learning rate at this step.
     pub learning_rate: f64,
-    /// Steps a second, waiting included.
+    /// Steps per second, including time spent waiting for data.
     pub steps_per_second: f64,
-    /// The part of the time spent waiting for data, 0 to 1.
+    /// Fraction of the time spent waiting for data, 0 to 1.
     pub wait_share: f64,
 }
 
-/// An open `losses.csv`, at its end.
+/// A `losses.csv` opened for appending.
 pub struct LossLog {
     file: File,
 }
 
 impl LossLog {
-    /// Opens the log of losses called `names` at `path` for a run that goes on after `step`: later rows
-    /// and a torn last line are taken out. At step 0, or where no log is, an empty one is started.
+    /// Opens the log at `path`, with loss columns `names`, for a run that continues after `step`. Removes
+    /// later rows and an incomplete last line. At step 0, or if the file does not exist, creates an empty log.
     ///
     /// # Errors
-    /// The file cannot be read or written, or holds something else than these losses.
+    /// When the file cannot be read or written, or is not a log of these losses.
     pub fn open(path: &Path, names: &[&str], step: u64) -> Result<Self> {
         let mut rows = if step > 0 && path.exists() {
             read(path, names)?
@@ -45,7 +45,7 @@ impl LossLog {
         };
         rows.retain(|row| row.step <= step);
         let text = std::iter::once(header(names))
-            .chain(rows.iter().map(line))
+            .chain(rows.iter().map(format_row))
             .collect::<String>();
         files::replace_text(path, &text)?;
         let file = OpenOptions::new().append(true).open(path);
@@ -54,27 +54,27 @@ impl LossLog {
         })
     }
 
-    /// Adds a row, at once visible to readers.
+    /// Appends a row. Readers see it immediately.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// When the file cannot be written.
     pub fn append(&mut self, row: &LossRow) -> Result<()> {
         self.file
-            .write_all(line(row).as_bytes())
-            .context("cannot write to the log of losses")
+            .write_all(format_row(row).as_bytes())
+            .context("cannot write to losses.csv")
     }
 }
 
-/// The rows of the log of losses called `names` at `path`, without a torn last line.
+/// Reads the rows of the log at `path` with loss columns `names`. Ignores an incomplete last line.
 ///
 /// # Errors
-/// The file cannot be read or holds something else than these losses.
+/// When the file cannot be read or is not a log of these losses.
 pub fn read(path: &Path, names: &[&str]) -> Result<Vec<LossRow>> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => anyhow::anyhow!("{}: not a text", path.display()),
+        ErrorKind::InvalidData => anyhow::anyhow!("{}: not valid UTF-8", path.display()),
         _ => anyhow::Error::from(error).context(format!("cannot read {}", path.display())),
     })?;
-    // A line counts once its end is there: "0.12" may be the beginning of "0.125".
+    // A line without a line break is incomplete: "0.12" may be the start of "0.125".
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
     let mut lines = whole.split_inclusive('\n').enumerate();
     let Some((_, first)) = lines.next() else {
@@ -82,19 +82,14 @@ pub fn read(path: &Path, names: &[&str]) -> Result<Vec<LossRow>> {
     };
     ensure!(
         first == header(names),
-        "{}: does not begin with {}",
+        "{}: the first line must be {}",
         path.display(),
         header(names).trim()
     );
     let row = |(index, text): (usize, &str)| {
         let text = text.trim_end();
-        parse(text, names.len()).with_context(|| {
-            format!(
-                "{}:{}: not a row of losses: {text}",
-                path.display(),
-                index + 1
-            )
-        })
+        parse(text, names.len())
+            .with_context(|| format!("{}:{}: invalid row: {text}", path.display(), index + 1))
     };
     lines.map(row).collect()
 }
@@ -106,7 +101,7 @@ fn header(names: &[&str]) -> String {
     )
 }
 
-fn line(row: &LossRow) -> String {
+fn format_row(row: &LossRow) -> String {
     let losses: Vec<String> = row.losses.iter().map(f64::to_string).collect();
     format!(
         "{},{},{},{:.4},{:.4}\n",
@@ -157,7 +152,7 @@ mod tests {
         }
     }
 
-    /// A log of steps 10, 20 and 30 in a folder of its own.
+    /// Writes a log of steps 10, 20 and 30 to a temporary folder.
     fn log() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("losses.csv");
@@ -169,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_back_exactly() {
+    fn written_rows_are_read_back_unchanged() {
         let (_folder, path) = log();
         assert_eq!(
             read(&path, &NAMES).expect("read"),
@@ -178,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn resuming_takes_out_the_steps_that_are_done_again() {
+    fn resuming_removes_rows_after_the_resumed_step() {
         let (_folder, path) = log();
         let mut log = LossLog::open(&path, &NAMES, 20).expect("resumed");
         log.append(&row(25)).expect("written");
@@ -189,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_dropped() {
+    fn incomplete_last_line_is_ignored() {
         let (_folder, path) = log();
         let text = fs::read_to_string(&path).expect("read");
-        // Cut within the last number, where what is left still looks like a row.
+        // Truncated within the last number, where the rest is still a valid row.
         fs::write(&path, &text[..text.len() - 2]).expect("written");
         assert_eq!(read(&path, &NAMES).expect("read"), [row(10), row(20)]);
         LossLog::open(&path, &NAMES, 30)
@@ -206,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_not_there_is_started_on_resume() {
+    fn resuming_without_a_log_creates_an_empty_one() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("losses.csv");
         LossLog::open(&path, &NAMES, 20).expect("resumed");
@@ -214,17 +209,17 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_file_is_refused_with_its_line() {
+    fn invalid_row_is_rejected_with_its_line_number() {
         let (_folder, path) = log();
         let text = fs::read_to_string(&path).expect("read");
         fs::write(&path, text + "40,a,b\n").expect("written");
         let error = LossLog::open(&path, &NAMES, 30)
             .map(|_| ())
-            .expect_err("refused");
+            .expect_err("rejected");
         assert!(
             error
                 .to_string()
-                .ends_with("losses.csv:5: not a row of losses: 40,a,b"),
+                .ends_with("losses.csv:5: invalid row: 40,a,b"),
             "{error}"
         );
     }

@@ -1,7 +1,7 @@
-//! The record of a run: what a person watches while it trains, and what is left to look at after.
+//! Log files and progress display of a run.
 //!
-//! Losses go to `losses.csv` (the run's own record, which a resumed run continues), to a `TensorBoard`
-//! event file beside it, and to a progress bar; `curves.png` is drawn from the first.
+//! Losses are written to `losses.csv`, which a resumed run continues, to a `TensorBoard` event file in the
+//! same folder, and to a progress bar. `curves.png` is drawn from `losses.csv`.
 
 mod chart;
 pub mod curves;

@@ -1,4 +1,4 @@
-//! The progress of a long command: a bar on a terminal, a plain line now and then elsewhere.
+//! Progress of a long command: a bar on a terminal, periodic plain lines otherwise.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-/// Logs that are kept (CI, the journal) get a line no more often than this.
+/// Minimum time between two plain lines, which go to stored logs (CI, the system journal).
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How far a command is, shown on standard error.
+/// Progress display on standard error.
 pub struct Progress {
     output: Output,
 }
@@ -20,8 +20,8 @@ enum Output {
 }
 
 impl Progress {
-    /// Shows `label` at `start` of `total`; `start` is where a resumed run goes on, and is not counted
-    /// in the rate.
+    /// Shows `label` with `start` of `total` done. `start` is the position of a resumed run, which is excluded
+    /// from the rate.
     pub fn new(label: &str, total: u64, start: u64) -> Self {
         let output = if std::io::stderr().is_terminal() {
             Output::Bar(bar(label, total, start))
@@ -31,7 +31,7 @@ impl Progress {
         Self { output }
     }
 
-    /// Says that `done` of the total are done; `message` is shown beside, e.g. `L 0.412 G 0.388`.
+    /// Sets the progress to `done`. `message` is shown next to it, e.g. `L 0.412 G 0.388`.
     pub fn set(&mut self, done: u64, message: &str) {
         match &mut self.output {
             Output::Bar(bar) => {
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Leaves the last state on the screen or in the log.
+    /// Finishes the display; the last state stays on the terminal or in the log.
     pub fn finish(self) {
         match self.output {
             Output::Bar(bar) => bar.abandon(),
@@ -60,7 +60,7 @@ fn bar(label: &str, total: u64, start: u64) -> ProgressBar {
     .with_key(
         "rate",
         |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // A terminal that cannot be written to is no reason to stop a training.
+            // A failed write to the terminal must not stop a training.
             let _ = out.write_str(&rate(state.per_sec()));
         },
     )
@@ -78,7 +78,7 @@ fn bar(label: &str, total: u64, start: u64) -> ProgressBar {
     bar
 }
 
-/// The state behind plain lines; the clock is an argument.
+/// State of the plain lines. The current time is passed as an argument.
 struct Plain {
     label: String,
     total: u64,
@@ -104,7 +104,7 @@ impl Plain {
         }
     }
 
-    /// The line to print, if one is due.
+    /// Updates the state and returns the line to print, if one is due.
     fn set(&mut self, done: u64, message: &str, now: Instant) -> Option<String> {
         self.done = done;
         message.clone_into(&mut self.message);
@@ -138,7 +138,7 @@ impl Plain {
     }
 }
 
-/// Not `eprintln!`, which panics when nothing reads standard error any more.
+/// Prints to standard error. Unlike `eprintln!`, it does not panic when standard error is closed.
 fn print(line: Option<String>) {
     if let Some(line) = line {
         let _ = writeln!(std::io::stderr(), "{line}");
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_line_says_what_the_bar_says() {
+    fn plain_line_shows_position_rate_remaining_time_and_message() {
         let start = Instant::now();
         let mut plain = Plain::new("train", 80_000, 20_000, start);
         let line = plain.set(
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_lines_are_ten_seconds_apart() {
+    fn plain_lines_are_at_least_ten_seconds_apart() {
         let start = Instant::now();
         let mut plain = Plain::new("train", 100, 0, start);
         let printed: Vec<u64> = (0..=25)
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_said_in_two_units() {
+    fn remaining_time_is_formatted_with_two_units() {
         let check =
             |seconds, expected: &str| assert_eq!(left(Duration::from_secs(seconds)), expected);
         check(42, "42 s left");
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn no_time_passed_and_nothing_to_do_give_a_line() {
+    fn zero_total_and_zero_elapsed_time_give_a_line_without_rate() {
         let start = Instant::now();
         let mut plain = Plain::new("train", 0, 0, start);
         assert_eq!(plain.set(0, "", start).as_deref(), Some("train: 0/0 (0 %)"));
     }
 
     #[test]
-    fn rates_keep_three_digits() {
+    fn rates_are_formatted_with_three_digits() {
         assert_eq!(rate(0.7), "0.70 it/s");
         assert_eq!(rate(12.34), "12.3 it/s");
         assert_eq!(rate(1234.5), "1234 it/s");

@@ -1,8 +1,8 @@
-//! `TensorBoard` event files: scalars of a run, readable by `tensorboard --logdir`.
+//! `TensorBoard` event files with the scalars of a run, for `tensorboard --logdir`.
 //!
-//! An event file is a row of records, each framed as TensorFlow's `TFRecord` does: length, checksum of
-//! the length, data, checksum of the data. Written here rather than by a crate: those that do it are
-//! tied to other machine-learning stacks, and the format is the forty lines below.
+//! An event file is a sequence of records in the `TFRecord` format of TensorFlow: length, checksum of the
+//! length, data, checksum of the data. It is implemented here because the available crates depend on other
+//! machine-learning libraries, and the format takes about forty lines.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -21,25 +21,25 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/tensorboard.rs"));
 }
 
-/// The format that says how restarts are marked: by `SessionLog`, not by steps that go backwards.
+/// Version of the format, in which restarts are marked by `SessionLog` instead of decreasing steps.
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// Added to a rotated checksum, so that the checksum of data that holds checksums stays a good one
-/// (TensorFlow's `crc32c::Mask`).
+/// Constant added to a rotated checksum, because a CRC over data that contains CRCs is weak
+/// (`crc32c::Mask` of TensorFlow).
 const MASK_DELTA: u32 = 0xa282_ead8;
 
-/// Writes one event file. Buffered: what was written since the last [`flush`](Self::flush) is lost
-/// if the process is killed, and a record torn by that ends the file for its readers.
+/// Buffered writer of one event file. If the process is killed, records since the last
+/// [`flush`](Self::flush) are lost, and readers stop at an incomplete record.
 pub struct EventWriter {
     file: BufWriter<File>,
     path: PathBuf,
 }
 
 impl EventWriter {
-    /// Opens a new event file in `folder` (made if absent) for a run that starts from nothing.
+    /// Creates an event file in `folder` for a new run. Creates the folder if it does not exist.
     ///
     /// # Errors
-    /// The file cannot be made or written.
+    /// When the file cannot be created or written.
     pub fn create(folder: &Path, now: SystemTime) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let (file, path) = new_file(folder, now)?;
@@ -52,26 +52,26 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Opens a new event file in `folder` for a run that goes on after `step`: `TensorBoard` then drops
-    /// what earlier files of the folder hold after that step.
+    /// Creates an event file in `folder` for a run that continues after `step`. `TensorBoard` then ignores
+    /// later steps in earlier files of the folder.
     ///
     /// # Errors
-    /// The file cannot be made or written.
+    /// When the file cannot be created or written.
     pub fn resume(folder: &Path, now: SystemTime, step: u64) -> io::Result<Self> {
         let mut writer = Self::create(folder, now)?;
         let started = SessionLog {
             status: SessionStatus::Start.into(),
         };
-        // The event's own step is the first that readers drop.
+        // Readers drop this step and later ones from earlier files.
         writer.event(now, step + 1, What::SessionLog(started))?;
         writer.flush()?;
         Ok(writer)
     }
 
-    /// Adds the value of chart `tag` (slashes group charts) at `step`.
+    /// Adds a value of chart `tag` at `step`. Slashes in tags group the charts.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// When the file cannot be written.
     pub fn scalar(&mut self, now: SystemTime, tag: &str, step: u64, value: f32) -> io::Result<()> {
         let value = Value {
             tag: tag.to_owned(),
@@ -80,15 +80,15 @@ impl EventWriter {
         self.event(now, step, What::Summary(Summary { value: vec![value] }))
     }
 
-    /// Hands what was written to the operating system, so that `TensorBoard` sees it.
+    /// Flushes the buffer to the operating system, so that `TensorBoard` sees all records.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// When the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
 
-    /// The file that is written.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -103,8 +103,9 @@ impl EventWriter {
     }
 }
 
-/// `TensorBoard` reads the files of a folder in the order of their names, so the start time comes first;
-/// process and count keep a run that is restarted within a second from writing over its file.
+/// Creates a file with a unique name. `TensorBoard` reads the files of a folder in the order of their names,
+/// so the name starts with the start time. The process id and a counter distinguish files of a run that is
+/// restarted within a second.
 fn new_file(folder: &Path, now: SystemTime) -> io::Result<(File, PathBuf)> {
     let (unix_s, process) = (seconds(now) as u64, std::process::id());
     let mut count = 0_u32;
@@ -119,7 +120,7 @@ fn new_file(folder: &Path, now: SystemTime) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Seconds since the epoch; a clock before it reads as the epoch.
+/// Seconds since the Unix epoch; 0 for an earlier time.
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -146,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes a file of records apart, checking every checksum.
+    /// Parses the records of a file and verifies every checksum.
     fn records(mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         while !bytes.is_empty() {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_read_back_from_the_frames() {
+    fn written_scalars_are_read_back_from_the_records() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
         let mut writer = EventWriter::create(folder.path(), now).expect("created");
@@ -185,7 +186,7 @@ mod tests {
         );
         assert_eq!((events[1].step, events[1].wall_time), (7, 1_700_000_000.5));
         let Some(What::Summary(summary)) = &events[1].what else {
-            panic!("a summary, not {:?}", events[1]);
+            panic!("expected a summary, found {:?}", events[1]);
         };
         assert_eq!(summary.value[0].tag, "loss/total");
         assert_eq!(
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_restarted_within_a_second_gets_its_own_file() {
+    fn run_resumed_within_a_second_gets_a_new_file() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let first = EventWriter::create(folder.path(), UNIX_EPOCH).expect("created");
         let second = EventWriter::resume(folder.path(), UNIX_EPOCH, 10).expect("created");

@@ -1,27 +1,27 @@
-//! How far the image-level figures would scatter with other images: the percentile bootstrap.
+//! Percentile bootstrap for the confidence intervals of the image-level metrics.
 //!
-//! Each resample draws, with replacement, as many good images as there are and as many of each anomaly
-//! type as there are (stratified), from a random stream of its own: the intervals depend on the seed and
-//! on nothing else, however many threads compute them. Efron and Tibshirani, An Introduction to the
-//! Bootstrap, 1993, chapter 13.
+//! Each resample draws with replacement as many good images, and as many images of each anomaly type, as the
+//! dataset has (stratified). Each resample has its own random stream, so the intervals depend only on the
+//! seed, not on the number of threads. Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+//! chapter 13.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ranking::{self, Figures, Steps};
+use super::ranking::{self, RankingMetrics, ScoreSteps};
 
-/// Figures of one resample.
+/// Metrics of one resample.
 pub(super) struct Resample {
-    /// Of each type.
-    pub(super) types: Vec<Figures>,
-    /// Of all types at once.
-    pub(super) all: Figures,
+    /// Metrics of each anomaly type.
+    pub(super) types: Vec<RankingMetrics>,
+    /// Metrics of all types together.
+    pub(super) all: RankingMetrics,
 }
 
-/// Resamples images given by the steps of their scores.
+/// Draws `count` resamples. Images are given by the index of their score in `steps`.
 pub(super) fn resamples(
-    steps: &Steps,
+    steps: &ScoreSteps,
     good: &[usize],
     types: &[Vec<usize>],
     count: u32,
@@ -40,20 +40,20 @@ pub(super) fn resamples(
             Resample {
                 types: drawn
                     .iter()
-                    .map(|counts| ranking::figures(&good, counts))
+                    .map(|counts| ranking::metrics(&good, counts))
                     .collect(),
-                all: ranking::figures(&good, &added(&drawn)),
+                all: ranking::metrics(&good, &sum_counts(&drawn)),
             }
         })
         .collect()
 }
 
-fn draw(steps: &Steps, members: &[usize], rng: &mut ChaCha8Rng) -> Vec<u32> {
+fn draw(steps: &ScoreSteps, members: &[usize], rng: &mut ChaCha8Rng) -> Vec<u32> {
     steps.count((0..members.len()).map(|_| members[rng.random_range(0..members.len())]))
 }
 
-/// The counts of all types together.
-pub(super) fn added(types: &[Vec<u32>]) -> Vec<u32> {
+/// Sums the counts of all types.
+pub(super) fn sum_counts(types: &[Vec<u32>]) -> Vec<u32> {
     let mut sum = vec![0; types.first().map_or(0, Vec::len)];
     for counts in types {
         sum.iter_mut()

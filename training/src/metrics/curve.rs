@@ -1,29 +1,29 @@
-//! Curves over the false positive rate: their areas, exactly, and enough of their points for a figure.
+//! Curves over the false positive rate: exact areas, and a thinned list of points for figures.
 
 use serde::{Deserialize, Serialize};
 
-/// The false positive rates up to which areas are taken: those of MVTec LOCO AD's evaluation.
+/// Upper limits of the false positive rate for areas, as in the evaluation of MVTec LOCO AD.
 pub const FPR_LIMITS: [f64; 5] = [0.01, 0.05, 0.1, 0.3, 1.0];
 
-/// A curve from (0, 0) to (1, 1), straight between its points.
+/// A piecewise linear curve from (0, 0) to (1, 1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
     /// False positive rates, ascending.
     pub fpr: Vec<f64>,
-    /// What is reached there: true positive rate, PRO or sPRO; ascending.
+    /// Values at these rates: true positive rate, PRO or sPRO; ascending.
     pub value: Vec<f64>,
 }
 
-/// The area under a curve from FPR 0 to a limit, over the limit.
+/// Area under a curve from FPR 0 to a limit, divided by the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitedArea {
-    /// The limit.
+    /// Upper limit of the false positive rate.
     pub fpr_limit: f64,
-    /// The area, 1 at best.
+    /// Normalised area, at most 1.
     pub area: f64,
 }
 
-/// The area at one of [`FPR_LIMITS`].
+/// Returns the area at one of the [`FPR_LIMITS`].
 pub fn area_at(areas: &[LimitedArea], fpr_limit: f64) -> Option<f64> {
     areas
         .iter()
@@ -31,17 +31,17 @@ pub fn area_at(areas: &[LimitedArea], fpr_limit: f64) -> Option<f64> {
         .map(|area| area.area)
 }
 
-/// A sum of many small terms that loses none of them (Neumaier, 1974).
+/// Compensated summation, accurate for many small terms (Neumaier, 1974).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum {
     sum: f64,
-    lost: f64,
+    compensation: f64,
 }
 
 impl Sum {
     pub(super) fn add(&mut self, term: f64) {
         let sum = self.sum + term;
-        self.lost += if self.sum.abs() >= term.abs() {
+        self.compensation += if self.sum.abs() >= term.abs() {
             (self.sum - sum) + term
         } else {
             (term - sum) + self.sum
@@ -50,11 +50,11 @@ impl Sum {
     }
 
     pub(super) fn value(self) -> f64 {
-        self.sum + self.lost
+        self.sum + self.compensation
     }
 }
 
-/// Follows a curve from point to point, the first after (0, 0), and keeps its areas and a thinned copy.
+/// Follows a curve from point to point, starting at (0, 0); accumulates its areas and a thinned copy.
 #[derive(Debug)]
 pub(super) struct Tracer {
     at: (f64, f64),
@@ -71,8 +71,8 @@ impl Tracer {
         }
     }
 
-    /// Goes straight on to `(fpr, value)`, neither less than before.
-    pub(super) fn go(&mut self, fpr: f64, value: f64) {
+    /// Adds a straight segment to `(fpr, value)`. Neither coordinate may decrease.
+    pub(super) fn line_to(&mut self, fpr: f64, value: f64) {
         let (from, to) = (self.at, (fpr, value));
         if from == to {
             return;
@@ -88,7 +88,7 @@ impl Tracer {
         self.at = to;
     }
 
-    /// Keeps the present point, and the one before where the way between them is far.
+    /// Keeps `to` in the thinned copy, and the point before it, if they are far enough apart.
     fn keep(&mut self, to: (f64, f64)) {
         let last = self.kept[self.kept.len() - 1];
         if !far(last, to) {
@@ -102,9 +102,9 @@ impl Tracer {
         }
     }
 
-    /// The areas over their limits, and the curve.
+    /// Returns the areas at all limits, and the thinned curve.
     pub(super) fn finish(mut self) -> (Vec<LimitedArea>, Curve) {
-        self.go(1.0, self.at.1);
+        self.line_to(1.0, self.at.1);
         if self.kept.last() != Some(&self.at) {
             self.kept.push(self.at);
         }
@@ -121,22 +121,22 @@ impl Tracer {
     }
 }
 
-/// The area below the line between two points, up to FPR `limit`, which is right of the first one.
+/// Area below the segment between two points, up to FPR `limit`, which is right of the first point.
 fn trapezoid(from: (f64, f64), to: (f64, f64), limit: f64) -> f64 {
     if to.0 <= limit {
         return (to.0 - from.0) * f64::midpoint(from.1, to.1);
     }
-    let way = (limit - from.0) / (to.0 - from.0);
-    let end = from.1 + way * (to.1 - from.1);
+    let fraction = (limit - from.0) / (to.0 - from.0);
+    let end = from.1 + fraction * (to.1 - from.1);
     (limit - from.0) * f64::midpoint(from.1, end)
 }
 
-/// Whether a figure shows the two points apart: 1/150 of its side, and near FPR 0, where axes are often
-/// logarithmic, 8 % of the rate.
+/// Whether the distance of two points is visible in a figure: 1/150 of its side or, near FPR 0 where axes
+/// are often logarithmic, 8 % of the rate.
 fn far(one: (f64, f64), other: (f64, f64)) -> bool {
     const STEP: f64 = 1.0 / 150.0;
-    const LEAST_FPR: f64 = 1e-5;
-    let fpr_step = STEP.min(0.08 * other.0).max(LEAST_FPR);
+    const MIN_FPR_STEP: f64 = 1e-5;
+    let fpr_step = STEP.min(0.08 * other.0).max(MIN_FPR_STEP);
     other.0 - one.0 >= fpr_step || other.1 - one.1 >= STEP
 }
 
@@ -147,13 +147,13 @@ mod tests {
     fn trace(points: &[(f64, f64)]) -> (Vec<LimitedArea>, Curve) {
         let mut tracer = Tracer::new();
         for &(fpr, value) in points {
-            tracer.go(fpr, value);
+            tracer.line_to(fpr, value);
         }
         tracer.finish()
     }
 
     #[test]
-    fn areas_end_at_their_limits() {
+    fn areas_are_limited_to_their_fpr_limits() {
         let check = |points: &[(f64, f64)], expected: [f64; 5]| {
             let (areas, _) = trace(points);
             for (area, expected) in areas.iter().zip(expected) {
@@ -163,7 +163,7 @@ mod tests {
         check(&[(1.0, 1.0)], [0.005, 0.025, 0.05, 0.15, 0.5]);
         check(&[(0.0, 1.0), (1.0, 1.0)], [1.0; 5]);
         check(&[(0.5, 0.0), (0.5, 1.0)], [0.0, 0.0, 0.0, 0.0, 0.5]);
-        // A quarter up at once, then up to FPR 0.2: 0.2 * 0.625 + 0.1 * 1 up to 0.3.
+        // Up to 0.25 at FPR 0, then to 1 at FPR 0.2: 0.2 * 0.625 + 0.1 * 1 up to 0.3.
         let third = (0.2 * 0.625 + 0.1) / 0.3;
         let check_one = trace(&[(0.0, 0.25), (0.2, 1.0), (1.0, 1.0)]).0;
         assert!((area_at(&check_one, 0.3).expect("a limit") - third).abs() < 1e-15);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thinned_curve_is_short_and_close() {
+    fn thinned_curve_is_short_and_close_to_the_original() {
         let circle = |fpr: f64| (1.0 - (1.0 - fpr) * (1.0 - fpr)).sqrt();
         let points: Vec<(f64, f64)> = (1..=200_000)
             .map(|i| f64::from(i) / 200_000.0)
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_keeps_its_corner() {
+    fn jump_keeps_its_corner_points() {
         let (_, curve) = trace(&[(1e-9, 0.0), (0.4, 0.0), (0.4, 1.0), (1.0, 1.0)]);
         assert_eq!(curve.fpr, [0.0, 1e-9, 0.4, 0.4, 1.0]);
         assert_eq!(curve.value, [0.0, 0.0, 0.0, 1.0, 1.0]);
     }
 
     #[test]
-    fn small_terms_are_not_lost() {
+    fn compensated_sum_keeps_small_terms() {
         let mut sum = Sum::default();
         sum.add(1e16);
         (0..10_000).for_each(|_| sum.add(0.1));

@@ -1,4 +1,4 @@
-//! Image-level metrics: how well the images' scores tell anomalous images from good ones.
+//! Image-level metrics: how well the scores separate anomalous from good images.
 
 #[cfg(test)]
 mod tests;
@@ -10,30 +10,31 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Resample};
 use super::curve::Curve;
-use super::ranking::{self, Figures, Steps};
+use super::ranking::{self, RankingMetrics, ScoreSteps};
 
-/// All resamples are in memory at once, and more tell nothing.
+/// All resamples are in memory at once, and more do not improve the intervals.
 const MAX_RESAMPLES: u32 = 100_000;
 
-/// The score of one test image.
+/// Score of one test image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageScore {
-    /// The type of its anomaly; none for a good image.
+    /// Anomaly type; `None` for a good image.
     pub anomaly: Option<String>,
-    /// The higher, the more anomalous; finite.
+    /// Anomaly score; higher is more anomalous. Finite.
     pub score: f64,
 }
 
-/// What is computed beside the figures themselves.
+/// Options of the image-level metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// Bootstrap resamples behind the confidence intervals, at most 100000; with 0 there are none.
+    /// Number of bootstrap resamples for the confidence intervals, at most 100000; 0 disables the intervals.
     pub resamples: u32,
-    /// The confidence of the intervals, above 0 and below 1.
+    /// Confidence level of the intervals, above 0 and below 1.
     pub confidence: f64,
-    /// Chooses the resamples.
+    /// Seed of the resamples.
     pub seed: u64,
-    /// A threshold to tell accuracy, sensitivity and specificity at, beside that of the largest F1.
+    /// Threshold at which to report accuracy, sensitivity and specificity, in addition to the threshold of the
+    /// largest F1.
     pub threshold: Option<f64>,
 }
 
@@ -48,61 +49,61 @@ impl Default for Options {
     }
 }
 
-/// The image-level metrics of a category.
+/// Image-level metrics of a category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageMetrics {
-    /// How they were computed.
+    /// Options of the computation.
     pub options: Options,
-    /// Good images.
+    /// Number of good images.
     pub good_images: usize,
-    /// Each anomaly type against all good images.
+    /// Metrics of each anomaly type against all good images.
     pub types: BTreeMap<String, TypeMetrics>,
-    /// The means over the types.
+    /// Means over the anomaly types.
     pub mean: MeanMetrics,
-    /// All anomalous images against all good ones.
+    /// Metrics of all anomalous images against all good images.
     pub all: TypeMetrics,
 }
 
-/// Anomalous images of one type, or of all, against all good images.
+/// Metrics of the anomalous images of one type, or of all types, against all good images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TypeMetrics {
-    /// Anomalous images.
+    /// Number of anomalous images.
     pub images: usize,
     /// Area under the ROC curve, ties counted half.
     pub au_roc: Estimate,
-    /// Average precision: precisions weighted by the rise of the recall, without interpolation.
+    /// Average precision: the sum of precisions weighted by the increase in recall, not interpolated.
     pub average_precision: Estimate,
-    /// The largest F1 that a threshold reaches.
+    /// Largest F1 over all thresholds.
     pub max_f1: Estimate,
-    /// What the threshold of the largest F1 does; of several, the lowest.
+    /// Operating point at the threshold with the largest F1; the lowest such threshold.
     pub at_max_f1: OperatingPoint,
-    /// What the threshold asked for does.
+    /// Operating point at the requested threshold.
     pub at_threshold: Option<OperatingPoint>,
-    /// Every point of the ROC curve.
+    /// ROC curve with all its points.
     pub roc: Curve,
 }
 
-/// Means over the anomaly types, each type counted once.
+/// Means over the anomaly types; each type has the same weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeanMetrics {
-    /// Of the areas under the ROC curves.
+    /// Mean area under the ROC curve.
     pub au_roc: Estimate,
-    /// Of the average precisions.
+    /// Mean average precision.
     pub average_precision: Estimate,
-    /// Of the largest F1s, each at its own threshold.
+    /// Mean of the largest F1 values, each at its own threshold.
     pub max_f1: Estimate,
 }
 
-/// A figure, and where it may be with other images.
+/// A value with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The figure.
+    /// The value.
     pub value: f64,
-    /// Its bootstrap confidence interval.
+    /// Bootstrap confidence interval.
     pub interval: Option<[f64; 2]>,
 }
 
-/// What a threshold does: an image is predicted anomalous if its score is at least the threshold.
+/// Result of a threshold: an image is predicted anomalous if its score is at least the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// The threshold.
@@ -115,23 +116,24 @@ pub struct OperatingPoint {
     pub true_negatives: u64,
     /// Anomalous images predicted good.
     pub false_negatives: u64,
-    /// Share of all images predicted right.
+    /// Fraction of images predicted correctly.
     pub accuracy: f64,
-    /// Share of anomalous images predicted right (recall, true positive rate).
+    /// Fraction of anomalous images predicted correctly (recall, true positive rate).
     pub sensitivity: f64,
-    /// Share of good images predicted right.
+    /// Fraction of good images predicted correctly.
     pub specificity: f64,
-    /// Harmonic mean of precision and sensitivity.
+    /// Harmonic mean of precision and recall.
     pub f1: f64,
 }
 
-/// The metrics of `scores`.
+/// Computes the metrics of `scores`.
 ///
 /// # Errors
-/// When there is no good or no anomalous image, a score is not finite, or an option is not allowed.
+/// Returns an error if good or anomalous images are missing, a score is not finite, or an option is
+/// invalid.
 pub fn evaluate(scores: &[ImageScore], options: &Options) -> Result<ImageMetrics> {
     check(scores, options)?;
-    let steps = Steps::new(scores.iter().map(|image| image.score));
+    let steps = ScoreSteps::new(scores.iter().map(|image| image.score));
     let mut good = Vec::new();
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for image in scores {
@@ -162,7 +164,7 @@ pub fn evaluate(scores: &[ImageScore], options: &Options) -> Result<ImageMetrics
         good_images: good.len(),
         mean: against.mean(&of_types),
         types: of_types,
-        all: against.metrics(&bootstrap::added(&counts), |resample| resample.all),
+        all: against.metrics(&bootstrap::sum_counts(&counts), |resample| resample.all),
     })
 }
 
@@ -173,12 +175,12 @@ fn check(scores: &[ImageScore], options: &Options) -> Result<()> {
         .count();
     ensure!(
         anomalous > 0 && anomalous < scores.len(),
-        "{} good and {anomalous} anomalous images; there must be some of each",
+        "{} good and {anomalous} anomalous images; at least one of each is required",
         scores.len() - anomalous
     );
     if let Some(at) = scores.iter().position(|image| !image.score.is_finite()) {
         anyhow::bail!(
-            "the score of image {at} is {}; must be finite",
+            "score of image {at} is {}; must be finite",
             scores[at].score
         );
     }
@@ -201,19 +203,24 @@ fn check(scores: &[ImageScore], options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Good images, to which anomalous ones are compared.
+/// Good images, against which anomalous images are compared.
 struct Comparison<'a> {
     options: &'a Options,
-    steps: &'a Steps,
+    steps: &'a ScoreSteps,
     good: Vec<u32>,
     resamples: &'a [Resample],
 }
 
 impl Comparison<'_> {
-    /// Of anomalous images counted by step; `resampled` finds their figures in a resample.
-    fn metrics(&self, anomalous: &[u32], resampled: impl Fn(&Resample) -> Figures) -> TypeMetrics {
-        let found = ranking::figures(&self.good, anomalous);
-        let estimate = |figure: fn(&Figures) -> f64| {
+    /// Computes the metrics of anomalous images, given as counts per score; `resampled` returns their metrics
+    /// in a resample.
+    fn metrics(
+        &self,
+        anomalous: &[u32],
+        resampled: impl Fn(&Resample) -> RankingMetrics,
+    ) -> TypeMetrics {
+        let found = ranking::metrics(&self.good, anomalous);
+        let estimate = |figure: fn(&RankingMetrics) -> f64| {
             self.estimate(figure(&found), |resample| figure(&resampled(resample)))
         };
         TypeMetrics {
@@ -231,7 +238,7 @@ impl Comparison<'_> {
     }
 
     fn mean(&self, types: &BTreeMap<String, TypeMetrics>) -> MeanMetrics {
-        let mean = |value: fn(&TypeMetrics) -> Estimate, figure: fn(&Figures) -> f64| {
+        let mean = |value: fn(&TypeMetrics) -> Estimate, figure: fn(&RankingMetrics) -> f64| {
             let count = types.len() as f64;
             let found: f64 = types.values().map(|of_type| value(of_type).value).sum();
             self.estimate(found / count, |resample| {
@@ -298,7 +305,7 @@ impl Comparison<'_> {
             fpr: vec![0.0],
             value: vec![0.0],
         };
-        // A step may have images of other types alone.
+        // A score may occur only in images of other types.
         for (fpr, tpr) in rates(&self.good).into_iter().zip(rates(anomalous)) {
             if curve.fpr.last() != Some(&fpr) || curve.value.last() != Some(&tpr) {
                 curve.fpr.push(fpr);

@@ -1,4 +1,4 @@
-//! Anomaly maps as TIFF files, as the official evaluations read and methods write them.
+//! Anomaly maps as TIFF files, in the format of the official evaluations.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -11,24 +11,23 @@ use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::source::Map;
+use super::source::AnomalyMap;
 use crate::files;
 
-/// PhotometricInterpretation of grey whose zero is white (TIFF 6.0, section 3).
+/// PhotometricInterpretation of greyscale images in which zero is white (TIFF 6.0, section 3).
 const WHITE_IS_ZERO: u32 = 0;
 
-/// Reads a map: a TIFF file with one grey image, floating-point or whole numbers of 8, 16 or 32 bits, or
-/// floating-point of 64 bits, uncompressed or losslessly compressed. Values that `f32` does not have are
-/// rounded to it.
+/// Reads a map: a TIFF file with one greyscale image of floats, of 8, 16 or 32-bit integers, or of 64-bit
+/// floats, uncompressed or losslessly compressed. Values are rounded to `f32`.
 ///
 /// # Errors
-/// When the file is no such map; it is named.
-pub fn read_map(path: &Path) -> Result<Map> {
+/// Returns an error that names the file if it is not such a map.
+pub fn read_map(path: &Path) -> Result<AnomalyMap> {
     let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     decode(BufReader::new(file)).with_context(|| path.display().to_string())
 }
 
-fn decode(file: BufReader<File>) -> Result<Map> {
+fn decode(file: BufReader<File>) -> Result<AnomalyMap> {
     let mut decoder = Decoder::new(file).map_err(not_a_map)?;
     let mut limits = Limits::default();
     limits.decoding_buffer_size = 8 * MAX_PIXELS as usize;
@@ -36,23 +35,23 @@ fn decode(file: BufReader<File>) -> Result<Map> {
     let (width, height) = decoder.dimensions().map_err(not_a_map)?;
     ensure!(
         u64::from(width) * u64::from(height) <= MAX_PIXELS,
-        "a map of {width}x{height} pixels; must have at most {MAX_PIXELS}"
+        "the map has {width}x{height} pixels; at most {MAX_PIXELS} pixels are supported"
     );
     let found = decoder.colortype().map_err(not_a_map)?;
     ensure!(
         matches!(found, ColorType::Gray(_)),
-        "pixels are {found:?}; a map has one value a pixel"
+        "pixel format is {found:?}; a map must have one value per pixel"
     );
     ensure!(
         !decoder.more_images(),
-        "several images in one file; a map is one"
+        "the file contains several images; a map file must contain one"
     );
     let meaning: Option<u32> = decoder
         .find_tag_unsigned(Tag::PhotometricInterpretation)
         .map_err(not_a_map)?;
     ensure!(
         meaning != Some(WHITE_IS_ZERO),
-        "a map whose zero is white (PhotometricInterpretation 0) is ambiguous; write it with 1"
+        "PhotometricInterpretation is 0 (zero is white); a map must have 1"
     );
     let values = match decoder.read_image().map_err(not_a_map)? {
         DecodingResult::F32(values) => values,
@@ -65,10 +64,10 @@ fn decode(file: BufReader<File>) -> Result<Map> {
         DecodingResult::I16(values) => values.into_iter().map(f32::from).collect(),
         DecodingResult::I32(values) => values.into_iter().map(|value| value as f32).collect(),
         DecodingResult::U64(_) | DecodingResult::I64(_) => {
-            bail!("whole numbers of 64 bits; must be of at most 32, or floating-point")
+            bail!("64-bit integers are not supported; use at most 32 bits or floats")
         }
     };
-    Ok(Map {
+    Ok(AnomalyMap {
         width,
         height,
         values,
@@ -76,19 +75,19 @@ fn decode(file: BufReader<File>) -> Result<Map> {
 }
 
 fn not_a_map(error: TiffError) -> anyhow::Error {
-    anyhow::Error::new(error).context("no TIFF file that can be read")
+    anyhow::Error::new(error).context("not a readable TIFF file")
 }
 
-/// Writes a map of `width` x `height` `values`, rows from the top, as an uncompressed 32-bit floating-point
-/// TIFF file, which every reader reads. Folders are made as needed: the official layouts have
+/// Writes a map of `width` x `height` `values`, rows from the top, as an uncompressed 32-bit float TIFF file,
+/// which every reader supports. Missing folders are created, because the official layouts are
 /// `MAPS/CATEGORY/test/TYPE/NAME.tiff`.
 ///
 /// # Errors
-/// When the values are not as many as pixels, or the file cannot be written; it is named.
+/// Returns an error that names the file if the number of values is wrong or the file cannot be written.
 pub fn write_map(path: &Path, width: u32, height: u32, values: &[f32]) -> Result<()> {
     ensure!(
         !values.is_empty() && values.len() as u64 == u64::from(width) * u64::from(height),
-        "{}: {} values for a map of {width}x{height}",
+        "{}: {} values do not fit a map of {width}x{height} pixels",
         path.display(),
         values.len()
     );
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_is_read_as_it_was_written() {
+    fn written_map_is_read_back_unchanged() {
         let home = folder();
         let path = home.path().join("maps/bottle/test/good/000.tiff");
         let values: Vec<f32> = (0..1271_u16)
@@ -123,12 +122,12 @@ mod tests {
         assert!(write_map(&path, 50, 25, &values).is_err());
     }
 
-    /// What tifffile writes beside plain 32-bit floats (`tests/fixtures/make_maps.py`).
+    /// Formats that tifffile writes in addition to plain 32-bit floats (`tests/fixtures/make_maps.py`).
     #[test]
-    fn other_numbers_and_compressions_are_read() {
+    fn other_number_formats_and_compressions_are_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/maps");
         let mut files = 0;
-        for entry in std::fs::read_dir(folder).expect("there") {
+        for entry in std::fs::read_dir(folder).expect("the fixtures exist") {
             let path = entry.expect("listed").path();
             let map = read_map(&path).unwrap_or_else(|error| panic!("{error:#}"));
             let name = path.display();
@@ -140,27 +139,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_is_refused_by_name() {
+    fn invalid_map_files_are_rejected_by_name() {
         let home = folder();
         let check = |name: &str, write: &dyn Fn(&Path), expected: &str| {
             let path = home.path().join(name);
             write(&path);
-            let error = format!("{:#}", read_map(&path).expect_err("refused"));
+            let error = format!("{:#}", read_map(&path).expect_err("rejected"));
             assert!(error.contains(name) && error.contains(expected), "{error}");
         };
         check("absent.tiff", &|_| {}, "cannot be read");
-        let text = |path: &Path| std::fs::write(path, "no map").expect("written");
-        check("text.tiff", &text, "no TIFF file");
+        let text = |path: &Path| std::fs::write(path, "not a map").expect("written");
+        check("text.tiff", &text, "not a readable TIFF file");
         check(
             "colour.tiff",
             &|path| image::RgbImage::new(4, 4).save(path).expect("written"),
-            "one value a pixel",
+            "one value per pixel",
         );
         check(
             "pages.tiff",
             &|path| {
-                let file = File::create(path).expect("made");
-                let mut encoder = TiffEncoder::new(file).expect("begun");
+                let file = File::create(path).expect("created");
+                let mut encoder = TiffEncoder::new(file).expect("started");
                 for _ in 0..2 {
                     let written = encoder.write_image::<colortype::Gray32Float>(1, 1, &[0.0]);
                     written.expect("written");
@@ -175,7 +174,7 @@ mod tests {
                 let whole = std::fs::read(path).expect("read");
                 std::fs::write(path, &whole[..whole.len() / 2]).expect("written");
             },
-            "no TIFF file",
+            "not a readable TIFF file",
         );
     }
 }

@@ -1,46 +1,47 @@
-//! The field's metrics: how well scores tell anomalous images from good ones, and how well anomaly maps
-//! show where the anomalies are.
+//! Metrics of anomaly detection: how well scores separate anomalous from good images, and how well anomaly
+//! maps localise anomalies.
 //!
-//! [`image`] and [`pixel`] compute, and do no IO of their own. Maps come through [`source::MapSource`]:
-//! from TIFF files in the layouts of the MVTec data sets ([`folders`], [`map_file`]), or from a model.
-//! All areas are exact: no threshold is sampled.
+//! [`image`] and [`pixel`] compute the metrics without doing IO. Maps are read through
+//! [`source::MapSource`]: from TIFF files in the layouts of the MVTec datasets ([`map_folder`],
+//! [`map_file`]), or from a model. All areas are exact; thresholds are not sampled.
 
 mod bootstrap;
 mod components;
 pub mod curve;
-pub mod defects;
-pub mod folders;
+pub mod defects_config;
+mod display;
 pub mod image;
-mod key;
 pub mod map_file;
+pub mod map_folder;
+mod order_key;
 pub mod pixel;
 mod ranking;
 pub mod source;
-mod table;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Kind;
-use defects::DefectsConfig;
+use defects_config::DefectsConfig;
 use image::{ImageMetrics, ImageScore};
 use pixel::PixelMetrics;
 use source::MapSource;
 
-/// The metrics of one method on one category.
+/// Metrics of one method on one category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// From the images' scores.
+    /// Image-level metrics, from the images' scores.
     pub image: ImageMetrics,
-    /// From the maps; none where no ground truth is drawn.
+    /// Pixel-level metrics, from the maps; `None` without ground truth masks.
     pub pixel: Option<PixelMetrics>,
 }
 
-/// The metrics of maps, where an image's score is its map's maximum, as the official evaluation of both
-/// MVTec data sets has it. `progress` is told how much is done, of how much in all.
+/// Computes the metrics of maps. The score of an image is the maximum of its map, as in the official
+/// evaluation of both MVTec datasets. Calls `progress` with the completed and the total amount of work.
 ///
 /// # Errors
-/// When a map or a mask cannot be used (it is named), or there is no good or no anomalous image.
+/// Returns an error that names the file if a map or mask is invalid, or an error if good or anomalous images
+/// are missing.
 pub fn evaluate(
     source: &dyn MapSource,
     defects: Option<&DefectsConfig>,

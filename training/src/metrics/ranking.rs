@@ -1,30 +1,30 @@
-//! Area under the ROC curve, average precision and largest F1 of scores that are sorted already.
+//! AUROC, average precision and largest F1 from counts of images at each distinct score.
 
 use inspectd_core::score::quantile_sorted;
 
-/// The scores of good and anomalous images as counts at each distinct score, the highest first.
+/// The distinct scores of good and anomalous images, in descending order. Images are counted per score.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
-    /// The distinct scores, descending.
+pub(super) struct ScoreSteps {
+    /// Distinct scores, descending.
     pub(super) scores: Vec<f64>,
 }
 
-impl Steps {
-    /// The distinct ones of `scores`, which are finite.
+impl ScoreSteps {
+    /// Collects the distinct values of `scores`, which must be finite.
     pub(super) fn new(scores: impl Iterator<Item = f64>) -> Self {
-        // Adding zero makes minus zero plus zero: they are one score.
+        // Adding zero turns minus zero into plus zero, so that they are the same score.
         let mut scores: Vec<f64> = scores.map(|score| score + 0.0).collect();
         scores.sort_by(|one, other| other.total_cmp(one));
         scores.dedup();
         Self { scores }
     }
 
-    /// The step of a score that is one of them.
+    /// Returns the index of a score, which must be one of the distinct scores.
     pub(super) fn of(&self, score: f64) -> usize {
         self.scores.partition_point(|&other| other > score)
     }
 
-    /// How many of the scores with these steps are at each step.
+    /// Counts how many of the given indices refer to each score.
     pub(super) fn count(&self, steps: impl Iterator<Item = usize>) -> Vec<u32> {
         let mut counts = vec![0; self.scores.len()];
         steps.for_each(|step| counts[step] += 1);
@@ -32,24 +32,25 @@ impl Steps {
     }
 }
 
-/// What the ranking is worth.
+/// Metrics of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub(super) struct RankingMetrics {
     pub(super) au_roc: f64,
     pub(super) average_precision: f64,
     pub(super) max_f1: f64,
-    /// The step of the threshold of the largest F1; the lowest where several have it.
+    /// Index of the threshold with the largest F1; the lowest such threshold.
     pub(super) max_f1_step: usize,
 }
 
-/// Of the counts of good and of anomalous images at each step, some of each.
+/// Computes the metrics from the counts of good and of anomalous images at each score. Both must have at
+/// least one image.
 ///
-/// The area is trapezoidal over the distinct thresholds (ties count half), the average precision the sum
-/// of precisions weighted by the rise of the recall, without interpolation.
-pub(super) fn figures(good: &[u32], anomalous: &[u32]) -> Figures {
+/// The area is trapezoidal over the distinct thresholds (ties count half). Average precision is the sum of
+/// precisions weighted by the increase in recall, without interpolation.
+pub(super) fn metrics(good: &[u32], anomalous: &[u32]) -> RankingMetrics {
     let total = |counts: &[u32]| counts.iter().map(|&count| u64::from(count)).sum::<u64>();
     let (negatives, positives) = (total(good), total(anomalous));
-    let mut figures = Figures::default();
+    let mut figures = RankingMetrics::default();
     let (mut fp, mut tp, mut twice_area) = (0, 0, 0);
     for (step, (&good, &anomalous)) in good.iter().zip(anomalous).enumerate() {
         if good == 0 && anomalous == 0 {
@@ -72,12 +73,12 @@ pub(super) fn figures(good: &[u32], anomalous: &[u32]) -> Figures {
     figures
 }
 
-/// The harmonic mean of precision and recall. One division of whole numbers: equal means are equal bits.
+/// Harmonic mean of precision and recall. One division of integers, so that equal means have equal bits.
 pub(super) fn f1(tp: u64, fp: u64, positives: u64) -> f64 {
     (2 * tp) as f64 / (positives + tp + fp) as f64
 }
 
-/// The central part of `values` that holds a share `confidence` of them, from quantile to quantile.
+/// Returns the two quantiles that enclose the central fraction `confidence` of `values`.
 pub(super) fn percentiles(mut values: Vec<f64>, confidence: f64) -> [f64; 2] {
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - confidence) / 2.0;
@@ -91,13 +92,13 @@ mod tests {
 
     use super::*;
 
-    fn ranked(good: &[f64], anomalous: &[f64]) -> (Figures, Steps) {
-        let steps = Steps::new(good.iter().chain(anomalous).copied());
+    fn ranked(good: &[f64], anomalous: &[f64]) -> (RankingMetrics, ScoreSteps) {
+        let steps = ScoreSteps::new(good.iter().chain(anomalous).copied());
         let count = |scores: &[f64]| steps.count(scores.iter().map(|&score| steps.of(score)));
-        (figures(&count(good), &count(anomalous)), steps)
+        (metrics(&count(good), &count(anomalous)), steps)
     }
 
-    /// Values of scikit-learn 1.9: average_precision_score, precision_recall_curve.
+    /// Reference values from scikit-learn 1.9: average_precision_score, precision_recall_curve.
     #[test]
     fn agrees_with_scikit_learn() {
         let check =
@@ -120,15 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn of_thresholds_with_the_same_f1_the_lowest_is_named() {
-        // At 4: 1 of 2 found, F1 2/3. At 1: 2 found and 2 false ones, F1 2/3.
+    fn lowest_threshold_with_the_largest_f1_is_reported() {
+        // At 4: 1 of 2 detected, F1 2/3. At 1: 2 detected and 2 false positives, F1 2/3.
         let (found, steps) = ranked(&[3.0, 2.0], &[4.0, 1.0]);
         assert!((found.max_f1 - 2.0 / 3.0).abs() < 1e-15);
         assert_eq!(steps.scores[found.max_f1_step].to_bits(), 1.0_f64.to_bits());
     }
 
     #[test]
-    fn percentiles_cut_equal_tails() {
+    fn percentiles_have_equal_tails() {
         let values = (0..=1000).rev().map(f64::from).collect();
         let found = percentiles(values, 0.9);
         assert!(
@@ -139,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_area_is_the_mann_whitney_statistic(
+        fn auroc_equals_the_mann_whitney_statistic(
             good in prop::collection::vec(-4i8..4, 1..40),
             anomalous in prop::collection::vec(-3i8..6, 1..40),
         ) {

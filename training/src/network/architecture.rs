@@ -1,29 +1,29 @@
-//! Presets: which networks, how wide, at which input size.
+//! Architectures: method, preset, input size and ablations.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::layer::{self, Layers};
-use super::tables::{self, Widths};
+use super::layer_tables::{self, Widths};
 
-/// The networks' sizes that have a name.
+/// Named network sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The paper's: 37.3 M parameters, 236 GFLOP an image at 256x256.
+    /// The paper's size: 37.3 M parameters, 236 GFLOP per image at 256x256.
     Medium,
-    /// A third of the work: PDN-S and a narrower student, 384 features.
+    /// About a third of the operations of `medium`: PDN-S and a narrower student, 384 feature channels.
     Small,
-    /// For demonstrations and tests: under 3 M parameters, 128 features.
+    /// For demonstrations and tests: under 3 M parameters, 128 feature channels.
     Tiny,
 }
 
-/// The input sizes that the networks are built for: a multiple of 32 from 128 to 512.
+/// Side of the network input in pixels: a multiple of 32 from 128 to 512.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct InputSize(i64);
 
-/// A side that the networks are not built for.
+/// An unsupported input size.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("input size {0}: must be a multiple of 32 from 128 to 512")]
 pub struct InputSizeError(i64);
@@ -40,14 +40,32 @@ impl TryFrom<i64> for InputSize {
     }
 }
 
-impl std::str::FromStr for InputSize {
-    type Err = String;
+/// A text that is not a supported input size.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum InputSizeParseError {
+    /// Not an integer.
+    #[error("{text}: {source}")]
+    NotAnInteger {
+        /// The text.
+        text: String,
+        /// Why it is not an integer.
+        source: std::num::ParseIntError,
+    },
+    /// An unsupported size.
+    #[error(transparent)]
+    Unsupported(#[from] InputSizeError),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let side = text
-            .parse::<i64>()
-            .map_err(|error| format!("{text}: {error}"))?;
-        Self::try_from(side).map_err(|error| error.to_string())
+impl std::str::FromStr for InputSize {
+    type Err = InputSizeParseError;
+
+    fn from_str(text: &str) -> Result<Self, InputSizeParseError> {
+        let side = text.parse::<i64>();
+        let side = side.map_err(|source| InputSizeParseError::NotAnInteger {
+            text: text.to_owned(),
+            source,
+        })?;
+        Ok(Self::try_from(side)?)
     }
 }
 
@@ -64,76 +82,77 @@ impl std::fmt::Display for InputSize {
 }
 
 impl InputSize {
-    /// The side of an image, pixels.
+    /// Side of the image in pixels.
     pub fn side(self) -> i64 {
         self.0
     }
 
-    /// The side of the features and of the maps, pixels.
+    /// Side of the features and of the anomaly maps in pixels.
     pub fn map_side(self) -> i64 {
         self.0 / 4
     }
 }
 
-/// What is trained and how its two maps come about.
+/// The student and the definition of its two anomaly maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Multi-task hybrid knowledge distillation: two encoders, two decoders.
     #[default]
     Mhkd,
-    /// `EfficientAD` (Batzner et al., WACV 2024): a student with the teacher's layers and twice its
-    /// features, and an autoencoder of the image.
+    /// `EfficientAD` (Batzner et al., WACV 2024): a student with the teacher's layers and twice its feature
+    /// channels, and an autoencoder.
     #[value(name = "efficientad")]
     EfficientAd,
 }
 
-/// All that says which networks a run has: two runs with equal architectures have tensors of the
-/// same names and shapes, and maps made of the same features.
+/// The choices that determine the networks of a run. Two runs with equal architectures have tensors with
+/// the same names and shapes, and compute their maps from the same features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// Widths of teacher and student.
+    /// Channel widths of teacher and student.
     pub preset: Preset,
-    /// Side of the input, pixels.
+    /// Side of the input in pixels.
     pub input_size: InputSize,
-    /// Whether the teacher pads its convolutions and pools (its checkpoint says so, not its shapes).
+    /// Whether the teacher pads its convolutions and pools. Tensor shapes do not show it, so the checkpoint
+    /// records it.
     pub padded_teacher: bool,
-    /// What the student is.
+    /// Method.
     #[serde(default)]
     pub method: Method,
-    /// Whether MHKD has its second encoder; without it the decoders read `f_l`, averaged to their grid
-    /// (Table IV's ablation).
-    #[serde(default = "yes")]
+    /// Whether MHKD has the second encoder. Without it the decoders read `f_l`, average-pooled to their grid
+    /// (ablation in Table IV).
+    #[serde(default = "default_true")]
     pub second_encoder: bool,
-    /// Whether MHKD has the self-distillation; without it the logical map is that of `f_t` and `f_g`
-    /// (Table IV's ablation).
-    #[serde(default = "yes")]
+    /// Whether MHKD uses self-distillation. Without it the logical map compares `f_g` with `f_t` (ablation in
+    /// Table IV).
+    #[serde(default = "default_true")]
     pub self_distillation: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
-/// A value that the networks read and write. The letters are the paper's; `EfficientAD`'s networks
-/// write those that play the same part in the maps.
+/// A tensor that the networks read or write. The letters are the paper's; the networks of `EfficientAD`
+/// write the tensors with the same role in the anomaly maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Value {
-    /// The normalised image, `[3, S, S]`.
+pub enum TensorId {
+    /// Normalised image, `[3, S, S]`.
     Image,
-    /// `f_l` of `SEncoder1`; the half of `EfficientAD`'s student that learns from the autoencoder.
+    /// `f_l` of `SEncoder1`; in `EfficientAD` the half of the student that is trained on the autoencoder.
     Low,
     /// `f_h` of `SEncoder2`.
     High,
-    /// `f_s` of `LDecoder`; the half of `EfficientAD`'s student that learns from the teacher.
+    /// `f_s` of `LDecoder`; in `EfficientAD` the half of the student that is trained on the teacher.
     Structural,
-    /// `f_g` of `GDecoder`; the autoencoder's result.
+    /// `f_g` of `GDecoder`; in `EfficientAD` the autoencoder's output.
     Logical,
 }
 
-impl Value {
-    /// Its name in a graph; the image is called differently there.
+impl TensorId {
+    /// Name in the exported graph. The graph has a different name for the image.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -145,30 +164,30 @@ impl Value {
     }
 }
 
-/// One of the student's networks and its place among them.
+/// One network of the student with its input and outputs.
 #[derive(Clone, Debug)]
-pub struct Part {
-    /// The first part of its tensors' names.
+pub struct StudentNetwork {
+    /// Prefix of its tensor names.
     pub name: &'static str,
     /// Its layers.
     pub layers: Layers,
-    /// What it reads: the image, or what a part before it writes.
-    pub input: Value,
-    /// What it writes; two share its channels in halves.
-    pub outputs: &'static [Value],
+    /// Its input: the image, or an output of an earlier network.
+    pub input: TensorId,
+    /// Its outputs; two outputs get one half of the channels each.
+    pub outputs: &'static [TensorId],
 }
 
-/// The networks' tables.
+/// The layers of all networks of an architecture.
 #[derive(Clone, Debug)]
-pub struct Tables {
-    /// `F_t`.
+pub struct LayerTables {
+    /// Layers of the teacher `F_t`.
     pub teacher: Layers,
-    /// The student's, each after those that it reads from.
-    pub student: Vec<Part>,
+    /// The student's networks, each after the networks that it reads from.
+    pub student: Vec<StudentNetwork>,
 }
 
 impl Architecture {
-    /// The paper's networks.
+    /// Creates the paper's architecture.
     pub fn mhkd(preset: Preset, input_size: InputSize, padded_teacher: bool) -> Self {
         Self {
             preset,
@@ -180,100 +199,100 @@ impl Architecture {
         }
     }
 
-    /// The networks of this architecture.
-    pub fn tables(&self) -> Tables {
+    /// Returns the layers of all networks.
+    pub fn layer_tables(&self) -> LayerTables {
         let teacher = self.preset.teacher(self.padded_teacher);
         let student = match self.method {
             Method::Mhkd => self.mhkd_student(),
             Method::EfficientAd => self.efficient_ad_student(&teacher),
         };
-        Tables { teacher, student }
+        LayerTables { teacher, student }
     }
 
-    fn mhkd_student(&self) -> Vec<Part> {
-        use Value::{High, Image, Logical, Low, Structural};
+    fn mhkd_student(&self) -> Vec<StudentNetwork> {
+        use TensorId::{High, Image, Logical, Low, Structural};
         let side = self.input_size.map_side();
         let widths = self.preset.widths();
         let (encoder2, channels) = if self.second_encoder {
-            (tables::encoder2(&widths), widths.encoder2[1])
+            (layer_tables::encoder2(&widths), widths.encoder2[1])
         } else {
-            (tables::averages(), widths.features)
+            (layer_tables::average_pools(), widths.features)
         };
-        let part = |name, layers, input, outputs| Part {
+        let part = |name, layers, input, outputs| StudentNetwork {
             name,
             layers,
             input,
             outputs,
         };
         vec![
-            part("sencoder1", tables::encoder1(&widths), Image, &[Low]),
+            part("sencoder1", layer_tables::encoder1(&widths), Image, &[Low]),
             part("sencoder2", encoder2, Low, &[High]),
             part(
                 "ldecoder",
-                tables::structural_decoder(&widths, channels, side),
+                layer_tables::structural_decoder(&widths, channels, side),
                 High,
                 &[Structural],
             ),
             part(
                 "gdecoder",
-                tables::logical_decoder(&widths, channels, side),
+                layer_tables::logical_decoder(&widths, channels, side),
                 High,
                 &[Logical],
             ),
         ]
     }
 
-    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<Part> {
+    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<StudentNetwork> {
         let features = self.features();
         vec![
-            Part {
+            StudentNetwork {
                 name: "student",
-                layers: tables::twice_the_features(teacher, features),
-                input: Value::Image,
-                outputs: &[Value::Structural, Value::Low],
+                layers: layer_tables::doubled_features(teacher, features),
+                input: TensorId::Image,
+                outputs: &[TensorId::Structural, TensorId::Low],
             },
-            Part {
+            StudentNetwork {
                 name: "autoencoder",
-                layers: tables::autoencoder(self.input_size.side(), features),
-                input: Value::Image,
-                outputs: &[Value::Logical],
+                layers: layer_tables::autoencoder(self.input_size.side(), features),
+                input: TensorId::Image,
+                outputs: &[TensorId::Logical],
             },
         ]
     }
 
-    /// The side of `value`, pixels.
-    pub fn side(&self, value: Value) -> i64 {
-        match value {
-            Value::Image => self.input_size.side(),
-            Value::High => self.input_size.map_side() / 4,
-            Value::Low | Value::Structural | Value::Logical => self.input_size.map_side(),
+    /// Returns the side of a tensor in pixels.
+    pub fn side(&self, id: TensorId) -> i64 {
+        match id {
+            TensorId::Image => self.input_size.side(),
+            TensorId::High => self.input_size.map_side() / 4,
+            TensorId::Low | TensorId::Structural | TensorId::Logical => self.input_size.map_side(),
         }
     }
 
-    /// Channels of the features.
+    /// Returns the number of feature channels.
     pub fn features(&self) -> i64 {
         self.preset.widths().features
     }
 
-    /// Weights and biases of teacher and student together.
+    /// Returns the number of weights and biases of teacher and student.
     pub fn parameters(&self) -> i64 {
-        let Tables { teacher, student } = self.tables();
+        let LayerTables { teacher, student } = self.layer_tables();
         let parts = student.iter().map(|part| layer::parameters(&part.layers));
         parts.sum::<i64>() + layer::parameters(&teacher)
     }
 
-    /// Multiply-accumulates of the convolutions, one image through teacher and student.
+    /// Returns the multiply-accumulates of all convolutions for one image through teacher and student.
     pub fn macs(&self) -> i64 {
-        let Tables { teacher, student } = self.tables();
+        let LayerTables { teacher, student } = self.layer_tables();
         let parts = student
             .iter()
             .map(|part| layer::macs(&part.layers, self.side(part.input)));
-        parts.sum::<i64>() + layer::macs(&teacher, self.side(Value::Image))
+        parts.sum::<i64>() + layer::macs(&teacher, self.side(TensorId::Image))
     }
 }
 
 impl Preset {
-    /// The name that stands in files and on the command line.
+    /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Medium => "medium",
@@ -282,7 +301,7 @@ impl Preset {
         }
     }
 
-    /// The student's widths.
+    /// Channel widths of the student.
     pub fn widths(self) -> Widths {
         match self {
             Self::Medium => Widths {
@@ -312,12 +331,12 @@ impl Preset {
         }
     }
 
-    /// The teacher's table.
+    /// Layers of the teacher.
     pub fn teacher(self, padded: bool) -> Layers {
         match self {
-            Self::Medium => tables::teacher_medium(padded),
-            Self::Small => tables::teacher_small(padded, [128, 256, 256], 384),
-            Self::Tiny => tables::teacher_small(padded, [64, 96, 128], 128),
+            Self::Medium => layer_tables::teacher_medium(padded),
+            Self::Small => layer_tables::teacher_small(padded, [128, 256, 256], 384),
+            Self::Tiny => layer_tables::teacher_small(padded, [64, 96, 128], 128),
         }
     }
 }

@@ -1,72 +1,72 @@
-//! The vocabulary of the networks: a network is a table of layers, and a table is all that the
-//! forward pass, the ONNX export, and the count of parameters and operations need to know.
+//! Layer descriptions. A network is a list of layers; the forward pass, the ONNX export and the counts of
+//! parameters and operations are all derived from that list.
 //!
-//! Numbering follows `PyTorch`'s flat `Sequential`: every row but [`Layer::Reflect`] takes one
-//! number, so that the convolutions of a table are called as in the public teacher checkpoints
-//! (`0.weight`, `3.weight`).
+//! Layers are numbered as in `PyTorch`'s flat `Sequential`: every layer except [`Layer::Reflect`] has an
+//! index, so the convolutions have the same names as in the public teacher checkpoints (`0.weight`,
+//! `3.weight`).
 
-/// One row of a network's table. Everything is square; shapes are NCHW.
+/// One layer. All inputs and kernels are square; shapes are NCHW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Convolution with a bias.
     Conv {
-        /// Channels in.
+        /// Input channels.
         input: i64,
-        /// Channels out.
+        /// Output channels.
         output: i64,
-        /// Side of the kernel, pixels.
+        /// Kernel side in pixels.
         kernel: i64,
-        /// Step, pixels.
+        /// Stride in pixels.
         stride: i64,
-        /// Zeros on each side, pixels.
+        /// Zero padding on each side, in pixels.
         padding: i64,
     },
     /// `max(x, 0)`.
     Relu,
-    /// 2x2 mean, stride 2; padding zeros count in the mean, as `PyTorch`'s default has it.
+    /// 2x2 average, stride 2; padding zeros are included in the average (`PyTorch`'s default).
     AvgPool {
-        /// Zeros on each side, pixels.
+        /// Zero padding on each side, in pixels.
         padding: i64,
     },
     /// 2x2 maximum, stride 2.
     MaxPool {
-        /// Minus infinity on each side, pixels.
+        /// Padding with minus infinity on each side, in pixels.
         padding: i64,
     },
-    /// Resize with half-pixel centres to a side of `side` pixels.
+    /// Resize to `side` x `side` pixels with half-pixel centres.
     Resize {
-        /// Side of the result, pixels.
+        /// Output side in pixels.
         side: i64,
-        /// What lies between two pixels.
+        /// Interpolation.
         filter: Filter,
     },
-    /// Mirrors the border outwards, the edge pixel itself not repeated. Takes no number.
+    /// Reflection padding without repeating the edge pixel. Has no index.
     Reflect {
-        /// Pixels to the left and above.
+        /// Pixels added on the left and at the top.
         before: i64,
-        /// Pixels to the right and below.
+        /// Pixels added on the right and at the bottom.
         after: i64,
     },
-    /// Dropout in training, nothing else.
+    /// Dropout in training; identity in evaluation.
     Dropout,
 }
 
-/// What a resized value is made of: `PyTorch`'s filters, `align_corners=False`, not antialiased.
+/// Interpolation of a resize, as in `PyTorch`: `align_corners=False`, not antialiased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Four pixels a side, a = -0.75.
+    /// Bicubic, 4x4 pixels, a = -0.75.
     Bicubic,
-    /// Two pixels a side.
+    /// Bilinear, 2x2 pixels.
     Bilinear,
 }
 
-/// The decoders' dropout probability unless told otherwise (the paper's section IV-B).
+/// Default dropout probability of the decoders (section IV-B of the paper).
 pub const DROPOUT: f64 = 0.2;
 
-/// A network: its layers in order.
+/// The layers of a network in order.
 pub type Layers = Vec<Layer>;
 
-/// A convolution of stride 1.
+/// A convolution with stride 1.
 pub(super) fn conv(input: i64, output: i64, kernel: i64, padding: i64) -> Layer {
     strided(input, output, kernel, 1, padding)
 }
@@ -87,7 +87,7 @@ pub(super) fn bilinear(side: i64) -> Layer {
     }
 }
 
-/// A convolution of any stride.
+/// A convolution with the given stride.
 pub(super) fn strided(input: i64, output: i64, kernel: i64, stride: i64, padding: i64) -> Layer {
     Layer::Conv {
         input,
@@ -99,7 +99,7 @@ pub(super) fn strided(input: i64, output: i64, kernel: i64, stride: i64, padding
 }
 
 impl Layer {
-    /// The side after this layer for a side before it, pixels.
+    /// Returns the output side in pixels for the input side `side`.
     pub fn side_after(self, side: i64) -> i64 {
         match self {
             Self::Conv {
@@ -118,17 +118,17 @@ impl Layer {
     }
 }
 
-/// The side after all of `layers`, pixels.
+/// Returns the output side of `layers` in pixels for the input side `side`.
 pub fn side_after(layers: &[Layer], side: i64) -> i64 {
     layers
         .iter()
         .fold(side, |side, layer| layer.side_after(side))
 }
 
-/// Channels that the last convolution of `layers` gives.
+/// Returns the number of output channels of the last convolution in `layers`.
 ///
 /// # Panics
-/// When `layers` has none; every network of this crate has.
+/// If `layers` has no convolution. Every network of this crate has one.
 pub fn channels(layers: &[Layer]) -> i64 {
     let last = layers.iter().rev().find_map(|layer| match layer {
         Layer::Conv { output, .. } => Some(*output),
@@ -137,7 +137,7 @@ pub fn channels(layers: &[Layer]) -> i64 {
     last.expect("every network of this crate has a convolution")
 }
 
-/// The rows of `layers` with their numbers; [`Layer::Reflect`] has that of the row after it.
+/// Iterates over `layers` with their indices; [`Layer::Reflect`] has the index of the layer after it.
 pub fn numbered(layers: &[Layer]) -> impl Iterator<Item = (usize, &Layer)> {
     layers.iter().scan(0, |next, layer| {
         let number = *next;
@@ -146,7 +146,7 @@ pub fn numbered(layers: &[Layer]) -> impl Iterator<Item = (usize, &Layer)> {
     })
 }
 
-/// The number and shape `[out, in, k, k]` of every convolution of `layers`.
+/// Iterates over the convolutions of `layers`: index and weight shape `[out, in, k, k]`.
 pub fn convolutions(layers: &[Layer]) -> impl Iterator<Item = (usize, [i64; 4])> + '_ {
     numbered(layers).filter_map(|(number, layer)| match *layer {
         Layer::Conv {
@@ -159,14 +159,14 @@ pub fn convolutions(layers: &[Layer]) -> impl Iterator<Item = (usize, [i64; 4])>
     })
 }
 
-/// Weights and biases in `layers`.
+/// Returns the number of weights and biases in `layers`.
 pub fn parameters(layers: &[Layer]) -> i64 {
     convolutions(layers)
         .map(|(_, shape)| shape.iter().product::<i64>() + shape[0])
         .sum()
 }
 
-/// Multiply-accumulates of the convolutions of `layers` on a side of `side` pixels.
+/// Returns the multiply-accumulates of the convolutions of `layers` for an input of `side` x `side` pixels.
 pub fn macs(layers: &[Layer], side: i64) -> i64 {
     let mut total = 0;
     let mut side = side;

@@ -1,31 +1,32 @@
-//! Student and teacher together: features, losses and maps (sections III-B to III-D of the paper).
+//! Student and teacher: features, losses and anomaly maps (sections III-B to III-D of the paper).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::{Architecture, Part, Value};
+use super::architecture::{Architecture, StudentNetwork, TensorId};
 use super::net::{Mode, Net};
 
-/// `F_s`: the student's networks, each reading the image or what one before it wrote.
+/// `F_s`: the student's networks in evaluation order. Each reads the image or an earlier output.
 #[derive(Debug)]
 pub struct Student {
     parts: Vec<(Wiring, Net)>,
     self_distillation: bool,
 }
 
-/// A network's place among the others.
+/// Inputs and outputs of one network.
 #[derive(Clone, Copy, Debug)]
 struct Wiring {
-    input: Value,
-    outputs: &'static [Value],
+    input: TensorId,
+    outputs: &'static [TensorId],
 }
 
-/// What the student makes of images `[N, 3, S, S]`; those of side S/4 have the teacher's channels.
-/// The letters are MHKD's; what plays their part in `EfficientAD` is named in [`Value`].
+/// Features that the student computes from images `[N, 3, S, S]`. Features with side S/4 have as many
+/// channels as the teacher's. The letters are those of MHKD; [`TensorId`] names their counterparts in
+/// `EfficientAD`.
 #[derive(Debug)]
-pub struct Features {
+pub struct StudentFeatures {
     /// `f_l` of `SEncoder1`, `[N, C, S/4, S/4]`.
     pub low: Tensor,
     /// `f_h` of `SEncoder2`, `[N, C', S/16, S/16]`; MHKD only.
@@ -37,18 +38,18 @@ pub struct Features {
 }
 
 impl Student {
-    /// A student to be trained, drawn from libtorch's generator, channels-last in memory or not.
+    /// Creates a trainable student with weights drawn from libtorch's generator.
     pub fn new(architecture: &Architecture, channels_last: bool, device: Device) -> Self {
-        let build = |part: Part| {
+        let build = |part: StudentNetwork| {
             let net = Net::new(part.name, part.layers, device)
                 .channels_last(channels_last)
                 .train();
-            let Part { input, outputs, .. } = part;
+            let StudentNetwork { input, outputs, .. } = part;
             (Wiring { input, outputs }, net)
         };
         Self {
             parts: architecture
-                .tables()
+                .layer_tables()
                 .student
                 .into_iter()
                 .map(build)
@@ -57,7 +58,7 @@ impl Student {
         }
     }
 
-    /// Sets the decoders' dropout probability, the paper's otherwise.
+    /// Sets the dropout probability of the decoders; the default is the paper's.
     #[must_use]
     pub fn dropout(self, probability: f64) -> Self {
         let set = |(wiring, net): (Wiring, Net)| (wiring, net.dropout(probability));
@@ -67,29 +68,29 @@ impl Student {
         }
     }
 
-    /// The features of normalised images `x` [N, 3, S, S].
+    /// Returns the features of normalised images `x` [N, 3, S, S].
     ///
     /// # Panics
-    /// Never: every architecture's parts write the three features of side S/4.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Features {
-        let mut values = BTreeMap::from([(Value::Image, x.shallow_clone())]);
+    /// Never: the networks of every architecture write the three features with side S/4.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> StudentFeatures {
+        let mut values = BTreeMap::from([(TensorId::Image, x.shallow_clone())]);
         for (Wiring { input, outputs }, net) in &self.parts {
             let result = net.forward(&values[input], mode);
             let shares = result.chunk(outputs.len() as i64, 1);
             values.extend(outputs.iter().copied().zip(shares));
         }
         let mut take = |value| values.remove(&value);
-        let expected = "every student writes the three";
-        Features {
-            high: take(Value::High),
-            low: take(Value::Low).expect(expected),
-            structural: take(Value::Structural).expect(expected),
-            logical: take(Value::Logical).expect(expected),
+        let expected = "every architecture writes the three features";
+        StudentFeatures {
+            high: take(TensorId::High),
+            low: take(TensorId::Low).expect(expected),
+            structural: take(TensorId::Structural).expect(expected),
+            logical: take(TensorId::Logical).expect(expected),
         }
     }
 
-    /// The maps of `features` against the normalised `f_t`, eq. 9.
-    pub fn maps(&self, f_t: &Tensor, features: &Features) -> Maps {
+    /// Returns the anomaly maps of `features` and the normalised `f_t` (eq. 9).
+    pub fn maps(&self, f_t: &Tensor, features: &StudentFeatures) -> Maps {
         let map = |a: &Tensor, b: &Tensor| {
             (a.to_kind(Kind::Float) - b.to_kind(Kind::Float))
                 .square()
@@ -106,13 +107,13 @@ impl Student {
         }
     }
 
-    /// Every tensor with its name.
+    /// Iterates over all tensors with their names.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.parts.iter().flat_map(|(_, net)| net.tensors())
     }
 }
 
-/// `F_t` with the channel statistics that its features are normalised by.
+/// `F_t` with the channel statistics for normalising its features.
 #[derive(Debug)]
 pub struct Teacher {
     net: Net,
@@ -121,7 +122,7 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// `net` with its features' mean and standard deviation by channel, `[C]` each.
+    /// Creates a teacher from `net` and the per-channel mean and standard deviation of its features, `[C]` each.
     pub fn new(net: Net, mean: &Tensor, std: &Tensor) -> Self {
         let column = |tensor: &Tensor| tensor.to_kind(Kind::Float).reshape([1, -1, 1, 1]);
         Self {
@@ -131,46 +132,46 @@ impl Teacher {
         }
     }
 
-    /// The normalised `f_t` of `x` [N, 3, S, S], without gradients.
+    /// Returns the normalised `f_t` of `x` [N, 3, S, S], without gradients.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         self.normalise(&self.features(x))
     }
 
-    /// `f_t` before its normalisation, in the precision that it was computed in.
+    /// Returns `f_t` before normalisation, in the precision of the forward pass.
     pub fn features(&self, x: &Tensor) -> Tensor {
         tch::no_grad(|| self.net.forward(x, Mode::Evaluate))
     }
 
-    /// `features` of [`Self::features`] less the mean over the deviation, f32.
+    /// Returns (features - mean) / standard deviation, f32.
     pub fn normalise(&self, features: &Tensor) -> Tensor {
         (features - &self.mean) / &self.std
     }
 
-    /// Mean by channel, `[C]`.
+    /// Mean of each channel, `[C]`.
     pub fn mean(&self) -> Tensor {
         self.mean.flatten(0, -1)
     }
 
-    /// Standard deviation by channel, `[C]`.
+    /// Standard deviation of each channel, `[C]`.
     pub fn std(&self) -> Tensor {
         self.std.flatten(0, -1)
     }
 
-    /// The network without normalisation.
+    /// The network without the normalisation.
     pub fn net(&self) -> &Net {
         &self.net
     }
 }
 
-/// The factors of eq. 8.
+/// Loss weights of eq. 8.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossWeights {
-    /// Of `L_L`.
+    /// Weight of `L_L`.
     pub alpha: f64,
-    /// Of `L_G`.
+    /// Weight of `L_G`.
     pub beta: f64,
-    /// Of `L_SG`.
+    /// Weight of `L_SG`.
     pub gamma: f64,
 }
 
@@ -184,24 +185,24 @@ impl Default for LossWeights {
     }
 }
 
-/// The losses of one step, scalars.
+/// Losses of one training step, scalar tensors.
 #[derive(Debug)]
 pub struct Losses {
     /// `L_L` = mean((f_t - f_s)^2), eq. 4.
     pub structural: Tensor,
     /// `L_G` = mean((f_t - f_g)^2), eq. 6.
     pub logical: Tensor,
-    /// `L_SG` = mean((f_g - f_l)^2), eq. 7: its gradient flows into both sides.
+    /// `L_SG` = mean((f_g - f_l)^2), eq. 7. Gradients flow into both operands.
     pub self_distillation: Tensor,
     /// alpha `L_L` + beta `L_G` + gamma `L_SG`, eq. 8.
     pub total: Tensor,
 }
 
-/// The losses of the student's `features` against the normalised `f_t`. With `hard`, a quantile, `L_L`
-/// is the mean of the squared differences above that quantile alone.
+/// Computes the losses of the student's `features` against the normalised `f_t`. If `hard` is set to a
+/// quantile, `L_L` is the mean of only the squared differences at or above that quantile.
 pub fn losses(
     f_t: &Tensor,
-    features: &Features,
+    features: &StudentFeatures,
     weights: LossWeights,
     hard: Option<f64>,
 ) -> Losses {
@@ -221,13 +222,13 @@ pub fn losses(
     }
 }
 
-/// mean((a - b)^2).
+/// Mean of (a - b)^2.
 pub(crate) fn mse(a: &Tensor, b: &Tensor) -> Tensor {
     a.mse_loss(b, tch::Reduction::Mean)
 }
 
-/// The mean of those elements of (a - b)^2 that are at or above their own `quantile` (`EfficientAD`'s hard
-/// feature loss, its equation 3; linear interpolation between elements, as `torch.quantile` does it).
+/// Mean of the elements of (a - b)^2 at or above their `quantile` (the hard feature loss of `EfficientAD`,
+/// its equation 3). The quantile is interpolated linearly, as in `torch.quantile`.
 pub(crate) fn hard_mse(a: &Tensor, b: &Tensor, quantile: f64) -> Tensor {
     let squares = (a - b).square().flatten(0, -1);
     let count = squares.size()[0];
@@ -236,11 +237,11 @@ pub(crate) fn hard_mse(a: &Tensor, b: &Tensor, quantile: f64) -> Tensor {
     hardest.mean(Kind::Float)
 }
 
-/// The two anomaly maps of eq. 9 before any normalisation, f32 `[N, S/4, S/4]` each.
+/// The two anomaly maps of eq. 9 before normalisation, f32 `[N, S/4, S/4]` each.
 #[derive(Debug)]
 pub struct Maps {
     /// `A_s`, mean over channels of (f_t - f_s)^2.
     pub structural: Tensor,
-    /// `A_g`, mean over channels of (f_g - f_l)^2; of (f_g - f_t)^2 where a run has no self-distillation.
+    /// `A_g`, mean over channels of (f_g - f_l)^2, or of (f_g - f_t)^2 without self-distillation.
     pub logical: Tensor,
 }

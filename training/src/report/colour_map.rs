@@ -1,7 +1,7 @@
-//! Viridis (van der Walt and Smith, 2015; CC0): equal steps look equal, to people with any colour vision
-//! and in grey.
+//! Viridis colour map (van der Walt and Smith, 2015; CC0): perceptually uniform, also with colour vision
+//! deficiencies and in greyscale.
 
-/// Ten of its colours, at equal distances.
+/// Ten equidistant colours of the map.
 pub(super) const STOPS: [[u8; 3]; 10] = [
     [68, 1, 84],
     [72, 40, 120],
@@ -15,7 +15,7 @@ pub(super) const STOPS: [[u8; 3]; 10] = [
     [253, 231, 37],
 ];
 
-/// The colour at `share` of the way, 0 to 1; what lies beyond has the colour of the end.
+/// Returns the colour at `share`, 0 to 1. Values outside are clamped.
 pub(super) fn colour(share: f32) -> [u8; 3] {
     let at = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f32;
     let low = (at as usize).min(STOPS.len() - 2);
@@ -27,7 +27,7 @@ pub(super) fn colour(share: f32) -> [u8; 3] {
     std::array::from_fn(blend)
 }
 
-/// The map as a CSS background, from left to right.
+/// Returns the colour map as a CSS background, from left to right.
 pub(super) fn css_gradient() -> String {
     let stops: Vec<String> = STOPS
         .iter()
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brightness_rises_all_the_way_and_ends_hold() {
+    fn luminance_increases_and_values_outside_are_clamped() {
         let luma = |share| {
             let [red, green, blue] = colour(share).map(f32::from);
             0.2126 * red + 0.7152 * green + 0.0722 * blue

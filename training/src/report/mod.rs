@@ -1,21 +1,23 @@
-//! The report of an evaluation: a page that needs nothing else, and its figures as files beside it.
+//! Report of an evaluation: a self-contained HTML page, and its figures as separate files.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | `report.html` | everything on one page, figures and pictures within it |
-//! | `metrics.json` | every figure, curve and score |
-//! | `roc.svg`, `scores.svg`, `spro.svg` or `pro.svg` | the figures; each as PNG too |
-//! | `panels/*.jpg` | images beside their ground truth and their maps |
-//! | `features/*.jpg` | images beside the features behind the logical map; of runs alone |
+//! | `report.html` | the complete report with embedded figures and images |
+//! | `metrics.json` | all metrics, curves and scores |
+//! | `roc.svg`, `scores.svg`, `spro.svg` or `pro.svg` | the figures; also as PNG |
+//! | `panels/*.jpg` | images with their ground truth and anomaly maps |
+//! | `features/*.jpg` | images with the features behind the logical map; only for runs |
 
-mod choice;
 mod colour_map;
-mod features;
-mod figures;
+mod curve_figures;
+mod feature_panels;
+mod figure_html;
 mod folder;
-mod page;
+mod html;
+mod image_encoding;
 mod panels;
-mod picture;
+mod sample_selection;
+mod score_histogram;
 mod tables;
 
 use std::fs;
@@ -29,40 +31,42 @@ use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::model::Model;
 use crate::evaluate::result::Evaluation;
 use crate::figure::Drawing;
-use choice::Choice;
+use crate::files;
 use panels::Panel;
+use sample_selection::SampleSelection;
 
-/// The page's file.
+/// File name of the HTML page.
 pub const PAGE: &str = "report.html";
-/// The figures' file.
+/// File name of the metrics.
 pub const METRICS: &str = "metrics.json";
-/// Pixels of a PNG for each of a figure's: sharp on any screen.
+/// Pixels of a PNG per pixel of the figure: sharp on high-resolution screens.
 const PNG_SCALE: f32 = 2.0;
 
-/// A figure with the name of its files and what it shows.
+/// A figure with its file name (without extension) and caption.
 struct Figure {
     name: &'static str,
     caption: String,
     drawing: Drawing,
 }
 
-/// All that a page shows beside the figures of the evaluation itself.
-struct Contents {
+/// Contents of the page in addition to the evaluation's metrics.
+struct ReportContents {
     scores: Figure,
     roc: Figure,
     localisation: Option<Figure>,
     examples: Vec<Panel>,
-    alarms: Vec<Panel>,
+    false_alarms: Vec<Panel>,
     misses: Vec<Panel>,
-    features: Option<features::FeaturePanels>,
-    scale: panels::Scale,
+    features: Option<feature_panels::FeaturePanels>,
+    scale: panels::ColourScale,
 }
 
-/// Writes the report of `evaluation` to `folder`, whole or not at all; a report that is there is
-/// replaced. `maps` and `model` are those that were evaluated.
+/// Writes the report of `evaluation` to `folder`, atomically. An existing report is replaced. `maps` and
+/// `model` are those of the evaluation.
 ///
 /// # Errors
-/// When `folder` holds something else, an image cannot be read again, or a file cannot be written.
+/// Returns an error if `folder` contains other files, an image cannot be read again, or a file cannot be
+/// written.
 pub fn write(
     folder: &Path,
     evaluation: &Evaluation,
@@ -71,12 +75,12 @@ pub fn write(
 ) -> Result<()> {
     check_folder(folder)?;
     let contents = contents(evaluation, maps, model)?;
-    folder::replace(folder, |new| {
+    files::replace_folder(folder, |new| {
         let put = |name: &str, bytes: &[u8]| {
             fs::write(new.join(name), bytes).with_context(|| format!("cannot write {name}"))
         };
         put(METRICS, evaluation.json()?.as_bytes())?;
-        put(PAGE, page::page(evaluation, &contents)?.as_bytes())?;
+        put(PAGE, html::page(evaluation, &contents)?.as_bytes())?;
         for figure in [&contents.scores, &contents.roc]
             .into_iter()
             .chain(&contents.localisation)
@@ -86,11 +90,11 @@ pub fn write(
                 &format!("{}.svg", figure.name),
                 drawing.svg_file().as_bytes(),
             )?;
-            let png = picture::png(&drawing.raster(PNG_SCALE))?;
+            let png = image_encoding::png(&drawing.raster(PNG_SCALE))?;
             put(&format!("{}.png", figure.name), &png)?;
         }
         fs::create_dir(new.join("panels"))?;
-        let groups = [&contents.examples, &contents.alarms, &contents.misses];
+        let groups = [&contents.examples, &contents.false_alarms, &contents.misses];
         for panel in groups.into_iter().flatten() {
             put(&format!("panels/{}", panel.file), &panel.strip()?)?;
         }
@@ -104,21 +108,25 @@ pub fn write(
     })
 }
 
-fn contents(evaluation: &Evaluation, maps: &EvaluatedMaps, model: &Model) -> Result<Contents> {
-    let choice = Choice::of(evaluation);
-    let scale = panels::Scale::of(evaluation.threshold);
+fn contents(
+    evaluation: &Evaluation,
+    maps: &EvaluatedMaps,
+    model: &Model,
+) -> Result<ReportContents> {
+    let selection = SampleSelection::of(evaluation);
+    let scale = panels::ColourScale::of(evaluation.threshold);
     let panels = |indices: &[usize]| -> Result<Vec<Panel>> {
         let panel = |&index: &usize| Panel::of(index, evaluation, maps, scale);
         indices.iter().map(panel).collect()
     };
-    Ok(Contents {
-        scores: figures::scores(evaluation),
-        roc: figures::roc(evaluation),
-        localisation: figures::localisation(evaluation),
-        examples: panels(&choice.examples)?,
-        alarms: panels(&choice.alarms)?,
-        misses: panels(&choice.misses)?,
-        features: features::features(&choice.features, evaluation, maps, model)?,
+    Ok(ReportContents {
+        scores: score_histogram::score_histogram(evaluation),
+        roc: curve_figures::roc(evaluation),
+        localisation: curve_figures::localisation(evaluation),
+        examples: panels(&selection.examples)?,
+        false_alarms: panels(&selection.false_alarms)?,
+        misses: panels(&selection.misses)?,
+        features: feature_panels::feature_panels(&selection.features, evaluation, maps, model)?,
         scale,
     })
 }

@@ -1,4 +1,4 @@
-//! Panels as in the paper's Fig. 5: an image with its ground truth and its map.
+//! Image panels as in Fig. 5 of the paper: an image with its ground truth and its anomaly map.
 
 use std::path::Path;
 
@@ -9,49 +9,49 @@ use inspectd_core::image_file::decode;
 use inspectd_core::preprocess;
 
 use super::colour_map::colour;
-use super::picture;
+use super::image_encoding;
 use crate::dataset::Kind;
 use crate::dataset::masks::{Mask, load_masks};
 use crate::evaluate::maps::EvaluatedMaps;
 use crate::evaluate::result::Evaluation;
 
-/// The longer side of a tile, pixels.
+/// Longer side of a tile in pixels.
 const TILE: u32 = 320;
-/// What marks the ground truth, and how strongly.
+/// Colour and opacity of the ground truth.
 const TRUTH: [u8; 3] = [230, 110, 10];
 const TRUTH_SHARE: f32 = 0.55;
-/// How much of a map's colour covers the image where the map is lowest and where it is highest.
+/// Opacity of the map's colour over the image at the lowest and at the highest value of the map.
 const COVER: [f32; 2] = [0.15, 0.85];
 
-/// A picture with a word for it.
+/// An image with a caption.
 pub(super) struct Tile {
     pub(super) name: String,
     pub(super) image: RgbImage,
 }
 
-/// An image's tiles.
+/// The tiles of one test image.
 pub(super) struct Panel {
-    /// The name of its file.
+    /// File name.
     pub(super) file: String,
-    /// The image's place in the dataset.
+    /// Index of the image in the dataset.
     pub(super) index: usize,
     pub(super) tiles: Vec<Tile>,
 }
 
-/// The values that the colours of the maps stand for, one scale for all panels: from 0, what a cell of a
-/// good part stays below in nine of ten cases, to twice the threshold.
+/// Colour scale of the maps, the same for all panels. It starts at 0, which nine of ten cells of good parts
+/// do not exceed, and ends at twice the threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scale {
+pub(super) struct ColourScale {
     pub(super) high: f32,
-    /// Where the outline is drawn.
+    /// Value at which the outline is drawn.
     pub(super) threshold: f32,
 }
 
-impl Scale {
+impl ColourScale {
     pub(super) fn of(threshold: f64) -> Self {
         let threshold = threshold as f32;
         Self {
-            // A threshold that is not positive has no double; 0.1 is the validation's 0.995 quantile.
+            // A threshold of 0 or less cannot be doubled; 0.1 is the validation images' 0.995 quantile.
             high: if threshold > 0.0 {
                 2.0 * threshold
             } else {
@@ -63,12 +63,12 @@ impl Scale {
 }
 
 impl Panel {
-    /// The image, the truth and the map of test image `index`.
+    /// Creates the image, ground truth and anomaly map tiles of test image `index`.
     pub(super) fn of(
         index: usize,
         evaluation: &Evaluation,
         maps: &EvaluatedMaps,
-        scale: Scale,
+        scale: ColourScale,
     ) -> Result<Self> {
         let item = maps.item(index);
         let frame = decode(&item.path)?;
@@ -80,7 +80,7 @@ impl Panel {
             image: image.clone(),
         }];
         let good = item.kind == Kind::Good;
-        // Of an anomalous image without masks nobody says where the defect is.
+        // Without masks, the defect's location in an anomalous image is unknown.
         if good || !masks.is_empty() {
             tiles.push(Tile {
                 name: if good { "no defect" } else { "ground truth" }.to_owned(),
@@ -99,14 +99,16 @@ impl Panel {
         })
     }
 
-    /// All tiles beside each other, as a JPEG.
+    /// Encodes all tiles side by side as a JPEG.
     pub(super) fn strip(&self) -> Result<Vec<u8>> {
-        picture::jpeg(&picture::strip(self.tiles.iter().map(|tile| &tile.image)))
+        image_encoding::jpeg(&image_encoding::strip(
+            self.tiles.iter().map(|tile| &tile.image),
+        ))
     }
 }
 
-/// A name that any file system takes: of the place in the dataset, which makes it the only one, the type
-/// and the image.
+/// Returns a file name that every file system accepts, from the index in the dataset (which makes it unique),
+/// the type and the image name.
 pub(super) fn file_name(index: usize, kind: &str, image: &Path) -> String {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let safe = |text: &str| -> String {
@@ -119,7 +121,7 @@ pub(super) fn file_name(index: usize, kind: &str, image: &Path) -> String {
     format!("{index:04}-{}-{}.jpg", safe(kind), safe(&stem))
 }
 
-/// `frame` so that its longer side is a tile's.
+/// Resizes `frame` so that its longer side is that of a tile.
 pub(super) fn tile(frame: &Frame) -> Result<RgbImage> {
     let (width, height) = (frame.width(), frame.height());
     let scale = f64::from(TILE) / f64::from(width.max(height));
@@ -129,7 +131,7 @@ pub(super) fn tile(frame: &Frame) -> Result<RgbImage> {
         .context("a frame has three bytes for each pixel")
 }
 
-/// The image in grey and darker, with what is defective in colour.
+/// Draws the image in darkened greyscale with the defects in colour.
 fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
     let (width, height) = image.dimensions();
     let mut marked = vec![false; width as usize * height as usize];
@@ -137,12 +139,12 @@ fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
     for mask in masks {
         let from = (u64::from(mask.width), u64::from(mask.height));
         let defective = |at: u64| mask.values[at as usize] != 0;
-        // Every defective pixel marks the tile's pixel that it falls in, so that none gets lost ...
+        // Marks the tile pixel that contains each defect pixel, so that small defects remain visible.
         for at in (0..from.0 * from.1).filter(|&at| defective(at)) {
-            marked[moved(at, from, to) as usize] = true;
+            marked[corresponding_pixel(at, from, to) as usize] = true;
         }
-        // ... and a tile larger than the image has pixels in between.
-        for at in (0..to.0 * to.1).filter(|&at| defective(moved(at, to, from))) {
+        // If the tile is larger than the image, also fills the pixels in between.
+        for at in (0..to.0 * to.1).filter(|&at| defective(corresponding_pixel(at, to, from))) {
             marked[at as usize] = true;
         }
     }
@@ -158,14 +160,14 @@ fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
     shown
 }
 
-/// The pixel of a picture of the size `to` that shows the middle of pixel `at` of one of the size `from`.
-fn moved(at: u64, from: (u64, u64), to: (u64, u64)) -> u64 {
+/// Returns the pixel in an image of size `to` that contains the centre of pixel `at` of an image of size `from`.
+fn corresponding_pixel(at: u64, from: (u64, u64), to: (u64, u64)) -> u64 {
     let along = |place: u64, from: u64, to: u64| (2 * place + 1) * to / (2 * from);
     along(at / from.0, from.1, to.1) * to.0 + along(at % from.0, from.0, to.0)
 }
 
-/// The image in grey under the map's colours, with a white line around what is above the threshold.
-fn overlay(image: &RgbImage, map: &[f32], scale: Scale) -> RgbImage {
+/// Draws the map's colours over the image in greyscale, with a white outline around values above the threshold.
+fn overlay(image: &RgbImage, map: &[f32], scale: ColourScale) -> RgbImage {
     let width = image.width() as usize;
     let above = |at: Option<usize>| at.and_then(|at| map.get(at)).map(|v| *v > scale.threshold);
     let mut shown = image.clone();
@@ -174,9 +176,9 @@ fn overlay(image: &RgbImage, map: &[f32], scale: Scale) -> RgbImage {
         let cover = COVER[0] + (COVER[1] - COVER[0]) * share;
         pixel.0 = blend([luma(pixel.0); 3], colour(share), cover);
         let right = (at % width + 1 < width).then_some(at + 1);
-        let edge = [right, Some(at + width)]
-            .into_iter()
-            .any(|beside| above(beside).is_some_and(|beside| above(Some(at)) != Some(beside)));
+        let edge = [right, Some(at + width)].into_iter().any(|neighbour| {
+            above(neighbour).is_some_and(|above_there| above(Some(at)) != Some(above_there))
+        });
         if edge {
             pixel.0 = [255; 3];
         }
@@ -197,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_defect_is_still_marked() {
+    fn smallest_defect_is_marked() {
         let image = RgbImage::new(10, 10);
         let mut values = vec![0; 100 * 100];
         values[55 * 100 + 37] = 1;
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_defect_that_is_enlarged_has_no_holes() {
+    fn enlarged_defect_has_no_holes() {
         let mask = Mask {
             width: 2,
             height: 1,
@@ -229,21 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_above_the_threshold_has_an_outline() {
+    fn values_above_the_threshold_have_an_outline() {
         let image = RgbImage::new(3, 3);
         let mut map = vec![0.0; 9];
         map[4] = 1.0;
-        let scale = Scale::of(0.5);
+        let scale = ColourScale::of(0.5);
         let shown = overlay(&image, &map, scale);
         let white = shown.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
-        // The peak itself, and what lies to its left and above.
+        // The peak itself, and its left and upper neighbours.
         assert_eq!(white, 3);
         let flat = overlay(&image, &[0.4; 9], scale);
         assert!(flat.pixels().all(|pixel| pixel.0 == flat.get_pixel(0, 0).0));
     }
 
     #[test]
-    fn files_have_safe_and_different_names() {
+    fn file_names_are_safe_and_unique() {
         let check = |index, kind, image, expected: &str| {
             assert_eq!(file_name(index, kind, Path::new(image)), expected);
         };

@@ -1,15 +1,15 @@
-//! The parts of the page that are tables, and how they write numbers.
+//! Tables of the page and number formats.
 
 use maud::{Markup, html};
 
-use super::Contents;
-use super::page::figure;
+use super::ReportContents;
+use super::figure_html::figure;
 use crate::evaluate::result::{Evaluation, TypeResult};
 use crate::metrics::curve::{FPR_LIMITS, LimitedArea};
 use crate::metrics::image::TypeMetrics;
 use crate::metrics::pixel::{PixelMetrics, SaturatedPro};
 
-/// The image-level metrics of every type.
+/// Image-level metrics of every type.
 pub(super) fn by_type(evaluation: &Evaluation) -> Markup {
     let image = &evaluation.metrics.image;
     html! {
@@ -18,7 +18,7 @@ pub(super) fn by_type(evaluation: &Evaluation) -> Markup {
             div.scroll { table {
                 thead { tr {
                     th { "type" } th.n { "images" } th.n { "AUROC" } th.n { "95 % interval" }
-                    th.n { "average precision" } th.n { "largest F1" } th.n { "found" }
+                    th.n { "average precision" } th.n { "largest F1" } th.n { "detected" }
                 } }
                 tbody {
                     @for (name, result) in &evaluation.types {
@@ -38,10 +38,10 @@ pub(super) fn by_type(evaluation: &Evaluation) -> Markup {
             } }
             p.note {
                 "Each type against all " (evaluation.good) " good images. Intervals are from "
-                (image.options.resamples) " bootstrap resamples of the images. \"Found\": above the "
-                "suggested threshold."
+                (image.options.resamples) " bootstrap resamples of the images. \"Detected\": with a score above "
+                "the suggested threshold."
                 @if let Some(point) = image.all.at_threshold {
-                    " There, over all images: accuracy " (digits(point.accuracy)) ", sensitivity "
+                    " Over all images at that threshold: accuracy " (digits(point.accuracy)) ", sensitivity "
                     (digits(point.sensitivity)) ", specificity " (digits(point.specificity)) ", F1 "
                     (digits(point.f1)) "."
                 }
@@ -59,8 +59,8 @@ fn type_row(name: &str, result: &TypeResult, metrics: &TypeMetrics) -> Markup {
     } }
 }
 
-/// The curves of the maps, and their areas up to every limit.
-pub(super) fn localisation(pixel: &PixelMetrics, contents: &Contents) -> Markup {
+/// Curves of the maps with their areas up to every limit.
+pub(super) fn localisation(pixel: &PixelMetrics, contents: &ReportContents) -> Markup {
     html! {
         section {
             h2 { "Localisation" }

@@ -1,46 +1,52 @@
-//! What only a clock tells of Table V: bundles of the first done cell of each method, timed in turns.
+//! Timings of Table V: exports a bundle of the first finished experiment of each method and times them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::plan::{Cell, Variant};
-use super::run::{ends, own_path};
-use super::table::{Entry, Table};
+use super::comparison_table::{Table, TableEntry};
+use super::experiment::{Experiment, Variant};
+use super::runner::{executable, run_to_completion};
+use crate::bench::inference::{InferenceSpeed, Timing};
 
-/// How inference is timed; passed on to `mhkd bench inference`.
+/// How inference is timed; passed to `mhkd bench inference`.
 #[derive(Clone, Debug)]
-pub struct Timing {
-    /// Images a run of the throughput's.
+pub struct TimingOptions {
+    /// Batch size for the throughput.
     pub batch: usize,
-    /// As its `--provider`.
+    /// Value of `--provider`.
     pub provider: String,
-    /// Timed runs.
+    /// Number of timed runs.
     pub repeats: usize,
 }
 
-/// Exports and times a bundle of each method of `cells` and adds the figures to `table`; its full result
-/// is in `out`. False after an interrupt.
+/// Exports and times a bundle of each method in `experiments` and adds the values to `table`. The complete
+/// result is written to `out`. Returns `false` after an interrupt.
 ///
 /// # Errors
-/// When a bundle cannot be exported or does not run.
-pub fn measure(cells: &[Cell], timing: &Timing, out: &Path, table: &mut Table) -> Result<bool> {
+/// Returns an error if a bundle cannot be exported or timed.
+pub fn measure(
+    experiments: &[Experiment],
+    timing: &TimingOptions,
+    out: &Path,
+    table: &mut Table,
+) -> Result<bool> {
     let mut bundles = Vec::new();
     for (name, variant) in [
         ("EfficientAD", Variant::EfficientAd),
         ("MHKD", Variant::Full),
     ] {
-        let done = cells
+        let done = experiments
             .iter()
-            .find(|cell| cell.variant == variant && cell.result().exists());
-        let Some(cell) = done else { continue };
-        let bundle = cell.folder.join("bundle");
+            .find(|experiment| experiment.variant == variant && experiment.result().exists());
+        let Some(experiment) = done else { continue };
+        let bundle = experiment.folder.join("bundle");
         if !bundle.exists() {
-            let mut export = Command::new(own_path()?);
-            export.arg("export").arg(cell.run());
+            let mut export = Command::new(executable()?);
+            export.arg("export").arg(experiment.run());
             export.arg("--out").arg(&bundle);
-            if !ends(&mut export, "the export")? {
+            if !run_to_completion(&mut export, "the export")? {
                 return Ok(false);
             }
         }
@@ -50,7 +56,7 @@ pub fn measure(cells: &[Cell], timing: &Timing, out: &Path, table: &mut Table) -
         return Ok(true);
     }
     let json = out.join("efficiency.json");
-    let mut bench = Command::new(own_path()?);
+    let mut bench = Command::new(executable()?);
     bench
         .args(["bench", "inference"])
         .args(bundles.iter().map(|(_, bundle)| bundle))
@@ -59,70 +65,58 @@ pub fn measure(cells: &[Cell], timing: &Timing, out: &Path, table: &mut Table) -
         .args(["--repeats", &timing.repeats.to_string()])
         .arg("--json")
         .arg(&json);
-    if !ends(&mut bench, "the timing")? {
+    if !run_to_completion(&mut bench, "the timing")? {
         return Ok(false);
     }
-    fill(table, &bundles, &json, timing)?;
+    fill(table, &bundles, &read(&json)?, timing)?;
     Ok(true)
 }
 
+/// Reads the result of `mhkd bench inference`.
+fn read(json: &Path) -> Result<InferenceSpeed> {
+    let text =
+        std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{}: not a result of bench inference", json.display()))
+}
+
+/// Adds the columns and the note to the table.
 fn fill(
     table: &mut Table,
     bundles: &[(&str, PathBuf)],
-    json: &Path,
-    timing: &Timing,
+    speed: &InferenceSpeed,
+    timing: &TimingOptions,
 ) -> Result<()> {
-    let text =
-        std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
-    let result: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| json.display().to_string())?;
-    for ((name, _), speed) in bundles
-        .iter()
-        .zip(result["bundles"].as_array().into_iter().flatten())
-    {
-        let timed = |batch: usize| {
-            let timings = speed["timings"].as_array().into_iter().flatten();
-            timings
-                .into_iter()
-                .find(move |timed| timed["batch"].as_u64() == Some(batch as u64))
-        };
-        let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_f64);
-        let scaled = |value: Option<f64>, by: f64, digits: usize| {
-            let text = value.map(|value| format!("{:.*}", digits, value / by));
-            Entry::reported(text.as_deref())
-        };
-        let latency = timed(1);
-        let spread = latency.map(|timed| &timed["p5_p95_ms"]);
-        let quantile = |at: usize| number(spread.and_then(|spread| spread.get(at)));
-        let latency = match (
-            number(latency.map(|timed| &timed["median_ms"])),
-            quantile(0),
-            quantile(1),
-        ) {
-            (Some(median), Some(low), Some(high)) => {
-                Entry::Reported(format!("{median:.1} ({low:.1}-{high:.1})"))
-            }
-            _ => Entry::None,
-        };
-        let rate = timed(timing.batch).map(|timed| &timed["images_per_second"]);
+    for ((name, _), bundle) in bundles.iter().zip(&speed.bundles) {
+        let timed = |batch: usize| bundle.timings.iter().find(|timed| timed.batch == batch);
         let row = table.rows.iter_mut().find(|row| row.name == *name);
         let row = row.context("Table V has a row for each method")?;
         row.entries.extend([
-            scaled(number(speed.get("parameters")), 1e6, 1),
-            scaled(number(speed.get("flops")), 1e9, 1),
-            latency,
-            scaled(number(rate), 1.0, 1),
+            decimal(bundle.cost.parameters as f64 / 1e6),
+            decimal(bundle.flops as f64 / 1e9),
+            timed(1).map_or(TableEntry::None, latency),
+            timed(timing.batch).map_or(TableEntry::None, |timed| decimal(timed.images_per_second)),
         ]);
     }
     table.notes.push(format!(
-        "Measured on {} with ONNX Runtime {}, {} cores: median (5 to 95 %) of {} runs of one image, and \
-         images a second in batches of {}, in turns. FLOPs are those of the convolutions in the exported \
-         graph. The paper's figures are of an RTX 3090.",
+        "Measured on {} with ONNX Runtime {}, {} cores: median (5 to 95 %) of {} runs with one image, and \
+         images/s in batches of {}, round-robin. GFLOP counts the convolutions of the exported graph. The \
+         paper's values are for an RTX 3090.",
         timing.provider,
-        result["onnxruntime_version"].as_str().unwrap_or_default(),
-        result["cores"],
+        speed.onnxruntime_version,
+        speed.cores,
         timing.repeats,
         timing.batch,
     ));
     Ok(())
+}
+
+fn decimal(value: f64) -> TableEntry {
+    TableEntry::Reported(format!("{value:.1}"))
+}
+
+/// Median and quantiles in milliseconds.
+fn latency(timed: &Timing) -> TableEntry {
+    let [low, high] = timed.p5_p95_ms;
+    TableEntry::Reported(format!("{:.1} ({low:.1}-{high:.1})", timed.median_ms))
 }

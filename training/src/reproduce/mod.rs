@@ -1,21 +1,21 @@
-//! The paper's tables and figures, each by one command: a plan of trainings and evaluations that can be
-//! interrupted and resumed, and ours beside what the paper reports.
+//! Reproduction of the paper's tables and figures, one command each: trains and evaluates a set of
+//! experiments, which can be interrupted and resumed, and compares the results with the paper's.
 //!
-//! | file in the output folder | what |
+//! | file in the output folder | contents |
 //! |---|---|
-//! | `cells/CATEGORY-VARIANT-seedN/` | one training (`run/`) and its evaluation (`metrics.json`) |
-//! | `TARGET.md`, `TARGET.json` | the table, for people and for programs |
-//! | `fig7.svg`, `fig7.png` | the sweep as a picture |
-//! | `efficiency.json` | all that was timed for Table V |
+//! | `cells/CATEGORY-VARIANT-seedN/` | an experiment: a training (`run/`) and its evaluation (`metrics.json`) |
+//! | `TARGET.md`, `TARGET.json` | the table as Markdown and as JSON |
+//! | `fig7.svg`, `fig7.png` | the loss weights of Fig. 7 as a bar chart |
+//! | `efficiency.json` | all timings for Table V |
 
+mod bar_chart;
+mod comparison_table;
 mod efficiency;
-mod paper;
-mod picture;
-mod plan;
+mod experiment;
+mod paper_tables;
+mod paper_values;
 mod results;
-mod run;
-mod table;
-mod tables;
+mod runner;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -26,64 +26,78 @@ use crate::files;
 use crate::settings::value_name;
 use crate::train::settings::Settings;
 
-pub use efficiency::Timing;
-pub use plan::Target;
-pub use run::{Compute, Ended};
-pub use table::Table;
+pub use comparison_table::Table;
+pub use efficiency::TimingOptions;
+pub use experiment::Target;
+pub use runner::{ComputeOptions, RunOutcome};
 
-/// What is to be reproduced, and how.
+/// Options of a reproduction.
 #[derive(Clone, Debug)]
-pub struct Order {
-    /// Which table or figure.
+pub struct ReproduceOptions {
+    /// Table or figure.
     pub target: Target,
-    /// The settings that all cells share.
+    /// Settings shared by all experiments.
     pub settings: Settings,
-    /// Categories; all that the dataset has where empty.
+    /// Categories; empty means all categories of the dataset.
     pub categories: Vec<String>,
-    /// Seeds of each cell.
+    /// Seeds of each experiment.
     pub seeds: Vec<u64>,
-    /// Whether cells that are done are evaluated again.
+    /// Whether finished experiments are evaluated again.
     pub evaluate_again: bool,
-    /// How trainings compute.
-    pub compute: Compute,
+    /// Where and how trainings compute.
+    pub compute: ComputeOptions,
     /// How inference is timed.
-    pub timing: Timing,
+    pub timing: TimingOptions,
 }
 
-/// Does what is left of `order` in `out`, and gives the table of what is there by then.
+/// Runs the unfinished experiments in `out` and returns the table of all finished ones.
 ///
 /// # Errors
-/// When the dataset or the teacher is not there, a folder has a training with other settings, or a file
-/// cannot be written. A cell that fails is no error here: it is named in what is returned.
-pub fn reproduce(order: &Order, out: &Path, interrupted: &AtomicBool) -> Result<(Table, Ended)> {
-    let settings = &order.settings;
+/// Returns an error if the dataset or the teacher is not found, an experiment's folder has a training with
+/// other settings, or a file cannot be written. A failed experiment is not an error; it is listed in the
+/// result.
+pub fn reproduce(
+    options: &ReproduceOptions,
+    out: &Path,
+    interrupted: &AtomicBool,
+) -> Result<(Table, RunOutcome)> {
+    let settings = &options.settings;
     ensure!(
         settings.teacher.is_file(),
-        "teacher = \"{}\": no such file; `mhkd teacher distill` makes one",
+        "teacher = \"{}\": file not found; `mhkd teacher distill` creates one",
         settings.teacher.display()
     );
-    let cells = plan::cells(order.target, out, settings, &order.categories, &order.seeds)?;
-    if order.evaluate_again {
-        run::forget_results(&cells)?;
+    let experiments = experiment::experiments(
+        options.target,
+        out,
+        settings,
+        &options.categories,
+        &options.seeds,
+    )?;
+    if options.evaluate_again {
+        runner::remove_results(&experiments)?;
     }
-    let mut ended = run::run(&cells, &order.compute, interrupted)?;
-    let results = results::Results::read(&cells)?;
-    let mut categories: Vec<String> = cells.iter().map(|cell| cell.category.clone()).collect();
+    let mut outcome = runner::run(&experiments, &options.compute, interrupted)?;
+    let results = results::Results::read(&experiments)?;
+    let mut categories: Vec<String> = experiments
+        .iter()
+        .map(|experiment| experiment.category.clone())
+        .collect();
     categories.sort();
     categories.dedup();
-    let material = tables::Material {
+    let data = paper_tables::TableData {
         results: &results,
         categories: &categories,
     };
-    let mut table = tables::table(order.target, &material);
-    if order.target == Target::Table5 && !ended.interrupted {
-        ended.interrupted = !efficiency::measure(&cells, &order.timing, out, &mut table)?;
+    let mut table = paper_tables::table(options.target, &data);
+    if options.target == Target::Table5 && !outcome.interrupted {
+        outcome.interrupted = !efficiency::measure(&experiments, &options.timing, out, &mut table)?;
     }
-    let file = |extension| out.join(format!("{}.{extension}", value_name(&order.target)));
+    let file = |extension| out.join(format!("{}.{extension}", value_name(&options.target)));
     files::replace_text(&file("md"), &table.markdown())?;
     files::replace_text(&file("json"), &serde_json::to_string_pretty(&table)?)?;
-    if order.target == Target::Fig7 {
-        let drawing = picture::bars(&table);
+    if options.target == Target::Fig7 {
+        let drawing = bar_chart::bars(&table);
         files::replace_text(&file("svg"), &drawing.svg_file())?;
         files::replace(&file("png"), |part| {
             Ok(drawing
@@ -91,5 +105,5 @@ pub fn reproduce(order: &Order, out: &Path, interrupted: &AtomicBool) -> Result<
                 .save_with_format(part, image::ImageFormat::Png)?)
         })?;
     }
-    Ok((table, ended))
+    Ok((table, outcome))
 }

@@ -1,42 +1,36 @@
-//! The figures of cells that are done, over seeds and categories.
+//! Metrics of finished experiments, averaged over seeds and categories.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Cell, Variant};
+use super::experiment::{Experiment, Variant};
+use crate::evaluate::result::BranchMetrics;
 use crate::metrics::Metrics;
 use crate::metrics::curve::area_at;
 use crate::metrics::pixel::SproSubset;
 
-/// What of an evaluation's file is needed here.
+/// The required part of an evaluation's JSON file.
 #[derive(Deserialize)]
 struct Evaluated {
     metrics: Metrics,
-    branches: Branches,
+    branches: BranchMetrics,
 }
 
-/// What each map alone would have said.
-#[derive(Deserialize)]
-struct Branches {
-    structural: Metrics,
-    logical: Metrics,
-}
-
-/// Which map an image is judged by.
+/// Which anomaly map scores the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Map {
-    /// The sum of both.
+pub enum MapSelection {
+    /// The sum of both maps.
     Both,
-    /// The structural one alone.
+    /// Only the structural map.
     Structural,
-    /// The logical one alone.
+    /// Only the logical map.
     Logical,
 }
 
-/// One figure of an evaluation.
-pub type Figure = fn(&Metrics) -> Option<f64>;
+/// Selects one metric of an evaluation; `None` if the evaluation does not have it.
+pub type MetricFn = fn(&Metrics) -> Option<f64>;
 
-/// AU-sPRO at FPR 0.05, the mean of both families.
+/// AU-sPRO at FPR 0.05, mean over structural and logical anomalies.
 pub fn au_spro(metrics: &Metrics) -> Option<f64> {
     metrics.pixel.as_ref()?.au_spro_05()
 }
@@ -65,87 +59,96 @@ pub fn pixel_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.pixel.as_ref()?.au_roc)
 }
 
-/// Image AUROC, the mean over the anomaly types.
+/// Image AUROC, mean over the anomaly types.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "a `Figure`, of which others may be absent"
+    reason = "must be a `MetricFn`, which returns an Option"
 )]
 pub fn mean_image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.mean.au_roc.value)
 }
 
-/// Image AUROC of all anomalous images.
+/// Image AUROC over all anomalous images.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "a `Figure`, of which others may be absent"
+    reason = "must be a `MetricFn`, which returns an Option"
 )]
 pub fn image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.all.au_roc.value)
 }
 
-/// Image AUROC of the type of logical anomalies, where there is one.
+/// Image AUROC of logical anomalies, if the dataset has that type.
 pub fn logical_image_auroc(metrics: &Metrics) -> Option<f64> {
     Some(metrics.image.types.get("logical_anomalies")?.au_roc.value)
 }
 
-/// Image AUROC of the type of structural anomalies, where there is one.
+/// Image AUROC of structural anomalies, if the dataset has that type.
 pub fn structural_image_auroc(metrics: &Metrics) -> Option<f64> {
     let types = &metrics.image.types;
     Some(types.get("structural_anomalies")?.au_roc.value)
 }
 
-/// The mean of a figure, and how far apart the seeds are.
+/// Mean and standard deviation of a metric over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Stat {
-    /// The mean over categories of the means over seeds.
+pub struct SeedStat {
+    /// Mean over seeds of the means over categories.
     pub mean: f64,
-    /// The standard deviation over seeds (n - 1) of the mean over categories; none of a single seed.
+    /// Standard deviation over seeds (n - 1) of the means over categories; `None` for a single seed.
     pub std: Option<f64>,
-    /// Seeds that are done in every category.
+    /// Number of seeds that are finished in every category.
     pub seeds: usize,
 }
 
-/// The results of the cells that are done.
+/// Results of the finished experiments.
 #[derive(Default)]
-pub struct Results(Vec<(Cell, Evaluated)>);
+pub struct Results(Vec<(Experiment, Evaluated)>);
 
 impl Results {
-    /// Reads those of `cells` that are there.
+    /// Reads the results of all finished experiments.
     ///
     /// # Errors
-    /// When a file is not an evaluation's; it is named.
-    pub fn read(cells: &[Cell]) -> Result<Self> {
+    /// Returns an error that names the file if it is not a valid evaluation.
+    pub fn read(experiments: &[Experiment]) -> Result<Self> {
         let mut results = Vec::new();
-        for cell in cells.iter().filter(|cell| cell.result().exists()) {
-            let path = cell.result();
+        for experiment in experiments
+            .iter()
+            .filter(|experiment| experiment.result().exists())
+        {
+            let path = experiment.result();
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let evaluated = serde_json::from_str(&text)
-                .with_context(|| format!("{}: not an evaluation", path.display()))?;
-            results.push((cell.clone(), evaluated));
+                .with_context(|| format!("{}: not a valid evaluation", path.display()))?;
+            results.push((experiment.clone(), evaluated));
         }
         Ok(Self(results))
     }
 
-    /// The figure of `variant` over `categories`, of the seeds that are done in all of them.
+    /// Statistics of a metric of `variant` over `categories`, from the seeds that are finished in all of them.
     pub fn stat(
         &self,
         variant: Variant,
-        map: Map,
+        map: MapSelection,
         categories: &[String],
-        figure: Figure,
-    ) -> Option<Stat> {
+        figure: MetricFn,
+    ) -> Option<SeedStat> {
         let of = |seed: u64, category: &String| {
-            let (_, evaluated) = self.0.iter().find(|(cell, _)| {
-                cell.variant == variant && cell.seed == seed && cell.category == *category
+            let (_, evaluated) = self.0.iter().find(|(experiment, _)| {
+                experiment.variant == variant
+                    && experiment.seed == seed
+                    && experiment.category == *category
             })?;
             figure(match map {
-                Map::Both => &evaluated.metrics,
-                Map::Structural => &evaluated.branches.structural,
-                Map::Logical => &evaluated.branches.logical,
+                MapSelection::Both => &evaluated.metrics,
+                MapSelection::Structural => &evaluated.branches.structural,
+                MapSelection::Logical => &evaluated.branches.logical,
             })
         };
-        let mut seeds: Vec<u64> = self.0.iter().map(|(cell, _)| cell.seed).collect();
+        let mut seeds: Vec<u64> = self
+            .0
+            .iter()
+            .map(|(experiment, _)| experiment.seed)
+            .collect();
         seeds.sort_unstable();
         seeds.dedup();
         let means: Vec<f64> = seeds
@@ -166,11 +169,11 @@ fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Of one mean a seed.
-fn stat(means: &[f64]) -> Option<Stat> {
+/// Statistics of the means of all seeds.
+fn stat(means: &[f64]) -> Option<SeedStat> {
     let mean = mean(means)?;
     let squares: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
-    Some(Stat {
+    Some(SeedStat {
         mean,
         std: (means.len() > 1).then(|| (squares / (means.len() - 1) as f64).sqrt()),
         seeds: means.len(),
@@ -182,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_is_of_the_seeds() {
+    fn statistics_are_over_seeds() {
         assert_eq!(stat(&[]), None);
         let one = stat(&[0.5]).expect("one seed");
         assert_eq!((one.mean, one.std, one.seeds), (0.5, None, 1));

@@ -1,5 +1,6 @@
-//! Distils a backbone into a teacher (the paper's section IV-B): the PDN learns, with a mean squared
-//! error, the channel-normalised embedding of the same image at twice its size.
+//! Distillation of a backbone into a teacher (section IV-B of the paper). The teacher, a PDN, is trained
+//! with the mean squared error to reproduce the channel-normalised embedding of the same image at twice its
+//! size.
 
 use std::time::Duration;
 
@@ -13,23 +14,22 @@ use super::targets::Targets;
 use crate::dataset::loader::Loader;
 use crate::fit::Task;
 use crate::network::net::{Mode, Net};
-use crate::pixels;
+use crate::tensors;
 
-/// What a distillation does beside descending.
+/// Sampling of the images of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// Side of the random crop that a step sees of each image, pixels, a multiple of 4; the whole
-    /// image where it is the input's side. Twelve crops of 128 teach more than three whole images
-    /// and cost the same.
+    /// Side of the random crop of each image, pixels, a multiple of 4. The side of the input selects the
+    /// whole image. Twelve crops of 128 train the teacher better than three whole images, at the same cost.
     pub crop: i64,
-    /// Share of the images that are turned grey, for network and backbone alike.
+    /// Fraction of the images that are converted to greyscale, for both the teacher and the backbone.
     pub greyscale: f64,
 }
 
-/// The distillation as a task.
+/// The distillation task for the training loop.
 pub struct Distillation {
     net: Net,
     targets: Targets,
@@ -41,8 +41,8 @@ pub struct Distillation {
 }
 
 impl Distillation {
-    /// Of `net`, whose input has `side` pixels, towards `targets`; `loader` gives the same images in
-    /// the order of the steps.
+    /// Creates the task that trains `net`, with an input side of `side` pixels, to reproduce `targets`.
+    /// `loader` yields the same images in the order of the steps.
     pub fn new(
         net: Net,
         targets: Targets,
@@ -63,15 +63,15 @@ impl Distillation {
         }
     }
 
-    /// One image of a step: what the network sees and what it should say.
+    /// Loads one image of a step: the network input and the target.
     fn example(&mut self, rng: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
         let loaded = self.loader.next_image()?;
         let grey = rng.random_bool(self.sampling.greyscale);
-        let mut unit = pixels::unit(&[loaded.frame.as_ref()], self.device);
+        let mut unit = tensors::unit(&[loaded.frame.as_ref()], self.device);
         if grey {
-            unit = pixels::grey(&unit);
+            unit = tensors::grey(&unit);
         }
-        // Cells of 4x4 pixels: the grid of the features.
+        // A cell of the feature grid covers 4x4 pixels.
         let cells = self.sampling.crop / 4;
         let mut offset = || rng.random_range(0..=self.side / 4 - cells);
         let (top, left) = (offset(), offset());
@@ -81,12 +81,12 @@ impl Distillation {
         let crop = unit
             .narrow(2, 4 * top, 4 * cells)
             .narrow(3, 4 * left, 4 * cells);
-        Ok((pixels::normalise(&crop), target))
+        Ok((tensors::normalise(&crop), target))
     }
 }
 
 impl Task for Distillation {
-    fn losses(&self) -> &'static [&'static str] {
+    fn loss_names(&self) -> &'static [&'static str] {
         &["distillation"]
     }
 

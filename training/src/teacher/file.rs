@@ -1,4 +1,4 @@
-//! A teacher's file: the tensors under their public names (`0.weight`, ...) and which network they are for.
+//! Teacher file: the tensors under their public names (`0.weight`, ...), with the preset as metadata.
 
 use std::path::Path;
 
@@ -10,14 +10,21 @@ use crate::fit::checkpoint::Checkpoint;
 use crate::network::architecture::Preset;
 use crate::network::net::Net;
 
-/// A teacher as read from its file.
+/// Architecture of a teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeacherVariant {
+    /// Preset, which defines the layer widths.
+    pub preset: Preset,
+    /// Whether the convolutions pad with zeros.
+    pub padded: bool,
+}
+
+/// A teacher read from its file.
 #[derive(Debug)]
 pub struct TeacherFile {
-    /// Whose widths it has.
-    pub preset: Preset,
-    /// Whether it pads.
-    pub padded: bool,
-    /// Where it came from, one line.
+    /// Architecture.
+    pub variant: TeacherVariant,
+    /// Origin of the teacher, one line.
     pub description: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
@@ -25,13 +32,13 @@ pub struct TeacherFile {
 }
 
 impl TeacherFile {
-    /// Writes `net` to `path`.
+    /// Writes `tensors` to `path` as a teacher file.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save<'a>(
         path: &Path,
-        (preset, padded): (Preset, bool),
+        variant: TeacherVariant,
         tensors: impl Iterator<Item = (String, &'a Tensor)>,
         description: &str,
     ) -> Result<()> {
@@ -39,42 +46,44 @@ impl TeacherFile {
         for (name, tensor) in tensors {
             checkpoint.insert(name.trim_start_matches("teacher."), tensor);
         }
-        checkpoint.say("mhkd_teacher", &preset.name());
-        checkpoint.say("padded", &padded);
-        checkpoint.say("description", &description);
+        checkpoint.set_metadata("mhkd_teacher", &variant.preset.name());
+        checkpoint.set_metadata("padded", &variant.padded);
+        checkpoint.set_metadata("description", &description);
         checkpoint.save(path)
     }
 
-    /// Reads the teacher at `path`.
+    /// Reads the teacher file at `path`.
     ///
     /// # Errors
-    /// When the file is not there or is not a teacher's; the message says how to make one of a
-    /// checkpoint.
+    /// When the file cannot be read or is not a teacher file. The message refers to `mhkd teacher import`.
     pub fn load(path: &Path) -> Result<Self> {
         let tensors = Checkpoint::load(path)?;
-        let preset = tensors.word::<String>("mhkd_teacher").with_context(|| {
+        let preset = tensors.metadata_value::<String>("mhkd_teacher").with_context(|| {
             format!(
-                "{} is not a teacher of `mhkd teacher distill`; `mhkd teacher import` makes one of a checkpoint",
+                "{}: not a teacher file; create one with `mhkd teacher distill`, or convert a checkpoint with `mhkd teacher import`",
                 path.display()
             )
         })?;
         let bytes = std::fs::read(path)?;
         Ok(Self {
-            preset: <Preset as clap::ValueEnum>::from_str(&preset, false)
-                .map_err(|error| anyhow::anyhow!("{}: preset {error}", path.display()))?,
-            padded: tensors.word("padded")?,
-            description: tensors.word("description")?,
+            variant: TeacherVariant {
+                preset: <Preset as clap::ValueEnum>::from_str(&preset, false)
+                    .map_err(|error| anyhow::anyhow!("{}: preset {error}", path.display()))?,
+                padded: tensors.metadata_value("padded")?,
+            },
+            description: tensors.metadata_value("description")?,
             sha256: hex(&Sha256::digest(bytes)),
             tensors,
         })
     }
 
-    /// The network of this teacher.
+    /// Creates the network with the weights of the file.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape than the preset's; it is named.
+    /// When a tensor is missing or its shape differs from the preset. The message names the tensor.
     pub fn net(&self, device: Device) -> Result<Net> {
-        let net = Net::new("teacher", self.preset.teacher(self.padded), device);
+        let layers = self.variant.preset.teacher(self.variant.padded);
+        let net = Net::new("teacher", layers, device);
         let unprefixed = net
             .tensors()
             .map(|(name, tensor)| (name.trim_start_matches("teacher.").to_owned(), tensor));
@@ -83,7 +92,7 @@ impl TeacherFile {
     }
 }
 
-/// `bytes` in hexadecimal.
+/// Formats `bytes` in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {

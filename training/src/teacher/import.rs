@@ -1,22 +1,22 @@
-//! A teacher from somebody else's checkpoint, `.safetensors` or a `state_dict` of `torch.save`.
+//! Import of a teacher from an external checkpoint: `.safetensors`, or a `state_dict` of `torch.save`.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use tch::Tensor;
 
-use super::file::TeacherFile;
-use crate::checkpoint_import::{check, read};
-use crate::network::architecture::Preset;
+use super::file::{TeacherFile, TeacherVariant};
+use crate::checkpoint_import::{check_state_dict, read};
 use crate::network::layer;
 
-/// Checks that `checkpoint` holds the teacher of `preset`, padded or not, and writes it as a teacher's
-/// file to `out`. What was found, for people.
+/// Checks that `checkpoint` contains a teacher of the given `variant` and writes it as a teacher file to
+/// `out`. Returns a summary for the user.
 ///
 /// # Errors
-/// When the file cannot be read, or a tensor is missing, has another shape, or is not the teacher's;
-/// it is named.
-pub fn import(checkpoint: &Path, (preset, padded): (Preset, bool), out: &Path) -> Result<String> {
+/// When the file cannot be read, or a tensor is missing, unexpected or has a wrong shape. The message names
+/// the tensor.
+pub fn import(checkpoint: &Path, variant: TeacherVariant, out: &Path) -> Result<String> {
+    let TeacherVariant { preset, padded } = variant;
     let expected: Vec<(String, Vec<usize>)> = layer::convolutions(&preset.teacher(padded))
         .flat_map(|(number, shape)| {
             let shape = shape.map(|side| side as usize);
@@ -26,14 +26,14 @@ pub fn import(checkpoint: &Path, (preset, padded): (Preset, bool), out: &Path) -
             ]
         })
         .collect();
-    let refused = || {
+    let mismatch = || {
         format!(
-            "{} is not the teacher of preset {}",
+            "{}: does not contain the teacher of preset {}",
             checkpoint.display(),
             preset.name()
         )
     };
-    let checked = check(read(checkpoint)?, &expected).with_context(refused)?;
+    let checked = check_state_dict(read(checkpoint)?, &expected).with_context(mismatch)?;
     let tensors: Vec<(String, Tensor)> = checked
         .tensors
         .iter()
@@ -50,7 +50,7 @@ pub fn import(checkpoint: &Path, (preset, padded): (Preset, bool), out: &Path) -
     );
     TeacherFile::save(
         out,
-        (preset, padded),
+        variant,
         tensors.iter().map(|(name, tensor)| (name.clone(), tensor)),
         &description,
     )?;

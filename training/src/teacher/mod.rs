@@ -1,7 +1,6 @@
-//! The teacher: distilled from a backbone, imported from a checkpoint, or taught without photographs.
+//! The teacher network: distilled from a backbone, imported from a checkpoint, or pretrained on synthetic
+//! images.
 
-pub mod clutter;
-pub mod course;
 pub mod distill;
 pub mod embedding;
 pub mod file;
@@ -9,4 +8,6 @@ pub mod import;
 pub mod pretext;
 pub mod settings;
 pub mod statistics;
+pub mod synthetic_images;
 pub mod targets;
+pub mod training;

@@ -1,103 +1,104 @@
-//! What `mhkd teacher distill` and `mhkd teacher pretrain` can be told.
+//! Settings of `mhkd teacher distill` and `mhkd teacher pretrain`.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use super::pretext::Lesson;
-use crate::backbone::Kind;
-use crate::fit::plan::{Decay, Plan, Precision};
+use super::pretext::PretextObjective;
+use crate::backbone::BackboneKind;
+use crate::fit::plan::{LearningRateDecay, Precision, TrainingPlan};
 use crate::network::architecture::{InputSize, Preset};
 use crate::settings::settings;
 
-/// Settings that may differ when a run is resumed: none of them changes a number.
-pub const FREE: [&str; 4] = ["log_every", "checkpoint_every", "cache_mib", "workers"];
+/// Settings that may differ when a run is resumed. They do not change the trained weights.
+pub const CHANGEABLE_ON_RESUME: [&str; 4] =
+    ["log_every", "checkpoint_every", "cache_mib", "workers"];
 
 settings! {
-    /// Every setting of a distillation; the defaults are the paper's recipe.
+    /// Settings of a distillation. The defaults are those of the paper.
     settings DistillSettings;
-    /// The flags of `mhkd teacher distill`.
+    /// Command-line flags of `mhkd teacher distill`.
     flags DistillFlags;
 
-    /// The backbone to learn from [default: wide_resnet101_2]
-    backbone: Kind = Kind::WideResNet101,
-    /// The backbone's checkpoint, .safetensors or .pth, with torchvision's names
+    /// Backbone to distill [default: wide_resnet101_2]
+    backbone: BackboneKind = BackboneKind::WideResNet101,
+    /// Checkpoint of the backbone, .safetensors or .pth, with the tensor names of torchvision
     weights: PathBuf = PathBuf::new(),
-    /// Folder of images, searched to its bottom
+    /// Folder of images, searched recursively
     images: PathBuf = PathBuf::new(),
-    /// Whose teacher it is to be [default: medium]
+    /// Preset of the teacher [default: medium]
     preset: Preset = Preset::Medium,
     /// Whether the teacher pads with zeros [default: true]
     padded: bool = true,
-    /// Side of the teacher's input, pixels: a multiple of 32 from 128 to 512 [default: 256]
+    /// Side of the teacher input, pixels: a multiple of 32 from 128 to 512 [default: 256]
     input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
     /// Optimiser steps [default: 60000]
     steps: u64 = 60_000,
-    /// Images a step [default: 16]
+    /// Images per step [default: 16]
     batch: usize = 16,
-    /// Adam's learning rate, a tenth of it from 95 % of the steps on [default: 1e-4]
+    /// Learning rate of Adam; multiplied by 0.1 after 95 % of the steps [default: 1e-4]
     learning_rate: f64 = 1e-4,
-    /// L2 factor, added to the gradient [default: 1e-5]
+    /// Factor of the L2 term added to the gradient [default: 1e-5]
     weight_decay: f64 = 1e-5,
-    /// Of weights, order, crops and greys [default: 42]
+    /// Random seed of weights, image order, crops and greyscale conversion [default: 42]
     seed: u64 = 42,
-    /// Share of the images that are turned grey [default: 0.1]
+    /// Fraction of the images that are converted to greyscale [default: 0.1]
     greyscale: f64 = 0.1,
-    /// Images that the embedding's statistics are taken over, at most [default: 10000]
+    /// Maximum number of images for the statistics of the embedding [default: 10000]
     statistics_images: usize = 10_000,
-    /// Memory for embeddings, MiB; those that do not fit are computed anew [default: 4096]
+    /// Memory for cached embeddings, MiB; other embeddings are recomputed [default: 4096]
     cache_mib: usize = 4096,
-    /// Arithmetic of the forward pass [default: auto]
+    /// Floating-point precision of the forward pass [default: auto]
     precision: Precision = Precision::Auto,
-    /// Whether activations lie channels-last in memory [default: true]
+    /// Whether activations use the channels-last memory format [default: true]
     channels_last: bool = true,
-    /// Whether a GPU's f32 products may round to TF32 [default: true]
+    /// Whether f32 products on a GPU may round to TF32 [default: true]
     tf32: bool = true,
-    /// Steps between two entries of the log [default: 10]
+    /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 500]
     checkpoint_every: u64 = 500,
-    /// Threads that decode and resize ahead [default: 2]
+    /// Number of threads that decode and resize images in advance [default: 2]
     workers: usize = 2,
     ;
-    /// Side of a random crop of each image, pixels, a multiple of 16; twelve crops of 128 teach more
-    /// than three whole images of 256 and cost the same [default: whole images]
+    /// Side of a random crop of each image, pixels, a multiple of 16; twelve crops of 128 train better
+    /// than three whole images of 256, at the same cost [default: whole images]
     crop: i64,
 }
 
 settings! {
-    /// Every setting of a lesson on generated pictures.
+    /// Settings of a pretraining on synthetic images.
     settings PretrainSettings;
-    /// The flags of `mhkd teacher pretrain`.
+    /// Command-line flags of `mhkd teacher pretrain`.
     flags PretrainFlags;
 
-    /// What is learned from the pictures [default: both]
-    lesson: Lesson = Lesson::Both,
-    /// Whose teacher it is to be [default: tiny]
+    /// Objective of the pretext task [default: both]
+    lesson: PretextObjective = PretextObjective::Both,
+    /// Preset of the teacher [default: tiny]
     preset: Preset = Preset::Tiny,
-    /// Pictures to generate [default: 2000]
+    /// Number of images to generate [default: 2000]
     pictures: u64 = 2000,
-    /// Side of a picture, pixels: a multiple of 32 from 128 to 512 [default: 256]
+    /// Side of an image, pixels: a multiple of 32 from 128 to 512 [default: 256]
     input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
-    /// Side of a random crop of each picture, pixels, a multiple of 16 [default: 128]
+    /// Side of a random crop of each image, pixels, a multiple of 16 [default: 128]
     crop: i64 = 128,
-    /// Optimiser steps; 0 keeps the random weights [default: 2000]
+    /// Optimiser steps; 0 keeps the random initial weights [default: 2000]
     steps: u64 = 2000,
-    /// Pictures a step [default: 12]
+    /// Images per step [default: 12]
     batch: usize = 12,
-    /// Adam's learning rate, a tenth of it from 95 % of the steps on [default: 1e-3]
+    /// Learning rate of Adam; multiplied by 0.1 after 95 % of the steps [default: 1e-3]
     learning_rate: f64 = 1e-3,
-    /// L2 factor, added to the gradient [default: 1e-5]
+    /// Factor of the L2 term added to the gradient [default: 1e-5]
     weight_decay: f64 = 1e-5,
-    /// Of pictures, weights and crops [default: 42]
+    /// Random seed of images, weights and crops [default: 42]
     seed: u64 = 42,
-    /// Arithmetic of the forward pass [default: auto]
+    /// Floating-point precision of the forward pass [default: auto]
     precision: Precision = Precision::Auto,
-    /// Whether activations lie channels-last in memory [default: true]
+    /// Whether activations use the channels-last memory format [default: true]
     channels_last: bool = true,
-    /// Whether a GPU's f32 products may round to TF32 [default: true]
+    /// Whether f32 products on a GPU may round to TF32 [default: true]
     tf32: bool = true,
-    /// Steps between two entries of the log [default: 10]
+    /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 500]
     checkpoint_every: u64 = 500,
@@ -127,11 +128,11 @@ impl DistillSettings {
     pub fn validate(&self) -> Result<()> {
         ensure!(
             !self.weights.as_os_str().is_empty(),
-            "weights is not set: the backbone's checkpoint"
+            "weights is not set: must be the checkpoint of the backbone"
         );
         ensure!(
             !self.images.as_os_str().is_empty(),
-            "images is not set: a folder of images"
+            "images is not set: must be a folder of images"
         );
         ensure!(
             (0.0..=1.0).contains(&self.greyscale),
@@ -154,12 +155,12 @@ impl DistillSettings {
         self.crop.unwrap_or(self.input_size.side())
     }
 
-    /// The descent.
-    pub fn plan(&self) -> Plan {
-        Plan {
+    /// Plan of the training loop.
+    pub fn plan(&self) -> TrainingPlan {
+        TrainingPlan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            decay: Decay::default(),
+            decay: LearningRateDecay::default(),
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,
@@ -186,12 +187,12 @@ impl PretrainSettings {
         check_crop(self.crop, self.input_size.side())
     }
 
-    /// The descent.
-    pub fn plan(&self) -> Plan {
-        Plan {
+    /// Plan of the training loop.
+    pub fn plan(&self) -> TrainingPlan {
+        TrainingPlan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            decay: Decay::default(),
+            decay: LearningRateDecay::default(),
             weight_decay: self.weight_decay,
             seed: self.seed,
             precision: self.precision,

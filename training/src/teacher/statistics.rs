@@ -1,9 +1,9 @@
-//! Mean and standard deviation by channel over any number of feature maps, in constant memory.
+//! Mean and standard deviation per channel over any number of feature maps, in constant memory.
 
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-/// Running sums in f64: over 10^10 values their rounding stays below f32's.
+/// Running statistics in f64. Over 10^10 values their rounding error stays below the precision of f32.
 #[derive(Debug)]
 pub struct ChannelStatistics {
     count: i64,
@@ -12,7 +12,7 @@ pub struct ChannelStatistics {
 }
 
 impl ChannelStatistics {
-    /// Of nothing yet.
+    /// Creates empty statistics for `channels` channels.
     pub fn new(channels: i64) -> Self {
         let zeros = || Tensor::zeros([channels], (Kind::Double, tch::Device::Cpu));
         Self {
@@ -22,14 +22,14 @@ impl ChannelStatistics {
         }
     }
 
-    /// Adds `features` [N, C, H, W] (Chan, Golub and `LeVeque` 1979: means and squared differences of two
-    /// sets join without the cancellation of a sum of squares).
+    /// Adds `features` [N, C, H, W]. Combines the means and squared differences of two sets (Chan, Golub and
+    /// `LeVeque` 1979), which avoids the cancellation of a sum of squares.
     pub fn add(&mut self, features: &Tensor) {
         let dims: &[i64] = &[0, 2, 3];
         let features = features.to_kind(Kind::Float);
         let count = features.size()[0] * features.size()[2] * features.size()[3];
         let mean = features.mean_dim(dims, true, Kind::Double);
-        // One channel's values are near its mean, so their differences may be taken in f32.
+        // The values of a channel are close to its mean, so the differences can be computed in f32.
         let squares = (&features - mean.to_kind(Kind::Float))
             .square()
             .sum_dim_intlist(dims, false, Kind::Double);
@@ -42,10 +42,10 @@ impl ChannelStatistics {
         self.count = total;
     }
 
-    /// Mean and standard deviation (of the population, not of a sample), f32 `[C]` each.
+    /// Returns the mean and the population standard deviation, f32 `[C]` each.
     ///
     /// # Errors
-    /// When a channel does not vary or is not finite: nothing can be normalised by it.
+    /// When a channel is constant or non-finite, and therefore cannot be normalised.
     pub fn finish(&self) -> Result<(Tensor, Tensor)> {
         let std = (&self.squares / self.count as f64).sqrt();
         let values = Vec::<f64>::try_from(&std)?;
@@ -54,7 +54,7 @@ impl ChannelStatistics {
             .position(|std| !std.is_finite() || *std <= 0.0)
         {
             bail!(
-                "channel {channel} has standard deviation {} over {} values: the network gives nothing there",
+                "channel {channel} has standard deviation {} over {} values: the features of this channel cannot be normalised",
                 values[channel],
                 self.count
             );

@@ -1,4 +1,4 @@
-//! The embeddings that a teacher learns to reproduce, computed once an image and kept while they fit.
+//! Distillation targets: the embedding of each image, cached within a memory limit.
 
 use std::path::PathBuf;
 
@@ -8,28 +8,29 @@ use tch::{Device, Kind, Tensor};
 use super::embedding::Embedding;
 use super::statistics::ChannelStatistics;
 use crate::backbone::Backbone;
-use crate::pixels;
+use crate::tensors;
 
-/// Images to normalised embeddings.
+/// Computes and caches the normalised embeddings of images.
 #[derive(Debug)]
 pub struct Targets {
     backbone: Backbone,
     embedding: Embedding,
     paths: Vec<PathBuf>,
-    /// Side of the backbone's input.
+    /// Side of the backbone input, pixels.
     side: i64,
-    /// Side of the teacher's features.
+    /// Side of the feature grid of the teacher, cells.
     grid: i64,
     device: Device,
-    mean: Tensor,              // [1, F, 1, 1]
-    std: Tensor,               // [1, F, 1, 1]
-    kept: Vec<Option<Tensor>>, // f16 [1, F, grid, grid], not yet normalised
-    room: usize,
+    mean: Tensor,               // [1, F, 1, 1]
+    std: Tensor,                // [1, F, 1, 1]
+    cache: Vec<Option<Tensor>>, // f16 [1, F, grid, grid], before normalisation
+    free_entries: usize,
 }
 
 impl Targets {
-    /// Targets of `paths` for a teacher of `features` channels and an input of `side` pixels; at most
-    /// `cache_bytes` of embeddings are kept. Not normalised until [`Self::measure`] has run.
+    /// Creates the targets of `paths` for a teacher with `features` channels and an input of `side` pixels.
+    /// Caches at most `cache_bytes` of embeddings. The targets are not normalised before [`Self::measure`]
+    /// or [`Self::normalise_by`] is called.
     pub fn new(
         backbone: Backbone,
         paths: Vec<PathBuf>,
@@ -43,21 +44,21 @@ impl Targets {
             embedding: Embedding::new(backbone.channels(), features, device),
             side: side * backbone.scale(),
             backbone,
-            kept: paths.iter().map(|_| None).collect(),
+            cache: paths.iter().map(|_| None).collect(),
             paths,
             grid: side / 4,
             device,
             mean: column(0.0),
             std: column(1.0),
-            room: cache_bytes / per_image,
+            free_entries: cache_bytes / per_image,
         }
     }
 
-    /// Mean and standard deviation by channel over all images; `progress` is told the images done.
-    /// What fits is kept on the way.
+    /// Measures the mean and standard deviation per channel over at most `limit` images, and normalises the
+    /// targets by them. Calls `progress` with the number of images done. Fills the cache.
     ///
     /// # Errors
-    /// When an image cannot be read; it is named.
+    /// When an image cannot be read. The message names the file.
     pub fn measure(&mut self, limit: usize, mut progress: impl FnMut(usize)) -> Result<()> {
         let mut statistics = ChannelStatistics::new(self.mean.size()[1]);
         for index in 0..self.paths.len().min(limit) {
@@ -69,22 +70,22 @@ impl Targets {
         Ok(())
     }
 
-    /// Takes mean and standard deviation, `[F]` each, as measured before.
+    /// Sets the mean and standard deviation, `[F]` each, from an earlier measurement.
     pub fn normalise_by(&mut self, mean: &Tensor, std: &Tensor) {
         let column = |tensor: &Tensor| tensor.reshape([1, -1, 1, 1]).to_device(self.device);
         (self.mean, self.std) = (column(mean), column(std));
     }
 
-    /// Mean and standard deviation, `[F]` each.
+    /// Returns the mean and standard deviation, `[F]` each.
     pub fn statistics(&self) -> (Tensor, Tensor) {
         (self.mean.flatten(0, -1), self.std.flatten(0, -1))
     }
 
-    /// The normalised target `[1, F, size, size]` of the cells from (`top`, `left`) on of image `index`,
-    /// or of its grey copy.
+    /// Returns the normalised target `[1, F, size, size]` of the cells from (`top`, `left`) of image `index`,
+    /// or of its greyscale version.
     ///
     /// # Errors
-    /// When the image cannot be read; it is named.
+    /// When the image cannot be read. The message names the file.
     pub fn target(
         &mut self,
         index: usize,
@@ -96,32 +97,33 @@ impl Targets {
         } else {
             self.raw(index)?
         };
-        let cut = raw.narrow(2, top, size).narrow(3, left, size);
-        Ok((cut.to_kind(Kind::Float) - &self.mean) / &self.std)
+        let cropped = raw.narrow(2, top, size).narrow(3, left, size);
+        Ok((cropped.to_kind(Kind::Float) - &self.mean) / &self.std)
     }
 
-    /// Kept or not, a target has gone through f16 once, so that the cache's size changes no number.
+    /// Returns the embedding before normalisation, in f16 whether cached or not, so that the size of the
+    /// cache does not change the result.
     fn raw(&mut self, index: usize) -> Result<Tensor> {
-        if let Some(kept) = &self.kept[index] {
-            return Ok(kept.to_device(self.device));
+        if let Some(cached) = &self.cache[index] {
+            return Ok(cached.to_device(self.device));
         }
         let raw = self.compute(index, false)?;
-        if self.room > 0 {
-            self.room -= 1;
-            self.kept[index] = Some(raw.to_device(Device::Cpu));
+        if self.free_entries > 0 {
+            self.free_entries -= 1;
+            self.cache[index] = Some(raw.to_device(Device::Cpu));
         }
         Ok(raw)
     }
 
     fn compute(&self, index: usize, grey: bool) -> Result<Tensor> {
         let frame = crate::dataset::load(&self.paths[index], self.side as u32)?;
-        let mut unit = pixels::unit(&[&frame], self.device);
+        let mut unit = tensors::unit(&[&frame], self.device);
         if grey {
-            unit = pixels::grey(&unit);
+            unit = tensors::grey(&unit);
         }
-        // In f32 within a step, too: kept or computed anew, a target is the same.
+        // Computed in f32 also within a training step, so that a recomputed target equals a cached one.
         let compute = || {
-            let stages = self.backbone.stages(&pixels::normalise(&unit));
+            let stages = self.backbone.stages(&tensors::normalise(&unit));
             let embedding = self.embedding.apply(&stages);
             debug_assert_eq!(
                 embedding.size()[2..],

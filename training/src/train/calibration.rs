@@ -1,4 +1,4 @@
-//! The end of a run: what its networks say of good parts, kept in its folder.
+//! Calibration of a finished run, saved in its folder.
 
 use std::path::{Path, PathBuf};
 
@@ -15,24 +15,24 @@ use crate::network::student::{Student, Teacher};
 use crate::settings;
 
 impl Run {
-    /// What the run's training found out about good parts.
+    /// Reads the calibration of the run.
     ///
     /// # Errors
-    /// When the training is not over yet.
+    /// When the training is not finished, or the file cannot be read.
     pub fn calibration(&self) -> Result<Calibration> {
         let path = calibration_path(&self.folder);
         ensure!(
             path.exists(),
-            "{} is not calibrated: its training is not over; `mhkd train --resume` ends it",
+            "{}: the run is not calibrated, because its training is not finished; continue it with `mhkd train --resume`",
             self.folder.display()
         );
         toml::from_str(&std::fs::read_to_string(&path)?).with_context(|| path.display().to_string())
     }
 
-    /// What the maps are normalised by, cell by cell, where the settings say so.
+    /// Reads the location normalisation, if the settings enable it.
     ///
     /// # Errors
-    /// When the training is not over yet.
+    /// When the training is not finished, or the file cannot be read.
     pub fn location(&self) -> Result<Option<LocationNormalisation>> {
         let path = location_path(&self.folder);
         self.settings
@@ -41,9 +41,9 @@ impl Run {
             .transpose()
     }
 
-    /// Removes an earlier calibration and keeps the settings of the one to come, in this order: a run that
-    /// ends in between has none.
-    fn forget_calibration(&self) -> Result<()> {
+    /// Removes an earlier calibration, then saves the settings of the new one. With this order, a run that is
+    /// killed in between has no calibration.
+    fn remove_calibration(&self) -> Result<()> {
         let path = calibration_path(&self.folder);
         if path.exists() {
             std::fs::remove_file(&path)
@@ -59,13 +59,13 @@ impl Run {
         student: &Student,
         device: Device,
     ) -> Result<()> {
-        self.forget_calibration()?;
+        self.remove_calibration()?;
         let networks = (teacher, student);
         let settings = &self.settings;
         if settings.location_normalisation {
             let mut statistics = LocationStatistics::default();
             let train = &self.dataset.train;
-            self.each_map("location statistics", train, networks, device, |maps| {
+            self.for_each_map("location statistics", train, networks, device, |maps| {
                 statistics.add(&maps);
             })?;
             statistics.finish().save(&location_path(&self.folder))?;
@@ -73,7 +73,7 @@ impl Run {
         let location = self.location()?;
         let validation = &self.dataset.validation;
         let mut maps = Vec::with_capacity(validation.len());
-        self.each_map("calibration", validation, networks, device, |image| {
+        self.for_each_map("calibration", validation, networks, device, |image| {
             maps.push(normalised(location.as_ref(), image));
         })?;
         let calibration = Calibration::measure(&maps, settings.branch_weights)?;
@@ -83,18 +83,18 @@ impl Run {
         )
     }
 
-    /// Hands `take` the raw maps of the images at `paths`, one after the other.
-    fn each_map(
+    /// Calls `consume` with the maps of each image at `paths`, in order.
+    fn for_each_map(
         &self,
         label: &str,
         paths: &[PathBuf],
         (teacher, student): (&Teacher, &Student),
         device: Device,
-        mut take: impl FnMut(ImageMaps),
+        mut consume: impl FnMut(ImageMaps),
     ) -> Result<()> {
         let mut progress = Progress::new(label, paths.len() as u64, 0);
-        for (done, image) in self.in_turn(paths).enumerate() {
-            take(image_maps(teacher, student, &image?, device));
+        for (done, image) in self.sequential_loader(paths).enumerate() {
+            consume(image_maps(teacher, student, &image?, device));
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
@@ -102,7 +102,7 @@ impl Run {
     }
 }
 
-/// Whether the run in `folder` is over and calibrated.
+/// Returns whether the run in `folder` is finished and calibrated.
 pub fn calibrated(folder: &Path) -> bool {
     calibration_path(folder).exists()
 }

@@ -1,6 +1,7 @@
-//! The student's training: settings, the run's folder, the task.
+//! Training of the student: settings, the folder of a run, and the training task.
 
-mod calibration;
+pub mod calibration;
+mod loaders;
 pub mod objective;
 pub mod run;
 pub mod settings;

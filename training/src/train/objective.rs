@@ -1,4 +1,4 @@
-//! What a student's step minimises, by method.
+//! Training objectives of the student, one per method.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -6,49 +6,51 @@ use tch::{Kind, Tensor};
 use crate::dataset::loader::Loader;
 use crate::network::net::Mode;
 use crate::network::student::{LossWeights, Student, Teacher, hard_mse, losses, mse};
-use crate::pixels;
+use crate::tensors;
 
-/// `EfficientAD`'s `p_hard`: the loss is of the thousandth of the features that are furthest off.
+/// `p_hard` of `EfficientAD`: the loss covers the 0.1 % of the features with the largest differences.
 pub const HARD_QUANTILE: f64 = 0.999;
 
-/// How often a penalty picture is grey (`EfficientAD`, appendix A.1).
+/// Probability that a penalty image is converted to greyscale (`EfficientAD`, appendix A.1).
 const GREY_PENALTY: f64 = 0.3;
 
-/// How far `EfficientAD`'s autoencoder sees brightness, contrast or saturation changed.
+/// Maximum relative change of brightness, contrast or saturation in the input of the `EfficientAD`
+/// autoencoder.
 const JITTER: f64 = 0.2;
 
-/// What is minimised.
+/// Training objective.
 #[derive(Debug)]
 pub enum Objective {
-    /// MHKD's three losses (eq. 8).
+    /// The three losses of MHKD (eq. 8).
     Mhkd {
-        /// Their factors.
+        /// Factors of the losses.
         weights: LossWeights,
-        /// Where given, `L_L` is of the features above this quantile alone. Not in the paper.
+        /// If set, `L_L` covers only the features above this quantile. Not in the paper.
         hard_quantile: Option<f64>,
     },
-    /// `EfficientAD`'s (its algorithm 1): the student on the hardest features, on penalty pictures, the
-    /// autoencoder, and the student's other half on the autoencoder.
+    /// The losses of `EfficientAD` (algorithm 1 of its paper): the student on the hardest features, the
+    /// student on penalty images, the autoencoder, and the second output half of the student on the
+    /// autoencoder.
     EfficientAd {
-        /// Which features are hard, a quantile.
+        /// Quantile above which a feature is hard.
         hard_quantile: f64,
-        /// Pictures of anything on which the student should not follow the teacher.
+        /// Arbitrary images on which the student must not reproduce the teacher.
         penalty: Option<Loader>,
     },
 }
 
-/// One batch.
+/// A batch of images with its networks and teacher features.
 pub(super) struct Batch<'a> {
     pub teacher: &'a Teacher,
     pub student: &'a Student,
-    /// The images in [0, 1], `[N, 3, S, S]`.
+    /// Images with values in [0, 1], `[N, 3, S, S]`.
     pub unit: &'a Tensor,
-    /// The teacher's normalised features of them.
+    /// Normalised teacher features of the images.
     pub f_t: &'a Tensor,
 }
 
 impl Objective {
-    /// Names of the losses; the last is the sum that is minimised.
+    /// Names of the losses. The last one is the minimised sum.
     pub(super) fn names(&self) -> &'static [&'static str] {
         match self {
             Self::Mhkd { .. } => &["structural", "logical", "self_distillation", "total"],
@@ -62,9 +64,9 @@ impl Objective {
         }
     }
 
-    /// The losses of a training batch, scalars in the order of [`Self::names`].
+    /// Computes the losses of a training batch: scalars in the order of [`Self::names`].
     pub(super) fn losses(&mut self, batch: &Batch) -> Result<Vec<Tensor>> {
-        let x = pixels::normalise(batch.unit);
+        let x = tensors::normalise(batch.unit);
         match self {
             Self::Mhkd {
                 weights,
@@ -87,10 +89,10 @@ impl Objective {
                 let hard = hard_mse(&plain.structural, batch.f_t, *hard_quantile);
                 let count = batch.unit.size()[0];
                 let penalty = match penalty {
-                    Some(pictures) => penalty_loss(batch.student, pictures, batch.unit, count)?,
+                    Some(images) => penalty_loss(batch.student, images, batch.unit, count)?,
                     None => hard.zeros_like(),
                 };
-                let changed = pixels::normalise(&jittered(batch.unit));
+                let changed = tensors::normalise(&jittered(batch.unit));
                 let f_t = batch.teacher.forward(&changed);
                 let features = batch.student.forward(&changed, Mode::Train);
                 let autoencoder = mse(&features.logical, &f_t);
@@ -101,11 +103,11 @@ impl Objective {
         }
     }
 
-    /// The minimised sum for a validation batch: nothing drawn, nothing changed.
+    /// Computes the minimised sum for a validation batch, without dropout, penalty images and jitter.
     pub(super) fn validation_loss(&self, batch: &Batch) -> Tensor {
         let features = batch
             .student
-            .forward(&pixels::normalise(batch.unit), Mode::Evaluate);
+            .forward(&tensors::normalise(batch.unit), Mode::Evaluate);
         match self {
             Self::Mhkd {
                 weights,
@@ -120,48 +122,50 @@ impl Objective {
     }
 }
 
-/// The mean square of the student's half for the teacher on pictures of anything.
+/// Mean square of the first output half of the student, which reproduces the teacher, on `count` penalty
+/// images. `like` has the input side and the device.
 fn penalty_loss(
     student: &Student,
-    pictures: &mut Loader,
+    images: &mut Loader,
     like: &Tensor,
     count: i64,
 ) -> Result<Tensor> {
     let side = like.size()[3];
     let mut batch = Vec::new();
     for _ in 0..count {
-        let picture = pictures.next_image()?;
-        let unit = pixels::unit(&[picture.frame.as_ref()], like.device());
+        let image = images.next_image()?;
+        let unit = tensors::unit(&[image.frame.as_ref()], like.device());
         let border = (unit.size()[3] - side) / 2;
-        let middle = unit.narrow(2, border, side).narrow(3, border, side);
+        let centre = unit.narrow(2, border, side).narrow(3, border, side);
         batch.push(if uniform() < GREY_PENALTY {
-            pixels::grey(&middle)
+            tensors::grey(&centre)
         } else {
-            middle
+            centre
         });
     }
-    let x = pixels::normalise(&Tensor::cat(&batch, 0));
+    let x = tensors::normalise(&Tensor::cat(&batch, 0));
     let features = student.forward(&x, Mode::Train);
     Ok(features.structural.square().mean(Kind::Float))
 }
 
-/// A number from [0, 1) of libtorch's generator, which is seeded for every step.
+/// Draws from the uniform distribution on [0, 1) with the generator of libtorch, which is seeded for every
+/// step.
 fn uniform() -> f64 {
     Tensor::rand([1], (Kind::Double, tch::Device::Cpu)).double_value(&[0])
 }
 
-/// `unit` [N, 3, H, W] with its brightness, contrast or saturation, one of the three, changed.
+/// Changes either the brightness, the contrast or the saturation of `unit` [N, 3, H, W].
 fn jittered(unit: &Tensor) -> Tensor {
     let kind = uniform();
     let factor = 1.0 + JITTER * (2.0 * uniform() - 1.0);
     let towards = if kind < 1.0 / 3.0 {
         unit.zeros_like()
     } else if kind < 2.0 / 3.0 {
-        pixels::grey(unit)
+        tensors::grey(unit)
             .mean_dim([1, 2, 3].as_slice(), true, Kind::Float)
             .expand_as(unit)
     } else {
-        pixels::grey(unit)
+        tensors::grey(unit)
     };
     (unit * factor + towards * (1.0 - factor)).clamp(0.0, 1.0)
 }
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_keeps_the_range_and_changes_a_little() {
+    fn jitter_changes_values_within_the_limit_and_keeps_the_range() {
         let unit = Tensor::rand([1, 3, 8, 8], (Kind::Float, tch::Device::Cpu));
         for seed in 0..30 {
             tch::manual_seed(seed);
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hard_loss_is_of_the_largest_differences() {
+    fn hard_loss_averages_the_differences_above_the_quantile() {
         let zero = Tensor::zeros([1, 1, 2, 5], (Kind::Float, tch::Device::Cpu));
         let ramp = Tensor::arange(10, (Kind::Float, tch::Device::Cpu)).reshape([1, 1, 2, 5]);
         let check = |quantile: f64, expected: f64| {

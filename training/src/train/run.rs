@@ -1,94 +1,85 @@
-//! A run: one folder that holds all of a training, from its settings to its calibration.
+//! A run: one folder with everything of a training, from its settings to its calibration.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `settings.toml` | every setting, as resolved when the run started |
-//! | `run.toml` | what it was made from: networks, teacher, dataset |
-//! | `teacher.safetensors` | a copy of the teacher, so that the folder is enough for an export |
-//! | `checkpoint.safetensors`, `best.safetensors` | the last step; the best validation where asked for |
-//! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | what happened |
-//! | `location.safetensors` | cell by cell, what the maps are normalised by; where asked for |
-//! | `calibration.toml` | quantiles and validation scores; there once the training is over |
+//! | `settings.toml` | all settings, as resolved when the run was started |
+//! | `run.toml` | origin: networks, teacher, dataset |
+//! | `teacher.safetensors` | a copy of the teacher, so that an export needs only this folder |
+//! | `checkpoint.safetensors`, `best.safetensors` | weights after the last step; best weights, with early stopping |
+//! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | logs of the training |
+//! | `location.safetensors` | mean and spread of every map cell, with location normalisation |
+//! | `calibration.toml` | quantiles and validation scores; written when the training is finished |
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-pub use super::calibration::calibrated;
-use super::objective::{HARD_QUANTILE, Objective};
-use super::settings::{FREE, Settings};
-use super::task::{Data, StudentTraining};
-use crate::dataset::frames::Frames;
-use crate::dataset::loader::{Loader, Prefetch};
-use crate::dataset::order::Order;
+use super::settings::{CHANGEABLE_ON_RESUME, Settings};
+use super::task::StudentTraining;
 use crate::dataset::{self, Dataset};
 use crate::files;
 use crate::fit::checkpoint::Checkpoint;
-use crate::fit::{self, Outcome};
+use crate::fit::{self, TrainingOutcome};
 use crate::log::progress::Progress;
-use crate::network::architecture::{Architecture, Method};
+use crate::network::architecture::Architecture;
 use crate::network::net::Net;
 use crate::network::student::{Student, Teacher};
-use crate::pixels;
 use crate::settings;
 use crate::teacher::file::TeacherFile;
 use crate::teacher::statistics::ChannelStatistics;
+use crate::tensors;
 
-/// Resized images that are kept in memory: 5,000 of 256x256.
-const IMAGE_CACHE_BYTES: usize = 1 << 30;
-
-/// What a run was made from.
+/// Origin of a run, saved as `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// The networks.
+    /// Architecture of the networks.
     pub architecture: Architecture,
-    /// Where the teacher came from, one line.
+    /// Origin of the teacher, one line.
     pub teacher_description: String,
-    /// SHA-256 of the teacher's file.
+    /// SHA-256 of the teacher file.
     pub teacher_sha256: String,
-    /// The dataset's layout.
+    /// Layout of the dataset.
     pub dataset_layout: String,
-    /// Its category.
+    /// Category of the dataset.
     pub category: String,
-    /// SHA-256 over the names and bytes of the training and validation images.
+    /// SHA-256 over the names and contents of the training and validation images.
     pub dataset_fingerprint: String,
-    /// The commit that the program was built from.
+    /// Git revision that the program was built from.
     pub revision: String,
 }
 
-/// A run's folder with what it says of itself.
+/// An open run.
 #[derive(Debug)]
 pub struct Run {
-    /// Where it is.
+    /// Folder of the run.
     pub folder: PathBuf,
-    /// What it was told.
+    /// Settings of the run.
     pub settings: Settings,
-    /// What it was made from.
+    /// Origin of the run.
     pub origin: Origin,
     pub(super) dataset: Dataset,
     teacher: TeacherFile,
 }
 
 impl Run {
-    /// Starts a run in `folder`, which must not be one yet.
+    /// Creates a run in `folder`, which must not contain a run.
     ///
     /// # Errors
-    /// When a setting is out of range, the dataset or the teacher cannot be read, or `folder` is taken.
+    /// When a setting is out of range, the dataset or the teacher cannot be read, or `folder` contains a run.
     pub fn create(folder: &Path, settings: Settings, device: Device) -> Result<Self> {
         settings.validate()?;
-        let taken = fit::checkpoint_path(folder).exists() || settings::path(folder).exists();
+        let exists = fit::checkpoint_path(folder).exists() || settings::path(folder).exists();
         ensure!(
-            !taken,
-            "{} holds a run already: give --resume to continue it, or another --out",
+            !exists,
+            "{} already contains a run: use --resume to continue it, or another --out",
             folder.display()
         );
         let settings = Settings {
-            precision: settings.precision.settle(device),
+            precision: settings.precision.resolve(device),
             ..settings
         };
         let dataset = open(&settings)?;
@@ -108,33 +99,34 @@ impl Run {
         })
     }
 
-    /// Opens the run in `folder`. `flags` may change only what changes no number.
+    /// Opens the run in `folder`. `flags` may change only [`CHANGEABLE_ON_RESUME`].
     ///
     /// # Errors
-    /// When `folder` holds no run, other settings are asked for, or the dataset is not the one that
-    /// the run was started with.
+    /// When `folder` does not contain a run, other settings are changed, or the images differ from those
+    /// that the run was started with.
     pub fn open(folder: &Path, flags: &impl Serialize) -> Result<Self> {
         let path = settings::path(folder);
         ensure!(
             path.exists(),
-            "{} holds no run (no settings.toml)",
+            "{}: not a run, settings.toml not found",
             folder.display()
         );
         let (saved, mut settings) = settings::saved::<Settings>(&path, flags)?;
         if settings.precision == fit::plan::Precision::Auto {
             settings.precision = saved.precision;
         }
-        settings::check_resumable(&saved, &settings, &FREE)?;
+        settings::check_resumable(&saved, &settings, &CHANGEABLE_ON_RESUME)?;
         settings.validate()?;
-        let text =
-            std::fs::read_to_string(folder.join("run.toml")).context("cannot read run.toml")?;
+        let origin_path = folder.join("run.toml");
+        let text = std::fs::read_to_string(&origin_path)
+            .with_context(|| format!("cannot read {}", origin_path.display()))?;
         let origin: Origin =
-            toml::from_str(&text).with_context(|| format!("{}/run.toml", folder.display()))?;
+            toml::from_str(&text).with_context(|| origin_path.display().to_string())?;
         let dataset = open(&settings)?;
         let fingerprint = dataset.fingerprint()?;
         ensure!(
             fingerprint == origin.dataset_fingerprint,
-            "the images of {} are not those that the run was started with (fingerprint {fingerprint}, the run has {})",
+            "the images of {} differ from those that the run was started with (fingerprint {fingerprint}, the run has {})",
             settings.dataset.display(),
             origin.dataset_fingerprint
         );
@@ -147,16 +139,16 @@ impl Run {
         })
     }
 
-    /// Trains from the last checkpoint, or from the start where there is none; calibrates when done.
+    /// Trains from the last checkpoint, or from the start if no checkpoint exists. Calibrates at the end.
     ///
     /// # Errors
-    /// When an image cannot be read, a loss is not finite, or a file cannot be written.
-    pub fn train(&self, device: Device, interrupted: &AtomicBool) -> Result<Outcome> {
+    /// When an image cannot be read, a loss is non-finite, or a file cannot be written.
+    pub fn train(&self, device: Device, interrupted: &AtomicBool) -> Result<TrainingOutcome> {
         let path = fit::checkpoint_path(&self.folder);
         let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
         let start = checkpoint
             .as_ref()
-            .map_or(Ok(0), |checkpoint| checkpoint.word("step"))?;
+            .map_or(Ok(0), |checkpoint| checkpoint.metadata_value("step"))?;
         tch::manual_seed(self.settings.seed as i64);
         let student = Student::new(
             &self.origin.architecture,
@@ -178,7 +170,7 @@ impl Run {
             checkpoint.as_ref(),
             interrupted,
         )?;
-        if outcome != Outcome::Interrupted {
+        if outcome != TrainingOutcome::Interrupted {
             drop(task);
             let (teacher, student) = self.networks(device)?;
             self.calibrate(&teacher, &student, device)?;
@@ -186,10 +178,11 @@ impl Run {
         Ok(outcome)
     }
 
-    /// Teacher and student as the run left them: the best ones where early stopping kept some.
+    /// Loads the trained teacher and student: the best weights if early stopping saved them, or else the
+    /// last checkpoint.
     ///
     /// # Errors
-    /// When there is no checkpoint, or it is not this run's.
+    /// When the checkpoint cannot be read or does not match the architecture of the run.
     pub fn networks(&self, device: Device) -> Result<(Teacher, Student)> {
         let best = fit::best_path(&self.folder);
         let path = if best.exists() {
@@ -209,11 +202,11 @@ impl Run {
         Ok((self.restore_teacher(&checkpoint, device)?, student))
     }
 
-    /// One paragraph for whoever starts it.
+    /// Summary of the run for the user, one paragraph.
     pub fn summary(&self, device: Device) -> String {
         let (settings, architecture) = (&self.settings, &self.origin.architecture);
         format!(
-            "{} ({}): {} training, {} validation images\n{} at {}x{}, {:.1} M parameters, {:.0} GFLOP an image; {} steps of batch {} in {:?} on {device:?}\nteacher: {}",
+            "{} ({}): {} training images, {} validation images\n{} at {}x{}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
             self.origin.category,
             self.origin.dataset_layout,
             self.dataset.train.len(),
@@ -230,87 +223,12 @@ impl Run {
         )
     }
 
-    /// The run's images.
+    /// Dataset of the run.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
     }
 
-    /// What is minimised from step `start` on.
-    fn objective(&self, start: u64) -> Result<Objective> {
-        let settings = &self.settings;
-        Ok(match settings.method {
-            Method::Mhkd => Objective::Mhkd {
-                weights: settings.loss_weights(),
-                hard_quantile: settings.hard_quantile,
-            },
-            Method::EfficientAd => Objective::EfficientAd {
-                hard_quantile: settings.hard_quantile.unwrap_or(HARD_QUANTILE),
-                penalty: penalty_paths(settings)?.map(|paths| self.penalty_images(paths, start)),
-            },
-        })
-    }
-
-    /// Pictures of anything, twice the input's side: their middle is what the student must not learn from.
-    fn penalty_images(&self, paths: Vec<PathBuf>, start: u64) -> Loader {
-        let settings = &self.settings;
-        let order = Order::shuffled(settings.seed, paths.len());
-        let side = 2 * settings.input_size.side() as u32;
-        let frames = Arc::new(Frames::new(paths, side, 0));
-        let steps = start * settings.batch as u64..u64::MAX;
-        Loader::new(&frames, order, steps, self.prefetch())
-    }
-
-    fn data(&self, start: u64) -> Result<Data> {
-        let settings = &self.settings;
-        let side = settings.input_size.side() as u32;
-        let wanted = settings.early_stopping_every.is_some();
-        let validation = if wanted {
-            self.in_turn(&self.dataset.validation)
-                .collect::<Result<_, _>>()?
-        } else {
-            Vec::new()
-        };
-        let frames = Arc::new(Frames::new(
-            self.dataset.train.clone(),
-            side,
-            IMAGE_CACHE_BYTES,
-        ));
-        let order = Order::shuffled(settings.seed, self.dataset.train.len());
-        let steps = start * settings.batch as u64..u64::MAX;
-        Ok(Data {
-            train: Loader::new(&frames, order, steps, self.prefetch()),
-            train_images: self.dataset.train.len(),
-            validation,
-            batch: settings.batch,
-            cache_bytes: settings.teacher_cache_mib << 20,
-        })
-    }
-
-    /// `paths` once, resized, decoded ahead.
-    pub fn in_turn(&self, paths: &[PathBuf]) -> Loader {
-        let frames = Arc::new(Frames::new(
-            paths.to_vec(),
-            self.settings.input_size.side() as u32,
-            0,
-        ));
-        let end = paths.len() as u64;
-        Loader::new(
-            &frames,
-            Order::in_turn(paths.len()),
-            0..end,
-            self.prefetch(),
-        )
-    }
-
-    fn prefetch(&self) -> Prefetch {
-        let workers = self.settings.workers;
-        Prefetch {
-            workers,
-            depth: workers * self.settings.batch.max(4),
-        }
-    }
-
-    /// The teacher with its statistics over the training images, one image in memory at a time.
+    /// Creates the teacher with feature statistics measured over the training images, one image at a time.
     fn measure_teacher(&self, device: Device) -> Result<Teacher> {
         let net = self
             .teacher
@@ -318,15 +236,15 @@ impl Run {
             .channels_last(self.settings.channels_last);
         let mut progress = Progress::new("teacher statistics", self.dataset.train.len() as u64, 0);
         let mut statistics = ChannelStatistics::new(net.channels());
-        for (done, image) in self.in_turn(&self.dataset.train).enumerate() {
-            let x = pixels::input(&[image?.frame.as_ref()], device);
+        for (done, image) in self.sequential_loader(&self.dataset.train).enumerate() {
+            let x = tensors::input(&[image?.frame.as_ref()], device);
             statistics.add(&tch::no_grad(|| {
                 net.forward(&x, crate::network::net::Mode::Evaluate)
             }));
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
-        let (mean, std) = statistics.finish().context("the teacher's statistics")?;
+        let (mean, std) = statistics.finish().context("teacher statistics")?;
         Ok(Teacher::new(
             net,
             &mean.to_device(device),
@@ -357,9 +275,9 @@ impl Origin {
     fn of(settings: &Settings, dataset: &Dataset, teacher: &TeacherFile) -> Result<Self> {
         Ok(Self {
             architecture: Architecture {
-                preset: teacher.preset,
+                preset: teacher.variant.preset,
                 input_size: settings.input_size,
-                padded_teacher: teacher.padded,
+                padded_teacher: teacher.variant.padded,
                 method: settings.method,
                 second_encoder: settings.second_encoder,
                 self_distillation: settings.self_distillation,
@@ -383,13 +301,13 @@ fn open(settings: &Settings) -> Result<Dataset> {
     )
 }
 
-/// The penalty pictures, where the settings name a folder of some.
-fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
+fn teacher_path(folder: &Path) -> PathBuf {
+    folder.join("teacher.safetensors")
+}
+
+/// Returns the paths of the penalty images, if the settings name a folder.
+pub(super) fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
     let folder = settings.penalty_images.as_deref();
     let paths = folder.map(dataset::images_below).transpose();
     paths.context("penalty_images")
-}
-
-fn teacher_path(folder: &Path) -> PathBuf {
-    folder.join("teacher.safetensors")
 }

@@ -1,4 +1,4 @@
-//! What `mhkd train` can be told; the defaults are the paper's recipe.
+//! Settings of `mhkd train`. The defaults are those of the paper.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,15 @@ use anyhow::{Result, ensure};
 
 use crate::calibrate::BranchWeights;
 use crate::dataset::Layout;
-use crate::fit::plan::{Decay, EarlyStopping, Plan, Precision};
+use crate::fit::plan::{EarlyStopping, LearningRateDecay, Precision, TrainingPlan};
 use crate::network::architecture::{InputSize, Method};
 use crate::network::layer::DROPOUT;
 use crate::network::student::LossWeights;
 use crate::settings::settings;
 
-/// Settings that may differ when a run is resumed: none of them changes what is learned. Those of the
-/// calibration change what is made of it, which then is made anew.
-pub const FREE: [&str; 9] = [
+/// Settings that may differ when a run is resumed. They do not change the trained weights. Changes of
+/// calibration settings take effect because the calibration runs again.
+pub const CHANGEABLE_ON_RESUME: [&str; 9] = [
     "location_normalisation",
     "branch_weights",
     "penalty_images",
@@ -27,80 +27,80 @@ pub const FREE: [&str; 9] = [
 ];
 
 settings! {
-    /// Every setting of a training, as saved in the run's `settings.toml`.
+    /// All settings of a training, saved as `settings.toml` in the folder of the run.
     settings Settings;
-    /// The flags of `mhkd train`, one for each of [`Settings`].
+    /// Command-line flags of `mhkd train`, one for each field of [`Settings`].
     flags Flags;
 
-    /// Folder of the dataset, or of one category of it
+    /// Folder of the dataset or of one of its categories
     dataset: PathBuf = PathBuf::new(),
-    /// The teacher's file; it brings the preset along
+    /// Teacher file; it defines the preset
     teacher: PathBuf = PathBuf::new(),
-    /// What is trained: mhkd or efficientad [default: mhkd]
+    /// Method: mhkd or efficientad [default: mhkd]
     method: Method = Method::Mhkd,
-    /// Whether MHKD has its second encoder; without it the decoders read f_l [default: true]
+    /// Whether MHKD uses the second encoder; without it the decoders read f_l [default: true]
     second_encoder: bool = true,
-    /// Whether MHKD has the self-distillation; without it the logical map is that of f_t and f_g [default: true]
+    /// Whether MHKD uses self-distillation; without it the logical map compares f_t and f_g [default: true]
     self_distillation: bool = true,
-    /// Side of the networks' input, pixels: a multiple of 32 from 128 to 512 [default: 256]
+    /// Side of the network input, pixels: a multiple of 32 from 128 to 512 [default: 256]
     input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
-    /// Images a step [default: 1]
+    /// Images per step [default: 1]
     batch: usize = 1,
     /// Optimiser steps [default: 80000]
     steps: u64 = 80_000,
-    /// Adam's learning rate to begin with [default: 1e-4]
+    /// Initial learning rate of Adam [default: 1e-4]
     learning_rate: f64 = 1e-4,
-    /// Share of the steps after which the learning rate falls, 0 to 1 [default: 0.95]
-    decay_at: f64 = Decay::default().at,
-    /// What it is multiplied by then [default: 0.1]
-    decay_factor: f64 = Decay::default().factor,
-    /// The decoders' dropout probability [default: 0.2]
+    /// Fraction of the steps after which the learning rate decreases, 0 to 1 [default: 0.95]
+    decay_at: f64 = LearningRateDecay::default().at,
+    /// Factor by which the learning rate decreases [default: 0.1]
+    decay_factor: f64 = LearningRateDecay::default().factor,
+    /// Dropout probability of the decoders [default: 0.2]
     dropout: f64 = DROPOUT,
-    /// L2 factor, added to the gradient [default: 1e-5]
+    /// Factor of the L2 term added to the gradient [default: 1e-5]
     weight_decay: f64 = 1e-5,
-    /// Of weights, order and dropout, and of the validation split where the dataset has none [default: 42]
+    /// Random seed of weights, image order and dropout, and of the validation split if the dataset has none [default: 42]
     seed: u64 = 42,
     /// Factor of the structural loss [default: 1]
     alpha: f64 = LossWeights::default().alpha,
     /// Factor of the logical loss [default: 1]
     beta: f64 = LossWeights::default().beta,
-    /// Factor of the self-distillation [default: 2]
+    /// Factor of the self-distillation loss [default: 2]
     gamma: f64 = LossWeights::default().gamma,
-    /// Arithmetic of the forward pass while training [default: auto]
+    /// Floating-point precision of the forward pass in training [default: auto]
     precision: Precision = Precision::Auto,
-    /// Whether activations lie channels-last in memory [default: true]
+    /// Whether activations use the channels-last memory format [default: true]
     channels_last: bool = true,
-    /// Whether a GPU's f32 products may round to TF32 [default: true]
+    /// Whether f32 products on a GPU may round to TF32 [default: true]
     tf32: bool = true,
-    /// Validations without a better loss after which training stops [default: 10]
+    /// Number of validations without a lower loss after which training stops [default: 10]
     early_stopping_patience: u64 = 10,
-    /// Whether the maps are normalised cell by cell over the training images, for parts that always lie
-    /// at the same place; not in the paper [default: false]
+    /// Whether each map cell is normalised by its statistics over the training images, for parts that always
+    /// lie at the same place; not in the paper [default: false]
     location_normalisation: bool = false,
-    /// How the two maps are weighted: equal, or calibrated by their spread over good parts; the latter not
+    /// Weighting of the two maps: equal, or calibrated by their spread over good parts; calibrated is not
     /// in the paper [default: equal]
     branch_weights: BranchWeights = BranchWeights::Equal,
-    /// Steps between two entries of the log [default: 10]
+    /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
     /// Steps between two checkpoints [default: 1000]
     checkpoint_every: u64 = 1000,
-    /// Memory for the teacher's features, MiB; 0 computes them anew every step [default: 2048]
+    /// Memory for cached teacher features, MiB; 0 recomputes them in every step [default: 2048]
     teacher_cache_mib: usize = 2048,
-    /// Threads that decode and resize ahead [default: 2]
+    /// Number of threads that decode and resize images in advance [default: 2]
     workers: usize = 2,
-    /// Share of good parts that the suggested threshold may reject [default: 0.01]
+    /// False-reject rate of good parts at the suggested threshold [default: 0.01]
     false_reject_rate: f64 = 0.01,
     ;
-    /// Category, where the dataset has several
+    /// Category, required if the dataset has several
     category: String,
-    /// The dataset's layout (found out where not given)
+    /// Layout of the dataset [default: detected]
     layout: Layout,
     /// Steps between two validations for early stopping [default: off]
     early_stopping_every: u64,
-    /// Only features whose squared difference is above this quantile count in the structural loss
-    /// [default: all with mhkd, 0.999 with efficientad]
+    /// Quantile of the squared feature differences; the structural loss uses only features above it
+    /// [default: all features with mhkd, 0.999 with efficientad]
     hard_quantile: f64,
-    /// Folder of pictures on which EfficientAD's student should not follow the teacher [default: none]
+    /// Folder of penalty images, on which the student of EfficientAD must not reproduce the teacher [default: none]
     penalty_images: PathBuf,
 }
 
@@ -112,11 +112,11 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         ensure!(
             !self.dataset.as_os_str().is_empty(),
-            "dataset is not set: the folder of a dataset or of one of its categories"
+            "dataset is not set: must be the folder of a dataset or of one of its categories"
         );
         ensure!(
             !self.teacher.as_os_str().is_empty(),
-            "teacher is not set: the file of `mhkd teacher distill` or `mhkd teacher import`"
+            "teacher is not set: must be a teacher file of `mhkd teacher distill` or `mhkd teacher import`"
         );
         let positive = [
             ("batch", self.batch as u64),
@@ -144,7 +144,7 @@ impl Settings {
         for (key, value) in factors {
             ensure!(
                 value.is_finite() && value >= 0.0,
-                "{key} = {value}: must be a finite number of at least 0"
+                "{key} = {value}: must be finite and at least 0"
             );
         }
         ensure!(
@@ -172,27 +172,27 @@ impl Settings {
         Ok(())
     }
 
-    /// Refuses what the other method's networks do not have.
+    /// Rejects settings that the method does not support.
     fn validate_method(&self) -> Result<()> {
         match self.method {
             Method::Mhkd => ensure!(
                 self.penalty_images.is_none(),
-                "penalty_images is set: method = \"mhkd\" has no penalty, \"efficientad\" has"
+                "penalty_images requires method = \"efficientad\"; method = \"mhkd\" has no penalty"
             ),
             Method::EfficientAd => ensure!(
                 self.second_encoder && self.self_distillation,
-                "second_encoder and self_distillation can be switched off with method = \"mhkd\" alone"
+                "second_encoder and self_distillation can be disabled only with method = \"mhkd\""
             ),
         }
         Ok(())
     }
 
-    /// The descent.
-    pub fn plan(&self) -> Plan {
-        Plan {
+    /// Plan of the training loop.
+    pub fn plan(&self) -> TrainingPlan {
+        TrainingPlan {
             steps: self.steps,
             learning_rate: self.learning_rate,
-            decay: Decay {
+            decay: LearningRateDecay {
                 at: self.decay_at,
                 factor: self.decay_factor,
             },
@@ -209,7 +209,7 @@ impl Settings {
         }
     }
 
-    /// The losses' factors; none for the self-distillation where it is off.
+    /// Factors of the losses. The factor of the self-distillation is 0 if it is disabled.
     pub fn loss_weights(&self) -> LossWeights {
         LossWeights {
             alpha: self.alpha,
@@ -222,13 +222,13 @@ impl Settings {
         }
     }
 
-    /// What a bundle's manifest tells of the training: all settings but the places of files.
+    /// Settings that a bundle's manifest stores: all except paths and settings without effect on the result.
     ///
     /// # Errors
-    /// Never in practice: every setting is a TOML value.
+    /// When a setting cannot be converted to TOML, which does not occur with the present types.
     pub fn hyper_parameters(&self) -> Result<toml::Table> {
         let mut table = toml::Table::try_from(self)?;
-        for place in [
+        for key in [
             "dataset",
             "teacher",
             "penalty_images",
@@ -237,7 +237,7 @@ impl Settings {
             "checkpoint_every",
             "teacher_cache_mib",
         ] {
-            table.remove(place);
+            table.remove(key);
         }
         Ok(table)
     }

@@ -1,83 +1,84 @@
-//! The student's training as a task: the teacher is frozen, the objective says what is minimised.
+//! Training of the student as a task for the training loop. The teacher is frozen; the objective defines
+//! the losses.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor};
 
-use crate::dataset::loader::{Loaded, Loader};
+use crate::dataset::loader::{LoadedImage, Loader};
 use crate::fit::Task;
 use crate::network::student::{Student, Teacher};
-use crate::pixels;
+use crate::tensors;
 
 use super::objective::{Batch, Objective};
 
-/// Teacher, student and the images that they look at.
+/// Teacher, student, training images and objective.
 #[derive(Debug)]
 pub struct StudentTraining {
     teacher: Teacher,
     student: Student,
     train: Loader,
-    validation: Vec<Loaded>,
-    kept: KeptFeatures,
+    validation: Vec<LoadedImage>,
+    feature_cache: TeacherFeatureCache,
     objective: Objective,
     batch: usize,
     device: Device,
 }
 
-/// The teacher's features of the training images. The teacher is frozen and no augmentation reaches
-/// the loss, so they are the same in every epoch: kept, they save the teacher's half of a step.
+/// Cached teacher features of the training images. The teacher is frozen and the images are not augmented,
+/// so the features are the same in every epoch. The cache saves the forward pass of the teacher.
 #[derive(Debug)]
-struct KeptFeatures {
+struct TeacherFeatureCache {
     features: Vec<Option<Tensor>>,
-    room_bytes: usize,
+    free_bytes: usize,
 }
 
-impl KeptFeatures {
+impl TeacherFeatureCache {
     fn get_or(&mut self, index: usize, compute: impl FnOnce() -> Tensor) -> Tensor {
-        if let Some(kept) = &self.features[index] {
-            return kept.shallow_clone();
+        if let Some(cached) = &self.features[index] {
+            return cached.shallow_clone();
         }
         let features = compute();
         let bytes = features.numel() * features.kind().elt_size_in_bytes();
-        if bytes <= self.room_bytes {
-            self.room_bytes -= bytes;
+        if bytes <= self.free_bytes {
+            self.free_bytes -= bytes;
             self.features[index] = Some(features.shallow_clone());
         }
         features
     }
 }
 
-/// What a [`StudentTraining`] is made of beside its networks.
+/// Images and sizes of a [`StudentTraining`].
 #[derive(Debug)]
-pub struct Data {
-    /// The training images in the order of the steps.
+pub struct TrainingData {
+    /// Training images in the order of the steps.
     pub train: Loader,
-    /// How many different ones there are.
+    /// Number of distinct training images.
     pub train_images: usize,
-    /// The validation images; none where early stopping is off.
-    pub validation: Vec<Loaded>,
-    /// Images a step.
+    /// Validation images. Empty without early stopping.
+    pub validation: Vec<LoadedImage>,
+    /// Images per step.
     pub batch: usize,
-    /// How much of the teacher's features is kept.
+    /// Memory for cached teacher features, bytes.
     pub cache_bytes: usize,
 }
 
 impl StudentTraining {
-    /// A training of `student` against `teacher` over `data`.
+    /// Creates a training of `student` with `teacher` on `data`.
     pub fn new(
         teacher: Teacher,
         student: Student,
-        data: Data,
+        data: TrainingData,
         objective: Objective,
         device: Device,
     ) -> Self {
         Self {
             teacher,
             student,
-            kept: KeptFeatures {
+            feature_cache: TeacherFeatureCache {
                 features: (0..data.train_images).map(|_| None).collect(),
-                room_bytes: data.cache_bytes,
+                free_bytes: data.cache_bytes,
             },
             train: data.train,
             validation: data.validation,
@@ -87,14 +88,14 @@ impl StudentTraining {
         }
     }
 
-    /// The networks after training.
+    /// Returns the networks.
     pub fn into_networks(self) -> (Teacher, Student) {
         (self.teacher, self.student)
     }
 }
 
 impl Task for StudentTraining {
-    fn losses(&self) -> &'static [&'static str] {
+    fn loss_names(&self) -> &'static [&'static str] {
         self.objective.names()
     }
 
@@ -104,14 +105,14 @@ impl Task for StudentTraining {
             .collect::<Result<Vec<_>>>()?;
         let images: Vec<Tensor> = loaded
             .iter()
-            .map(|image| pixels::unit(&[image.frame.as_ref()], self.device))
+            .map(|image| tensors::unit(&[image.frame.as_ref()], self.device))
             .collect();
         let targets: Vec<Tensor> = loaded
             .iter()
             .zip(&images)
             .map(|(image, unit)| {
-                let compute = || self.teacher.features(&pixels::normalise(unit));
-                self.kept.get_or(image.index, compute)
+                let compute = || self.teacher.features(&tensors::normalise(unit));
+                self.feature_cache.get_or(image.index, compute)
             })
             .collect();
         let f_t = self.teacher.normalise(&Tensor::cat(&targets, 0));
@@ -140,14 +141,14 @@ impl Task for StudentTraining {
     fn validate(&mut self) -> Result<f64> {
         ensure!(
             !self.validation.is_empty(),
-            "early stopping needs validation images, there are none"
+            "early stopping requires validation images, but the dataset has none"
         );
-        let loss_of = |image: &Loaded| {
-            let unit = pixels::unit(&[image.frame.as_ref()], self.device);
+        let loss_of = |image: &LoadedImage| {
+            let unit = tensors::unit(&[image.frame.as_ref()], self.device);
             let batch = Batch {
                 teacher: &self.teacher,
                 student: &self.student,
-                f_t: &self.teacher.forward(&pixels::normalise(&unit)),
+                f_t: &self.teacher.forward(&tensors::normalise(&unit)),
                 unit: &unit,
             };
             let loss = self.objective.validation_loss(&batch);

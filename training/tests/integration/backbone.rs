@@ -1,26 +1,25 @@
-//! The backbones against their references.
+//! The backbones compared with reference outputs.
 
 use std::collections::BTreeMap;
 
-use mhkd::backbone::{Backbone, BackboneError, Kind};
+use inspectd_test_support::{external_data, require};
+use mhkd::backbone::{Backbone, BackboneError, BackboneKind};
 use tch::{Device, Tensor};
 
-use crate::support::{data, relative_difference, tensors};
+use crate::support::{relative_difference, tensors};
 
-/// What two f32 convolution paths may differ by, of the tensor's largest value.
+/// Largest accepted difference between two f32 implementations, as a fraction of the tensor's largest value.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn squeezenet_agrees_with_its_reference() {
-    let Some(weights) = data("backbones/squeezenet1_0.safetensors") else {
-        return;
-    };
-    let Some(reference) = data("backbones/squeezenet1_0_reference.safetensors") else {
-        return;
-    };
+    let weights = require!(external_data("backbones/squeezenet1_0.safetensors"));
+    let reference = require!(external_data(
+        "backbones/squeezenet1_0_reference.safetensors"
+    ));
     let reference = tensors(&reference);
-    let Ok(Backbone::SqueezeNet(net)) = Kind::SqueezeNet.load(&tensors(&weights)) else {
-        panic!("the checkpoint is SqueezeNet's")
+    let Ok(Backbone::SqueezeNet(net)) = BackboneKind::SqueezeNet.load(&tensors(&weights)) else {
+        panic!("the checkpoint belongs to SqueezeNet")
     };
     let outputs = tch::no_grad(|| net.outputs(&reference["input"]));
     let pairs = [
@@ -36,24 +35,26 @@ fn squeezenet_agrees_with_its_reference() {
 }
 
 #[test]
-fn a_checkpoint_of_another_network_is_refused_by_name() {
+fn checkpoint_of_another_network_is_rejected_with_the_tensor_name() {
     let empty = BTreeMap::new();
-    let missing = Kind::SqueezeNet.load(&empty).expect_err("nothing is in it");
+    let missing = BackboneKind::SqueezeNet
+        .load(&empty)
+        .expect_err("the checkpoint is empty");
     assert_eq!(missing, BackboneError::Missing("features.0.weight".into()));
     let wrong = BTreeMap::from([(
         "features.0.weight".to_owned(),
         Tensor::zeros([64, 3, 3, 3], (tch::Kind::Float, Device::Cpu)),
     )]);
-    let shape = Kind::SqueezeNet
+    let shape = BackboneKind::SqueezeNet
         .load(&wrong)
-        .expect_err("that is squeezenet1_1's");
+        .expect_err("the shape is that of squeezenet1_1");
     assert_eq!(
         shape.to_string(),
-        "tensor `features.0.weight` has shape [64, 3, 3, 3], allowed is [96, 3, 7, 7]"
+        "tensor `features.0.weight` has shape [64, 3, 3, 3], expected [96, 3, 7, 7]"
     );
 }
 
-/// The tensors of torchvision's `wide_resnet101_2` up to `layer3`, all weights alike.
+/// The tensors of torchvision's `wide_resnet101_2` up to `layer3`; all weights of a tensor are equal.
 fn wide_resnet() -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
     let mut add = |conv: &str, norm: &str, shape: [i64; 4]| {
@@ -96,25 +97,25 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
 }
 
 #[test]
-fn wide_resnet_takes_torchvisions_names_and_halves_its_two_stages() {
-    let backbone = Kind::WideResNet101
+fn wide_resnet_loads_torchvision_names_and_has_stages_at_1_8_and_1_16() {
+    let backbone = BackboneKind::WideResNet101
         .load(&wide_resnet())
-        .expect("every tensor is there");
+        .expect("all tensors exist");
     let x = Tensor::ones([1, 3, 64, 64], (tch::Kind::Float, Device::Cpu));
     let [layer2, layer3] = backbone.stages(&x);
     assert_eq!(layer2.size(), [1, 512, 8, 8]);
     assert_eq!(layer3.size(), [1, 1024, 4, 4]);
-    // Away from the border every convolution hands a constant on, and a norm maps v to
-    // 2 (v - 1) / 2 + 0.5 = v - 0.5: 1 -> 0.5 in the stem. A block's three give 0, 0 (ReLU) and
-    // -0.5, the first one's shortcut 0.5 - 0.5 = 0, so layer1 is all zeros, and so is what follows.
+    // Away from the border, every convolution returns its constant input, and a norm maps v to
+    // 2 (v - 1) / 2 + 0.5 = v - 0.5: 1 -> 0.5 in the stem. The three norms of a block give 0, 0 (ReLU)
+    // and -0.5, the shortcut of the first block 0.5 - 0.5 = 0. So layer1 and all later layers are zero.
     assert!(layer3.abs().max().double_value(&[]) < 1e-5);
     let mut lifted = wide_resnet();
     let bias = Tensor::full([512], 1.5, (tch::Kind::Float, Device::Cpu));
     lifted.insert("layer2.3.bn3.bias".into(), bias);
-    let Ok(backbone) = Kind::WideResNet101.load(&lifted) else {
-        panic!("every tensor is there")
+    let Ok(backbone) = BackboneKind::WideResNet101.load(&lifted) else {
+        panic!("all tensors exist")
     };
-    // The last norm of layer2 is now v + 0.5, on the 0 of its block: 0.5 over its shortcut's 0.
+    // The last norm of layer2 is now v + 0.5 with input 0: 0.5, plus 0 from the shortcut.
     let raised = backbone.stages(&x)[0].double_value(&[0, 7, 4, 4]);
     assert!((raised - 0.5).abs() < 1e-5, "{raised}");
 }

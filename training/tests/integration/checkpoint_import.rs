@@ -1,11 +1,13 @@
-//! Checkpoints as `torch.save` (`PyTorch` 2.11) and safetensors have written them; `fixtures/make.py`
-//! makes the files.
+//! Import of checkpoints written by `torch.save` (`PyTorch` 2.11) and safetensors. `fixtures/make.py` creates
+//! the files.
 
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use mhkd::checkpoint_import::{Element, FormatError, ImportError, Tensors, check, read};
+use mhkd::checkpoint_import::{
+    ElementType, FormatError, ImportError, Tensors, check_state_dict, read,
+};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -20,16 +22,18 @@ fn tensors(name: &str) -> Tensors {
     read(&fixture(name)).expect("a checkpoint")
 }
 
-fn refusal(path: &Path) -> String {
-    let message = read(path).expect_err("no checkpoint").to_string();
+/// Error message of the import, without the path.
+fn import_error(path: &Path) -> String {
+    let message = read(path).expect_err("not a checkpoint").to_string();
     let name = path.display().to_string();
     message
         .strip_prefix(&format!("{name}: "))
-        .expect("the file is named")
+        .expect("the message names the file")
         .to_owned()
 }
 
-/// The archive with one entry's content changed; compressed, as other writers of zip files do.
+/// Copies the archive with the content of one entry changed. The copy is compressed, which other writers of
+/// zip files may do.
 fn altered(name: &str, entry: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> (TempDir, PathBuf) {
     let bytes = fs::read(fixture(name)).expect("a fixture");
     let mut zip = ZipArchive::new(Cursor::new(bytes)).expect("a zip");
@@ -37,10 +41,10 @@ fn altered(name: &str, entry: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> (Tem
     let path = folder.path().join(name);
     let mut writer = ZipWriter::new(fs::File::create(&path).expect("a file"));
     for index in 0..zip.len() {
-        let mut source = zip.by_index(index).expect("it is there");
+        let mut source = zip.by_index(index).expect("the entry exists");
         let source_name = source.name().expect("UTF-8").into_owned();
         let mut content = Vec::new();
-        source.read_to_end(&mut content).expect("whole");
+        source.read_to_end(&mut content).expect("readable");
         if source_name == entry {
             content = change(content);
         }
@@ -64,7 +68,7 @@ fn pdn() -> Vec<(String, Vec<usize>)> {
 }
 
 #[test]
-fn a_state_dict_is_the_same_from_either_format() {
+fn pth_and_safetensors_give_the_same_state_dict() {
     let found = tensors("pdn.pth");
     assert_eq!(
         found.keys().collect::<Vec<_>>(),
@@ -74,7 +78,7 @@ fn a_state_dict_is_the_same_from_either_format() {
 }
 
 #[test]
-fn views_shared_storages_and_every_precision_are_read() {
+fn views_shared_storages_and_all_element_types_are_read() {
     let found = tensors("odd.pth");
     assert_eq!(found, tensors("odd.safetensors"));
     assert_eq!(found["transposed"].shape, [4, 3, 2]);
@@ -87,50 +91,50 @@ fn views_shared_storages_and_every_precision_are_read() {
     let element = |name: &str| found[name].element;
     assert_eq!(
         ["half", "bfloat16", "double"].map(element),
-        [Element::F16, Element::Bf16, Element::F64]
+        [ElementType::F16, ElementType::Bf16, ElementType::F64]
     );
     assert!(!found.contains_key("bn.num_batches_tracked"));
 }
 
 #[test]
-fn a_state_dict_inside_a_training_state_is_found() {
-    let found = check(tensors("wrapped.pth"), &pdn()).expect("the network's");
+fn state_dict_nested_in_a_training_checkpoint_is_read() {
+    let found = check_state_dict(tensors("wrapped.pth"), &pdn()).expect("matches the network");
     assert_eq!(found.tensors, tensors("pdn.pth"));
     assert_eq!(
         found.report.to_string(),
-        "4 tensors, 381 parameters in f32, each name after \"model.\""
+        "4 tensors, 381 parameters in f32, removed name prefix \"model.\""
     );
 }
 
 #[test]
-fn a_compressed_archive_is_read_too() {
+fn compressed_archive_is_read() {
     let (_folder, path) = altered("pdn.pth", "", |content| content);
     assert_eq!(read(&path).expect("a checkpoint"), tensors("pdn.pth"));
 }
 
 #[test]
-fn another_networks_checkpoint_is_refused() {
+fn checkpoint_with_a_different_shape_is_rejected() {
     let mut expected = pdn();
     expected[2].1 = vec![6, 4, 3, 3];
     assert!(matches!(
-        check(tensors("pdn.pth"), &expected),
+        check_state_dict(tensors("pdn.pth"), &expected),
         Err(ImportError::Shape { name, .. }) if name == "3.weight"
     ));
 }
 
 #[test]
-fn what_is_no_state_dict_says_what_it_is() {
+fn file_that_is_not_a_state_dict_is_rejected_with_its_format() {
     let starts = |path: &Path, expected: &str| {
-        let message = refusal(path);
+        let message = import_error(path);
         assert!(message.starts_with(expected), "{message}");
     };
     starts(
         &fixture("legacy.pth"),
-        "a checkpoint in PyTorch's format before version 1.6; convert it once",
+        "a checkpoint in the format of PyTorch before version 1.6; convert it once",
     );
     starts(
         &fixture("module.pth"),
-        "it holds a torch.nn.modules.container.Sequential, and only a state dict",
+        "contains a torch.nn.modules.container.Sequential, but only a state dict",
     );
     starts(
         &fixture("make.py"),
@@ -138,14 +142,14 @@ fn what_is_no_state_dict_says_what_it_is() {
     );
     starts(&fixture("absent.pth"), "cannot be read: ");
     let (_folder, path) = altered("pdn.pth", "pdn/byteorder", |_| b"big".to_vec());
-    starts(&path, "its numbers are big-endian");
+    starts(&path, "the values are big-endian");
 }
 
 #[test]
-fn a_damaged_archive_is_refused() {
+fn damaged_file_is_rejected_with_the_reason() {
     let (_folder, path) = altered("pdn.pth", "pdn/data/3", |content| content[..16].to_vec());
     assert_eq!(
-        refusal(&path),
+        import_error(&path),
         "a damaged checkpoint of torch.save: 3.bias does not fit its storage"
     );
     let (_folder, path) = altered("pdn.pth", "pdn/data/3", |_| vec![0; 1 << 20]);
@@ -158,13 +162,13 @@ fn a_damaged_archive_is_refused() {
     ));
     let (_folder, path) = altered("pdn.pth", "pdn/data.pkl", |content| content[..100].to_vec());
     assert_eq!(
-        refusal(&path),
-        "a damaged checkpoint of torch.save: its pickle ends too early"
+        import_error(&path),
+        "a damaged checkpoint of torch.save: its pickle is truncated"
     );
-    let whole = fs::read(fixture("pdn.pth")).expect("a fixture");
-    fs::write(&path, &whole[..whole.len() / 2]).expect("writable");
-    assert!(refusal(&path).starts_with("a damaged checkpoint of torch.save: "));
-    let whole = fs::read(fixture("pdn.safetensors")).expect("a fixture");
-    fs::write(&path, &whole[..whole.len() - 1]).expect("writable");
-    assert!(refusal(&path).starts_with("a damaged safetensors file: "));
+    let complete = fs::read(fixture("pdn.pth")).expect("a fixture");
+    fs::write(&path, &complete[..complete.len() / 2]).expect("writable");
+    assert!(import_error(&path).starts_with("a damaged checkpoint of torch.save: "));
+    let complete = fs::read(fixture("pdn.safetensors")).expect("a fixture");
+    fs::write(&path, &complete[..complete.len() - 1]).expect("writable");
+    assert!(import_error(&path).starts_with("a damaged safetensors file: "));
 }

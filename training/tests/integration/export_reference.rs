@@ -1,17 +1,17 @@
-//! The exported graph against an independent implementation of the networks.
+//! The exported graph compared with an independent implementation of the networks.
 
 use crate::support::{formula, models};
-use std::path::Path;
 
-use inspectd_engine::{Elements, EngineError, EngineOptions, Session, Tensor};
+use inspectd_engine::{Elements, EngineOptions, Session, Tensor};
+use inspectd_test_support::{onnx_runtime, reference_data, require};
 use mhkd::export::graph::{Input, Options, build};
 use mhkd::export::weights::TeacherNormalisation;
 use mhkd::network::architecture::Preset;
 use prost::Message;
 use safetensors::SafeTensors;
 
-/// Largest difference of a cell as a share of the map's largest value: sums of thousands of 32-bit
-/// products in another order differ by less.
+/// Largest accepted difference in a cell, as a fraction of the map's largest value. Summing thousands of
+/// 32-bit products in a different order changes the result by less.
 const TOLERANCE: f32 = 1e-3;
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
@@ -39,13 +39,10 @@ fn check(map: &str, found: &Tensor, expected: &[f32]) {
 }
 
 #[test]
-fn the_medium_graph_gives_the_reference_maps() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/network-reference/mhkd-256.safetensors");
-    let Ok(bytes) = std::fs::read(&path) else {
-        eprintln!("skipped: no reference at {}", path.display());
-        return;
-    };
+fn medium_graph_agrees_with_the_reference_maps() {
+    require!(onnx_runtime());
+    let path = reference_data("network-reference/mhkd-256.safetensors");
+    let bytes = std::fs::read(path).expect("a readable file");
     let reference = SafeTensors::deserialize(&bytes).expect("the reference is a safetensors file");
     let normalisation = TeacherNormalisation {
         mean: floats(&reference, "teacher_mean"),
@@ -58,13 +55,8 @@ fn the_medium_graph_gives_the_reference_maps() {
     };
     let weights = models::weights(&architecture);
     let graph = build(&architecture, &weights, &normalisation, &options).expect("the weights fit");
-    let mut session = match Session::load(&graph.encode_to_vec(), &EngineOptions::default()) {
-        Err(EngineError::Library(error)) => {
-            eprintln!("skipped: {error}");
-            return;
-        }
-        session => session.expect("the graph is valid"),
-    };
+    let session = Session::load(&graph.encode_to_vec(), &EngineOptions::default());
+    let mut session = session.expect("the graph is valid");
     let image = formula::image(256);
     let input = Elements::F32(&image);
     let maps = session.run(&[1, 3, 256, 256], input, ["structural", "logical"]);

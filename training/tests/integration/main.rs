@@ -1,4 +1,4 @@
-//! All integration tests of mhkd, in one binary: it links libtorch once.
+//! All integration tests of mhkd in one binary, so that libtorch is linked once.
 
 mod backbone;
 mod checkpoint_import;

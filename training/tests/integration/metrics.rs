@@ -1,25 +1,25 @@
-//! Metrics of maps on disk: against MVTec's official evaluation code and scikit-learn, and over the command.
+//! Metrics of maps on disk, compared with MVTec's official evaluation code and scikit-learn, and the command.
 
 use std::path::{Path, PathBuf};
 
+use inspectd_test_support::reference_data;
 use mhkd::dataset::MvtecLayout;
 use mhkd::metrics::curve::{LimitedArea, area_at};
-use mhkd::metrics::folders::MapFolder;
 use mhkd::metrics::image::Options;
 use mhkd::metrics::map_file::{read_map, write_map};
+use mhkd::metrics::map_folder::MapFolder;
 use mhkd::metrics::{Metrics, evaluate};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::data;
-use crate::workflow::workshop::{copy, fail, mhkd, succeed};
+use crate::workflow::workspace::{copy, fail, mhkd, succeed};
 
-/// The official code samples thresholds; so far can its areas be off.
+/// Accepted difference of areas: the official code samples thresholds.
 const SAMPLED: f64 = 2e-3;
 const EXACT: f64 = 1e-9;
 
 fn near(found: f64, expected: &Value, tolerance: f64) {
-    let expected = expected.as_f64().expect("a number");
+    let expected = expected.as_f64().expect("a JSON number");
     assert!(
         (found - expected).abs() <= tolerance,
         "{found}, expected {expected}"
@@ -32,7 +32,7 @@ fn expected(path: &Path) -> Value {
 
 fn measured(root: &Path, layout: MvtecLayout, category: &str) -> Metrics {
     let source = MapFolder::open(layout, &root.join("dataset"), category, &root.join("maps"))
-        .expect("a whole reference");
+        .expect("the reference is complete");
     assert!(source.unused().is_empty());
     let options = Options {
         resamples: 50,
@@ -42,15 +42,17 @@ fn measured(root: &Path, layout: MvtecLayout, category: &str) -> Metrics {
 }
 
 #[test]
-fn saturated_pro_is_that_of_the_official_code() {
-    let Some(root) = data("metrics-reference/loco") else {
-        return;
-    };
+fn saturated_pro_agrees_with_the_official_code() {
+    let root = reference_data("metrics-reference/loco");
     for category in ["juice_bottle", "pushpins"] {
         let found = measured(&root, MvtecLayout::Loco, category);
         let expected = expected(&root.join("expected").join(category).join("metrics.json"));
         let areas = &expected["localization"]["auc_spro"];
-        let spro = found.pixel.expect("masks are there").spro.expect("LOCO");
+        let spro = found
+            .pixel
+            .expect("the images have masks")
+            .spro
+            .expect("LOCO");
         let check = |name: &str, found: &[LimitedArea]| {
             for (limit, area) in areas[name].as_object().expect("areas by limit") {
                 let limit: f64 = limit.parse().expect("a limit");
@@ -72,13 +74,11 @@ fn saturated_pro_is_that_of_the_official_code() {
 }
 
 #[test]
-fn pro_is_that_of_the_official_code_and_ranks_are_those_of_scikit_learn() {
-    let Some(root) = data("metrics-reference/ad") else {
-        return;
-    };
+fn pro_agrees_with_the_official_code_and_ranking_metrics_with_scikit_learn() {
+    let root = reference_data("metrics-reference/ad");
     let found = measured(&root, MvtecLayout::Ad, "bottle");
     let official = &expected(&root.join("expected/metrics.json"))["bottle"];
-    let pixel = found.pixel.expect("masks are there");
+    let pixel = found.pixel.expect("the images have masks");
     near(
         pixel.au_pro_30().expect("0.3"),
         &official["au_pro"],
@@ -86,7 +86,7 @@ fn pro_is_that_of_the_official_code_and_ranks_are_those_of_scikit_learn() {
     );
     let all = &found.image.all;
     near(all.au_roc.value, &official["classification_au_roc"], EXACT);
-    // The official curve has points within ties; every point of ours is one of its points.
+    // The official curve has additional points within ties.
     let points = official["classification_roc_curve_fpr"].as_array();
     assert!(all.roc.fpr.len() <= points.expect("a curve").len());
 
@@ -101,7 +101,7 @@ fn pro_is_that_of_the_official_code_and_ranks_are_those_of_scikit_learn() {
     near(point.specificity, &best["spe"], EXACT);
 }
 
-/// A category `line` of MVTec LOCO AD's layout with maps, written once for each test.
+/// A category `line` with maps in the layout of MVTec LOCO AD, in a temporary folder.
 struct Category {
     home: TempDir,
 }
@@ -133,7 +133,7 @@ impl Category {
         self.home.path().join(name).display().to_string()
     }
 
-    /// Made-up maps: brightness, turned around from image to image.
+    /// Writes maps from the brightness of the images.
     fn write_maps(&self) {
         let test = self.home.path().join("data/line/test");
         for entry in walkdir::WalkDir::new(&test).sort_by_file_name() {
@@ -178,7 +178,7 @@ impl Category {
 }
 
 #[test]
-fn the_command_prints_a_table_and_writes_all_of_it_as_json() {
+fn command_prints_a_table_and_writes_json() {
     let category = Category::new();
     let json = category.path("metrics.json");
     let text = succeed(&mut category.command(&["--json", &json, "--threshold", "0.5"]));
@@ -200,24 +200,24 @@ fn the_command_prints_a_table_and_writes_all_of_it_as_json() {
     assert!(metrics.pixel.expect("masks").au_spro_05().is_some());
 
     let printed = succeed(&mut category.command(&["--json", "-", "--threshold", "0.5"]));
-    let printed: Value = serde_json::from_str(&printed).expect("nothing but JSON");
-    assert_eq!(printed, written, "the same each time");
+    let printed: Value = serde_json::from_str(&printed).expect("the output is JSON");
+    assert_eq!(printed, written, "the result is reproducible");
 }
 
 #[test]
-fn a_dataset_needs_no_more_than_test_images_and_ground_truth() {
+fn dataset_with_only_test_images_and_ground_truth_is_sufficient() {
     let category = Category::new();
-    let whole = succeed(&mut category.command(&[]));
+    let complete = succeed(&mut category.command(&[]));
     for folder in ["train", "validation"] {
         std::fs::remove_dir_all(category.path(&format!("data/line/{folder}"))).expect("removed");
     }
-    assert_eq!(succeed(&mut category.command(&[])), whole);
+    assert_eq!(succeed(&mut category.command(&[])), complete);
     std::fs::remove_dir_all(category.path("data/line/test")).expect("removed");
-    assert_eq!(succeed(&mut category.command(&[])), whole);
+    assert_eq!(succeed(&mut category.command(&[])), complete);
 }
 
 #[test]
-fn a_map_too_many_is_told_and_one_too_few_is_refused() {
+fn unused_map_is_reported_and_missing_map_is_rejected() {
     let category = Category::new();
     let good = category.path("maps/line/test/good");
     std::fs::copy(format!("{good}/000.tiff"), format!("{good}/900.tif")).expect("copied");
@@ -229,20 +229,20 @@ fn a_map_too_many_is_told_and_one_too_few_is_refused() {
     std::fs::remove_file(format!("{good}/001.tiff")).expect("removed");
     let error = fail(&mut category.command(&[]));
     assert!(
-        error.contains("good/001.tiff: no such file, the map of"),
+        error.contains("good/001.tiff: file not found; expected the map of"),
         "{error}"
     );
     std::fs::copy(format!("{good}/000.tiff"), format!("{good}/000.tif")).expect("copied");
     let error = fail(&mut category.command(&[]));
-    assert!(error.contains("two maps of one image"), "{error}");
+    assert!(error.contains("two maps of the same image"), "{error}");
 }
 
 #[test]
-fn maps_that_cannot_be_used_are_named() {
+fn invalid_maps_are_reported_by_name() {
     let category = Category::new();
     let path = category.path("maps/line/test/good/002.tiff");
     let map = read_map(Path::new(&path)).expect("read");
-    let refused = |expected: &str| {
+    let check_rejected = |expected: &str| {
         let error = fail(&mut category.command(&[]));
         assert!(
             error.contains("good/002.tiff") && error.contains(expected),
@@ -250,48 +250,52 @@ fn maps_that_cannot_be_used_are_named() {
         );
     };
     write_map(Path::new(&path), 48, 64, &map.values).expect("written");
-    refused("a map of 48x64 pixels; must be 64x48 as its image");
+    check_rejected("the map has 48x64 pixels; expected 64x48, the size of its image");
     let mut values = map.values.clone();
     values[64 * 3 + 5] = f32::NAN;
     write_map(Path::new(&path), 64, 48, &values).expect("written");
-    refused("NaN at column 5, row 3");
-    std::fs::write(&path, "no map").expect("written");
-    refused("no TIFF file");
+    check_rejected("NaN at column 5, row 3");
+    std::fs::write(&path, "not a map").expect("written");
+    check_rejected("not a readable TIFF file");
 }
 
 #[test]
-fn ground_truth_that_cannot_be_used_is_named() {
+fn invalid_ground_truth_is_reported_by_name() {
     let category = Category::new();
     let truth = category.path("data/line/ground_truth/logical_anomalies");
-    let whole = category.path("whole");
-    copy(&truth, &whole);
+    let copied = category.path("copied");
+    copy(&truth, &copied);
     let mask = format!("{truth}/000/000.png");
-    let refused = |expected: &[&str]| {
+    let check_rejected = |expected: &[&str]| {
         let error = fail(&mut category.command(&[]));
         for part in expected {
             assert!(error.contains(part), "{part} in {error}");
         }
         std::fs::remove_dir_all(&truth).expect("removed");
-        copy(&whole, &truth);
+        copy(&copied, &truth);
     };
     image::GrayImage::from_pixel(64, 48, image::Luma([3]))
         .save(&mask)
         .expect("written");
-    refused(&["000/000.png", "pixel value is 3", "defects_config.json has"]);
+    check_rejected(&[
+        "000/000.png",
+        "pixel value is 3",
+        "defects_config.json contains",
+    ]);
     image::GrayImage::new(64, 48).save(&mask).expect("written");
-    refused(&["000/000.png", "shows no defect"]);
+    check_rejected(&["000/000.png", "the mask is empty"]);
     image::GrayImage::new(40, 48).save(&mask).expect("written");
-    refused(&["000/000.png", "40x48", "64x48"]);
+    check_rejected(&["000/000.png", "40x48", "64x48"]);
     std::fs::remove_file(&mask).expect("removed");
-    refused(&["logical_anomalies/000"]);
+    check_rejected(&["logical_anomalies/000"]);
 
     std::fs::write(category.path("data/line/defects_config.json"), "[]").expect("written");
     let error = fail(&mut category.command(&[]));
-    assert!(error.contains("defects_config.json: no defect"), "{error}");
+    assert!(error.contains("defects_config.json: no defects"), "{error}");
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn missing_folder_is_reported_by_name() {
     let category = Category::new();
     let mut command = mhkd(&["metrics", "--format", "ad", "--category", "bottle"]);
     command.args([
@@ -301,5 +305,5 @@ fn a_folder_that_is_not_there_is_named() {
         &category.path("maps"),
     ]);
     let error = fail(&mut command);
-    assert!(error.contains("data/bottle: no such folder"), "{error}");
+    assert!(error.contains("data/bottle: folder not found"), "{error}");
 }

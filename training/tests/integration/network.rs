@@ -1,27 +1,29 @@
-//! The networks against an independent implementation, and against the paper's figures.
+//! The networks compared with an independent implementation and with the paper's parameter counts.
 
+use inspectd_test_support::reference_data;
 use mhkd::fit::checkpoint::Checkpoint;
 use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
 use mhkd::network::net::{Mode, Net};
-use mhkd::network::student::{Features, LossWeights, Student, Teacher, losses};
+use mhkd::network::student::{LossWeights, Student, StudentFeatures, Teacher, losses};
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use crate::support::{data, formula, models, relative_difference, tensors};
+use crate::support::{formula, models, relative_difference, tensors};
 
-/// What two implementations in f32 may be apart, of the largest value.
+/// Largest accepted difference between two f32 implementations, as a fraction of the largest value.
 const TOLERANCE: f64 = 1e-3;
 
 fn checkpoint(architecture: &Architecture) -> Checkpoint {
     let mut checkpoint = Checkpoint::default();
-    for (name, (shape, values)) in models::weights(architecture).0 {
-        checkpoint.insert(name, &Tensor::from_slice(&values).reshape(shape));
+    for (name, tensor) in models::weights(architecture).0 {
+        let values = Tensor::from_slice(&tensor.values);
+        checkpoint.insert(name, &values.reshape(tensor.shape));
     }
     checkpoint
 }
 
 fn formula_networks(architecture: &Architecture) -> (Net, Student) {
     let checkpoint = checkpoint(architecture);
-    let teacher = Net::new("teacher", architecture.tables().teacher, Device::Cpu);
+    let teacher = Net::new("teacher", architecture.layer_tables().teacher, Device::Cpu);
     let student = Student::new(architecture, true, Device::Cpu);
     checkpoint
         .restore(teacher.tensors())
@@ -32,7 +34,7 @@ fn formula_networks(architecture: &Architecture) -> (Net, Student) {
     (teacher, student)
 }
 
-/// The reference keeps every `step`th channel and, of the larger features, every fourth row and column.
+/// The reference contains every 16th channel and, of the larger features, every fourth row and column.
 fn thinned(features: &Tensor, rows: i64) -> Tensor {
     let every = |length: i64, step: i64| {
         Tensor::arange_start_step(0, length, step, (Kind::Int64, Device::Cpu))
@@ -45,10 +47,8 @@ fn thinned(features: &Tensor, rows: i64) -> Tensor {
 }
 
 #[test]
-fn medium_agrees_with_the_reference() {
-    let Some(reference) = data("network-reference/mhkd-256.safetensors") else {
-        return;
-    };
+fn medium_networks_agree_with_the_reference() {
+    let reference = reference_data("network-reference/mhkd-256.safetensors");
     let reference = tensors(&reference);
     let architecture = models::architecture(Preset::Medium, 256, true);
     let (net, student) = formula_networks(&architecture);
@@ -71,7 +71,7 @@ fn medium_agrees_with_the_reference() {
     check("f_l", &thinned(&features.low, 4));
     check("f_s", &thinned(&features.structural, 4));
     check("f_g", &thinned(&features.logical, 4));
-    let high = features.high.as_ref().expect("MHKD has it");
+    let high = features.high.as_ref().expect("MHKD has f_h");
     check("f_h", &thinned(high, 1));
     let maps = student.maps(&f_t, &features);
     check("structural_map", &maps.structural);
@@ -87,7 +87,7 @@ fn medium_agrees_with_the_reference() {
 }
 
 #[test]
-fn presets_have_the_sizes_that_they_are_documented_with() {
+fn presets_have_their_documented_sizes() {
     let of = |preset| {
         let architecture = models::architecture(preset, 256, true);
         (
@@ -107,14 +107,14 @@ fn presets_have_the_sizes_that_they_are_documented_with() {
 }
 
 #[test]
-fn every_input_size_gives_features_of_a_quarter_of_it() {
+fn features_have_a_quarter_of_every_input_size() {
     for side in (128..=512).step_by(32) {
         for padded in [true, false] {
             let architecture = models::architecture(Preset::Tiny, side, padded);
             let (net, student) = formula_networks(&architecture);
             let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
             tch::no_grad(|| {
-                let Features {
+                let StudentFeatures {
                     low,
                     high,
                     structural,
@@ -132,7 +132,7 @@ fn every_input_size_gives_features_of_a_quarter_of_it() {
                         "{side}, padded: {padded}"
                     );
                 }
-                let high = high.expect("MHKD has it");
+                let high = high.expect("MHKD has f_h");
                 assert_eq!(high.size()[2..], [side / 16, side / 16]);
             });
         }
@@ -143,7 +143,7 @@ fn every_input_size_gives_features_of_a_quarter_of_it() {
 }
 
 #[test]
-fn an_unpadded_teacher_is_the_padded_one_away_from_the_border() {
+fn unpadded_teacher_agrees_with_the_padded_one_away_from_the_border() {
     let padded = models::architecture(Preset::Tiny, 128, true);
     let unpadded = models::architecture(Preset::Tiny, 128, false);
     let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
@@ -153,7 +153,7 @@ fn an_unpadded_teacher_is_the_padded_one_away_from_the_border() {
     };
     let (padded, unpadded) = (centre(&padded), centre(&unpadded));
     assert_eq!(padded.size(), unpadded.size());
-    // Same weights on another phase of the strides: alike in their statistics, not in every value.
+    // The same weights at another phase of the strides: similar statistics, different values.
     let mean = |features: &Tensor| {
         features
             .i((.., .., 8..24, 8..24))
@@ -164,7 +164,7 @@ fn an_unpadded_teacher_is_the_padded_one_away_from_the_border() {
 }
 
 #[test]
-fn self_distillation_teaches_both_sides_and_the_teacher_stays() {
+fn self_distillation_gradients_reach_both_operands_but_not_the_teacher() {
     let architecture = models::architecture(Preset::Tiny, 128, true);
     let (net, student) = formula_networks(&architecture);
     let ones = Tensor::ones([128], (Kind::Float, Device::Cpu));
@@ -187,17 +187,17 @@ fn self_distillation_teaches_both_sides_and_the_teacher_stays() {
 }
 
 #[test]
-fn the_rival_has_the_sizes_that_the_paper_reports() {
+fn efficient_ad_has_the_sizes_that_the_paper_reports() {
     let of = |preset, padded| Architecture {
         method: Method::EfficientAd,
         ..models::architecture(preset, 256, padded)
     };
     let millions = |architecture: &Architecture| architecture.parameters() as f64 / 1e6;
-    // Table V: 21 M parameters. Its 235 GFLOP are those of networks without padding at 256x256, whose
-    // features have a side of 56.
+    // Table V: 21 M parameters. Its 235 GFLOP are for networks without padding at 256x256, whose features
+    // have a side of 56.
     let medium = millions(&of(Preset::Medium, true));
     assert!((medium - 21.0).abs() < 0.5, "{medium} M");
-    // The appendix of EfficientAD has 8 M for the small one.
+    // The appendix of EfficientAD gives 8 M parameters for the small network.
     let small = millions(&of(Preset::Small, true));
     assert!((small - 8.0).abs() < 0.5, "{small} M");
     for side in (128..=512).step_by(32) {

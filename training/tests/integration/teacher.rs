@@ -1,16 +1,15 @@
-//! What a teacher learns, against the reference, and its statistics against their definition.
+//! Tests of the embedding against its reference, and of the channel statistics against their definition.
 
+use inspectd_test_support::reference_data;
 use mhkd::teacher::embedding::Embedding;
 use mhkd::teacher::statistics::ChannelStatistics;
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{data, relative_difference, tensors};
+use crate::support::{relative_difference, tensors};
 
 #[test]
-fn the_embedding_agrees_with_its_reference() {
-    let Some(reference) = data("network-reference/embedding.safetensors") else {
-        return;
-    };
+fn embedding_agrees_with_the_reference() {
+    let reference = reference_data("network-reference/embedding.safetensors");
     let mut reference = tensors(&reference);
     let mut take = |name: &str| reference.remove(name).expect("a tensor of the reference");
     let stages = [take("layer_a"), take("layer_b")];
@@ -20,15 +19,15 @@ fn the_embedding_agrees_with_its_reference() {
 }
 
 #[test]
-fn statistics_in_parts_are_those_of_all_at_once() {
+fn statistics_of_batches_equal_the_statistics_of_all_values() {
     tch::manual_seed(1);
-    // A mean far from zero is where a sum of squares would lose its digits.
+    // With a mean far from zero, a sum of squares would lose precision.
     let features = Tensor::randn([6, 3, 5, 7], (Kind::Float, Device::Cpu)) * 0.5 + 300.0;
     let mut statistics = ChannelStatistics::new(3);
     for (start, length) in [(0, 1), (1, 3), (4, 2)] {
         statistics.add(&features.narrow(0, start, length));
     }
-    let (mean, std) = statistics.finish().expect("every channel varies");
+    let (mean, std) = statistics.finish().expect("no channel is constant");
     let all = features
         .to_kind(Kind::Double)
         .permute([1, 0, 2, 3])
@@ -40,16 +39,16 @@ fn statistics_in_parts_are_those_of_all_at_once() {
 }
 
 #[test]
-fn a_dead_channel_is_named() {
+fn constant_channel_is_rejected_with_its_index() {
     let mut statistics = ChannelStatistics::new(2);
-    let alive = Tensor::rand([1, 1, 4, 4], (Kind::Float, Device::Cpu));
+    let varying = Tensor::rand([1, 1, 4, 4], (Kind::Float, Device::Cpu));
     statistics.add(&Tensor::cat(
-        &[alive.shallow_clone(), alive.zeros_like()],
+        &[varying.shallow_clone(), varying.zeros_like()],
         1,
     ));
     let error = statistics
         .finish()
-        .expect_err("nothing varies in channel 1")
+        .expect_err("channel 1 is constant")
         .to_string();
     assert!(
         error.starts_with("channel 1 has standard deviation 0"),

@@ -1,22 +1,19 @@
-//! TensorBoard reads what a run writes.
+//! Event files are readable by TensorBoard.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
+use inspectd_test_support::{python_package, require};
 use mhkd::log::tensorboard::EventWriter;
 use serde_json::{Value, json};
 
-/// What TensorBoard's own reader finds in `folder`; none where scripts/setup.sh has not put TensorBoard.
-fn read_by_tensorboard(folder: &Path) -> Option<Value> {
-    let training = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = training.join("../.tools/python");
-    if !packages.join("tensorboard").exists() {
-        eprintln!("skipped: no TensorBoard in .tools/python (`make setup` puts it there)");
-        return None;
-    }
+/// Reads the scalars in `folder` with the reader of TensorBoard. Returns `None` if scripts/setup.sh has not
+/// installed TensorBoard.
+fn read_by_tensorboard(packages: &Path, folder: &Path) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_tensorboard.py");
     let output = Command::new("python3")
-        .arg(training.join("tests/read_tensorboard.py"))
+        .arg(script)
         .arg(folder)
         .env("PYTHONPATH", packages)
         .output()
@@ -26,11 +23,12 @@ fn read_by_tensorboard(folder: &Path) -> Option<Value> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 #[test]
-fn scalars_of_a_resumed_run_are_read_without_the_steps_done_twice() {
+fn tensorboard_reads_a_resumed_run_without_the_repeated_steps() {
+    let packages = require!(python_package("tensorboard"));
     let folder = tempfile::tempdir().expect("temporary folder");
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let mut first = EventWriter::create(folder.path(), now).expect("created");
@@ -51,13 +49,11 @@ fn scalars_of_a_resumed_run_are_read_without_the_steps_done_twice() {
         .expect("written");
     second.flush().expect("flushed");
 
-    if let Some(scalars) = read_by_tensorboard(folder.path()) {
-        assert_eq!(
-            scalars,
-            json!({
-                "loss/total": [[10, 0.5], [20, 0.25], [30, 0.125]],
-                "speed/wait_share": [[10, 0.125], [20, 0.125]],
-            })
-        );
-    }
+    assert_eq!(
+        read_by_tensorboard(&packages, folder.path()),
+        json!({
+            "loss/total": [[10, 0.5], [20, 0.25], [30, 0.125]],
+            "speed/wait_share": [[10, 0.125], [20, 0.125]],
+        })
+    );
 }

@@ -1,11 +1,11 @@
-//! The program as its users run it: from a rendered dataset to a bundle, and what may go wrong on the way.
+//! Tests of the command-line program: from a synthetic dataset to a bundle, including failures.
 
+mod bench_inference;
+mod end_to_end;
 mod interruption;
+mod invalid_input;
 mod methods;
-mod refusal;
 mod report;
 mod reproduce;
 mod skew;
-mod speed;
-mod whole;
-pub(crate) mod workshop;
+pub(crate) mod workspace;

@@ -16,7 +16,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_written_bundle_opens() {
+fn written_bundle_can_be_opened() {
     let folder = folder();
     let dir = folder.path().join("bottle");
     written(&dir, GRAPH);
@@ -27,11 +27,11 @@ fn a_written_bundle_opens() {
 }
 
 #[test]
-fn a_bundle_is_replaced_and_leaves_nothing_beside_it() {
+fn replacing_a_bundle_leaves_no_other_files() {
     let folder = folder();
     let dir = folder.path().join("bottle");
     written(&dir, b"the old graph");
-    // What a crash may have left.
+    // A leftover of a crashed process.
     fs::create_dir_all(folder.path().join(".bottle.x1.part/rest")).expect("a folder");
     written(&dir, GRAPH);
     assert_eq!(
@@ -42,18 +42,18 @@ fn a_bundle_is_replaced_and_leaves_nothing_beside_it() {
 }
 
 #[test]
-fn another_folder_is_not_replaced() {
+fn folder_that_is_not_a_bundle_is_not_replaced() {
     let folder = folder();
     let file = folder.path().join("precious");
     fs::write(&file, "data").expect("a file");
     let error =
-        Bundle::write(folder.path(), manifest(GRAPH), GRAPH.to_vec()).expect_err("no bundle");
+        Bundle::write(folder.path(), manifest(GRAPH), GRAPH.to_vec()).expect_err("not a bundle");
     assert!(matches!(error, BundleError::NotABundle { .. }), "{error}");
     assert!(file.exists());
 }
 
 #[test]
-fn a_graph_that_is_not_the_manifests_is_not_written() {
+fn graph_with_another_hash_than_the_manifest_is_not_written() {
     let folder = folder();
     let dir = folder.path().join("bottle");
     let error =
@@ -63,7 +63,7 @@ fn a_graph_that_is_not_the_manifests_is_not_written() {
 }
 
 #[test]
-fn a_truncated_or_modified_graph_is_refused_with_both_hashes() {
+fn truncated_or_modified_graph_is_rejected_with_both_hashes() {
     let mut modified = GRAPH.to_vec();
     modified[3] ^= 1;
     for graph in [&GRAPH[..5], &modified] {
@@ -81,7 +81,7 @@ fn a_truncated_or_modified_graph_is_refused_with_both_hashes() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_text_is_named() {
+fn missing_or_non_utf8_file_is_named_in_the_error() {
     let folder = folder();
     let dir = folder.path().join("bottle");
     let check = |part: &str| {
@@ -90,7 +90,7 @@ fn a_file_that_is_missing_or_no_text_is_named() {
     };
     check("bottle/manifest.toml: opening");
     written(&dir, GRAPH);
-    fs::remove_file(dir.join(GRAPH_FILE)).expect("the file is there");
+    fs::remove_file(dir.join(GRAPH_FILE)).expect("the file exists");
     check("bottle/model.onnx: opening");
     fs::write(dir.join(MANIFEST_FILE), [0xff]).expect("a file");
     check("bottle/manifest.toml: reading");
@@ -99,8 +99,8 @@ fn a_file_that_is_missing_or_no_text_is_named() {
 }
 
 #[test]
-fn a_path_without_a_name_is_refused() {
-    let error =
-        Bundle::write(Path::new("/"), manifest(GRAPH), GRAPH.to_vec()).expect_err("no name");
+fn path_without_a_name_is_rejected() {
+    let error = Bundle::write(Path::new("/"), manifest(GRAPH), GRAPH.to_vec())
+        .expect_err("a path without a name");
     assert!(matches!(error, BundleError::NoName { .. }), "{error}");
 }

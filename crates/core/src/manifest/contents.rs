@@ -1,4 +1,4 @@
-//! The keys of `manifest.toml`, one struct a table. Every key is required, and no other is allowed.
+//! The keys of `manifest.toml`: one struct per table. Every key is required, and unknown keys are errors.
 
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -17,41 +17,41 @@ pub struct Contents {
     pub version: String,
     /// The graph.
     pub graph: Graph,
-    /// What the graph takes.
+    /// The graph's input.
     pub input: Input,
-    /// What the graph gives, and how the two maps become one.
+    /// The graph's outputs, and how the two maps are combined.
     pub maps: Maps,
     /// The scores of the good validation images.
     pub scores: Scores,
     /// The suggested threshold.
     pub threshold: Threshold,
-    /// Where the model comes from.
+    /// Origin of the model.
     pub provenance: Provenance,
-    /// How well the graph agrees with the trained network.
+    /// Agreement of the graph with the trained network.
     pub parity: Parity,
 }
 
-/// The graph's file, beside the manifest.
+/// The graph's file, in the same folder as the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graph {
-    /// Its name: `model.onnx`.
+    /// File name: `model.onnx`.
     pub file: String,
-    /// Its SHA-256, 64 lower-case hexadecimal digits.
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// The images that the graph takes, and how they are made.
+/// The graph's input images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Pixels a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Order of the three bytes of a pixel.
     pub colour_order: ColourOrder,
-    /// How a picture of another size is brought to this one.
+    /// How an image of another size is resized to this size.
     pub resize: Resize,
 }
 
@@ -67,7 +67,7 @@ pub enum ColourOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
-    /// Pillow's `BILINEAR`, which averages over all source pixels when it reduces.
+    /// Pillow's `BILINEAR`: it averages over all source pixels when it reduces the size.
     BilinearAntialiased,
 }
 
@@ -75,11 +75,11 @@ pub enum Resize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Maps {
-    /// Cells a row.
+    /// Width in cells.
     pub width: u32,
-    /// Rows.
+    /// Height in cells.
     pub height: u32,
-    /// Weights of the structural and the logical map in their sum.
+    /// Weights of the structural and the logical map in the combined map.
     pub weights: [f32; 2],
     /// Quantiles of the structural map, over all cells of the validation images.
     pub structural: Quantiles,
@@ -88,14 +88,14 @@ pub struct Maps {
 }
 
 impl Maps {
-    /// What the map arithmetic needs of this.
+    /// Returns the calibration for the map arithmetic.
     ///
     /// # Panics
-    /// Never for a [`Manifest`](super::Manifest)'s: its quantiles were checked when it was made.
+    /// When the quantiles do not ascend. A [`Manifest`](super::Manifest) has checked them.
     pub fn calibration(&self) -> MapCalibration {
         let checked = |quantiles: Quantiles| {
             maps::Quantiles::try_new(quantiles.a, quantiles.b)
-                .expect("a manifest's quantiles ascend")
+                .expect("a validated manifest's quantiles ascend")
         };
         MapCalibration {
             structural: checked(self.structural),
@@ -105,7 +105,7 @@ impl Maps {
     }
 }
 
-/// What a map is normalised by: `a` becomes 0 and `b` becomes 0.1.
+/// Quantiles for the normalisation of a map: it maps `a` to 0 and `b` to 0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantiles {
@@ -115,90 +115,90 @@ pub struct Quantiles {
     pub b: f32,
 }
 
-/// The distribution of the scores of the good validation images, from which a threshold can be
-/// picked by the share of good parts that it would reject.
+/// The distribution of the scores of the good validation images. A threshold can be chosen from it by
+/// its false-reject rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scores {
-    /// How many.
+    /// Number of scores.
     pub count: u32,
-    /// Their mean.
+    /// Mean.
     pub mean: f64,
-    /// Their standard deviation.
+    /// Standard deviation.
     pub std: f64,
-    /// All of them, in ascending order.
+    /// All scores, ascending.
     pub sorted: Vec<f32>,
-    /// Some quantiles, in ascending order, for a human reader.
+    /// Some quantiles, ascending, for people.
     pub quantiles: Vec<ScoreQuantile>,
 }
 
-/// The score that a share of the scores does not exceed.
+/// A quantile of the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreQuantile {
-    /// The share, 0 to 1.
+    /// Share of the scores at or below `score`, 0 to 1.
     pub fraction: f64,
     /// The score.
     pub score: f32,
 }
 
-/// A threshold to start from.
+/// A suggested threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
-    /// A part whose score is above it is rejected.
+    /// Parts with a score above this value are rejected.
     pub value: f32,
-    /// The share of good parts that it is expected to reject, 0 to 1.
+    /// Expected false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
-    /// How it was found, in words.
+    /// Method that found it, as text.
     pub method: String,
 }
 
-/// Where the model comes from: enough to train it again.
+/// Origin of the model: everything that is needed to train it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// When the bundle was written, in UTC: `2026-01-31T08:00:00Z`.
     pub created: Datetime,
-    /// Which kind of folder the dataset was.
+    /// Folder layout of the dataset.
     pub dataset_layout: String,
     /// The dataset's category.
     pub category: String,
-    /// What tells this dataset's images from any others.
+    /// Fingerprint of the dataset's images.
     pub dataset_fingerprint: String,
-    /// The networks' preset.
+    /// Preset of the networks.
     pub preset: String,
-    /// Training steps taken.
+    /// Number of training steps.
     pub steps: u64,
-    /// What all random choices followed from, at most 2^63 - 1.
+    /// Seed of the random numbers, at most 2^63 - 1.
     pub seed: u64,
     /// Version of the trainer.
     pub code_version: String,
-    /// The teacher.
+    /// The teacher network.
     pub teacher: Teacher,
-    /// The trainer's settings, for the record: nothing reads them.
+    /// The trainer's settings, as documentation: no program reads them.
     pub hyper_parameters: toml::Table,
 }
 
-/// The frozen network that the student learnt from.
+/// The frozen teacher network of the distillation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
-    /// What it is, in words.
+    /// Description, as text.
     pub description: String,
-    /// SHA-256 of its file, 64 lower-case hexadecimal digits.
+    /// SHA-256 of the teacher's file, 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// The largest differences between the maps of the exported graph and of the trained network.
+/// Largest differences between the maps of the exported graph and of the trained network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parity {
-    /// Images compared.
+    /// Number of images compared.
     pub images: u32,
-    /// Largest difference of a cell.
+    /// Largest absolute difference of a cell.
     pub largest_absolute: f64,
-    /// Largest difference of a cell, as a share of its map's largest value.
+    /// Largest difference of a cell, as a fraction of its map's largest value.
     pub largest_relative: f64,
     /// Version of ONNX Runtime that ran the graph.
     pub onnxruntime_version: String,

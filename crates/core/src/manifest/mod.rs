@@ -1,8 +1,8 @@
-//! `manifest.toml`, the part of a model bundle that people can read: which model it is, what its
-//! graph takes and gives, how its maps become a score, and where it comes from.
+//! `manifest.toml`, the human-readable part of a model bundle: the model's identity, the input and output
+//! of its graph, the calibration of its maps, and its origin.
 //!
-//! A [`Manifest`] exists only validated: by [`Manifest::parse`] from a file's text, or from
-//! [`Contents`] that the trainer filled in. Nothing downstream checks again.
+//! A [`Manifest`] is always valid: [`Manifest::parse`] reads and checks a file's text, and
+//! [`Manifest::try_new`] checks [`Contents`] that the trainer filled in. No other code checks again.
 
 mod contents;
 mod validation;
@@ -17,13 +17,13 @@ pub use contents::{
     ScoreQuantile, Scores, Teacher, Threshold,
 };
 
-/// The one version of the format that this code reads and writes.
+/// The only version of the format that this code reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The one name that a bundle's graph has.
+/// File name of the graph in a bundle.
 pub const GRAPH_FILE: &str = "model.onnx";
 
-/// Valid contents.
+/// Validated contents of a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest(Contents);
 
@@ -37,49 +37,49 @@ impl Deref for Manifest {
 
 /// A value that is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where it is: `maps.structural.a`.
+pub struct ManifestFault {
+    /// The key, with its tables: `maps.structural.a`.
     pub key: String,
     /// The value.
     pub found: String,
-    /// What may be there instead.
+    /// The allowed values.
     pub allowed: String,
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for ManifestFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}, must be {}", self.key, self.found, self.allowed)
     }
 }
 
-/// Why a text is no manifest.
+/// Why a text is not a manifest.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ManifestError {
-    /// Not TOML, or a key is missing, unknown, or of the wrong type.
+    /// The text is not TOML, or a key is missing, unknown, or of the wrong type.
     #[error("{}: {message}", .file.display())]
     Syntax {
         /// The file.
         file: PathBuf,
-        /// The parser's words, with the line and the key, and what is allowed there.
+        /// The parser's message, with the line, the key and the allowed values.
         message: String,
     },
-    /// Values that are not allowed, all of them.
+    /// Values that are not allowed.
     #[error("{}: {}", .file.display(), listed(.faults))]
     Values {
         /// The file.
         file: PathBuf,
-        /// One entry a value.
-        faults: Vec<Fault>,
+        /// All such values.
+        faults: Vec<ManifestFault>,
     },
 }
 
-fn listed(faults: &[Fault]) -> String {
-    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+fn listed(faults: &[ManifestFault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ManifestFault::to_string).collect();
     lines.join("; ")
 }
 
 impl Manifest {
-    /// Reads the text of the manifest `file`; the name is for messages alone.
+    /// Reads the text of the manifest `file`; the path is used only in messages.
     ///
     /// # Errors
     /// When the text is not TOML, has other keys than a manifest, or values that are not allowed.
@@ -88,7 +88,7 @@ impl Manifest {
             file: file.to_owned(),
             message: message.trim_end().to_owned(),
         };
-        // The version comes first: another format's keys are not this one's faults.
+        // The version is checked first: keys of another version of the format are not faults.
         let table: toml::Table = toml::from_str(text).map_err(|error| syntax(error.to_string()))?;
         let version = table
             .get("format_version")
@@ -107,11 +107,11 @@ impl Manifest {
         })
     }
 
-    /// Takes `contents` if every value is allowed.
+    /// Builds a manifest from `contents`.
     ///
     /// # Errors
-    /// Every value that is not.
-    pub fn try_new(contents: Contents) -> Result<Self, Vec<Fault>> {
+    /// When values are not allowed: all of them.
+    pub fn try_new(contents: Contents) -> Result<Self, Vec<ManifestFault>> {
         let faults = validation::faults(&contents);
         if faults.is_empty() {
             Ok(Self(contents))
@@ -120,12 +120,13 @@ impl Manifest {
         }
     }
 
-    /// The text that [`Manifest::parse`] reads.
+    /// Returns the text that [`Manifest::parse`] reads.
     ///
     /// # Panics
-    /// Never: whatever TOML cannot hold is refused when a manifest is made.
+    /// Never: a manifest rejects values that TOML cannot represent.
     pub fn to_toml(&self) -> String {
-        toml::to_string(&self.0).expect("a manifest holds nothing that TOML cannot")
+        toml::to_string(&self.0)
+            .expect("a validated manifest has only values that TOML can represent")
     }
 }
 

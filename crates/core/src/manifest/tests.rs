@@ -65,7 +65,7 @@ onnxruntime_version = "1.31.1"
 libtorch_version = "2.11.0"
 "#;
 
-/// The contents of a manifest of this graph.
+/// Returns the contents of a valid manifest for this graph.
 pub(crate) fn example(graph: &[u8]) -> Contents {
     let mut contents = parse(TEXT).expect("the text is valid").0;
     contents.graph.sha256 = crate::bundle::sha256(graph);
@@ -77,7 +77,7 @@ fn parse(text: &str) -> Result<Manifest, ManifestError> {
 }
 
 #[test]
-fn a_manifest_is_read() {
+fn valid_manifest_is_parsed() {
     let manifest = parse(TEXT).expect("the text is valid");
     assert_eq!(manifest.name, "bottle");
     assert_eq!(manifest.maps.logical, Quantiles { a: 0.125, b: 0.75 });
@@ -87,7 +87,7 @@ fn a_manifest_is_read() {
     );
 }
 
-/// Replaces `from` by `to` and expects a message that has the file and each of `parts`.
+/// Replaces `from` by `to`, and expects an error message with the file name and each of `parts`.
 fn check(from: &str, to: &str, parts: &[&str]) {
     assert!(TEXT.contains(from), "no {from:?} to replace");
     let error = parse(&TEXT.replacen(from, to, 1)).expect_err(to);
@@ -98,7 +98,7 @@ fn check(from: &str, to: &str, parts: &[&str]) {
 }
 
 #[test]
-fn values_that_are_not_allowed_are_named_with_what_is() {
+fn invalid_value_is_reported_with_its_key_and_the_allowed_values() {
     check(
         "format_version = 1",
         "format_version = 2",
@@ -158,7 +158,7 @@ fn values_that_are_not_allowed_are_named_with_what_is() {
     check(
         "preset = \"medium\"",
         "preset = \" \"",
-        &["provenance.preset", "not empty"],
+        &["provenance.preset", "non-empty"],
     );
     check(
         "images = 4",
@@ -168,7 +168,7 @@ fn values_that_are_not_allowed_are_named_with_what_is() {
 }
 
 #[test]
-fn keys_and_types_that_are_not_allowed_are_named() {
+fn unknown_key_missing_key_and_wrong_type_are_reported() {
     check(
         "steps = 80000",
         "steps = 80000\nstep = 1",
@@ -185,7 +185,7 @@ fn keys_and_types_that_are_not_allowed_are_named() {
 }
 
 #[test]
-fn all_faults_are_reported_at_once() {
+fn all_invalid_values_are_reported_in_one_error() {
     let text = TEXT
         .replace("count = 3", "count = 0")
         .replace("images = 4", "images = 0");
@@ -228,8 +228,8 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(contents in contents()) {
+    fn manifest_survives_writing_and_parsing(contents in contents()) {
         let manifest = Manifest::try_new(contents).expect("the contents are valid");
-        prop_assert_eq!(parse(&manifest.to_toml()).expect("what is written is valid"), manifest);
+        prop_assert_eq!(parse(&manifest.to_toml()).expect("the written text is valid"), manifest);
     }
 }

@@ -1,24 +1,24 @@
-//! Which values a manifest may have.
+//! Checks of the values of a manifest.
 
 use std::fmt::Debug;
 
 use toml::value::{Datetime, Offset};
 
 use super::{
-    Contents, FORMAT_VERSION, Fault, GRAPH_FILE, Maps, Parity, Provenance, Quantiles, Scores,
-    Threshold,
+    Contents, FORMAT_VERSION, GRAPH_FILE, ManifestFault, Maps, Parity, Provenance, Quantiles,
+    Scores, Threshold,
 };
 
-/// Larger than any network of this project takes (512), and small enough that no product of sides
-/// overflows.
-const LARGEST_SIDE: u32 = 4096;
+/// Maximum side: larger than the input of any network of this project (512), and small enough that no
+/// product of sides overflows.
+const MAX_SIDE: u32 = 4096;
 
-/// The longest name and version.
-const LONGEST_NAME: usize = 64;
+/// Maximum length of the name and the version, in bytes.
+const MAX_NAME_LENGTH: usize = 64;
 
-/// Faults found so far.
+/// Collects the faults.
 #[derive(Default)]
-struct Checker(Vec<Fault>);
+struct Checker(Vec<ManifestFault>);
 
 impl Checker {
     fn require(&mut self, holds: bool, key: &str, found: impl Debug, allowed: &str) {
@@ -29,17 +29,12 @@ impl Checker {
 
     fn name(&mut self, key: &str, text: &str) {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let holds = (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(legal);
+        let holds = (1..=MAX_NAME_LENGTH).contains(&text.len()) && text.bytes().all(legal);
         self.require(holds, key, text, "1 to 64 letters, digits, '.', '_' or '-'");
     }
 
     fn text(&mut self, key: &str, text: &str) {
-        self.require(
-            !text.trim().is_empty(),
-            key,
-            text,
-            "a text that is not empty",
-        );
+        self.require(!text.trim().is_empty(), key, text, "a non-empty text");
     }
 
     fn sha256(&mut self, key: &str, text: &str) {
@@ -49,8 +44,8 @@ impl Checker {
     }
 
     fn side(&mut self, key: &str, side: u32) {
-        let allowed = format!("1 to {LARGEST_SIDE}");
-        self.require((1..=LARGEST_SIDE).contains(&side), key, side, &allowed);
+        let allowed = format!("1 to {MAX_SIDE}");
+        self.require((1..=MAX_SIDE).contains(&side), key, side, &allowed);
     }
 
     fn finite(&mut self, key: &str, value: f64) {
@@ -71,21 +66,21 @@ impl Checker {
     }
 }
 
-fn fault(key: &str, found: String, allowed: &str) -> Fault {
-    Fault {
+fn fault(key: &str, found: String, allowed: &str) -> ManifestFault {
+    ManifestFault {
         key: key.to_owned(),
         found,
         allowed: allowed.to_owned(),
     }
 }
 
-/// The fault of a file in another version of the format.
-pub(super) fn format_version(found: String) -> Fault {
+/// Returns the fault of a file with another version of the format.
+pub(super) fn format_version(found: String) -> ManifestFault {
     fault("format_version", found, &FORMAT_VERSION.to_string())
 }
 
-/// All faults of `contents`, in the order of the file.
-pub(super) fn faults(contents: &Contents) -> Vec<Fault> {
+/// Returns all faults of `contents`, in the order of the file.
+pub(super) fn faults(contents: &Contents) -> Vec<ManifestFault> {
     let mut checker = Checker::default();
     if contents.format_version != FORMAT_VERSION {
         checker
@@ -209,7 +204,7 @@ fn provenance(checker: &mut Checker, provenance: &Provenance) {
         &provenance.dataset_fingerprint,
     );
     checker.text("provenance.preset", &provenance.preset);
-    // TOML's whole numbers are signed.
+    // TOML integers are signed 64-bit.
     let largest = i64::MAX as u64;
     let allowed = format!("at most {largest}");
     checker.require(

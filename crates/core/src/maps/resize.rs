@@ -1,7 +1,7 @@
-//! Bilinear resizing of a map to a frame's size, and the largest value of the resized map in a part of
-//! the frame, without keeping the resized map.
+//! Bilinear resizing of a map to the size of a frame, and the maximum of the resized map in a part of the
+//! frame without storing the resized map.
 
-/// Where one output row or column reads its input: `low (1 - weight) + high weight`.
+/// Interpolation of one output row or column: `low (1 - weight) + high weight`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tap {
     low: usize,
@@ -10,7 +10,8 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// At `position` cells from the first cell's centre, held within the map of `side` cells.
+    /// Builds the tap at `position`, in cells from the centre of the first cell, clamped to a map of `side`
+    /// cells.
     fn at(position: f64, side: usize) -> Self {
         let at = position.clamp(0.0, (side - 1) as f64);
         let low = at as usize;
@@ -22,7 +23,7 @@ impl Tap {
     }
 
     fn blend(self, low: f32, high: f32) -> f32 {
-        // Not `low * (1 - weight) + high * weight`: this form keeps a constant exactly.
+        // Not `low * (1 - weight) + high * weight`: this form returns a constant exactly.
         low + (high - low) * self.weight
     }
 
@@ -31,7 +32,7 @@ impl Tap {
     }
 }
 
-/// A point of a square map.
+/// A position in a square map, between cell centres.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Place {
     column: Tap,
@@ -39,7 +40,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// At `x` and `y` cells from the first cell's centre, held within the map.
+    /// Builds the position `x`, `y`, in cells from the centre of the first cell, clamped to the map.
     pub fn at(x: f64, y: f64, side: usize) -> Self {
         Self {
             column: Tap::at(x, side),
@@ -47,40 +48,41 @@ impl Place {
         }
     }
 
-    /// The middle of a cell.
+    /// Builds the position of the centre of a cell.
     pub fn cell(cell: usize, side: usize) -> Self {
         Self::at((cell % side) as f64, (cell / side) as f64, side)
     }
 
-    /// The map's value there.
+    /// Returns the interpolated value of the map.
     pub fn of(self, map: &[f32], side: usize) -> f32 {
         let line = |y: usize| self.column.of(&map[y * side..][..side]);
         self.row.blend(line(self.row.low), line(self.row.high))
     }
 }
 
-/// Pixels of one row: columns `from` up to, not including, `to`.
+/// Pixels of one row: the columns `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// The row.
     pub row: u32,
     /// The first column.
     pub from: u32,
-    /// The first column that is not part of it; above `from`.
+    /// The column after the last one; greater than `from`.
     pub to: u32,
 }
 
-/// One direction of the resizing.
+/// Interpolation along one axis.
 #[derive(Clone, Debug)]
 struct Axis {
-    /// One a pixel.
+    /// One tap per output pixel.
     taps: Vec<Tap>,
-    /// The first pixel that reads this cell or a later one as its `low`; one more at the end.
+    /// For each cell, the first pixel whose `low` is this cell or a later one; one additional entry at the
+    /// end.
     starts: Vec<usize>,
 }
 
 impl Axis {
-    /// Pixel centres at `i + 0.5`, clamped at the edges: `align_corners=False`.
+    /// Pixel centres are at `i + 0.5` and clamped at the edges: `align_corners=False`.
     fn new(from: usize, to: u32) -> Self {
         let scale = from as f64 / f64::from(to);
         let taps: Vec<Tap> = (0..to)
@@ -97,7 +99,7 @@ impl Axis {
     }
 }
 
-/// How a map of `side` x `side` cells is resized to a frame.
+/// Interpolation of a map of `side` x `side` cells to a frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     columns: Axis,
@@ -105,12 +107,12 @@ pub(crate) struct Grid {
     side: usize,
 }
 
-/// The largest value, and where it is.
+/// Maximum of a resized map and its position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Peak {
-    /// Where.
+    /// The position.
     pub place: Place,
-    /// The value there.
+    /// The value.
     pub value: f32,
 }
 
@@ -123,14 +125,14 @@ impl Grid {
         }
     }
 
-    /// All pixels.
+    /// Returns the spans of all pixels.
     pub fn all(&self) -> impl Iterator<Item = Span> + use<> {
         let to = self.columns.taps.len() as u32;
         (0..self.rows.taps.len() as u32).map(move |row| Span { row, from: 0, to })
     }
 
-    /// The largest value of the resized map in `spans`, the first of equal ones; nothing if there are
-    /// no spans.
+    /// Returns the maximum of the resized map in `spans`, the first one of equal values; `None` without
+    /// spans.
     pub fn maximum(&self, map: &[f32], spans: impl Iterator<Item = Span>) -> Option<Peak> {
         let mut line = vec![0.0; self.side];
         let mut best: Option<Peak> = None;
@@ -146,7 +148,7 @@ impl Grid {
                 },
                 value: f32::NEG_INFINITY,
             });
-            // No blend exceeds what it blends, so most rows of a large frame need no stretching.
+            // An interpolated value never exceeds its inputs, so most rows of a large frame can be skipped.
             if line[cells].iter().all(|&value| value <= best.value) {
                 continue;
             }
@@ -155,17 +157,17 @@ impl Grid {
         best
     }
 
-    /// Puts the largest value of a row's span in `best` if it is larger.
+    /// Updates `best` with the maximum of a row's span if that is larger.
     ///
-    /// Between the centres of two cells values only rise or only fall, after rounding too, so the ends
-    /// of such a run tell its largest value.
+    /// Between the centres of two cells the values are monotonic, also after rounding, so the maximum of
+    /// such a run is at one of its ends.
     fn stretch(&self, span: Span, row: Tap, line: &[f32], best: &mut Peak) {
         let (from, to) = (span.from as usize, span.to as usize);
         let Axis { taps, starts } = &self.columns;
         for low in taps[from].low..=taps[to - 1].low {
             let run = &taps[starts[low].clamp(from, to)..starts[low + 1].clamp(from, to)];
             let (Some(first), Some(last)) = (run.first(), run.last()) else {
-                continue; // A frame smaller than the map skips cells.
+                continue; // Downsampling skips cells.
             };
             let (start, end) = (first.of(line), last.of(line));
             if start > best.value && start >= end {
@@ -182,8 +184,8 @@ impl Grid {
     }
 }
 
-/// The cells `cells` of one row of the resized map before it is stretched to the full width; they are
-/// overwritten in `line`.
+/// Interpolates one row of the map vertically and writes its cells `cells` to `line`. The row is not yet
+/// resized horizontally.
 fn blend_rows(
     map: &[f32],
     width: usize,
@@ -202,9 +204,9 @@ fn blend_rows(
 /// `interpolate(mode="bilinear", align_corners=False)` does.
 ///
 /// # Panics
-/// When the map has no area or not `side_w * side_h` values.
+/// When a side is zero or the map does not have `side_w * side_h` values.
 pub fn upsample(map: &[f32], side_w: usize, side_h: usize, width: u32, height: u32) -> Vec<f32> {
-    assert!(side_w > 0 && side_h > 0, "a map with an area");
+    assert!(side_w > 0 && side_h > 0, "map sides above zero");
     assert_eq!(map.len(), side_w * side_h, "a map of {side_w}x{side_h}");
     let columns = Axis::new(side_w, width).taps;
     let mut line = vec![0.0; side_w];
@@ -222,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// The plain way: every pixel in the order of rows, a larger value replaces.
+    /// Reference implementation: visits every pixel in row order and keeps the first maximum.
     fn pixel_by_pixel(map: &[f32], grid: &Grid, spans: &[Span]) -> Option<Peak> {
         let mut best: Option<Peak> = None;
         let mut line = vec![0.0; grid.side];
@@ -241,7 +243,7 @@ mod tests {
         best
     }
 
-    /// Maps with plateaus and with gradients, and spans of a frame.
+    /// Maps with plateaus and gradients, and random spans of a frame.
     fn scene() -> impl Strategy<Value = (Vec<f32>, Grid, Vec<Span>)> {
         (1usize..9, 1u32..60, 1u32..40).prop_flat_map(|(side, width, height)| {
             let level = prop_oneof![(-2i8..3).prop_map(f32::from), -1.0f32..1.0];
@@ -260,7 +262,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_ends_of_runs_tell_the_largest_value((map, grid, spans) in scene()) {
+        fn maximum_agrees_with_pixel_by_pixel_search((map, grid, spans) in scene()) {
             prop_assert_eq!(
                 grid.maximum(&map, spans.iter().copied()),
                 pixel_by_pixel(&map, &grid, &spans)
@@ -273,7 +275,7 @@ mod tests {
         }
 
         #[test]
-        fn the_middle_of_a_cell_has_the_cells_value(map in prop::collection::vec(-9.0f32..9.0, 25)) {
+        fn value_at_a_cell_centre_is_the_value_of_the_cell(map in prop::collection::vec(-9.0f32..9.0, 25)) {
             for (cell, value) in map.iter().enumerate() {
                 prop_assert_eq!(Place::cell(cell, 5).of(&map, 5).to_bits(), value.to_bits());
             }

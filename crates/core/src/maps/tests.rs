@@ -20,7 +20,7 @@ fn close(left: &[f32], right: &[f32]) -> bool {
 }
 
 #[test]
-fn only_ordered_finite_numbers_are_quantiles() {
+fn quantiles_must_be_finite_and_ascending() {
     let check = |a, b, allowed| assert_eq!(Quantiles::try_new(a, b).is_ok(), allowed, "{a} {b}");
     check(0.0, 1.0, true);
     check(1.0, 1.0, false);
@@ -32,14 +32,14 @@ fn only_ordered_finite_numbers_are_quantiles() {
 }
 
 #[test]
-fn maps_are_normalised_weighted_and_added() {
-    // structural 3 is its upper quantile: 0.1; logical 0 is half way: 0.5 x 0.05.
+fn combined_map_is_the_weighted_sum_of_normalised_maps() {
+    // Structural 3 is the upper quantile: 0.1. Logical 0 is half way between the quantiles: 0.5 x 0.05.
     let combined = combine(&[3.0, 1.0], &[0.0, -2.0], &calibration());
     assert!(close(&combined, &[0.125, 0.0]));
 }
 
 #[test]
-fn resizing_agrees_with_pytorch() {
+fn upsample_agrees_with_pytorch() {
     let map = [0.0, 1.0, 4.0, 2.0, -3.0, 8.0];
     let check = |width, height, expected: &[f32]| {
         let resized = upsample(&map, 3, 2, width, height);
@@ -57,7 +57,7 @@ fn resizing_agrees_with_pytorch() {
 }
 
 #[test]
-fn the_score_is_the_maximum_of_the_resized_sum_and_names_its_parts() {
+fn score_is_the_maximum_of_the_resized_sum_with_the_shares_of_both_branches() {
     let structural = [1.0, 1.0, 5.0, 1.0];
     let logical = [-2.0, -2.0, 2.0, -2.0];
     let score = image_score(&structural, &logical, 2, &calibration(), 8, 8);
@@ -68,7 +68,7 @@ fn the_score_is_the_maximum_of_the_resized_sum_and_names_its_parts() {
 }
 
 #[test]
-fn a_map_that_is_not_finite_has_no_score() {
+fn map_with_a_non_finite_value_scores_nan() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let score = image_score(&[1.0, bad, 1.0, 1.0], &[0.0; 4], 2, &calibration(), 8, 8);
         assert!(score.score.is_nan(), "{bad}");
@@ -84,18 +84,18 @@ fn pair() -> impl Strategy<Value = (usize, Vec<f32>, Vec<f32>)> {
 
 proptest! {
     #[test]
-    fn a_constant_stays_constant(value in -1e3f32..1e3, side in 1usize..9, w in 1u32..40, h in 1u32..40) {
+    fn upsampled_constant_map_is_constant(value in -1e3f32..1e3, side in 1usize..9, w in 1u32..40, h in 1u32..40) {
         let resized = upsample(&vec![value; side * side], side, side, w, h);
         prop_assert!(resized.iter().all(|v| v.total_cmp(&value).is_eq()));
     }
 
     #[test]
-    fn the_same_size_keeps_every_value((side, map, _) in pair()) {
+    fn upsampling_to_the_same_size_keeps_every_value((side, map, _) in pair()) {
         prop_assert_eq!(upsample(&map, side, side, side as u32, side as u32), map);
     }
 
     #[test]
-    fn resizing_is_linear((side, one, two) in pair(), w in 1u32..30, h in 1u32..30) {
+    fn upsampling_is_linear((side, one, two) in pair(), w in 1u32..30, h in 1u32..30) {
         let sum: Vec<f32> = one.iter().zip(&two).map(|(a, b)| a + 3.0 * b).collect();
         let apart = upsample(&one, side, side, w, h).into_iter()
             .zip(upsample(&two, side, side, w, h))
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn the_score_is_the_largest_resized_value((side, s, l) in pair(), w in 1u32..30, h in 1u32..30) {
+    fn score_is_the_maximum_of_the_upsampled_map((side, s, l) in pair(), w in 1u32..30, h in 1u32..30) {
         let combined = combine(&s, &l, &calibration());
         let largest = |map: &[f32]| map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let score = image_score(&s, &l, side, &calibration(), w, h);

@@ -1,11 +1,11 @@
-//! How the scores of good validation images are distributed.
+//! Distribution of the scores of good validation images.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::quantile::quantile_sorted;
 
-/// Which quantiles are listed.
+/// Probabilities of the listed quantiles.
 const PROBABILITIES: [f64; 11] = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
 
 /// One listed quantile.
@@ -14,12 +14,12 @@ const PROBABILITIES: [f64; 11] = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.
 pub struct ScoreQuantile {
     /// Share of the scores at or below `score`, 0 to 1.
     pub probability: f64,
-    /// The quantile, interpolated linearly.
+    /// The quantile, linearly interpolated.
     pub score: f64,
 }
 
-/// The scores of good validation images: each one, and figures for a reader. At least one score,
-/// all finite; what is read back is refused unless the figures follow from the scores.
+/// The scores of good validation images, with summary statistics. There is at least one score, and all are
+/// finite. Deserialization rejects statistics that do not follow from the scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct ScoreDistribution {
@@ -32,7 +32,7 @@ pub struct ScoreDistribution {
     quantiles: Vec<ScoreQuantile>,
 }
 
-/// The same fields before they are checked.
+/// The same fields, unchecked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -45,40 +45,40 @@ struct Stored {
     quantiles: Vec<ScoreQuantile>,
 }
 
-/// Why there is no distribution, or no threshold.
+/// Why a distribution or a threshold cannot be computed.
 #[derive(Debug, Error, PartialEq)]
 pub enum ScoreError {
-    /// Too few scores for the question.
+    /// There are too few scores.
     #[error("needs at least {needed} scores of good images, got {count}")]
     TooFew {
-        /// How many there are.
+        /// Number of scores.
         count: usize,
-        /// How many it takes.
+        /// Number of scores needed.
         needed: usize,
     },
     /// A score is NaN or infinite.
     #[error("score number {index} is {score}: every score must be finite")]
     NotFinite {
-        /// Its place, from 0.
+        /// Index of the score, from 0.
         index: usize,
         /// The score.
         score: f64,
     },
-    /// A stored figure does not follow from the stored scores.
+    /// A stored statistic does not follow from the stored scores.
     #[error(
         "the stored count, mean, std, min, max or quantiles do not follow from the stored scores"
     )]
     Inconsistent,
-    /// Not a rate that a threshold can be chosen for.
-    #[error("false-reject rate {0} must lie between 0 and 1, both excluded")]
+    /// The false-reject rate is not in (0, 1).
+    #[error("false-reject rate {0} must be greater than 0 and less than 1")]
     Rate(f64),
 }
 
 impl ScoreDistribution {
-    /// Describes `scores`, in any order.
+    /// Computes the distribution of `scores`, which may be in any order.
     ///
     /// # Errors
-    /// When there is no score, or one is not finite.
+    /// When there are no scores, or a score is not finite.
     pub fn new(mut scores: Vec<f64>) -> Result<Self, ScoreError> {
         if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
             let score = scores[index];
@@ -110,27 +110,27 @@ impl ScoreDistribution {
         })
     }
 
-    /// How many scores, at least 1.
+    /// Number of scores, at least 1.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Their mean.
+    /// Mean.
     pub fn mean(&self) -> f64 {
         self.mean
     }
 
-    /// Their sample standard deviation (n - 1); 0 of a single score.
+    /// Sample standard deviation (n - 1); 0 for a single score.
     pub fn std(&self) -> f64 {
         self.std
     }
 
-    /// The lowest.
+    /// Lowest score.
     pub fn min(&self) -> f64 {
         self.min
     }
 
-    /// The highest.
+    /// Highest score.
     pub fn max(&self) -> f64 {
         self.max
     }
@@ -140,7 +140,7 @@ impl ScoreDistribution {
         &self.quantiles
     }
 
-    /// Every score, ascending.
+    /// All scores, ascending.
     pub fn scores(&self) -> &[f64] {
         &self.scores
     }
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn describes_its_scores() {
+    fn statistics_follow_from_the_scores() {
         let found = ScoreDistribution::new(vec![4.0, 2.0, 3.0, 1.0]).expect("finite");
         assert_eq!(found.scores(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!((found.count(), found.mean()), (4, 2.5));
@@ -181,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_single_score_has_no_spread() {
+    fn single_score_has_standard_deviation_zero() {
         let found = ScoreDistribution::new(vec![0.3]).expect("finite");
         assert_eq!((found.std(), found.mean()), (0.0, 0.3));
     }
 
     #[test]
-    fn refuses_what_cannot_be_described() {
+    fn no_scores_and_non_finite_scores_are_rejected() {
         assert_eq!(
             ScoreDistribution::new(Vec::new()),
             Err(ScoreError::TooFew {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_and_what_was_altered_does_not() {
+    fn distribution_survives_toml_and_modified_statistics_are_rejected() {
         let written = ScoreDistribution::new(vec![0.1, 0.25, -0.7, 1.0 / 3.0]).expect("finite");
         let text = toml::to_string(&written).expect("plain values");
         assert_eq!(toml::from_str(&text), Ok(written));

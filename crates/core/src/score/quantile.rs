@@ -1,41 +1,41 @@
-//! Exact quantiles of any number of values. Libraries for tensors limit the count (`torch.quantile`
-//! to 2^24), and the maps of a validation set exceed that.
+//! Exact quantiles of any number of values. Tensor libraries limit the number (`torch.quantile` to 2^24
+//! values), and the maps of a validation set exceed that limit.
 
-/// Position `q (n - 1)` among sorted values, split into an index and the way to the next one.
+/// Returns the position `q (n - 1)` among sorted values as an index and a fraction.
 fn position(count: usize, q: f64) -> (usize, f64) {
-    assert!(count > 0, "a quantile of no values");
+    assert!(count > 0, "a quantile needs at least one value");
     let at = q.clamp(0.0, 1.0) * (count - 1) as f64;
     (at as usize, at.fract())
 }
 
-fn between(low: f64, high: f64, way: f64) -> f64 {
-    low + (high - low) * way
+fn interpolate(low: f64, high: f64, fraction: f64) -> f64 {
+    low + (high - low) * fraction
 }
 
-/// The `q`-quantile with linear interpolation, as `numpy.quantile`'s and `torch.quantile`'s
-/// default. Reorders `values`, but needs no sort: the time is linear. `q` is clamped to 0..=1; NaN
-/// sorts above infinity.
+/// Returns the `q`-quantile with linear interpolation, the default of `numpy.quantile` and
+/// `torch.quantile`. It reorders `values` without sorting them, in linear time. `q` is clamped to 0..=1; NaN
+/// is ordered above infinity.
 ///
 /// # Panics
 /// When there are no values.
 pub fn quantile(values: &mut [f32], q: f64) -> f64 {
-    let (index, way) = position(values.len(), q);
+    let (index, fraction) = position(values.len(), q);
     let (_, &mut low, above) = values.select_nth_unstable_by(index, f32::total_cmp);
     let next = above.iter().copied().min_by(f32::total_cmp);
     match next {
-        Some(high) if way > 0.0 => between(f64::from(low), f64::from(high), way),
+        Some(high) if fraction > 0.0 => interpolate(f64::from(low), f64::from(high), fraction),
         _ => f64::from(low),
     }
 }
 
-/// [`quantile`] of values that are sorted already.
+/// As [`quantile`], for values that are already sorted.
 ///
 /// # Panics
 /// When there are no values.
 pub fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
-    let (index, way) = position(sorted.len(), q);
+    let (index, fraction) = position(sorted.len(), q);
     match sorted.get(index + 1) {
-        Some(&high) if way > 0.0 => between(sorted[index], high, way),
+        Some(&high) if fraction > 0.0 => interpolate(sorted[index], high, fraction),
         _ => sorted[index],
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_numpy() {
+    fn quantile_agrees_with_numpy() {
         let check = |values: &[f32], q, expected| {
             let found = quantile(&mut values.to_vec(), q);
             assert!(
@@ -65,11 +65,11 @@ mod tests {
     }
 
     #[test]
-    fn has_no_limit_of_two_to_the_24_values() {
+    fn quantile_of_more_than_two_to_the_24_values_is_exact() {
         let count = (1usize << 24) + 11;
-        // Every f32 below 2^24 is exact, so the ramp wraps round once at the top.
+        // Every integer below 2^24 is exact in f32, so the ramp wraps once at the top.
         let mut values: Vec<f32> = (0..count).rev().map(|i| (i % (1 << 24)) as f32).collect();
-        // Eleven values occur twice, 0 to 10; the rest once.
+        // The values 0 to 10 occur twice, the others once.
         let sorted = |index: usize| if index < 22 { index / 2 } else { index - 11 };
         for q in [0.0, 0.9, 0.995, 1.0] {
             let at = q * (count - 1) as f64;
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn selecting_finds_what_sorting_finds(
+        fn quantile_agrees_with_quantile_sorted(
             mut values in prop::collection::vec(-5i8..5, 1..60),
             q in 0.0f64..=1.0,
         ) {

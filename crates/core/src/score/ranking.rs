@@ -1,8 +1,8 @@
-//! How well scores rank anomalous parts above good ones.
+//! AUROC: how well scores rank anomalous parts above good ones.
 
-/// The area under the ROC curve: the probability that an anomalous part scores higher than a good
-/// one, ties counted half (the Mann-Whitney statistic), exact. `None` when either kind is missing
-/// or a score is NaN, for then nothing can be ranked.
+/// Returns the exact area under the ROC curve: the probability that an anomalous part scores higher than a
+/// good one, with ties counted half (the Mann-Whitney statistic). `None` if either list is empty or a score
+/// is NaN.
 pub fn auroc(good: &[f64], anomalous: &[f64]) -> Option<f64> {
     let unranked = good.iter().chain(anomalous).any(|score| score.is_nan());
     if good.is_empty() || anomalous.is_empty() || unranked {
@@ -15,7 +15,7 @@ pub fn auroc(good: &[f64], anomalous: &[f64]) -> Option<f64> {
         .map(|score| {
             let below = sorted.partition_point(|other| other < score);
             let not_above = sorted.partition_point(|other| other <= score);
-            (below + not_above) as u64 // 2 for each one below, 1 for each tie
+            (below + not_above) as u64 // 2 for each lower score, 1 for each tie
         })
         .sum();
     let pairs = good.len() as f64 * anomalous.len() as f64;
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn areas_of_small_cases() {
+    fn auroc_of_small_cases() {
         let check = |good: &[f64], anomalous: &[f64], expected| {
             assert_eq!(auroc(good, anomalous), expected, "{good:?} {anomalous:?}");
         };
@@ -46,7 +46,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_the_share_of_pairs_in_order(
+        fn auroc_is_the_share_of_pairs_in_the_right_order(
             good in prop::collection::vec(-4i8..4, 1..40),
             anomalous in prop::collection::vec(-3i8..6, 1..40),
         ) {

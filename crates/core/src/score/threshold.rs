@@ -1,4 +1,4 @@
-//! A threshold from good parts alone: which score do only a given share of good parts exceed?
+//! Suggests a threshold from the scores of good parts only, for a given false-reject rate.
 
 use std::fmt;
 
@@ -8,43 +8,43 @@ use super::binomial::at_most;
 use super::distribution::{ScoreDistribution, ScoreError};
 use super::quantile::quantile_sorted;
 
-/// So many good scores must lie beyond an empirical quantile for it to be trusted: fewer, and the
-/// threshold is a single part's score.
+/// Minimum number of good scores above an empirical quantile. With fewer, the threshold would depend on
+/// single parts.
 const MIN_BEYOND: f64 = 5.0;
-/// A tail is fitted to the top tenth, but to no fewer: the mean excess of ten is known to a third
-/// (1 / sqrt(10)).
+/// Minimum number of scores for fitting a tail, which otherwise uses the top tenth: the relative error of
+/// the mean excess of ten scores is a third (1 / sqrt(10)).
 const MIN_TAIL: usize = 10;
-/// One score gives no spread.
+/// Minimum number of scores: a single score has no spread.
 const MIN_SCORES: usize = 2;
-/// The bound on the false-reject rate holds with this probability.
+/// Confidence of the bound of the false-reject rate.
 const CONFIDENCE: f64 = 0.95;
 
 /// How a threshold was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdMethod {
-    /// The quantile of the scores themselves.
+    /// A quantile of the scores.
     EmpiricalQuantile,
-    /// Extrapolated with an exponential tail through the highest scores.
+    /// Extrapolation with an exponential tail that is fitted to the highest scores.
     ExponentialTail,
 }
 
-/// A threshold and what is known about it.
+/// A suggested threshold with the data it is based on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdSuggestion {
-    /// A part is rejected when its score is above this.
+    /// Parts with a score above this value are rejected.
     pub threshold: f64,
-    /// The share of good parts that was asked to be above, 0 to 1.
+    /// Requested false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
-    /// How it was found.
+    /// Method that found the threshold.
     pub method: ThresholdMethod,
-    /// How many good scores it was found from.
+    /// Number of good scores.
     pub good_count: usize,
-    /// How many of them are above it.
+    /// Number of good scores above the threshold.
     pub rejected_count: usize,
-    /// With 95 % confidence the true false-reject rate is at most this, whatever the distribution
-    /// (Clopper-Pearson, one-sided). Few scores allow no small bound, however high the threshold.
+    /// Upper bound of the true false-reject rate with 95 % confidence, for any distribution
+    /// (Clopper-Pearson, one-sided). With few scores the bound is large, however high the threshold is.
     pub false_reject_rate_bound: f64,
 }
 
@@ -67,17 +67,17 @@ impl fmt::Display for ThresholdSuggestion {
     }
 }
 
-/// Suggests the score that a share `false_reject_rate` of good parts exceeds.
+/// Suggests the threshold that a share `false_reject_rate` of good parts exceeds.
 ///
-/// When at least five of the scores lie beyond it, that is their empirical quantile. Otherwise the
-/// highest scores are continued by an exponential tail: an image's score is the maximum of a map,
-/// and maxima of many values with light tails have one (the Gumbel domain of extreme value
-/// theory). A heavier tail would be rejected more often than asked; the bound does not depend on
-/// this assumption. It is exact when no score is above the threshold and slightly low otherwise,
-/// as the threshold was chosen on the same scores.
+/// If at least five scores are above it, this is the empirical quantile. Otherwise the highest scores are
+/// extrapolated with an exponential tail: the score of an image is the maximum of a map, and maxima of many
+/// values with light tails have an exponential tail (the Gumbel domain of extreme value theory). With a
+/// heavier tail, more good parts than requested are rejected; the bound does not depend on this assumption.
+/// The bound is exact if no score is above the threshold, and slightly low otherwise, because the threshold
+/// was chosen on the same scores.
 ///
 /// # Errors
-/// When the rate does not lie within (0, 1), or there is only one score.
+/// When the rate is not in (0, 1), or there is only one score.
 pub fn suggest_threshold(
     scores: &ScoreDistribution,
     false_reject_rate: f64,
@@ -109,30 +109,30 @@ pub fn suggest_threshold(
     })
 }
 
-/// The threshold whose expected false-reject rate, over samples of this size, is `rate`.
+/// Returns the threshold whose expected false-reject rate, over samples of this size, is `rate`.
 ///
-/// Over the k+1st highest score u the k higher ones have excesses of mean b. With an exponential
-/// tail the share beyond u is (k+1)/(n+1) on average, independent of b, and as b is an estimate
-/// the share beyond u + c b is (1 + c/k)^-k of that on average, not exp(-c). Solved for c.
+/// Let u be the (k+1)-th highest score, and b the mean excess of the k higher scores over u. With an
+/// exponential tail, the expected share above u is (k+1)/(n+1), independent of b. Because b is an estimate,
+/// the expected share above u + c b is (1 + c/k)^-k of that, not exp(-c). The equation is solved for c.
 fn exponential_tail(sorted: &[f64], rate: f64) -> f64 {
     let count = sorted.len();
     let k = count.div_ceil(10).max(MIN_TAIL).min(count - 1);
     let start = sorted[count - 1 - k];
     let excess = sorted[count - k..].iter().map(|score| score - start);
     let mean_excess = excess.sum::<f64>() / k as f64;
-    // A rate above the share beyond u asks for less than u, where no tail was fitted.
+    // A rate above the share above u would give a threshold below u, where no tail was fitted.
     let ratio = ((k + 1) as f64 / ((count + 1) as f64 * rate)).max(1.0);
     start + mean_excess * k as f64 * (ratio.powf(1.0 / k as f64) - 1.0)
 }
 
-/// The one-sided Clopper-Pearson bound: the rate at which `rejected` or fewer of `count` would be
-/// seen with a probability of only 5 %.
+/// Returns the one-sided Clopper-Pearson bound: the rate at which `rejected` or fewer of `count` have a
+/// probability of 5 %.
 fn upper_bound(rejected: usize, count: usize) -> f64 {
     if rejected >= count {
         return 1.0;
     }
     let (mut low, mut high) = (0.0, 1.0);
-    // Each step halves the interval: 60 are below an f64's resolution at 1.
+    // Each step halves the interval: 60 steps are below the resolution of f64 at 1.
     for _ in 0..60 {
         let rate = f64::midpoint(low, high);
         if at_most(rejected, count, rate) > 1.0 - CONFIDENCE {
@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn many_scores_give_their_own_quantile() {
+    fn many_scores_give_the_empirical_quantile() {
         let found = suggest((0..=1000).map(f64::from).collect(), 0.01);
         assert_eq!(found.method, ThresholdMethod::EmpiricalQuantile);
         assert_eq!((found.threshold, found.rejected_count), (990.0, 10));
     }
 
     #[test]
-    fn few_scores_are_continued_beyond_the_highest() {
+    fn few_scores_are_extrapolated_above_the_highest() {
         let found = suggest((0..40).map(f64::from).collect(), 0.001);
         assert_eq!(found.method, ThresholdMethod::ExponentialTail);
         assert!(found.threshold > 39.0);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_rate_never_gives_a_lower_threshold() {
+    fn smaller_rate_never_gives_a_lower_threshold() {
         for count in [2, 5, 20, 60, 400] {
             let scores: Vec<f64> = (0..count).map(|i| f64::from(i).sqrt()).collect();
             let thresholds: Vec<f64> = [0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4]
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_rejects_as_many_as_asked_on_average() {
+    fn exponential_tail_has_the_requested_rate_on_average() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let (repetitions, rate) = (4000, 0.005);
         let mut sum = 0.0;
@@ -199,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_are_their_own_threshold() {
+    fn equal_scores_give_their_value_as_threshold() {
         let found = suggest(vec![0.5; 20], 0.001);
         assert_eq!((found.threshold, found.rejected_count), (0.5, 0));
     }
 
     #[test]
-    fn bounds_agree_with_the_tables() {
-        // One-sided 95 % Clopper-Pearson: 1 - 0.05^(1/n) for none, beta quantiles otherwise.
+    fn bounds_agree_with_clopper_pearson_tables() {
+        // One-sided 95 % Clopper-Pearson: 1 - 0.05^(1/n) for no rejects, otherwise quantiles of beta.
         let check = |rejected, count, expected: f64| {
             let bound = upper_bound(rejected, count);
             assert!(
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_rate_or_a_count_that_says_nothing() {
+    fn rate_outside_0_to_1_and_a_single_score_are_rejected() {
         let scores = ScoreDistribution::new(vec![1.0, 2.0]).expect("finite");
         for rate in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(matches!(

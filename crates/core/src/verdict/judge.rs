@@ -1,38 +1,38 @@
-//! Judging a frame by its maps, and once more by a map that was kept.
+//! Judges a frame by its maps, or again by a stored map.
 //!
-//! What a part of a frame scores is defined on the pixels of the combined map at the frame's own size:
-//! the largest value of the part's pixels. With a least area it is the highest level at which cells of
-//! the map at or above it hang together over that area within the part, and no more than the largest
-//! value. Areas are counted in cells, as they are for the regions that a judgement lists.
+//! The score of an area is defined on the combined map, resized to the size of the frame: it is the largest
+//! value of the area's pixels. With a minimum area, it is the highest level at which the cells at or above
+//! the level contain a connected component of that area, and at most the largest pixel value. Areas are
+//! counted in cells, as for the regions that a judgement lists.
 
 use std::borrow::Cow;
 
 use super::{AnomalyKind, Decision, Judgement, NotFinite, Region, RegionScore};
-use crate::area_opening::opened;
+use crate::area_opening::area_opening;
 use crate::maps::{Grid, MapCalibration, Place, Score, combine, finite};
 use crate::partition::SAMPLES;
-use crate::regions::{Cells, RegionRules, regions};
-use crate::rules::{Part, Rules, Shape};
+use crate::regions::{MapCells, RegionRules, regions};
+use crate::rules::{FrameShape, RuledArea, Rules};
 
-/// One frame's maps, square and of one size, and the frame's own size in pixels.
+/// The two square maps of a frame, and the size of the frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameMaps<'a> {
-    /// `A_s`, row-major.
+    /// Structural map `A_s`, row-major.
     pub structural: &'a [f32],
-    /// `A_g`, row-major.
+    /// Logical map `A_g`, row-major.
     pub logical: &'a [f32],
-    /// Cells a side.
+    /// Cells per side.
     pub side: usize,
-    /// The inspected frame's width, pixels.
+    /// Width of the inspected frame in pixels.
     pub width: u32,
-    /// The inspected frame's height, pixels.
+    /// Height of the inspected frame in pixels.
     pub height: u32,
 }
 
 /// Judges a frame by its maps.
 ///
 /// # Errors
-/// When a value is no number, be it where nothing counts: a FAULT, never a PASS.
+/// When a map has a non-finite value, also if it is under a mask. The frame is then a FAULT, never a PASS.
 ///
 /// # Panics
 /// When a map is not square or a size is zero.
@@ -42,37 +42,37 @@ pub fn judge(
     rules: &Rules,
 ) -> Result<Judgement, NotFinite> {
     let combined = combine(maps.structural, maps.logical, calibration);
-    let shape = Shape {
+    let shape = FrameShape {
         side: maps.side,
         width: maps.width,
         height: maps.height,
     };
-    weigh(&combined, shape, rules, Branches::Raw { maps, calibration })
+    judge_combined(&combined, shape, rules, Branches::Raw { maps, calibration })
 }
 
-/// Judges a frame anew by the combined map that was kept of it. The decision, every score and what they
-/// are held against are those that [`judge`] gives.
+/// Judges a frame again by its stored combined map. The decision, the scores and the thresholds are those
+/// that [`judge`] returns.
 ///
-/// `structural` is the structural map's share of the combined one. If it is unset, the whole map counts
-/// as structural: branches then say nothing.
+/// `structural` is the structural map's share of the combined map. If it is unset, the whole map counts as
+/// structural, and the branches in the judgement are meaningless.
 ///
 /// # Errors
-/// When a value of the combined map is no number.
+/// When the combined map has a non-finite value.
 ///
 /// # Panics
 /// When a map is not square, the maps differ in size, or a size is zero.
 pub fn rejudge(
     combined: &[f32],
     structural: Option<&[f32]>,
-    shape: Shape,
+    shape: FrameShape,
     rules: &Rules,
 ) -> Result<Judgement, NotFinite> {
     let structural = structural.unwrap_or(combined);
-    assert_eq!(structural.len(), combined.len(), "one map's cells");
-    weigh(combined, shape, rules, Branches::Kept { structural })
+    assert_eq!(structural.len(), combined.len(), "maps of equal length");
+    judge_combined(combined, shape, rules, Branches::Kept { structural })
 }
 
-/// What tells the two branches' shares.
+/// Source of the shares of the two branches.
 #[derive(Clone, Copy)]
 enum Branches<'a> {
     Raw {
@@ -85,7 +85,7 @@ enum Branches<'a> {
 }
 
 impl<'a> Branches<'a> {
-    fn score(self, Found { score, place }: Found, side: usize) -> Score {
+    fn score(self, PlacedScore { score, place }: PlacedScore, side: usize) -> Score {
         let (structural, logical) = match self {
             Self::Raw { maps, calibration } => (
                 calibration.structural_part(place.of(maps.structural, side)),
@@ -103,7 +103,7 @@ impl<'a> Branches<'a> {
         }
     }
 
-    /// The structural map's share of the combined one.
+    /// Returns the structural map's share of the combined map.
     fn structural(self) -> Cow<'a, [f32]> {
         match self {
             Self::Raw { maps, calibration } => {
@@ -114,54 +114,54 @@ impl<'a> Branches<'a> {
     }
 }
 
-/// A score and its place.
+/// A score and its position.
 #[derive(Clone, Copy)]
-struct Found {
+struct PlacedScore {
     score: f32,
     place: Place,
 }
 
-fn weigh(
+fn judge_combined(
     combined: &[f32],
-    shape: Shape,
+    shape: FrameShape,
     rules: &Rules,
     branches: Branches<'_>,
 ) -> Result<Judgement, NotFinite> {
-    let Shape {
+    let FrameShape {
         side,
         width,
         height,
     } = shape;
-    assert!(side > 0 && width > 0 && height > 0, "sizes with an area");
+    assert!(side > 0 && width > 0 && height > 0, "sizes above zero");
     assert_eq!(combined.len(), side * side, "a square map");
     if !finite(combined) {
         return Err(NotFinite);
     }
-    let parts = rules.parts(shape);
+    let areas = rules.areas(shape);
     let mut scores = Vec::new();
     let mut places = Vec::new();
-    for part in parts.iter() {
-        let found = find(combined, side, &parts.grid, part)?;
+    for area in areas.iter() {
+        let found = area_score(combined, side, &areas.grid, area)?;
         let score = found.map(|found| found.score);
-        let thresholds = part.rule.thresholds;
+        let thresholds = area.rule.thresholds;
         places.push(found);
         scores.push(RegionScore {
-            name: part.name.cloned(),
+            name: area.name.cloned(),
             score,
             thresholds,
             decision: score.map_or(Decision::Pass, |score| thresholds.decide(score)),
         });
     }
-    let decider = decider(&scores);
-    let score = places[decider].map_or(NOTHING, |found| branches.score(found, side));
-    let highest = scores.iter().filter_map(|part| part.score);
+    let decider = deciding_area(&scores);
+    let score = places[decider].map_or(NO_SCORE, |found| branches.score(found, side));
+    let highest = scores.iter().filter_map(|area| area.score);
     let regions = if scores[decider].decision == Decision::Pass {
         Vec::new()
     } else {
-        let failed = parts.iter().zip(&scores);
+        let failed = areas.iter().zip(&scores);
         let failed = failed.filter(|(_, score)| score.decision != Decision::Pass);
-        let failed = failed.map(|(part, _)| part);
-        listed(combined, &branches.structural(), side, rules, failed)
+        let failed = failed.map(|(area, _)| area);
+        list_regions(combined, &branches.structural(), side, rules, failed)
     };
     Ok(Judgement {
         decision: scores[decider].decision,
@@ -175,98 +175,95 @@ fn weigh(
     })
 }
 
-/// The score of a frame in which nothing counts.
-const NOTHING: Score = Score {
+/// Score of a frame without an area that has a score.
+const NO_SCORE: Score = Score {
     score: 0.0,
     structural: 0.0,
     logical: 0.0,
 };
 
-/// A part's score; nothing if nothing in it counts.
-fn find(
+/// Returns the score of an area; `None` if it has no pixels or no defect can have the minimum area.
+fn area_score(
     combined: &[f32],
     side: usize,
     grid: &Grid,
-    part: Part<'_>,
-) -> Result<Option<Found>, NotFinite> {
-    let Some(peak) = grid.maximum(combined, part.spans(grid)) else {
+    area: RuledArea<'_>,
+) -> Result<Option<PlacedScore>, NotFinite> {
+    let Some(peak) = grid.maximum(combined, area.spans(grid)) else {
         return Ok(None);
     };
-    // Numbers whose difference is beyond single precision.
+    // Interpolation between finite values can overflow single precision.
     if !peak.value.is_finite() {
         return Err(NotFinite);
     }
-    let largest = Found {
+    let largest = PlacedScore {
         score: peak.value,
         place: peak.place,
     };
-    if part.rule.min_area <= 0.0 {
+    if area.rule.min_area <= 0.0 {
         return Ok(Some(largest));
     }
-    let values = part.values(combined, side);
-    let samples = |cell: usize| part.area.map_or(SAMPLES, |area| area.samples[cell]);
-    let level = opened(&values, samples, side, part.rule.min_area);
+    let values = area.values(combined, side);
+    let samples = |cell: usize| area.area.map_or(SAMPLES, |area| area.samples[cell]);
+    let level = area_opening(&values, samples, side, area.rule.min_area);
     Ok(level.map(|level| {
-        // A cell's middle may be between the pixels, and higher than any of them.
+        // The centre of a cell can be between pixels and higher than all of them.
         if level.value >= largest.score {
             return largest;
         }
-        let middle = || Place::cell(level.cell, side);
-        Found {
+        let centre = || Place::cell(level.cell, side);
+        PlacedScore {
             score: level.value,
-            place: part
+            place: area
                 .area
-                .map_or_else(middle, |area| area.place(level.cell, side)),
+                .map_or_else(centre, |area| area.place(level.cell, side)),
         }
     }))
 }
 
-/// The part that decides: the worst decision, then the largest margin, then the first.
-fn decider(scores: &[RegionScore]) -> usize {
-    let severity = |decision| match decision {
-        Decision::Pass => 0,
-        Decision::Review => 1,
-        Decision::Reject | Decision::Fault => 2,
-    };
-    let margin = |part: &RegionScore| {
-        let margin = part.score.map(|score| part.thresholds.margin(score));
-        // Below every part that has a score.
+/// Returns the index of the area that decides: the most severe decision, then the largest margin, then the
+/// first area.
+fn deciding_area(scores: &[RegionScore]) -> usize {
+    let margin = |area: &RegionScore| {
+        let margin = area.score.map(|score| area.thresholds.margin(score));
+        // Below every area that has a score.
         margin.unwrap_or(f32::NEG_INFINITY)
     };
     let order = |one: &RegionScore, other: &RegionScore| {
-        severity(one.decision)
-            .cmp(&severity(other.decision))
+        let severity = one.decision.severity();
+        severity
+            .cmp(&other.decision.severity())
             .then(margin(one).total_cmp(&margin(other)))
     };
-    let parts = scores.iter().enumerate().rev();
-    let worst = parts.max_by(|(_, one), (_, other)| order(one, other));
+    let areas = scores.iter().enumerate().rev();
+    let worst = areas.max_by(|(_, one), (_, other)| order(one, other));
     worst.map_or(0, |(index, _)| index)
 }
 
-/// The defects of the parts that did not pass, each above what its own part is held to.
-fn listed<'a>(
+/// Returns the defect regions of the areas that did not pass, each above the level of its own area.
+fn list_regions<'a>(
     combined: &[f32],
     structural: &[f32],
     side: usize,
     rules: &Rules,
-    failed: impl Iterator<Item = Part<'a>>,
+    failed: impl Iterator<Item = RuledArea<'a>>,
 ) -> Vec<Region> {
     let listing = rules.plan().listing;
     let mut all = Vec::new();
-    for part in failed {
-        let cells = Cells {
-            combined: &part.values(combined, side),
-            structural: &part.values(structural, side),
-            samples: part.area.map(|area| area.samples.as_slice()),
+    for area in failed {
+        let cells = MapCells {
+            combined: &area.values(combined, side),
+            structural: &area.values(structural, side),
+            samples: area.area.map(|area| area.samples.as_slice()),
             width: side,
         };
-        let wanted = RegionRules {
-            min_area: listing.min_area.max(part.rule.min_area),
+        let listed = RegionRules {
+            min_area: listing.min_area.max(area.rule.min_area),
             limit: listing.limit,
         };
-        let found = regions(cells, part.rule.thresholds.level(), wanted);
+        let found = regions(cells, area.rule.thresholds.level(), listed);
         all.extend(found.into_iter().map(|region| Region {
-            rule: part.name.cloned(),
+            rule: area.name.cloned(),
             ..region
         }));
     }

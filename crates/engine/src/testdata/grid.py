@@ -1,5 +1,5 @@
-"""Writes grid.onnx, the engine's test graph: the shape of a bundle's graph, with results that a test
-can work out by hand. structural = the mean, logical = the largest, of the bytes of each 4x4 cell."""
+"""Writes grid.onnx, the engine's test graph: it has the inputs and outputs of a bundle's graph, and its results
+can be computed by hand. structural = the mean, logical = the largest, of the bytes of each 4x4 cell."""
 
 import sys
 

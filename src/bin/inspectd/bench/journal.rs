@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use inspectd::clock::{Clock, SystemClock};
 use inspectd::config::{self, Settings, Sources};
-use inspectd::pipeline::publisher::{Entry, Publisher, open_journal};
+use inspectd::pipeline::publisher::{Publisher, PublisherOptions, VerdictEntry, open_journal};
+use inspectd::pipeline::response_slot::Reply;
 use inspectd_core::decision::Decision;
 use inspectd_core::record::{Stamp, Subject, Timings, Verdict};
 use parking_lot::Mutex;
@@ -154,7 +155,7 @@ fn settings(folder: &Path) -> Result<Settings> {
     Ok(config::load(&sources)?.settings)
 }
 
-fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::pipeline::job::Reply) -> Entry {
+fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: Reply) -> VerdictEntry {
     let camera = "a".parse().expect("an id");
     let mut subject = Subject::new(Some(camera), Arc::clone(stamp));
     subject.frame_id = frame_id;
@@ -164,12 +165,12 @@ fn entry(frame_id: u64, stamp: &Arc<Stamp>, reply: inspectd::pipeline::job::Repl
         inference: Some(Duration::from_millis(1)),
         ..Timings::default()
     };
-    Entry {
+    VerdictEntry {
         moment: SystemClock.now(),
         subject,
         outcome: judged(Decision::Pass),
-        seen: None,
-        board: None,
+        images: None,
+        stats: None,
         reply: Some(reply),
     }
 }
@@ -241,14 +242,14 @@ fn publisher(folder: &Path) -> Result<(Publisher, Vec<std::thread::JoinHandle<()
     let settings = settings(folder)?;
     let run = Uuid::now_v7();
     let journal = open_journal(&settings, run)?;
-    let made = Box::new(|_: &Arc<Verdict>| {});
-    Ok(Publisher::start(
-        SystemClock.now(),
+    Ok(Publisher::start(PublisherOptions {
+        start: SystemClock.now(),
         run,
-        &settings,
-        made,
+        settings: &settings,
         journal,
-    )?)
+        on_published: Box::new(|_| ()),
+        clock: Arc::new(SystemClock),
+    })?)
 }
 
 fn print(report: &Report) {

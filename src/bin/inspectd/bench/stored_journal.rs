@@ -93,7 +93,7 @@ fn old(sequence: u64, run: Uuid, start: SystemTime, stamp: &Arc<Stamp>) -> Verdi
     };
     let mut subject = Subject::new(Some(camera.parse().expect("an id")), Arc::clone(stamp));
     subject.frame_id = sequence / 4;
-    subject.tag = Some(Arc::new(inspectd_core::record::Tag {
+    subject.tag = Some(Arc::new(inspectd_core::record::PartTag {
         part_id: sequence.to_string(),
         ..Default::default()
     }));

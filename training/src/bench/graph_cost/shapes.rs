@@ -1,5 +1,4 @@
-//! The shapes of a graph's values, node by node: of the operators that the export writes and of some
-//! that graphs like it have.
+//! Shape inference for graphs: the operators that the export writes, and some that similar graphs contain.
 
 use std::collections::HashMap;
 
@@ -9,7 +8,7 @@ use crate::export::onnx::{
     type_proto,
 };
 
-/// What [`after`] knows.
+/// Operators that [`output_shape`] supports.
 pub(super) const OPERATORS: [&str; 21] = [
     "Add",
     "AveragePool",
@@ -36,19 +35,19 @@ pub(super) const OPERATORS: [&str; 21] = [
 
 type Shape = Vec<i64>;
 
-/// The values that are known so far.
-pub(super) struct Values<'a> {
+/// Shapes and constants known so far.
+pub(super) struct ValueShapes<'a> {
     shapes: HashMap<String, Shape>,
     constants: HashMap<&'a str, &'a TensorProto>,
 }
 
-impl<'a> Values<'a> {
-    /// The graph's inputs and constants.
+impl<'a> ValueShapes<'a> {
+    /// Starts with the inputs and constants of the graph.
     pub(super) fn of(graph: &'a GraphProto) -> Self {
         let inputs = graph
             .input
             .iter()
-            .map(|input| (input.name.clone(), declared(input)));
+            .map(|input| (input.name.clone(), declared_shape(input)));
         let constants = graph.initializer.iter();
         Self {
             shapes: inputs
@@ -64,32 +63,32 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Adds a node's result.
+    /// Adds the shape of a node's output.
     pub(super) fn insert(&mut self, name: &str, shape: Shape) {
         self.shapes.insert(name.to_owned(), shape);
     }
 
-    /// The shape of what `node` reads as its input `index`.
+    /// Returns the shape of input `index` of `node`.
     pub(super) fn shape(&self, node: &NodeProto, index: usize) -> Result<&[i64], CostError> {
-        let name =
-            input(node, index).ok_or_else(|| refused(node, format!("has no input {index}")))?;
+        let name = input(node, index)
+            .ok_or_else(|| shape_error(node, format!("input {index} is missing")))?;
         let shape = self.shapes.get(name).map(Vec::as_slice);
         shape.ok_or_else(|| {
-            refused(
+            shape_error(
                 node,
-                format!("reads {name}, which nothing before it writes"),
+                format!("input {name} is not written by an earlier node"),
             )
         })
     }
 
-    /// The constant whole numbers that `node` reads as its input `index`; nothing where it reads none.
+    /// Returns the constant integers in input `index` of `node`, or `None` if that input is absent.
     fn numbers(&self, node: &NodeProto, index: usize) -> Result<Option<Vec<i64>>, CostError> {
         let Some(name) = input(node, index) else {
             return Ok(None);
         };
         let constant = self.constants.get(name);
         let constant =
-            constant.ok_or_else(|| refused(node, format!("{name} is not a constant")))?;
+            constant.ok_or_else(|| shape_error(node, format!("input {name} is not a constant")))?;
         let number = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_le_bytes);
         Ok(Some(
             constant.raw_data.chunks_exact(8).map(number).collect(),
@@ -102,8 +101,8 @@ fn input(node: &NodeProto, index: usize) -> Option<&str> {
     name.filter(|name| !name.is_empty())
 }
 
-/// The shape that a graph declares for its input; what is free is 1.
-fn declared(input: &ValueInfoProto) -> Shape {
+/// Shape that a graph declares for an input. Symbolic dimensions are 1.
+fn declared_shape(input: &ValueInfoProto) -> Shape {
     let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = kind else {
         return Shape::new();
@@ -116,7 +115,7 @@ fn declared(input: &ValueInfoProto) -> Shape {
     dimensions.map(side).collect()
 }
 
-fn refused(node: &NodeProto, reason: impl Into<String>) -> CostError {
+fn shape_error(node: &NodeProto, reason: impl Into<String>) -> CostError {
     CostError::Shape {
         node: node.name.clone(),
         operator: node.op_type.clone(),
@@ -138,18 +137,18 @@ fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
     attribute(node, name).map_or(default, |attribute| attribute.i)
 }
 
-/// The shape of what `node` writes.
-pub(super) fn after(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+/// Returns the shape of the output of `node`.
+pub(super) fn output_shape(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     match node.op_type.as_str() {
         "Relu" | "LeakyRelu" | "Sigmoid" | "Sqrt" | "Cast" => Ok(values.shape(node, 0)?.to_vec()),
         "Add" | "Sub" | "Mul" | "Div" => {
             let [one, other] = [values.shape(node, 0)?, values.shape(node, 1)?];
-            broadcast(one, other).ok_or_else(|| do_not_fit(node, "", one, other))
+            broadcast(one, other).ok_or_else(|| incompatible_shapes(node, "shapes", one, other))
         }
         "Conv" => convolution(node, values),
         "AveragePool" | "MaxPool" => {
             let kernel = ints(node, "kernel_shape", &[]);
-            windows(node, values.shape(node, 0)?, &kernel)
+            window_shape(node, values.shape(node, 0)?, &kernel)
         }
         "MatMul" => product(node, values),
         "Transpose" => transpose(node, values),
@@ -160,15 +159,15 @@ pub(super) fn after(node: &NodeProto, values: &Values) -> Result<Shape, CostErro
         "Slice" => slice(node, values),
         "Split" => split(node, values),
         "Concat" => concat(node, values),
-        _ => Err(CostError::Unknown {
+        _ => Err(CostError::UnsupportedOperator {
             node: node.name.clone(),
             operator: node.op_type.clone(),
         }),
     }
 }
 
-/// Each of several equal shares.
-fn split(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+/// Shape of each output of a split into equal parts.
+fn split(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let mut shape = values.shape(node, 0)?.to_vec();
     let (axis, shares) = (int(node, "axis", 0), node.output.len() as i64);
     let side = usize::try_from(axis)
@@ -177,33 +176,37 @@ fn split(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
     match side {
         Some(side) if shares > 0 && *side % shares == 0 && node.input.len() == 1 => *side /= shares,
         _ => {
-            let reason = format!("{shares} equal shares along axis {axis} are not counted");
-            return Err(refused(node, reason));
+            let reason =
+                format!("splitting into {shares} equal parts along axis {axis} is not supported");
+            return Err(shape_error(node, reason));
         }
     }
     Ok(shape)
 }
 
-/// As asked for; the one side of -1 takes what is left.
-fn reshape(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+/// Requested shape; a side of -1 takes the remaining elements.
+fn reshape(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
-    let asked = values.numbers(node, 1)?.unwrap_or_default();
+    let requested = values.numbers(node, 1)?.unwrap_or_default();
     let elements: i64 = shape.iter().product();
-    let known: i64 = asked.iter().filter(|&&side| side > 0).product();
-    let free = asked.iter().filter(|&&side| side < 0).count();
+    let known: i64 = requested.iter().filter(|&&side| side > 0).product();
+    let free = requested.iter().filter(|&&side| side < 0).count();
     let fits = known > 0 && elements % known == 0 && (free == 1 || elements == known);
-    if !fits || free > 1 || asked.contains(&0) {
-        return Err(do_not_fit(node, "shapes ", shape, &asked));
+    if !fits || free > 1 || requested.contains(&0) {
+        return Err(incompatible_shapes(node, "shapes", shape, &requested));
     }
     let side = |&side: &i64| if side < 0 { elements / known } else { side };
-    Ok(asked.iter().map(side).collect())
+    Ok(requested.iter().map(side).collect())
 }
 
-fn do_not_fit(node: &NodeProto, what: &str, one: &[i64], other: &[i64]) -> CostError {
-    refused(node, format!("{what}{one:?} and {other:?} do not fit"))
+fn incompatible_shapes(node: &NodeProto, what: &str, one: &[i64], other: &[i64]) -> CostError {
+    shape_error(
+        node,
+        format!("{what} {one:?} and {other:?} are incompatible"),
+    )
 }
 
-/// Shapes aligned at their ends; a side of 1 repeats.
+/// Broadcast shape: aligned at the last dimension, a side of 1 repeats.
 fn broadcast(one: &[i64], other: &[i64]) -> Option<Shape> {
     let rank = one.len().max(other.len());
     let side = |shape: &[i64], at: usize| {
@@ -219,23 +222,28 @@ fn broadcast(one: &[i64], other: &[i64]) -> Option<Shape> {
         .collect()
 }
 
-fn convolution(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn convolution(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let (image, weight) = (values.shape(node, 0)?, values.shape(node, 1)?);
     let (&[_, channels, _, _], &[output, input, high, wide]) = (image, weight) else {
-        return Err(do_not_fit(node, "image and weights ", image, weight));
+        return Err(incompatible_shapes(
+            node,
+            "image and weights",
+            image,
+            weight,
+        ));
     };
-    let wanted = input * int(node, "group", 1);
-    if channels != wanted {
-        let reason = format!("reads {channels} channels, its weights are for {wanted}");
-        return Err(refused(node, reason));
+    let expected = input * int(node, "group", 1);
+    if channels != expected {
+        let reason = format!("input has {channels} channels, weights expect {expected}");
+        return Err(shape_error(node, reason));
     }
-    let mut shape = windows(node, image, &[high, wide])?;
+    let mut shape = window_shape(node, image, &[high, wide])?;
     shape[1] = output;
     Ok(shape)
 }
 
-/// As many windows as fit: of a convolution or a pool.
-fn windows(node: &NodeProto, image: &[i64], kernel: &[i64]) -> Result<Shape, CostError> {
+/// Output shape of a convolution or pool.
+fn window_shape(node: &NodeProto, image: &[i64], kernel: &[i64]) -> Result<Shape, CostError> {
     let strides = ints(node, "strides", &[1, 1]);
     let pads = ints(node, "pads", &[0; 4]);
     let dilations = ints(node, "dilations", &[1, 1]);
@@ -247,10 +255,10 @@ fn windows(node: &NodeProto, image: &[i64], kernel: &[i64]) -> Result<Shape, Cos
         && strides.len() == 2
         && strides.iter().all(|&stride| stride > 0);
     if !plain || !fits {
-        return Err(refused(
+        return Err(shape_error(
             node,
             format!(
-                "windows of {kernel:?} with strides {strides:?} and pads {pads:?} on {image:?} are not counted"
+                "kernel {kernel:?} with strides {strides:?} and pads {pads:?} on {image:?} is not supported"
             ),
         ));
     }
@@ -264,9 +272,9 @@ fn windows(node: &NodeProto, image: &[i64], kernel: &[i64]) -> Result<Shape, Cos
     Ok(vec![image[0], image[1], side(0), side(1)])
 }
 
-fn product(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn product(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let [one, other] = [values.shape(node, 0)?, values.shape(node, 1)?];
-    let refusal = || do_not_fit(node, "factors ", one, other);
+    let refusal = || incompatible_shapes(node, "factors", one, other);
     let ([stack @ .., rows, inner], [other_stack @ .., shared, columns]) = (one, other) else {
         return Err(refusal());
     };
@@ -278,20 +286,28 @@ fn product(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
     Ok(shape)
 }
 
-fn transpose(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn transpose(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
     let reversed: Vec<i64> = (0..shape.len() as i64).rev().collect();
     let order = ints(node, "perm", &reversed);
     let axis = |&axis: &i64| shape.get(axis as usize).copied();
-    let turned: Option<Shape> = order.iter().map(axis).collect();
-    turned.ok_or_else(|| refused(node, format!("order {order:?} of {shape:?}")))
+    let transposed: Option<Shape> = order.iter().map(axis).collect();
+    transposed.ok_or_else(|| {
+        shape_error(
+            node,
+            format!("permutation {order:?} does not fit shape {shape:?}"),
+        )
+    })
 }
 
-fn pad(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn pad(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
     let pads = values.numbers(node, 1)?.unwrap_or_default();
     if pads.len() != 2 * shape.len() {
-        return Err(refused(node, format!("pads {pads:?} of {shape:?}")));
+        return Err(shape_error(
+            node,
+            format!("pads {pads:?} do not fit shape {shape:?}"),
+        ));
     }
     let (before, after) = pads.split_at(shape.len());
     let sides = shape.iter().zip(before).zip(after);
@@ -300,12 +316,12 @@ fn pad(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
         .collect())
 }
 
-fn mean(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn mean(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
-    let axes = places(shape, &ints(node, "axes", &[]));
+    let axes = positive_axes(shape, &ints(node, "axes", &[]));
     let keep = int(node, "keepdims", 1) == 1;
     let sides = shape.iter().enumerate().filter_map(|(axis, &side)| {
-        // Without axes, the mean is over all.
+        // Without axes, the mean is over all dimensions.
         if axes.is_empty() || axes.contains(&axis) {
             keep.then_some(1)
         } else {
@@ -315,8 +331,8 @@ fn mean(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
     Ok(sides.collect())
 }
 
-/// Axes counted from the end are negative.
-fn places(shape: &[i64], axes: &[i64]) -> Vec<usize> {
+/// Converts axes to indices. Negative axes count from the end.
+fn positive_axes(shape: &[i64], axes: &[i64]) -> Vec<usize> {
     let place = |&axis: &i64| {
         (if axis < 0 {
             axis + shape.len() as i64
@@ -327,31 +343,33 @@ fn places(shape: &[i64], axes: &[i64]) -> Vec<usize> {
     axes.iter().map(place).collect()
 }
 
-fn resize(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn resize(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
     let sizes = values.numbers(node, 3)?.unwrap_or_default();
     if sizes.len() != shape.len() {
-        return Err(refused(
+        return Err(shape_error(
             node,
-            format!("is counted with four sizes, has {sizes:?} of {shape:?}"),
+            format!(
+                "only resizing with an explicit size per dimension is supported; sizes {sizes:?} for shape {shape:?}"
+            ),
         ));
     }
-    // The batch is not resized, whatever the number that stands for it.
+    // The batch dimension is not resized, whatever its size in the constant.
     Ok(shape[..1].iter().chain(&sizes[1..]).copied().collect())
 }
 
-fn slice(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn slice(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let mut shape = values.shape(node, 0)?.to_vec();
     let [starts, ends, axes, steps] = [1, 2, 3, 4].map(|index| values.numbers(node, index));
     let (starts, ends) = (starts?.unwrap_or_default(), ends?.unwrap_or_default());
     let all: Vec<i64> = (0..starts.len() as i64).collect();
-    let axes = places(&shape, &axes?.unwrap_or(all));
+    let axes = positive_axes(&shape, &axes?.unwrap_or(all));
     let forward = steps?.is_none_or(|steps| steps.iter().all(|&step| step == 1));
     let fits = axes.iter().all(|&axis| axis < shape.len());
     if !forward || !fits || starts.len() != ends.len() || axes.len() != starts.len() {
-        return Err(refused(
+        return Err(shape_error(
             node,
-            format!("slices {starts:?} to {ends:?} of {shape:?} are not counted"),
+            format!("slice {starts:?} to {ends:?} of {shape:?} is not supported"),
         ));
     }
     for ((axis, start), end) in axes.into_iter().zip(starts).zip(ends) {
@@ -362,13 +380,13 @@ fn slice(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
     Ok(shape)
 }
 
-fn concat(node: &NodeProto, values: &Values) -> Result<Shape, CostError> {
+fn concat(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let mut shape = values.shape(node, 0)?.to_vec();
-    let axis = places(&shape, &[int(node, "axis", 0)])[0];
+    let axis = positive_axes(&shape, &[int(node, "axis", 0)])[0];
     for index in 1..node.input.len() {
         let other = values.shape(node, index)?;
         if axis >= shape.len() || other.len() != shape.len() {
-            return Err(do_not_fit(node, "", &shape, other));
+            return Err(incompatible_shapes(node, "shapes", &shape, other));
         }
         shape[axis] += other[axis];
     }

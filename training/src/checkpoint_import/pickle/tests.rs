@@ -10,7 +10,7 @@ fn loaded(bytes: &[u8]) -> Result<Value, String> {
 }
 
 #[test]
-fn values_of_each_kind() {
+fn every_supported_kind_of_value_is_read() {
     let check =
         |bytes: &[u8], expected: Value| assert_eq!(loaded(bytes), Ok(expected), "{bytes:?}");
     check(b"\x80\x02K\xff.", Value::Int(255));
@@ -31,58 +31,64 @@ fn values_of_each_kind() {
 }
 
 #[test]
-fn a_dictionary_that_is_recalled_is_the_same_one() {
+fn memo_entry_refers_to_the_same_dictionary() {
     let bytes = b"\x80\x02}q\x00K\x01K\x02sh\x00.";
     assert_eq!(loaded(bytes), Ok(Value::Dict(vec![(Id(1), Id(2))])));
 }
 
 #[test]
-fn what_a_state_dict_has_not_is_refused() {
+fn pickle_that_is_not_a_state_dict_is_rejected_with_the_reason() {
     let check = |bytes: &[u8], expected: &str| {
-        let message = loaded(bytes).expect_err("refused");
+        let message = loaded(bytes).expect_err("rejected");
         assert!(message.contains(expected), "{message}");
     };
     check(
         b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R.",
-        "it holds a posix.system, and only a state dict",
+        "contains a posix.system, but only a state dict",
     );
-    check(b"\x80\x04.", "is not of protocol 2");
+    check(b"\x80\x04.", "does not use protocol 2");
     check(b"\x80\x02\x81.", "instruction 0x81 at byte 2");
-    check(b"\x80\x02K", "ends too early");
-    check(b"\x80\x02X\xff\xff\xff\xffhi.", "ends too early");
-    check(b"\x80\x02.", "takes more values than there are");
-    check(b"\x80\x02K\x01(s.", "takes more values than there are");
-    check(b"\x80\x02t.", "lacks a mark");
-    check(b"\x80\x02h\x07.", "recalls a value that was not remembered");
-    check(b"\x80\x02K\x01K\x01K\x01s.", "sets items of no dictionary");
-    check(b"\x80\x02K\x01)R.", "calls something in a way");
+    check(b"\x80\x02K", "is truncated");
+    check(b"\x80\x02X\xff\xff\xff\xffhi.", "is truncated");
+    check(b"\x80\x02.", "pops from an empty stack");
+    check(b"\x80\x02K\x01(s.", "pops from an empty stack");
+    check(b"\x80\x02t.", "pops to a mark that does not exist");
+    check(b"\x80\x02h\x07.", "reads a memo entry that does not exist");
+    check(
+        b"\x80\x02K\x01K\x01K\x01s.",
+        "sets items of a value that is not a dictionary",
+    );
+    check(
+        b"\x80\x02K\x01)R.",
+        "calls a function in a different way than torch.save",
+    );
 }
 
 #[test]
-fn depth_is_no_danger() {
+fn deeply_nested_pickle_is_read_without_stack_overflow() {
     let mut bytes = b"\x80\x02)".to_vec();
     bytes.extend([0x85].repeat(1 << 20));
     bytes.push(b'.');
-    loaded(&bytes).expect("a million tuples, each in the next");
+    loaded(&bytes).expect("a million nested tuples");
 }
 
 fn state_dict() -> Vec<u8> {
     let archive = include_bytes!("../../../tests/fixtures/odd.pth");
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(archive)).expect("a zip");
     let mut pickle = Vec::new();
-    let mut entry = zip.by_name("odd/data.pkl").expect("it is there");
-    entry.read_to_end(&mut pickle).expect("whole");
+    let mut entry = zip.by_name("odd/data.pkl").expect("the entry exists");
+    entry.read_to_end(&mut pickle).expect("readable");
     pickle
 }
 
 proptest! {
     #[test]
-    fn no_damage_makes_it_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+    fn damaged_pickle_does_not_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), length in any::<prop::sample::Index>()) {
         let mut pickle = state_dict();
         let at = at.index(pickle.len());
         pickle[at] = byte;
         drop(load(&pickle));
-        pickle.truncate(cut.index(pickle.len()));
+        pickle.truncate(length.index(pickle.len()));
         drop(load(&pickle));
     }
 }

@@ -1,4 +1,4 @@
-//! Image-level metrics of a few images, counted by hand.
+//! Image-level metrics of small examples, compared with results computed by hand.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn example() -> ImageMetrics {
         threshold: Some(3.0),
         ..Options::default()
     };
-    evaluate(&images, &options).expect("some of each")
+    evaluate(&images, &options).expect("good and anomalous images")
 }
 
 #[test]
@@ -48,9 +48,11 @@ fn each_type_is_compared_with_all_good_images() {
 }
 
 #[test]
-fn a_threshold_is_reached_by_a_score_that_equals_it() {
+fn score_equal_to_the_threshold_counts_as_anomalous() {
     let metrics = example();
-    let point = metrics.types["dent"].at_threshold.expect("asked for");
+    let point = metrics.types["dent"]
+        .at_threshold
+        .expect("a threshold was given");
     assert_eq!(
         (
             point.true_positives,
@@ -77,14 +79,14 @@ fn a_threshold_is_reached_by_a_score_that_equals_it() {
 }
 
 #[test]
-fn the_roc_curve_has_every_point_once() {
+fn roc_curve_has_every_point_once() {
     let roc = &example().types["stain"].roc;
     assert_eq!(roc.fpr, [0.0, 0.25, 0.25, 0.5, 0.75, 1.0, 1.0]);
     assert_eq!(roc.value, [0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0]);
 }
 
 #[test]
-fn the_seed_decides_the_intervals() {
+fn intervals_depend_only_on_the_seed() {
     let images = scores(&[1.0, 2.0, 3.0, 4.0], &[("dent", &[2.5, 3.5, 6.0])]);
     let with = |seed, resamples| {
         let options = Options {
@@ -93,7 +95,7 @@ fn the_seed_decides_the_intervals() {
             ..Options::default()
         };
         evaluate(&images, &options)
-            .expect("some of each")
+            .expect("good and anomalous images")
             .all
             .au_roc
     };
@@ -102,52 +104,54 @@ fn the_seed_decides_the_intervals() {
     assert_eq!(with(1, 0).interval, None);
 }
 
-/// Bootstrap and theory agree on the scatter of an area: Hanley and McNeil, 1982, for 100 and 80
-/// images and an area of 0.8 a standard error of 0.033.
+/// The bootstrap interval agrees with theory: Hanley and McNeil, 1982, give a standard error of 0.033 for
+/// 100 good and 80 anomalous images and an area of 0.8.
 #[test]
-fn intervals_are_as_wide_as_theory_says() {
+fn interval_width_agrees_with_hanley_and_mcneil() {
     let normal = |i: usize, n: usize| {
-        // Quantiles of the logistic distribution, near enough to the normal one's.
+        // Quantiles of the logistic distribution, a close approximation of the normal distribution.
         let p = (i as f64 + 0.5) / n as f64;
         (p / (1.0 - p)).ln() / 1.702
     };
     let good: Vec<f64> = (0..100).map(|i| normal(i, 100)).collect();
     let anomalous: Vec<f64> = (0..80).map(|i| normal(i, 80) + 1.19).collect();
     let images = scores(&good, &[("dent", &anomalous)]);
-    let metrics = evaluate(&images, &Options::default()).expect("some of each");
+    let metrics = evaluate(&images, &Options::default()).expect("good and anomalous images");
     let [low, high] = metrics.all.au_roc.interval.expect("resampled");
     let width = high - low;
     assert!((0.11..0.15).contains(&width), "{:?}", metrics.all.au_roc);
 }
 
 #[test]
-fn what_cannot_be_ranked_is_refused() {
+fn invalid_scores_and_options_are_rejected() {
     let check = |images: &[ImageScore], options: Options, expected: &str| {
-        let error = evaluate(images, &options).expect_err("refused").to_string();
+        let error = evaluate(images, &options)
+            .expect_err("rejected")
+            .to_string();
         assert!(error.contains(expected), "{error}");
     };
-    let fine = Options::default();
-    check(&scores(&[1.0], &[]), fine, "0 anomalous");
-    check(&scores(&[], &[("dent", &[1.0])]), fine, "0 good");
+    let default = Options::default();
+    check(&scores(&[1.0], &[]), default, "0 anomalous");
+    check(&scores(&[], &[("dent", &[1.0])]), default, "0 good");
     check(
         &scores(&[1.0, f64::NAN], &[("dent", &[1.0])]),
-        fine,
+        default,
         "image 1 is NaN",
     );
     let images = scores(&[1.0], &[("dent", &[1.0])]);
-    let countless = Options {
+    let too_many = Options {
         resamples: 100_001,
-        ..fine
+        ..default
     };
-    check(&images, countless, "at most 100000");
-    let sure = Options {
+    check(&images, too_many, "at most 100000");
+    let certain = Options {
         confidence: 1.0,
-        ..fine
+        ..default
     };
-    check(&images, sure, "below 1");
-    let endless = Options {
+    check(&images, certain, "below 1");
+    let infinite = Options {
         threshold: Some(f64::INFINITY),
-        ..fine
+        ..default
     };
-    check(&images, endless, "threshold = inf");
+    check(&images, infinite, "threshold = inf");
 }

@@ -1,11 +1,11 @@
-//! The streamed curves against those computed the plain way: all pixels at once, each threshold anew.
+//! Compares the streamed curves with a direct computation: all pixels in memory, each threshold separately.
 
 use anyhow::{Result, bail};
 use proptest::prelude::*;
 
 use super::super::components;
 use super::super::curve::FPR_LIMITS;
-use super::super::source::{Map, Sample};
+use super::super::source::{AnomalyMap, Sample};
 use super::*;
 use crate::dataset::masks::Mask;
 
@@ -69,7 +69,7 @@ fn image(
             values,
         }
     };
-    let map = Map {
+    let map = AnomalyMap {
         width,
         height,
         values: values.to_vec(),
@@ -78,7 +78,7 @@ fn image(
     (kind(group), Sample { map, masks })
 }
 
-/// A map value, coarse enough for many ties or fine enough for few.
+/// A map value: from a coarse grid with many ties, or from a fine one with few.
 fn value() -> impl Strategy<Value = f32> {
     prop_oneof![(-3i8..6).prop_map(f32::from), (-3.0f32..6.0), Just(-0.0f32),]
 }
@@ -114,28 +114,28 @@ fn images() -> impl Strategy<Value = Images> {
         })
 }
 
-/// Points of FPR, TPR, PRO and sPRO of one subset, by thresholds.
-struct Plain {
+/// Direct computation for one subset: FPR, TPR, PRO and sPRO at each threshold.
+struct Direct {
     points: Vec<[f64; 4]>,
     average_precision: f64,
     max_f1: (f64, f64),
 }
 
-fn plain(images: &[&(Kind, Sample)], defects: &DefectsConfig) -> Plain {
+fn direct(images: &[&(Kind, Sample)], defects: &DefectsConfig) -> Direct {
     let mut thresholds: Vec<f32> = images
         .iter()
         .flat_map(|(_, sample)| sample.map.values.iter().map(|value| value + 0.0))
         .collect();
     thresholds.sort_by(|one, other| other.total_cmp(one));
     thresholds.dedup();
-    let mut found = Plain {
+    let mut found = Direct {
         points: vec![[0.0; 4]],
         average_precision: 0.0,
         max_f1: (0.0, 0.0),
     };
     let mut recall = 0.0;
     for threshold in thresholds {
-        let counts = at(threshold, images, defects);
+        let counts = counts_at(threshold, images, defects);
         let (tp, fp) = (counts.tp, counts.fp);
         let point = [
             fp / counts.good,
@@ -155,7 +155,7 @@ fn plain(images: &[&(Kind, Sample)], defects: &DefectsConfig) -> Plain {
 }
 
 #[derive(Default)]
-struct At {
+struct CountsAtThreshold {
     tp: f64,
     fp: f64,
     good: f64,
@@ -164,8 +164,12 @@ struct At {
     spro: Vec<f64>,
 }
 
-fn at(threshold: f32, images: &[&(Kind, Sample)], defects: &DefectsConfig) -> At {
-    let mut counts = At::default();
+fn counts_at(
+    threshold: f32,
+    images: &[&(Kind, Sample)],
+    defects: &DefectsConfig,
+) -> CountsAtThreshold {
+    let mut counts = CountsAtThreshold::default();
     for (_, Sample { map, masks }) in images {
         let union = |at: usize| masks.iter().any(|mask| mask.values[at] != 0);
         let (labels, regions) = components::label(union, map.width as usize, map.height as usize);
@@ -217,7 +221,7 @@ fn close(one: f64, other: f64) -> bool {
 
 fn measured(images: &Images, max_counters: usize) -> Option<PixelMetrics> {
     let found = evaluate_within(max_counters, images, Some(&defects()), &|_, _| {});
-    found.expect("fine images").metrics
+    found.expect("valid images").metrics
 }
 
 fn check_areas(
@@ -234,9 +238,9 @@ fn check_areas(
 
 proptest! {
     #[test]
-    fn curves_are_those_of_every_threshold(images in images(), max_counters in 1usize..200) {
+    fn curves_equal_the_direct_computation(images in images(), max_counters in 1usize..200) {
         let Some(found) = measured(&images, max_counters) else { return Ok(()) };
-        let all = plain(&images.0.iter().collect::<Vec<_>>(), &defects());
+        let all = direct(&images.0.iter().collect::<Vec<_>>(), &defects());
         prop_assert!(close(found.au_roc, area(&all.points, 1, 1.0)));
         prop_assert!(close(found.average_precision, all.average_precision));
         prop_assert!(close(found.max_f1.f1, all.max_f1.0));
@@ -250,17 +254,17 @@ proptest! {
                 .filter(|(kind, _)| *kind == Kind::Good || *kind == self::kind(Some(group)))
                 .collect();
             match subset {
-                Some(subset) => check_areas(&subset.au_spro, &plain(&members, &defects()).points, 3)?,
+                Some(subset) => check_areas(&subset.au_spro, &direct(&members, &defects()).points, 3)?,
                 None => prop_assert!(members.iter().all(|(kind, _)| *kind == Kind::Good)),
             }
         }
     }
 
     #[test]
-    fn the_order_of_the_images_does_not_matter(images in images()) {
-        let mut turned = images.clone();
-        turned.0.reverse();
-        let (one, other) = (measured(&images, 1 << 20), measured(&turned, 1 << 20));
+    fn order_of_images_does_not_change_the_metrics(images in images()) {
+        let mut reversed = images.clone();
+        reversed.0.reverse();
+        let (one, other) = (measured(&images, 1 << 20), measured(&reversed, 1 << 20));
         let Some((one, other)) = one.zip(other) else { return Ok(()) };
         prop_assert_eq!(one.au_roc.to_bits(), other.au_roc.to_bits());
         prop_assert!(close(one.average_precision, other.average_precision));
@@ -270,13 +274,13 @@ proptest! {
     }
 
     #[test]
-    fn only_the_order_of_values_matters(images in images()) {
+    fn monotonic_scaling_does_not_change_the_metrics(images in images()) {
         let mut scaled = images.clone();
         for (_, sample) in &mut scaled.0 {
             sample.map.values.iter_mut().for_each(|value| *value = *value * 0.25 - 8.0);
         }
         let of = |images: &Images| measured(images, 1 << 20).map(|found| (found.au_roc.to_bits(), found.au_pro));
-        // Values near zero can be rounded together.
+        // Values near zero may become equal by rounding.
         let distinct = |images: &Images| {
             let mut keys: Vec<u32> = images.0.iter().flat_map(|(_, s)| s.map.values.iter().map(|v| (v + 0.0).to_bits())).collect();
             keys.sort_unstable();
@@ -289,7 +293,7 @@ proptest! {
 }
 
 #[test]
-fn a_perfect_map_has_every_area_and_a_flat_one_half() {
+fn perfect_map_has_full_areas_and_flat_map_half() {
     let defect = |value: f32| {
         let mut values = [0.0; 16];
         values[5..7].fill(value);
@@ -319,8 +323,8 @@ fn a_perfect_map_has_every_area_and_a_flat_one_half() {
 }
 
 #[test]
-fn a_saturated_defect_needs_no_more() {
-    // Three pixels of five are enough of this one, and of the good pixels none is higher than those.
+fn defect_is_complete_at_its_saturation_area() {
+    // Three of the five pixels saturate this defect; no good pixel has a higher value than these three.
     let values = [9.0, 8.0, 7.0, 0.0, 0.0, 1.0];
     let found = Images(vec![
         image(Some(Group::Logical), 6, &values, &[(255, &[0, 1, 2, 3, 4])]),
@@ -335,16 +339,16 @@ fn a_saturated_defect_needs_no_more() {
 }
 
 #[test]
-fn images_without_masks_are_left_out_and_empty_masks_counted() {
+fn images_without_masks_are_ignored_and_empty_masks_are_counted() {
     let defect = image(Some(Group::Unspecified), 2, &[1.0, 0.0], &[(255, &[0])]);
-    let undrawn = image(Some(Group::Unspecified), 2, &[5.0, 5.0], &[]);
+    let unmasked = image(Some(Group::Unspecified), 2, &[5.0, 5.0], &[]);
     let empty = image(Some(Group::Unspecified), 2, &[0.0, 0.0], &[(255, &[])]);
     let found = evaluate(
-        &Images(vec![defect, undrawn.clone(), empty]),
+        &Images(vec![defect, unmasked.clone(), empty]),
         None,
         &|_, _| {},
     );
-    let found = found.expect("fine images");
+    let found = found.expect("valid images");
     assert_eq!(found.maxima, [1.0, 5.0, 0.0]);
     let metrics = found.metrics.expect("a defect");
     let images = (
@@ -355,12 +359,12 @@ fn images_without_masks_are_left_out_and_empty_masks_counted() {
     assert_eq!(images, (2, 1, 1));
     assert!(close(metrics.au_roc, 1.0) && metrics.spro.is_none());
 
-    let nothing = evaluate(&Images(vec![undrawn]), None, &|_, _| {}).expect("fine images");
+    let nothing = evaluate(&Images(vec![unmasked]), None, &|_, _| {}).expect("valid images");
     assert_eq!(nothing.metrics, None);
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused_by_name() {
+fn invalid_images_are_rejected_by_name() {
     let check = |(kind, sample): (Kind, Sample), expected: &str| {
         let good = image(None, 1, &[0.0], &[]);
         let error = evaluate(
@@ -368,7 +372,7 @@ fn what_cannot_be_measured_is_refused_by_name() {
             Some(&defects()),
             &|_, _| {},
         );
-        let error = format!("{:#}", error.expect_err("refused"));
+        let error = format!("{:#}", error.expect_err("rejected"));
         assert!(
             error.contains("image 1") && error.contains(expected),
             "{error}"
@@ -384,22 +388,22 @@ fn what_cannot_be_measured_is_refused_by_name() {
         logical(&[f32::INFINITY, 0.0], &[(255, &[0])]),
         "inf at column 0",
     );
-    check(logical(&[0.0, 0.0], &[(255, &[])]), "shows no defect");
-    check(logical(&[0.0, 0.0], &[(7, &[0])]), "has 253, 254, 255");
+    check(logical(&[0.0, 0.0], &[(255, &[])]), "the mask is empty");
+    check(logical(&[0.0, 0.0], &[(7, &[0])]), "contains 253, 254, 255");
     let mut mixed = logical(&[0.0, 0.0], &[(255, &[0])]);
     mixed.1.masks[0].values[1] = 254;
     check(mixed, "255 and 254");
     let mut small = logical(&[0.0, 0.0], &[(255, &[0])]);
     small.1.masks[0].width = 1;
-    check(small, "a mask 1x1");
+    check(small, "a mask is 1x1");
     let unspecified = image(Some(Group::Unspecified), 1, &[0.0], &[(255, &[0])]);
     check(unspecified, "neither a logical nor a structural");
-    let mut drawn = image(None, 1, &[0.0], &[(255, &[0])]);
-    drawn.0 = Kind::Good;
-    check(drawn, "a good image with masks");
+    let mut good_with_mask = image(None, 1, &[0.0], &[(255, &[0])]);
+    good_with_mask.0 = Kind::Good;
+    check(good_with_mask, "a good image with masks");
 }
 
-/// A source whose maps change between the readings.
+/// A source whose maps change between the two passes.
 struct Changing(std::sync::atomic::AtomicUsize);
 
 impl MapSource for Changing {
@@ -425,13 +429,16 @@ impl MapSource for Changing {
         match index {
             0 => Ok(image(None, 1, &values, &[]).1),
             1 => Ok(image(Some(Group::Unspecified), 1, &[1.0], &[(1, &[0])]).1),
-            _ => bail!("there are two"),
+            _ => bail!("the source has two images"),
         }
     }
 }
 
 #[test]
-fn maps_that_change_between_readings_are_refused() {
-    let error = evaluate(&Changing(0.into()), None, &|_, _| {}).expect_err("refused");
-    assert!(error.to_string().contains("image 0: it changed"), "{error}");
+fn maps_that_change_between_passes_are_rejected() {
+    let error = evaluate(&Changing(0.into()), None, &|_, _| {}).expect_err("rejected");
+    assert!(
+        error.to_string().contains("image 0: the file changed"),
+        "{error}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Files as frames and masks.
+//! Decoding of image files as frames and masks.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use mhkd::dataset::masks::load_masks;
 use super::tree::{MVTEC_AD, Tree};
 
 #[test]
-fn eight_bit_images_of_every_format_become_rgb() {
+fn eight_bit_images_of_every_format_are_decoded_to_rgb() {
     let tree = Tree::new(&[]);
     let colour = RgbImage::from_fn(40, 32, |x, y| Rgb([x as u8 * 3, y as u8 * 5, 7]));
     let grey = image::imageops::grayscale(&colour);
@@ -32,7 +32,7 @@ fn eight_bit_images_of_every_format_become_rgb() {
         decode(&path).expect("RGBA").rgb(),
         colour.as_raw().as_slice()
     );
-    // The content decides, not the name.
+    // The format is detected from the content, not from the name.
     let jpeg = tree.root().join("jpeg.png");
     colour
         .save_with_format(&jpeg, ImageFormat::Jpeg)
@@ -41,7 +41,7 @@ fn eight_bit_images_of_every_format_become_rgb() {
 }
 
 #[test]
-fn an_image_that_cannot_be_used_is_named_with_the_reason() {
+fn unsupported_or_damaged_image_is_named_with_the_reason() {
     let tree = Tree::new(&[]);
     let check = |path: &Path, expected: &str| {
         let message = decode(path).map(drop).expect_err("unusable").to_string();
@@ -65,20 +65,25 @@ fn an_image_that_cannot_be_used_is_named_with_the_reason() {
     );
     check(
         &tree.file("text.png", b"not a picture"),
-        "no image; must be a PNG, JPEG, TIFF or BMP file",
+        "not an image; must be a PNG, JPEG, TIFF or BMP file",
     );
     check(&tree.file("moving.png", b"GIF89a"), "a Gif file; must be");
     check(&tree.root().join("absent.png"), "cannot be read");
-    for name in ["cut.png", "cut.jpg", "cut.tif", "cut.bmp"] {
+    for name in [
+        "truncated.png",
+        "truncated.jpg",
+        "truncated.tif",
+        "truncated.bmp",
+    ] {
         let path = tree.image(name, 64, 64, 3);
-        let whole = fs::read(&path).expect("just written");
-        fs::write(&path, &whole[..whole.len() * 2 / 3]).expect("writable");
+        let complete = fs::read(&path).expect("just written");
+        fs::write(&path, &complete[..complete.len() * 2 / 3]).expect("writable");
         check(&path, "corrupt or truncated");
     }
-    // Cut within the picture's last rows: only the end-of-image marker tells.
+    // Truncated in the last rows of the image: only the end-of-image marker is missing.
     let path = tree.image("late.jpg", 256, 256, 3);
-    let whole = fs::read(&path).expect("just written");
-    fs::write(&path, &whole[..whole.len() - 300]).expect("writable");
+    let complete = fs::read(&path).expect("just written");
+    fs::write(&path, &complete[..complete.len() - 300]).expect("writable");
     check(&path, "corrupt or truncated");
     let path = tree.image("damaged.png", 64, 64, 3);
     let mut bytes = fs::read(&path).expect("just written");
@@ -89,9 +94,9 @@ fn an_image_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 #[test]
-fn an_image_that_claims_too_many_pixels_is_refused_before_it_is_decoded() {
+fn image_header_with_too_many_pixels_is_rejected_before_decoding() {
     let tree = Tree::new(&[]);
-    // A BMP header of 20000 x 20000 pixels of 24 bits, and nothing else.
+    // Only a BMP header, for 20000 x 20000 pixels of 24 bits.
     let mut header = b"BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00".to_vec();
     header.extend(20_000_i32.to_le_bytes());
     header.extend(20_000_i32.to_le_bytes());
@@ -109,23 +114,23 @@ fn an_image_that_claims_too_many_pixels_is_refused_before_it_is_decoded() {
 }
 
 #[test]
-fn masks_have_their_images_size() {
+fn mask_with_a_different_size_than_its_image_is_rejected() {
     let tree = Tree::new(&MVTEC_AD);
     let mut mask = image::GrayImage::new(40, 32);
     mask.put_pixel(3, 2, image::Luma([5]));
     tree.encoded("nut/ground_truth/bent/000_mask.png", &mask.into());
     let dataset = tree.open(None);
-    let masks = load_masks(&dataset.test[0], (40, 32)).expect("of one size");
+    let masks = load_masks(&dataset.test[0], (40, 32)).expect("equal sizes");
     assert_eq!((masks[0].width, masks[0].height), (40, 32));
     assert_eq!(
         masks[0].values.iter().position(|&value| value == 5),
         Some(2 * 40 + 3)
     );
     let message = load_masks(&dataset.test[0], (40, 33))
-        .expect_err("of another")
+        .expect_err("different sizes")
         .to_string();
     assert!(
-        message.contains("000_mask.png: a mask of 40x32 pixels; must be 40x33 as its image"),
+        message.contains("000_mask.png: mask is 40x32 pixels; must be 40x33 like its image"),
         "{message}"
     );
 }

@@ -1,15 +1,16 @@
-//! Which files a dataset has.
+//! Files that are found in each dataset layout.
 
 use std::fs;
 use std::path::Path;
 
 use inspectd_core::image_file::decode;
+use inspectd_test_support::{external_data, require};
 use mhkd::dataset::masks::load_masks;
 use mhkd::dataset::{Dataset, Group, Kind, Layout, images_below, open};
 
 use super::tree::{MVTEC_AD, Tree, names};
 
-/// Each test image as `PATH KIND MASKS`.
+/// Describes each test image as `PATH KIND MASKS`.
 fn tests(dataset: &Dataset, root: &Path) -> Vec<String> {
     let line = |item: &mhkd::dataset::TestItem| {
         let kind = match &item.kind {
@@ -17,7 +18,7 @@ fn tests(dataset: &Dataset, root: &Path) -> Vec<String> {
             Kind::Anomalous { type_name, group } => format!("{type_name}/{group:?}"),
         };
         let [path] = &names(std::slice::from_ref(&item.path), root)[..] else {
-            unreachable!("one path, one name");
+            unreachable!("one path gives one name");
         };
         format!("{path} {kind} {}", names(&item.masks, root).join(" "))
             .trim_end()
@@ -26,15 +27,15 @@ fn tests(dataset: &Dataset, root: &Path) -> Vec<String> {
     dataset.test.iter().map(line).collect()
 }
 
-fn refusal(path: &Path, category: Option<&str>, layout: Option<Layout>) -> String {
+fn open_error(path: &Path, category: Option<&str>, layout: Option<Layout>) -> String {
     format!(
         "{:#}",
-        open(path, category, layout, 1).expect_err("not a dataset")
+        open(path, category, layout, 1).expect_err("not a valid dataset")
     )
 }
 
 #[test]
-fn mvtec_ad_has_a_mask_for_each_anomalous_image() {
+fn mvtec_ad_anomalous_images_have_one_mask_each() {
     let tree = Tree::new(&MVTEC_AD);
     let nut = tree.root().join("nut");
     let dataset = tree.open(Some("nut"));
@@ -51,7 +52,7 @@ fn mvtec_ad_has_a_mask_for_each_anomalous_image() {
             "test/good/000.png good",
         ]
     );
-    // The only category needs no name, and its own folder will do.
+    // The name of the only category may be omitted, and the folder of the category may be given.
     assert_eq!(tree.open(None), dataset);
     assert_eq!(open(&nut, None, None, 1).expect("a category"), dataset);
     assert_eq!(
@@ -59,16 +60,17 @@ fn mvtec_ad_has_a_mask_for_each_anomalous_image() {
         dataset
     );
 
-    fs::remove_file(nut.join("ground_truth/bent/001_mask.png")).expect("it is there");
-    let message = refusal(&nut, None, None);
+    fs::remove_file(nut.join("ground_truth/bent/001_mask.png")).expect("the path exists");
+    let message = open_error(&nut, None, None);
     assert!(
-        message.contains("ground_truth/bent/001_mask.png: no such file, the mask of"),
+        message.contains("ground_truth/bent/001_mask.png: mask of")
+            && message.ends_with("test/bent/001.png not found"),
         "{message}"
     );
 }
 
 #[test]
-fn mvtec_loco_has_validation_images_and_a_folder_of_masks_for_each_image() {
+fn mvtec_loco_has_validation_images_and_several_masks_per_image() {
     let tree = Tree::new(&[
         "pins/train/good/000.png",
         "pins/validation/good/000.png",
@@ -104,17 +106,16 @@ fn mvtec_loco_has_validation_images_and_a_folder_of_masks_for_each_image() {
         }
     )));
 
-    fs::remove_dir_all(pins.join("ground_truth/logical_anomalies/000")).expect("it is there");
-    let message = refusal(&pins, None, None);
+    fs::remove_dir_all(pins.join("ground_truth/logical_anomalies/000")).expect("the path exists");
+    let message = open_error(&pins, None, None);
     assert!(
-        message.contains("the masks of")
-            && message.contains("logical_anomalies/000: no such folder"),
+        message.contains("masks of") && message.contains("logical_anomalies/000: folder not found"),
         "{message}"
     );
 }
 
 #[test]
-fn visa_is_split_by_its_table() {
+fn visa_is_split_by_its_csv_file() {
     let tree = Tree::new(&[
         "candle/Data/Images/Normal/0000.png",
         "candle/Data/Images/Normal/0001.png",
@@ -141,22 +142,22 @@ fn visa_is_split_by_its_table() {
     );
 
     let image = tree.root().join("candle/Data/Images/Normal/0002.png");
-    fs::remove_file(image).expect("it is there");
-    let message = refusal(&tree.root(), Some("candle"), None);
+    fs::remove_file(image).expect("the path exists");
+    let message = open_error(&tree.root(), Some("candle"), None);
     assert!(
-        message.contains("Normal/0002.png: no such file, and"),
+        message.contains("Normal/0002.png: file not found, but"),
         "{message}"
     );
-    fs::remove_dir_all(tree.root().join("split_csv")).expect("it is there");
-    let message = refusal(&tree.root(), Some("candle"), None);
+    fs::remove_dir_all(tree.root().join("split_csv")).expect("the path exists");
+    let message = open_error(&tree.root(), Some("candle"), None);
     assert!(
-        message.contains("1cls.csv: the visa layout's split cannot be read"),
+        message.contains("1cls.csv: cannot read the split of the visa layout"),
         "{message}"
     );
 }
 
 #[test]
-fn retinal_oct_trains_on_healthy_eyes() {
+fn retinal_oct_uses_healthy_eyes_for_training_and_diseases_for_test() {
     let tree = Tree::new(&[
         "train/NORMAL/NORMAL-1-1.jpeg",
         "train/CNV/CNV-1-1.jpeg",
@@ -186,7 +187,7 @@ fn retinal_oct_trains_on_healthy_eyes() {
 }
 
 #[test]
-fn a_plain_folder_needs_only_good_images() {
+fn plain_folder_requires_only_good_training_images() {
     let tree = Tree::new(&["train/good/b.png", "train/good/a.jpg", "train/good/c.bmp"]);
     tree.file("train/good/.hidden.png", b"");
     tree.file("train/good/notes.txt", b"");
@@ -222,75 +223,83 @@ fn a_plain_folder_needs_only_good_images() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_files_folders_and_categories_are_named() {
     let tree = Tree::new(&MVTEC_AD);
     let root = tree.root();
     fs::create_dir_all(root.join("bolt/train/good")).expect("a folder");
     let check = |path: &Path, category, layout, expected: &str| {
-        let message = refusal(path, category, layout);
-        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        let message = open_error(path, category, layout);
+        assert!(
+            message.contains(expected),
+            "{expected:?} not found in {message:?}"
+        );
     };
-    check(&root.join("screw"), None, None, "screw: no such folder");
-    check(&root, None, None, "several categories, name one: bolt, nut");
+    check(&root.join("screw"), None, None, "screw: folder not found");
+    check(
+        &root,
+        None,
+        None,
+        "contains several categories; choose one: bolt, nut",
+    );
     check(
         &root,
         Some("screw"),
         None,
-        "no category \"screw\" (there: bolt, nut)",
+        "category \"screw\" not found (available: bolt, nut)",
     );
     check(
         &root.join("nut"),
         Some("screw"),
         None,
-        "no category \"screw\" (it is the folder of a single category; name none)",
+        "category \"screw\" not found (the folder is a single category; omit the category name)",
     );
     check(
         &root,
         Some("bolt"),
         None,
-        "bolt/train/good: no image there (png, jpg, jpeg, tif, tiff, bmp)",
+        "bolt/train/good: contains no images (png, jpg, jpeg, tif, tiff, bmp)",
     );
     check(
         &root.join("nut/test"),
         None,
         None,
-        "nut/test: not a dataset's folder; it needs train/good",
+        "nut/test: not the folder of a dataset; must contain train/good",
     );
     check(
         &root.join("nut/train/good/000.png"),
         None,
         None,
-        "000.png: a file, where the folder",
+        "000.png: not a folder; must be the folder",
     );
     check(
         &root,
         Some("nut"),
         Some(Layout::MvtecLoco),
-        "nut/defects_config.json: no such file, and the mvtec-loco layout has it",
+        "nut/defects_config.json: file not found; the mvtec-loco layout requires it",
     );
     check(
         &root,
         Some("nut"),
         Some(Layout::RetinalOct),
-        "nut/test/NORMAL: no such folder",
+        "nut/test/NORMAL: folder not found",
     );
     check(
         &root,
         Some("bolt"),
         Some(Layout::MvtecAd),
-        "bolt/test/good: no such folder, and the mvtec-ad layout has it",
+        "bolt/test/good: folder not found; the mvtec-ad layout requires it",
     );
-    fs::remove_file(root.join("nut/train/good/001.png")).expect("it is there");
+    fs::remove_file(root.join("nut/train/good/001.png")).expect("the path exists");
     check(
         &root,
         Some("nut"),
         None,
-        "nut: 1 training image, and without validation images",
+        "nut: 1 training image; a dataset without validation images",
     );
 }
 
 #[test]
-fn a_fingerprint_tells_other_images_but_no_other_place_or_split() {
+fn fingerprint_depends_on_names_and_contents_but_not_on_location_or_split() {
     let dataset = Tree::new(&MVTEC_AD);
     let same = Tree::new(&MVTEC_AD);
     let fingerprint = |tree: &Tree, seed| {
@@ -308,12 +317,12 @@ fn a_fingerprint_tells_other_images_but_no_other_place_or_split() {
         dataset.root().join("nut/train/good/001.png"),
         dataset.root().join("nut/train/good/002.png"),
     )
-    .expect("it is there");
+    .expect("the path exists");
     assert_ne!(fingerprint(&dataset, 1), first);
 }
 
 #[test]
-fn images_below_a_folder_are_found_in_order() {
+fn images_in_subfolders_are_found_in_order() {
     let tree = Tree::new(&["b/1.png", "a/2.JPEG", "0.png"]);
     let found = images_below(&tree.root()).expect("three");
     assert_eq!(
@@ -321,18 +330,14 @@ fn images_below_a_folder_are_found_in_order() {
         ["0.png", "a/2.JPEG", "b/1.png"]
     );
     let message = images_below(&tree.root().join("c"))
-        .expect_err("no such folder")
+        .expect_err("missing folder")
         .to_string();
-    assert!(message.ends_with("c: no such folder"), "{message}");
+    assert!(message.ends_with("c: folder not found"), "{message}");
 }
 
 #[test]
-fn bottle_is_complete() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mvtec_ad");
-    if !root.join("bottle").exists() {
-        println!("skipped: {} is absent", root.join("bottle").display());
-        return;
-    }
+fn mvtec_ad_bottle_has_all_images_and_masks() {
+    let root = require!(external_data("mvtec_ad"));
     let dataset =
         open(&root, Some("bottle"), None, 42).expect("the data folder's README describes it");
     assert_eq!(dataset.layout, Layout::MvtecAd);
@@ -352,7 +357,7 @@ fn bottle_is_complete() {
     assert_eq!(good, 20);
     for item in dataset.test.iter().step_by(10) {
         let frame = decode(&item.path).expect("a PNG");
-        let masks = load_masks(item, (frame.width(), frame.height())).expect("of the image's size");
+        let masks = load_masks(item, (frame.width(), frame.height())).expect("masks of image size");
         assert_eq!(masks.len(), usize::from(item.kind != Kind::Good));
         assert!(
             masks

@@ -1,4 +1,4 @@
-//! Datasets on disk: generated ones of every layout, and `MVTec` AD's bottle where it is there.
+//! Datasets on disk: generated datasets of every layout, and the category bottle of `MVTec` AD if available.
 
 mod images;
 mod layouts;

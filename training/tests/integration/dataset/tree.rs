@@ -1,4 +1,4 @@
-//! Folders of small pictures.
+//! Temporary folders with small images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) const MVTEC_AD: [&str; 7] = [
     "nut/ground_truth/bent/001_mask.png",
 ];
 
-/// Writes files below a folder that goes with the test.
+/// Temporary folder, removed when dropped.
 pub(crate) struct Tree(TempDir);
 
 impl Tree {
@@ -30,7 +30,7 @@ impl Tree {
     }
 
     pub(crate) fn root(&self) -> PathBuf {
-        self.0.path().canonicalize().expect("it exists")
+        self.0.path().canonicalize().expect("the folder exists")
     }
 
     pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
@@ -41,13 +41,13 @@ impl Tree {
     }
 
     pub(crate) fn image(&self, name: &str, width: u32, height: u32, shade: u8) -> PathBuf {
-        let picture = RgbImage::from_fn(width, height, |x, y| Rgb([shade, x as u8, y as u8]));
-        self.encoded(name, &picture.into())
+        let image = RgbImage::from_fn(width, height, |x, y| Rgb([shade, x as u8, y as u8]));
+        self.encoded(name, &image.into())
     }
 
-    pub(crate) fn encoded(&self, name: &str, picture: &DynamicImage) -> PathBuf {
+    pub(crate) fn encoded(&self, name: &str, image: &DynamicImage) -> PathBuf {
         let path = self.file(name, &[]);
-        picture.save(&path).expect("an encodable picture");
+        image.save(&path).expect("an encodable image");
         path
     }
 

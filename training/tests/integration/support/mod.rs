@@ -1,23 +1,11 @@
-//! What the integration tests share.
+//! Shared code of the integration tests.
 
 pub(crate) mod formula;
 pub(crate) mod models;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
-
-/// A file of the shared test data, or nothing (and a line that says so) where the data is not there.
-pub(crate) fn data(path: &str) -> Option<PathBuf> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    println!("skipped: {path} is not below {}", root.display());
-    None
-}
 
 /// The f32 tensors of a safetensors file.
 pub(crate) fn tensors(path: &std::path::Path) -> BTreeMap<String, Tensor> {
@@ -27,7 +15,7 @@ pub(crate) fn tensors(path: &std::path::Path) -> BTreeMap<String, Tensor> {
         .collect()
 }
 
-/// The largest difference over the largest value of `expected`.
+/// Largest difference, as a fraction of the largest value of `expected`.
 pub(crate) fn relative_difference(actual: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(actual.size(), expected.size());
     let scale = expected.abs().max().double_value(&[]);

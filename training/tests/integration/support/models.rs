@@ -1,22 +1,22 @@
-//! Graphs with formula weights, for the tests of what is exported.
+//! Architectures with formula weights, for export tests.
 
 use std::collections::BTreeMap;
 
-use mhkd::export::weights::Weights;
+use mhkd::export::weights::{WeightTensor, Weights};
 use mhkd::network::architecture::{Architecture, InputSize, Preset};
 use mhkd::network::layer::{self, Layers};
 
 use super::formula;
 
-/// One with these choices.
+/// The MHKD architecture with the given options.
 pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> Architecture {
-    let side = InputSize::try_from(side).expect("the side is one of the allowed ones");
+    let side = InputSize::try_from(side).expect("the side is valid");
     Architecture::mhkd(preset, side, padded_teacher)
 }
 
-/// The formula weights of all networks of `architecture`.
+/// Formula weights of all networks of `architecture`.
 pub(crate) fn weights(architecture: &Architecture) -> Weights {
-    let tables = architecture.tables();
+    let tables = architecture.layer_tables();
     let mut weights = BTreeMap::new();
     add(&mut weights, "teacher", &tables.teacher, 0);
     for (part, number) in tables.student.iter().zip(1..) {
@@ -25,15 +25,16 @@ pub(crate) fn weights(architecture: &Architecture) -> Weights {
     Weights(weights)
 }
 
-fn add(
-    weights: &mut BTreeMap<String, (Vec<i64>, Vec<f32>)>,
-    name: &str,
-    layers: &Layers,
-    tag: usize,
-) {
+fn add(weights: &mut BTreeMap<String, WeightTensor>, name: &str, layers: &Layers, tag: usize) {
     for (index, (number, shape)) in layer::convolutions(layers).enumerate() {
-        let weight = (shape.to_vec(), formula::weight(shape, index, tag));
-        let bias = (vec![shape[0]], formula::bias(shape[0], index, tag));
+        let weight = WeightTensor {
+            shape: shape.to_vec(),
+            values: formula::weight(shape, index, tag),
+        };
+        let bias = WeightTensor {
+            shape: vec![shape[0]],
+            values: formula::bias(shape[0], index, tag),
+        };
         weights.insert(format!("{name}.{number}.weight"), weight);
         weights.insert(format!("{name}.{number}.bias"), bias);
     }

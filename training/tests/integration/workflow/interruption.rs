@@ -1,21 +1,22 @@
-//! Runs that are interrupted, killed, or meet a full disk.
+//! Runs that are interrupted or killed, and runs on a full disk.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use inspectd_test_support::{external_data, require};
 use mhkd::fit::checkpoint::Checkpoint;
 
-use super::workshop::{bytes, fail, losses, mhkd, succeed, workshop};
+use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Waits until `done`, and fails after [`PATIENCE`].
+/// Waits until `done` returns true. Fails after [`TIMEOUT`].
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
-        assert!(started.elapsed() < PATIENCE, "still waiting for {what}");
+        assert!(started.elapsed() < TIMEOUT, "timeout waiting for {what}");
         sleep(Duration::from_millis(5));
     }
 }
@@ -26,65 +27,65 @@ fn signal(id: u32, signal: &str) {
         .arg(format!("-{signal}"))
         .arg(id.to_string())
         .status();
-    assert!(status.expect("kill is there").success());
+    assert!(status.expect("the program kill starts").success());
 }
 
 #[test]
-fn a_resumed_run_gives_the_numbers_of_an_uninterrupted_one() {
-    let shop = workshop();
+fn interrupted_and_resumed_run_equals_an_uninterrupted_run() {
+    let workspace = shared_workspace();
     let settings = ["--steps", "30", "--batch", "2", "--checkpoint-every", "7"];
-    succeed(&mut shop.train("straight", &settings));
-    let broken = shop.path("broken");
-    let mut child = shop
-        .train("broken", &settings)
+    succeed(&mut workspace.train("uninterrupted", &settings));
+    let resumed = workspace.path("resumed");
+    let mut child = workspace
+        .train("resumed", &settings)
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
     wait_for("the tenth step", || {
-        std::fs::read_to_string(format!("{broken}/losses.csv"))
+        std::fs::read_to_string(format!("{resumed}/losses.csv"))
             .is_ok_and(|text| text.lines().count() > 10)
     });
     signal(child.id(), "INT");
-    let status = child.wait().expect("it ends");
-    let mut said = String::new();
+    let status = child.wait().expect("the process exits");
+    let mut stderr = String::new();
     child
         .stderr
         .take()
         .expect("piped")
-        .read_to_string(&mut said)
+        .read_to_string(&mut stderr)
         .expect("text");
-    assert_eq!(status.code(), Some(130), "{said}");
-    assert!(said.contains("continue with: mhkd train"), "{said}");
-    let interrupted_at = losses(&broken).len();
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("resume with: mhkd train"), "{stderr}");
+    let interrupted_at = losses(&resumed).len();
     assert!((10..30).contains(&interrupted_at), "{interrupted_at}");
-    succeed(&mut mhkd(&["train", "--resume", "--out", &broken]));
-    assert_eq!(losses(&broken), losses(&shop.path("straight")));
-    let straight = shop.path("straight");
+    succeed(&mut mhkd(&["train", "--resume", "--out", &resumed]));
+    let uninterrupted = workspace.path("uninterrupted");
+    assert_eq!(losses(&resumed), losses(&uninterrupted));
     assert!(
-        bytes(&format!("{broken}/calibration.toml"))
-            == bytes(&format!("{straight}/calibration.toml"))
+        bytes(&format!("{resumed}/calibration.toml"))
+            == bytes(&format!("{uninterrupted}/calibration.toml"))
     );
     let checkpoint = |run: &str| {
         Checkpoint::load(format!("{run}/checkpoint.safetensors").as_ref()).expect("a checkpoint")
     };
-    let (broken, straight) = (checkpoint(&broken), checkpoint(&straight));
-    assert_eq!(broken.words, straight.words);
-    assert!(broken.tensors.keys().eq(straight.tensors.keys()));
-    for (name, tensor) in &broken.tensors {
-        assert!(tensor.equal(&straight.tensors[name]), "{name}");
+    let (resumed, uninterrupted) = (checkpoint(&resumed), checkpoint(&uninterrupted));
+    assert_eq!(resumed.metadata, uninterrupted.metadata);
+    assert!(resumed.tensors.keys().eq(uninterrupted.tensors.keys()));
+    for (name, tensor) in &resumed.tensors {
+        assert!(tensor.equal(&uninterrupted.tensors[name]), "{name}");
     }
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
-    let shop = workshop();
-    let run = shop.path("killed");
+fn killed_run_keeps_a_valid_checkpoint_and_can_be_resumed() {
+    let workspace = shared_workspace();
+    let run = workspace.path("killed");
     let path = format!("{run}/checkpoint.safetensors");
     let settings = ["--steps", "100000", "--checkpoint-every", "1"];
     let mut last_step = 0;
     for attempt in 0..6_u64 {
         let mut command = if attempt == 0 {
-            shop.train("killed", &settings)
+            workspace.train("killed", &settings)
         } else {
             mhkd(&["train", "--resume", "--out", &run])
         };
@@ -93,29 +94,29 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_resumes() {
             .stdout(Stdio::null())
             .spawn()
             .expect("started");
-        let fresh = || {
+        let saved_step = || {
             Checkpoint::load(path.as_ref())
                 .ok()
-                .and_then(|checkpoint| checkpoint.word::<u64>("step").ok())
+                .and_then(|checkpoint| checkpoint.metadata_value::<u64>("step").ok())
         };
         wait_for("a later checkpoint", || {
-            fresh().is_some_and(|step| step > last_step + 2)
+            saved_step().is_some_and(|step| step > last_step + 2)
         });
-        // Most of a step of this size is the writing of its checkpoint.
+        // Most of the time of a step is spent writing its checkpoint, so the kill hits different positions.
         sleep(Duration::from_millis(7 * attempt));
         child.kill().expect("killed");
-        child.wait().expect("it ends");
+        child.wait().expect("the process exits");
         let checkpoint =
-            Checkpoint::load(path.as_ref()).expect("whole, though the process was killed");
-        last_step = checkpoint.word("step").expect("a step");
+            Checkpoint::load(path.as_ref()).expect("the checkpoint is complete after a kill");
+        last_step = checkpoint.metadata_value("step").expect("a step");
     }
 }
 
 #[test]
-fn a_full_disk_leaves_the_old_checkpoint() {
-    let shop = workshop();
-    succeed(&mut shop.train("full", &["--steps", "4"]));
-    let run = shop.path("full");
+fn full_disk_keeps_the_previous_checkpoint() {
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("full", &["--steps", "4"]));
+    let run = workspace.path("full");
     let before = bytes(&format!("{run}/checkpoint.safetensors"));
     std::fs::remove_file(format!("{run}/calibration.toml")).expect("removed");
     let settings = std::fs::read_to_string(format!("{run}/settings.toml")).expect("saved");
@@ -124,7 +125,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
         settings.replace("steps = 4", "steps = 8"),
     )
     .expect("written");
-    // Files of this process may hold 1 MiB: writing a checkpoint fails half-way, as on a full disk.
+    // The file size is limited to 1 MiB, so that writing a checkpoint fails part-way, as on a full disk.
     let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$@\"";
     let mut command = Command::new("bash");
     command.args([
@@ -144,7 +145,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
     );
     assert!(
         bytes(&format!("{run}/checkpoint.safetensors")) == before,
-        "the old one survives"
+        "the previous checkpoint is unchanged"
     );
     let left: Vec<_> = std::fs::read_dir(&run)
         .expect("readable")
@@ -156,14 +157,14 @@ fn a_full_disk_leaves_the_old_checkpoint() {
             .all(|name| !name.to_string_lossy().ends_with(".part")),
         "{left:?}"
     );
-    // With room again, the run goes on from there.
+    // Without the limit, the run continues from the previous checkpoint.
     succeed(&mut mhkd(&["train", "--resume", "--out", &run]));
     assert_eq!(losses(&run).len(), 8);
 }
 
 #[test]
-fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
-    let shop = workshop();
+fn non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint() {
+    let workspace = shared_workspace();
     let settings = [
         "--steps",
         "200",
@@ -172,30 +173,28 @@ fn a_loss_that_is_not_a_number_stops_the_run_at_the_last_good_checkpoint() {
         "--checkpoint-every",
         "1",
     ];
-    let error = fail(&mut shop.train("diverged", &settings));
+    let error = fail(&mut workspace.train("diverged", &settings));
     assert!(
         error.contains("is the last good checkpoint") && error.contains("learning rate"),
         "{error}"
     );
-    let checkpoint = Checkpoint::load(shop.path("diverged/checkpoint.safetensors").as_ref())
-        .expect("there is one");
-    let step: u64 = checkpoint.word("step").expect("a step");
+    let checkpoint = Checkpoint::load(workspace.path("diverged/checkpoint.safetensors").as_ref())
+        .expect("a checkpoint");
+    let step: u64 = checkpoint.metadata_value("step").expect("a step");
     assert_eq!(
         step as usize,
-        losses(&shop.path("diverged")).len(),
-        "the log ends with it"
+        losses(&workspace.path("diverged")).len(),
+        "the log ends at the same step"
     );
 }
 
 #[test]
-fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
-    let Some(weights) = crate::support::data("backbones/squeezenet1_0.safetensors") else {
-        return;
-    };
-    let shop = workshop();
+fn resumed_distillation_equals_an_uninterrupted_one() {
+    let weights = require!(external_data("backbones/squeezenet1_0.safetensors"));
+    let workspace = shared_workspace();
     let weights = weights.display().to_string();
-    let distil = |name: &str, steps: &str| {
-        let out = shop.path(name);
+    let distill = |name: &str, steps: &str| {
+        let out = workspace.path(name);
         let mut command = mhkd(&[
             "teacher",
             "distill",
@@ -208,7 +207,7 @@ fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
         ]);
         command.args([
             "--images",
-            &shop.path("data/line/train"),
+            &workspace.path("data/line/train"),
             "--preset",
             "tiny",
             "--input-size",
@@ -231,27 +230,27 @@ fn a_resumed_distillation_gives_the_numbers_of_an_uninterrupted_one() {
         succeed(&mut command);
         out
     };
-    let straight = distil("distilled", "6");
-    let broken = distil("distilled-in-two", "3");
-    let settings = std::fs::read_to_string(format!("{broken}/settings.toml")).expect("saved");
+    let uninterrupted = distill("distilled", "6");
+    let resumed = distill("distilled-resumed", "3");
+    let settings = std::fs::read_to_string(format!("{resumed}/settings.toml")).expect("saved");
     std::fs::write(
-        format!("{broken}/settings.toml"),
+        format!("{resumed}/settings.toml"),
         settings.replace("steps = 3", "steps = 6"),
     )
     .expect("written");
-    // Without room for targets every one is computed anew: that must change no number either.
+    // Without a cache all targets are recomputed, which must not change the result.
     succeed(&mut mhkd(&[
         "teacher",
         "distill",
         "--out",
-        &broken,
+        &resumed,
         "--resume",
         "--cache-mib",
         "0",
     ]));
-    assert_eq!(losses(&broken)[3..], losses(&straight)[3..]);
+    assert_eq!(losses(&resumed)[3..], losses(&uninterrupted)[3..]);
     let error = fail(&mut mhkd(&[
-        "teacher", "distill", "--out", &broken, "--resume", "--crop", "128",
+        "teacher", "distill", "--out", &resumed, "--resume", "--crop", "128",
     ]));
     assert!(error.contains("crop = 128 (the run has 64)"), "{error}");
 }

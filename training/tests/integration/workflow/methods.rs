@@ -1,40 +1,42 @@
-//! Every method and option from training to a bundle: the gate compares what ONNX Runtime makes of each
-//! graph with what libtorch makes of the networks.
+//! Methods and options from training to a bundle. The parity check of the export compares the output of each
+//! graph in ONNX Runtime with the output of the networks in libtorch.
 
 use std::path::Path;
 
 use inspectd_core::bundle::Bundle;
 
-use super::workshop::{fail, losses, mhkd, succeed, workshop};
+use super::workspace::{fail, losses, mhkd, shared_workspace, succeed};
 
-/// Trains `name` with `flags`, exports it, and gives its bundle.
+/// Trains run `name` with `flags`, exports it, and returns its bundle.
 fn bundle(name: &str, flags: &[&str]) -> Bundle {
-    let shop = workshop();
+    let workspace = shared_workspace();
     succeed(
-        shop.train(name, &["--steps", "3", "--seed", "3"])
+        workspace
+            .train(name, &["--steps", "3", "--seed", "3"])
             .args(flags),
     );
-    let out = shop.path(&format!("{name}-bundle"));
-    let said = succeed(&mut mhkd(&["export", &shop.path(name), "--out", &out]));
-    assert!(said.contains("agrees with libtorch"), "{said}");
+    let out = workspace.path(&format!("{name}-bundle"));
+    let stdout = succeed(&mut mhkd(&["export", &workspace.path(name), "--out", &out]));
+    assert!(stdout.contains("agrees with libtorch"), "{stdout}");
     Bundle::open(Path::new(&out)).expect("a bundle")
 }
 
 #[test]
-fn the_rival_is_trained_exported_and_judged_by_the_same_code() {
-    let pictures = workshop().path("data/line/test/good");
-    let flags = ["--method", "efficientad", "--penalty-images", &pictures];
-    let bundle = bundle("rival", &flags);
+fn efficientad_is_trained_and_exported_to_a_bundle() {
+    let images = shared_workspace().path("data/line/test/good");
+    let flags = ["--method", "efficientad", "--penalty-images", &images];
+    let bundle = bundle("efficientad", &flags);
     assert_eq!(bundle.manifest().maps.width, 32);
-    assert_eq!(losses(&workshop().path("rival")).len(), 3);
-    let run = std::fs::read_to_string(workshop().path("rival/run.toml")).expect("written");
+    assert_eq!(losses(&shared_workspace().path("efficientad")).len(), 3);
+    let run =
+        std::fs::read_to_string(shared_workspace().path("efficientad/run.toml")).expect("written");
     assert!(run.contains("method = \"efficientad\""), "{run}");
     let settings = &bundle.manifest().provenance.hyper_parameters;
     assert_eq!(settings["method"].as_str(), Some("efficientad"));
 }
 
 #[test]
-fn the_ablations_are_settings() {
+fn ablations_are_trained_exported_and_recorded_in_the_manifest() {
     let check = |name: &str, flags: &[&str]| {
         let bundle = bundle(name, flags);
         let settings = &bundle.manifest().provenance.hyper_parameters;
@@ -50,7 +52,7 @@ fn the_ablations_are_settings() {
 }
 
 #[test]
-fn what_goes_beyond_the_paper_is_in_the_graph() {
+fn options_beyond_the_paper_are_exported_to_the_graph() {
     let flags = [
         "--location-normalisation",
         "true",
@@ -65,18 +67,23 @@ fn what_goes_beyond_the_paper_is_in_the_graph() {
 }
 
 #[test]
-fn a_finished_run_is_calibrated_anew_without_training() {
-    let shop = workshop();
-    succeed(&mut shop.train("anew", &["--steps", "2"]));
-    let path = |file: &str| shop.path(&format!("anew/{file}"));
+fn resuming_a_finished_run_with_calibration_settings_recalibrates_without_training() {
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("recalibrated", &["--steps", "2"]));
+    let path = |file: &str| workspace.path(&format!("recalibrated/{file}"));
     let (weights, calibration) = (
         std::fs::read(path("checkpoint.safetensors")).expect("written"),
         std::fs::read_to_string(path("calibration.toml")).expect("written"),
     );
-    let resume = ["train", "--out", &shop.path("anew"), "--resume"];
+    let resume = [
+        "train",
+        "--out",
+        &workspace.path("recalibrated"),
+        "--resume",
+    ];
     succeed(mhkd(&resume).args(["--location-normalisation", "true"]));
     assert_eq!(
-        std::fs::read(path("checkpoint.safetensors")).expect("still there"),
+        std::fs::read(path("checkpoint.safetensors")).expect("the file still exists"),
         weights
     );
     let again = std::fs::read_to_string(path("calibration.toml")).expect("written");
@@ -89,19 +96,19 @@ fn a_finished_run_is_calibrated_anew_without_training() {
 }
 
 #[test]
-fn what_a_method_does_not_have_is_refused() {
-    let shop = workshop();
+fn settings_that_the_method_does_not_support_are_rejected() {
+    let workspace = shared_workspace();
     let check = |flags: &[&str], expected: &str| {
-        let error = fail(&mut shop.train("refused", flags));
+        let error = fail(&mut workspace.train("rejected", flags));
         assert!(error.contains(expected), "{error}");
     };
     check(
         &["--method", "efficientad", "--second-encoder", "false"],
-        "with method = \"mhkd\" alone",
+        "only with method = \"mhkd\"",
     );
-    check(&["--penalty-images", "x"], "has no penalty");
+    check(&["--penalty-images", "x"], "penalty_images requires method");
     check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
-    let empty = shop.path("empty");
+    let empty = workspace.path("empty");
     std::fs::create_dir_all(&empty).expect("a folder");
     check(
         &["--method", "efficientad", "--penalty-images", &empty],

@@ -1,18 +1,18 @@
-//! What `mhkd evaluate` writes about a run and about its bundle.
+//! Output of `mhkd evaluate` for a run and for its bundle.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::workshop::{bytes, copy, fail, mhkd, succeed, workshop};
+use super::workspace::{bytes, copy, fail, mhkd, shared_workspace, succeed};
 
-/// Evaluates `run`, and the `bundle` that it was exported to, on `data`.
+/// Evaluates `run` and its exported `bundle` on `data`.
 pub(super) fn check(run: &str, bundle: &str, data: &str) {
-    a_run_says_what_its_bundle_says(run, bundle, data);
-    a_report_needs_nothing_else(run, bundle);
+    run_and_bundle_have_equal_results(run, bundle, data);
+    report_is_self_contained(run, bundle);
     saved_maps_give_the_same_metrics(bundle, data);
-    names_are_text_and_nothing_more(bundle, data);
-    what_cannot_be_evaluated_is_said(bundle, data);
+    markup_in_names_is_escaped(bundle, data);
+    invalid_input_is_rejected(bundle, data);
 }
 
 fn text(path: &str) -> String {
@@ -27,17 +27,21 @@ fn report(of: &str) -> String {
     format!("{of}-report")
 }
 
-fn a_run_says_what_its_bundle_says(run: &str, bundle: &str, data: &str) {
-    // A run's dataset is its own.
+fn run_and_bundle_have_equal_results(run: &str, bundle: &str, data: &str) {
+    // A run has its own dataset.
     succeed(mhkd(&["evaluate", run]).args(["--out", &report(run)]));
     let with_data = ["evaluate", bundle, "--dataset", data];
-    let said = succeed(mhkd(&with_data).args(["--out", &report(bundle)]));
-    assert!(said.contains("AU-sPRO to FPR 0.05"), "{said}");
+    let stdout = succeed(mhkd(&with_data).args(["--out", &report(bundle)]));
+    assert!(stdout.contains("AU-sPRO to FPR 0.05"), "{stdout}");
     let [of_run, of_bundle] = [run, bundle].map(|of| json(&format!("{}/metrics.json", report(of))));
     assert_eq!(of_run["model"]["kind"], "run");
     assert_eq!(of_bundle["model"]["kind"], "bundle");
     let close = |path: &str, tolerance: f64| {
-        let value = |of: &Value| of.pointer(path).and_then(Value::as_f64).expect("a number");
+        let value = |of: &Value| {
+            of.pointer(path)
+                .and_then(Value::as_f64)
+                .expect("a JSON number")
+        };
         let (one, other) = (value(&of_run), value(&of_bundle));
         let near = (one - other).abs() <= tolerance * one.abs().max(1.0);
         assert!(near, "{path}: {one} and {other}");
@@ -50,7 +54,7 @@ fn a_run_says_what_its_bundle_says(run: &str, bundle: &str, data: &str) {
     close("/metrics/pixel/spro/mean/1/area", 1e-2);
 }
 
-fn a_report_needs_nothing_else(run: &str, bundle: &str) {
+fn report_is_self_contained(run: &str, bundle: &str) {
     for (of, features) in [(run, true), (bundle, false)] {
         let folder = report(of);
         let page = text(&format!("{folder}/report.html"));
@@ -61,12 +65,12 @@ fn a_report_needs_nothing_else(run: &str, bundle: &str) {
                 &reference[..60]
             );
         }
-        for way_out in ["<script", "<link", "<iframe", "@import", "url(", "href"] {
-            assert!(!page.contains(way_out), "{way_out} in {folder}");
+        for external in ["<script", "<link", "<iframe", "@import", "url(", "href"] {
+            assert!(!page.contains(external), "{external} in {folder}");
         }
         let addresses = page.matches("http").count();
         let names = page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count();
-        assert_eq!(addresses, names, "the name of SVG is no address to go to");
+        assert_eq!(addresses, names, "the only addresses are SVG namespaces");
         for figure in ["roc", "spro", "scores"] {
             let png = image::load_from_memory(&bytes(&format!("{folder}/{figure}.png")));
             assert!(png.expect("a PNG").width() > 1000);
@@ -82,19 +86,19 @@ fn a_report_needs_nothing_else(run: &str, bundle: &str) {
         );
         assert_eq!(Path::new(&format!("{folder}/features")).exists(), features);
         assert_eq!(
-            page.contains("A bundle's graph gives its two maps alone"),
+            page.contains("A bundle's graph outputs only the two maps"),
             !features
         );
     }
 }
 
-/// The maps that are saved are those that the pixel-level metrics are of.
+/// Metrics of the saved maps equal the pixel-level metrics of the evaluation.
 fn saved_maps_give_the_same_metrics(bundle: &str, data: &str) {
-    let shop = workshop();
+    let workspace = shared_workspace();
     let (maps, result, evaluation) = (
-        shop.path("maps"),
-        shop.path("of-maps.json"),
-        shop.path("with-maps.json"),
+        workspace.path("maps"),
+        workspace.path("of-maps.json"),
+        workspace.path("with-maps.json"),
     );
     let with_data = [
         "evaluate",
@@ -123,10 +127,10 @@ fn saved_maps_give_the_same_metrics(bundle: &str, data: &str) {
     assert_eq!(evaluation["metrics"]["pixel"], of_maps["pixel"]);
 }
 
-/// A plain folder whose names would be mark-up, and without ground truth.
-fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
-    let shop = workshop();
-    let odd = shop.path("odd-names");
+/// A dataset in a plain folder, with markup in a folder name and without ground truth.
+fn markup_in_names_is_escaped(bundle: &str, data: &str) {
+    let workspace = shared_workspace();
+    let odd = workspace.path("odd-names");
     for (from, to) in [
         ("train/good", "train/good"),
         ("test/good", "test/good"),
@@ -137,12 +141,12 @@ fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
     ] {
         copy(&format!("{data}/{from}"), &format!("{odd}/{to}"));
     }
-    let out = shop.path("odd-report");
+    let out = workspace.path("odd-report");
     let arguments = ["evaluate", bundle, "--dataset", &odd, "--layout", "folder"];
-    let said = succeed(mhkd(&arguments).args(["--out", &out]));
+    let stdout = succeed(mhkd(&arguments).args(["--out", &out]));
     assert!(
-        !said.contains("Pixel AUROC"),
-        "nobody drew the defects: {said}"
+        !stdout.contains("Pixel AUROC"),
+        "no pixel metrics without ground truth: {stdout}"
     );
     let page = text(&format!("{out}/report.html"));
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
@@ -152,8 +156,8 @@ fn names_are_text_and_nothing_more(bundle: &str, data: &str) {
     assert!(!Path::new(&out).join("spro.svg").exists());
 }
 
-fn what_cannot_be_evaluated_is_said(bundle: &str, data: &str) {
-    let shop = workshop();
+fn invalid_input_is_rejected(bundle: &str, data: &str) {
+    let workspace = shared_workspace();
     let check = |arguments: &[&str], expected: &str| {
         let error = fail(mhkd(&["evaluate"]).args(arguments));
         assert!(error.contains(expected), "{arguments:?}: {error}");
@@ -167,12 +171,12 @@ fn what_cannot_be_evaluated_is_said(bundle: &str, data: &str) {
         &[bundle, "--dataset", data, "--pixel-smoothing", "1000"],
         "pixel smoothing 1000: must be from 0 to 100 pixels",
     );
-    let taken = shop.path("taken");
-    std::fs::create_dir(&taken).expect("made");
-    std::fs::write(format!("{taken}/letter.txt"), "dear").expect("written");
+    let occupied = workspace.path("occupied");
+    std::fs::create_dir(&occupied).expect("made");
+    std::fs::write(format!("{occupied}/other.txt"), "content").expect("written");
     check(
-        &[bundle, "--dataset", data, "--out", &taken],
-        "holds something else than a report",
+        &[bundle, "--dataset", data, "--out", &occupied],
+        "contains files that are not a report",
     );
-    assert_eq!(text(&format!("{taken}/letter.txt")), "dear");
+    assert_eq!(text(&format!("{occupied}/other.txt")), "content");
 }

@@ -1,4 +1,4 @@
-//! No skew between training and serving: the daemon gives every image the score that `mhkd evaluate` gives.
+//! Training-serving skew: the daemon must give every image the same score as `mhkd evaluate`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -11,32 +11,30 @@ use std::time::{Duration, Instant};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
 use inspectd_core::score::auroc;
+use inspectd_test_support::{external_data, require};
 use serde_json::Value;
 
-use super::workshop::{copy, mhkd, succeed, workshop};
-use crate::support::data;
+use super::workspace::{copy, mhkd, shared_workspace, succeed};
 
-/// How far apart two scores of one image may be, as a fraction of the score.
+/// Maximum relative difference of the two scores of an image.
 const TOLERANCE: f64 = 1e-4;
 
-/// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Timeout that is sufficient on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[test]
-fn rendered_parts_score_the_same_in_training_and_on_the_line() {
-    let shop = workshop();
-    let dataset = shop.path("skew-rendered");
-    copy(&shop.path("data/line"), &dataset);
-    add_odd_images(&Path::new(&dataset).join("test/good"));
+fn rendered_images_get_equal_scores_from_mhkd_and_the_daemon() {
+    let workspace = shared_workspace();
+    let dataset = workspace.path("skew-rendered");
+    copy(&workspace.path("data/line"), &dataset);
+    add_unusual_images(&Path::new(&dataset).join("test/good"));
     compare(&dataset);
 }
 
 #[test]
-fn photographs_score_the_same_in_training_and_on_the_line() {
-    let Some(bottle) = data("mvtec_ad/bottle") else {
-        return;
-    };
-    let dataset = workshop().path("skew-bottle");
+fn photographs_get_equal_scores_from_mhkd_and_the_daemon() {
+    let bottle = require!(external_data("mvtec_ad/bottle"));
+    let dataset = shared_workspace().path("skew-bottle");
     for name in ["000", "001", "002", "003"] {
         for file in [
             format!("train/good/{name}.png"),
@@ -54,8 +52,9 @@ fn photographs_score_the_same_in_training_and_on_the_line() {
     compare(&dataset);
 }
 
-/// One image larger than the input and of odd sides, the same in grey, as JPEG, and as BMP.
-fn add_odd_images(folder: &Path) {
+/// Adds images of unusual sizes and formats: larger than the input with odd sides, as RGB and greyscale PNG
+/// and as JPEG, and a tall BMP.
+fn add_unusual_images(folder: &Path) {
     let first = std::fs::read_dir(folder).expect("a folder").next();
     let first = first.expect("an image").expect("an entry").path();
     let image = image::open(first).expect("an image");
@@ -76,7 +75,7 @@ fn add_odd_images(folder: &Path) {
     save(tall, "tall.bmp", ImageFormat::Bmp);
 }
 
-/// Scores the test images of `dataset` on both ways.
+/// Scores the test images of `dataset` with mhkd and with the daemon, and compares the scores.
 fn compare(dataset: &str) {
     let trained = evaluated(dataset);
     let served = served(&Path::new(dataset).join("test"), trained.scores.len());
@@ -86,22 +85,22 @@ fn compare(dataset: &str) {
     for (image, (kind, expected)) in &trained.scores {
         let found = served
             .get(image)
-            .unwrap_or_else(|| panic!("{image} was not seen"));
+            .unwrap_or_else(|| panic!("the daemon did not score {image}"));
         let difference = (found - expected).abs() / expected.abs();
         assert!(
             difference <= TOLERANCE,
-            "{image}: {found} on the line, {expected} in training"
+            "{image}: the daemon gives {found}, mhkd gives {expected}"
         );
         largest = largest.max(difference);
-        let side = if kind == "good" {
+        let scores = if kind == "good" {
             &mut good
         } else {
             &mut anomalous
         };
-        side.push(*found);
+        scores.push(*found);
     }
     println!(
-        "{} images, the largest relative difference is {largest:.1e}",
+        "{} images, largest relative difference {largest:.1e}",
         served.len()
     );
     let served = auroc(&good, &anomalous).expect("good and anomalous images");
@@ -112,11 +111,11 @@ fn compare(dataset: &str) {
     );
 }
 
-/// What training says of a dataset.
+/// Result of `mhkd evaluate`.
 struct Trained {
-    /// By image below `test`: its type and its score.
+    /// Type and score of each image, by its path relative to `test`.
     scores: BTreeMap<String, (String, f64)>,
-    /// Of all anomalous images.
+    /// AUROC over all images.
     auroc: f64,
 }
 
@@ -142,20 +141,20 @@ fn evaluated(dataset: &str) -> Trained {
     }
 }
 
-/// A bundle of a short run, made once.
+/// Bundle of a short run, created once.
 fn bundle() -> &'static str {
-    static MADE: OnceLock<String> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let shop = workshop();
-        succeed(&mut shop.train("skew", &["--steps", "4"]));
-        let bundle = shop.path("skew-bundle");
+    static BUNDLE: OnceLock<String> = OnceLock::new();
+    BUNDLE.get_or_init(|| {
+        let workspace = shared_workspace();
+        succeed(&mut workspace.train("skew", &["--steps", "4"]));
+        let bundle = workspace.path("skew-bundle");
         let named = ["--name", "skew", "--model-version", "1"];
-        succeed(mhkd(&["export", &shop.path("skew"), "--out", &bundle]).args(named));
+        succeed(mhkd(&["export", &workspace.path("skew"), "--out", &bundle]).args(named));
         bundle
     })
 }
 
-/// The scores that the daemon streams for the images of a folder, by path.
+/// Runs the daemon on the images of a folder and returns the scores that it streams, by path.
 fn served(folder: &Path, images: usize) -> BTreeMap<String, f64> {
     let home = tempfile::tempdir().expect("a temporary folder");
     let config = home.path().join("inspectd.toml");
@@ -168,11 +167,11 @@ fn served(folder: &Path, images: usize) -> BTreeMap<String, f64> {
     );
     std::fs::write(&config, text).expect("written");
     let daemon = Daemon::start(&config);
-    // Whatever image a watch begins with, in twice as many verdicts it sees each.
+    // Twice the number of images: every image is included, whichever one the watch starts with.
     let limit = (2 * images).to_string();
     let lines = succeed(
         Command::new("timeout")
-            .arg(PATIENCE.as_secs().to_string())
+            .arg(TIMEOUT.as_secs().to_string())
             .arg(program("inspectctl"))
             .args(["watch", "--json", "--limit", &limit])
             .env("INSPECTD_SERVER", daemon.server()),
@@ -181,7 +180,7 @@ fn served(folder: &Path, images: usize) -> BTreeMap<String, f64> {
         let event: Value = serde_json::from_str(line).expect("JSON");
         let verdict = &event["verdict"];
         let score = verdict["score"]["value"].as_f64();
-        let score = score.unwrap_or_else(|| panic!("no score: {event}"));
+        let score = score.unwrap_or_else(|| panic!("verdict without a score: {event}"));
         (
             verdict["source_item"].as_str().expect("a path").to_owned(),
             score,
@@ -190,20 +189,20 @@ fn served(folder: &Path, images: usize) -> BTreeMap<String, f64> {
     verdicts.collect()
 }
 
-/// A program of the daemon's package. Cargo builds it beside these tests.
+/// Path of a program of the daemon's package. Cargo builds it in the folder of these tests.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
     let program = folder.join(name);
     assert!(
         program.is_file(),
-        "{} is not there: cargo test --workspace --all-features builds it (make test does)",
+        "{} not found; build it with `cargo test --workspace --all-features` or `make test`",
         program.display()
     );
     program
 }
 
-/// A daemon that runs. It is killed when dropped.
+/// A running daemon. It is killed when dropped.
 struct Daemon {
     process: Child,
     log: Receiver<String>,
@@ -222,27 +221,30 @@ impl Daemon {
         command.arg("--config").arg(config).stderr(Stdio::piped());
         let mut process = command.spawn().expect("a started daemon");
         let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
-        let (tell, log) = channel();
+        let (sender, log) = channel();
         std::thread::spawn(move || {
-            // Read to its end, so that the daemon never waits for a reader.
+            // The pipe is read to its end, so that the daemon never blocks on it.
             for line in lines.map_while(Result::ok) {
-                let _ = tell.send(line);
+                let _ = sender.send(line);
             }
         });
         Self { process, log }
     }
 
-    /// Where it listens, once it is ready.
+    /// Waits until the daemon is ready and returns its address.
     fn server(&self) -> String {
         let mut address = None;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.log.recv_timeout(left).expect("it becomes ready");
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            let line = self
+                .log
+                .recv_timeout(remaining)
+                .expect("the daemon becomes ready");
             let line: Value = serde_json::from_str(&line).expect("JSON");
             match line["message"].as_str() {
                 Some("server.listen") => address = line["address"].as_str().map(ToOwned::to_owned),
-                Some("ready") => return format!("http://{}", address.expect("told before")),
+                Some("ready") => return format!("http://{}", address.expect("logged before")),
                 _ => {}
             }
         }

@@ -31,7 +31,7 @@ fn judged(structural: [f32; 4], thresholds: Thresholds) -> Result<Judgement, Not
 }
 
 #[test]
-fn the_bands_meet_where_they_say() {
+fn score_at_the_threshold_passes_and_score_at_review_from_is_reviewed() {
     let check = |score: f32, review_from: Option<f32>, expected| {
         let thresholds = Thresholds {
             reject_above: 0.5,
@@ -49,18 +49,18 @@ fn the_bands_meet_where_they_say() {
     check(0.4, Some(0.4), Decision::Review);
     check(0.399, Some(0.4), Decision::Pass);
     check(0.6, Some(0.4), Decision::Reject);
-    // A band that begins above the threshold is empty.
+    // A review band that starts above the threshold is empty.
     check(0.55, Some(0.6), Decision::Reject);
     check(0.45, Some(0.6), Decision::Pass);
 }
 
 #[test]
-fn a_reject_names_its_region_and_its_branch() {
+fn reject_lists_its_region_with_the_dominant_branch() {
     let thresholds = Thresholds {
         reject_above: 0.5,
         review_from: None,
     };
-    let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("numbers");
+    let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("finite maps");
     assert_eq!(judgement.decision, Decision::Reject);
     assert!((judgement.score.score - 0.9).abs() < 1e-6);
     assert_eq!(judgement.dominant, AnomalyKind::Structural);
@@ -72,23 +72,23 @@ fn a_reject_names_its_region_and_its_branch() {
 }
 
 #[test]
-fn a_review_names_the_region_that_made_it_one() {
+fn review_lists_its_region() {
     let thresholds = Thresholds {
         reject_above: 2.0,
         review_from: Some(0.5),
     };
-    let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("numbers");
+    let judgement = judged([0.0, 0.0, 0.0, 0.8], thresholds).expect("finite maps");
     assert_eq!(judgement.decision, Decision::Review);
     assert_eq!(judgement.regions.len(), 1);
 }
 
 #[test]
-fn a_pass_has_no_region_and_no_number_has_no_judgement() {
+fn pass_lists_no_region_and_non_finite_maps_are_rejected() {
     let thresholds = Thresholds {
         reject_above: 0.5,
         review_from: None,
     };
-    let pass = judged([0.0; 4], thresholds).expect("numbers");
+    let pass = judged([0.0; 4], thresholds).expect("finite maps");
     assert_eq!((pass.decision, pass.regions.len()), (Decision::Pass, 0));
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         assert_eq!(judged([0.0, value, 0.0, 0.0], thresholds), Err(NotFinite));

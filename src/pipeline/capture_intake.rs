@@ -1,0 +1,280 @@
+//! How captures and camera events enter the pipeline.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use inspectd_core::frame::Frame;
+use inspectd_core::id::CameraId;
+use inspectd_core::moment::Moment;
+use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject};
+use tracing::warn;
+
+use super::answers::Shared;
+use super::camera_lane::{CameraLane, counter_name};
+use super::intake::Pushed;
+use super::job::{Job, Ticket};
+use super::notice::{Deadline, Notice, deadline_missed};
+use super::response_slot::{Reply, ResponseSlot};
+use crate::camera::health::{Finding, HealthFault};
+use crate::camera::{CameraEvent, CameraTrouble, CaptureError, Captured, Sink};
+use crate::config::settings::{Mode, NoJudgement};
+
+/// The part that a capture shows, and the reply to the caller that requested it.
+struct Assignment {
+    tag: Option<Arc<PartTag>>,
+    reply: Option<Reply>,
+}
+
+/// A capture without its pixels.
+struct CaptureInfo {
+    frame_id: u64,
+    moment: Moment,
+    item: String,
+    truth: String,
+}
+
+impl Shared {
+    /// Publishes the FAULT of a capture without a usable frame.
+    fn refuse_capture(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        info: CaptureInfo,
+        error: &CaptureError,
+        assignment: Assignment,
+    ) {
+        let active = self.active();
+        let subject = Subject {
+            frame_id: info.frame_id,
+            simulated: lane.simulated,
+            group: lane.group.clone(),
+            tag: assignment.tag,
+            item: info.item,
+            truth: info.truth,
+            ..Subject::new(Some(camera.clone()), Arc::clone(&active.stamp))
+        };
+        let fault = Fault::new(FaultReason::CorruptFrame, error.to_string());
+        self.publish(
+            info.moment,
+            subject,
+            Outcome::Fault(fault),
+            assignment.reply,
+        );
+    }
+
+    /// Queues a frame for the engine, or publishes the FAULT that keeps it from being judged. `stopped` is
+    /// given where the source may wait for room in the queue.
+    fn queue(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        frame: Frame,
+        info: CaptureInfo,
+        assignment: Assignment,
+        stopped: Option<&dyn Fn() -> bool>,
+    ) {
+        let job = self.job(camera, lane, frame, info, assignment);
+        let ticket = &job.ticket;
+        let input = ticket.active.model.input;
+        if let Err(error) = ticket.view.inspected_size(ticket.size, input) {
+            return self.refuse(job, Fault::new(FaultReason::WrongSize, error.to_string()));
+        }
+        if let Some(finding) = examine(camera, lane, &job) {
+            let fault = Fault::new(fault_reason(finding.kind), finding.message);
+            return self.refuse(job, fault);
+        }
+        self.set_deadline(camera, ticket);
+        let pushed = match stopped {
+            Some(stopped) => self.intake.push_wait(lane.index, job, stopped),
+            None => self.intake.push(lane.index, job),
+        };
+        let (job, reason, message) = match pushed {
+            Pushed::Queued => return,
+            Pushed::Replaced(job) if lane.mode == Mode::FreeRunning => {
+                return self.skip(lane, &job.ticket);
+            }
+            Pushed::Replaced(job) => (
+                job,
+                FaultReason::Overflow,
+                "the camera's queue is full: a newer frame replaced this one",
+            ),
+            Pushed::Full(job) => (job, FaultReason::Overflow, "the camera's queue is full"),
+            Pushed::Closed(job) => (job, FaultReason::Shutdown, "the daemon is stopping"),
+        };
+        self.refuse(job, Fault::new(reason, message));
+    }
+
+    fn job(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        frame: Frame,
+        info: CaptureInfo,
+        assignment: Assignment,
+    ) -> Job {
+        let active = self.active();
+        let ticket = Ticket {
+            camera: Some(camera.clone()),
+            thresholds_of: Some(camera.clone()),
+            view: active.view(camera),
+            frame_id: info.frame_id,
+            moment: info.moment,
+            size: [frame.width(), frame.height()],
+            simulated: lane.simulated,
+            item: info.item,
+            truth: info.truth,
+            group: lane.group.clone(),
+            tag: assignment.tag,
+            active,
+            slot: ResponseSlot::new(assignment.reply),
+        };
+        Job { frame, ticket }
+    }
+
+    /// Counts a frame of a free-running camera that a newer frame replaced.
+    fn skip(&self, lane: &CameraLane, ticket: &Ticket) {
+        // A frame whose deadline has passed has a verdict, and was not skipped.
+        if ticket.slot.take().is_some() {
+            lane.stats.lock().frames.skipped += 1;
+        } else {
+            self.count_late(ticket.camera.as_ref());
+        }
+    }
+
+    fn set_deadline(&self, camera: &CameraId, ticket: &Ticket) {
+        let Some(settings) = ticket.active.settings.cameras.get(camera) else {
+            return;
+        };
+        let Some(limit) = settings.deadline else {
+            return;
+        };
+        self.notify(Notice::Deadline(Box::new(Deadline {
+            due: ticket.moment.monotonic + limit,
+            slot: ticket.slot.clone(),
+            moment: ticket.moment,
+            subject: ticket.subject(),
+            fault: deadline_missed(limit, settings.on_deadline == NoJudgement::Reject),
+        })));
+    }
+
+    /// Publishes the FAULT of a camera that delivers no frame.
+    fn camera_fault(&self, camera: &CameraId, lane: &CameraLane, fault: Fault, moment: Moment) {
+        lane.stats.lock().last_error = Some((fault.message.clone(), moment.utc));
+        let subject = Subject {
+            simulated: lane.simulated,
+            ..Subject::new(Some(camera.clone()), Arc::clone(&self.active().stamp))
+        };
+        self.publish(moment, subject, Outcome::Fault(fault), None);
+    }
+
+    /// Assigns a capture to a request or to the next numbered part. Returns `None` for a capture of a
+    /// camera in mode "requested" without a request: it is skipped.
+    fn assign(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        captured: &mut Captured,
+        wait: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Option<Assignment> {
+        if let Mode::Requested { .. } = lane.mode {
+            if wait {
+                // The image was read ahead of the request: its capture time is the time of the request.
+                lane.requests.wait(stopped);
+                captured.moment = self.clock.now();
+            }
+            let (request, reply) = lane.requests.take(captured.moment)?;
+            return Some(Assignment {
+                tag: Some(request.tag),
+                reply,
+            });
+        }
+        let tag = lane.part_counter.as_ref().map(|counter| {
+            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(journal) = self.publisher.journal() {
+                journal.count(&counter_name(camera), number);
+            }
+            Arc::new(PartTag {
+                part_id: number.to_string(),
+                ..PartTag::default()
+            })
+        });
+        Some(Assignment { tag, reply: None })
+    }
+}
+
+/// The camera fault that the frame shows, if any.
+fn examine(camera: &CameraId, lane: &CameraLane, job: &Job) -> Option<Finding> {
+    let settings = &job.ticket.active.settings;
+    let limits = settings.cameras.get(camera)?.limits();
+    lane.health.lock().examine(&job.frame, &limits)
+}
+
+fn fault_reason(fault: HealthFault) -> FaultReason {
+    match fault {
+        HealthFault::Dark => FaultReason::Dark,
+        HealthFault::Saturated => FaultReason::Saturated,
+        HealthFault::Frozen => FaultReason::Frozen,
+        HealthFault::Blurred => FaultReason::Blurred,
+        HealthFault::ViewMoved => FaultReason::ViewMoved,
+    }
+}
+
+impl Sink for Shared {
+    fn captured(
+        &self,
+        camera: &CameraId,
+        mut captured: Captured,
+        wait: bool,
+        stopped: &dyn Fn() -> bool,
+    ) {
+        let Some(lane) = self.lanes.get(camera) else {
+            return warn!(%camera, "frame of a camera that is not configured");
+        };
+        let assignment = self.assign(camera, lane, &mut captured, wait, stopped);
+        let frame = captured.frame;
+        let size = frame.as_ref().ok();
+        let size = size.map(|frame| [frame.width(), frame.height()]);
+        let info = CaptureInfo {
+            frame_id: captured.frame_id,
+            moment: captured.moment,
+            item: captured.item,
+            truth: captured.truth,
+        };
+        {
+            let now = self.clock.now().monotonic;
+            let since_start = now.saturating_duration_since(self.start.monotonic);
+            let mut stats = lane.stats.lock();
+            stats.capture(info.moment.utc, since_start, size);
+            stats.frames.skipped += u64::from(assignment.is_none());
+        }
+        let Some(assignment) = assignment else { return };
+        match frame {
+            Err(error) => self.refuse_capture(camera, lane, info, &error, assignment),
+            Ok(frame) => {
+                let stopped = wait.then_some(stopped);
+                self.queue(camera, lane, frame, info, assignment, stopped);
+            }
+        }
+    }
+
+    fn event(&self, camera: &CameraId, event: CameraEvent) {
+        let Some(lane) = self.lanes.get(camera) else {
+            return;
+        };
+        match event {
+            CameraEvent::State(state) => lane.stats.lock().enter(state),
+            CameraEvent::Trouble {
+                trouble,
+                moment,
+                reason,
+            } => {
+                let kind = match trouble {
+                    CameraTrouble::Lost => FaultReason::CameraLost,
+                    CameraTrouble::Stalled => FaultReason::CameraStalled,
+                };
+                self.camera_fault(camera, lane, Fault::new(kind, reason), moment);
+            }
+        }
+    }
+}

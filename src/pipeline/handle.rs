@@ -1,0 +1,335 @@
+//! The running pipeline: start, use, stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use inspectd_core::frame::Frame;
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fault, FaultReason, Verdict};
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::active::Active;
+use super::answers::Shared;
+use super::camera_lane::{CameraLane, groups, last_part, queue_policy};
+use super::camera_view::FrameSizeError;
+use super::heartbeat::Heartbeat;
+use super::idempotency_cache::IdempotencyCache;
+use super::intake::{Intake, Pushed, QueuePolicy};
+use super::job::{Job, Ticket};
+use super::notice::{NOTICE_QUEUE, Notice};
+use super::observer::Observer;
+use super::part_assembler::PartAssembler;
+use super::publisher::{Journal, OnPublished, Publisher, PublisherOptions, Totals};
+use super::response_slot::{Reply, ResponseSlot};
+use super::snapshot::{JournalSnapshot, Snapshot};
+use super::threads::{Threads, join, start_judging, wait_for};
+use super::timekeeper;
+use super::worker::Worker;
+use crate::camera::Sink;
+use crate::clock::SharedClock;
+use crate::evidence::{DiskStore, Evidence};
+use crate::journal::{Opened, Store};
+
+/// Images of clients that may wait. The next one is refused.
+pub const CLIENT_IMAGE_QUEUE: usize = 8;
+
+/// The running pipeline. Dropping it does not stop it: [`Pipeline::finish`] does.
+pub struct Pipeline {
+    pub(super) shared: Arc<Shared>,
+    run_id: Uuid,
+    threads: Mutex<Threads>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("run_id", &self.run_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client's image is not inspected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// Too many images wait.
+    #[error("{CLIENT_IMAGE_QUEUE} images wait already")]
+    Busy,
+    /// The pipeline is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// The camera is not configured.
+    #[error("camera {0} is not configured")]
+    NoCamera(CameraId),
+    /// The image has a size that cannot be inspected.
+    #[error(transparent)]
+    Size(#[from] FrameSizeError),
+}
+
+/// What a pipeline is started with.
+pub struct PipelineOptions {
+    /// The settings, model and recipe that are active from the start.
+    pub active: Active,
+    /// The thread that loaded the model. It becomes the inspector.
+    pub worker: Worker,
+    /// Id of this run of the daemon.
+    pub run_id: Uuid,
+    /// The journal, see [`open_journal`](super::publisher::open_journal).
+    pub journal: Option<(Store, Opened)>,
+    /// Observes verdicts and runs of the model.
+    pub observer: Arc<dyn Observer>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Called when the inspector or the judge panics.
+    pub failed: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Pipeline {
+    /// Starts the pipeline's threads.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
+    pub fn start(options: PipelineOptions) -> std::io::Result<Self> {
+        let PipelineOptions {
+            active,
+            worker,
+            run_id,
+            journal,
+            observer,
+            clock,
+            failed,
+        } = options;
+        let start = clock.now();
+        let (notices, received) = sync_channel(NOTICE_QUEUE);
+        let settings = &active.settings;
+        let (publisher, writers) = Publisher::start(PublisherOptions {
+            start,
+            run: run_id,
+            settings,
+            journal,
+            on_published: on_published(Arc::clone(&observer), notices.clone()),
+            clock: Arc::clone(&clock),
+        })?;
+        let parts = PartAssembler::new(
+            groups(settings),
+            settings.parts.window,
+            settings.parts.missing_view,
+        );
+        let cameras = settings.cameras.iter();
+        let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
+        let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGE_QUEUE)]);
+        let lanes = cameras.enumerate().map(|(index, (id, camera))| {
+            let last_part = last_part(id, settings, publisher.journal());
+            (id.clone(), CameraLane::new(index, id, camera, last_part))
+        });
+        let shared = Arc::new(Shared {
+            start,
+            intake: Intake::new(policies, Arc::clone(&clock)),
+            lanes: lanes.collect(),
+            publisher,
+            observer,
+            notices,
+            requests: IdempotencyCache::default(),
+            active: ArcSwap::from_pointee(active),
+            inspector_heartbeat: Heartbeat::new(Arc::clone(&clock)),
+            judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
+            engine_failures: AtomicU64::new(0),
+            engine_failing: AtomicBool::new(false),
+            late_views: AtomicU64::new(0),
+            fault_log: Mutex::default(),
+            clock,
+        });
+        let timekeeper = {
+            let shared = Arc::clone(&shared);
+            let builder = thread::Builder::new().name("timekeeper".to_owned());
+            builder.spawn(move || timekeeper::run(&shared, parts, &received))?
+        };
+        let judges = start_judging(&shared, worker, failed)?;
+        Ok(Self {
+            shared,
+            run_id,
+            threads: Mutex::new(Threads {
+                judges,
+                timekeeper: vec![timekeeper],
+                writers,
+            }),
+        })
+    }
+
+    /// Where cameras deliver what they capture.
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        Arc::<Shared>::clone(&self.shared)
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &SharedClock {
+        &self.shared.clock
+    }
+
+    /// Id of this run of the daemon.
+    pub fn run_id(&self) -> Uuid {
+        self.run_id
+    }
+
+    /// Wall-clock time of the start.
+    pub fn started(&self) -> SystemTime {
+        self.shared.start.utc
+    }
+
+    /// The active settings, model and recipe.
+    pub fn active(&self) -> Arc<Active> {
+        self.shared.active()
+    }
+
+    /// Replaces the active settings, model and recipe, from the next capture on. The cameras and their
+    /// modes must not change.
+    pub fn activate(&self, active: Active) {
+        self.shared.publisher.apply(&active.settings);
+        let before = self.shared.active.swap(Arc::new(active));
+        self.shared.observer.replaced(&before);
+    }
+
+    /// All verdicts from now on, and what was broadcast until now.
+    pub fn subscribe(&self) -> (broadcast::Receiver<Arc<Verdict>>, Totals) {
+        self.shared.publisher.subscribe()
+    }
+
+    /// The evidence of a recent verdict, from memory.
+    pub fn evidence(&self, sequence: u64) -> Option<Evidence> {
+        self.shared.publisher.evidence(sequence)
+    }
+
+    /// The evidence on the disk, if it is kept.
+    pub fn disk_store(&self) -> Option<&DiskStore> {
+        self.shared.publisher.disk_store()
+    }
+
+    /// The journal, if one is configured.
+    pub fn journal(&self) -> Option<&Journal> {
+        self.shared.publisher.journal()
+    }
+
+    /// What was broadcast.
+    pub fn totals(&self) -> Totals {
+        self.shared.publisher.totals()
+    }
+
+    /// The present state.
+    pub fn snapshot(&self) -> Snapshot {
+        let shared = &self.shared;
+        let camera = |(id, lane): (&CameraId, &CameraLane)| {
+            let queued = shared.intake.queued(lane.index);
+            (id.clone(), (lane.stats.snapshot(), queued))
+        };
+        let journal = shared.publisher.journal().map(|journal| JournalSnapshot {
+            trouble: journal.trouble(),
+            consumers: journal.consumers(),
+            evidence: self.disk_store().map(DiskStore::counts),
+        });
+        let now = shared.clock.now().monotonic;
+        Snapshot {
+            uptime: now.saturating_duration_since(shared.start.monotonic),
+            active: self.active(),
+            cameras: shared.lanes.iter().map(camera).collect(),
+            totals: shared.publisher.totals(),
+            late_views: shared.late_views.load(Ordering::Relaxed),
+            journal,
+            engine_failures: shared.engine_failures.load(Ordering::Relaxed),
+            engine_failing: shared.engine_failing.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How long the inspector or the judge has been at its present piece of work, the longer of the two.
+    pub fn busy_for(&self) -> Option<Duration> {
+        let shared = &self.shared;
+        let heartbeats = [&shared.inspector_heartbeat, &shared.judge_heartbeat];
+        heartbeats.iter().filter_map(|beat| beat.busy_for()).max()
+    }
+
+    /// Inspects a client's image, by the view and thresholds of `camera` if given. `reply` receives the
+    /// verdict.
+    ///
+    /// # Errors
+    /// Why it is not inspected. `reply` is then not called.
+    pub fn inspect(
+        &self,
+        frame: Frame,
+        camera: Option<CameraId>,
+        reply: Reply,
+    ) -> Result<(), InspectError> {
+        let shared = &self.shared;
+        let active = self.active();
+        let view = match &camera {
+            None => Arc::default(),
+            Some(id) if shared.lanes.contains_key(id) => active.view(id),
+            Some(id) => return Err(InspectError::NoCamera(id.clone())),
+        };
+        let size = [frame.width(), frame.height()];
+        view.inspected_size(size, active.model.input)?;
+        let ticket = Ticket {
+            camera: None,
+            thresholds_of: camera,
+            view,
+            frame_id: 0,
+            moment: shared.clock.now(),
+            size,
+            simulated: false,
+            item: String::new(),
+            truth: String::new(),
+            group: None,
+            tag: None,
+            active,
+            slot: ResponseSlot::new(Some(reply)),
+        };
+        match shared
+            .intake
+            .push(shared.lanes.len(), Job { frame, ticket })
+        {
+            Pushed::Queued | Pushed::Replaced(_) => Ok(()),
+            Pushed::Full(_) => Err(InspectError::Busy),
+            Pushed::Closed(_) => Err(InspectError::Stopping),
+        }
+    }
+
+    /// Stops the pipeline: takes no further captures, and judges frames that wait for three quarters of
+    /// the time until the deadline. Frames that still wait become FAULT; those in progress have the rest
+    /// of the time. Returns whether all threads have ended.
+    pub fn finish(&self, deadline: Instant) -> bool {
+        let shared = &self.shared;
+        let clock = &*shared.clock;
+        shared.intake.close();
+        let mut threads = self.threads.lock();
+        let left = deadline.saturating_duration_since(clock.now().monotonic);
+        let judged_by = deadline.checked_sub(left / 4).unwrap_or(deadline);
+        wait_for(&threads.judges, judged_by, clock);
+        for job in shared.intake.drain() {
+            let message = "the daemon stopped before the frame was judged";
+            shared.refuse(job, Fault::new(FaultReason::Shutdown, message));
+        }
+        let mut ended = join(&mut threads.judges, deadline, clock);
+        // Open parts need the verdicts of their views, which may still wait for the journal.
+        shared.publisher.flush(deadline);
+        shared.notify(Notice::End);
+        ended &= join(&mut threads.timekeeper, deadline, clock);
+        shared.publisher.close();
+        ended &= join(&mut threads.writers, deadline, clock);
+        ended
+    }
+}
+
+/// Passes each published verdict to the observer, and the views of parts to the timekeeper. It is called
+/// by the thread that the journal waits for, so it must not wait: a notice is dropped where the queue is
+/// full, and the part then lacks a view.
+fn on_published(observer: Arc<dyn Observer>, notices: SyncSender<Notice>) -> OnPublished {
+    Box::new(move |verdict| {
+        observer.published(verdict);
+        if verdict.subject.group.is_some() && verdict.subject.tag.is_some() {
+            let _ = notices.try_send(Notice::Published(Arc::clone(verdict)));
+        }
+    })
+}

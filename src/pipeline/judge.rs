@@ -1,0 +1,114 @@
+//! The thread that turns maps into verdicts while the next run of the model is in progress.
+
+use std::sync::mpsc::Receiver;
+
+use inspectd_core::maps::combine;
+use inspectd_core::record::{Fault, FaultReason, Outcome, Subject};
+use inspectd_core::rules::FrameShape;
+use inspectd_core::verdict::{FrameMaps, judge};
+
+use super::active::Active;
+use super::answers::Shared;
+use super::inspector::{InspectedBatch, PreparedFrame};
+use super::publisher::InspectedImages;
+use crate::evidence::{AnomalyMap, CapturedFrame};
+
+/// Judges until the inspector has ended.
+pub(super) fn judge_all(shared: &Shared, inspected: &Receiver<InspectedBatch>) {
+    while let Ok(InspectedBatch {
+        active,
+        frames,
+        batch_size,
+        maps,
+    }) = inspected.recv()
+    {
+        let _work = shared.judge_heartbeat.work();
+        match maps {
+            Ok(maps) => {
+                shared.observer.inferred(&frames[0].timings, batch_size);
+                for (frame, maps) in frames.into_iter().zip(maps.frames()) {
+                    judge_frame(shared, &active, frame, maps, batch_size);
+                }
+            }
+            Err(error) => {
+                shared.engine_failed(&error);
+                for frame in frames {
+                    let fault = Fault::new(FaultReason::Engine, error.to_string());
+                    publish(shared, frame, batch_size, Outcome::Fault(fault), None);
+                }
+            }
+        }
+    }
+}
+
+fn judge_frame(
+    shared: &Shared,
+    active: &Active,
+    mut frame: PreparedFrame,
+    (structural, logical): (&[f32], &[f32]),
+    batch_size: u32,
+) {
+    let started = shared.clock.now().monotonic;
+    let model = &active.model;
+    let [width, height] = inspected_size(&frame.captured);
+    let side = model.map_side;
+    let maps = FrameMaps {
+        structural,
+        logical,
+        side,
+        width,
+        height,
+    };
+    let shape = FrameShape {
+        side,
+        width,
+        height,
+    };
+    let rules = active.rules(frame.ticket.thresholds_of.as_ref(), shape);
+    let judged = judge(maps, &model.calibration, &rules);
+    let anomaly_map = judged.is_ok().then(|| AnomalyMap {
+        cells: combine(structural, logical, &model.calibration),
+        side,
+    });
+    let outcome = match judged {
+        Ok(judgement) => Outcome::Judged(judgement),
+        Err(error) => Outcome::Fault(Fault::new(FaultReason::Engine, error.to_string())),
+    };
+    let ended = shared.clock.now().monotonic;
+    frame.timings.judge = Some(ended.saturating_duration_since(started));
+    publish(shared, frame, batch_size, outcome, anomaly_map);
+}
+
+/// Width and height of the inspected part of a frame.
+fn inspected_size(captured: &CapturedFrame) -> [u32; 2] {
+    match captured.crop {
+        None => [captured.frame.width(), captured.frame.height()],
+        Some(crop) => [crop.right - crop.left, crop.bottom - crop.top],
+    }
+}
+
+fn publish(
+    shared: &Shared,
+    frame: PreparedFrame,
+    batch_size: u32,
+    outcome: Outcome,
+    anomaly_map: Option<AnomalyMap>,
+) {
+    let PreparedFrame {
+        ticket,
+        captured,
+        timings,
+        ..
+    } = frame;
+    let subject = Subject {
+        timings,
+        batch_size,
+        size: Some(inspected_size(&captured)),
+        ..ticket.subject()
+    };
+    let images = InspectedImages {
+        captured,
+        anomaly_map,
+    };
+    shared.answer(&ticket.slot, ticket.moment, subject, outcome, Some(images));
+}

@@ -1,0 +1,92 @@
+//! Access to the journal for everything but writing verdicts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, JournalTrouble};
+use crate::clock::SharedClock;
+use crate::journal::{Consumer, Readers};
+
+/// Receives the outcome of an acknowledgement once it is durable.
+pub type Acknowledged = oneshot::Receiver<Result<(), AcknowledgeError>>;
+
+/// The journal of a running pipeline: readers, consumers and counters.
+#[derive(Debug)]
+pub struct Journal {
+    pub(super) queue: Arc<CommitQueue>,
+    pub(super) readers: Readers,
+    pub(super) clock: SharedClock,
+}
+
+impl Journal {
+    /// The readers of verdicts.
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// The consumers by name.
+    pub fn consumers(&self) -> BTreeMap<String, Consumer> {
+        self.queue.consumers()
+    }
+
+    /// Whether it was opened since the start. Before that, its content is unknown.
+    pub fn was_opened(&self) -> bool {
+        self.queue.was_opened()
+    }
+
+    /// Why verdicts are not journalled; `None` if they are.
+    pub fn trouble(&self) -> Option<JournalTrouble> {
+        self.queue.trouble()
+    }
+
+    /// Records that `consumer` has all verdicts up to `sequence`. An acknowledged sequence never
+    /// decreases.
+    ///
+    /// # Errors
+    /// When there are too many consumers, or writes are stalled.
+    pub fn acknowledge(
+        &self,
+        consumer: &str,
+        sequence: u64,
+    ) -> Result<Acknowledged, AcknowledgeError> {
+        let state = Consumer {
+            acknowledged: sequence,
+            changed: self.clock.now().utc,
+        };
+        self.change(consumer, Some(state))
+    }
+
+    /// Removes a consumer.
+    ///
+    /// # Errors
+    /// When writes are stalled.
+    pub fn forget(&self, consumer: &str) -> Result<Acknowledged, AcknowledgeError> {
+        self.change(consumer, None)
+    }
+
+    fn change(
+        &self,
+        consumer: &str,
+        state: Option<Consumer>,
+    ) -> Result<Acknowledged, AcknowledgeError> {
+        let (done, receiver) = oneshot::channel();
+        self.queue.acknowledge(Acknowledgement {
+            consumer: consumer.to_owned(),
+            state,
+            done,
+        })?;
+        Ok(receiver)
+    }
+
+    /// The last value of a counter; 0 if it was never set.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.queue.counter(name)
+    }
+
+    /// Sets a counter, which is written with the next verdicts.
+    pub fn count(&self, name: &str, value: u64) {
+        self.queue.count(name, value);
+    }
+}

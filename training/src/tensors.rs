@@ -1,0 +1,50 @@
+//! Conversion of frames to network input tensors.
+
+use inspectd_core::frame::Frame;
+use tch::{Device, Kind, Tensor};
+
+/// Channel means of `ImageNet`, for values in [0, 1].
+pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// Channel standard deviations of `ImageNet`, for values in [0, 1].
+pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Converts frames of equal size to values in [0, 1], `[N, 3, H, W]`. Channels are innermost in memory,
+/// as in a frame.
+pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
+    let images: Vec<Tensor> = frames
+        .iter()
+        .map(|frame| {
+            let shape = [i64::from(frame.height()), i64::from(frame.width()), 3];
+            Tensor::from_slice(frame.rgb()).reshape(shape)
+        })
+        .collect();
+    Tensor::stack(&images, 0)
+        .to_device(device)
+        .permute([0, 3, 1, 2])
+        .to_kind(Kind::Float)
+        / 255.0
+}
+
+/// Normalises values in [0, 1]: subtracts the means of `ImageNet` and divides by its deviations.
+pub fn normalise(unit: &Tensor) -> Tensor {
+    let column = |values: &[f32; 3]| {
+        Tensor::from_slice(values)
+            .reshape([1, 3, 1, 1])
+            .to_device(unit.device())
+    };
+    (unit - column(&MEAN)) / column(&STD)
+}
+
+/// Converts `frames` to the normalised network input, `[N, 3, H, W]`.
+pub fn input(frames: &[&Frame], device: Device) -> Tensor {
+    normalise(&unit(frames, device))
+}
+
+/// Converts `unit` [N, 3, H, W] to greyscale: the luma (ITU-R BT.601) in all three channels.
+pub fn grey(unit: &Tensor) -> Tensor {
+    let luma = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114])
+        .reshape([1, 3, 1, 1])
+        .to_device(unit.device());
+    let grey = (unit * luma).sum_dim_intlist([1].as_slice(), true, Kind::Float);
+    grey.expand_as(unit)
+}
