@@ -1,5 +1,5 @@
-//! Compiles `proto/` to the services of the package `inspectd.v1`, without `protoc`. The messages are those
-//! of the crate `inspectd-client`.
+//! Generates the server side of the package `inspectd.v1` from `proto/`, without `protoc`, and its
+//! descriptors. The message types are those of `inspectd-client`.
 
 use protox::prost::Message;
 

@@ -1,7 +1,7 @@
 //! Prints the measurements of the camera health checks for every image in a folder of good frames, their
 //! quantiles, and the limits derived from them (docs/camera-faults.md).
 //!
-//! `cargo run --release --example condition -- FOLDER [--reference FILE]`
+//! `cargo run --release --example camera_health -- FOLDER [--reference FILE]`
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use inspectd::camera::health::{HealthMonitor, Measurements};
 use inspectd::config::settings::HealthLimits;
 use inspectd_core::image_file;
 
-const USAGE: &str = "usage: condition FOLDER [--reference FILE]";
+const USAGE: &str = "usage: camera_health FOLDER [--reference FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let files = images(folder)?;
     let reference = reference.map(image_file::decode).transpose()?;
-    let mut condition = HealthMonitor::new(reference.as_ref());
+    let mut monitor = HealthMonitor::new(reference.as_ref());
     let mut all = Vec::new();
     println!(
         "{}  image",
@@ -44,7 +44,7 @@ fn print(folder: &Path, reference: Option<&Path>) -> Result<(), Box<dyn std::err
     for file in files {
         match image_file::decode(&file) {
             Ok(frame) => {
-                let measured = condition.measure(&frame, 0.0);
+                let measured = monitor.measure(&frame, 0.0);
                 let name = file.strip_prefix(folder).unwrap_or(&file);
                 println!("{}  {}", row(&values(&measured)), name.display());
                 all.push(measured);

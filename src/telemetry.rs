@@ -1,4 +1,4 @@
-//! The log: text or JSON on standard error, or systemd's journal. Its filter can change while running.
+//! The log: text or JSON on standard error, or systemd's journal. Its filter can be changed at run time.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -17,33 +17,33 @@ use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::config::settings::{Log, LogFormat};
 
-/// What the journal calls us.
+/// Identifier of the daemon in systemd's journal.
 const IDENTIFIER: &str = "inspectd";
 
-/// What the names of fields begin with in the journal: `camera` is `INSPECTD_CAMERA`.
+/// Prefix of field names in systemd's journal: `camera` becomes `INSPECTD_CAMERA`.
 const FIELD_PREFIX: &str = "INSPECTD";
 
-/// Why there is no log.
+/// Why the log cannot be started or changed.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
-    /// The filter is none.
+    /// The filter is not valid.
     #[error(
         "log.filter: {filter:?}, must be a filter of tracing, such as \"info,inspectd=debug\": {source}"
     )]
     Filter {
-        /// What was given.
+        /// The given text.
         filter: String,
-        /// Why it is none.
+        /// The reason.
         source: ParseError,
     },
-    /// Systemd's journal does not answer.
+    /// Systemd's journal is not reachable.
     #[error("log.format = \"journald\": the journal's socket cannot be reached: {0}")]
     Journal(io::Error),
-    /// There is a log already.
-    #[error("the log was set up before: {0}")]
+    /// A log was started before.
+    #[error("a log was already started: {0}")]
     Again(#[from] TryInitError),
     /// The log has ended.
-    #[error("the log's filter cannot be changed: {0}")]
+    #[error("the log filter cannot be changed: {0}")]
     Ended(#[from] reload::Error),
 }
 
@@ -54,10 +54,10 @@ pub struct Telemetry {
     format: LogFormat,
 }
 
-/// Starts the log of the process. Colours are for terminals, and not where `NO_COLOR` is set.
+/// Starts the log of the process. Colours are used on terminals, unless `NO_COLOR` is set.
 ///
 /// # Errors
-/// When the filter is none, the journal is asked for but not there, or a log was started before.
+/// When the filter is not valid, the journal is configured but not reachable, or a log was started before.
 pub fn init(log: &Log) -> Result<Telemetry, TelemetryError> {
     let journal_stream = std::env::var("JOURNAL_STREAM").ok();
     let (format, journal) = match log.format {
@@ -67,7 +67,7 @@ pub fn init(log: &Log) -> Result<Telemetry, TelemetryError> {
         ),
         LogFormat::Auto if is_stream(journal_stream.as_deref(), io::stderr()) => match journal() {
             Ok(journal) => (LogFormat::Journald, Some(journal)),
-            // Its stream still takes lines.
+            // The journal still reads standard error.
             Err(_) => (LogFormat::Text, None),
         },
         LogFormat::Auto => (LogFormat::Text, None),
@@ -88,15 +88,15 @@ pub fn init(log: &Log) -> Result<Telemetry, TelemetryError> {
 }
 
 impl Telemetry {
-    /// Where and how messages go; never [`LogFormat::Auto`].
+    /// Returns the effective format; never [`LogFormat::Auto`].
     pub fn format(&self) -> LogFormat {
         self.format
     }
 
-    /// Puts another filter in force.
+    /// Replaces the filter.
     ///
     /// # Errors
-    /// When it is none; the old one stays.
+    /// When it is not valid; then the filter is unchanged.
     pub fn set_filter(&self, filter: &str) -> Result<(), TelemetryError> {
         Ok(self.filter.reload(parse(filter)?)?)
     }
@@ -116,7 +116,7 @@ fn journal() -> io::Result<tracing_journald::Layer> {
         .with_field_prefix(Some(FIELD_PREFIX.to_owned())))
 }
 
-/// Lines of text, or of JSON.
+/// A layer that writes lines of text or JSON.
 fn lines<S, W>(format: LogFormat, colours: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -138,8 +138,8 @@ fn colours() -> bool {
     !forbidden && io::stderr().is_terminal()
 }
 
-/// Whether `output` is the stream that `JOURNAL_STREAM` names, `DEVICE:INODE` (systemd.exec(5)). A
-/// process that inherited the variable, but not the stream, does not write to the journal.
+/// Whether `output` is the stream named by `JOURNAL_STREAM`, `DEVICE:INODE` (systemd.exec(5)). A process
+/// that inherited the variable but not the stream does not write to the journal.
 fn is_stream(journal_stream: Option<&str>, output: impl AsFd) -> bool {
     let Some((device, inode)) = journal_stream.and_then(|text| text.split_once(':')) else {
         return false;
@@ -153,17 +153,19 @@ fn is_stream(journal_stream: Option<&str>, output: impl AsFd) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
-    /// Collects what is written.
+    /// Collects the written bytes.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Output(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Page {
+    impl io::Write for Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no writer panics").extend(bytes);
+            self.0.lock().extend(bytes);
             Ok(bytes.len())
         }
 
@@ -172,9 +174,9 @@ mod tests {
         }
     }
 
-    impl Page {
+    impl Output {
         fn text(&self) -> String {
-            String::from_utf8(self.0.lock().expect("no writer panics").clone()).expect("text")
+            String::from_utf8(self.0.lock().clone()).expect("text")
         }
     }
 
@@ -184,8 +186,8 @@ mod tests {
         filter: &str,
         act: impl FnOnce(&Telemetry),
     ) -> String {
-        let page = Page::default();
-        let writer = page.clone();
+        let output = Output::default();
+        let writer = output.clone();
         let (filter, handle) = reload::Layer::new(parse(filter).expect("a filter"));
         let subscriber =
             tracing_subscriber::registry()
@@ -196,16 +198,18 @@ mod tests {
             format,
         };
         tracing::subscriber::with_default(subscriber, || act(&telemetry));
-        page.text()
+        output.text()
     }
 
     #[test]
-    fn a_new_filter_applies_at_once_and_a_bad_one_changes_nothing() {
+    fn a_new_filter_takes_effect_immediately_and_an_invalid_one_is_refused() {
         let text = logged(LogFormat::Text, false, "info", |telemetry| {
             tracing::debug!("first");
             telemetry.set_filter("debug").expect("a filter");
             tracing::debug!("second");
-            let error = telemetry.set_filter("inspectd=loud").expect_err("no level");
+            let error = telemetry
+                .set_filter("inspectd=loud")
+                .expect_err("not a level");
             assert!(
                 error
                     .to_string()
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_one_line_with_its_fields_and_colours_only_if_asked() {
+    fn text_is_one_line_with_its_fields_and_colours_only_on_request() {
         let act = |_: &Telemetry| tracing::info!(camera = "left", "opened");
         let plain = logged(LogFormat::Text, false, "info", act);
         assert_eq!(plain.lines().count(), 1);
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_a_message_and_fields_side_by_side() {
+    fn json_contains_the_message_and_the_fields_at_the_top_level() {
         let text = logged(LogFormat::Json, false, "info", |_| {
             tracing::info!(camera = "left", frame = 7, "opened");
         });
@@ -250,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journals_stream_is_known_by_device_and_inode() {
+    fn the_journal_stream_is_recognised_by_device_and_inode() {
         let file = tempfile::tempfile().expect("a file");
         let is = file.metadata().expect("metadata");
         let (device, inode) = (is.dev(), is.ino());

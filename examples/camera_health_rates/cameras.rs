@@ -84,10 +84,10 @@ impl Set {
     pub fn findings(&self, change: &dyn Fn(&Frame, u64) -> Frame) -> Vec<Vec<HealthFault>> {
         let mut all = Vec::new();
         for camera in &self.cameras {
-            let mut condition = HealthMonitor::new(Some(&camera.reference));
+            let mut monitor = HealthMonitor::new(Some(&camera.reference));
             for scene in &camera.scenes {
                 let frame = change(scene, all.len() as u64);
-                all.push(found(&camera.limits, &condition.measure(&frame, 0.0)));
+                all.push(found(&camera.limits, &monitor.measure(&frame, 0.0)));
             }
         }
         all
@@ -127,10 +127,10 @@ pub fn straight(scene: &Frame) -> Frame {
 }
 
 fn limits(reference: &Frame, good: &[Frame]) -> HealthLimits {
-    let mut condition = HealthMonitor::new(Some(reference));
+    let mut monitor = HealthMonitor::new(Some(reference));
     let measured: Vec<_> = (100..)
         .zip(good)
-        .map(|(seed, frame)| condition.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
+        .map(|(seed, frame)| monitor.measure(&expose(frame, 1.0, NOISE, seed), 0.0))
         .collect();
     HealthLimits::suggested(&measured).expect("there are good frames")
 }

@@ -1,7 +1,7 @@
 //! Measures detection rates and false alarm rates of the camera health checks on real images with degradations
 //! of increasing strength. Writes Markdown and a figure.
 //!
-//! `cargo run --release --example condition_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
+//! `cargo run --release --example camera_health_rates -- [--line FOLDER] [--scenes FOLDER] [--svg FILE]`
 //!
 //! There are three sets of images. The limits of each come from `HealthLimits::suggested` on good frames of the set
 //! that are not measured afterwards:
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             ["--line", "--scenes", "--svg"].contains(&name.as_str()),
             value,
         ) else {
-            eprintln!("usage: condition_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
+            eprintln!("usage: camera_health_rates [--line FOLDER] [--scenes FOLDER] [--svg FILE]");
             return ExitCode::from(64);
         };
         options.insert(name, PathBuf::from(value));
@@ -199,10 +199,10 @@ fn frozen(sets: &[Set]) -> String {
             .collect();
         let cells = noises.map(|noise| {
             let froze = |scene: &&&Frame| {
-                let mut condition = HealthMonitor::new(None);
+                let mut monitor = HealthMonitor::new(None);
                 (0..=u64::from(FROZEN_AFTER))
                     .filter_map(|seed| {
-                        condition.examine(&expose(scene, STILL_EXPOSURE, noise, seed), &limits)
+                        monitor.examine(&expose(scene, STILL_EXPOSURE, noise, seed), &limits)
                     })
                     .count()
                     > 0
@@ -217,11 +217,11 @@ fn frozen(sets: &[Set]) -> String {
 /// Duration of a measurement on this machine.
 fn cost() -> String {
     let frame = ProductionLine::new(3).part(0, &[]).render(1280, 1024);
-    let mut condition = HealthMonitor::new(Some(&frame));
+    let mut monitor = HealthMonitor::new(Some(&frame));
     let mut times: Vec<f64> = (0..200)
         .map(|_| {
             let start = Instant::now();
-            std::hint::black_box(condition.measure(std::hint::black_box(&frame), 0.0));
+            std::hint::black_box(monitor.measure(std::hint::black_box(&frame), 0.0));
             start.elapsed().as_secs_f64() * 1000.0
         })
         .collect();

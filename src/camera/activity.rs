@@ -1,73 +1,73 @@
-//! What a capture thread is doing, and how long it may take.
+//! The activities of a capture thread, with their time limits.
 
 use std::time::{Duration, Instant};
 
-/// How long a camera may stop after it was asked to before its thread counts as hanging.
+/// Time that a capture thread has to stop before it counts as hanging.
 pub const STOP_GRACE: Duration = Duration::from_millis(500);
 
-/// What a capture thread is doing.
+/// An activity of a capture thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// Opens its source.
+    /// Opens the source.
     Opening,
-    /// Waits, within bounds of its own, until other cameras have opened theirs.
+    /// Waits, with a limit of its own, until other cameras have opened their sources.
     Queued,
     /// Waits until the next frame is due.
     Pausing,
-    /// Waits for the source's frame.
+    /// Waits for a frame of the source.
     Reading,
-    /// Hands a frame on; whoever takes it may let it wait.
+    /// Delivers a frame to the sink, which may block.
     Delivering,
-    /// Closes its source.
+    /// Closes the source.
     Closing,
 }
 
-/// An activity and its beginning.
+/// The current activity of a capture thread.
 #[derive(Clone, Copy, Debug)]
-pub struct Phase {
-    /// What.
+pub struct CurrentActivity {
+    /// The activity.
     pub activity: Activity,
-    /// Since when.
+    /// When it began.
     pub since: Instant,
 }
 
-/// How long activities may take.
+/// Time limits of activities.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Opening.
+    /// Limit of opening.
     pub open: Duration,
-    /// Reading a frame; closing as well.
+    /// Limit of reading a frame, and of closing.
     pub read: Duration,
 }
 
-/// What a look at a capture thread says.
+/// Whether a capture thread makes progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// All is well; look again then, or once something has changed.
-    Fine(Option<Instant>),
-    /// It takes too long: it hangs.
+pub enum Progress {
+    /// Within its limits; check again at this time, or after a change.
+    OnTime(Option<Instant>),
+    /// The activity exceeded its limit.
     Stalled,
-    /// It was asked to stop, and hangs.
+    /// The thread was asked to stop and did not within [`STOP_GRACE`].
     Stuck,
 }
 
-impl Phase {
-    /// Looks at a thread at `now`, which was asked to stop at `stopping`.
-    pub fn look(&self, limits: Limits, stopping: Option<Instant>, now: Instant) -> Look {
+impl CurrentActivity {
+    /// Checks a thread at `now` that was asked to stop at `stopping`.
+    pub fn progress(&self, limits: Limits, stopping: Option<Instant>, now: Instant) -> Progress {
         let limit = match self.activity {
             Activity::Opening => Some(limits.open),
             Activity::Reading | Activity::Closing => Some(limits.read),
             Activity::Queued | Activity::Pausing | Activity::Delivering => None,
         };
         let overdue = limit.map(|limit| self.since + limit);
-        // A frame that is being handed on is never left alone: it would be counted and lost.
+        // A delivery is never abandoned: its frame would be counted and lost.
         let stuck = stopping
             .filter(|_| self.activity != Activity::Delivering)
-            .map(|asked| asked + STOP_GRACE);
+            .map(|stopping| stopping + STOP_GRACE);
         match (overdue, stuck) {
-            (_, Some(stuck)) if now >= stuck => Look::Stuck,
-            (Some(overdue), None) if now >= overdue => Look::Stalled,
-            (overdue, stuck) => Look::Fine(stuck.or(overdue)),
+            (_, Some(stuck)) if now >= stuck => Progress::Stuck,
+            (Some(overdue), None) if now >= overdue => Progress::Stalled,
+            (overdue, stuck) => Progress::OnTime(stuck.or(overdue)),
         }
     }
 }
@@ -76,10 +76,12 @@ impl Phase {
 mod tests {
     use super::Activity::*;
     use super::*;
+    use crate::clock::Clock;
+    use crate::clock::tests::ManualClock;
 
     #[test]
-    fn only_what_the_source_owes_is_timed_and_a_stop_is_short() {
-        let start = Instant::now();
+    fn only_opening_reading_and_closing_have_limits_and_a_stop_has_a_grace_period() {
+        let start = ManualClock::new().now().monotonic;
         let ms = |ms| start + Duration::from_millis(ms);
         let limits = Limits {
             open: Duration::from_secs(5),
@@ -87,21 +89,25 @@ mod tests {
         };
         let check = |activity, stopping: Option<u64>, now, expected| {
             let since = ms(0);
-            let look = Phase { activity, since }.look(limits, stopping.map(ms), ms(now));
-            assert_eq!(look, expected, "{activity:?}, {stopping:?}, at {now} ms");
+            let progress =
+                CurrentActivity { activity, since }.progress(limits, stopping.map(ms), ms(now));
+            assert_eq!(
+                progress, expected,
+                "{activity:?}, {stopping:?}, at {now} ms"
+            );
         };
-        check(Opening, None, 4999, Look::Fine(Some(ms(5000))));
-        check(Opening, None, 5000, Look::Stalled);
-        check(Reading, None, 1999, Look::Fine(Some(ms(2000))));
-        check(Reading, None, 2000, Look::Stalled);
-        check(Closing, None, 2000, Look::Stalled);
-        check(Queued, None, 99_999, Look::Fine(None));
-        check(Pausing, None, 99_999, Look::Fine(None));
-        check(Delivering, None, 99_999, Look::Fine(None));
-        check(Delivering, Some(10), 99_999, Look::Fine(None));
-        check(Reading, Some(100), 599, Look::Fine(Some(ms(600))));
-        check(Reading, Some(100), 600, Look::Stuck);
-        check(Queued, Some(100), 600, Look::Stuck);
-        check(Reading, Some(1900), 2000, Look::Fine(Some(ms(2400))));
+        check(Opening, None, 4999, Progress::OnTime(Some(ms(5000))));
+        check(Opening, None, 5000, Progress::Stalled);
+        check(Reading, None, 1999, Progress::OnTime(Some(ms(2000))));
+        check(Reading, None, 2000, Progress::Stalled);
+        check(Closing, None, 2000, Progress::Stalled);
+        check(Queued, None, 99_999, Progress::OnTime(None));
+        check(Pausing, None, 99_999, Progress::OnTime(None));
+        check(Delivering, None, 99_999, Progress::OnTime(None));
+        check(Delivering, Some(10), 99_999, Progress::OnTime(None));
+        check(Reading, Some(100), 599, Progress::OnTime(Some(ms(600))));
+        check(Reading, Some(100), 600, Progress::Stuck);
+        check(Queued, Some(100), 600, Progress::Stuck);
+        check(Reading, Some(1900), 2000, Progress::OnTime(Some(ms(2400))));
     }
 }

@@ -1,259 +1,263 @@
-//! What a camera's supervisor, its capture threads and its handle know of each other.
+//! State shared by a camera's supervisor, its capture threads and its handle.
 //!
-//! A capture thread belongs to one opening of its source. It states what it is doing before it does it,
-//! under the opening's number; once the supervisor has abandoned the opening, or begun another, the
-//! thread's next statement is refused and it ends.
+//! A capture thread belongs to one opening of the source. It reports each activity before it starts it,
+//! with the number of its opening. After the supervisor has abandoned the opening, or begun another one,
+//! the next report is refused and the thread ends.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::activity::{Activity, Limits, Look, Phase};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// The number of an opening, from 1 on.
-pub type Opening = u64;
+use super::activity::{Activity, CurrentActivity, Limits, Progress};
+use crate::clock::SharedClock;
+
+/// Number of an opening, from 1.
+pub type OpeningNumber = u64;
 
 /// How a capture thread ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The source came to its end.
+pub enum CaptureOutcome {
+    /// The source is finished.
     Ended,
-    /// It was told to.
+    /// The thread was asked to stop.
     Stopped,
-    /// The source failed, in words without secrets.
+    /// The source failed; the reason for people, without secrets.
     Failed(String),
 }
 
-/// What became of an opening.
+/// How an opening ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OpeningResult {
     /// The thread has ended, or is about to.
-    Finished(Outcome),
-    /// It hung in this activity and was abandoned.
+    Finished(CaptureOutcome),
+    /// The thread hung in this activity and was abandoned.
     Stalled(Activity),
-    /// It hung when it was to stop, and was abandoned.
+    /// The thread did not stop in time and was abandoned.
     Stuck,
 }
 
-/// A frame's place in the camera's count.
+/// Number of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Counts the camera's frames from 1 on.
+pub struct FrameNumber {
+    /// Number of the camera's frame, from 1.
     pub frame_id: u64,
-    /// Whether it is the first of its opening.
+    /// Whether it is the first frame of its opening.
     pub first: bool,
 }
 
-/// The knowledge, and a bell for whoever waits for its change.
+/// The shared state, with a condition variable that signals changes.
 #[derive(Debug)]
-pub struct Watch {
+pub struct CaptureStatus {
     limits: Limits,
-    known: Mutex<Known>,
+    clock: SharedClock,
+    state: Mutex<CaptureState>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Known {
+struct CaptureState {
     /// When the camera was asked to stop.
     stopping: Option<Instant>,
-    /// The opening whose thread is heard.
-    opening: Opening,
-    phase: Phase,
-    outcome: Option<Outcome>,
+    /// The current opening; reports of other openings are refused.
+    opening: OpeningNumber,
+    current: CurrentActivity,
+    outcome: Option<CaptureOutcome>,
     /// Frames of all openings.
     frames: u64,
-    /// Whether this opening gave a frame.
+    /// Whether the current opening delivered a frame.
     delivered: bool,
-    /// When the supervisor looks again by itself; never if unset.
-    next_look: Option<Instant>,
+    /// When the supervisor checks again without a signal; never if unset.
+    next_check: Option<Instant>,
 }
 
-impl Known {
-    fn heard(&self, opening: Opening) -> bool {
+impl CaptureState {
+    fn is_current(&self, opening: OpeningNumber) -> bool {
         self.stopping.is_none() && self.opening == opening
     }
 
-    fn look(&self, limits: Limits) -> Look {
-        self.phase.look(limits, self.stopping, Instant::now())
+    fn progress(&self, limits: Limits, now: Instant) -> Progress {
+        self.current.progress(limits, self.stopping, now)
     }
 
-    fn enter(&mut self, activity: Activity) {
-        let since = Instant::now();
-        self.phase = Phase { activity, since };
+    fn enter(&mut self, activity: Activity, since: Instant) {
+        self.current = CurrentActivity { activity, since };
     }
 }
 
-impl Watch {
-    /// A camera without an opening.
-    #[cfg(test)]
-    pub fn new(limits: Limits) -> Self {
-        Self::after(limits, 0)
-    }
-
-    /// A camera without an opening, that has given so many frames before.
-    pub fn after(limits: Limits, frames: u64) -> Self {
-        let phase = Phase {
+impl CaptureStatus {
+    /// A camera without an opening that has delivered `frames` frames before.
+    pub fn new(limits: Limits, frames: u64, clock: SharedClock) -> Self {
+        let current = CurrentActivity {
             activity: Activity::Closing,
-            since: Instant::now(),
+            since: clock.now().monotonic,
         };
         Self {
             limits,
-            known: Mutex::new(Known {
+            clock,
+            state: Mutex::new(CaptureState {
                 stopping: None,
                 opening: 0,
-                phase,
+                current,
                 outcome: None,
                 frames,
                 delivered: false,
-                next_look: None,
+                next_check: None,
             }),
             changed: Condvar::new(),
         }
     }
 
-    /// Each change is a single assignment: what a panic leaves behind is whole.
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now(&self) -> Instant {
+        self.clock.now().monotonic
     }
 
-    fn wait<'a>(
-        &self,
-        known: MutexGuard<'a, Known>,
-        until: Option<Instant>,
-    ) -> MutexGuard<'a, Known> {
-        let Some(until) = until else {
-            return self
-                .changed
-                .wait(known)
-                .unwrap_or_else(PoisonError::into_inner);
-        };
-        let pause = until.saturating_duration_since(Instant::now());
-        let woken = self.changed.wait_timeout(known, pause);
-        woken.unwrap_or_else(PoisonError::into_inner).0
+    /// Waits for a change, at most until `until`.
+    fn wait(&self, state: &mut MutexGuard<'_, CaptureState>, until: Option<Instant>) {
+        match until {
+            Some(until) => {
+                let pause = until.saturating_duration_since(self.now());
+                self.changed.wait_for(state, pause);
+            }
+            None => self.changed.wait(state),
+        }
+    }
+
+    /// Has all waiting threads read the clock again, after a test advanced it.
+    #[cfg(test)]
+    pub fn wake(&self) {
+        let _state = self.state.lock();
+        self.changed.notify_all();
     }
 
     /// Asks the camera to stop.
     pub fn stop(&self) {
-        self.known().stopping.get_or_insert_with(Instant::now);
+        let now = self.now();
+        self.state.lock().stopping.get_or_insert(now);
         self.changed.notify_all();
     }
 
-    /// Frames of all openings.
+    /// Number of frames of all openings.
     pub fn frames(&self) -> u64 {
-        self.known().frames
+        self.state.lock().frames
     }
 
-    /// Whether it was asked to.
+    /// Whether the camera was asked to stop.
     pub fn stopping(&self) -> bool {
-        self.known().stopping.is_some()
+        self.state.lock().stopping.is_some()
     }
 
-    /// Supervisor: a new opening; no earlier one is heard any more.
-    pub fn begin(&self) -> Opening {
-        let mut known = self.known();
-        known.opening += 1;
-        known.outcome = None;
-        known.delivered = false;
-        known.enter(Activity::Opening);
-        known.opening
+    /// Supervisor: begins a new opening; reports of earlier ones are refused from now on.
+    pub fn begin(&self) -> OpeningNumber {
+        let now = self.now();
+        let mut state = self.state.lock();
+        state.opening += 1;
+        state.outcome = None;
+        state.delivered = false;
+        state.enter(Activity::Opening, now);
+        state.opening
     }
 
-    /// Supervisor: waits until the opening's thread has ended, or hangs; then it is not heard any more.
-    pub fn supervise(&self) -> Verdict {
-        let mut known = self.known();
+    /// Supervisor: waits until the capture thread has ended or hangs. A thread that hangs is abandoned.
+    pub fn supervise(&self) -> OpeningResult {
+        let mut state = self.state.lock();
         loop {
-            if let Some(outcome) = known.outcome.take() {
-                return Verdict::Finished(outcome);
+            if let Some(outcome) = state.outcome.take() {
+                return OpeningResult::Finished(outcome);
             }
-            let verdict = match known.look(self.limits) {
-                Look::Fine(until) => {
-                    known.next_look = until;
-                    known = self.wait(known, until);
+            let result = match state.progress(self.limits, self.now()) {
+                Progress::OnTime(until) => {
+                    state.next_check = until;
+                    self.wait(&mut state, until);
                     continue;
                 }
-                Look::Stalled => Verdict::Stalled(known.phase.activity),
-                Look::Stuck => Verdict::Stuck,
+                Progress::Stalled => OpeningResult::Stalled(state.current.activity),
+                Progress::Stuck => OpeningResult::Stuck,
             };
-            known.opening += 1;
-            return verdict;
+            state.opening += 1;
+            return result;
         }
     }
 
-    /// Supervisor: whether the last opening gave a frame.
+    /// Supervisor: whether the last opening delivered a frame.
     pub fn delivered(&self) -> bool {
-        self.known().delivered
+        self.state.lock().delivered
     }
 
-    /// Supervisor: waits; false if the camera is to stop.
+    /// Supervisor: waits for `pause`; returns false if the camera must stop.
     pub fn pause(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
-        let mut known = self.known();
-        while known.stopping.is_none() && Instant::now() < until {
-            known = self.wait(known, Some(until));
+        let until = self.now() + pause;
+        let mut state = self.state.lock();
+        while state.stopping.is_none() && self.now() < until {
+            self.wait(&mut state, Some(until));
         }
-        known.stopping.is_none()
+        state.stopping.is_none()
     }
 
-    /// Capture thread: whether it is heard, and not to stop.
-    pub fn heard(&self, opening: Opening) -> bool {
-        self.known().heard(opening)
+    /// Capture thread: whether its opening is current and need not stop.
+    pub fn is_current(&self, opening: OpeningNumber) -> bool {
+        self.state.lock().is_current(opening)
     }
 
-    /// Capture thread: states what it does next; if that is false, it is to end.
-    pub fn enter(&self, opening: Opening, activity: Activity) -> bool {
-        let mut known = self.known();
-        // Closing is what a thread does that was told to stop.
-        let heard =
-            known.heard(opening) || (activity == Activity::Closing && known.opening == opening);
-        if heard {
-            known.enter(activity);
-            self.wake_if_late(&known);
+    /// Capture thread: reports its next activity; returns false if the thread must stop.
+    pub fn enter(&self, opening: OpeningNumber, activity: Activity) -> bool {
+        let mut state = self.state.lock();
+        // A thread that was asked to stop still closes its source.
+        let accepted = state.is_current(opening)
+            || (activity == Activity::Closing && state.opening == opening);
+        if accepted {
+            let now = self.now();
+            state.enter(activity, now);
+            self.wake_if_late(&state, now);
         }
-        heard
+        accepted
     }
 
-    /// Most often the supervisor looks soon enough by itself: a thousand frames need not wake it.
-    fn wake_if_late(&self, known: &Known) {
-        if let Look::Fine(Some(due)) = known.look(self.limits)
-            && known.next_look.is_none_or(|next| due < next)
+    /// Wakes the supervisor if its next check would be too late. Usually it is not, so that a thousand
+    /// frames do not wake it.
+    fn wake_if_late(&self, state: &CaptureState, now: Instant) {
+        if let Progress::OnTime(Some(due)) = state.progress(self.limits, now)
+            && state.next_check.is_none_or(|next| due < next)
         {
             self.changed.notify_all();
         }
     }
 
-    /// Capture thread: states that it hands a frame on, and is told which; none if it is to end.
-    pub fn deliver(&self, opening: Opening) -> Option<Place> {
-        let mut known = self.known();
-        if !known.heard(opening) {
+    /// Capture thread: reports that it delivers a frame; returns its number, or none if the thread must
+    /// stop.
+    pub fn deliver(&self, opening: OpeningNumber) -> Option<FrameNumber> {
+        let mut state = self.state.lock();
+        if !state.is_current(opening) {
             return None;
         }
-        known.enter(Activity::Delivering);
-        known.frames += 1;
-        let first = !known.delivered;
-        known.delivered = true;
-        Some(Place {
-            frame_id: known.frames,
+        state.enter(Activity::Delivering, self.now());
+        state.frames += 1;
+        let first = !state.delivered;
+        state.delivered = true;
+        Some(FrameNumber {
+            frame_id: state.frames,
             first,
         })
     }
 
-    /// Capture thread: waits until a frame is due; false if it is to end.
-    pub fn wait_until(&self, opening: Opening, due: Instant) -> bool {
-        let mut known = self.known();
-        while known.heard(opening) {
-            if Instant::now() >= due {
+    /// Capture thread: waits until a frame is due; returns false if the thread must stop.
+    pub fn wait_until(&self, opening: OpeningNumber, due: Instant) -> bool {
+        let mut state = self.state.lock();
+        while state.is_current(opening) {
+            let now = self.now();
+            if now >= due {
                 return true;
             }
-            known.enter(Activity::Pausing);
-            known = self.wait(known, Some(due));
+            state.enter(Activity::Pausing, now);
+            self.wait(&mut state, Some(due));
         }
         false
     }
 
-    /// Capture thread: its last word.
-    pub fn finish(&self, opening: Opening, outcome: Outcome) {
-        let mut known = self.known();
-        if known.opening == opening {
-            known.outcome = Some(outcome);
+    /// Capture thread: reports how it ended. Its last call.
+    pub fn finish(&self, opening: OpeningNumber, outcome: CaptureOutcome) {
+        let mut state = self.state.lock();
+        if state.opening == opening {
+            state.outcome = Some(outcome);
             self.changed.notify_all();
         }
     }

@@ -1,111 +1,123 @@
-//! The thread that captures: opens a source, and hands on what it gives.
+//! The capture thread: opens a source and delivers its frames.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::activity::Activity;
-use super::capture_status::{Opening, Outcome, Watch};
-use super::sources::{Opened, Shot, SourceError, waits_for_room};
-use super::{Captured, Sink, redact, reporter};
-use crate::config::settings;
 use inspectd_core::id::CameraId;
 
-/// Opens a source; as [`super::sources::open`].
-pub type Open =
-    dyn Fn(&settings::Camera, &dyn Fn(bool)) -> Result<Opened, SourceError> + Send + Sync;
+use super::activity::Activity;
+use super::capture_status::{CaptureOutcome, CaptureStatus, OpeningNumber};
+use super::event::{Captured, Sink};
+use super::redact::redact;
+use super::reporter;
+use super::sources::{OpenedSource, Shot, SourceError, waits_for_room};
+use crate::clock::SharedClock;
+use crate::config::settings;
 
-/// What a capture thread works with.
+/// Opens a source; see [`super::sources::open`].
+pub type Open = dyn Fn(&settings::Camera, &SharedClock, &dyn Fn(bool)) -> Result<OpenedSource, SourceError>
+    + Send
+    + Sync;
+
+/// Everything that a capture thread needs.
 #[derive(Clone)]
-pub struct Job {
-    /// The camera.
+pub struct CaptureJob {
+    /// Id of the camera.
     pub id: CameraId,
-    /// Its settings.
+    /// Settings of the camera.
     pub settings: Arc<settings::Camera>,
-    /// Who gets the frames.
+    /// Receiver of the frames.
     pub sink: Arc<dyn Sink>,
-    /// What the supervisor is told.
-    pub watch: Arc<Watch>,
+    /// State shared with the supervisor.
+    pub status: Arc<CaptureStatus>,
     /// Opens the source.
     pub open: Arc<Open>,
+    /// The clock.
+    pub clock: SharedClock,
 }
 
-impl Job {
-    /// The whole life of a capture thread. A panic is a failure of the source, not of the camera.
-    pub fn run(&self, opening: Opening) {
+impl CaptureJob {
+    /// Runs the capture thread. A panic counts as a failure of the source.
+    pub fn run(&self, opening: OpeningNumber) {
         let captured = panic::catch_unwind(AssertUnwindSafe(|| self.capture(opening)));
         let outcome = match captured {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => Outcome::Failed(redact(&error.to_string())),
-            Err(panic) => Outcome::Failed(format!("the capture panicked: {}", text(&*panic))),
+            Ok(Err(error)) => CaptureOutcome::Failed(redact(&error.to_string())),
+            Err(panic) => {
+                CaptureOutcome::Failed(format!("the capture thread panicked: {}", text(&*panic)))
+            }
         };
-        self.watch.finish(opening, outcome);
+        self.status.finish(opening, outcome);
     }
 
-    fn capture(&self, opening: Opening) -> Result<Outcome, SourceError> {
+    fn capture(&self, opening: OpeningNumber) -> Result<CaptureOutcome, SourceError> {
         let queued = |queued| {
             let activity = if queued {
                 Activity::Queued
             } else {
                 Activity::Opening
             };
-            self.watch.enter(opening, activity);
+            self.status.enter(opening, activity);
         };
-        let mut opened = (self.open)(&self.settings, &queued)?;
-        let outcome = self.frames(opening, &mut opened);
-        self.watch.enter(opening, Activity::Closing);
+        let mut opened = (self.open)(&self.settings, &self.clock, &queued)?;
+        let outcome = self.deliver_frames(opening, &mut opened);
+        self.status.enter(opening, Activity::Closing);
         drop(opened);
         outcome
     }
 
-    /// One frame after another, until the last one or until nobody wants more.
-    fn frames(&self, opening: Opening, opened: &mut Opened) -> Result<Outcome, SourceError> {
+    /// Delivers frames until the source ends or the thread must stop.
+    fn deliver_frames(
+        &self,
+        opening: OpeningNumber,
+        opened: &mut OpenedSource,
+    ) -> Result<CaptureOutcome, SourceError> {
         loop {
             if let Some(schedule) = &mut opened.schedule {
-                let due = schedule.next(Instant::now());
-                if !self.watch.wait_until(opening, due) {
-                    return Ok(Outcome::Stopped);
+                let due = schedule.next(self.clock.now().monotonic);
+                if !self.status.wait_until(opening, due) {
+                    return Ok(CaptureOutcome::Stopped);
                 }
             }
-            if !self.watch.enter(opening, Activity::Reading) {
-                return Ok(Outcome::Stopped);
+            if !self.status.enter(opening, Activity::Reading) {
+                return Ok(CaptureOutcome::Stopped);
             }
             let Some(shot) = opened.source.read()? else {
-                return Ok(Outcome::Ended);
+                return Ok(CaptureOutcome::Ended);
             };
             if !self.deliver(opening, shot) {
-                return Ok(Outcome::Stopped);
+                return Ok(CaptureOutcome::Stopped);
             }
         }
     }
 
-    /// False if nobody wants the frame any more.
-    fn deliver(&self, opening: Opening, shot: Shot) -> bool {
-        let Some(place) = self.watch.deliver(opening) else {
+    /// Delivers one frame; returns false if the thread must stop.
+    fn deliver(&self, opening: OpeningNumber, shot: Shot) -> bool {
+        let Some(number) = self.status.deliver(opening) else {
             return false;
         };
-        if place.first {
+        if number.first {
             reporter::running(&self.id, &*self.sink);
         }
         let captured = Captured {
-            frame_id: place.frame_id,
+            frame_id: number.frame_id,
             moment: shot.moment,
             frame: shot.frame,
             item: shot.item,
             truth: shot.truth,
         };
-        let stopped = || !self.watch.heard(opening);
+        let stopped = || !self.status.is_current(opening);
         let wait = waits_for_room(&self.settings);
         self.sink.captured(&self.id, captured, wait, &stopped);
         true
     }
 }
 
-/// The words of a panic.
+/// The message of a panic.
 fn text(panic: &(dyn Any + Send)) -> &str {
     let whole = panic.downcast_ref::<String>().map(String::as_str);
     whole
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given")
+        .unwrap_or("no message")
 }

@@ -1,31 +1,31 @@
-//! Failures that repeat fill no log: the first is told at once, later ones once in a while with their
-//! number.
+//! A rate limit for repeated log messages.
 
 use std::time::{Duration, Instant};
 
-/// What may be told, and what was left out since something was.
+/// Allows one message per interval and counts the suppressed ones.
 #[derive(Clone, Debug)]
 pub struct LogThrottle {
-    every: Duration,
+    interval: Duration,
     last: Option<Instant>,
     suppressed: u64,
 }
 
 impl LogThrottle {
-    /// At most one line in `every`.
-    pub fn new(every: Duration) -> Self {
+    /// Allows at most one message per `interval`.
+    pub fn new(interval: Duration) -> Self {
         Self {
-            every,
+            interval,
             last: None,
             suppressed: 0,
         }
     }
 
-    /// Whether what happens `now` is told: then how many before it were not.
+    /// Returns whether a message may be logged at `now`: if so, the number of messages that were
+    /// suppressed since the last one.
     pub fn allow(&mut self, now: Instant) -> Option<u64> {
         let early = self
             .last
-            .is_some_and(|last| now.saturating_duration_since(last) < self.every);
+            .is_some_and(|last| now.saturating_duration_since(last) < self.interval);
         if early {
             self.suppressed += 1;
             return None;
@@ -38,14 +38,17 @@ impl LogThrottle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::clock::tests::ManualClock;
 
     #[test]
-    fn the_first_is_told_at_once_and_later_ones_once_a_minute() {
-        let start = Instant::now();
-        let mut repeats = LogThrottle::new(Duration::from_secs(60));
+    fn one_message_per_interval_is_allowed_with_the_number_of_suppressed_ones() {
+        let clock = ManualClock::new();
+        let start = clock.now().monotonic;
+        let mut throttle = LogThrottle::new(Duration::from_secs(60));
         let mut check = |second, expected: Option<u64>| {
-            let told = repeats.allow(start + Duration::from_secs(second));
-            assert_eq!(told, expected, "second {second}");
+            let allowed = throttle.allow(start + Duration::from_secs(second));
+            assert_eq!(allowed, expected, "second {second}");
         };
         check(0, Some(0));
         check(1, None);

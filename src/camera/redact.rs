@@ -1,16 +1,16 @@
-//! Texts that may hold a camera's password, made fit for a log.
+//! Removes camera passwords from texts, before they are logged or returned.
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 const HIDDEN: &str = "***";
 
-/// The text with the user and password of each URL in it hidden, and every value of its path and query:
-/// cameras take passwords as `?pwd=...` and as `/user=...&password=...` as well.
+/// Returns the text with secrets replaced in each URL: user and password, and every value of its path and
+/// query, because cameras also take passwords as `?pwd=...` and as `/user=...&password=...`.
 pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
-        // A password may hold a quote as well, so white space alone ends a URL.
+        // A password may contain a quote, so only white space ends a URL.
         let end = after.find(char::is_whitespace).unwrap_or(after.len());
         clean.push_str(before);
         redact_url(&after[..end], &mut clean);
@@ -20,10 +20,10 @@ pub fn redact(text: &str) -> String {
     clean
 }
 
-/// `url` is what follows `://`.
+/// `url` is the part after `://`.
 fn redact_url(url: &str, clean: &mut String) {
-    // A password may hold an unescaped slash or question mark, but hosts and their paths rarely hold
-    // an `@`: what is before the last one is hidden, at worst too much of it.
+    // A password may contain an unescaped slash or question mark, but hosts and paths rarely contain an
+    // `@`: everything before the last one is replaced, at worst too much.
     let place = match url.rfind('@') {
         Some(at) => {
             clean.push_str(HIDDEN);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_secret_of_a_url_is_left() {
+    fn users_passwords_and_values_of_urls_are_replaced() {
         let check = |text, expected| assert_eq!(redact(text), expected);
         check("", "");
         check("no address at all", "no address at all");

@@ -1,62 +1,67 @@
-//! What a camera tells its sink, and the log.
+//! Reports a camera's events to its sink and to the log.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use inspectd_core::id::CameraId;
 use tracing::{debug, info, warn};
 
-use super::{CameraEvent, CameraState, CameraTrouble, LogThrottle, Sink};
-use inspectd_core::id::CameraId;
-use inspectd_core::moment::Moment;
+use super::event::{CameraEvent, CameraState, CameraTrouble, Sink};
+use super::log_throttle::LogThrottle;
+use crate::clock::SharedClock;
 
-/// Failures that repeat are logged once in so long.
+/// Interval at which repeated failures are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why an opening is over, though its source did not come to its end.
+/// Why an opening ended before its source was finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct OpeningFailure {
     /// The kind.
     pub trouble: CameraTrouble,
-    /// In words, without secrets.
+    /// Explanation for people, without secrets.
     pub reason: String,
 }
 
-/// Tells what becomes of a camera: each loss once, to the sink, however often its source fails anew.
-pub struct Report {
+/// Reports a camera's state and each outage once, however often the source fails again.
+pub struct Reporter {
     id: CameraId,
     sink: Arc<dyn Sink>,
-    /// Whether a loss was told that is not over.
-    lost: bool,
+    clock: SharedClock,
+    /// Whether an outage was reported that is not over.
+    in_outage: bool,
     failures: LogThrottle,
 }
 
-impl Report {
-    /// Nothing is told yet.
-    pub fn new(id: CameraId, sink: Arc<dyn Sink>) -> Self {
+impl Reporter {
+    /// A reporter that has reported nothing yet.
+    pub fn new(id: CameraId, sink: Arc<dyn Sink>, clock: SharedClock) -> Self {
         Self {
             id,
             sink,
-            lost: false,
+            clock,
+            in_outage: false,
             failures: LogThrottle::new(LOG_INTERVAL),
         }
     }
 
-    /// Its source is being opened, for the first time or again.
+    /// Reports that the source is being opened, for the first time or again.
     pub fn opening(&self) {
         self.state(CameraState::Opening);
     }
 
-    /// An opening has failed, which gave frames or did not; another one follows after `pause`.
-    pub fn failed(&mut self, failure: &Failure, delivered: bool, pause: Duration) {
-        let Failure { trouble, reason } = failure;
-        if let Some(suppressed) = self.failures.allow(Instant::now()) {
+    /// Reports that an opening failed. `delivered` says whether it delivered frames; the next opening
+    /// follows after `pause`.
+    pub fn failed(&mut self, failure: &OpeningFailure, delivered: bool, pause: Duration) {
+        let OpeningFailure { trouble, reason } = failure;
+        let now = self.clock.now();
+        if let Some(suppressed) = self.failures.allow(now.monotonic) {
             warn!(camera = %self.id, ?trouble, ?pause, suppressed, "camera failed: {reason}");
         }
-        if delivered || !self.lost {
-            self.lost = true;
+        if delivered || !self.in_outage {
+            self.in_outage = true;
             let event = CameraEvent::Trouble {
                 trouble: *trouble,
-                moment: Moment::now(),
+                moment: now,
                 reason: reason.clone(),
             };
             self.sink.event(&self.id, event);
@@ -64,16 +69,16 @@ impl Report {
         self.state(CameraState::Waiting);
     }
 
-    /// Its source has come to its end.
+    /// Reports that the source is finished.
     pub fn ended(&self) {
         info!(camera = %self.id, "camera ended");
         self.sink
             .event(&self.id, CameraEvent::State(CameraState::Ended));
     }
 
-    /// While a camera is lost, each of its attempts is no news.
+    /// During an outage the attempts are logged at debug level only.
     fn state(&self, state: CameraState) {
-        if self.lost {
+        if self.in_outage {
             debug!(camera = %self.id, ?state, "camera changed");
         } else {
             info!(camera = %self.id, ?state, "camera changed");
@@ -82,7 +87,7 @@ impl Report {
     }
 }
 
-/// An opening has given its first frame. Told by the thread that captures, before the frame.
+/// Reports the first frame of an opening. The capture thread calls it, before it delivers the frame.
 pub fn running(id: &CameraId, sink: &dyn Sink) {
     info!(camera = %id, state = ?CameraState::Running, "camera changed");
     sink.event(id, CameraEvent::State(CameraState::Running));

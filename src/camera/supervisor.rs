@@ -1,4 +1,4 @@
-//! The thread that watches over a camera: has its source opened, and opened anew whenever it fails.
+//! The supervisor thread of a camera: opens the source, and reopens it whenever it fails.
 
 use std::io;
 use std::sync::Arc;
@@ -6,103 +6,95 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use inspectd_core::id::CameraId;
 use tracing::{error, warn};
 
 use super::activity::{Activity, Limits};
 use super::backoff::Backoff;
-use super::capture_status::{Outcome, Verdict, Watch};
-use super::capture_thread::{Job, Open};
-use super::reporter::{Failure, Report};
-use super::{CameraTrouble, Sink, sources};
+use super::capture_status::{CaptureOutcome, CaptureStatus, OpeningResult};
+use super::capture_thread::{CaptureJob, Open};
+use super::event::{CameraTrouble, Sink};
+use super::reporter::{OpeningFailure, Reporter};
+use super::sources;
+use crate::clock::SharedClock;
 use crate::config::settings;
-use inspectd_core::id::CameraId;
 
-/// Capture threads of a camera that were abandoned and still hang. Beyond so many, the source is not
-/// opened before one of them has ended.
-const HANGING_LIMIT: usize = 4;
+/// Maximum number of abandoned capture threads of a camera that still hang. At the maximum the source is
+/// not opened again until one of them has ended.
+const ABANDONED_LIMIT: usize = 4;
 
-/// Linux cuts the names of threads to so many bytes.
+/// Linux truncates thread names to this many bytes.
 const THREAD_NAME_LIMIT: usize = 15;
 
-/// A camera at work. Dropped, it stops, and nobody waits for its end.
+/// A running camera. Dropping it stops the camera without waiting for its threads.
 #[derive(Debug)]
 pub struct Camera {
-    stop: Stop,
-    /// Gives the number of threads that hang.
+    stop: StopOnDrop,
+    clock: SharedClock,
+    /// Returns the number of threads that hang.
     supervisor: JoinHandle<usize>,
-    /// Nothing is sent: it closes when the supervisor ends.
+    /// Nothing is sent: the channel closes when the supervisor ends.
     ended: Receiver<()>,
 }
 
 impl Camera {
-    /// Starts a camera. Frames and events come from its own threads; after [`CameraState::Ended`] there are
-    /// none. Its source is opened anew until it comes to its end or the camera is stopped.
+    /// Starts a camera. Its own threads deliver frames and events to `sink`; after [`CameraState::Ended`]
+    /// there are none. The source is reopened until it is finished or the camera is stopped.
     ///
     /// [`CameraState::Ended`]: super::CameraState::Ended
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(
         id: CameraId,
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
+        clock: SharedClock,
     ) -> io::Result<Self> {
-        Self::start_after(0, id, settings, sink)
+        Self::start_after(0, id, settings, sink, clock)
     }
 
-    /// As [`Self::start`], of a camera that has given `frames` before.
+    /// Like [`Self::start`], for a camera that has delivered `frames` frames before.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start_after(
         frames: u64,
         id: CameraId,
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
+        clock: SharedClock,
     ) -> io::Result<Self> {
-        Self::watched(frames, id, settings, sink, Arc::new(sources::open))
+        Self::start_with(frames, id, settings, sink, clock, Arc::new(sources::open))
     }
 
-    /// How many frames it has given.
-    pub fn frames(&self) -> u64 {
-        self.stop.0.frames()
-    }
-
-    /// As [`Self::start`], with sources of another kind.
-    #[cfg(test)]
+    /// Like [`Self::start_after`], with the given function to open the source.
     pub(super) fn start_with(
-        id: CameraId,
-        settings: settings::Camera,
-        sink: Arc<dyn Sink>,
-        open: Arc<Open>,
-    ) -> io::Result<Self> {
-        Self::watched(0, id, settings, sink, open)
-    }
-
-    fn watched(
         frames: u64,
         id: CameraId,
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
+        clock: SharedClock,
         open: Arc<Open>,
     ) -> io::Result<Self> {
         let limits = Limits {
             open: settings.open_timeout,
             read: settings.read_timeout,
         };
-        let watch = Arc::new(Watch::after(limits, frames));
+        let status = Arc::new(CaptureStatus::new(limits, frames, clock.clone()));
         let (alive, ended) = mpsc::channel();
         let name = thread_name("cam", &id);
         let supervisor = Supervisor {
             backoff: Backoff::new(settings.reopen_after, settings.reopen_after_max),
-            report: Report::new(id.clone(), sink.clone()),
-            hanging: Vec::new(),
-            job: Job {
+            reporter: Reporter::new(id.clone(), sink.clone(), clock.clone()),
+            abandoned: Vec::new(),
+            job: CaptureJob {
                 id,
                 settings: Arc::new(settings),
                 sink,
-                watch: watch.clone(),
+                status: status.clone(),
                 open,
+                clock: clock.clone(),
             },
         };
         let supervisor = thread::Builder::new().name(name).spawn(move || {
@@ -110,22 +102,34 @@ impl Camera {
             supervisor.run()
         })?;
         Ok(Self {
-            stop: Stop(watch),
+            stop: StopOnDrop(status),
+            clock,
             supervisor,
             ended,
         })
     }
 
-    /// Asks the camera to stop, at once and without waiting.
+    /// Number of delivered frames.
+    pub fn frames(&self) -> u64 {
+        self.stop.0.frames()
+    }
+
+    /// Asks the camera to stop. Does not wait.
     pub fn stop(&self) {
         self.stop.0.stop();
     }
 
-    /// Waits until the camera has ended, of itself or by [`Self::stop`], but not beyond `deadline`.
-    /// False if one of its threads is left: it hangs in its source, or its sink lets it wait. Beyond the
-    /// deadline the camera is asked to stop.
+    /// Has the camera's threads read the clock again, after a test advanced it.
+    #[cfg(test)]
+    pub(super) fn wake(&self) {
+        self.stop.0.wake();
+    }
+
+    /// Waits until the camera has ended by itself or after [`Self::stop`], at most until `deadline`.
+    /// Returns false if one of its threads is still running: it hangs in its source, or its sink blocks.
+    /// After the deadline the camera is asked to stop.
     pub fn join(self, deadline: Instant) -> bool {
-        let wait = deadline.saturating_duration_since(Instant::now());
+        let wait = deadline.saturating_duration_since(self.clock.now().monotonic);
         match self.ended.recv_timeout(wait) {
             Err(RecvTimeoutError::Disconnected) => self.supervisor.join().is_ok_and(|n| n == 0),
             Ok(()) | Err(RecvTimeoutError::Timeout) => false,
@@ -133,88 +137,90 @@ impl Camera {
     }
 }
 
-/// Whoever lets go of a camera stops it.
+/// Stops the camera when dropped.
 #[derive(Debug)]
-struct Stop(Arc<Watch>);
+struct StopOnDrop(Arc<CaptureStatus>);
 
-impl Drop for Stop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.stop();
     }
 }
 
-/// The state of the thread that watches.
+/// State of the supervisor thread.
 struct Supervisor {
-    job: Job,
+    job: CaptureJob,
     backoff: Backoff,
-    report: Report,
-    /// Capture threads that were abandoned, at most [`HANGING_LIMIT`]: never joined unless finished.
-    hanging: Vec<JoinHandle<()>>,
+    reporter: Reporter,
+    /// Abandoned capture threads, at most [`ABANDONED_LIMIT`]; joined only after they have ended.
+    abandoned: Vec<JoinHandle<()>>,
 }
 
 impl Supervisor {
-    /// Opens the source until it ends or the camera is stopped; returns how many threads hang.
+    /// Opens the source until it is finished or the camera is stopped; returns the number of threads
+    /// that hang.
     fn run(mut self) -> usize {
         while let Err(failure) = self.run_once() {
-            let delivered = self.job.watch.delivered();
+            let delivered = self.job.status.delivered();
             if delivered {
                 self.backoff.reset();
             }
             let pause = self.backoff.pause();
-            self.report.failed(&failure, delivered, pause);
-            if !self.job.watch.pause(pause) {
+            self.reporter.failed(&failure, delivered, pause);
+            if !self.job.status.pause(pause) {
                 break;
             }
         }
         self.reap();
-        let hanging = self.hanging.len();
-        if hanging > 0 {
-            warn!(camera = %self.job.id, hanging, "capture threads hang and are left behind");
+        let abandoned = self.abandoned.len();
+        if abandoned > 0 {
+            warn!(camera = %self.job.id, threads = abandoned, "capture threads did not stop in time; threads abandoned");
         }
-        hanging
+        abandoned
     }
 
-    /// One opening, from its beginning to its end.
-    fn run_once(&mut self) -> Result<(), Failure> {
-        let opening = self.job.watch.begin();
+    /// Runs one opening from its beginning to its end.
+    fn run_once(&mut self) -> Result<(), OpeningFailure> {
+        let opening = self.job.status.begin();
         self.reap();
-        if self.hanging.len() >= HANGING_LIMIT {
-            let reason = format!("{HANGING_LIMIT} openings hang; waits until one of them ends");
+        if self.abandoned.len() >= ABANDONED_LIMIT {
+            let reason =
+                format!("{ABANDONED_LIMIT} capture threads hang; waiting until one of them ends");
             return Err(stalled(reason));
         }
-        self.report.opening();
+        self.reporter.opening();
         let job = self.job.clone();
         let capture = thread::Builder::new()
             .name(thread_name("cap", &self.job.id))
             .spawn(move || job.run(opening))
-            .map_err(|error| lost(format!("no thread to capture with: {error}")))?;
-        let verdict = self.job.watch.supervise();
-        if let Verdict::Finished(outcome) = verdict {
-            // Its last word was its last deed.
+            .map_err(|error| lost(format!("the capture thread cannot be started: {error}")))?;
+        let result = self.job.status.supervise();
+        if let OpeningResult::Finished(outcome) = result {
+            // Reporting the outcome was the thread's last action.
             let _ = capture.join();
             return self.finished(outcome);
         }
-        self.hanging.push(capture);
-        match verdict {
-            Verdict::Stalled(activity) => Err(stalled(self.excess(activity))),
-            Verdict::Stuck | Verdict::Finished(_) => Ok(()),
+        self.abandoned.push(capture);
+        match result {
+            OpeningResult::Stalled(activity) => Err(stalled(self.exceeded_limit(activity))),
+            OpeningResult::Stuck | OpeningResult::Finished(_) => Ok(()),
         }
     }
 
-    fn finished(&self, outcome: Outcome) -> Result<(), Failure> {
+    fn finished(&self, outcome: CaptureOutcome) -> Result<(), OpeningFailure> {
         match outcome {
-            Outcome::Failed(_) if self.job.watch.stopping() => Ok(()),
-            Outcome::Failed(reason) => Err(lost(reason)),
-            Outcome::Stopped => Ok(()),
-            Outcome::Ended => {
-                self.report.ended();
+            CaptureOutcome::Failed(_) if self.job.status.stopping() => Ok(()),
+            CaptureOutcome::Failed(reason) => Err(lost(reason)),
+            CaptureOutcome::Stopped => Ok(()),
+            CaptureOutcome::Ended => {
+                self.reporter.ended();
                 Ok(())
             }
         }
     }
 
-    /// What took too long.
-    fn excess(&self, activity: Activity) -> String {
+    /// Names the limit that an activity exceeded.
+    fn exceeded_limit(&self, activity: Activity) -> String {
         let settings = &self.job.settings;
         match activity {
             Activity::Opening => format!("not opened within {:?}", settings.open_timeout),
@@ -223,9 +229,9 @@ impl Supervisor {
         }
     }
 
-    /// Lets go of abandoned threads that have ended.
+    /// Joins abandoned threads that have ended.
     fn reap(&mut self) {
-        for thread in self.hanging.extract_if(.., |thread| thread.is_finished()) {
+        for thread in self.abandoned.extract_if(.., |thread| thread.is_finished()) {
             if thread.join().is_err() {
                 error!(camera = %self.job.id, "an abandoned capture thread panicked");
             }
@@ -233,19 +239,19 @@ impl Supervisor {
     }
 }
 
-fn lost(reason: String) -> Failure {
+fn lost(reason: String) -> OpeningFailure {
     let trouble = CameraTrouble::Lost;
-    Failure { trouble, reason }
+    OpeningFailure { trouble, reason }
 }
 
-fn stalled(reason: String) -> Failure {
+fn stalled(reason: String) -> OpeningFailure {
     let trouble = CameraTrouble::Stalled;
-    Failure { trouble, reason }
+    OpeningFailure { trouble, reason }
 }
 
 fn thread_name(kind: &str, id: &CameraId) -> String {
     let mut name = format!("{kind}-{id}");
-    // A camera's id is ASCII.
+    // A camera id is ASCII.
     name.truncate(THREAD_NAME_LIMIT);
     name
 }

@@ -1,17 +1,17 @@
-//! Who changes something, for the audit log.
+//! The author of a change, for the audit log.
 
 use std::net::SocketAddr;
 
 use crate::access::{Identity, Role};
 use crate::audit::{Action, AuditEntry, Origin};
 
-/// Who changes something, and which way that comes.
+/// The author of a change, and the way the change was requested.
 #[derive(Clone, Debug)]
 pub struct Actor {
     name: String,
     role: String,
     origin: Origin,
-    /// Whether it is on this machine: a lock holds for everybody else.
+    /// Whether the actor is on this machine: a change lock excludes all others.
     pub local: bool,
 }
 
@@ -30,7 +30,7 @@ impl Actor {
         Self::on_this_machine("signal", Origin::Signal)
     }
 
-    /// A file that changed.
+    /// A configuration file that changed.
     pub fn file() -> Self {
         Self::on_this_machine("file", Origin::File)
     }
@@ -50,12 +50,12 @@ impl Actor {
         }
     }
 
-    /// Its name.
+    /// Name of the actor.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it does, as the audit log has it.
+    /// Returns the audit entry of an action by this actor.
     pub fn entry(&self, action: Action, subject: &str, before: &str, after: &str) -> AuditEntry {
         AuditEntry {
             who: self.name.clone(),

@@ -1,31 +1,35 @@
-//! The audit log as changes meet it: what cannot be recorded is not done.
+//! The audit log for changes: a change that cannot be recorded is not made.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::audit::{Audit, AuditEntry, AuditError};
-use crate::clock::SystemClock;
+use crate::clock::SharedClock;
 
 const FILE: &str = "audit.sqlite";
 
-/// The audit log in the journal's folder; none without one. Where it cannot be opened it is tried again
-/// with each change, which is refused until then.
+/// The audit log in the journal's folder; absent without a folder. If it cannot be opened, each change
+/// tries again, and is refused as long as that fails.
 #[derive(Debug)]
 pub struct AuditSink {
     path: Option<PathBuf>,
+    clock: SharedClock,
     open: Mutex<Option<Arc<Audit>>>,
 }
 
 impl AuditSink {
-    /// In this folder.
-    pub fn new(folder: Option<&Path>) -> Self {
+    /// The audit log in `folder`.
+    pub fn new(folder: Option<&Path>, clock: SharedClock) -> Self {
         Self {
             path: folder.map(|folder| folder.join(FILE)),
+            clock,
             open: Mutex::default(),
         }
     }
 
-    /// The log; nothing without a folder.
+    /// Returns the log; none without a folder.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -33,11 +37,11 @@ impl AuditSink {
         let Some(path) = &self.path else {
             return Ok(None);
         };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(audit) = &*open {
             return Ok(Some(Arc::clone(audit)));
         }
-        let audit = Arc::new(Audit::open(path, Arc::new(SystemClock))?);
+        let audit = Arc::new(Audit::open(path, self.clock.clone())?);
         *open = Some(Arc::clone(&audit));
         Ok(Some(audit))
     }

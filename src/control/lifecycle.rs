@@ -1,56 +1,56 @@
-//! How far the process is in its life.
+//! The lifecycle of the process: its phase, and when streams must end.
 
 use tokio::sync::watch;
 
-/// Where the process is.
+/// Phase of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Cameras are being opened and the model warmed.
+    /// The cameras are being opened and the model is warming up.
     Starting,
-    /// The line runs.
+    /// The pipeline runs.
     Running,
-    /// The daemon is stopping; the line may still have frames to judge.
+    /// The daemon is stopping; the pipeline may still judge frames.
     Stopping,
 }
 
-/// What the life of the process tells those who serve it: its phase, and when streams have to end.
+/// The lifecycle of the process, shared with the servers.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Lifecycle {
     phase: watch::Sender<Phase>,
-    streams_end: watch::Sender<bool>,
+    streams_ending: watch::Sender<bool>,
 }
 
-impl Stage {
-    /// A process that starts.
+impl Lifecycle {
+    /// A process that is starting.
     pub fn new() -> Self {
         Self {
             phase: watch::Sender::new(Phase::Starting),
-            streams_end: watch::Sender::new(false),
+            streams_ending: watch::Sender::new(false),
         }
     }
 
-    /// Where the process is.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    /// Goes on to `phase`.
+    /// Enters a phase.
     pub fn enter(&self, phase: Phase) {
         self.phase.send_replace(phase);
     }
 
-    /// Has all streams end: all verdicts are published.
+    /// Ends all streams, after all verdicts have been published.
     pub fn end_streams(&self) {
-        self.streams_end.send_replace(true);
+        self.streams_ending.send_replace(true);
     }
 
-    /// Becomes true when streams have to end.
-    pub fn streams_end(&self) -> watch::Receiver<bool> {
-        self.streams_end.subscribe()
+    /// Returns a receiver of a value that becomes true when streams must end.
+    pub fn streams_ending(&self) -> watch::Receiver<bool> {
+        self.streams_ending.subscribe()
     }
 }
 
-impl Default for Stage {
+impl Default for Lifecycle {
     fn default() -> Self {
         Self::new()
     }

@@ -1,4 +1,4 @@
-//! What outlives the process beside the journal: the recipe in force, and the lock.
+//! State that persists across restarts, in addition to the journal: the active recipe and the change lock.
 
 use std::fs;
 use std::io;
@@ -11,73 +11,75 @@ use serde::{Deserialize, Serialize};
 
 const FILE: &str = "state.toml";
 
-/// An engineer works on this machine: nobody changes anything from elsewhere.
+/// A change lock, set by an engineer who works on this machine: other machines cannot make changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// Who.
+    /// Who set it.
     pub who: String,
-    /// Why.
+    /// Why it was set.
     pub reason: String,
-    /// Since when.
+    /// When it was set.
     pub since: SystemTime,
-    /// Until when it holds; without an end if unset.
+    /// When it expires; never if unset.
     pub until: Option<SystemTime>,
 }
 
 impl Lock {
-    /// Whether it holds at `now`.
-    pub fn holds(&self, now: SystemTime) -> bool {
+    /// Whether it is set at `now`.
+    pub fn is_set_at(&self, now: SystemTime) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
 
-/// What is remembered.
+/// The persisted state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
-    /// The recipe that was activated last; empty for none. Unset: nobody ever did.
+pub struct PersistedState {
+    /// The recipe that was activated last; empty for none. Unset if none was ever activated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
-    /// The lock.
+    /// The change lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
 }
 
-/// Where it is remembered; nowhere without a folder.
+/// The file of the persisted state; absent without a folder.
 #[derive(Debug)]
 pub struct StateFile(Option<PathBuf>);
 
 impl StateFile {
-    /// In this folder.
+    /// The file in `folder`.
     pub fn new(folder: Option<&Path>) -> Self {
         Self(folder.map(|folder| folder.join(FILE)))
     }
 
-    /// What was remembered last.
+    /// Reads the state that was written last; the default if there is none.
     ///
     /// # Errors
-    /// When the file cannot be read, or says something else.
-    pub fn read(&self) -> io::Result<State> {
+    /// When the file cannot be read or is not valid.
+    pub fn read(&self) -> io::Result<PersistedState> {
         let Some(path) = &self.0 else {
-            return Ok(State::default());
+            return Ok(PersistedState::default());
         };
 
         let failed = |error: &dyn std::fmt::Display| {
             io::Error::other(format!("{}: {error}", path.display()))
         };
         match fs::read_to_string(path) {
-            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(State::default()),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
+                Ok(PersistedState::default())
+            }
             Err(error) => Err(failed(&error)),
             Ok(text) => toml::from_str(&text).map_err(|error| failed(&error)),
         }
     }
 
-    /// Remembers.
+    /// Replaces the file.
     ///
     /// # Errors
-    /// When the disk refuses; what was remembered before is still there.
-    pub fn write(&self, state: &State) -> io::Result<()> {
+    /// When it cannot be written; then the previous file is unchanged.
+    pub fn write(&self, state: &PersistedState) -> io::Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
         let text = toml::to_string(state).map_err(io::Error::other)?;
         atomic_file::write(path, text)
@@ -91,11 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_read_again() {
+    fn a_written_state_is_read_back_and_an_invalid_file_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let state_file = StateFile::new(Some(folder.path()));
-        assert_eq!(state_file.read().expect("nothing yet"), State::default());
-        let state = State {
+        assert_eq!(
+            state_file.read().expect("nothing yet"),
+            PersistedState::default()
+        );
+        let state = PersistedState {
             recipe: Some("juice".to_owned()),
             lock: Some(Lock {
                 who: "anna".to_owned(),
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_ends_when_it_should() {
+    fn a_lock_expires_at_its_end_and_never_without_one() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let lock = |until| Lock {
             who: String::new(),
@@ -120,8 +125,8 @@ mod tests {
             since: at(1),
             until,
         };
-        assert!(lock(None).holds(at(1_000_000)));
-        assert!(lock(Some(at(5))).holds(at(4)));
-        assert!(!lock(Some(at(5))).holds(at(5)));
+        assert!(lock(None).is_set_at(at(1_000_000)));
+        assert!(lock(Some(at(5))).is_set_at(at(4)));
+        assert!(!lock(Some(at(5))).is_set_at(at(5)));
     }
 }

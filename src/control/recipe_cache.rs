@@ -1,77 +1,74 @@
-//! Recipes at work: read, made ready, brought into force, and taken back.
+//! Prepared recipes: read, checked against the cameras, with their models loaded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use inspectd_core::bundle::Bundle;
+use inspectd_core::id::{RecipeId, RecipeIdError};
 use thiserror::Error;
 
 use crate::config::settings::{Settings, Source};
 use crate::pipeline::model::{Model, ModelError};
 use crate::recipe::{Folder, FolderError, Recipe, RecipeError};
-use inspectd_core::bundle::Bundle;
-use inspectd_core::id::RecipeId;
 
-/// Why a recipe cannot be used.
+/// Why a recipe is not usable.
 #[derive(Debug, Error)]
 pub enum RecipeRefusal {
-    /// There is no folder of recipes.
-    #[error("there are no recipes: recipes.folder is not set")]
+    /// No recipe folder is configured.
+    #[error("recipes.folder is not set")]
     NoFolder,
     /// The folder cannot be listed.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// It is not valid, or not there.
+    /// The recipe is not valid or not found.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// Its model is not usable.
+    /// The model of its bundle is not usable.
     #[error("recipe {id}: bundle: {source}")]
     Model {
         /// The recipe.
         id: RecipeId,
-        /// Why not.
+        /// The reason.
         source: Box<ModelError>,
     },
-    /// It names a camera that there is not, or sets what the camera does not have.
-    #[error("recipe {id}: {what}")]
+    /// It names a camera that is not configured, or a setting that the camera does not have.
+    #[error("recipe {id}: {fault}")]
     Camera {
         /// The recipe.
         id: RecipeId,
         /// What is wrong.
-        what: String,
+        fault: String,
     },
-    /// It is to be used at once, and is not prepared.
-    #[error("recipe {0} is not prepared: PrepareRecipe loads its model beforehand")]
+    /// It must be prepared before it can be used immediately.
+    #[error("recipe {0} is not prepared; call PrepareRecipe first")]
     NotPrepared(RecipeId),
-    /// What was remembered is no recipe.
-    #[error("journal.folder: state.toml: recipe: {what}")]
-    Remembered {
-        /// What is wrong.
-        what: String,
-    },
-    /// Nothing was in force before.
-    #[error("there is nothing to roll back to: no recipe was activated since the start")]
+    /// The recipe id in the persisted state is not valid.
+    #[error("journal.folder: state.toml: recipe: {0}")]
+    PersistedId(#[from] RecipeIdError),
+    /// No recipe was activated since the start.
+    #[error("cannot roll back: no recipe was activated since the start")]
     NoPrevious,
 }
 
-/// A recipe with its model, loaded and warm.
+/// A recipe with its model, loaded and warmed up.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub struct PreparedRecipe {
     /// The recipe.
     pub recipe: Arc<Recipe>,
     /// Its model.
     pub model: Arc<Model>,
 }
 
-/// Recipes that are ready to be used. Bounded: the one that was used longest ago makes room.
+/// Recipes that are prepared. Bounded: the least recently used one is dropped.
 #[derive(Debug)]
 pub struct RecipeCache {
     folder: Option<Folder>,
     limit: usize,
-    prepared: VecDeque<Prepared>,
+    prepared: VecDeque<PreparedRecipe>,
 }
 
 impl RecipeCache {
-    /// The recipes of the settings' folder.
+    /// A cache for the recipe folder of the settings.
     pub fn new(settings: &Settings) -> Self {
         Self {
             folder: settings.recipes.folder.clone().map(Folder::new),
@@ -80,15 +77,15 @@ impl RecipeCache {
         }
     }
 
-    /// The folder.
+    /// Returns the recipe folder.
     ///
     /// # Errors
-    /// When there is none.
+    /// When none is configured.
     pub fn folder(&self) -> Result<&Folder, RecipeRefusal> {
         self.folder.as_ref().ok_or(RecipeRefusal::NoFolder)
     }
 
-    /// A recipe that goes with the cameras, as its file is now.
+    /// Reads a recipe from its file and checks it against the cameras.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -98,24 +95,25 @@ impl RecipeCache {
         Ok(recipe)
     }
 
-    /// The recipes that are ready.
-    pub fn prepared(&self) -> impl Iterator<Item = &Prepared> {
+    /// Returns the prepared recipes.
+    pub fn prepared(&self) -> impl Iterator<Item = &PreparedRecipe> {
         self.prepared.iter()
     }
 
-    /// The recipe as its file is now, if it is ready.
+    /// Returns the recipe if it is prepared for the present content of its file.
     ///
     /// # Errors
-    /// When its file is not valid, or it is not ready.
-    pub fn ready(&self, id: &RecipeId) -> Result<Prepared, RecipeRefusal> {
+    /// When its file is not valid, or it is not prepared.
+    pub fn find(&self, id: &RecipeId) -> Result<PreparedRecipe, RecipeRefusal> {
         let recipe = self.folder()?.read(id)?;
-        let same =
-            |prepared: &&Prepared| prepared.recipe.id == *id && prepared.recipe.hash == recipe.hash;
+        let same = |prepared: &&PreparedRecipe| {
+            prepared.recipe.id == *id && prepared.recipe.hash == recipe.hash
+        };
         let prepared = self.prepared.iter().find(same).cloned();
         prepared.ok_or_else(|| RecipeRefusal::NotPrepared(id.clone()))
     }
 
-    /// Makes a recipe ready: reads it, and loads its model unless one that is loaded is the same.
+    /// Prepares a recipe: reads it, and loads its model unless the same one is already loaded.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -124,7 +122,7 @@ impl RecipeCache {
         id: &RecipeId,
         settings: &Settings,
         loaded: &Arc<Model>,
-    ) -> Result<Prepared, RecipeRefusal> {
+    ) -> Result<PreparedRecipe, RecipeRefusal> {
         let recipe = self.read(id, settings)?;
         let failed = |source| RecipeRefusal::Model {
             id: id.clone(),
@@ -137,7 +135,7 @@ impl RecipeCache {
             Some(model) => Arc::clone(model),
             None => Arc::new(Model::load(&bundle, &settings.engine).map_err(failed)?),
         };
-        let prepared = Prepared {
+        let prepared = PreparedRecipe {
             recipe: Arc::new(recipe),
             model,
         };
@@ -145,8 +143,8 @@ impl RecipeCache {
         Ok(prepared)
     }
 
-    /// Keeps a recipe that is ready.
-    pub fn keep(&mut self, prepared: Prepared) {
+    /// Adds a prepared recipe.
+    pub fn keep(&mut self, prepared: PreparedRecipe) {
         self.prepared
             .retain(|other| other.recipe.id != prepared.recipe.id);
         self.prepared.push_back(prepared);
@@ -156,11 +154,11 @@ impl RecipeCache {
     }
 }
 
-/// Whether the daemon has the cameras that the recipe names, and can set them so.
+/// Checks that the recipe's cameras are configured and have the settings that it changes.
 fn check(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
-    let refused = |what: String| RecipeRefusal::Camera {
+    let refused = |fault: String| RecipeRefusal::Camera {
         id: recipe.id.clone(),
-        what,
+        fault,
     };
     for id in recipe.named_cameras() {
         if !settings.cameras.contains_key(id) {
@@ -171,11 +169,16 @@ fn check(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
         let source = settings.cameras.get(id).map(|camera| &camera.source);
         let device = matches!(source, Some(Source::Device { .. }));
         if !device && (own.exposure_us.is_some() || own.gain.is_some()) {
-            let what = format!(
-                "cameras.{id}: exposure_us and gain are for cameras with source \"device\" alone"
+            let fault = format!(
+                "cameras.{id}: exposure_us and gain require a camera with source \"device\""
             );
-            return Err(refused(what));
+            return Err(refused(fault));
         }
     }
     Ok(())
+}
+
+/// A recipe as the audit log records it.
+pub(super) fn describe_recipe(recipe: &Recipe) -> String {
+    format!("{} {} {}", recipe.id, recipe.version, recipe.hash)
 }

@@ -1,37 +1,38 @@
-//! Bringing recipes into force.
+//! Preparing, activating and rolling back recipes.
 
 use std::sync::Arc;
 
-use tracing::info;
-
-use super::{ChangeError, ChangeState, Control, Earlier};
-use crate::audit::Action;
-use crate::control::actor::Actor;
-use crate::control::recipe_cache::{Prepared, RecipeRefusal};
-use crate::pipeline::Active;
-use crate::pipeline::model::{Model, ModelError};
-use crate::recipe::{Entry as Listed, Recipe};
 use inspectd_core::bundle::Bundle;
 use inspectd_core::id::RecipeId;
+use tracing::info;
 
-/// A recipe of the folder, and how far it is.
+use super::actor::Actor;
+use super::error::ChangeError;
+use super::recipe_cache::{PreparedRecipe, RecipeRefusal, describe_recipe};
+use super::{ChangeState, Control, ControlResult, PreviousRecipe};
+use crate::audit::Action;
+use crate::pipeline::Active;
+use crate::pipeline::model::{Model, ModelError};
+use crate::recipe::{Entry as ListedRecipe, Recipe};
+
+/// A recipe of the folder, with its state.
 #[derive(Debug)]
 pub struct RecipeState {
-    /// What its file says, or what is wrong with it.
-    pub listed: Listed,
-    /// Its model is loaded and warm, for the file as it is now.
+    /// The content of its file, or what is wrong with it.
+    pub listed: ListedRecipe,
+    /// Whether it is prepared, for the present content of its file.
     pub prepared: bool,
-    /// It is in force, as its file is now.
+    /// Whether it is active, with the present content of its file.
     pub active: bool,
 }
 
 impl Control {
-    /// The recipes of the folder, by id.
+    /// Returns the recipes of the folder, by id.
     ///
     /// # Errors
-    /// When there is no folder, or it cannot be listed.
-    pub fn recipes(&self) -> Result<Vec<RecipeState>, ChangeError> {
-        let change = self.change();
+    /// When no folder is configured, or it cannot be listed.
+    pub fn recipes(&self) -> ControlResult<Vec<RecipeState>> {
+        let change = self.change.lock();
         let active = self.line.active();
         let listed = change
             .recipe_cache
@@ -39,7 +40,7 @@ impl Control {
             .list()
             .map_err(RecipeRefusal::from)?;
         let same = |one: &Recipe, other: &Recipe| one.id == other.id && one.hash == other.hash;
-        let state = |listed: Listed| {
+        let state = |listed: ListedRecipe| {
             let recipe = listed.recipe.as_ref().ok();
             let is = |other: &Recipe| recipe.is_some_and(|recipe| same(recipe, other));
             RecipeState {
@@ -54,22 +55,22 @@ impl Control {
         Ok(listed.into_iter().map(state).collect())
     }
 
-    /// A recipe as its file is now.
+    /// Reads a recipe from its file.
     ///
     /// # Errors
-    /// When there is none, or it is not valid.
-    pub fn recipe(&self, id: &RecipeId) -> Result<Recipe, ChangeError> {
-        let change = self.change();
+    /// When it is not found or not valid.
+    pub fn recipe(&self, id: &RecipeId) -> ControlResult<Recipe> {
+        let change = self.change.lock();
         let recipe = change.recipe_cache.folder()?.read(id);
         Ok(recipe.map_err(RecipeRefusal::from)?)
     }
 
-    /// Reads a recipe, and loads and warms its model, while the line goes on.
+    /// Prepares a recipe, while the pipeline runs: reads it, loads its model and warms it up.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn prepare(&self, id: &RecipeId) -> Result<Arc<Recipe>, ChangeError> {
-        let mut change = self.change();
+    pub fn prepare(&self, id: &RecipeId) -> ControlResult<Arc<Recipe>> {
+        let mut change = self.change.lock();
         let active = self.line.active();
         let prepared = change
             .recipe_cache
@@ -77,74 +78,73 @@ impl Control {
         Ok(prepared.recipe)
     }
 
-    /// Brings a recipe into force for all frames that are captured from now on; none if unset. One that
-    /// is not prepared is prepared first.
+    /// Activates a recipe, or none if unset, for all frames that are captured from now on. Prepares it
+    /// first if it is not prepared.
     ///
     /// # Errors
-    /// Everything that is wrong with it; the line goes on as before.
-    pub fn activate(&self, actor: &Actor, id: Option<&RecipeId>) -> Result<(), ChangeError> {
-        self.allowed(actor)?;
-        let mut change = self.change();
+    /// Everything that is wrong with it; the pipeline continues unchanged.
+    pub fn activate(&self, actor: &Actor, id: Option<&RecipeId>) -> ControlResult<()> {
+        self.check_lock(actor)?;
+        let mut change = self.change.lock();
         let active = self.line.active();
         let next = match id {
             None => None,
-            Some(id) => Some(match change.recipe_cache.ready(id) {
+            Some(id) => Some(match change.recipe_cache.find(id) {
                 Err(RecipeRefusal::NotPrepared(_)) => {
                     change
                         .recipe_cache
                         .prepare(id, &active.settings, &active.model)?
                 }
-                ready => ready?,
+                found => found?,
             }),
         };
-        self.bring(actor, &mut change, next)
+        self.activate_prepared(actor, &mut change, next)
     }
 
-    /// As [`Self::activate`], for a recipe that is in force already, or prepared: it takes no longer
-    /// than a moment.
+    /// Like [`Self::activate`], for a recipe that is already active or prepared. Does not load a model.
     ///
     /// # Errors
-    /// When it is neither.
-    pub fn use_prepared(&self, actor: &Actor, id: &RecipeId) -> Result<(), ChangeError> {
-        let in_force = |active: &Active| {
+    /// When it is neither active nor prepared.
+    pub fn use_prepared(&self, actor: &Actor, id: &RecipeId) -> ControlResult<()> {
+        let is_active = |active: &Active| {
             active
                 .recipe
                 .as_ref()
                 .is_some_and(|recipe| recipe.id == *id)
         };
-        if in_force(&self.line.active()) {
+        if is_active(&self.line.active()) {
             return Ok(());
         }
-        self.allowed(actor)?;
-        let mut change = self.change();
-        if in_force(&self.line.active()) {
+        self.check_lock(actor)?;
+        let mut change = self.change.lock();
+        if is_active(&self.line.active()) {
             return Ok(());
         }
-        let next = change.recipe_cache.ready(id)?;
-        self.bring(actor, &mut change, Some(next))
+        let next = change.recipe_cache.find(id)?;
+        self.activate_prepared(actor, &mut change, Some(next))
     }
 
-    /// Brings into force what was before the recipe that is.
+    /// Activates the recipe that was active before the present one.
     ///
     /// # Errors
-    /// When nothing was.
-    pub fn roll_back(&self, actor: &Actor) -> Result<(), ChangeError> {
-        self.allowed(actor)?;
-        let mut change = self.change();
+    /// When no recipe was activated since the start.
+    pub fn roll_back(&self, actor: &Actor) -> ControlResult<()> {
+        self.check_lock(actor)?;
+        let mut change = self.change.lock();
         let previous = change.previous.take().ok_or(RecipeRefusal::NoPrevious)?;
-        let result = self.bring(actor, &mut change, previous.0.clone());
+        let result = self.activate_prepared(actor, &mut change, previous.0.clone());
         if result.is_err() {
             change.previous = Some(previous);
         }
         result
     }
 
-    fn bring(
+    fn activate_prepared(
         &self,
         actor: &Actor,
         change: &mut ChangeState,
-        next: Option<Prepared>,
-    ) -> Result<(), ChangeError> {
+        next: Option<PreparedRecipe>,
+    ) -> ControlResult<()> {
         let active = self.line.active();
         let before = active.recipe.clone();
         if next.as_ref().map(|next| &next.recipe.hash) == before.as_ref().map(|recipe| &recipe.hash)
@@ -152,27 +152,21 @@ impl Control {
             return Ok(());
         }
         let (model, recipe) = match next {
-            Some(Prepared { recipe, model }) => (model, Some(recipe)),
+            Some(PreparedRecipe { recipe, model }) => (model, Some(recipe)),
             None => (configured_model(&active)?, None),
         };
-        let name =
-            |recipe: Option<&Arc<Recipe>>| recipe.map_or_else(String::new, |recipe| told(recipe));
-        let (from, to) = (name(before.as_ref()), name(recipe.as_ref()));
+        let describe = |recipe: Option<&Arc<Recipe>>| {
+            recipe.map_or_else(String::new, |recipe| describe_recipe(recipe))
+        };
+        let (from, to) = (describe(before.as_ref()), describe(recipe.as_ref()));
         self.record(actor, Action::Recipe, "recipe", &from, &to)?;
-        let mut state = change.state.clone();
-        state.recipe = Some(
-            recipe
-                .as_ref()
-                .map_or_else(String::new, |recipe| recipe.id.to_string()),
-        );
-        self.state_file.write(&state)?;
-        change.state = state;
-        change.previous = Some(Earlier(before.map(|recipe| Prepared {
+        self.save_recipe(change, recipe.as_deref())?;
+        change.previous = Some(PreviousRecipe(before.map(|recipe| PreparedRecipe {
             recipe,
             model: Arc::clone(&active.model),
         })));
         if let Some(recipe) = &recipe {
-            change.recipe_cache.keep(Prepared {
+            change.recipe_cache.keep(PreparedRecipe {
                 recipe: Arc::clone(recipe),
                 model: Arc::clone(&model),
             });
@@ -184,7 +178,7 @@ impl Control {
             active.generation,
             model,
             recipe,
-            self.line.clock().now().utc,
+            self.clock.now().utc,
         );
         self.line.activate(next);
         info!(by = actor.name(), %from, %to, "recipe changed");
@@ -192,18 +186,22 @@ impl Control {
             .apply(&self.line.active())
             .map_err(ChangeError::Camera)
     }
+
+    /// Saves the active recipe for the next start.
+    fn save_recipe(&self, change: &mut ChangeState, recipe: Option<&Recipe>) -> ControlResult<()> {
+        let mut state = change.state.clone();
+        state.recipe = Some(recipe.map_or_else(String::new, |recipe| recipe.id.to_string()));
+        self.state_file.write(&state)?;
+        change.state = state;
+        Ok(())
+    }
 }
 
-/// The model that holds where no recipe does.
+/// The model of the configuration, for when no recipe is active.
 fn configured_model(active: &Active) -> Result<Arc<Model>, ModelError> {
     let bundle = Bundle::open(&active.settings.model.bundle)?;
     if *bundle.manifest() == active.model.manifest {
         return Ok(Arc::clone(&active.model));
     }
     Ok(Arc::new(Model::load(&bundle, &active.settings.engine)?))
-}
-
-/// A recipe in the words of the audit log.
-pub(super) fn told(recipe: &Recipe) -> String {
-    format!("{} {} {}", recipe.id, recipe.version, recipe.hash)
 }

@@ -1,10 +1,9 @@
-//! The last step of the process.
+//! Exiting the process.
 
-/// Ends the process at once, without the destructors that libraries have for its end.
+/// Exits the process immediately, without running the destructors of libraries.
 ///
-/// Threads may still be within ONNX Runtime, OpenCV or a driver: a camera that hangs, a model that was
-/// being loaded when the daemon was told to end. An ordinary exit would take from under them what they
-/// work with, and end in a crash instead.
-pub fn leave(code: u8) -> ! {
+/// Threads may still be in ONNX Runtime, OpenCV or a driver: a camera that hangs, or a model that was
+/// being loaded when the daemon was stopped. A normal exit would destroy the data that they use, and crash.
+pub fn exit(code: u8) -> ! {
     signal_hook::low_level::exit(code.into())
 }

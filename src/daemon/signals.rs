@@ -1,17 +1,17 @@
-//! What the one who started the process wants.
+//! Signals to the process.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignalAction {
-    /// SIGTERM, SIGINT: come to an end.
-    End,
-    /// SIGHUP: read the configuration again.
+    /// SIGTERM, SIGINT: stop.
+    Terminate,
+    /// SIGHUP: reload the configuration.
     Reload,
 }
 
-/// The signals that are listened to.
+/// The handled signals.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
@@ -20,7 +20,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on: none of them ends the process any more.
+    /// Installs the handlers: from now on none of the signals ends the process by itself.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -29,17 +29,17 @@ impl Signals {
         })
     }
 
-    /// The next wish.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => SignalAction::End,
-            _ = self.interrupt.recv() => SignalAction::End,
+            _ = self.terminate.recv() => SignalAction::Terminate,
+            _ = self.interrupt.recv() => SignalAction::Terminate,
             _ = self.hang_up.recv() => SignalAction::Reload,
         }
     }
 
-    /// The next wish to come to an end.
-    pub(super) async fn end(&mut self) {
-        while self.next().await != SignalAction::End {}
+    /// Waits for the next termination signal.
+    pub(super) async fn terminated(&mut self) {
+        while self.next().await != SignalAction::Terminate {}
     }
 }

@@ -1,15 +1,16 @@
-//! Connections as they come in, over TCP and a Unix socket: counted, shaken hands with where there is
-//! TLS, and each with what is known of its other end.
+//! Accepts connections over TCP and a Unix socket: limits their number, makes the TLS handshake, and
+//! attaches what is known of the peer.
 //!
-//! A loop a door accepts and nothing else: what may take its time happens in a task of the connection's
-//! own, which has its place among the connections from the first byte on.
+//! The loop of each listener only accepts. Everything that may take time runs in a task of the connection,
+//! which holds a permit of the connection limit from the first byte on.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{Stream, poll_fn};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc::{Sender, channel};
@@ -18,114 +19,108 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
-use super::connection::{Connection, Wire};
+use super::connection::{Connection, Transport};
 use crate::access::{Access, Certificate, Peer};
 use crate::camera::LogThrottle;
+use crate::clock::SharedClock;
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Timeout of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the other end of a failed one may take to read why.
+/// Time that the peer of a failed handshake has to read the reason.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection over TCP on which nobody who is known has called within this time is closed: it costs a
-/// place, and anybody could have it.
-const STRANGER: Duration = Duration::from_secs(30);
+/// A TCP connection without an authenticated call is closed after this time: it holds a permit of the
+/// connection limit, and anyone could open it.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long accepting rests after a failure: out of files, most likely, and that does not pass at once.
-const REST: Duration = Duration::from_millis(100);
+/// Pause after a failure to accept: the most likely reason, too many open files, persists for a while.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often trouble is logged.
+/// Interval at which repeated failures are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where connections come from.
+/// The listeners of the gRPC server.
 #[derive(Debug)]
-pub struct Doors {
+pub struct Listeners {
     /// `server.listen`.
     pub tcp: TcpListener,
     /// `server.unix_socket`.
     pub unix: Option<UnixListener>,
 }
 
-/// All connections; their doors are shut once it is dropped.
+/// Returns the accepted connections. The listeners are closed when the stream is dropped.
 pub(super) fn connections(
-    doors: Doors,
+    listeners: Listeners,
     access: &Arc<Access>,
+    clock: &SharedClock,
     limit: usize,
 ) -> impl Stream<Item = io::Result<Connection>> {
-    // Whoever has shaken hands waits with its place taken: `limit` bounds that, too.
+    // A connection that waits here holds its permit, so `limit` bounds those, too.
     let (sender, mut receiver) = channel(1);
-    if let Some(listener) = doors.unix {
-        let hall = Hall::new(sender.clone(), access, limit, "server.unix_socket");
-        tokio::spawn(hall.unix(listener));
+    let acceptor = |listener| Acceptor {
+        sender: sender.clone(),
+        access: Arc::clone(access),
+        clock: clock.clone(),
+        permits: Arc::new(Semaphore::new(limit)),
+        listener,
+        limit_log: LogThrottle::new(LOG_INTERVAL),
+        accept_log: LogThrottle::new(LOG_INTERVAL),
+        handshake_log: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
+    };
+    if let Some(listener) = listeners.unix {
+        tokio::spawn(acceptor("server.unix_socket").accept_unix(listener));
     }
-    let hall = Hall::new(sender, access, limit, "server.listen");
-    tokio::spawn(hall.tcp(doors.tcp));
+    tokio::spawn(acceptor("server.listen").accept_tcp(listeners.tcp));
     poll_fn(move |context| receiver.poll_recv(context).map(|next| next.map(Ok)))
 }
 
-/// What is behind one door.
-struct Hall {
+/// Accepts the connections of one listener.
+struct Acceptor {
     sender: Sender<Connection>,
     access: Arc<Access>,
-    places: Arc<Semaphore>,
-    door: &'static str,
-    full: LogThrottle,
-    failed: LogThrottle,
-    /// Of handshakes, which come to nothing in tasks of their own.
-    shaken: Arc<Mutex<LogThrottle>>,
+    clock: SharedClock,
+    permits: Arc<Semaphore>,
+    /// The configuration key of the listener.
+    listener: &'static str,
+    limit_log: LogThrottle,
+    accept_log: LogThrottle,
+    /// Shared with the tasks that make handshakes.
+    handshake_log: Arc<Mutex<LogThrottle>>,
 }
 
-impl Hall {
-    fn new(
-        sender: Sender<Connection>,
-        access: &Arc<Access>,
-        limit: usize,
-        door: &'static str,
-    ) -> Self {
-        Self {
-            sender,
-            access: Arc::clone(access),
-            places: Arc::new(Semaphore::new(limit)),
-            door,
-            full: LogThrottle::new(LOG_INTERVAL),
-            failed: LogThrottle::new(LOG_INTERVAL),
-            shaken: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
-        }
-    }
-
-    async fn unix(mut self, listener: UnixListener) {
+impl Acceptor {
+    async fn accept_unix(mut self, listener: UnixListener) {
         loop {
             let accepted = tokio::select! {
                 () = self.sender.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let Some((stream, place)) = self.enter(accepted).await else {
+            let Some((stream, permit)) = self.admit(accepted).await else {
                 continue;
             };
-            let connection = Connection::new(Wire::Unix(stream.0), Peer::unix(), place, None);
+            let connection = Connection::new(Transport::Unix(stream.0), Peer::unix(), permit, None);
             let sender = self.sender.clone();
             tokio::spawn(async move { drop(sender.send(connection).await) });
         }
     }
 
-    async fn tcp(mut self, listener: TcpListener) {
+    async fn accept_tcp(mut self, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
                 () = self.sender.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let Some(((stream, address), place)) = self.enter(accepted).await else {
+            let Some(((stream, address), permit)) = self.admit(accepted).await else {
                 continue;
             };
             let (sender, access) = (self.sender.clone(), Arc::clone(&self.access));
-            let shaken = Arc::clone(&self.shaken);
+            let (clock, log) = (self.clock.clone(), Arc::clone(&self.handshake_log));
             tokio::spawn(async move {
-                match receive(stream, address, &access, place).await {
+                match handshake(stream, address, &access, permit).await {
                     Ok(connection) => drop(sender.send(connection).await),
                     Err(reason) => {
-                        let mut shaken = shaken.lock().unwrap_or_else(PoisonError::into_inner);
-                        if let Some(suppressed) = shaken.allow(Instant::now()) {
+                        if let Some(suppressed) = log.lock().allow(clock.now().monotonic) {
                             warn!(peer = %address, %reason, suppressed, "a TLS handshake failed");
                         }
                     }
@@ -134,72 +129,72 @@ impl Hall {
         }
     }
 
-    /// Gives what was accepted a place, if there is one; otherwise it is closed.
-    async fn enter<T>(&mut self, accepted: io::Result<T>) -> Option<(T, OwnedSemaphorePermit)> {
-        let now = Instant::now();
-        let door = self.door;
+    /// Acquires a permit for an accepted connection; without one it is closed.
+    async fn admit<T>(&mut self, accepted: io::Result<T>) -> Option<(T, OwnedSemaphorePermit)> {
+        let now = self.clock.now().monotonic;
+        let listener = self.listener;
         match accepted {
             Ok(accepted) => {
-                if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                    return Some((accepted, place));
+                if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+                    return Some((accepted, permit));
                 }
-                if let Some(suppressed) = self.full.allow(now) {
+                if let Some(suppressed) = self.limit_log.allow(now) {
                     warn!(
-                        door,
+                        listener,
                         suppressed, "a connection beyond server.connection_limit is closed"
                     );
                 }
             }
             Err(error) => {
-                if let Some(suppressed) = self.failed.allow(now) {
-                    warn!(%error, door, suppressed, "cannot accept a connection");
+                if let Some(suppressed) = self.accept_log.allow(now) {
+                    warn!(%error, listener, suppressed, "cannot accept a connection");
                 }
-                sleep(REST).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
         None
     }
 }
 
-/// Shakes hands with whoever came over TCP.
-async fn receive(
+/// Makes the TLS handshake, if TLS is configured.
+async fn handshake(
     stream: TcpStream,
     address: SocketAddr,
     access: &Access,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> io::Result<Connection> {
-    // A verdict is small and urgent: never held back for a fuller packet. Where that cannot be had, it
-    // goes as it is.
+    // A verdict is small and urgent: it must not be delayed for a fuller packet. If the option is not
+    // supported, the connection works without it.
     let _ = stream.set_nodelay(true);
-    let (wire, certificate) = match access.tls() {
-        None => (Wire::Tcp(stream), None),
+    let (transport, certificate) = match access.tls() {
+        None => (Transport::Tcp(stream), None),
         Some(config) => {
             let accept = TlsAcceptor::from(config).accept(stream).into_fallible();
-            let shaken = timeout(HANDSHAKE, accept).await.map_err(|_| {
-                let message = format!("not done within {} s", HANDSHAKE.as_secs());
+            let accepted = timeout(HANDSHAKE_TIMEOUT, accept).await.map_err(|_| {
+                let message = format!("not done within {} s", HANDSHAKE_TIMEOUT.as_secs());
                 io::Error::new(io::ErrorKind::TimedOut, message)
             })?;
-            let stream = match shaken {
+            let stream = match accepted {
                 Ok(stream) => stream,
                 Err((error, stream)) => {
-                    let _ = timeout(DRAIN_TIMEOUT, part(stream)).await;
+                    let _ = timeout(DRAIN_TIMEOUT, close(stream)).await;
                     return Err(error);
                 }
             };
-            let shown = stream.get_ref().1.peer_certificates();
-            let first = shown.and_then(|chain| chain.first());
+            let chain = stream.get_ref().1.peer_certificates();
+            let first = chain.and_then(|chain| chain.first());
             let certificate = first.and_then(|first| Certificate::from_der(first));
-            (Wire::Tls(Box::new(stream)), certificate)
+            (Transport::Tls(Box::new(stream)), certificate)
         }
     };
     let peer = Peer::tcp(address, certificate);
-    let patience = (!access.trusts(&peer)).then_some(STRANGER);
-    Ok(Connection::new(wire, peer, place, patience))
+    let auth_timeout = (!access.trusts(&peer)).then_some(AUTH_TIMEOUT);
+    Ok(Connection::new(transport, peer, permit, auth_timeout))
 }
 
-/// Closes a connection so that the other end still reads why: what it has sent on is taken first, as the
-/// system throws the alert away if there is anything unread.
-async fn part(mut stream: TcpStream) -> io::Result<()> {
+/// Closes a connection so that the peer can read the TLS alert: reads what the peer has sent first, because
+/// the system discards the alert if unread data is left.
+async fn close(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut bytes = [0; 4096];
     for _ in 0..16 {

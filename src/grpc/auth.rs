@@ -1,12 +1,13 @@
-//! The gate before all services: who asks is found out, whether they may, and whether not too often,
-//! before anything of a request is read. The handlers find an [`Identity`] in the request's extensions.
+//! Authentication, authorization and rate limits, before anything of a request is read. The handlers find
+//! an [`Identity`] in the request's extensions.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -16,79 +17,80 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::warn;
 
-use super::revocable::Revocable;
+use super::revocable::RevocableBody;
 use super::status;
 use crate::access::permissions::{self, Permission};
 use crate::access::{Access, Identity, Peer};
 use crate::camera::LogThrottle;
+use crate::clock::SharedClock;
 use crate::control::actor::Actor;
 
-/// The call that brings images, which are large: each may take as much memory as `message_limit_mib` and
-/// a decoded image need.
-const IMAGES: &str = "/inspectd.v1.InspectionService/InspectImage";
+/// The call that takes images. Each may need as much memory as `message_limit_mib` and a decoded image.
+const IMAGE_CALL: &str = "/inspectd.v1.InspectionService/InspectImage";
 
-/// How many of these may be under way at once, further ones are refused: the line takes eight, while
+/// Maximum number of concurrent image calls; further ones are refused. The pipeline takes eight, while
 /// others are being received or decoded.
-const MOST_IMAGES: usize = 16;
+const IMAGE_CALL_LIMIT: usize = 16;
 
-/// How often a caller whose stream goes on is looked at again, if the clients do not change before.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Interval at which the caller of a long call is checked again, unless the clients change earlier.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often a refusal is logged.
+/// Interval at which refused calls are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Who makes a call that came through the gate.
+/// Returns the identity of a call's client.
 ///
 /// # Panics
-/// For a request that did not: one that a test made.
+/// For a request that did not pass [`AuthService`]: one made by a test.
 pub fn identity<T>(request: &tonic::Request<T>) -> &Identity {
     let identity = request.extensions().get::<Identity>();
-    identity.expect("the gate is before all services")
+    identity.expect("authentication precedes all services")
 }
 
-/// Who makes a call that came through the gate, for the audit log.
+/// Returns the actor of a call, for the audit log.
 ///
 /// # Panics
-/// As [`identity`].
+/// Like [`identity`].
 pub(super) fn actor<T>(request: &tonic::Request<T>) -> Actor {
     let peer = request.extensions().get::<Arc<Peer>>();
     Actor::client(identity(request), peer.and_then(|peer| peer.address()))
 }
 
-/// Puts the gate before a service.
+/// Wraps services in [`AuthService`].
 #[derive(Clone, Debug)]
-pub(super) struct GateLayer(Arc<Keeper>);
+pub(super) struct AuthLayer(Arc<Authorizer>);
 
-impl GateLayer {
-    /// One that asks `access`.
-    pub fn new(access: Arc<Access>) -> Self {
-        Self(Arc::new(Keeper {
+impl AuthLayer {
+    /// Authorizes by `access`.
+    pub fn new(access: Arc<Access>, clock: SharedClock) -> Self {
+        Self(Arc::new(Authorizer {
             access,
-            images: Arc::new(Semaphore::new(MOST_IMAGES)),
-            refused: Mutex::new(LogThrottle::new(LOG_INTERVAL)),
+            clock,
+            image_permits: Arc::new(Semaphore::new(IMAGE_CALL_LIMIT)),
+            refused_log: Mutex::new(LogThrottle::new(LOG_INTERVAL)),
         }))
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = Gate<S>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
 
-    fn layer(&self, inner: S) -> Gate<S> {
-        Gate {
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService {
             inner,
-            keeper: Arc::clone(&self.0),
+            authorizer: Arc::clone(&self.0),
         }
     }
 }
 
-/// A service behind the gate.
+/// A service that only authorized calls reach.
 #[derive(Clone, Debug)]
-pub(super) struct Gate<S> {
+pub(super) struct AuthService<S> {
     inner: S,
-    keeper: Arc<Keeper>,
+    authorizer: Arc<Authorizer>,
 }
 
-impl<S> Service<Request<Body>> for Gate<S>
+impl<S> Service<Request<Body>> for AuthService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S: Clone + Send + 'static,
@@ -103,34 +105,34 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let passed = match self.keeper.judge(&request) {
-            Ok(passed) => passed,
+        let authorized = match self.authorizer.authorize(&request) {
+            Ok(authorized) => authorized,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
         };
-        let Passed {
+        let AuthorizedCall {
             identity,
-            place,
+            image_permit,
             caller,
-        } = passed;
+        } = authorized;
         request.extensions_mut().insert(identity);
-        let keeper = Arc::clone(&self.keeper);
+        let authorizer = Arc::clone(&self.authorizer);
         let next = self.inner.clone();
-        // The one that is ready, not its copy.
+        // The service that was polled ready, not its clone.
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
             let response = inner.call(request).await?;
-            drop(place);
-            if keeper.access.trusts(&caller.peer) {
+            drop(image_permit);
+            if authorizer.access.trusts(&caller.peer) {
                 return Ok(response);
             }
             let (parts, body) = response.into_parts();
-            let body = Revocable::new(body, keeper.revoked(caller));
+            let body = RevocableBody::new(body, authorizer.revoked(caller));
             Ok(Response::from_parts(parts, Body::new(body)))
         })
     }
 }
 
-/// Who makes a call, in what it showed.
+/// The caller of a call, with its credentials.
 #[derive(Debug)]
 struct Caller {
     peer: Arc<Peer>,
@@ -139,46 +141,47 @@ struct Caller {
     permission: &'static Permission,
 }
 
-/// A call that goes on to its service.
-struct Passed {
+/// A call that is passed on to its service.
+struct AuthorizedCall {
     identity: Identity,
-    /// Its place among the images, where it needs one.
-    place: Option<OwnedSemaphorePermit>,
+    /// Permit of an image call.
+    image_permit: Option<OwnedSemaphorePermit>,
     caller: Caller,
 }
 
-/// What the gate needs to know.
+/// Authorizes calls.
 #[derive(Debug)]
-struct Keeper {
+struct Authorizer {
     access: Arc<Access>,
-    images: Arc<Semaphore>,
-    refused: Mutex<LogThrottle>,
+    clock: SharedClock,
+    image_permits: Arc<Semaphore>,
+    refused_log: Mutex<LogThrottle>,
 }
 
-impl Keeper {
-    /// Lets a call pass or not.
-    fn judge(&self, request: &Request<Body>) -> Result<Passed, Status> {
+impl Authorizer {
+    /// Authorizes or refuses a call.
+    fn authorize(&self, request: &Request<Body>) -> Result<AuthorizedCall, Status> {
         let path = request.uri().path();
         let peer = request.extensions().get::<Arc<Peer>>();
         let peer = peer.ok_or_else(|| Status::internal("a connection without its peer"))?;
         let (identity, caller) = self
-            .recognise(path, peer, request)
+            .authenticate(path, peer, request)
             .inspect_err(|status| self.log(path, peer, status))?;
         let admitted = self.access.admit(&identity);
-        admitted.map_err(|wait| status::too_often(&identity, wait))?;
-        let place = match path {
-            IMAGES => Some(self.place()?),
+        admitted.map_err(|wait| status::rate_limited(&identity, wait))?;
+        let image_permit = match path {
+            IMAGE_CALL => Some(self.image_permit()?),
             _ => None,
         };
-        Ok(Passed {
+        Ok(AuthorizedCall {
             identity,
-            place,
+            image_permit,
             caller,
         })
     }
 
-    /// Who calls, if they may.
-    fn recognise(
+    /// Returns the identity of the caller, if its role permits the call.
+    fn authenticate(
         &self,
         path: &str,
         peer: &Arc<Peer>,
@@ -186,52 +189,55 @@ impl Keeper {
     ) -> Result<(Identity, Caller), Status> {
         let headers = request.headers().get_all(AUTHORIZATION);
         let headers: Vec<HeaderValue> = headers.iter().cloned().collect();
-        // First who it is: a stranger is not even told which calls there are.
+        // The identity first: an unknown client does not learn which calls exist.
         let identity = self.identify(peer, &headers)?;
-        let permission = permissions::of(path).ok_or_else(|| status::no_such_call(path))?;
+        let permission = permissions::of(path).ok_or_else(|| status::unknown_call(path))?;
         let caller = Caller {
             peer: Arc::clone(peer),
             headers,
             permission,
         };
-        may(&identity, permission)?;
+        check_role(&identity, permission)?;
         Ok((identity, caller))
     }
 
     fn identify(&self, peer: &Peer, headers: &[HeaderValue]) -> Result<Identity, Status> {
         let headers: Vec<&[u8]> = headers.iter().map(HeaderValue::as_bytes).collect();
-        let identified = self.access.identify(peer, &headers, SystemTime::now());
-        identified.map_err(|unknown| status::unknown(&unknown))
+        let identified = self.access.identify(peer, &headers, self.clock.now().utc);
+        identified.map_err(|unknown| status::unknown_client(&unknown))
     }
 
-    /// Comes to an end once the caller may not make its call any more, with what it is told then.
+    /// Completes when the caller may no longer make its call, with the status for the caller.
     async fn revoked(self: Arc<Self>, caller: Caller) -> Status {
         let mut changes = self.access.changes();
         loop {
             let still = self.identify(&caller.peer, &caller.headers);
-            if let Err(status) = still.and_then(|identity| may(&identity, caller.permission)) {
+            if let Err(status) = still.and_then(|identity| check_role(&identity, caller.permission))
+            {
                 return status;
             }
-            // In time for certificates that expire, too. It never fails: the sender is ours.
-            let _ = timeout(LOOK_AGAIN, changes.changed()).await;
+            // The timeout covers certificates that expire. `changed` never fails: this object owns the
+            // sender.
+            let _ = timeout(RECHECK_INTERVAL, changes.changed()).await;
         }
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let place = Arc::clone(&self.images).try_acquire_owned();
-        place.map_err(|_| {
-            let message = format!("{MOST_IMAGES} images are under way already");
+    fn image_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let permit = Arc::clone(&self.image_permits).try_acquire_owned();
+        permit.map_err(|_| {
+            let message = format!("{IMAGE_CALL_LIMIT} images are already in progress");
             status::exhausted("images", message)
         })
     }
 
-    /// Nothing that the client sent is logged but the path, and that cut: no token gets here.
+    /// Logs a refused call. Of the data sent by the client only the path is logged, truncated, so that no
+    /// token gets into the log.
     fn log(&self, path: &str, peer: &Peer, status: &Status) {
         if status.code() == Code::Unimplemented {
             return;
         }
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = refused.allow(Instant::now()) {
+        let now = self.clock.now().monotonic;
+        if let Some(suppressed) = self.refused_log.lock().allow(now) {
             let path: String = path.chars().take(100).collect();
             let (peer, reason) = (peer.place(), status.message());
             warn!(%path, %peer, %reason, suppressed, "a call is refused");
@@ -239,9 +245,9 @@ impl Keeper {
     }
 }
 
-fn may(identity: &Identity, permission: &Permission) -> Result<(), Status> {
+fn check_role(identity: &Identity, permission: &Permission) -> Result<(), Status> {
     if identity.role < permission.least {
-        return Err(status::role(permission, identity));
+        return Err(status::role_required(permission, identity));
     }
     Ok(())
 }

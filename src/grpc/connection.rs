@@ -1,5 +1,5 @@
-//! One connection, whatever carries it, as tonic wants it: with its other end, its place among those that
-//! may be open, and an end to its silence.
+//! A connection over TCP, TLS or a Unix socket, as tonic requires it: with its peer, a permit of the
+//! connection limit, and a timeout for clients that do not authenticate.
 
 use std::io;
 use std::pin::Pin;
@@ -16,39 +16,40 @@ use tonic::transport::server::Connected;
 
 use crate::access::Peer;
 
-/// What carries its bytes.
-pub(super) enum Wire {
-    /// TCP as it is.
+/// The transport of a connection.
+pub(super) enum Transport {
+    /// Plain TCP.
     Tcp(TcpStream),
-    /// TCP, through TLS.
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
     /// A Unix socket.
     Unix(UnixStream),
 }
 
-/// A connection, with its place among those that may be open.
+/// A connection.
 pub(super) struct Connection {
-    wire: Wire,
+    transport: Transport,
     peer: Arc<Peer>,
-    /// Runs out unless somebody who is known calls.
-    stranger: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    /// Expires unless an authenticated client makes a call.
+    auth_timeout: Option<Pin<Box<Sleep>>>,
+    /// Permit of the connection limit.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// One that takes up `place` while it is open, and ends after `patience`, if there is any, unless
-    /// somebody who is known has called.
+    /// A connection that holds `permit` while it is open. It is closed after `auth_timeout`, if set,
+    /// unless an authenticated client has made a call.
     pub fn new(
-        wire: Wire,
+        transport: Transport,
         peer: Peer,
-        place: OwnedSemaphorePermit,
-        patience: Option<Duration>,
+        permit: OwnedSemaphorePermit,
+        auth_timeout: Option<Duration>,
     ) -> Self {
         Self {
-            wire,
+            transport,
             peer: Arc::new(peer),
-            stranger: patience.map(|patience| Box::pin(sleep(patience))),
-            _place: place,
+            auth_timeout: auth_timeout.map(|timeout| Box::pin(sleep(timeout))),
+            _permit: permit,
         }
     }
 }
@@ -68,18 +69,18 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(stranger) = &mut this.stranger {
+        if let Some(timeout) = &mut this.auth_timeout {
             if this.peer.known() {
-                this.stranger = None;
-            } else if stranger.as_mut().poll(context).is_ready() {
-                let message = "nobody who is known has called";
+                this.auth_timeout = None;
+            } else if timeout.as_mut().poll(context).is_ready() {
+                let message = "no authenticated call in time";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
             }
         }
-        match &mut this.wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        match &mut this.transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -90,10 +91,10 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -102,34 +103,34 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Wire::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.wire {
-            Wire::Tcp(stream) => stream.is_write_vectored(),
-            Wire::Tls(stream) => stream.is_write_vectored(),
-            Wire::Unix(stream) => stream.is_write_vectored(),
+        match &self.transport {
+            Transport::Tcp(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+            Transport::Unix(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Wire::Unix(stream) => Pin::new(stream).poll_flush(context),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Unix(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `grpc.health.v1`: the whole (as the empty name and as each service), and each camera as `camera/ID`.
+//! `grpc.health.v1`: the daemon (as the empty name and as each service), and each camera as `camera/ID`.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use crate::camera::CameraState;
 use crate::control::lifecycle::Phase;
 use crate::pipeline::Snapshot;
 
-/// What is told about health. Watchers hear of changes alone.
+/// The reported health. Watching clients are only notified of changes.
 #[derive(Debug)]
 pub struct Health {
     reporter: HealthReporter,
-    told: BTreeMap<String, bool>,
+    reported: BTreeMap<String, bool>,
 }
 
 impl Health {
-    /// Nothing serves yet.
+    /// Health of a daemon that does not serve yet.
     pub async fn new() -> Self {
         let mut health = Self {
             reporter: HealthReporter::new(),
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
         };
         for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             health.set(name, false).await;
@@ -34,20 +34,20 @@ impl Health {
         health
     }
 
-    /// The service that tells it.
+    /// Returns the health service.
     pub fn service(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
-    /// Tells how it is. The whole serves while it runs, its engine works, its threads move and its
-    /// verdicts are journalled: a camera that is away is that camera's matter.
-    pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, moves: bool) {
+    /// Reports the health. The daemon serves while it runs, its engine works, its threads make progress
+    /// and its verdicts are journalled. A lost camera only affects the health of that camera.
+    pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, progresses: bool) {
         let journal = snapshot.journal.as_ref();
         let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
-        let works = moves && !snapshot.engine_failing && journalling;
-        let whole = phase == Phase::Running && works;
+        let works = progresses && !snapshot.engine_failing && journalling;
+        let serves = phase == Phase::Running && works;
         for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
-            self.set(name, whole).await;
+            self.set(name, serves).await;
         }
         for (id, (facts, _)) in &snapshot.cameras {
             let serves = phase == Phase::Running && facts.state == CameraState::Running;
@@ -55,15 +55,15 @@ impl Health {
         }
     }
 
-    /// Ends the streams of all watchers: nothing else would, and the server waits for them.
+    /// Ends the streams of all watching clients: nothing else does, and the server waits for them.
     pub async fn end(&mut self) {
-        for name in std::mem::take(&mut self.told).into_keys() {
+        for name in std::mem::take(&mut self.reported).into_keys() {
             self.reporter.clear_service_status(&name).await;
         }
     }
 
     async fn set(&mut self, name: &str, serves: bool) {
-        if self.told.insert(name.to_owned(), serves) == Some(serves) {
+        if self.reported.insert(name.to_owned(), serves) == Some(serves) {
             return;
         }
         let status = if serves {

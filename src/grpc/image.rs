@@ -1,20 +1,20 @@
-//! A client's image becomes a frame, or an error that names the field.
+//! Converts a client's image to a frame, or to an error that names the field.
 
 use std::path::Path;
 
+use inspectd_core::frame::Frame;
+use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 use tonic::Status;
 
 use super::proto::inspect_image_request::Image;
 use super::proto::{PixelFormat, RawImage};
 use super::status::invalid;
-use inspectd_core::frame::Frame;
-use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_within};
 
-/// Decodes or unpacks an image of which no side is longer than `side_limit` pixels: that is known before
-/// anything is decoded. Takes as long as that takes: not for a thread that must not wait.
+/// Decodes or unpacks an image whose sides are at most `side_limit` pixels long; this is checked before
+/// anything is decoded. Takes as long as decoding: call it on a thread that may block.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` with the field that is wrong, and what it may be.
+/// `INVALID_ARGUMENT`, with the field and its allowed values.
 ///
 /// # Panics
 /// Never: the bytes of a frame are counted first.
@@ -22,11 +22,11 @@ pub fn frame(image: Image, side_limit: u32) -> Result<Frame, Status> {
     match image {
         Image::Encoded(bytes) => decode_within(Path::new("image"), &bytes, side_limit)
             .map_err(|error| invalid("encoded", error.to_string())),
-        Image::Raw(raw) => unpacked(&raw, side_limit),
+        Image::Raw(raw) => unpack(&raw, side_limit),
     }
 }
 
-fn unpacked(raw: &RawImage, side_limit: u32) -> Result<Frame, Status> {
+fn unpack(raw: &RawImage, side_limit: u32) -> Result<Frame, Status> {
     let (width, height) = (raw.width, raw.height);
     if !(MIN_SIDE..=side_limit).contains(&width)
         || !(MIN_SIDE..=side_limit).contains(&height)
@@ -46,12 +46,13 @@ fn unpacked(raw: &RawImage, side_limit: u32) -> Result<Frame, Status> {
             return Err(invalid("raw.format", "must be RGB8, BGR8 or MONO8"));
         }
     };
-    // In 64 bits nothing overflows: fewer than 2^27 pixels, and a stride below 2^32 for each row.
+    // 64 bits do not overflow: fewer than 2^27 pixels, and a stride below 2^32 for each row.
     let row = u64::from(width) * channels;
     let stride = match u64::from(raw.stride) {
         0 => row,
         stride if stride < row => {
-            let message = format!("{stride} bytes; a row of pixels alone has {row}");
+            let message =
+                format!("{stride} bytes; must be at least {row}, the size of a row of pixels");
             return Err(invalid("raw.stride", message));
         }
         stride => stride,
@@ -62,7 +63,7 @@ fn unpacked(raw: &RawImage, side_limit: u32) -> Result<Frame, Status> {
         let message = format!("{} bytes; must be {most}", raw.data.len());
         return Err(invalid("raw.data", message));
     }
-    // Both are within the bytes that are there.
+    // Both are at most the length of the data.
     let (stride, row) = (stride as usize, row as usize);
     let rows = raw.data.chunks(stride).map(|line| &line[..row]);
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
@@ -93,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn every_pixel_format_becomes_rgb() {
+    fn every_pixel_format_is_converted_to_rgb() {
         let first = |format, stride, bytes| {
-            let frame = unpacked(&raw(format, stride, bytes), 64).expect("fits");
+            let frame = unpack(&raw(format, stride, bytes), 64).expect("fits");
             assert_eq!((frame.width(), frame.height()), (32, 40));
             let second_row = 32 * 3;
             [
@@ -122,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn pixels_that_do_not_fit_are_refused_by_field() {
+    fn raw_images_with_invalid_size_stride_or_format_are_refused_by_field() {
         let check = |image: &RawImage, field: &str| {
-            let status = unpacked(image, 64).expect_err("does not fit");
+            let status = unpack(image, 64).expect_err("does not fit");
             assert!(status.message().starts_with(field), "{status}");
         };
         check(&raw(PixelFormat::Rgb8, 0, 3839), "raw.data");
@@ -147,11 +148,11 @@ mod tests {
             ..raw(PixelFormat::Mono8, 0, 2600)
         };
         check(&long, "raw.width");
-        // 40 rows of 4 GiB: 2^37 bytes and more, which no 32 bits can count.
+        // 40 rows of 4 GiB: more than 2^37 bytes, which overflows 32 bits.
         check(&raw(PixelFormat::Mono8, u32::MAX, 1280), "raw.data");
     }
 
-    /// The beginning of a PNG: its header alone, of grey pixels.
+    /// The beginning of a PNG of grey pixels: only its header.
     fn header(width: u32, height: u32) -> Image {
         let mut chunk = b"IHDR".to_vec();
         chunk.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_claimed_is_refused_before_anything_is_decoded() {
+    fn a_png_header_with_an_invalid_size_is_refused_before_decoding() {
         let check = |width, height, words: &str| {
             let status = frame(header(width, height), 8192).expect_err("refused");
             assert_eq!(status.code(), tonic::Code::InvalidArgument);
@@ -187,13 +188,13 @@ mod tests {
         check(8193, 64, "8193x64 pixels; must be at most 8192 a side");
         check(64, 8193, "64x8193 pixels; must be at most 8192 a side");
         check(16, 64, "16x64 pixels; must be at least 32 a side");
-        // Allowed, and then there is nothing behind the header.
+        // An allowed size, but nothing follows the header.
         check(64, 64, "corrupt or truncated");
     }
 
     #[test]
-    fn bytes_that_are_no_image_are_refused() {
-        let status = frame(Image::Encoded(b"no image".to_vec()), 64).expect_err("no image");
+    fn bytes_that_are_not_an_image_are_refused() {
+        let status = frame(Image::Encoded(b"not an image".to_vec()), 64).expect_err("not an image");
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
         assert!(
             status.message().contains("PNG, JPEG, TIFF or BMP"),

@@ -1,29 +1,29 @@
 //! `inspectd.v1.InspectionService`.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
+use inspectd_core::id::CameraId;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
+use super::auth::actor;
+use super::blocking::blocking;
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
     AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ForgetConsumerRequest,
-    ForgetConsumerResponse, GetEvidenceRequest, GetEvidenceResponse, ImageFormat,
-    InspectImageRequest, InspectImageResponse, ListConsumersRequest, ListConsumersResponse,
-    ListVerdictsRequest, ListVerdictsResponse, StreamVerdictsRequest, StreamVerdictsResponse,
-    TriggerInspectionRequest, TriggerInspectionResponse,
+    ForgetConsumerResponse, GetEvidenceRequest, GetEvidenceResponse, InspectImageRequest,
+    InspectImageResponse, ListConsumersRequest, ListConsumersResponse, ListVerdictsRequest,
+    ListVerdictsResponse, StreamVerdictsRequest, StreamVerdictsResponse, TriggerInspectionRequest,
+    TriggerInspectionResponse,
 };
-use super::stream::{self, VerdictStream};
-use super::{Services, actor, convert, image, journal, status};
-use crate::evidence::{Encoding, Evidence, encode, overlay};
+use super::service::GrpcService;
+use super::stream::{StreamOptions, VerdictStream};
+use super::{convert_verdict, fields, image, status};
 use crate::journal::Filter;
-use inspectd_core::id::CameraId;
 
 #[tonic::async_trait]
-impl InspectionService for Services {
+impl InspectionService for GrpcService {
     type StreamVerdictsStream = BoxStream<'static, Result<StreamVerdictsResponse, Status>>;
 
     async fn stream_verdicts(
@@ -36,16 +36,17 @@ impl InspectionService for Services {
             start,
         } = request.into_inner();
         let filter = self.filter(&camera_ids, decisions)?;
-        let (start, consumer) = self.start(start).await?;
-        let entry = self.streams.enter()?;
-        let stream = VerdictStream::new(stream::Parts {
+        let (start, consumer) = self.stream_start(start).await?;
+        let slot = self.streams.open()?;
+        let stream = VerdictStream::new(StreamOptions {
             line: Arc::clone(&self.line),
+            clock: self.clock.clone(),
             filter,
             start,
             heartbeat: self.line.active().settings.server.heartbeat_interval,
-            ending: self.stage.streams_end(),
-            consuming: consumer.map(|name| self.streams.consume(&name)),
-            entry,
+            ending: self.lifecycle.streams_ending(),
+            consumer: consumer.map(|name| self.streams.consume(&name)),
+            slot,
         });
         Ok(Response::new(Box::pin(stream.into_stream())))
     }
@@ -98,19 +99,19 @@ impl InspectionService for Services {
         let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
         let camera = match camera_id.as_str() {
             "" => None,
-            id => Some(self.camera("camera_id", id)?),
+            id => Some(self.configured_camera("camera_id", id)?),
         };
         let side_limit = self.line.active().settings.server.image_side_limit;
         let frame = blocking(move || image::frame(image, side_limit)).await??;
         let (sender, receiver) = oneshot::channel();
-        // A client that went away wants no verdict; its image has one all the same.
+        // A client that disconnected does not receive the verdict, but its image still gets one.
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));
         self.line
             .inspect(frame, camera, reply)
             .map_err(|error| status::inspect(&error))?;
         let verdict = receiver.await.map_err(|_| status::stopping())?;
         Ok(Response::new(InspectImageResponse {
-            verdict: Some(convert::verdict(&verdict)),
+            verdict: Some(convert_verdict::verdict(&verdict)),
         }))
     }
 
@@ -118,38 +119,24 @@ impl InspectionService for Services {
         &self,
         request: Request<GetEvidenceRequest>,
     ) -> Result<Response<GetEvidenceResponse>, Status> {
-        let request = request.into_inner();
-        let encoding = match ImageFormat::try_from(request.format) {
-            Ok(ImageFormat::Unspecified | ImageFormat::Png) => Encoding::Png,
-            Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
-            Err(_) => return Err(status::invalid("format", "must be PNG or JPEG")),
-        };
-        if let Some(evidence) = self.line.evidence(request.sequence) {
-            let verdict = convert::verdict(&evidence.verdict);
-            let (frame, heatmap) = blocking(move || pictures(&evidence, encoding)).await??;
-            return Ok(Response::new(GetEvidenceResponse {
-                verdict: Some(verdict),
-                frame,
-                heatmap,
-            }));
-        }
-        Ok(Response::new(self.shelved(request.sequence).await?))
+        Ok(Response::new(self.evidence(request.into_inner()).await?))
     }
 }
 
-impl Services {
+impl GrpcService {
     fn filter(&self, camera_ids: &[String], decisions: Vec<i32>) -> Result<Filter, Status> {
-        let cameras = camera_ids.iter().map(|id| self.camera("camera_ids", id));
+        let camera_ids = camera_ids.iter();
+        let cameras = camera_ids.map(|id| self.configured_camera("camera_ids", id));
         Ok(Filter {
             cameras: cameras.collect::<Result<_, _>>()?,
-            decisions: journal::decisions(decisions)?,
+            decisions: fields::decisions(decisions)?,
             part_id: None,
         })
     }
 
-    fn camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
-        let id =
-            CameraId::from_str(id).map_err(|error| status::invalid(field, error.to_string()))?;
+    /// Parses the id of a camera that must be configured.
+    pub(super) fn configured_camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
+        let id = fields::camera_id(field, id)?;
         if self.line.active().settings.cameras.contains_key(&id) {
             return Ok(id);
         }
@@ -159,27 +146,4 @@ impl Services {
             "is not configured",
         ))
     }
-}
-
-/// The inspected frame, and the heat over it (nothing for a FAULT), encoded.
-fn pictures(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>), Status> {
-    let failed = |error: ::image::ImageError| Status::internal(format!("cannot encode: {error}"));
-    let frame = evidence.frame.inspected();
-    let heatmap = match (&evidence.anomaly_map, evidence.verdict.outcome.judgement()) {
-        (Some(heat), Some(judgement)) => {
-            let shown = overlay(&frame, heat, judgement.thresholds.reject_above);
-            encode(&shown, encoding).map_err(failed)?
-        }
-        _ => Vec::new(),
-    };
-    Ok((encode(&frame, encoding).map_err(failed)?, heatmap))
-}
-
-/// Runs what takes a while where it may.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Status> {
-    spawn_blocking(work)
-        .await
-        .map_err(|error| Status::internal(error.to_string()))
 }

@@ -7,7 +7,8 @@ use futures_util::stream::{BoxStream, unfold};
 use tokio::time::interval;
 use tonic::{Request, Response, Status};
 
-use super::inspection_service::blocking;
+use super::auth::actor;
+use super::blocking::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
     GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
@@ -15,28 +16,29 @@ use super::proto::{
     ReloadConfigurationRequest, ReloadConfigurationResponse, UnlockChangesRequest,
     UnlockChangesResponse, WatchStatusRequest, WatchStatusResponse,
 };
-use super::{Services, actor, convert, proto, status};
+use super::service::GrpcService;
+use super::{convert, convert_status, fields, proto, status};
 use crate::audit::AuditError;
-use crate::control::LONGEST_LOCK;
+use crate::control::LOCK_DURATION_LIMIT;
 
-/// How often the state may be sampled for a client.
-const INTERVAL: std::ops::RangeInclusive<Duration> =
+/// Range of the interval at which the status may be sampled for a client.
+const WATCH_INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(3600);
 
-/// The longest name of who locks, bytes.
-const LONGEST_WHO: usize = 128;
+/// Maximum length of the name of who sets a lock, bytes.
+const WHO_LIMIT: usize = 128;
 
-/// The longest reason of a lock, bytes.
-const LONGEST_REASON: usize = 1024;
+/// Maximum length of the reason of a lock, bytes.
+const REASON_LIMIT: usize = 1024;
 
-/// Audit entries of an answer that asks for no number.
+/// Default number of audit entries of a response.
 const AUDIT_PAGE: usize = 100;
 
-/// Audit entries of an answer at most.
+/// Maximum number of audit entries of a response.
 const AUDIT_PAGE_LIMIT: usize = 1000;
 
 #[tonic::async_trait]
-impl LineService for Services {
+impl LineService for GrpcService {
     type WatchStatusStream = BoxStream<'static, Result<WatchStatusResponse, Status>>;
 
     async fn get_status(
@@ -51,30 +53,30 @@ impl LineService for Services {
         &self,
         request: Request<WatchStatusRequest>,
     ) -> Result<Response<Self::WatchStatusStream>, Status> {
-        let every = match request.into_inner().interval {
+        let period = match request.into_inner().interval {
             None => Duration::from_secs(1),
-            Some(wanted) => Duration::try_from(wanted)
+            Some(requested) => Duration::try_from(requested)
                 .ok()
-                .filter(|wanted| INTERVAL.contains(wanted))
+                .filter(|requested| WATCH_INTERVALS.contains(requested))
                 .ok_or_else(|| status::invalid("interval", "must be from 0.1 s to 1 h"))?,
         };
-        let entry = self.streams.enter()?;
+        let slot = self.streams.open()?;
         let state = (
             self.clone(),
-            interval(every),
-            self.stage.streams_end(),
-            entry,
+            interval(period),
+            self.lifecycle.streams_ending(),
+            slot,
         );
         let stream = unfold(Some(state), |state| async move {
-            let (services, mut interval, mut ending, entry) = state?;
+            let (service, mut interval, mut ending, slot) = state?;
             tokio::select! {
                 _ = interval.tick() => {}
                 _ = ending.wait_for(|&ending| ending) => {
                     return Some((Err(status::stopping()), None));
                 }
             }
-            let status = Some(services.status());
-            let next = Some((services, interval, ending, entry));
+            let status = Some(service.status());
+            let next = Some((service, interval, ending, slot));
             Some((Ok(WatchStatusResponse { status }), next))
         });
         Ok(Response::new(Box::pin(stream)))
@@ -84,7 +86,7 @@ impl LineService for Services {
         &self,
         _: Request<ListCamerasRequest>,
     ) -> Result<Response<ListCamerasResponse>, Status> {
-        let cameras = convert::cameras(&self.line.snapshot());
+        let cameras = convert_status::cameras(&self.line.snapshot());
         Ok(Response::new(ListCamerasResponse { cameras }))
     }
 
@@ -98,7 +100,7 @@ impl LineService for Services {
             .await?
             .map_err(|error| status::change(&error))?;
         Ok(Response::new(ReloadConfigurationResponse {
-            configuration: Some(convert::configuration(&self.control.configuration())),
+            configuration: Some(convert_status::configuration(&self.control.configuration())),
             changed,
             model: Some(convert::model(&self.line.active().model.id)),
         }))
@@ -114,32 +116,18 @@ impl LineService for Services {
             reason,
             duration,
         } = request.into_inner();
-        if who.is_empty() || who.len() > LONGEST_WHO {
-            let message = format!("must be 1 to {LONGEST_WHO} bytes");
+        if who.is_empty() || who.len() > WHO_LIMIT {
+            let message = format!("must be 1 to {WHO_LIMIT} bytes");
             return Err(status::invalid("who", message));
         }
-        if reason.len() > LONGEST_REASON {
-            let message = format!(
-                "{} bytes, at most {LONGEST_REASON} are allowed",
-                reason.len()
-            );
-            return Err(status::invalid("reason", message));
-        }
-        let allowed = |wanted: &Duration| !wanted.is_zero() && *wanted <= LONGEST_LOCK;
-        let duration = duration
-            .map(|wanted| {
-                let wanted = Duration::try_from(wanted).ok().filter(allowed);
-                wanted.ok_or_else(|| {
-                    status::invalid("duration", "must be more than 0 and at most a week")
-                })
-            })
-            .transpose()?;
+        fields::bounded("reason", reason.len(), REASON_LIMIT)?;
+        let duration = duration.map(lock_duration).transpose()?;
         let control = Arc::clone(&self.control);
         let lock = blocking(move || control.set_lock(&actor, &who, &reason, duration))
             .await?
             .map_err(|error| status::change(&error))?;
         Ok(Response::new(LockChangesResponse {
-            lock: Some(convert::lock(&lock)),
+            lock: Some(convert_status::lock(&lock)),
         }))
     }
 
@@ -149,7 +137,7 @@ impl LineService for Services {
     ) -> Result<Response<UnlockChangesResponse>, Status> {
         let actor = actor(&request);
         let control = Arc::clone(&self.control);
-        blocking(move || control.open_lock(&actor))
+        blocking(move || control.release_lock(&actor))
             .await?
             .map_err(|error| status::change(&error))?;
         Ok(Response::new(UnlockChangesResponse {}))
@@ -160,14 +148,7 @@ impl LineService for Services {
         request: Request<ListAuditEntriesRequest>,
     ) -> Result<Response<ListAuditEntriesResponse>, Status> {
         let ListAuditEntriesRequest { after, limit } = request.into_inner();
-        let limit = match limit as usize {
-            0 => AUDIT_PAGE,
-            limit if limit <= AUDIT_PAGE_LIMIT => limit,
-            limit => {
-                let message = format!("{limit} must be at most {AUDIT_PAGE_LIMIT}");
-                return Err(status::invalid("limit", message));
-            }
-        };
+        let limit = fields::page_size("limit", limit, AUDIT_PAGE, AUDIT_PAGE_LIMIT)?;
         let control = Arc::clone(&self.control);
         let listed = blocking(move || {
             let log = control.audit_sink().log()?;
@@ -179,7 +160,7 @@ impl LineService for Services {
             .map_err(|error: AuditError| status::journal(&error))?;
         let (entries, state) = listed.ok_or_else(status::no_journal)?;
         Ok(Response::new(ListAuditEntriesResponse {
-            entries: entries.iter().map(convert::audit_entry).collect(),
+            entries: entries.iter().map(convert_status::audit_entry).collect(),
             newest: state.entries,
             head: state.head.to_string(),
             broken: state
@@ -189,10 +170,10 @@ impl LineService for Services {
     }
 }
 
-impl Services {
+impl GrpcService {
     fn status(&self) -> proto::Status {
-        convert::status(&convert::StatusParts {
-            phase: self.stage.phase(),
+        convert_status::status(&convert_status::StatusInput {
+            phase: self.lifecycle.phase(),
             run_id: &self.run_id,
             started: self.line.started(),
             snapshot: &self.line.snapshot(),
@@ -201,4 +182,12 @@ impl Services {
             lock: self.control.locked().as_ref(),
         })
     }
+}
+
+/// The duration of a lock.
+fn lock_duration(duration: prost_types::Duration) -> Result<Duration, Status> {
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero() && *duration <= LOCK_DURATION_LIMIT)
+        .ok_or_else(|| status::invalid("duration", "must be more than 0 and at most a week"))
 }

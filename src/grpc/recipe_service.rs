@@ -1,23 +1,23 @@
 //! `inspectd.v1.RecipeService`.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::inspection_service::blocking;
+use super::auth::actor;
+use super::blocking::blocking;
 use super::proto::recipe_service_server::RecipeService;
 use super::proto::{
     ActivateRecipeRequest, ActivateRecipeResponse, ListRecipesRequest, ListRecipesResponse,
     PrepareRecipeRequest, PrepareRecipeResponse, RollBackRecipeRequest, RollBackRecipeResponse,
 };
-use super::{Services, actor, proto, status};
+use super::service::GrpcService;
+use super::{fields, proto, status};
 use crate::control::RecipeState;
 use crate::recipe::Recipe;
-use inspectd_core::id::RecipeId;
 
 #[tonic::async_trait]
-impl RecipeService for Services {
+impl RecipeService for GrpcService {
     async fn list_recipes(
         &self,
         _: Request<ListRecipesRequest>,
@@ -38,7 +38,7 @@ impl RecipeService for Services {
         &self,
         request: Request<PrepareRecipeRequest>,
     ) -> Result<Response<PrepareRecipeResponse>, Status> {
-        let id = recipe_id("id", &request.into_inner().id)?;
+        let id = fields::recipe_id("id", &request.into_inner().id)?;
         let control = Arc::clone(&self.control);
         let prepared = blocking(move || control.prepare(&id)).await?;
         let prepared = prepared.map_err(|error| status::change(&error))?;
@@ -55,12 +55,12 @@ impl RecipeService for Services {
         let actor = actor(&request);
         let id = match request.into_inner().id.as_str() {
             "" => None,
-            id => Some(recipe_id("id", id)?),
+            id => Some(fields::recipe_id("id", id)?),
         };
         let control = Arc::clone(&self.control);
         let activated = blocking(move || control.activate(&actor, id.as_ref())).await?;
         activated.map_err(|error| status::change(&error))?;
-        let recipe = self.recipe_in_force();
+        let recipe = self.active_recipe();
         Ok(Response::new(ActivateRecipeResponse { recipe }))
     }
 
@@ -72,29 +72,24 @@ impl RecipeService for Services {
         let control = Arc::clone(&self.control);
         let rolled_back = blocking(move || control.roll_back(&actor)).await?;
         rolled_back.map_err(|error| status::change(&error))?;
-        let recipe = self.recipe_in_force();
+        let recipe = self.active_recipe();
         Ok(Response::new(RollBackRecipeResponse { recipe }))
     }
 }
 
-impl Services {
+impl GrpcService {
     fn active_hash(&self) -> Option<String> {
         let active = self.line.active();
         active.recipe.as_ref().map(|recipe| recipe.hash.clone())
     }
 
-    fn recipe_in_force(&self) -> Option<proto::Recipe> {
+    fn active_recipe(&self) -> Option<proto::Recipe> {
         let active = self.line.active();
         active
             .recipe
             .as_ref()
-            .map(|in_force| recipe(in_force, true, true))
+            .map(|active| recipe(active, true, true))
     }
-}
-
-/// A recipe's id.
-pub(super) fn recipe_id(field: &str, id: &str) -> Result<RecipeId, Status> {
-    RecipeId::from_str(id).map_err(|error| status::invalid(field, error.to_string()))
 }
 
 fn recipe(recipe: &Recipe, prepared: bool, active: bool) -> proto::Recipe {

@@ -1,5 +1,5 @@
-//! An answer that ends once its caller may not have it any more: a stream of verdicts runs for months, and
-//! whoever is no client any more shall not read it for months.
+//! A response that ends when its caller loses access. A stream of verdicts may run for months, and a client
+//! whose token or certificate was revoked must not receive it any longer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,15 +11,15 @@ use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::HeaderMap;
 
-/// The body of an answer, and what ends it.
-pub(super) struct Revocable {
+/// The body of a response that can be revoked.
+pub(super) struct RevocableBody {
     body: Body,
-    /// Gone once it has come.
+    /// None after it has completed.
     revoked: Option<BoxFuture<'static, Status>>,
 }
 
-impl Revocable {
-    /// Ends `body` with the status that `revoked` comes to.
+impl RevocableBody {
+    /// Ends `body` with the status that `revoked` returns.
     pub fn new(body: Body, revoked: impl Future<Output = Status> + Send + 'static) -> Self {
         Self {
             body,
@@ -28,7 +28,7 @@ impl Revocable {
     }
 }
 
-impl http_body::Body for Revocable {
+impl http_body::Body for RevocableBody {
     type Data = Bytes;
     type Error = Status;
 

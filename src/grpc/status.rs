@@ -1,4 +1,4 @@
-//! Errors as gRPC tells them: a code, a sentence, and `google.rpc` details that programs can read.
+//! Errors as gRPC statuses: a code, a message, and `google.rpc` details for programs.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::pipeline::publisher::{AcknowledgeError, Totals};
 use crate::pipeline::{InspectError, TriggerError};
 use crate::recipe::RecipeError;
 
-/// Who speaks in `google.rpc.ErrorInfo`.
+/// The domain in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "inspectd";
 
-/// The request's `field` is not allowed to be as it is.
+/// A field of the request is not valid.
 pub(super) fn invalid(field: &str, message: impl Into<String>) -> Status {
     let message = message.into();
     let details = ErrorDetails::with_bad_request_violation(field, message.clone());
@@ -24,13 +24,13 @@ pub(super) fn invalid(field: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-/// There is no such thing.
+/// A named resource does not exist.
 pub(super) fn not_found(kind: &str, name: &str, message: &str) -> Status {
     let details = ErrorDetails::with_resource_info(kind, name, "", message);
     Status::with_error_details(Code::NotFound, format!("{kind} {name}: {message}"), details)
 }
 
-/// A bound is reached.
+/// A limit is reached.
 pub(super) fn exhausted(subject: &str, message: impl Into<String>) -> Status {
     let message = message.into();
     let details = ErrorDetails::with_quota_failure_violation(subject, message.clone());
@@ -45,12 +45,12 @@ pub(super) fn stopping() -> Status {
 
 /// The consumer has a newer stream.
 pub(super) fn superseded() -> Status {
-    Status::aborted("a newer stream of this consumer goes on in this one's place")
+    Status::aborted("replaced by a newer stream of this consumer")
 }
 
-/// There is no journal to ask.
+/// No journal is configured.
 pub(super) fn no_journal() -> Status {
-    let text = "there is no journal: journal.folder is not set";
+    let text = "no journal is configured: journal.folder is not set";
     let violation = PreconditionViolation::new("JOURNAL", "journal.folder", text);
     let details = ErrorDetails::with_precondition_failure(vec![violation]);
     Status::with_error_details(Code::FailedPrecondition, text, details)
@@ -61,7 +61,7 @@ pub(super) fn journal(error: &impl ToString) -> Status {
     Status::unavailable(error.to_string())
 }
 
-/// What was asked for is not kept, or was not made; what is kept is said for programs, too.
+/// A requested verdict has aged out or does not exist yet; the details contain the range that is kept.
 fn not_kept(text: String, totals: Totals) -> Status {
     let range = [
         ("oldest_sequence".to_owned(), totals.oldest.to_string()),
@@ -82,11 +82,11 @@ pub(super) fn aged_out(sequence: u64, totals: Totals) -> Status {
     not_kept(text, totals)
 }
 
-/// There is no verdict with this sequence yet.
-pub(super) fn not_made(field: &str, sequence: u64, totals: Totals) -> Status {
+/// The sequence has not been assigned yet.
+pub(super) fn not_assigned(field: &str, sequence: u64, totals: Totals) -> Status {
     let newest = totals.sequence;
     not_kept(
-        format!("{field}: {sequence} was not given out yet: the newest is {newest}"),
+        format!("{field}: {sequence} has not been assigned yet: the newest is {newest}"),
         totals,
     )
 }
@@ -101,7 +101,7 @@ pub(super) fn acknowledge(error: &AcknowledgeError) -> Status {
     }
 }
 
-/// Why nothing will be inspected.
+/// Why a request for an inspection is refused.
 pub(super) fn trigger(error: &TriggerError) -> Status {
     match error {
         TriggerError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
@@ -114,7 +114,7 @@ pub(super) fn trigger(error: &TriggerError) -> Status {
     }
 }
 
-/// Why an image gets no verdict.
+/// Why an image is refused.
 pub(super) fn inspect(error: &InspectError) -> Status {
     match error {
         InspectError::Busy => exhausted("images", error.to_string()),
@@ -124,7 +124,7 @@ pub(super) fn inspect(error: &InspectError) -> Status {
     }
 }
 
-/// Why nothing was changed: every fault is a violation of its own.
+/// Why a change was refused; each fault is a violation of its own.
 pub(super) fn change(error: &ChangeError) -> Status {
     let kind = match error {
         ChangeError::NotLocal => return Status::permission_denied(error.to_string()),
@@ -134,7 +134,7 @@ pub(super) fn change(error: &ChangeError) -> Status {
         ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
         ChangeError::Recipe(_) => "RECIPE",
         ChangeError::Locked(_) => "LOCKED",
-        ChangeError::Audit(_) | ChangeError::Memory(_) => "RECORD",
+        ChangeError::Audit(_) | ChangeError::State(_) => "RECORD",
         ChangeError::Camera(_) => "CAMERA",
     };
     let violation = |text: String| PreconditionViolation::new(kind, "", text);
@@ -143,15 +143,15 @@ pub(super) fn change(error: &ChangeError) -> Status {
     Status::with_error_details(Code::FailedPrecondition, error.to_string(), details)
 }
 
-/// Nobody knows who asks.
-pub(super) fn unknown(reason: &Unknown) -> Status {
+/// The client cannot be authenticated.
+pub(super) fn unknown_client(reason: &Unknown) -> Status {
     let details =
         ErrorDetails::with_error_info("UNKNOWN_CLIENT", DOMAIN, [] as [(String, String); 0]);
     Status::with_error_details(Code::Unauthenticated, reason.to_string(), details)
 }
 
-/// Whoever asks may not.
-pub(super) fn role(permission: &Permission, identity: &Identity) -> Status {
+/// The client's role does not permit the call.
+pub(super) fn role_required(permission: &Permission, identity: &Identity) -> Status {
     let Permission { method, least, .. } = permission;
     let Identity { name, role, .. } = identity;
     let metadata = [
@@ -160,21 +160,21 @@ pub(super) fn role(permission: &Permission, identity: &Identity) -> Status {
         ("needed_role".to_owned(), least.to_string()),
     ];
     let details = ErrorDetails::with_error_info("ROLE_NEEDED", DOMAIN, metadata);
-    let message = format!("{method} needs the role {least}; {name} is {role}");
+    let message = format!("{method} requires the role {least}; {name} has the role {role}");
     Status::with_error_details(Code::PermissionDenied, message, details)
 }
 
-/// Behind the gate there is nothing but what it knows.
-pub(super) fn no_such_call(path: &str) -> Status {
+/// The call is not in the table of permissions.
+pub(super) fn unknown_call(path: &str) -> Status {
     let path: String = path.chars().take(200).collect();
-    Status::unimplemented(format!("this daemon has no call {path}"))
+    Status::unimplemented(format!("the call {path} does not exist"))
 }
 
-/// A client calls more often than it may.
-pub(super) fn too_often(identity: &Identity, wait: Duration) -> Status {
+/// The client exceeds its rate limit.
+pub(super) fn rate_limited(identity: &Identity, wait: Duration) -> Status {
     let name = &identity.name;
     let message = format!(
-        "{name} calls more often than access.requests_per_second allows; again in {:.3} s",
+        "{name} exceeds access.requests_per_second; retry in {:.3} s",
         wait.as_secs_f64()
     );
     let mut details = ErrorDetails::with_quota_failure_violation("calls", message.clone());

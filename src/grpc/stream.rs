@@ -1,11 +1,12 @@
-//! One client's stream of verdicts. It is polled by the connection and owns no task: a client that reads
-//! slowly is polled rarely, and falls back to reading the journal where the bounded feed overtakes it.
+//! One client's stream of verdicts. The connection polls it; it has no task of its own. A slow client polls
+//! it rarely: when the bounded broadcast channel overruns it, it continues from the journal.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::stream::{Stream, unfold};
+use inspectd_core::record::Verdict;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::task::spawn_blocking;
@@ -14,90 +15,95 @@ use tonic::Status;
 
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, Heartbeat, StreamVerdictsResponse};
-use super::stream_registry::{Consuming, Entry};
-use super::{convert, status};
+use super::stream_registry::{ConsumerStream, StreamSlot};
+use super::{convert_verdict, status};
+use crate::clock::SharedClock;
 use crate::journal::{Filter, Order, Page};
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::pipeline::publisher::Totals;
-use inspectd_core::record::Verdict;
 
-/// Verdicts that are read from the journal at a time, and held for one client.
-const PAGE: usize = 256;
+/// Number of verdicts read from the journal at a time, and held for one client.
+const PAGE_SIZE: usize = 256;
 
-/// Where a stream begins.
+/// The beginning of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
-    /// With the next verdict.
+pub(super) enum StreamStart {
+    /// The next verdict.
     Now,
-    /// With this sequence.
+    /// The verdict with this sequence.
     At(u64),
 }
 
-/// What a stream waited for.
-enum Woken {
-    Feed(Result<Arc<Verdict>, RecvError>),
+/// What ended a stream's wait.
+enum Wake {
+    Received(Result<Arc<Verdict>, RecvError>),
     Ending,
     Superseded,
     Heartbeat,
 }
 
-/// A stream in the making.
+/// A stream of verdicts.
 pub(super) struct VerdictStream {
-    line: Arc<Line>,
-    feed: broadcast::Receiver<Arc<Verdict>>,
+    line: Arc<Pipeline>,
+    clock: SharedClock,
+    receiver: broadcast::Receiver<Arc<Verdict>>,
     filter: Filter,
     /// With a journal: the next sequence.
     next: Option<u64>,
-    /// The last sequence that is to be read from the journal before the feed is listened to.
-    behind_until: u64,
-    /// Read, and not sent yet.
+    /// The last sequence to read from the journal before verdicts are taken from the channel.
+    journal_until: u64,
+    /// Verdicts that were read and not sent yet.
     page: VecDeque<Verdict>,
-    /// Verdicts without a sequence that were announced before the feed began, and since then.
+    /// Number of unjournalled verdicts up to now, since the start of the pipeline.
     unjournalled: u64,
     heartbeat: Interval,
-    /// Whether it was told that it is connected.
-    greeted: bool,
+    /// Whether the first heartbeat, which confirms the connection, was sent.
+    confirmed: bool,
     ending: watch::Receiver<bool>,
-    consuming: Option<Consuming>,
+    consumer: Option<ConsumerStream>,
     ended: bool,
-    entry: Entry,
+    slot: StreamSlot,
 }
 
-/// What a stream is made of.
-pub(super) struct Parts {
-    pub(super) line: Arc<Line>,
+/// Options of a stream.
+pub(super) struct StreamOptions {
+    pub(super) line: Arc<Pipeline>,
+    pub(super) clock: SharedClock,
     pub(super) filter: Filter,
-    pub(super) start: Start,
+    pub(super) start: StreamStart,
     pub(super) heartbeat: Duration,
     pub(super) ending: watch::Receiver<bool>,
-    pub(super) consuming: Option<Consuming>,
-    pub(super) entry: Entry,
+    pub(super) consumer: Option<ConsumerStream>,
+    pub(super) slot: StreamSlot,
 }
 
 impl VerdictStream {
-    pub(super) fn new(parts: Parts) -> Self {
-        let (feed, totals) = parts.line.subscribe();
-        let next = match parts.start {
-            Start::Now => totals.sequence + 1,
-            Start::At(sequence) => sequence,
+    /// Subscribes to the pipeline's verdicts.
+    pub(super) fn new(options: StreamOptions) -> Self {
+        let (receiver, totals) = options.line.subscribe();
+        let next = match options.start {
+            StreamStart::Now => totals.sequence + 1,
+            StreamStart::At(sequence) => sequence,
         };
         Self {
-            next: parts.line.journal().map(|_| next),
-            line: parts.line,
-            feed,
-            filter: parts.filter,
-            behind_until: totals.sequence,
+            next: options.line.journal().map(|_| next),
+            line: options.line,
+            clock: options.clock,
+            receiver,
+            filter: options.filter,
+            journal_until: totals.sequence,
             page: VecDeque::new(),
             unjournalled: totals.unjournalled,
-            greeted: false,
-            heartbeat: interval(parts.heartbeat),
-            ending: parts.ending,
-            consuming: parts.consuming,
+            confirmed: false,
+            heartbeat: interval(options.heartbeat),
+            ending: options.ending,
+            consumer: options.consumer,
             ended: false,
-            entry: parts.entry,
+            slot: options.slot,
         }
     }
 
+    /// Returns the stream for tonic.
     pub(super) fn into_stream(
         self,
     ) -> impl Stream<Item = Result<StreamVerdictsResponse, Status>> + Send + 'static {
@@ -109,13 +115,13 @@ impl VerdictStream {
 
     async fn next(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
         while !self.ended {
-            let event = if !std::mem::replace(&mut self.greeted, true) {
-                Some(Ok(self.sign_of_life()))
+            let event = if !std::mem::replace(&mut self.confirmed, true) {
+                Some(Ok(self.heartbeat()))
             } else if self.is_behind() {
                 self.catch_up().await
             } else {
-                let woken = self.wait().await;
-                self.apply(woken)
+                let wake = self.wait().await;
+                self.apply(wake)
             };
             match event {
                 Some(Ok(event)) => {
@@ -133,16 +139,16 @@ impl VerdictStream {
     }
 
     fn is_behind(&self) -> bool {
-        !self.page.is_empty() || self.next.is_some_and(|next| next <= self.behind_until)
+        !self.page.is_empty() || self.next.is_some_and(|next| next <= self.journal_until)
     }
 
-    /// The next verdict of the journal, if one of the page is left or another page has one. A long
-    /// search for few verdicts is no silence: it is a page a look.
+    /// Returns the next verdict of the journal, if the page or the next page contains one. A long search
+    /// for few verdicts does not delay heartbeats: each call reads one page.
     async fn catch_up(&mut self) -> Option<Result<Event, Status>> {
         if self
-            .consuming
+            .consumer
             .as_ref()
-            .is_some_and(Consuming::is_superseded)
+            .is_some_and(ConsumerStream::is_superseded)
         {
             return Some(Err(status::superseded()));
         }
@@ -152,7 +158,7 @@ impl VerdictStream {
             return Some(Err(status));
         }
         let verdict = self.page.pop_front()?;
-        Some(Ok(Event::Verdict(convert::verdict(&verdict))))
+        Some(Ok(Event::Verdict(convert_verdict::verdict(&verdict))))
     }
 
     async fn read_page(&mut self) -> Result<(), Status> {
@@ -164,9 +170,9 @@ impl VerdictStream {
         let page = Page {
             filter: self.filter.clone(),
             from: next,
-            to: self.behind_until,
+            to: self.journal_until,
             order: Order::Ascending,
-            limit: PAGE,
+            limit: PAGE_SIZE,
         };
         let line = Arc::clone(&self.line);
         let read = move || match line.journal() {
@@ -177,46 +183,47 @@ impl VerdictStream {
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
         let verdicts = read.map_err(|error| status::journal(&error))?;
-        // What ages out is named before it is removed: it may have gone while the page was read.
+        // The oldest sequence is raised before verdicts are deleted: they may have been deleted while
+        // the page was read.
         let begins = verdicts.first().is_some_and(|first| first.sequence == next);
         if !begins && next < self.line.totals().oldest {
             return Err(status::aged_out(next, self.line.totals()));
         }
         self.next = Some(match verdicts.last() {
-            Some(last) if verdicts.len() == PAGE => last.sequence + 1,
-            _ => self.behind_until + 1,
+            Some(last) if verdicts.len() == PAGE_SIZE => last.sequence + 1,
+            _ => self.journal_until + 1,
         });
         self.page.extend(verdicts);
         Ok(())
     }
 
-    /// Waits, and changes nothing.
-    async fn wait(&mut self) -> Woken {
+    /// Waits, without changing any state.
+    async fn wait(&mut self) -> Wake {
         let superseded = async {
-            match &mut self.consuming {
-                Some(consuming) => consuming.superseded().await,
+            match &mut self.consumer {
+                Some(consumer) => consumer.superseded().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            received = self.feed.recv() => Woken::Feed(received),
-            _ = self.ending.wait_for(|&ending| ending) => Woken::Ending,
-            () = superseded => Woken::Superseded,
-            _ = self.heartbeat.tick() => Woken::Heartbeat,
+            received = self.receiver.recv() => Wake::Received(received),
+            _ = self.ending.wait_for(|&ending| ending) => Wake::Ending,
+            () = superseded => Wake::Superseded,
+            _ = self.heartbeat.tick() => Wake::Heartbeat,
         }
     }
 
-    /// What is to be sent, if anything.
-    fn apply(&mut self, woken: Woken) -> Option<Result<Event, Status>> {
-        match woken {
-            Woken::Feed(Ok(verdict)) => self.event(&verdict).map(Ok),
-            Woken::Feed(Err(RecvError::Lagged(missed))) => self.overtaken(missed).map(Ok),
-            // A stop publishes everything before it ends the streams, and the feed is asked first: it
-            // is empty here.
-            Woken::Feed(Err(RecvError::Closed)) | Woken::Ending => Some(Err(status::stopping())),
-            Woken::Superseded => Some(Err(status::superseded())),
-            Woken::Heartbeat => Some(Ok(self.sign_of_life())),
+    /// Returns what to send, if anything.
+    fn apply(&mut self, wake: Wake) -> Option<Result<Event, Status>> {
+        match wake {
+            Wake::Received(Ok(verdict)) => self.event(&verdict).map(Ok),
+            Wake::Received(Err(RecvError::Lagged(missed))) => self.overrun(missed).map(Ok),
+            // A stop publishes all verdicts before it ends the streams, and `wait` polls the channel
+            // first: it is empty here.
+            Wake::Received(Err(RecvError::Closed)) | Wake::Ending => Some(Err(status::stopping())),
+            Wake::Superseded => Some(Err(status::superseded())),
+            Wake::Heartbeat => Some(Ok(self.heartbeat())),
         }
     }
 
@@ -224,38 +231,38 @@ impl VerdictStream {
         if let Some(next) = &mut self.next {
             match verdict.sequence {
                 0 => self.unjournalled += 1,
-                // It came from the journal already.
+                // Already sent from the journal.
                 sequence if sequence < *next => return None,
                 sequence => *next = sequence + 1,
             }
         }
         self.filter
             .matches(verdict)
-            .then(|| Event::Verdict(convert::verdict(verdict)))
+            .then(|| Event::Verdict(convert_verdict::verdict(verdict)))
     }
 
-    /// The feed has dropped verdicts. What is in the journal is read there; the rest is missed.
-    fn overtaken(&mut self, missed: u64) -> Option<Event> {
+    /// The channel has dropped verdicts. Journalled ones are read from the journal; the others are missed.
+    fn overrun(&mut self, missed: u64) -> Option<Event> {
         if self.next.is_none() {
             return Some(self.gap(missed));
         }
-        let (feed, totals) = self.line.subscribe();
-        self.feed = feed;
-        self.behind_until = totals.sequence;
+        let (receiver, totals) = self.line.subscribe();
+        self.receiver = receiver;
+        self.journal_until = totals.sequence;
         let missed = totals.unjournalled - self.unjournalled;
         self.unjournalled = totals.unjournalled;
         (missed > 0).then(|| self.gap(missed))
     }
 
     fn gap(&self, missed: u64) -> Event {
-        self.entry.missed(missed);
+        self.slot.add_missed(missed);
         Event::Gap(Gap { missed })
     }
 
-    fn sign_of_life(&self) -> Event {
+    fn heartbeat(&self) -> Event {
         let Totals { sequence, .. } = self.line.totals();
         Event::Heartbeat(Heartbeat {
-            time: Some(SystemTime::now().into()),
+            time: Some(self.clock.now().utc.into()),
             sequence,
             run_id: self.line.run_id().to_string(),
         })

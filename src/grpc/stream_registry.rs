@@ -1,9 +1,10 @@
-//! The streams that are open, and whose they are.
+//! The open streams, and the consumers that they belong to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -14,22 +15,22 @@ use super::status;
 pub struct StreamCounts {
     /// Open streams.
     pub open: usize,
-    /// Verdicts that slow clients missed since the start.
+    /// Verdicts missed by slow clients since the start.
     pub missed: u64,
 }
 
-/// Open streams, and what they missed. Bounded.
+/// Counts open streams up to a limit, and the verdicts that they missed.
 #[derive(Debug)]
 pub struct StreamRegistry {
     limit: usize,
     open: AtomicUsize,
     missed: AtomicU64,
-    /// The newest stream of each consumer; it is told when there is a newer one.
+    /// The newest stream of each consumer; the value becomes true when a newer one replaces it.
     consumers: Mutex<HashMap<String, watch::Sender<bool>>>,
 }
 
 impl StreamRegistry {
-    /// Allows `limit` streams at a time.
+    /// Allows `limit` open streams.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -39,7 +40,7 @@ impl StreamRegistry {
         }
     }
 
-    /// The counts now.
+    /// Returns the current counts.
     pub fn counts(&self) -> StreamCounts {
         StreamCounts {
             open: self.open.load(Ordering::Relaxed),
@@ -49,56 +50,50 @@ impl StreamRegistry {
 
     /// Whether a stream of this consumer is open.
     pub(super) fn is_connected(&self, consumer: &str) -> bool {
-        self.lock().contains_key(consumer)
+        self.consumers.lock().contains_key(consumer)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, watch::Sender<bool>>> {
-        self.consumers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One more stream, if there may be one; it counts until the entry is dropped.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Entry, Status> {
+    /// Opens a stream, if the limit allows it; it counts as open until the slot is dropped.
+    pub(super) fn open(self: &Arc<Self>) -> Result<StreamSlot, Status> {
         let grow = |open| (open < self.limit).then_some(open + 1);
         let grown = self
             .open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
         match grown {
-            Ok(_) => Ok(Entry(Arc::clone(self))),
+            Ok(_) => Ok(StreamSlot(Arc::clone(self))),
             Err(open) => Err(status::exhausted(
                 "streams",
-                format!("{open} verdict streams are open, as many as server.stream_limit allows"),
+                format!("{open} verdict streams are open; server.stream_limit is reached"),
             )),
         }
     }
 
-    /// A stream of this consumer; an older one of it has to end.
-    pub(super) fn consume(self: &Arc<Self>, consumer: &str) -> Consuming {
+    /// Registers a stream of a consumer; an older one of the same consumer must end.
+    pub(super) fn consume(self: &Arc<Self>, consumer: &str) -> ConsumerStream {
         let (sender, superseded) = watch::channel(false);
-        if let Some(older) = self.lock().insert(consumer.to_owned(), sender) {
+        if let Some(older) = self.consumers.lock().insert(consumer.to_owned(), sender) {
             older.send_replace(true);
         }
-        Consuming {
-            book: Arc::clone(self),
+        ConsumerStream {
+            registry: Arc::clone(self),
             consumer: consumer.to_owned(),
             superseded,
         }
     }
 }
 
-/// An open stream's place in the book.
+/// Keeps a stream counted as open.
 #[derive(Debug)]
-pub(super) struct Entry(Arc<StreamRegistry>);
+pub(super) struct StreamSlot(Arc<StreamRegistry>);
 
-impl Entry {
-    /// The stream's client misses so many verdicts.
-    pub(super) fn missed(&self, count: u64) {
+impl StreamSlot {
+    /// Counts verdicts that the stream's client missed.
+    pub(super) fn add_missed(&self, count: u64) {
         self.0.missed.fetch_add(count, Ordering::Relaxed);
     }
 }
 
-impl Drop for Entry {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -106,29 +101,29 @@ impl Drop for Entry {
 
 /// The stream of a consumer.
 #[derive(Debug)]
-pub(super) struct Consuming {
-    book: Arc<StreamRegistry>,
+pub(super) struct ConsumerStream {
+    registry: Arc<StreamRegistry>,
     consumer: String,
     superseded: watch::Receiver<bool>,
 }
 
-impl Consuming {
-    /// Whether the consumer has a newer stream.
+impl ConsumerStream {
+    /// Whether a newer stream of the consumer has replaced this one.
     pub(super) fn is_superseded(&self) -> bool {
         *self.superseded.borrow()
     }
 
-    /// Waits until it has.
+    /// Waits until a newer stream of the consumer replaces this one.
     pub(super) async fn superseded(&mut self) {
-        // A sender that is gone has said so before.
+        // The sender is only dropped after it has sent true.
         let _ = self.superseded.wait_for(|&superseded| superseded).await;
     }
 }
 
-impl Drop for Consuming {
+impl Drop for ConsumerStream {
     fn drop(&mut self) {
-        // Who is newer says so under this lock.
-        let mut consumers = self.book.lock();
+        // A newer stream replaces this one while it holds this lock.
+        let mut consumers = self.registry.consumers.lock();
         if !self.is_superseded() {
             consumers.remove(&self.consumer);
         }

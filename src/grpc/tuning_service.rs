@@ -4,6 +4,8 @@ mod convert;
 mod replay;
 mod suggest;
 
+use std::sync::Arc;
+
 use futures_util::stream::BoxStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
@@ -13,13 +15,11 @@ use super::proto::{
     ReplayVerdictsRequest, ReplayVerdictsResponse, SuggestThresholdRequest,
     SuggestThresholdResponse,
 };
-use super::{Services, status};
-
-/// Calls at a time: each reads through the journal beside the line that writes it. One more is refused.
-pub(super) const LIMIT: usize = 2;
+use super::service::{GrpcService, TUNING_CALL_LIMIT};
+use super::status;
 
 #[tonic::async_trait]
-impl TuningService for Services {
+impl TuningService for GrpcService {
     type ReplayVerdictsStream = BoxStream<'static, Result<ReplayVerdictsResponse, Status>>;
 
     async fn suggest_threshold(
@@ -41,11 +41,12 @@ impl TuningService for Services {
     }
 }
 
-impl Services {
+impl GrpcService {
     fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = std::sync::Arc::clone(&self.tuning).try_acquire_owned();
+        let permit = Arc::clone(&self.tuning_permits).try_acquire_owned();
         permit.map_err(|_| {
-            let text = format!("{LIMIT} suggestions or replays are under way already");
+            let text =
+                format!("{TUNING_CALL_LIMIT} suggestions or replays are already in progress");
             status::exhausted("tuning", text)
         })
     }

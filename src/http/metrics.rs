@@ -1,17 +1,18 @@
-//! Metrics for Prometheus. Histograms are filled as verdicts are published; counters and states are taken
-//! from the pipeline on each scrape, so that they are the numbers of `GetStatus`.
+//! Metrics for Prometheus. Histograms are filled as verdicts are published; counters and states are read
+//! from the pipeline on each scrape, so that they equal those of `GetStatus`.
 
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use inspectd_core::decision::Decision;
+use inspectd_core::record::{Outcome, Timings, Verdict};
+use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
+use super::metric_table::describe;
 use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::Totals;
-use crate::pipeline::{Active, JournalFacts, Observer, Snapshot};
-use inspectd_core::decision::Decision;
-use inspectd_core::record::{Outcome, Timings, Verdict};
+use crate::pipeline::{Active, JournalSnapshot, Observer, Snapshot};
 
 /// Bounds of the latency histograms, seconds.
 const SECONDS: [f64; 16] = [
@@ -19,7 +20,7 @@ const SECONDS: [f64; 16] = [
     5.0,
 ];
 
-/// Bounds of the score histogram: good parts' maps are normalised to some tenths.
+/// Bounds of the score histogram. The anomaly maps of good parts are normalised to a few tenths.
 const SCORES: [f64; 16] = [
     0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0,
 ];
@@ -42,21 +43,21 @@ impl Metrics {
     /// A registry with all metrics described and no values.
     ///
     /// # Errors
-    /// When a histogram has no buckets, which [`METRICS`] rules out.
+    /// When a histogram has no buckets, which does not happen.
     pub fn new() -> Result<Self, BuildError> {
         let recorder = builder()?.build_recorder();
         metrics::with_local_recorder(&recorder, describe);
         Ok(Self { recorder })
     }
 
-    /// Takes over counters and states, and renders all metrics in Prometheus' text format.
+    /// Samples counters and states, and renders all metrics in Prometheus' text format.
     pub fn render(&self, snapshot: &Snapshot, streams: StreamCounts) -> String {
         metrics::with_local_recorder(&self.recorder, || sample(snapshot, streams));
         self.recorder.handle().render()
     }
 
-    /// Moves recorded samples into the histograms. To be called every few seconds, as memory grows until
-    /// then.
+    /// Moves recorded samples into the histograms. Must be called every few seconds: memory grows in
+    /// between.
     pub fn run_upkeep(&self) {
         self.recorder.handle().run_upkeep();
     }
@@ -85,157 +86,6 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     let builder = bounds(builder, "inspectd_verdict_seconds", &SECONDS)?;
     let builder = bounds(builder, "inspectd_score", &SCORES)?;
     bounds(builder, "inspectd_batch_size", &BATCHES)
-}
-
-/// Every metric with what it counts, in the order of the page.
-pub const METRICS: [(&str, &str, &str); 29] = [
-    (
-        "counter",
-        "inspectd_frames_captured_total",
-        "Frames taken from a camera (camera)",
-    ),
-    (
-        "counter",
-        "inspectd_frames_judged_total",
-        "Frames that ended as PASS, REJECT or REVIEW (camera)",
-    ),
-    (
-        "counter",
-        "inspectd_frames_skipped_total",
-        "Frames replaced by a newer one before the engine was free (camera)",
-    ),
-    (
-        "counter",
-        "inspectd_frames_faulted_total",
-        "Frames that ended as FAULT (camera)",
-    ),
-    (
-        "counter",
-        "inspectd_verdicts_total",
-        "Verdicts, those of cameras without a frame included (camera, decision)",
-    ),
-    (
-        "counter",
-        "inspectd_faults_total",
-        "FAULT verdicts (camera, reason)",
-    ),
-    (
-        "counter",
-        "inspectd_camera_opened_total",
-        "How often a camera's source was opened (camera)",
-    ),
-    (
-        "gauge",
-        "inspectd_camera_state",
-        "1 for the state that a camera is in, 0 for the others (camera, state)",
-    ),
-    (
-        "gauge",
-        "inspectd_queue_depth",
-        "Frames that wait for the engine (camera)",
-    ),
-    (
-        "histogram",
-        "inspectd_stage_seconds",
-        "Time in a stage (stage: queue, preprocess, inference, judge)",
-    ),
-    (
-        "histogram",
-        "inspectd_verdict_seconds",
-        "Time from capture to the verdict (camera)",
-    ),
-    ("histogram", "inspectd_score", "Scores (camera)"),
-    (
-        "histogram",
-        "inspectd_batch_size",
-        "Frames that shared a run of the model",
-    ),
-    (
-        "counter",
-        "inspectd_engine_failures_total",
-        "Runs of the model that failed",
-    ),
-    (
-        "gauge",
-        "inspectd_engine_info",
-        "1 for what is in force (provider, requested_provider, runtime_version)",
-    ),
-    (
-        "gauge",
-        "inspectd_model_info",
-        "1 for what is in force (name, version, sha256)",
-    ),
-    (
-        "gauge",
-        "inspectd_config_generation",
-        "Generation of the configuration in force",
-    ),
-    (
-        "gauge",
-        "inspectd_config_info",
-        "1 for what is in force (hash)",
-    ),
-    ("gauge", "inspectd_streams", "Open verdict streams"),
-    (
-        "counter",
-        "inspectd_missed_by_slow_clients_total",
-        "Verdicts that slow clients missed",
-    ),
-    (
-        "counter",
-        "inspectd_frames_late_total",
-        "Judgements that came after their deadline (camera)",
-    ),
-    (
-        "counter",
-        "inspectd_late_views_total",
-        "Views that came after their part was decided",
-    ),
-    (
-        "gauge",
-        "inspectd_journal_failing",
-        "1 while verdicts cannot be journalled",
-    ),
-    (
-        "counter",
-        "inspectd_unjournalled_total",
-        "Verdicts that could not be journalled",
-    ),
-    (
-        "gauge",
-        "inspectd_journal_verdicts",
-        "Sequences from the oldest verdict that is kept to the newest",
-    ),
-    (
-        "gauge",
-        "inspectd_consumer_pending",
-        "Sequences that a consumer has not acknowledged (consumer)",
-    ),
-    (
-        "gauge",
-        "inspectd_evidence_kept",
-        "Verdicts with evidence files",
-    ),
-    (
-        "gauge",
-        "inspectd_evidence_bytes",
-        "Disk space of evidence files",
-    ),
-    (
-        "counter",
-        "inspectd_evidence_missed_total",
-        "Verdicts whose evidence should have been kept, and could not be",
-    ),
-];
-
-fn describe() {
-    for (kind, name, text) in METRICS {
-        match kind {
-            "counter" => describe_counter!(name, text),
-            "gauge" => describe_gauge!(name, text),
-            _ => describe_histogram!(name, text),
-        }
-    }
 }
 
 fn record_verdict(verdict: &Verdict) {
@@ -273,7 +123,7 @@ fn stage(name: &'static str, time: Option<Duration>) {
     }
 }
 
-/// A client's image has no camera, and a part several; the label says so.
+/// Returns the label `camera`. A client's image has no camera, and a part has several.
 fn camera_label(verdict: &Verdict) -> String {
     match (&verdict.subject.camera, &verdict.subject.group) {
         (Some(camera), _) => camera.to_string(),
@@ -282,7 +132,7 @@ fn camera_label(verdict: &Verdict) -> String {
     }
 }
 
-/// Takes over the counters and states of the pipeline.
+/// Samples the counters and states of the pipeline.
 fn sample(snapshot: &Snapshot, streams: StreamCounts) {
     for (id, (facts, queued)) in &snapshot.cameras {
         let camera = id.to_string();
@@ -295,7 +145,7 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
         count("inspectd_frames_faulted_total", facts.frames.faulted);
         count("inspectd_frames_late_total", facts.frames.late);
         count("inspectd_camera_opened_total", facts.opened);
-        // Present from the start: a series that appears with its first reject has no rate then.
+        // Created at the start: a series that appears with its first reject has no rate at that time.
         for decision in Decision::ALL {
             counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => decision.name())
                 .increment(0);
@@ -319,7 +169,7 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
     }
 }
 
-fn sample_journal(journal: &JournalFacts, totals: Totals) {
+fn sample_journal(journal: &JournalSnapshot, totals: Totals) {
     let failing = u8::from(journal.trouble.is_some());
     gauge!("inspectd_journal_failing").set(f64::from(failing));
     gauge!("inspectd_journal_verdicts").set(totals.kept() as f64);
@@ -345,18 +195,4 @@ fn set_active_info(active: &Active, value: f64) {
         "sha256" => model.id.sha256.clone())
     .set(value);
     gauge!("inspectd_config_info", "hash" => active.stamp.config_hash.clone()).set(value);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_lists_every_metric() {
-        let page = include_str!("../../docs/operations.md");
-        for (kind, name, text) in METRICS {
-            let row = format!("| `{name}` | {kind} | {text} |");
-            assert!(page.contains(&row), "docs/operations.md lacks: {row}");
-        }
-    }
 }

@@ -1,38 +1,43 @@
-//! The HTTP pages: `/metrics` for Prometheus, and `/healthz`.
+//! The HTTP server: `/metrics` for Prometheus, and `/healthz`.
 
+mod metric_table;
 pub mod metrics;
 
 use std::sync::Arc;
 
-use crate::control::lifecycle::{Phase, Stage};
-use crate::grpc::StreamRegistry;
-use crate::pipeline::Line;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+
+pub use metric_table::{METRICS, Metric, MetricKind};
+
 use metrics::Metrics;
 
-/// The state that the pages show.
+use crate::control::lifecycle::{Lifecycle, Phase};
+use crate::grpc::StreamRegistry;
+use crate::pipeline::Pipeline;
+
+/// The state of the HTTP handlers.
 #[derive(Clone, Debug)]
-pub struct Pages {
+pub struct HttpState {
     /// The pipeline.
-    pub line: Arc<Line>,
-    /// The phase of the process.
-    pub stage: Arc<Stage>,
+    pub line: Arc<Pipeline>,
+    /// The lifecycle of the process.
+    pub lifecycle: Arc<Lifecycle>,
     /// The open verdict streams.
     pub streams: Arc<StreamRegistry>,
     /// The metrics registry.
     pub metrics: Arc<Metrics>,
 }
 
-impl Pages {
-    /// The routes of the HTTP listener.
+impl HttpState {
+    /// Returns the routes of the HTTP server.
     pub fn router(self) -> Router {
-        let stage = Arc::clone(&self.stage);
+        let lifecycle = Arc::clone(&self.lifecycle);
         Router::new()
             .route("/metrics", get(async move || self.metrics()))
-            .route("/healthz", get(async move || healthz(stage.phase())))
+            .route("/healthz", get(async move || healthz(lifecycle.phase())))
     }
 
     fn metrics(&self) -> impl IntoResponse + use<> {

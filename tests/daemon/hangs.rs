@@ -76,7 +76,8 @@ async fn hang_cameras() {
     read.set(Mood::Silent);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let log = daemon.stop();
-    let hangs = |line: &&String| line.contains("capture threads hang and are left behind");
+    let hangs =
+        |line: &&String| line.contains("capture threads did not stop in time; threads abandoned");
     assert_eq!(log.iter().filter(hangs).count(), 2, "{log:#?}");
     let counts = last_counts(&log)["reading"];
     assert_eq!(ended(&counts), counts.captured);
@@ -101,7 +102,7 @@ async fn shutdown_completes_with_a_client_that_does_not_read() {
     let site = staged("repeat = true\n");
     let (daemon, _stalled) = held_up(&site).await;
     let log = daemon.ends_well();
-    let late = "a client did not take its last messages in time";
+    let late = "a client did not receive its last messages in time";
     assert!(log.iter().any(|line| line.contains(late)), "{log:#?}");
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod token;
 
+use std::io::{Error as IoError, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,55 +13,56 @@ use inspectd::config::Sources;
 use inspectd::daemon;
 use inspectd::daemon::failure::Failure;
 
-/// Where the configuration is unless something else is said.
+/// Default path of the configuration.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
 
-/// Grabs frames from cameras, inspects them with a model bundle, and streams verdicts over gRPC.
+/// Exit code for wrong usage, as in BSD's `sysexits.h`.
+const EXIT_USAGE: u8 = 64;
+
+/// Exit code for internal errors, as in BSD's `sysexits.h`.
+const EXIT_SOFTWARE: u8 = 70;
+
+/// Captures frames from cameras, inspects them with a model bundle, and streams verdicts over gRPC.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The configuration [default: /etc/inspectd/inspectd.toml]; the files of conf.d beside it and
-    /// variables INSPECTD__TABLE__KEY come on top
+    /// Configuration file [default: /etc/inspectd/inspectd.toml]; the files of the folder conf.d next to it
+    /// and the variables INSPECTD__TABLE__KEY override it
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the daemon (what happens without a command)
+    /// Run the daemon (the default)
     Run,
-    /// Check the configuration and the model bundle, and start nothing
+    /// Check the configuration and the model bundle without starting anything
     Check,
-    /// Measure the line beside a bare ONNX Runtime loop on this machine
+    /// Compare the pipeline with a bare ONNX Runtime loop on this machine
     Bench(bench::Arguments),
-    /// Measure what the journal and a crowd of clients cost, on this machine and its disk
+    /// Measure the cost of the journal and of many clients on this machine and its disk
     BenchJournal(bench::JournalArguments),
     /// Verify or list an audit log, from its file
     Audit(audit::Arguments),
     /// Make a token for a client
     Token(token::Arguments),
     #[command(hide = true)]
-    BenchBare(bench::BareArguments),
+    BenchBare(bench::BareLoopArguments),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ended as told; 64 wrong usage; 65 unusable model bundle; 69 an address is taken, or
-ONNX Runtime or the provider is not there; 70 internal error; 74 the journal is not usable; 78 wrong
-configuration or recipe; 130 told twice to end.";
-
-#[allow(clippy::needless_pass_by_value)] // As map_err wants it.
-fn failed(error: anyhow::Error) -> Failure {
-    Failure::Internal(format!("{error:#}"))
-}
+const EXIT_CODES: &str = "Exit codes: 0 stopped as requested; 64 wrong usage; 65 model bundle not usable; 69 an address is in use,
+or ONNX Runtime or the execution provider is not available; 70 internal error; 74 journal not usable;
+78 wrong configuration or recipe; 130 second termination signal.";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no errors.
-            let code = if error.use_stderr() { 64 } else { 0 };
+            // Help and version are not errors.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -68,39 +70,27 @@ fn main() -> ExitCode {
     let required = arguments.config.is_some();
     let file = arguments.config.unwrap_or_else(|| CONFIG.into());
     let sources = Sources::of_process(file, required);
-    let result = match arguments.command {
-        None | Some(Command::Run) => daemon::leave(told(daemon::run(sources))),
-        Some(Command::Check) => daemon::check(&sources).map(|settings| {
-            println!(
-                "the configuration is valid: {} cameras",
-                settings.cameras.len()
-            );
-        }),
-        Some(Command::Bench(arguments)) => bench::run(&arguments).map_err(failed),
-        Some(Command::BenchJournal(arguments)) => bench::run_journal(&arguments).map_err(failed),
-        Some(Command::Audit(arguments)) => return file_command(audit::run(&arguments)),
-        Some(Command::Token(arguments)) => return file_command(token::run(&arguments)),
-        Some(Command::BenchBare(arguments)) => bench::run_bare(&arguments).map_err(failed),
-    };
-    ExitCode::from(told(result))
-}
-
-/// Ends a command that needs no daemon: 0, or 1 with the error on standard error. A reader of standard
-/// output that went away (`inspectd audit list FILE | head`) is not an error.
-fn file_command(result: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
-    };
-    let io_error = error.downcast_ref::<std::io::Error>();
-    if io_error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
+    match arguments.command {
+        None | Some(Command::Run) => daemon::exit(daemon_exit_code(daemon::run(sources))),
+        Some(Command::Check) => check(&sources),
+        Some(Command::Bench(arguments)) => bench_exit_code(bench::run(&arguments)),
+        Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),
+        Some(Command::BenchBare(arguments)) => bench_exit_code(bench::run_bare_loop(&arguments)),
+        Some(Command::Audit(arguments)) => file_exit_code(audit::run(&arguments)),
+        Some(Command::Token(arguments)) => file_exit_code(token::run(&arguments)),
     }
-    eprintln!("inspectd: {error:#}");
-    ExitCode::FAILURE
 }
 
-/// Tells what failed, if anything did, and gives back the exit code.
-fn told(result: Result<(), Failure>) -> u8 {
+fn check(sources: &Sources) -> ExitCode {
+    let checked = daemon::check(sources).map(|settings| {
+        let cameras = settings.cameras.len();
+        println!("the configuration is valid: {cameras} cameras");
+    });
+    ExitCode::from(daemon_exit_code(checked))
+}
+
+/// Prints the failure, if any, and returns the exit code.
+fn daemon_exit_code(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => 0,
         Err(failure) => {
@@ -108,4 +98,29 @@ fn told(result: Result<(), Failure>) -> u8 {
             failure.exit_code()
         }
     }
+}
+
+/// Prints the error of a benchmark, if any, and returns the exit code.
+fn bench_exit_code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(EXIT_SOFTWARE)
+        }
+    }
+}
+
+/// Prints the error of a command that does not need the daemon, if any, and returns the exit code: 0 or 1.
+/// A reader of standard output that ended (`inspectd audit list FILE | head`) is not an error.
+fn file_exit_code(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let io_error = error.downcast_ref::<IoError>();
+    if io_error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("inspectd: {error:#}");
+    ExitCode::FAILURE
 }

@@ -1,27 +1,27 @@
-//! From which measurements on a camera's frames are faulty, and how that is told. Pure.
+//! Judges the measurements of a frame against the limits. Pure.
 
 use thiserror::Error;
 
 use super::Measurements;
 use crate::config::settings::HealthLimits;
 
-/// What can be seen to be wrong with a camera.
+/// A fault of a camera that its frames show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HealthFault {
     /// No light, or a covered lens.
     Dark,
     /// Too much light.
     Saturated,
-    /// The same picture again and again.
+    /// The same image repeatedly.
     Frozen,
     /// Out of focus, dirty, or moving.
     Blurred,
-    /// The camera looks elsewhere.
+    /// The camera or its view has moved.
     ViewMoved,
 }
 
 impl HealthFault {
-    /// All of them, in the order of precedence.
+    /// All faults, in the order of precedence.
     pub const ALL: [Self; 5] = [
         Self::Dark,
         Self::Saturated,
@@ -42,18 +42,18 @@ impl HealthFault {
     }
 }
 
-/// A fault that a frame shows.
+/// A fault found in a frame.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{message}")]
 pub struct Finding {
     /// The kind.
     pub kind: HealthFault,
-    /// In words: what was measured, and the limit.
+    /// The measured value and the limit, for people.
     pub message: String,
 }
 
 impl HealthLimits {
-    /// Whether every check is off, so that nothing need be measured.
+    /// Whether all checks are off, so that nothing needs to be measured.
     pub fn are_off(&self) -> bool {
         let numbers = [
             self.dark_below,
@@ -65,8 +65,8 @@ impl HealthLimits {
         self.frozen_after.unwrap_or(0) == 0 && numbers.iter().all(Option::is_none)
     }
 
-    /// The first fault in the order of [`HealthFault::ALL`]: a dark frame cannot be sharp, and repeats
-    /// itself; a frozen one tells nothing about focus and view; and a blurred one is hard to place.
+    /// Returns the first fault in the order of [`HealthFault::ALL`]: a dark frame cannot be sharp and
+    /// repeats itself; a frozen one says nothing about focus and view; a blurred one is hard to align.
     pub fn judge(&self, measured: &Measurements) -> Option<Finding> {
         HealthFault::ALL.into_iter().find_map(|kind| {
             let message = match kind {
@@ -122,7 +122,7 @@ impl HealthLimits {
         let (limit, found) = (self.turn_above_deg?, view.turn_deg);
         (found.abs() > limit).then(|| {
             format!(
-                "view moved: turned by {found:.1} degrees clockwise, limit {limit} (likeness {likeness:.2})"
+                "view moved: rotated by {found:.1} degrees clockwise, limit {limit} (likeness {likeness:.2})"
             )
         })
     }

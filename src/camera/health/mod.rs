@@ -1,10 +1,10 @@
-//! What is wrong with a camera, seen in its frames: frozen, dark, saturated, blurred, looking elsewhere.
+//! Camera health: detects frozen, dark, saturated, blurred and moved views in a camera's frames.
 //!
-//! A model's score says nothing about a frame that shows no part as it should be photographed. So frames
-//! are measured before they are judged, as they were captured: before rotation and crop, as the camera
-//! and not the part is looked at, and the reference image likewise.
+//! A model's score is meaningless for a frame that does not show the part as it should be photographed. So
+//! frames are measured before they are judged. They are measured as captured, before rotation and crop,
+//! because the check concerns the camera and not the part; so is the reference image.
 //!
-//! Nothing here does IO, reads a clock or keeps more than two small pictures of frames.
+//! This module does no IO, reads no clock, and keeps at most two reduced images of frames.
 
 mod alignment;
 mod limits;
@@ -16,7 +16,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use alignment::View;
+pub use alignment::ViewAlignment;
 pub use limits::{Finding, HealthFault};
 
 use crate::config::settings::HealthLimits;
@@ -29,36 +29,38 @@ use inspectd_core::frame::Frame;
 /// A pixel of this grey level or more is clipped; JPEG makes 250 of some that were 255.
 const CLIPPED: usize = 250;
 
-/// This share of the pixels may be brighter in a dark frame: hot pixels, a lamp on the machine.
+/// Share of the pixels that may be brighter in a dark frame: hot pixels, a lamp on the machine.
 const HIGHLIGHTS: f32 = 0.01;
 
-/// What was measured of a frame.
+/// Measurements of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measurements {
-    /// The mean difference to the frame before, grey levels; none for the first, and after another size.
+    /// The mean difference from the previous frame, grey levels; none for the first frame and after a
+    /// change of size.
     pub difference: Option<f32>,
-    /// How many frames in a row, up to this one, repeat the one before them.
+    /// Number of consecutive frames, up to this one, that repeat the previous one.
     pub repeats: u32,
     /// The grey level that 99 % of the pixels do not exceed, 0 to 255.
     pub brightness: f32,
     /// The share of pixels that are clipped (grey level 250 or more), 0 to 1.
     pub clipped: f32,
-    /// The share of the edges' gradients that one more blur takes away, 0 (blurred) to 1; none if the
-    /// frame has no edges.
+    /// The share of the edges' gradients that another blur removes, 0 (blurred) to 1; none if the frame
+    /// has no edges.
     pub sharpness: Option<f32>,
-    /// Where the view lies; none without a reference, if its size is another, or if a picture is plain.
-    pub view: Option<View>,
+    /// Alignment of the view with the reference; none without a reference, if the sizes differ, or if one
+    /// of the images is uniform.
+    pub view: Option<ViewAlignment>,
 }
 
-/// What is known of a camera's condition: its reference image, and the frames that repeat.
+/// Monitors the health of a camera: holds its reference image, and the run of repeated frames.
 #[derive(Debug)]
 pub struct HealthMonitor {
     reference: Option<Reference>,
     run: Option<Run>,
 }
 
-/// Frames that repeat. All of them are compared with the first: of a scene that changes slowly each
-/// frame is like the one before it.
+/// A run of repeated frames. All of them are compared with the first: in a scene that changes slowly, each
+/// frame resembles the previous one.
 #[derive(Debug)]
 struct Run {
     first: Samples,
@@ -67,8 +69,8 @@ struct Run {
 }
 
 impl HealthMonitor {
-    /// Of a camera that has given no frame yet. The reference is a frame as captured, before rotation
-    /// and crop.
+    /// A monitor of a camera that has delivered no frame yet. The reference is a frame as captured, before
+    /// rotation and crop.
     pub fn new(reference: Option<&Frame>) -> Self {
         Self {
             reference: reference.map(|frame| Reference::new(&Plane::of(frame))),
@@ -76,7 +78,7 @@ impl HealthMonitor {
         }
     }
 
-    /// Measures the camera's next frame, and judges it. Nothing is measured if all checks are off.
+    /// Measures and judges the camera's next frame. Measures nothing if all checks are off.
     pub fn examine(&mut self, frame: &Frame, limits: &HealthLimits) -> Option<Finding> {
         if limits.are_off() {
             return None;
@@ -84,13 +86,13 @@ impl HealthMonitor {
         limits.judge(&self.measure(frame, limits.frozen_difference))
     }
 
-    /// Measures the camera's next frame. It repeats the one before if they differ by at most
+    /// Measures the camera's next frame. It repeats the previous one if they differ by at most
     /// `frozen_difference` grey levels on average.
     pub fn measure(&mut self, frame: &Frame, frozen_difference: f32) -> Measurements {
         let samples = Samples::of(frame);
         let histogram = samples.histogram();
         let plane = Plane::of(frame);
-        let difference = self.follow(samples, frozen_difference);
+        let difference = self.update_run(samples, frozen_difference);
         Measurements {
             difference,
             repeats: self.run.as_ref().map_or(0, |run| run.repeats),
@@ -100,12 +102,13 @@ impl HealthMonitor {
             view: self
                 .reference
                 .as_mut()
-                .and_then(|reference| reference.view(&plane)),
+                .and_then(|reference| reference.align(&plane)),
         }
     }
 
-    /// Takes the next frame into the run, or begins another; its difference to the frame before.
-    fn follow(&mut self, samples: Samples, frozen_difference: f32) -> Option<f32> {
+    /// Adds the next frame to the run, or begins another run; returns the difference from the previous
+    /// frame.
+    fn update_run(&mut self, samples: Samples, frozen_difference: f32) -> Option<f32> {
         let Some(run) = &mut self.run else {
             self.run = Some(Run::of(samples));
             return None;
@@ -140,7 +143,7 @@ fn share(histogram: &[u32; 256], level: usize) -> f32 {
     above as f32 / all as f32
 }
 
-/// The least grey level that all but the highlights keep to.
+/// The lowest grey level that only the highlights exceed.
 fn brightness(histogram: &[u32; 256]) -> f32 {
     let level = (0..255).find(|&level| share(histogram, level + 1) <= HIGHLIGHTS);
     level.unwrap_or(255) as f32

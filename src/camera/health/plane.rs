@@ -1,40 +1,40 @@
-//! What the checks look at instead of millions of pixels: a small grey picture of the frame, and single
-//! pixels of it as they are.
+//! Reduced data that the checks use instead of millions of pixels: a small grey image of the frame, and
+//! samples of single pixels.
 
 use inspectd_core::frame::{CHANNELS, Frame};
 
-/// The longer side of the small picture has at most so many pixels. A network sees a frame at about this
-/// size, so what is lost here was not judged anyway; averaging also takes most of a sensor's noise away.
+/// Maximum length of the longer side of the small image, pixels. A network sees a frame at about this size,
+/// so the lost details are not judged; averaging also removes most of a sensor's noise.
 const LONGEST: usize = 256;
 
-/// Of a block's rows at most so many are read, evenly spread: the work stays bounded for any sensor.
+/// Maximum number of rows of a block that are read, evenly spaced: the work is bounded for any sensor.
 const ROWS: usize = 4;
 
-/// What red, green and blue weigh in grey, of 256 (ITU-R BT.601).
+/// Weights of red, green and blue in grey, of 256 (ITU-R BT.601).
 const WEIGHTS: [u32; CHANNELS] = [77, 150, 29];
 
-/// A grey picture, rows from the top.
+/// A grey image, rows from the top.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plane {
-    /// Pixels a row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
     /// `[height, width]`, 0 to 255.
     pub grey: Vec<f32>,
 }
 
-/// The whole factor that brings a side of `longer` pixels to at most `most`.
+/// The integer factor that reduces a side of `longer` pixels to at most `most`.
 fn factor(longer: usize, most: usize) -> usize {
     longer.div_ceil(most).max(1)
 }
 
 impl Plane {
-    /// The frame, reduced by a whole factor to at most 256 pixels a side. Rows and columns that do not
-    /// fill a block are left out.
+    /// Reduces a frame by an integer factor to at most 256 pixels per side. Rows and columns that do not
+    /// fill a block are ignored.
     pub fn of(frame: &Frame) -> Self {
         let (columns, rows) = (frame.width() as usize, frame.height() as usize);
-        // A side that is shorter than a block still is one.
+        // A side that is shorter than a block counts as one.
         let block = factor(columns.max(rows), LONGEST);
         let (across, down) = (block.min(columns), block.min(rows));
         let (width, height) = (columns / across, rows / down);
@@ -63,7 +63,7 @@ impl Plane {
         }
     }
 
-    /// Reduced further by a whole factor, to at most `most` pixels a side.
+    /// Reduces the image further by an integer factor, to at most `most` pixels per side.
     pub fn reduced(&self, most: usize) -> Self {
         let block = factor(self.width.max(self.height), most);
         let (across, down) = (block.min(self.width), block.min(self.height));
@@ -89,13 +89,13 @@ impl Plane {
         }
     }
 
-    /// The mean.
+    /// The mean grey level.
     pub fn mean(&self) -> f32 {
         self.grey.iter().sum::<f32>() / self.grey.len() as f32
     }
 }
 
-/// Sums over a block's red, green and blue, weighed.
+/// The weighted sum over a block's red, green and blue.
 fn weighed(block: &[u16]) -> u32 {
     let mut sums = [0; CHANNELS];
     for pixel in block.chunks_exact(CHANNELS) {
@@ -106,18 +106,18 @@ fn weighed(block: &[u16]) -> u32 {
     WEIGHTS.iter().zip(sums).map(|(w, sum)| w * sum).sum()
 }
 
-/// Single pixels of a frame, evenly spread and not averaged: noise and clipping show in them.
+/// Single pixels of a frame, evenly spaced and not averaged, so that they show noise and clipping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Samples {
     size: [u32; 2],
     rgb: Vec<u8>,
 }
 
-/// At most so many samples a row, and rows of them.
+/// Maximum number of samples per row and per column.
 const SAMPLES: usize = 160;
 
 impl Samples {
-    /// Takes them.
+    /// Takes samples of a frame.
     pub fn of(frame: &Frame) -> Self {
         let (columns, rows) = (frame.width() as usize, frame.height() as usize);
         let step = factor(columns.max(rows), SAMPLES);
@@ -131,7 +131,7 @@ impl Samples {
         Self { size, rgb }
     }
 
-    /// The mean absolute difference of their values, grey levels; none for frames of different sizes.
+    /// The mean absolute difference of the values, grey levels; none for frames of different sizes.
     pub fn difference(&self, other: &Self) -> Option<f32> {
         if self.size != other.size {
             return None;
@@ -141,7 +141,7 @@ impl Samples {
         Some(sum as f32 / self.rgb.len() as f32)
     }
 
-    /// How many pixels have each grey level.
+    /// The number of samples of each grey level.
     pub fn histogram(&self) -> [u32; 256] {
         let mut counts = [0; 256];
         for pixel in self.rgb.chunks_exact(CHANNELS) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_is_reduced_to_a_small_picture() {
+    fn frames_of_any_size_are_reduced_to_at_most_256_pixels_per_side() {
         let check = |width, height, expected: (usize, usize)| {
             let plane = Plane::of(&frame(width, height, |_, _| 200));
             assert_eq!((plane.width, plane.height), expected, "{width}x{height}");
@@ -179,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_averaged() {
-        // Blocks of two by two pixels: a chequerboard becomes plain.
+    fn blocks_are_averaged() {
+        // Blocks of two by two pixels: a chequerboard becomes uniform.
         let plane = Plane::of(&frame(512, 512, |x, y| {
             if (x + y).is_multiple_of(2) { 0 } else { 100 }
         }));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_tell_frames_apart_and_count_levels() {
+    fn samples_measure_differences_and_count_grey_levels() {
         let samples = |value| Samples::of(&frame(300, 200, move |_, _| value));
         assert_eq!(samples(9).difference(&samples(9)), Some(0.0));
         assert_eq!(samples(9).difference(&samples(12)), Some(3.0));

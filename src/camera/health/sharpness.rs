@@ -1,24 +1,24 @@
-//! How sharp a picture is, whatever it shows.
+//! Sharpness of an image, independent of its content.
 //!
-//! A picture that is blurred once more loses much of its gradients if it was sharp, and little if it was
-//! blurred already (the thought of Crété et al. 2007, "The blur effect"). The share that is lost needs no
-//! reference, and neither contrast nor brightness changes it: both are factors that cancel out. Laplacian
-//! or gradient energy alone, even divided by the variance, follows the number of edges in the picture, and
-//! so tells a plain part from a busy one rather than a blurred one from a sharp one.
+//! An image that is blurred again loses much of its gradients if it was sharp, and little if it was already
+//! blurred (the idea of Crété et al. 2007, "The blur effect"). The lost share needs no reference, and does
+//! not depend on contrast and brightness: both are factors that cancel out. Laplacian or gradient energy by
+//! itself, even divided by the variance, follows the number of edges in the image: it distinguishes plain
+//! parts from detailed ones, and not blurred images from sharp ones.
 //!
-//! Only the strongest edges count. Elsewhere a gradient is noise, which is sharp in every picture.
+//! Only the strongest edges count. Elsewhere the gradient is noise, which is sharp in every image.
 
 use super::plane::Plane;
 
-/// This share of the pixels counts, those with the strongest gradients after blurring.
+/// Share of the pixels that count: those with the strongest gradients after blurring.
 const EDGES: f32 = 0.05;
 
-/// Weaker gradients, grey levels a pixel, are no edges: quantisation and noise have them too.
+/// Minimum gradient of an edge, grey levels per pixel: quantisation and noise cause weaker ones.
 const FAINTEST: f32 = 1.0;
 
-/// The share of its gradients' energy that the picture loses when it is blurred once more, 0 (nothing is
-/// left to lose) to 1. Across and down are told apart and the softer one counts, for what moves while it
-/// is exposed blurs one way alone. None if the picture has no edges.
+/// The share of its gradients' energy that the image loses when it is blurred again, 0 (completely blurred)
+/// to 1. Horizontal and vertical are measured separately and the lower value counts, because motion during
+/// the exposure blurs only one direction. None if the image has no edges.
 pub(super) fn sharpness(plane: &Plane) -> Option<f32> {
     let (width, height) = (plane.width, plane.height);
     if width < 8 || height < 8 {
@@ -30,7 +30,7 @@ pub(super) fn sharpness(plane: &Plane) -> Option<f32> {
     [across, down].into_iter().flatten().reduce(f32::min)
 }
 
-/// The share that is lost one way, to pixels that are `step` apart.
+/// The share that is lost in one direction, between pixels that are `step` apart.
 fn lost(sharp: &Plane, blurred: &Plane, step: usize) -> Option<f32> {
     let before = gradients(sharp, step);
     let after = gradients(blurred, step);
@@ -45,7 +45,7 @@ fn lost(sharp: &Plane, blurred: &Plane, step: usize) -> Option<f32> {
     Some((1.0 - left / all.max(left)) as f32)
 }
 
-/// Squared differences between the pixels to either side, borders left out.
+/// Squared differences between the pixels on either side, without borders.
 fn gradients(plane: &Plane, step: usize) -> Vec<f32> {
     let (width, height) = (plane.width, plane.height);
     let mut gradients = Vec::with_capacity(plane.grey.len());
@@ -59,7 +59,7 @@ fn gradients(plane: &Plane, step: usize) -> Vec<f32> {
     gradients
 }
 
-/// The squared gradient from which on a pixel is among the strongest edges; none if there are no edges.
+/// The minimum squared gradient of the strongest edges; none if the image has no edges.
 fn faintest_edge(mut gradients: Vec<f32>) -> Option<f32> {
     let least = FAINTEST * FAINTEST;
     let rank = (gradients.len() as f32 * (1.0 - EDGES)) as usize;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn each_blur_takes_sharpness_away() {
+    fn each_blur_reduces_the_sharpness() {
         let mut plane = bars(16, 200.0, 40.0);
         let mut last = sharpness(&plane).expect("edges");
         assert!(last > 0.5, "{last}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_contrast_nor_brightness_changes_it_and_the_number_of_edges_little() {
+    fn sharpness_is_independent_of_contrast_and_brightness_and_nearly_of_the_number_of_edges() {
         let expected = sharpness(&bars(16, 200.0, 40.0)).expect("edges");
         let check = |plane: Plane, within: f32| {
             let found = sharpness(&plane).expect("edges");
@@ -155,12 +155,12 @@ mod tests {
         };
         check(bars(16, 250.0, 90.0), 0.01);
         check(bars(16, 60.0, 40.0), 0.01);
-        // With fewer edges more of their flanks are among the strongest gradients.
+        // With fewer edges, more of their flanks are among the strongest gradients.
         check(bars(32, 200.0, 40.0), 0.1);
     }
 
     #[test]
-    fn a_plain_picture_has_no_sharpness() {
+    fn a_uniform_image_has_no_sharpness() {
         assert_eq!(sharpness(&bars(16, 100.0, 100.0)), None);
         let tiny = Plane {
             width: 2,

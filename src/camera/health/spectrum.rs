@@ -7,8 +7,8 @@ use rustfft::{Fft, FftPlanner};
 
 pub(super) use rustfft::num_complex::Complex32;
 
-/// Transforms squares of one side there and back. Spectra are kept with rows and columns exchanged, which
-/// saves a step and is the same for all of them.
+/// Forward and inverse transforms of squares of one size. Spectra are stored with rows and columns
+/// exchanged, which saves a step and is the same for all of them.
 #[derive(Clone)]
 pub(super) struct Transform {
     side: usize,
@@ -45,19 +45,19 @@ impl Transform {
         }
     }
 
-    /// A picture's spectrum, in place.
+    /// Transforms an image to its spectrum, in place.
     pub fn forward(&mut self, square: &mut Vec<Complex32>) {
         let fft = Arc::clone(&self.forward);
-        self.both_ways(&*fft, square);
+        self.transform(&*fft, square);
     }
 
-    /// A spectrum's picture, in place; `side * side` times as large.
+    /// Transforms a spectrum to its image, in place; the values are `side * side` times as large.
     pub fn inverse(&mut self, square: &mut Vec<Complex32>) {
         let fft = Arc::clone(&self.inverse);
-        self.both_ways(&*fft, square);
+        self.transform(&*fft, square);
     }
 
-    fn both_ways(&mut self, fft: &dyn Fft<f32>, square: &mut Vec<Complex32>) {
+    fn transform(&mut self, fft: &dyn Fft<f32>, square: &mut Vec<Complex32>) {
         fft.process_with_scratch(square, &mut self.scratch);
         for (x, column) in self.other.chunks_exact_mut(self.side).enumerate() {
             let values = square.iter().skip(x).step_by(self.side);
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_and_back_is_the_same_picture_many_times_as_large() {
+    fn forward_and_inverse_multiply_the_image_by_the_number_of_pixels() {
         let side = 8;
         let picture: Vec<_> = (0..side * side)
             .map(|at| Complex32::new((at * at % 17) as f32, 0.0))

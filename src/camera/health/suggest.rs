@@ -1,4 +1,4 @@
-//! HealthLimits for a line, chosen by what was measured of its good frames.
+//! Suggests limits from the measurements of good frames.
 
 use super::Measurements;
 use crate::config::settings::{HealthLimits, LARGEST_TURN_DEG};
@@ -12,17 +12,17 @@ const SATURATED: f32 = 0.2;
 /// A blurred frame has less than this share of the sharpness of the softest good one.
 const BLURRED: f32 = 0.85;
 
-/// A moved view has moved by this much more than the good frame that lies farthest off; and by at least
-/// as much as is measured reliably: a pixel of what is compared.
+/// A moved view has moved by this factor more than the good frame that is farthest off, and at least by
+/// the distance that is measured reliably: a pixel of the compared images.
 const MOVED: f32 = 1.25;
 const LEAST_SHIFT: f32 = 0.01;
 const LEAST_TURN_DEG: f32 = 1.0;
 
 impl HealthLimits {
-    /// HealthLimits that all of these good frames keep to, with room to spare. None without a frame, or if
-    /// their views lie so far apart that no limit could hold.
+    /// Returns limits that all of the good frames satisfy, with a margin. None without a frame, or if their
+    /// views are too far apart for any limit.
     ///
-    /// Checks of frozen frames are off: they depend on the source and not on what it shows.
+    /// The check for frozen frames is off: it depends on the source and not on its images.
     pub fn suggested(good: &[Measurements]) -> Option<Self> {
         let each = |value: fn(&Measurements) -> f32| good.iter().map(value);
         let dark = each(|m| m.brightness).reduce(f32::min)? * DARK;

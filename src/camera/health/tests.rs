@@ -1,4 +1,4 @@
-//! Whole frames through all checks, and the rules of what is told first.
+//! Whole frames through all checks, and the precedence of faults.
 
 use inspectd_core::frame::CHANNELS;
 use inspectd_core::image_file;
@@ -12,7 +12,7 @@ use super::*;
 
 const SIDE: u32 = 256;
 
-/// A scene of many things, 320 pixels a side: plain boards of all sizes, one over the other.
+/// A detailed scene, 320 pixels per side: uniform rectangles of all sizes, overlapping.
 fn scene(seed: u64) -> Frame {
     const WIDTH: usize = 320;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -34,7 +34,7 @@ fn scene(seed: u64) -> Frame {
     Frame::new(WIDTH as u32, WIDTH as u32, rgb).expect("sized")
 }
 
-/// What a camera sees of a scene that has moved so many pixels and turned so many degrees.
+/// What a camera sees of a scene that has moved by `shift` pixels and rotated by `turn_deg` degrees.
 fn seen(scene: &Frame, shift: [f32; 2], turn_deg: f32) -> Frame {
     let (sin, cos) = turn_deg.to_radians().sin_cos();
     let middle = (SIDE - 1) as f32 / 2.0;
@@ -63,13 +63,13 @@ fn measured(frame: &Frame, reference: Option<&Frame>) -> Measurements {
 }
 
 fn kinds(frames: &[&Frame], limits: &HealthLimits) -> Vec<Option<HealthFault>> {
-    let mut condition = HealthMonitor::new(None);
-    let mut kind = |frame: &&Frame| condition.examine(frame, limits).map(|finding| finding.kind);
+    let mut monitor = HealthMonitor::new(None);
+    let mut kind = |frame: &&Frame| monitor.examine(frame, limits).map(|finding| finding.kind);
     frames.iter().map(&mut kind).collect()
 }
 
 #[test]
-fn the_same_frame_again_and_again_is_frozen() {
+fn repeated_frames_are_frozen_from_the_limit_on() {
     let (one, other) = (scene(1), scene(2));
     let limits = HealthLimits {
         frozen_after: Some(2),
@@ -96,7 +96,7 @@ fn a_scene_that_changes_slowly_is_not_frozen() {
         frozen_difference: 1.0,
         ..HealthLimits::default()
     };
-    // Each frame is within the limit of the one before it, but not of the one before that.
+    // Each frame is within the limit of the previous one, but not of the one before that.
     let frames: Vec<Frame> = (0..9)
         .map(|step| map(&still, |_, byte| f32::from(byte / 2) + step as f32))
         .collect();
@@ -124,20 +124,20 @@ fn noise_of_one_grey_level_keeps_a_still_scene_from_being_frozen() {
 }
 
 #[test]
-fn light_is_measured_by_the_brightest_and_the_clipped() {
+fn brightness_and_clipping_are_measured_and_small_lamps_ignored() {
     let check = |frame: &Frame, brightness, clipped| {
         let found = measured(frame, None);
         assert_eq!((found.brightness, found.clipped), (brightness, clipped));
     };
-    let plain = |value: u8| map(&scene(1), move |_, _| f32::from(value));
-    check(&plain(0), 0.0, 0.0);
-    check(&plain(77), 77.0, 0.0);
-    check(&plain(255), 255.0, 1.0);
+    let uniform = |value: u8| map(&scene(1), move |_, _| f32::from(value));
+    check(&uniform(0), 0.0, 0.0);
+    check(&uniform(77), 77.0, 0.0);
+    check(&uniform(255), 255.0, 1.0);
     // A tenth of the rows is white.
     let row = 320 * CHANNELS;
     let barred = map(&scene(1), |at, _| if at / row < 32 { 255.0 } else { 9.0 });
     check(&barred, 255.0, 0.1);
-    // A lamp that is seen in half a percent of the picture is no light on the part.
+    // A lamp that covers half a percent of the image does not light the part.
     let lamp = map(&scene(1), |at, _| {
         let (x, y) = (at / CHANNELS % 320, at / row);
         if x < 20 && y < 24 { 255.0 } else { 9.0 }
@@ -145,14 +145,14 @@ fn light_is_measured_by_the_brightest_and_the_clipped() {
     check(&lamp, 9.0, 480.0 / (320.0 * 320.0));
 }
 
-fn fine() -> Measurements {
+fn healthy() -> Measurements {
     Measurements {
         difference: Some(3.0),
         repeats: 0,
         brightness: 200.0,
         clipped: 0.0,
         sharpness: Some(0.5),
-        view: Some(View {
+        view: Some(ViewAlignment {
             shift: 0.0,
             turn_deg: 0.0,
             likeness: 1.0,
@@ -171,25 +171,25 @@ const ALL: HealthLimits = HealthLimits {
 };
 
 #[test]
-fn each_fault_tells_what_was_measured_and_the_limit() {
+fn each_fault_message_contains_the_measured_value_and_the_limit() {
     let check = |measured: Measurements, expected: &str| {
         let finding = ALL.judge(&measured).expect("a fault");
         assert_eq!(finding.to_string(), expected);
     };
     let view = |shift, turn_deg| {
         let likeness = 0.5;
-        Some(View {
+        Some(ViewAlignment {
             shift,
             turn_deg,
             likeness,
         })
     };
-    let mut found = fine();
+    let mut found = healthy();
     assert_eq!(ALL.judge(&found), None);
     found.view = view(0.0, -2.0);
     check(
         found,
-        "view moved: turned by -2.0 degrees clockwise, limit 1.5 (likeness 0.50)",
+        "view moved: rotated by -2.0 degrees clockwise, limit 1.5 (likeness 0.50)",
     );
     found.view = view(0.05, -2.0);
     check(
@@ -216,24 +216,24 @@ fn each_fault_tells_what_was_measured_and_the_limit() {
 }
 
 #[test]
-fn what_is_at_its_limit_or_was_not_measured_is_no_fault() {
+fn values_at_their_limit_or_not_measured_are_not_faults() {
     let at_limits = Measurements {
         repeats: 4,
         brightness: 40.0,
         clipped: 0.25,
         sharpness: Some(0.3),
-        view: Some(View {
+        view: Some(ViewAlignment {
             shift: 0.02,
             turn_deg: -1.5,
             likeness: 0.1,
         }),
-        ..fine()
+        ..healthy()
     };
     assert_eq!(ALL.judge(&at_limits), None);
     let nothing = Measurements {
         sharpness: None,
         view: None,
-        ..fine()
+        ..healthy()
     };
     assert_eq!(ALL.judge(&nothing), None);
     assert!(HealthLimits::default().are_off() && !ALL.are_off());
@@ -247,19 +247,19 @@ fn a_frame_of_another_size_has_no_view() {
 }
 
 #[test]
-fn good_frames_keep_to_the_limits_they_suggest() {
+fn good_frames_satisfy_the_limits_suggested_from_them() {
     let line = ProductionLine::new(5);
     let part = |index| line.part(index, &[]).render(128, 128);
     let reference = part(0);
-    let mut condition = HealthMonitor::new(Some(&reference));
+    let mut monitor = HealthMonitor::new(Some(&reference));
     let good: Vec<_> = (1..6)
-        .map(|index| condition.measure(&part(index), 0.0))
+        .map(|index| monitor.measure(&part(index), 0.0))
         .collect();
     let limits = HealthLimits::suggested(&good).expect("good frames");
     assert!(good.iter().all(|measured| limits.judge(measured).is_none()));
     assert_eq!(HealthLimits::suggested(&[]), None);
     let dark = map(&reference, |_, byte| f32::from(byte) * 0.3);
-    let finding = condition.examine(&dark, &limits).expect("a fault");
+    let finding = monitor.examine(&dark, &limits).expect("a fault");
     assert_eq!(finding.kind, HealthFault::Dark);
 }
 
@@ -267,28 +267,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn a_shift_is_measured_whatever_the_light(
+    fn a_shift_is_measured_at_any_brightness(
         seed in 0..50_u64, x in -20.0..20.0_f32, y in -20.0..20.0_f32, gain in 0.6..1.0_f32,
     ) {
         let scene = scene(seed);
         let reference = seen(&scene, [0.0, 0.0], 0.0);
         let moved = map(&seen(&scene, [x, y], 0.0), |_, byte| f32::from(byte) * gain);
-        let view = measured(&moved, Some(&reference)).view.expect("a view");
+        let view = measured(&moved, Some(&reference)).view.expect("an alignment");
         let expected = x.hypot(y) / SIDE as f32;
         prop_assert!((view.shift - expected).abs() < 0.006, "{view:?}, not {expected}");
     }
 
     #[test]
-    fn a_turn_is_measured(seed in 0..50_u64, turn in 1.8..8.0_f32, back in any::<bool>()) {
+    fn a_rotation_is_measured(seed in 0..50_u64, turn in 1.8..8.0_f32, back in any::<bool>()) {
         let scene = scene(seed);
         let turn = if back { -turn } else { turn };
         let reference = seen(&scene, [0.0, 0.0], 0.0);
-        let view = measured(&seen(&scene, [3.0, -2.0], turn), Some(&reference)).view.expect("a view");
+        let view = measured(&seen(&scene, [3.0, -2.0], turn), Some(&reference)).view.expect("an alignment");
         prop_assert!((view.turn_deg - turn).abs() < 1.0, "{view:?}, not {turn}");
     }
 
     #[test]
-    fn light_does_not_blur(seed in 0..50_u64, gain in 0.3..1.0_f32) {
+    fn sharpness_does_not_depend_on_brightness(seed in 0..50_u64, gain in 0.3..1.0_f32) {
         let sharp = scene(seed);
         let expected = measured(&sharp, None).sharpness.expect("edges");
         let dimmed = map(&sharp, |_, byte| f32::from(byte) * gain);
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_frame_of_any_size_has_neither_edges_nor_a_view(width in 1..90_u32, height in 1..90_u32, value in any::<u8>()) {
+    fn a_uniform_frame_of_any_size_has_neither_sharpness_nor_alignment(width in 1..90_u32, height in 1..90_u32, value in any::<u8>()) {
         let rgb = vec![value; (width * height) as usize * CHANNELS];
         let frame = Frame::new(width, height, rgb).expect("sized");
         let found = measured(&frame, Some(&frame));
@@ -306,20 +306,20 @@ proptest! {
 }
 
 #[test]
-fn photographs_of_good_bottles_are_no_faults_and_bad_ones_are() {
+fn photographs_of_good_bottles_are_healthy_and_darkened_ones_are_not() {
     let folder = require!(external_data("mvtec_ad/bottle"));
     let photograph = |name: String| image_file::decode(&folder.join(name)).expect("an image");
     let good = |index| photograph(format!("train/good/{index:03}.png"));
-    let mut condition = HealthMonitor::new(Some(&good(0)));
+    let mut monitor = HealthMonitor::new(Some(&good(0)));
     let measured: Vec<_> = (1..40)
-        .map(|index| condition.measure(&good(index), 0.0))
+        .map(|index| monitor.measure(&good(index), 0.0))
         .collect();
     let limits = HealthLimits::suggested(&measured).expect("good frames");
     for index in 0..20 {
         let frame = photograph(format!("test/good/{index:03}.png"));
-        assert_eq!(condition.examine(&frame, &limits), None, "{index}");
+        assert_eq!(monitor.examine(&frame, &limits), None, "{index}");
         let dark = map(&frame, |_, byte| f32::from(byte) * 0.3);
-        let finding = condition.examine(&dark, &limits).expect("a fault");
+        let finding = monitor.examine(&dark, &limits).expect("a fault");
         assert_eq!(finding.kind, HealthFault::Dark, "{index}");
     }
 }

@@ -8,19 +8,21 @@ use opencv::videoio::{
     CAP_PROP_FRAME_HEIGHT, CAP_PROP_FRAME_WIDTH, CAP_PROP_GAIN, CAP_V4L2,
 };
 
+use super::error::SourceError;
+use super::source::{Shot, Source};
 use super::video::Video;
-use super::{Shot, Source, SourceError};
+use crate::clock::SharedClock;
 use crate::config::settings::Controls;
 
 /// `V4L2_EXPOSURE_MANUAL`.
 const EXPOSURE_MANUAL: f64 = 1.0;
-/// V4L2 counts exposures in units of so many microseconds.
+/// V4L2's unit of exposure, microseconds.
 const EXPOSURE_UNIT_US: f64 = 100.0;
 
 /// An open camera.
 pub struct Device(Video);
 
-/// A property that is set, and what messages call it.
+/// A property that is set, with its name in messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Control {
     name: &'static str,
@@ -29,80 +31,90 @@ struct Control {
 }
 
 impl Device {
-    /// Opens the camera and sets what is asked.
+    /// Opens the camera and applies its settings.
     ///
     /// # Errors
-    /// When it cannot be opened, or does not take a setting.
-    pub fn open(path: &Path, controls: &Controls) -> Result<Self, SourceError> {
+    /// When it cannot be opened, or rejects a setting.
+    pub fn open(
+        path: &Path,
+        controls: &Controls,
+        clock: &SharedClock,
+    ) -> Result<Self, SourceError> {
         let failed = |source| SourceError::Path {
             path: path.to_owned(),
             source,
         };
-        // OpenCV does not say why it fails; the system says whether the device is there and ours to use.
+        // OpenCV gives no reason for a failure; the system reports whether the device exists and may be
+        // used.
         let device = File::options().read(true).write(true).open(path);
         drop(device.map_err(failed)?);
-        let mut video = Video::open(path, CAP_V4L2, &[])?.ok_or_else(|| SourceError::Open {
-            what: path.display().to_string(),
-            backend: "V4L2",
-        })?;
-        for control in asked(controls) {
+        let mut video =
+            Video::open(path, CAP_V4L2, &[], clock)?.ok_or_else(|| SourceError::Open {
+                name: path.display().to_string(),
+                backend: "V4L2",
+            })?;
+        for control in requested(controls) {
             if !video.set(control.property, control.value)? {
-                return Err(refused(path, control));
+                return Err(rejected(path, control));
             }
         }
-        if let Some(asked) = controls.size {
+        if let Some(requested) = controls.size {
             let side = |property| video.get(property).map(|pixels| pixels as u32);
-            let got = [side(CAP_PROP_FRAME_WIDTH)?, side(CAP_PROP_FRAME_HEIGHT)?];
-            if got != asked {
+            let actual = [side(CAP_PROP_FRAME_WIDTH)?, side(CAP_PROP_FRAME_HEIGHT)?];
+            if actual != requested {
                 let path = path.to_owned();
-                return Err(SourceError::Size { path, asked, got });
+                return Err(SourceError::Size {
+                    path,
+                    requested,
+                    actual,
+                });
             }
         }
         Ok(Self(video))
     }
 }
 
-/// What is set, in an order that keeps it set: a format resets sizes, and automatic exposure the
-/// exposure.
-fn asked(controls: &Controls) -> Vec<Control> {
+/// The properties to set, in an order that keeps them: a pixel format resets the size, and automatic
+/// exposure resets the exposure.
+fn requested(controls: &Controls) -> Vec<Control> {
     let control = |name, property, value| Control {
         name,
         property,
         value,
     };
-    // One buffer: a frame that was taken long ago is of no use.
-    let mut asked = vec![control("buffers", CAP_PROP_BUFFERSIZE, 1.0)];
+    // One buffer: an old frame is of no use.
+    let mut requested = vec![control("buffers", CAP_PROP_BUFFERSIZE, 1.0)];
     if let Some(letters) = controls.pixel_format {
         let fourcc = f64::from(u32::from_le_bytes(letters));
-        asked.push(control("pixel_format", CAP_PROP_FOURCC, fourcc));
+        requested.push(control("pixel_format", CAP_PROP_FOURCC, fourcc));
     }
     if let Some([width, height]) = controls.size {
-        asked.push(control("width", CAP_PROP_FRAME_WIDTH, width.into()));
-        asked.push(control("height", CAP_PROP_FRAME_HEIGHT, height.into()));
+        requested.push(control("width", CAP_PROP_FRAME_WIDTH, width.into()));
+        requested.push(control("height", CAP_PROP_FRAME_HEIGHT, height.into()));
     }
     if let Some(fps) = controls.fps {
-        asked.push(control("fps", CAP_PROP_FPS, fps));
+        requested.push(control("fps", CAP_PROP_FPS, fps));
     }
     if let Some(exposure_us) = controls.exposure_us {
         let value = (f64::from(exposure_us) / EXPOSURE_UNIT_US).round().max(1.0);
-        asked.push(control(
+        requested.push(control(
             "exposure_auto",
             CAP_PROP_AUTO_EXPOSURE,
             EXPOSURE_MANUAL,
         ));
-        asked.push(control("exposure_absolute", CAP_PROP_EXPOSURE, value));
+        requested.push(control("exposure_absolute", CAP_PROP_EXPOSURE, value));
     }
     if let Some(gain) = controls.gain {
-        asked.push(control("gain", CAP_PROP_GAIN, gain));
+        requested.push(control("gain", CAP_PROP_GAIN, gain));
     }
-    asked
+    requested
 }
 
-fn refused(path: &Path, control: Control) -> SourceError {
+fn rejected(path: &Path, control: Control) -> SourceError {
     SourceError::Control {
         path: path.to_owned(),
         control: control.name,
-        asked: if control.property == CAP_PROP_FOURCC {
+        value: if control.property == CAP_PROP_FOURCC {
             let letters = (control.value as u32).to_le_bytes();
             String::from_utf8_lossy(&letters).into_owned()
         } else {
@@ -121,13 +133,14 @@ impl Source for Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::ManualClock;
 
     #[test]
-    fn controls_are_set_in_an_order_that_keeps_them() {
+    fn controls_are_set_in_an_order_that_keeps_all_of_them() {
         let check = |controls: Controls, expected: &[(&str, f64)]| {
-            let asked = asked(&controls);
-            let asked: Vec<_> = asked.iter().map(|c| (c.name, c.value)).collect();
-            assert_eq!(asked, expected);
+            let requested = requested(&controls);
+            let requested: Vec<_> = requested.iter().map(|c| (c.name, c.value)).collect();
+            assert_eq!(requested, expected);
         };
         check(Controls::default(), &[("buffers", 1.0)]);
         check(
@@ -164,24 +177,25 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_control_is_named() {
-        let [_, format] = asked(&Controls {
+    fn a_rejected_control_is_named_with_its_value() {
+        let [_, format] = requested(&Controls {
             pixel_format: Some(*b"MJPG"),
             ..Controls::default()
         })[..] else {
-            panic!("buffers and a format are asked");
+            panic!("buffers and a format are requested");
         };
         assert_eq!(
-            refused(Path::new("/dev/video7"), format).to_string(),
-            "/dev/video7: does not take pixel_format = MJPG"
+            rejected(Path::new("/dev/video7"), format).to_string(),
+            "/dev/video7: does not accept pixel_format = MJPG"
         );
     }
 
     #[test]
-    fn what_is_no_camera_is_named() {
+    fn a_path_that_is_not_a_camera_is_named_with_the_reason() {
         let check = |path: &str, expected: &str| {
-            let opened = Device::open(Path::new(path), &Controls::default());
-            let error = opened.err().expect("it is no camera").to_string();
+            let clock: SharedClock = ManualClock::new();
+            let opened = Device::open(Path::new(path), &Controls::default(), &clock);
+            let error = opened.err().expect("it is not a camera").to_string();
             assert!(
                 error.starts_with(path) && error.contains(expected),
                 "{error}"

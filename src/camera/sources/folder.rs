@@ -3,29 +3,30 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{CaptureError, Shot, Source, SourceError};
 use inspectd_core::image_file;
-use inspectd_core::moment::Moment;
 
-/// What a file's name must end in to count as an image, in any case.
-pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+use super::error::{IMAGE_EXTENSIONS, SourceError};
+use super::source::{Shot, Source};
+use crate::camera::event::CaptureError;
+use crate::clock::SharedClock;
 
-/// Images by path, listed when the folder was opened.
+/// The images in the order of their paths, listed when the folder was opened.
 pub struct Folder {
     root: PathBuf,
-    /// Relative to the root, at least one.
+    /// Paths relative to the root, at least one.
     images: Vec<PathBuf>,
     repeat: bool,
     next: usize,
+    clock: SharedClock,
 }
 
 impl Folder {
-    /// Lists a folder's images. Links to files are followed, links to folders are not: they may lead
-    /// back.
+    /// Lists a folder's images. Links to files are followed; links to folders are not, because they may
+    /// form a cycle.
     ///
     /// # Errors
-    /// When the folder, or one in it, cannot be read, or there is no image.
-    pub fn open(root: &Path, repeat: bool) -> Result<Self, SourceError> {
+    /// When the folder or a subfolder cannot be read, or contains no image.
+    pub fn open(root: &Path, repeat: bool, clock: &SharedClock) -> Result<Self, SourceError> {
         let mut images = Vec::new();
         let mut folders = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -48,11 +49,12 @@ impl Folder {
             images,
             repeat,
             next: 0,
+            clock: clock.clone(),
         })
     }
 }
 
-/// Adds the images of one folder, and the folders in it.
+/// Adds the images and the subfolders of one folder.
 fn list(
     folder: &Path,
     images: &mut Vec<PathBuf>,
@@ -72,7 +74,7 @@ fn list(
 
 fn is_image(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
-        EXTENSIONS
+        IMAGE_EXTENSIONS
             .iter()
             .any(|allowed| extension.eq_ignore_ascii_case(allowed))
     })
@@ -91,7 +93,7 @@ impl Source for Folder {
         let frame = image_file::decode(&self.root.join(relative));
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
         Ok(Some(Shot {
-            moment: Moment::now(),
+            moment: self.clock.now(),
             frame: frame.map_err(CaptureError::from),
             item: names.join("/"),
             truth: String::new(),

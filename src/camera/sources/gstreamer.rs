@@ -1,21 +1,23 @@
-//! Whatever a GStreamer pipeline gives.
+//! GStreamer pipelines.
 
 use opencv::videoio::CAP_GSTREAMER;
 
+use super::error::SourceError;
+use super::source::{Shot, Source};
 use super::video::Video;
-use super::{Shot, Source, SourceError};
+use crate::clock::SharedClock;
 
 /// A running pipeline.
 pub struct Pipeline(Video);
 
-/// Starts a pipeline that ends in `appsink`. It may hold passwords, so no message repeats it.
+/// Starts a pipeline that ends in `appsink`. It may contain passwords, so no message quotes it.
 ///
 /// # Errors
 /// When it does not start.
-pub fn open(pipeline: &str) -> Result<Pipeline, SourceError> {
-    let video = Video::open(pipeline, CAP_GSTREAMER, &[])?;
+pub fn open(pipeline: &str, clock: &SharedClock) -> Result<Pipeline, SourceError> {
+    let video = Video::open(pipeline, CAP_GSTREAMER, &[], clock)?;
     video.map(Pipeline).ok_or_else(|| SourceError::Open {
-        what: "the pipeline".into(),
+        name: "the pipeline".into(),
         backend: "GStreamer",
     })
 }

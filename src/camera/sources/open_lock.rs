@@ -1,46 +1,46 @@
-//! Turns at opening: OpenCV's FFMPEG backend holds a lock of the whole process while it opens a source,
-//! so one camera that is silent would hang all others that open. Waiting for the turn here rather than
-//! there has a limit, and is no stall of the one who waits.
+//! A process-wide lock for opening sources.
+//!
+//! OpenCV's FFMPEG backend holds a lock of the whole process while it opens a source, so one camera that
+//! does not answer would block all others that open. Waiting for this lock instead has a limit, and does
+//! not count as a stall of the waiting camera.
 
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::SourceError;
+use parking_lot::{Condvar, Mutex};
 
-static TAKEN: Mutex<bool> = Mutex::new(false);
-static FREE: Condvar = Condvar::new();
+use super::error::SourceError;
 
-/// A turn; over when it is dropped.
+static LOCKED: Mutex<bool> = Mutex::new(false);
+static UNLOCKED: Condvar = Condvar::new();
+
+/// The acquired lock; released when dropped.
 #[derive(Debug)]
-pub struct Turn(());
+pub struct OpenLock(());
 
-/// Waits for a turn, and tells `queued` when the wait begins and ends.
+/// Waits for the lock, and calls `queued` when the wait begins and ends.
 ///
 /// # Errors
 /// When it takes longer than `limit`.
-pub fn queue(limit: Duration, queued: &dyn Fn(bool)) -> Result<Turn, SourceError> {
+pub fn acquire(limit: Duration, queued: &dyn Fn(bool)) -> Result<OpenLock, SourceError> {
     queued(true);
-    let turn = take(limit);
+    let lock = acquire_within(limit);
     queued(false);
-    turn.ok_or(SourceError::Busy)
+    lock.ok_or(SourceError::Busy)
 }
 
-fn take(limit: Duration) -> Option<Turn> {
-    // A boolean is whole whatever panicked.
-    let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (mut taken, wait) = FREE
-        .wait_timeout_while(taken, limit, |taken| *taken)
-        .unwrap_or_else(PoisonError::into_inner);
-    if wait.timed_out() {
+fn acquire_within(limit: Duration) -> Option<OpenLock> {
+    let mut locked = LOCKED.lock();
+    let wait = UNLOCKED.wait_while_for(&mut locked, |locked| *locked, limit);
+    if wait.timed_out() && *locked {
         return None;
     }
-    *taken = true;
-    Some(Turn(()))
+    *locked = true;
+    Some(OpenLock(()))
 }
 
-impl Drop for Turn {
+impl Drop for OpenLock {
     fn drop(&mut self) {
-        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        FREE.notify_one();
+        *LOCKED.lock() = false;
+        UNLOCKED.notify_one();
     }
 }

@@ -1,26 +1,36 @@
 //! Rendered parts.
 
-use super::{Shot, Source, SourceError};
-use inspectd_core::moment::Moment;
 use inspectd_simulator::Feed;
+
+use super::error::SourceError;
+use super::source::{Shot, Source};
+use crate::clock::SharedClock;
 
 /// A simulated line.
 pub struct Simulator {
     feed: Feed,
-    /// Pixels a row, and rows.
+    /// Width and height, pixels.
     size: [u32; 2],
     parts: Option<u64>,
     next: u64,
+    clock: SharedClock,
 }
 
 impl Simulator {
     /// `parts` parts of a size, endless if unset; the same seed gives the same parts.
-    pub fn new(seed: u64, defect_rate: f64, size: [u32; 2], parts: Option<u64>) -> Self {
+    pub fn new(
+        seed: u64,
+        defect_rate: f64,
+        size: [u32; 2],
+        parts: Option<u64>,
+        clock: &SharedClock,
+    ) -> Self {
         Self {
             feed: Feed::new(seed, defect_rate),
             size,
             parts,
             next: 0,
+            clock: clock.clone(),
         }
     }
 }
@@ -34,7 +44,7 @@ impl Source for Simulator {
         self.next += 1;
         let frame = scene.render(self.size[0], self.size[1]);
         Ok(Some(Shot {
-            moment: Moment::now(),
+            moment: self.clock.now(),
             frame: Ok(frame),
             item: format!("part {}", self.next),
             truth: defect.map_or("good", |defect| defect.name()).to_owned(),

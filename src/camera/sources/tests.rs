@@ -1,4 +1,4 @@
-//! Sources as they are: files that are written for it, and pipelines that GStreamer runs.
+//! Real sources: files written for the tests, and pipelines run by GStreamer.
 
 use std::fs;
 use std::path::Path;
@@ -10,18 +10,21 @@ use opencv::videoio::{CAP_FFMPEG, VideoWriter, VideoWriterTrait, VideoWriterTrai
 use tempfile::TempDir;
 
 use super::*;
-use crate::camera::Camera;
-use crate::camera::tests::{Recorder, Told, id, jpeg, settings, simulator, soon};
+use crate::camera::tests::{
+    Record, Recorder, deadline, jpeg, settings, simulator, start, system_clock,
+};
+use crate::clock::Clock;
+use crate::clock::tests::ManualClock;
 use crate::config::settings::Source as Setting;
 
-fn opened(source: Setting) -> Result<Opened, SourceError> {
-    open(&settings(source), &|_| ())
+fn opened(source: Setting) -> Result<OpenedSource, SourceError> {
+    open(&settings(source), &system_clock(), &|_| ())
 }
 
-/// The next `count` shots, fewer if the source ends before.
+/// The next `count` shots, fewer if the source ends earlier.
 fn shots(source: Setting, count: usize) -> Vec<Shot> {
-    let mut opened = opened(source).expect("the source is sound");
-    let next = || opened.source.read().expect("the source is sound");
+    let mut opened = opened(source).expect("the source works");
+    let next = || opened.source.read().expect("the source works");
     std::iter::from_fn(next).take(count).collect()
 }
 
@@ -29,9 +32,9 @@ fn items(shots: &[Shot]) -> Vec<&str> {
     shots.iter().map(|shot| shot.item.as_str()).collect()
 }
 
-/// The grey of each frame's first pixel.
+/// The grey level of each frame's first pixel.
 fn greys(shots: &[Shot]) -> Vec<u8> {
-    let grey = |shot: &Shot| shot.frame.as_ref().expect("the frame is sound").rgb()[0];
+    let grey = |shot: &Shot| shot.frame.as_ref().expect("the frame is valid").rgb()[0];
     shots.iter().map(grey).collect()
 }
 
@@ -45,25 +48,25 @@ fn folder(path: &Path, repeat: bool) -> Setting {
 
 fn write_png(path: &Path, grey: u8) {
     let picture = image::RgbImage::from_pixel(40, 32, image::Rgb([grey; 3]));
-    picture.save(path).expect("the folder is ours");
+    picture.save(path).expect("the folder is writable");
 }
 
-/// Three images in two folders, one of which is cut off, and a file that is none.
+/// Four images in two folders, one of which is truncated, and a file that is not an image.
 fn images() -> TempDir {
-    let folder = TempDir::new().expect("there is room");
+    let folder = TempDir::new().expect("there is disk space");
     let path = folder.path();
-    fs::create_dir(path.join("b")).expect("the folder is ours");
+    fs::create_dir(path.join("b")).expect("the folder is writable");
     write_png(&path.join("b/2.PNG"), 20);
     write_png(&path.join("a.png"), 10);
     write_png(&path.join("c.png"), 30);
     let whole = fs::read(path.join("b/2.PNG")).expect("it was written");
-    fs::write(path.join("b/1.png"), &whole[..whole.len() / 2]).expect("the folder is ours");
-    fs::write(path.join("readme.txt"), "no image").expect("the folder is ours");
+    fs::write(path.join("b/1.png"), &whole[..whole.len() / 2]).expect("the folder is writable");
+    fs::write(path.join("readme.txt"), "not an image").expect("the folder is writable");
     folder
 }
 
 #[test]
-fn a_folder_gives_its_images_by_path_and_tells_of_damaged_ones() {
+fn a_folder_delivers_its_images_by_path_and_reports_damaged_ones() {
     let images = images();
     let shots = shots(folder(images.path(), false), 99);
     assert_eq!(items(&shots), ["a.png", "b/1.png", "b/2.PNG", "c.png"]);
@@ -74,15 +77,15 @@ fn a_folder_gives_its_images_by_path_and_tells_of_damaged_ones() {
         .to_string();
     assert!(damaged.contains("corrupt or truncated"), "{damaged}");
     assert!(shots.iter().all(|shot| shot.truth.is_empty()));
-    let sound: Vec<Shot> = shots
+    let valid: Vec<Shot> = shots
         .into_iter()
         .filter(|shot| shot.frame.is_ok())
         .collect();
-    assert_eq!(greys(&sound), [10, 20, 30]);
+    assert_eq!(greys(&valid), [10, 20, 30]);
 }
 
 #[test]
-fn a_folder_starts_over_if_it_is_to_repeat() {
+fn a_repeating_folder_starts_again_after_its_last_image() {
     let images = images();
     let shots = shots(folder(images.path(), true), 6);
     let expected = ["a.png", "b/1.png", "b/2.PNG", "c.png", "a.png", "b/1.png"];
@@ -91,12 +94,12 @@ fn a_folder_starts_over_if_it_is_to_repeat() {
 
 #[test]
 fn a_folder_without_images_is_refused() {
-    let empty = TempDir::new().expect("there is room");
-    fs::write(empty.path().join("a.gif"), "GIF89a").expect("the folder is ours");
+    let empty = TempDir::new().expect("there is disk space");
+    fs::write(empty.path().join("a.gif"), "GIF89a").expect("the folder is writable");
     let check = |path: &Path, expected: &str| {
         let error = opened(folder(path, false))
             .err()
-            .expect("there is no image");
+            .expect("the folder has no image");
         assert!(error.to_string().contains(expected), "{error}");
     };
     check(
@@ -108,7 +111,7 @@ fn a_folder_without_images_is_refused() {
 }
 
 #[test]
-fn the_simulator_gives_the_same_parts_each_time_and_ends() {
+fn the_simulator_delivers_the_same_parts_each_time_and_ends() {
     let [one, two] = [1, 2].map(|_| shots(simulator(Pace::Fast, Some(8)), 99));
     let expected: Vec<String> = (1..=8).map(|part| format!("part {part}")).collect();
     assert_eq!(items(&one), expected);
@@ -136,18 +139,18 @@ fn write_video(path: &Path) {
     let size = Size::new(64, 48);
     let name = path.to_str().expect("temporary folders have plain names");
     let mut writer = VideoWriter::new_with_backend(name, CAP_FFMPEG, fourcc, 20.0, size, true)
-        .expect("FFMPEG is there");
-    assert!(writer.is_opened().expect("FFMPEG is there"));
+        .expect("FFMPEG is available");
+    assert!(writer.is_opened().expect("FFMPEG is available"));
     for number in 0..5 {
         let grey = Scalar::all(f64::from(number * 40));
         let picture = Mat::new_rows_cols_with_default(48, 64, CV_8UC3, grey);
         let written = writer.write(&picture.expect("there is memory"));
-        written.expect("there is room");
+        written.expect("there is disk space");
     }
-    writer.release().expect("there is room");
+    writer.release().expect("there is disk space");
 }
 
-/// Lossy coding moves values a little.
+/// Lossy coding changes values slightly.
 fn assert_greys(shots: &[Shot], expected: &[u8]) {
     let greys = greys(shots);
     let close = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 3;
@@ -157,7 +160,7 @@ fn assert_greys(shots: &[Shot], expected: &[u8]) {
 
 #[test]
 fn a_video_file_ends_or_repeats() {
-    let temporary = TempDir::new().expect("there is room");
+    let temporary = TempDir::new().expect("there is disk space");
     let path = temporary.path().join("video.avi");
     write_video(&path);
     let once = shots(file(&path, false, Pace::Fast), 99);
@@ -171,42 +174,42 @@ fn a_video_file_ends_or_repeats() {
 
 #[test]
 fn a_video_file_without_an_index_repeats_too() {
-    let temporary = TempDir::new().expect("there is room");
+    let temporary = TempDir::new().expect("there is disk space");
     let path = temporary.path().join("video.mjpeg");
     let frames: Vec<u8> = [50, 100, 150].into_iter().flat_map(jpeg).collect();
-    fs::write(&path, frames).expect("there is room");
+    fs::write(&path, frames).expect("there is disk space");
     let again = shots(file(&path, true, Pace::Fast), 7);
     assert_greys(&again, &[50, 100, 150, 50, 100, 150, 50]);
 }
 
 #[test]
-fn a_video_file_keeps_its_own_pace() {
-    let temporary = TempDir::new().expect("there is room");
+fn a_video_file_is_read_at_its_native_rate() {
+    let temporary = TempDir::new().expect("there is disk space");
     let path = temporary.path().join("video.avi");
     write_video(&path);
     let sink = Arc::new(Recorder::default());
     let settings = settings(file(&path, false, Pace::Native));
-    let camera = Camera::start(id("video"), settings, sink.clone()).expect("there are threads");
-    sink.until_ended();
-    assert!(camera.join(soon()));
-    let moment = |told: &Told| match told {
-        Told::Frame(captured, _) => Some(captured.moment.monotonic),
+    let camera = start("video", settings, &sink);
+    sink.wait_until_ended();
+    assert!(camera.join(deadline()));
+    let moment = |record: &Record| match record {
+        Record::Frame(captured, _) => Some(captured.moment.monotonic),
         _ => None,
     };
-    let moments: Vec<Instant> = sink.told().iter().filter_map(moment).collect();
+    let moments: Vec<Instant> = sink.records().iter().filter_map(moment).collect();
     assert_eq!(moments.len(), 5);
-    // Four intervals of 50 ms, less what the first frame may have been late.
+    // Four intervals of 50 ms, less the possible delay of the first frame.
     assert!(moments[4] - moments[0] > Duration::from_millis(120));
 }
 
 #[test]
-fn a_file_that_is_no_video_is_refused() {
-    let temporary = TempDir::new().expect("there is room");
+fn a_file_that_is_not_a_video_is_refused() {
+    let temporary = TempDir::new().expect("there is disk space");
     let text = temporary.path().join("text.avi");
-    fs::write(&text, "no video").expect("there is room");
+    fs::write(&text, "not a video").expect("there is disk space");
     let check = |path: &Path, expected: &str| {
         let error = opened(file(path, false, Pace::Fast)).err();
-        let error = error.expect("it is no video").to_string();
+        let error = error.expect("it is not a video").to_string();
         assert!(error.contains(expected), "{error}");
     };
     check(
@@ -217,13 +220,13 @@ fn a_file_that_is_no_video_is_refused() {
 }
 
 #[test]
-fn files_folders_and_simulators_have_a_schedule_unless_they_are_fast() {
+fn files_folders_and_simulators_have_a_schedule_unless_their_pace_is_fast() {
     let temporary = images();
     let video = temporary.path().join("video.avi");
     write_video(&video);
     let check = |source: fn(&Path, Pace) -> Setting, pace, interval_ms: Option<u64>| {
-        let opened = opened(source(temporary.path(), pace)).expect("the source is sound");
-        let now = Instant::now();
+        let opened = opened(source(temporary.path(), pace)).expect("the source works");
+        let now = ManualClock::new().now().monotonic;
         let interval = opened.schedule.map(|mut schedule| {
             let first = schedule.next(now);
             schedule.next(now).duration_since(first).as_millis() as u64
@@ -246,32 +249,35 @@ fn files_folders_and_simulators_have_a_schedule_unless_they_are_fast() {
 }
 
 #[test]
-fn a_pipeline_gives_frames_until_its_stream_ends() {
+fn a_pipeline_delivers_frames_until_its_stream_ends() {
     let pipeline = "videotestsrc num-buffers=3 pattern=red ! video/x-raw,width=64,height=48 \
                     ! videoconvert ! video/x-raw,format=BGR ! appsink";
     let pipeline = pipeline.to_owned();
-    let mut opened = opened(Setting::GStreamer { pipeline }).expect("GStreamer is there");
+    let mut opened = opened(Setting::GStreamer { pipeline }).expect("GStreamer is available");
     for _ in 0..3 {
         let shot = opened
             .source
             .read()
-            .expect("there are three")
-            .expect("it is live");
-        let frame = shot.frame.expect("the frame is sound");
+            .expect("there are three frames")
+            .expect("the stream has not ended");
+        let frame = shot.frame.expect("the frame is valid");
         assert_eq!((frame.width(), frame.height()), (64, 48));
         assert!(frame.rgb()[0] > 250 && frame.rgb()[1..3].iter().all(|value| *value < 5));
     }
-    let end = opened.source.read().expect_err("there are three only");
+    let end = opened
+        .source
+        .read()
+        .expect_err("there are only three frames");
     assert_eq!(end.to_string(), "the stream ended");
 }
 
 #[test]
 fn a_pipeline_that_does_not_start_is_refused_without_its_secrets() {
-    // Not a source with threads of its own: OpenCV 4.6 lets go of a pipeline that did not start without
-    // stopping it, and such a thread may then touch what is gone.
+    // Not a source with its own threads: OpenCV 4.6 releases a pipeline that did not start without
+    // stopping it, and such a thread may then access freed memory.
     let pipeline = "filesrc location=/u:secret@cam ! no-such-element ! appsink".into();
     let error = opened(Setting::GStreamer { pipeline }).err();
-    let error = error.expect("there is no such element").to_string();
+    let error = error.expect("the element does not exist").to_string();
     assert_eq!(
         error,
         "the pipeline: cannot be opened (OpenCV's GStreamer backend)"

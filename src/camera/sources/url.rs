@@ -6,28 +6,31 @@ use std::{io, vec};
 
 use opencv::videoio::{CAP_FFMPEG, CAP_PROP_OPEN_TIMEOUT_MSEC, CAP_PROP_READ_TIMEOUT_MSEC};
 
+use super::error::SourceError;
+use super::source::{OpenedSource, Shot, Source};
 use super::video::Video;
-use super::{Opened, Shot, Source, SourceError, gstreamer, open_lock};
+use super::{gstreamer, open_lock};
 use crate::camera::redact::redact;
+use crate::clock::SharedClock;
 
-/// FFMPEG's own time-outs are so much longer than ours: we tell of a stall, and its thread, which is
-/// abandoned by then, comes to an end.
+/// FFMPEG's timeouts are longer than the supervisor's by this margin: the supervisor reports the stall
+/// first, and the abandoned thread ends afterwards.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long a stream may take.
+/// Timeouts of a stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// To be opened.
+    /// Timeout of opening.
     pub open: Duration,
-    /// To give a frame.
+    /// Timeout of reading a frame.
     pub read: Duration,
 }
 
-/// A stream that FFMPEG reads.
+/// A stream read by FFMPEG.
 struct Stream(Video);
 
-/// Opens a stream. `rtsp_tcp` is FFMPEG's way with RTSP, and OpenCV can set it for the whole process
-/// alone; so UDP, where it is asked for, is left to GStreamer.
+/// Opens a stream. FFMPEG reads RTSP over TCP, and OpenCV can change that only for the whole process; so
+/// without `rtsp_tcp` GStreamer reads the stream over UDP.
 ///
 /// # Errors
 /// When the host does not answer or its stream cannot be opened.
@@ -35,25 +38,27 @@ pub fn open(
     url: &str,
     rtsp_tcp: bool,
     timeouts: Timeouts,
+    clock: &SharedClock,
     queued: &dyn Fn(bool),
-) -> Result<Opened, SourceError> {
-    // Half of the time: a host that does not answer is a loss with a reason rather than a stall.
-    reach(url, timeouts.open / 2)?;
+) -> Result<OpenedSource, SourceError> {
+    // Half of the time: a host that does not answer is reported as lost, with a reason, and not as
+    // stalled.
+    check_reachable(url, timeouts.open / 2)?;
     if !rtsp_tcp && url.starts_with("rtsp") {
-        return gstreamer::open(&udp_pipeline(url)).map(Opened::unpaced);
+        return gstreamer::open(&udp_pipeline(url), clock).map(OpenedSource::unpaced);
     }
-    let _turn = open_lock::queue(timeouts.open, queued)?;
+    let _lock = open_lock::acquire(timeouts.open, queued)?;
     let limit_ms = |limit: Duration| (limit + MARGIN).as_millis().try_into().unwrap_or(i32::MAX);
     let properties = [
         [CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms(timeouts.open)],
         [CAP_PROP_READ_TIMEOUT_MSEC, limit_ms(timeouts.read)],
     ];
-    let video = Video::open(url, CAP_FFMPEG, properties.as_flattened())?;
+    let video = Video::open(url, CAP_FFMPEG, properties.as_flattened(), clock)?;
     let stream = video.map(Stream).ok_or_else(|| SourceError::Open {
-        what: redact(url),
+        name: redact(url),
         backend: "FFMPEG",
     })?;
-    Ok(Opened::unpaced(stream))
+    Ok(OpenedSource::unpaced(stream))
 }
 
 impl Source for Stream {
@@ -63,9 +68,9 @@ impl Source for Stream {
     }
 }
 
-/// Connects and hangs up. A host that is off is the commonest fault: FFMPEG would wait for it with its
-/// lock held, and not say what is wrong.
-fn reach(url: &str, limit: Duration) -> Result<(), SourceError> {
+/// Connects and disconnects. An unreachable host is the most frequent fault: FFMPEG would wait for it
+/// while it holds its lock, and give no reason.
+fn check_reachable(url: &str, limit: Duration) -> Result<(), SourceError> {
     let (host, port) = endpoint(url).ok_or_else(|| SourceError::Address { url: redact(url) })?;
     connect(host, port, limit).map_err(|source| SourceError::Unreachable {
         host: host.to_owned(),
@@ -86,10 +91,10 @@ fn connect(host: &str, port: u16, limit: Duration) -> io::Result<()> {
     Err(failure)
 }
 
-/// The host and port of a URL; none if it has no host, or is of another kind.
+/// Returns the host and port of a URL; none if it has no host or another scheme.
 fn endpoint(url: &str) -> Option<(&str, u16)> {
     let (scheme, rest) = url.split_once("://")?;
-    let usual = match scheme {
+    let default_port = match scheme {
         "rtsp" => 554,
         "rtsps" => 322,
         "http" => 80,
@@ -104,12 +109,12 @@ fn endpoint(url: &str) -> Option<(&str, u16)> {
     };
     let port = match port.strip_prefix(':') {
         Some(digits) => digits.parse().ok()?,
-        None => usual,
+        None => default_port,
     };
     (!host.is_empty()).then_some((host, port))
 }
 
-/// The pipeline that receives an RTSP stream over UDP, and keeps the latest frame alone.
+/// The pipeline that receives an RTSP stream over UDP and keeps only the latest frame.
 fn udp_pipeline(url: &str) -> String {
     let location = url.replace('\\', "\\\\").replace('"', "\\\"");
     format!(
@@ -123,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_host_and_a_port() {
+    fn the_host_and_port_of_a_url_are_found_or_the_url_is_refused() {
         let check = |url, expected| assert_eq!(endpoint(url), expected, "{url}");
         check("rtsp://cam/stream", Some(("cam", 554)));
         check("rtsps://cam", Some(("cam", 322)));
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_udp_pipeline_quotes_its_location() {
+    fn the_location_in_a_udp_pipeline_is_quoted() {
         let pipeline = udp_pipeline(r#"rtsp://u:p"\@cam/s"#);
         let start = r#"rtspsrc location="rtsp://u:p\"\\@cam/s" protocols=udp "#;
         assert!(pipeline.starts_with(start), "{pipeline}");

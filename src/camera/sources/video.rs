@@ -1,87 +1,93 @@
-//! What all sources of OpenCV share: opening, grabbing, and pixels that become a frame.
+//! A video capture of OpenCV, used by all of its sources: opening, grabbing and converting pixels.
 
 use std::ffi::OsStr;
 use std::sync::Once;
 
+use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::moment::Moment;
 use opencv::core::{CV_8U, LogLevel, Mat, MatTraitConst, Vec3b, Vector, set_log_level};
 use opencv::imgproc::{COLOR_BGR2RGB, COLOR_BGRA2RGB, COLOR_GRAY2RGB, cvt_color_def};
 use opencv::videoio::{VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
 
-use super::SourceError;
-use inspectd_core::frame::{CHANNELS, Frame};
-use inspectd_core::moment::Moment;
+use super::error::SourceError;
+use crate::clock::SharedClock;
 
-/// A capture of OpenCV, and the picture that it fills again and again.
+/// A capture of OpenCV, with the image buffer that it reuses.
 pub struct Video {
     capture: VideoCapture,
-    picture: Mat,
+    image: Mat,
+    clock: SharedClock,
 }
 
 impl Video {
-    /// Opens `name` by the backend `api` with pairs of property and value; none if it cannot.
+    /// Opens `name` with the backend `api` and pairs of property and value; returns none if that fails.
     pub fn open(
         name: impl AsRef<OsStr>,
         api: i32,
         properties: &[i32],
+        clock: &SharedClock,
     ) -> Result<Option<Self>, SourceError> {
-        quieten();
+        silence_opencv();
         let properties = Vector::from_slice(properties);
         let capture = VideoCapture::from_file_with_params(name, api, &properties)?;
         if !capture.is_opened()? {
             return Ok(None);
         }
-        let picture = Mat::default();
-        Ok(Some(Self { capture, picture }))
+        Ok(Some(Self {
+            capture,
+            image: Mat::default(),
+            clock: clock.clone(),
+        }))
     }
 
-    /// Sets a property; false if the source does not take it.
+    /// Sets a property; returns false if the source does not accept it.
     pub fn set(&mut self, property: i32, value: f64) -> Result<bool, SourceError> {
         Ok(self.capture.set(property, value)?)
     }
 
-    /// A property; 0 if the source does not have it.
+    /// Returns a property; 0 if the source does not have it.
     pub fn get(&self, property: i32) -> Result<f64, SourceError> {
         Ok(self.capture.get(property)?)
     }
 
-    /// Waits for the next frame; none if no more come.
+    /// Waits for the next frame; returns none if there are no more.
     pub fn read(&mut self) -> Result<Option<(Moment, Frame)>, SourceError> {
         let grabbed = self.capture.grab()?;
-        let moment = Moment::now();
-        if !grabbed || !self.capture.retrieve_def(&mut self.picture)? || self.picture.empty() {
+        let moment = self.clock.now();
+        if !grabbed || !self.capture.retrieve_def(&mut self.image)? || self.image.empty() {
             return Ok(None);
         }
-        Ok(Some((moment, frame(&self.picture)?)))
+        Ok(Some((moment, frame(&self.image)?)))
     }
 }
 
-/// OpenCV writes lines of its own to standard error, which would stand between the daemon's. Whoever
-/// looks for them sets `OPENCV_LOG_LEVEL`.
-fn quieten() {
+/// Turns off OpenCV's own log on standard error, which would mix with the daemon's. The environment
+/// variable `OPENCV_LOG_LEVEL` overrides that.
+fn silence_opencv() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if std::env::var_os("OPENCV_LOG_LEVEL").is_none() {
-            // It fails for no level that there is; and if so, there are only lines too many.
+            // Does not fail for a valid level; if it did, there would only be more log lines.
             let _ = set_log_level(LogLevel::LOG_LEVEL_SILENT);
         }
     });
 }
 
-/// Reorders 8-bit pixels to RGB in the only copy that is made of them.
-pub fn frame(picture: &Mat) -> Result<Frame, SourceError> {
-    let code = match (picture.depth(), picture.channels()) {
+/// Converts 8-bit pixels to RGB, with a single copy.
+pub fn frame(image: &Mat) -> Result<Frame, SourceError> {
+    let code = match (image.depth(), image.channels()) {
         (CV_8U, 1) => COLOR_GRAY2RGB,
         (CV_8U, 3) => COLOR_BGR2RGB,
         (CV_8U, 4) => COLOR_BGRA2RGB,
         (depth, channels) => return Err(SourceError::Pixels { channels, depth }),
     };
-    let (rows, columns) = (picture.rows(), picture.cols());
+    let (rows, columns) = (image.rows(), image.cols());
     let mut rgb = vec![0; rows as usize * columns as usize * CHANNELS];
     let mut target = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut rgb)?;
-    cvt_color_def(picture, &mut target, code)?;
+    cvt_color_def(image, &mut target, code)?;
     drop(target);
     let frame = Frame::new(columns as u32, rows as u32, rgb);
-    Ok(frame.expect("a picture that is not empty has an area, and three bytes a pixel now"))
+    Ok(frame.expect("an image that is not empty has an area, and three bytes per pixel now"))
 }
 
 #[cfg(test)]
@@ -91,11 +97,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_bit_pixels_become_rgb() {
+    fn grey_bgr_and_bgra_pixels_are_converted_to_rgb() {
         let check = |kind, value: [f64; 4], expected: [u8; 3]| {
-            let picture = Mat::new_rows_cols_with_default(2, 3, kind, Scalar::from(value))
+            let image = Mat::new_rows_cols_with_default(2, 3, kind, Scalar::from(value))
                 .expect("memory suffices");
-            let frame = frame(&picture).expect("the pixels are of a known kind");
+            let frame = frame(&image).expect("the pixels are of a known kind");
             assert_eq!((frame.width(), frame.height()), (3, 2));
             assert_eq!(frame.rgb(), expected.repeat(6));
         };
@@ -105,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn other_pixels_are_refused() {
-        let picture = Mat::new_rows_cols_with_default(2, 2, CV_16UC1, Scalar::default())
+    fn pixels_of_16_bits_are_refused() {
+        let image = Mat::new_rows_cols_with_default(2, 2, CV_16UC1, Scalar::default())
             .expect("memory suffices");
-        let error = frame(&picture).expect_err("16 bits are too many");
+        let error = frame(&image).expect_err("16 bits are not supported");
         let expected = "pixels of 1 channels, OpenCV depth 2; must be 8-bit grey, BGR or BGRA";
         assert_eq!(error.to_string(), expected);
     }

@@ -1,26 +1,29 @@
-//! Whole cameras: threads, time-outs and sinks.
+//! Whole cameras: threads, timeouts and sinks.
 
 mod network;
 mod rtsp;
 mod server;
 mod supervision;
 
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use server::jpeg;
-
-use super::{CameraEvent, CameraState, CameraTrouble, Captured, Sink};
-use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
+use parking_lot::{Mutex, MutexGuard};
 
-/// Far more than anything here takes, on a machine that is busy.
+pub use server::jpeg;
+
+use super::{Camera, CameraEvent, CameraState, CameraTrouble, Captured, Sink};
+use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
+
+/// Much more than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A camera with short pauses and long time-outs.
+/// A camera with short pauses and long timeouts.
 pub fn settings(source: Source) -> settings::Camera {
     settings::Camera {
         source,
@@ -56,92 +59,118 @@ pub fn simulator(pace: Pace, parts: Option<u64>) -> Source {
 }
 
 pub fn id(text: &str) -> CameraId {
-    text.parse().expect("tests name cameras well")
+    text.parse().expect("a valid id")
 }
 
-pub fn soon() -> Instant {
-    Instant::now() + PATIENCE
+pub fn system_clock() -> SharedClock {
+    Arc::new(SystemClock)
 }
 
-/// What a camera told.
+/// Starts a camera on the system's clock.
+pub fn start(name: &str, settings: settings::Camera, sink: &Arc<Recorder>) -> Camera {
+    Camera::start(id(name), settings, sink.clone(), system_clock()).expect("the thread starts")
+}
+
+/// The deadline of a test's waits.
+pub fn deadline() -> Instant {
+    SystemClock.now().monotonic + PATIENCE
+}
+
+/// One call of the sink.
 #[derive(Debug)]
-pub enum Told {
+pub enum Record {
     Frame(Captured, bool),
     State(CameraState),
     Trouble(CameraTrouble, String),
 }
 
-/// Keeps all that a camera tells.
+/// A sink that records all calls.
 #[derive(Default)]
 pub struct Recorder {
-    told: Mutex<Vec<Told>>,
+    records: Mutex<Vec<Record>>,
     /// While set, a frame that may wait does.
     full: AtomicBool,
     /// How long taking a frame takes.
-    slowness: Duration,
+    delay: Duration,
 }
 
 impl Sink for Recorder {
     fn captured(&self, _: &CameraId, captured: Captured, wait: bool, stopped: &dyn Fn() -> bool) {
-        self.told().push(Told::Frame(captured, wait));
-        thread::sleep(self.slowness);
+        self.records().push(Record::Frame(captured, wait));
+        thread::sleep(self.delay);
         while wait && self.full.load(Ordering::Relaxed) && !stopped() {
             thread::sleep(Duration::from_millis(2));
         }
     }
 
     fn event(&self, _: &CameraId, event: CameraEvent) {
-        self.told().push(match event {
-            CameraEvent::State(state) => Told::State(state),
+        self.records().push(match event {
+            CameraEvent::State(state) => Record::State(state),
             CameraEvent::Trouble {
                 trouble, reason, ..
-            } => Told::Trouble(trouble, reason),
+            } => Record::Trouble(trouble, reason),
         });
     }
 }
 
 impl Recorder {
-    pub fn told(&self) -> std::sync::MutexGuard<'_, Vec<Told>> {
-        self.told.lock().expect("no test panics while it records")
+    pub fn records(&self) -> MutexGuard<'_, Vec<Record>> {
+        self.records.lock()
     }
 
-    /// Waits until what was told fulfils `condition`.
-    fn until(&self, condition: impl Fn(&[Told]) -> bool) {
-        let deadline = soon();
-        while !condition(&self.told()) {
-            let told = self.told();
-            assert!(Instant::now() < deadline, "waited for too long: {told:?}");
-            drop(told);
-            thread::sleep(Duration::from_millis(5));
+    /// Waits until the records satisfy `condition`.
+    fn wait_until(&self, condition: impl Fn(&[Record]) -> bool) {
+        self.wait_while_doing(condition, || ());
+    }
+
+    /// Calls `action` until the records satisfy `condition`.
+    fn wait_while_doing(&self, condition: impl Fn(&[Record]) -> bool, mut action: impl FnMut()) {
+        let deadline = deadline();
+        loop {
+            {
+                let records = self.records();
+                if condition(&records) {
+                    return;
+                }
+                let now = SystemClock.now().monotonic;
+                assert!(now < deadline, "waited for too long: {records:?}");
+            }
+            action();
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
-    pub fn until_ended(&self) {
-        self.until(|told| matches!(told.last(), Some(Told::State(CameraState::Ended))));
+    pub fn wait_until_ended(&self) {
+        self.wait_until(has_ended);
     }
 
-    /// What was told, a word each: a frame's number, or an event's name.
+    /// The records, one word each: the number of a frame, or the name of an event.
     fn words(&self) -> String {
-        let word = |told: &Told| match told {
-            Told::Frame(captured, _) => captured.frame_id.to_string(),
-            Told::State(state) => format!("{state:?}"),
-            Told::Trouble(trouble, _) => format!("{trouble:?}!"),
+        let word = |record: &Record| match record {
+            Record::Frame(captured, _) => captured.frame_id.to_string(),
+            Record::State(state) => format!("{state:?}"),
+            Record::Trouble(trouble, _) => format!("{trouble:?}!"),
         };
-        self.told().iter().map(word).collect::<Vec<_>>().join(" ")
+        let words: Vec<String> = self.records().iter().map(word).collect();
+        words.join(" ")
     }
 }
 
-fn frames(told: &[Told]) -> usize {
-    let is_frame = |told: &&Told| matches!(told, Told::Frame(..));
-    told.iter().filter(is_frame).count()
+fn has_ended(records: &[Record]) -> bool {
+    matches!(records.last(), Some(Record::State(CameraState::Ended)))
 }
 
-fn troubles(told: &[Told]) -> Vec<CameraTrouble> {
-    let trouble = |told: &Told| match told {
-        Told::Trouble(trouble, _) => Some(*trouble),
+fn frames(records: &[Record]) -> usize {
+    let is_frame = |record: &&Record| matches!(record, Record::Frame(..));
+    records.iter().filter(is_frame).count()
+}
+
+fn troubles(records: &[Record]) -> Vec<CameraTrouble> {
+    let trouble = |record: &Record| match record {
+        Record::Trouble(trouble, _) => Some(*trouble),
         _ => None,
     };
-    told.iter().filter_map(trouble).collect()
+    records.iter().filter_map(trouble).collect()
 }
 
 fn small_frame() -> Frame {

@@ -10,7 +10,7 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// In ticks of RTP's clock of 90 kHz.
 const INTERVAL_TICKS: u32 = 1800;
-/// As the description says.
+/// As in the description.
 const PAYLOAD_TYPE: u8 = 0x60;
 const WIDTH: u16 = 64;
 const HEIGHT: u16 = 32;
@@ -20,14 +20,14 @@ const DESCRIPTION: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4
     a=fmtp:96 sampling=YCbCr-4:2:2; width=64; height=32; depth=8; colorimetry=BT601-5\r\n\
     a=control:track1\r\n";
 
-/// Starts a camera of grey frames, for as long as the process lives; gives its address. `tcp` and `udp`
-/// are what it offers.
+/// Starts a camera of grey frames that runs until the process ends; returns its URL. `tcp` and `udp` say
+/// which transports it offers.
 pub fn start(tcp: bool, udp: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that hangs up is no failure.
+            // A client that disconnects is not a failure.
             thread::spawn(move || Session::new(stream)?.answer(tcp, udp));
         }
     });
@@ -38,7 +38,7 @@ pub fn start(tcp: bool, udp: bool) -> String {
 struct Session {
     stream: TcpStream,
     requests: BufReader<TcpStream>,
-    /// Where frames go over UDP; into the connection if unset.
+    /// Receiver of frames over UDP; they are sent on the connection if unset.
     receiver: Option<SocketAddr>,
 }
 
@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    /// The lines of a request, empty at the connection's end.
+    /// Reads the lines of a request; empty at the end of the connection.
     fn request(&mut self) -> std::io::Result<String> {
         let mut request = String::new();
         while !request.ends_with("\r\n\r\n") {
@@ -102,7 +102,7 @@ impl Session {
         self.stream.write_all(reply.as_bytes())
     }
 
-    /// The transport that is agreed upon; empty if there is none.
+    /// The agreed transport; empty if there is none.
     fn transport(&mut self, request: &str, tcp: bool, udp: bool) -> String {
         let asked = field(request, "Transport: ").unwrap_or_default();
         if asked.contains("TCP") {
@@ -126,7 +126,7 @@ fn field<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     request.lines().find_map(|line| line.strip_prefix(name))
 }
 
-/// Sends frames until the client has hung up.
+/// Sends frames until the client disconnects.
 fn play(mut stream: TcpStream, receiver: Option<SocketAddr>) -> std::io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let (mut sequence, mut ticks) = (0, 0);
@@ -135,7 +135,7 @@ fn play(mut stream: TcpStream, receiver: Option<SocketAddr>) -> std::io::Result<
             let packet = packet(sequence, ticks, line);
             sequence += 1;
             if let Some(receiver) = receiver {
-                // Nobody may listen yet, or any more.
+                // The receiver may not listen yet, or no longer.
                 let _ = socket.send_to(&packet, receiver);
             } else {
                 let mut interleaved = vec![b'$', 0];

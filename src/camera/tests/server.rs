@@ -1,4 +1,4 @@
-//! A camera on the network: MJPEG over HTTP, which falls silent and vanishes on demand.
+//! A network camera: MJPEG over HTTP, which stops sending and disconnects on demand.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,21 +13,21 @@ use image::{Rgb, RgbImage};
 /// The time between two frames.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// What the camera does.
+/// How the camera behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Mood {
+pub enum Behaviour {
     /// Sends frames.
-    Serves,
-    /// Accepts connections, and sends nothing.
+    Serve,
+    /// Accepts connections and sends nothing.
     Silent,
-    /// Closes connections at once.
-    Gone,
-    /// Has ended for good.
-    Ended,
+    /// Closes connections immediately.
+    Disconnect,
+    /// Ends the server.
+    Exit,
 }
 
-/// A camera that listens on a port of its own.
+/// A camera that listens on its own port.
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -35,12 +35,12 @@ pub struct Server {
 
 #[derive(Default)]
 struct Shared {
-    mood: AtomicU8,
+    behaviour: AtomicU8,
     sent: AtomicU64,
 }
 
 impl Server {
-    /// A camera that serves.
+    /// Starts a camera that sends frames.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let address = listener.local_addr().expect("it is bound");
@@ -48,39 +48,41 @@ impl Server {
         let served = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if served.is(Mood::Ended) {
+                if served.is(Behaviour::Exit) {
                     break;
                 }
                 let shared = served.clone();
-                // A client that hangs up is no failure.
+                // A client that disconnects is not a failure.
                 thread::spawn(move || shared.serve(stream).unwrap_or_default());
             }
         });
         Self { address, shared }
     }
 
-    /// Its address, with a password that it does not ask for.
+    /// Its URL, with a password that it does not check.
     pub fn url(&self) -> String {
         format!("http://user:secret@{}/video", self.address)
     }
 
-    /// Changes its mood, for open connections too.
-    pub fn set(&self, mood: Mood) {
-        self.shared.mood.store(mood as u8, Ordering::SeqCst);
+    /// Changes its behaviour, also on open connections.
+    pub fn set(&self, behaviour: Behaviour) {
+        self.shared
+            .behaviour
+            .store(behaviour as u8, Ordering::SeqCst);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.set(Mood::Ended);
-        // Wakes the listener; if that fails it is gone already.
+        self.set(Behaviour::Exit);
+        // Wakes the listener; if that fails it has ended already.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Shared {
-    fn is(&self, mood: Mood) -> bool {
-        self.mood.load(Ordering::SeqCst) == mood as u8
+    fn is(&self, behaviour: Behaviour) -> bool {
+        self.behaviour.load(Ordering::SeqCst) == behaviour as u8
     }
 
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
@@ -92,16 +94,16 @@ impl Shared {
                 return Ok(());
             }
         }
-        while self.is(Mood::Silent) {
+        while self.is(Behaviour::Silent) {
             thread::sleep(INTERVAL);
         }
         let header = "HTTP/1.0 200 OK\r\n\
                       Content-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
-        if self.is(Mood::Serves) {
+        if self.is(Behaviour::Serve) {
             stream.write_all(header.as_bytes())?;
         }
-        while self.is(Mood::Serves) || self.is(Mood::Silent) {
-            if self.is(Mood::Serves) {
+        while self.is(Behaviour::Serve) || self.is(Behaviour::Silent) {
+            if self.is(Behaviour::Serve) {
                 let number = self.sent.fetch_add(1, Ordering::SeqCst);
                 stream.write_all(&part(&jpeg(number)))?;
             }

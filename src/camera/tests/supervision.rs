@@ -1,34 +1,41 @@
-//! Supervision, with sources that fail and hang by a script.
+//! Supervision, with scripted sources that fail and hang. Pauses and timeouts pass on a clock that the
+//! tests advance.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
-use crate::camera::Camera;
 use crate::camera::capture_thread::Open;
-use crate::camera::sources::{self, Opened, Shot, SourceError};
-use inspectd_core::moment::Moment;
+use crate::camera::sources::{self, OpenedSource, Shot, SourceError};
+use crate::clock::tests::ManualClock;
 
-/// What a scripted source does next; after its last step it ends.
+/// The next action of a scripted source; after its last step it is finished.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     Frame,
     Fail,
     Panic,
-    /// Hangs until the test lets go, then gives a frame.
+    /// Hangs until the test releases it, then delivers a frame.
     Hang,
 }
 
 use Step::{Fail, Frame as Give, Hang, Panic};
 
-/// Openings one after another: the first step of each is its opening's, and succeeds if it is a frame.
+/// Timeout of opening and reading on the tests' clock: longer than all pauses together.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// The steps of consecutive openings. The first step of each belongs to opening, which succeeds if the
+/// step is a frame. Further openings hang.
 struct Script {
     openings: Mutex<VecDeque<&'static [Step]>>,
     opened: AtomicUsize,
-    let_go: Arc<AtomicBool>,
+    /// Number of sources that began to hang.
+    hung: Arc<AtomicUsize>,
+    release: Arc<AtomicBool>,
+    clock: Arc<ManualClock>,
 }
 
 impl Script {
@@ -36,38 +43,88 @@ impl Script {
         Arc::new(Self {
             openings: Mutex::new(openings.iter().copied().collect()),
             opened: AtomicUsize::new(0),
-            let_go: Arc::default(),
+            hung: Arc::default(),
+            release: Arc::default(),
+            clock: ManualClock::new(),
         })
     }
 
     fn opener(self: &Arc<Self>) -> Arc<Open> {
         let script = self.clone();
-        Arc::new(move |_, _| {
-            script.opened.fetch_add(1, Ordering::SeqCst);
-            let mut openings = script.openings.lock().expect("the script is whole");
-            let steps = openings.pop_front().unwrap_or(&[Hang]);
-            drop(openings);
-            let mut source = Scripted {
-                steps: steps.iter().copied().collect(),
-                let_go: script.let_go.clone(),
-            };
-            sources::Source::read(&mut source)?;
-            Ok(Opened {
-                source: Box::new(source),
-                schedule: None,
-            })
-        })
+        Arc::new(
+            move |_: &settings::Camera, clock: &SharedClock, _: &dyn Fn(bool)| {
+                script.opened.fetch_add(1, Ordering::SeqCst);
+                let steps = script.openings.lock().pop_front().unwrap_or(&[Hang]);
+                let mut source = Scripted {
+                    steps: steps.iter().copied().collect(),
+                    hung: script.hung.clone(),
+                    release: script.release.clone(),
+                    clock: clock.clone(),
+                };
+                sources::Source::read(&mut source)?;
+                Ok(OpenedSource {
+                    source: Box::new(source),
+                    schedule: None,
+                })
+            },
+        )
     }
 
-    fn start(self: &Arc<Self>, settings: settings::Camera, sink: &Arc<Recorder>) -> Camera {
-        Camera::start_with(id("scripted"), settings, sink.clone(), self.opener())
-            .expect("there are threads")
+    fn start_on(
+        self: &Arc<Self>,
+        clock: SharedClock,
+        settings: settings::Camera,
+        sink: &Arc<Recorder>,
+    ) -> Camera {
+        Camera::start_with(
+            0,
+            id("scripted"),
+            settings,
+            sink.clone(),
+            clock,
+            self.opener(),
+        )
+        .expect("the thread starts")
+    }
+
+    /// Starts a camera on the test's clock.
+    fn start(self: &Arc<Self>, sink: &Arc<Recorder>) -> Camera {
+        let settings = settings::Camera {
+            open_timeout: TIMEOUT,
+            read_timeout: TIMEOUT,
+            ..settings(simulator(Pace::Native, None))
+        };
+        self.start_on(self.clock.clone(), settings, sink)
+    }
+
+    /// Advances the clock past each pause and each hang until the records satisfy `condition`.
+    fn run_until(&self, camera: &Camera, sink: &Recorder, condition: impl Fn(&[Record]) -> bool) {
+        let mut passed = 0;
+        sink.wait_while_doing(condition, || {
+            let waiting = matches!(
+                sink.records().last(),
+                Some(Record::State(CameraState::Waiting))
+            );
+            if self.hung.load(Ordering::SeqCst) > passed {
+                passed += 1;
+                self.clock.advance(TIMEOUT);
+            } else if waiting {
+                self.clock.advance(Duration::from_millis(100));
+            }
+            camera.wake();
+        });
+    }
+
+    fn join(&self, camera: Camera) -> bool {
+        camera.join(self.clock.now().monotonic + PATIENCE)
     }
 }
 
 struct Scripted {
     steps: VecDeque<Step>,
-    let_go: Arc<AtomicBool>,
+    hung: Arc<AtomicUsize>,
+    release: Arc<AtomicBool>,
+    clock: SharedClock,
 }
 
 impl sources::Source for Scripted {
@@ -75,20 +132,16 @@ impl sources::Source for Scripted {
         match self.steps.pop_front() {
             None => return Ok(None),
             Some(Fail) => return Err(SourceError::StreamEnded),
-            Some(Panic) => panic!("the script says so"),
+            Some(Panic) => panic!("a scripted panic"),
             Some(Hang) => {
-                while !self.let_go.load(Ordering::SeqCst) {
+                self.hung.fetch_add(1, Ordering::SeqCst);
+                while !self.release.load(Ordering::SeqCst) {
                     thread::sleep(Duration::from_millis(2));
                 }
             }
             Some(Give) => {}
         }
-        Ok(Some(Shot {
-            moment: Moment::now(),
-            frame: Ok(small_frame()),
-            item: String::new(),
-            truth: String::new(),
-        }))
+        Ok(Some(Shot::unnamed(self.clock.now(), small_frame())))
     }
 }
 
@@ -96,28 +149,17 @@ fn patient() -> settings::Camera {
     settings(simulator(Pace::Native, None))
 }
 
-/// Time-outs that a hanging source exceeds soon; so may a panic that prints where it came from.
-fn impatient() -> settings::Camera {
-    settings::Camera {
-        open_timeout: Duration::from_millis(500),
-        read_timeout: Duration::from_millis(500),
-        ..patient()
-    }
-}
-
 #[test]
-fn what_a_camera_tells_follows_from_what_its_source_does() {
+fn events_follow_from_what_the_source_does() {
     let check = |openings: &[&'static [Step]], expected: &str| {
         let script = Script::new(openings);
         let sink = Arc::new(Recorder::default());
-        let hangs = openings.iter().any(|steps| steps.contains(&Hang));
-        let settings = if hangs { impatient() } else { patient() };
-        let camera = script.start(settings, &sink);
-        sink.until_ended();
-        script.let_go.store(true, Ordering::SeqCst);
+        let camera = script.start(&sink);
+        script.run_until(&camera, &sink, has_ended);
+        script.release.store(true, Ordering::SeqCst);
         assert_eq!(sink.words(), expected, "{openings:?}");
-        camera.join(soon());
-        // What hung has woken up by now or soon: nobody listens to it.
+        script.join(camera);
+        // Threads that hung have been released: their results are discarded.
         thread::sleep(Duration::from_millis(20));
         assert_eq!(sink.words(), expected, "{openings:?}, later");
     };
@@ -135,7 +177,7 @@ fn what_a_camera_tells_follows_from_what_its_source_does() {
         &[&[Give, Give, Panic], &[Give, Give]],
         "Opening Running 1 Lost! Waiting Opening Running 2 Ended",
     );
-    // A loss is told once, however often opening fails and in whatever way; the next loss is told again.
+    // An outage is reported once, however often and in whatever way opening fails; the next one again.
     check(
         &[
             &[Fail],
@@ -151,54 +193,50 @@ fn what_a_camera_tells_follows_from_what_its_source_does() {
 }
 
 #[test]
-fn a_panic_gives_its_reason() {
+fn a_panic_is_reported_with_its_message() {
     let script = Script::new(&[&[Panic], &[Give]]);
     let sink = Arc::new(Recorder::default());
-    let camera = script.start(patient(), &sink);
-    sink.until_ended();
-    assert!(camera.join(soon()));
-    let reason = "the capture panicked: the script says so";
-    let told = sink.told();
-    assert!(
-        told.iter()
-            .any(|told| matches!(told, Told::Trouble(_, said) if said == reason))
-    );
+    let camera = script.start(&sink);
+    script.run_until(&camera, &sink, has_ended);
+    assert!(script.join(camera));
+    let expected = "the capture thread panicked: a scripted panic";
+    let records = sink.records();
+    let is_expected =
+        |record: &Record| matches!(record, Record::Trouble(_, reason) if reason == expected);
+    assert!(records.iter().any(is_expected), "{records:?}");
 }
 
 #[test]
-fn threads_that_hang_are_bounded() {
+fn at_most_four_threads_hang_and_opening_resumes_when_one_ends() {
     let script = Script::new(&[]);
     let sink = Arc::new(Recorder::default());
-    let settings = settings::Camera {
-        open_timeout: Duration::from_millis(30),
-        ..patient()
-    };
-    let camera = script.start(settings, &sink);
-    // Some of the attempts after the fourth are those that open nothing.
-    sink.until(|told| told.len() > 20);
+    let camera = script.start(&sink);
+    // After the fourth attempt, further ones open nothing.
+    script.run_until(&camera, &sink, |records| records.len() > 20);
     assert_eq!(script.opened.load(Ordering::SeqCst), 4);
-    assert_eq!(troubles(&sink.told()), [CameraTrouble::Stalled]);
-    script.let_go.store(true, Ordering::SeqCst);
-    sink.until(|told| {
-        frames(told) > 0 || matches!(told.last(), Some(Told::State(CameraState::Ended)))
+    assert_eq!(troubles(&sink.records()), [CameraTrouble::Stalled]);
+    script.release.store(true, Ordering::SeqCst);
+    script.run_until(&camera, &sink, |records| {
+        frames(records) > 0 || has_ended(records)
     });
     assert!(script.opened.load(Ordering::SeqCst) > 4);
     camera.stop();
-    assert!(camera.join(soon()));
+    assert!(script.join(camera));
 }
 
 #[test]
-fn a_camera_stops_soon_whatever_it_does() {
+fn a_camera_stops_within_the_grace_period_in_each_activity() {
     let check = |steps: &'static [Step], frames_first: usize, ends: bool| {
         let script = Script::new(&[steps]);
         let sink = Arc::new(Recorder::default());
-        let camera = script.start(patient(), &sink);
-        sink.until(|told| !told.is_empty() && frames(told) >= frames_first);
-        let start = Instant::now();
+        let camera = script.start_on(system_clock(), patient(), &sink);
+        sink.wait_until(|records| !records.is_empty() && frames(records) >= frames_first);
+        let start = SystemClock.now().monotonic;
         camera.stop();
-        assert_eq!(camera.join(soon()), ends, "{steps:?}");
-        assert!(start.elapsed() < PATIENCE / 4, "{:?}", start.elapsed());
-        script.let_go.store(true, Ordering::SeqCst);
+        assert_eq!(camera.join(deadline()), ends, "{steps:?}");
+        let elapsed = SystemClock.now().monotonic - start;
+        assert!(elapsed < PATIENCE / 4, "{elapsed:?}");
+        script.release.store(true, Ordering::SeqCst);
     };
     check(&[Hang], 0, false);
     check(&[Give, Give, Hang], 1, false);
@@ -214,27 +252,32 @@ fn a_stop_ends_a_long_pause() {
         reopen_after_max: Duration::from_secs(3600),
         ..patient()
     };
-    let camera = script.start(settings, &sink);
-    sink.until(|told| matches!(told.last(), Some(Told::State(CameraState::Waiting))));
+    let camera = script.start_on(system_clock(), settings, &sink);
+    sink.wait_until(|records| matches!(records.last(), Some(Record::State(CameraState::Waiting))));
     camera.stop();
-    assert!(camera.join(soon()));
+    assert!(camera.join(deadline()));
 }
 
 #[test]
-fn a_slow_sink_is_no_stall() {
+fn a_sink_that_blocks_longer_than_the_read_timeout_is_not_a_stall() {
     let script = Script::new(&[&[Give, Give, Give]]);
+    let read_timeout = Duration::from_millis(500);
     let sink = Arc::new(Recorder {
-        slowness: 2 * impatient().read_timeout,
+        delay: 2 * read_timeout,
         ..Recorder::default()
     });
-    let camera = script.start(impatient(), &sink);
-    sink.until_ended();
-    assert!(camera.join(soon()));
+    let settings = settings::Camera {
+        read_timeout,
+        ..patient()
+    };
+    let camera = script.start_on(system_clock(), settings, &sink);
+    sink.wait_until_ended();
+    assert!(camera.join(deadline()));
     assert_eq!(sink.words(), "Opening Running 1 2 Ended");
 }
 
 #[test]
-fn at_full_speed_frames_that_all_count_wait_for_room() {
+fn triggered_frames_at_full_speed_wait_for_room() {
     let triggered = Mode::Triggered { queue: 8 };
     let check = |mode, pace, expected| {
         let sink = Arc::new(Recorder::default());
@@ -242,12 +285,12 @@ fn at_full_speed_frames_that_all_count_wait_for_room() {
             mode,
             ..settings(simulator(pace, Some(2)))
         };
-        let camera = Camera::start(id("waits"), settings, sink.clone()).expect("there are threads");
-        sink.until_ended();
-        assert!(camera.join(soon()));
-        let told = sink.told();
-        let waits = |told: &Told| matches!(told, Told::Frame(_, wait) if *wait == expected);
-        assert_eq!(told.iter().filter(|told| waits(told)).count(), 2);
+        let camera = start("waits", settings, &sink);
+        sink.wait_until_ended();
+        assert!(camera.join(deadline()));
+        let waits =
+            |record: &&Record| matches!(record, Record::Frame(_, wait) if *wait == expected);
+        assert_eq!(sink.records().iter().filter(waits).count(), 2);
     };
     check(triggered, Pace::Fast, true);
     check(triggered, Pace::Fps(50.0), false);
@@ -262,26 +305,29 @@ fn a_camera_that_waits_for_room_stops() {
         mode: Mode::Triggered { queue: 1 },
         ..settings(simulator(Pace::Fast, None))
     };
-    let camera = Camera::start(id("full"), settings, sink.clone()).expect("there are threads");
-    sink.until(|told| frames(told) == 1);
+    let camera = start("full", settings, &sink);
+    sink.wait_until(|records| frames(records) == 1);
     camera.stop();
-    assert!(camera.join(soon()));
-    assert_eq!(frames(&sink.told()), 1);
+    assert!(camera.join(deadline()));
+    assert_eq!(frames(&sink.records()), 1);
 }
 
 #[test]
-fn a_camera_that_hangs_does_not_touch_another() {
+fn a_camera_that_hangs_does_not_affect_another() {
     let hanging = Script::new(&[]);
     let hung_sink = Arc::new(Recorder::default());
-    let hung = hanging.start(patient(), &hung_sink);
+    let hung = hanging.start(&hung_sink);
     let sink = Arc::new(Recorder::default());
-    let source = simulator(Pace::Fps(200.0), Some(5));
-    let camera = Camera::start(id("sound"), settings(source), sink.clone());
-    sink.until_ended();
+    let camera = start(
+        "sound",
+        settings(simulator(Pace::Fps(200.0), Some(5))),
+        &sink,
+    );
+    sink.wait_until_ended();
     assert_eq!(sink.words(), "Opening Running 1 2 3 4 5 Ended");
-    assert!(camera.expect("there are threads").join(soon()));
+    assert!(camera.join(deadline()));
     assert_eq!(hung_sink.words(), "Opening");
+    hanging.release.store(true, Ordering::SeqCst);
     hung.stop();
-    hung.join(soon());
-    hanging.let_go.store(true, Ordering::SeqCst);
+    hanging.join(hung);
 }

@@ -1,11 +1,12 @@
-//! What tuning comes to, in the words of `tuning.proto`.
+//! Converts the results of tuning to the messages of `tuning.proto`.
 
-use super::super::convert::decision;
-use super::super::proto;
-use crate::tuning::replay::{Change, Matrix, Obstacle, Summary};
-use crate::tuning::suggest::{Basis, Bin, Estimate, Suggestion};
 use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use inspectd_core::score::ThresholdMethod;
+
+use crate::grpc::convert::{decision, model, recipe_tag};
+use crate::grpc::proto;
+use crate::tuning::replay::{Change, Matrix, Obstacle, Summary};
+use crate::tuning::suggest::{Basis, Bin, Estimate, Suggestion};
 
 fn basis(basis: Basis) -> proto::ThresholdBasis {
     match basis {
@@ -99,7 +100,7 @@ fn cells(matrix: &Matrix) -> Vec<proto::ReplayCell> {
 pub(super) fn summary(
     summary: &Summary,
     recipe: &RecipeTag,
-    model: &ModelId,
+    model_id: &ModelId,
 ) -> proto::ReplaySummary {
     let skipped = summary.skipped.iter();
     proto::ReplaySummary {
@@ -114,7 +115,7 @@ pub(super) fn summary(
                 count,
             })
             .collect(),
-        recipe: Some(super::super::convert::recipe_tag(recipe)),
-        model: Some(super::super::convert::model(model)),
+        recipe: Some(recipe_tag(recipe)),
+        model: Some(model(model_id)),
     }
 }

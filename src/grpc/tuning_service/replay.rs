@@ -1,4 +1,4 @@
-//! A replay: a stream that reads the journal page by page, as fast as its client reads it.
+//! A replay: a stream that reads the journal page by page, at the rate of its client.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -6,35 +6,35 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::stream::{Stream, unfold};
+use inspectd_core::bundle::Bundle;
+use inspectd_core::record::{ModelId, RecipeTag};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use super::super::proto::replay_verdicts_request::Recipe as RecipeField;
-use super::super::proto::replay_verdicts_response::Event;
-use super::super::proto::{
+use super::convert;
+use crate::grpc::blocking::blocking;
+use crate::grpc::proto::replay_verdicts_request::Recipe as RecipeField;
+use crate::grpc::proto::replay_verdicts_response::Event;
+use crate::grpc::proto::{
     InlineRecipe, ReplayProgress, ReplayVerdictsRequest, ReplayVerdictsResponse,
 };
-use super::super::{Services, inspection_service, journal, status};
-use super::convert;
+use crate::grpc::service::GrpcService;
+use crate::grpc::{fields, status};
 use crate::journal::{Filter, JournalError, Order, Page};
-use crate::pipeline::Line;
+use crate::pipeline::Pipeline;
 use crate::recipe::{self, Recipe, RecipeError};
 use crate::tuning::Configured;
 use crate::tuning::replay::Replay;
-use inspectd_core::bundle::Bundle;
-use inspectd_core::id::RecipeId;
-use inspectd_core::record::{ModelId, RecipeTag};
 
-/// Verdicts that are read and judged at a time. All that changes in them is held until the client takes
-/// it.
-const PAGE: usize = 100;
+/// Number of verdicts read and judged at a time. Their changes are held until the client has read them.
+const PAGE_SIZE: usize = 100;
 
-/// A replay under way.
+/// A replay in progress.
 pub(super) struct ReplayStream {
-    line: Arc<Line>,
-    /// Away while a page is judged.
+    line: Arc<Pipeline>,
+    /// None while a page is judged.
     replay: Option<Box<Replay>>,
     filter: Filter,
     range: RangeInclusive<u64>,
@@ -47,8 +47,8 @@ pub(super) struct ReplayStream {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Services {
-    /// Begins a replay.
+impl GrpcService {
+    /// Starts a replay.
     pub(super) async fn replay(
         &self,
         request: ReplayVerdictsRequest,
@@ -62,24 +62,25 @@ impl Services {
             to_time,
         } = request;
         self.journal()?;
-        let cameras = journal::cameras(&camera_ids)?;
+        let cameras = fields::camera_ids(&camera_ids)?;
         let recipe = match recipe {
             None => return Err(status::invalid("recipe", "must be set")),
             Some(RecipeField::RecipeId(id)) => {
-                let (control, id) = (Arc::clone(&self.control), id_of("recipe_id", &id)?);
-                let recipe = inspection_service::blocking(move || control.recipe(&id)).await?;
+                let (control, id) = (
+                    Arc::clone(&self.control),
+                    fields::recipe_id("recipe_id", &id)?,
+                );
+                let recipe = blocking(move || control.recipe(&id)).await?;
                 recipe.map_err(|error| status::change(&error))?
             }
-            Some(RecipeField::Inline(inline)) => {
-                inspection_service::blocking(move || inline_recipe(&inline)).await??
-            }
+            Some(RecipeField::Inline(inline)) => blocking(move || inline_recipe(&inline)).await??,
         };
         let active = self.line.active();
         let (model, threshold) = if loaded_model {
             (active.model.id.clone(), active.model.threshold)
         } else {
             let folder = recipe.bundle.clone();
-            inspection_service::blocking(move || model_of(&folder)).await??
+            blocking(move || read_model(&folder)).await??
         };
         let range = self.range(from_time, to_time).await?;
         let configured = Configured::new(&active.settings, threshold);
@@ -104,12 +105,12 @@ impl Services {
             model,
             ready: VecDeque::new(),
             ended: false,
-            ending: self.stage.streams_end(),
+            ending: self.lifecycle.streams_ending(),
             _permit: permit,
         })
     }
 
-    /// The sequences that were journalled at or after a time and before another one, and are kept.
+    /// Returns the kept sequences that were journalled from one time until before another.
     pub(super) async fn range(
         &self,
         from: Option<Timestamp>,
@@ -117,26 +118,19 @@ impl Services {
     ) -> Result<RangeInclusive<u64>, Status> {
         let totals = self.line.totals();
         let (mut first, mut last) = (totals.oldest, totals.sequence);
-        if let Some(since) = journal::time("from_time", from)? {
+        if let Some(since) = fields::time("from_time", from)? {
             first = first.max(self.first_since(since, totals).await?);
         }
-        if let Some(before) = journal::time("to_time", to)? {
+        if let Some(before) = fields::time("to_time", to)? {
             last = last.min(self.first_since(before, totals).await?.saturating_sub(1));
         }
         Ok(first..=last)
     }
 }
 
-fn id_of(field: &str, text: &str) -> Result<RecipeId, Status> {
-    text.parse()
-        .map_err(|error: inspectd_core::id::RecipeIdError| {
-            status::invalid(field, error.to_string())
-        })
-}
-
-/// The client's recipe, or all of its faults.
+/// Parses the client's recipe; the error contains all of its faults.
 fn inline_recipe(inline: &InlineRecipe) -> Result<Recipe, Status> {
-    let id = id_of("inline.id", &inline.id)?;
+    let id = fields::recipe_id("inline.id", &inline.id)?;
     let folder = match inline.folder.as_str() {
         "" => Path::new("/"),
         folder => Path::new(folder),
@@ -146,11 +140,11 @@ fn inline_recipe(inline: &InlineRecipe) -> Result<Recipe, Status> {
         return Err(status::invalid("inline.folder", text));
     }
     let file = folder.join(format!("{id}.toml"));
-    recipe::parse(&id, &file, &inline.toml).map_err(|error| invalid(&error))
+    recipe::parse(&id, &file, &inline.toml).map_err(|error| invalid_recipe(&error))
 }
 
-/// Every fault is a violation of its own.
-fn invalid(error: &RecipeError) -> Status {
+/// Each fault is a violation of its own.
+fn invalid_recipe(error: &RecipeError) -> Status {
     let text = error.to_string();
     let violation = |line: &str| FieldViolation::new("inline.toml", line);
     let details = ErrorDetails::with_bad_request(text.lines().map(violation).collect::<Vec<_>>());
@@ -158,8 +152,8 @@ fn invalid(error: &RecipeError) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-/// The model of a recipe's bundle, and the threshold that it suggests.
-fn model_of(folder: &Path) -> Result<(ModelId, f32), Status> {
+/// Reads the model of a recipe's bundle, with its suggested threshold.
+fn read_model(folder: &Path) -> Result<(ModelId, f32), Status> {
     let bundle = Bundle::open(folder)
         .map_err(|error| Status::failed_precondition(format!("the recipe's bundle: {error}")))?;
     let manifest = bundle.manifest();
@@ -202,9 +196,9 @@ impl ReplayStream {
         }
     }
 
-    /// Judges the next page, where waiting for the disk is allowed.
+    /// Judges the next page, on a thread that may wait for the disk.
     async fn page(&mut self) -> Result<(), Status> {
-        // It does not come back from a page that failed, and the stream ends then.
+        // It is missing after a page that failed; the stream ends then.
         let Some(replay) = self.replay.take() else {
             self.ended = true;
             return Ok(());
@@ -214,10 +208,10 @@ impl ReplayStream {
             from: self.next,
             to: *self.range.end(),
             order: Order::Ascending,
-            limit: PAGE,
+            limit: PAGE_SIZE,
         };
         let line = Arc::clone(&self.line);
-        let judged = inspection_service::blocking(move || judge(&line, replay, &page)).await?;
+        let judged = blocking(move || judge(&line, replay, &page)).await?;
         let judged = judged.map_err(|error| status::journal(&error))?;
         self.ready.extend(judged.changes);
         self.next = judged.last.map_or(u64::MAX, |last| last + 1);
@@ -239,15 +233,19 @@ impl ReplayStream {
     }
 }
 
-/// What became of a page.
-struct Judged {
+/// The result of judging a page.
+struct JudgedPage {
     replay: Box<Replay>,
     changes: Vec<Event>,
-    /// The last sequence that was read; nothing if there is no more.
+    /// The last sequence that was read; none if it was the last page.
     last: Option<u64>,
 }
 
-fn judge(line: &Line, mut replay: Box<Replay>, page: &Page) -> Result<Judged, JournalError> {
+fn judge(
+    line: &Pipeline,
+    mut replay: Box<Replay>,
+    page: &Page,
+) -> Result<JudgedPage, JournalError> {
     let verdicts = match line.journal() {
         Some(journal) if page.from <= page.to => journal.readers().page(page)?,
         Some(_) | None => Vec::new(),
@@ -264,7 +262,7 @@ fn judge(line: &Line, mut replay: Box<Replay>, page: &Page) -> Result<Judged, Jo
     }
     // A page that is not full is the last one.
     let last = verdicts.last().filter(|_| verdicts.len() == page.limit);
-    Ok(Judged {
+    Ok(JudgedPage {
         last: last.map(|last| last.sequence),
         replay,
         changes,

@@ -34,7 +34,11 @@ async fn client_of_the_unix_socket_is_an_engineer() {
     local().call(RELOAD).await.expect("an engineer");
     let (code, stderr) = plant.site.refused(&variables);
     assert_eq!(code, 69, "{stderr}");
-    for words in ["server.unix_socket", &text, "another process listens there"] {
+    for words in [
+        "server.unix_socket",
+        &text,
+        "another process listens on this socket",
+    ] {
         assert!(stderr.contains(words), "{stderr}");
     }
     daemon.stop();

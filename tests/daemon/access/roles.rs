@@ -119,7 +119,8 @@ async fn denial_names_the_required_role_and_no_token() {
     let path = "/inspectd.v1.LineService/ReloadConfiguration";
     let answer = plant.tokened(&daemon, Role::Operator).call(path).await;
     let refused = answer.expect_err("an operator");
-    let expected = "ReloadConfiguration needs the role engineer; operator-t is operator";
+    let expected =
+        "ReloadConfiguration requires the role engineer; operator-t has the role operator";
     assert_eq!(refused.message(), expected);
     let info = refused.get_details_error_info().expect("details");
     assert_eq!(info.metadata["needed_role"], "engineer");

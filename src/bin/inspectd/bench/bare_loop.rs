@@ -1,4 +1,4 @@
-//! The bare loop: the graph in ONNX Runtime over one input, again and again, and nothing else.
+//! The bare loop: runs only the graph in ONNX Runtime, repeatedly on one input.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,14 +10,14 @@ use inspectd_core::bundle::Bundle;
 use inspectd_engine::{Elements, EngineOptions, Session};
 use inspectd_simulator::Feed;
 
-use super::{Arguments, Side, median, resident_mib};
+use super::{Arguments, Throughput, median, resident_mib};
 
-/// Runs before the clock starts.
+/// Number of runs before the measurement.
 const WARM_UP: u32 = 3;
 
-/// What the bare loop runs; it is started by `inspectd bench`.
+/// Arguments of the bare loop, which `inspectd bench` starts.
 #[derive(Debug, Args)]
-pub struct BareArguments {
+pub struct BareLoopArguments {
     #[arg(long)]
     bundle: PathBuf,
     #[arg(long)]
@@ -30,7 +30,7 @@ pub struct BareArguments {
 ///
 /// # Errors
 /// When the bundle or ONNX Runtime is not usable.
-pub fn run(arguments: &BareArguments) -> Result<()> {
+pub fn run(arguments: &BareLoopArguments) -> Result<()> {
     let bundle = Bundle::open(&arguments.bundle)?;
     let options = EngineOptions {
         threads: arguments.threads,
@@ -43,7 +43,7 @@ pub fn run(arguments: &BareArguments) -> Result<()> {
     ];
     drop(bundle);
     let shape = [1, i64::from(height), i64::from(width), 3];
-    // A part, as the line's camera sees it.
+    // A part, as the pipeline's camera sees it.
     let part = Feed::new(1, 0.0).at(0).0;
     let input = part.render(width, height).into_rgb();
     let mut step = || {
@@ -59,17 +59,17 @@ pub fn run(arguments: &BareArguments) -> Result<()> {
     let times = (0..arguments.frames)
         .map(|_| step())
         .collect::<Result<Vec<f64>, _>>()?;
-    let side = Side {
+    let throughput = Throughput {
         frames_per_second: f64::from(arguments.frames) / started.elapsed().as_secs_f64(),
         inference_ms: median(times.into_iter()),
         resident_mib: resident_mib(std::process::id())?,
     };
-    println!("{}", serde_json::to_string(&side)?);
+    println!("{}", serde_json::to_string(&throughput)?);
     Ok(())
 }
 
-/// Runs the loop in a process of its own.
-pub(super) fn measure(arguments: &Arguments) -> Result<Side> {
+/// Runs the loop in its own process.
+pub(super) fn measure(arguments: &Arguments) -> Result<Throughput> {
     let output = Command::new(std::env::current_exe()?)
         .arg("bench-bare")
         .arg("--bundle")
@@ -77,7 +77,7 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Side> {
         .args(["--frames", &arguments.frames.to_string()])
         .args(["--threads", &arguments.threads.to_string()])
         .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the bare loop failed: {said}");
-    serde_json::from_slice(&output.stdout).context("the bare loop's answer")
+    let log = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the bare loop failed: {log}");
+    serde_json::from_slice(&output.stdout).context("the output of the bare loop")
 }

@@ -1,9 +1,11 @@
-//! `inspectd bench`: the whole line beside a bare ONNX Runtime loop on the same graph, input and
-//! threads, in turns. Each side runs in a process of its own, so that its memory can be told.
+//! `inspectd bench`: compares the whole pipeline with a bare ONNX Runtime loop on the same graph, input and
+//! threads, alternating between them. Each runs in its own process, so that its memory can be measured.
 
 mod bare_loop;
+mod fixtures;
 mod journal;
 mod pipeline;
+mod stored_journal;
 
 use std::path::{Path, PathBuf};
 
@@ -13,57 +15,57 @@ use inspectd_core::bundle::Bundle;
 use inspectd_core::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
-pub use bare_loop::{BareArguments, run as run_bare};
+pub use bare_loop::{BareLoopArguments, run as run_bare_loop};
 pub use journal::{JournalArguments, run as run_journal};
 
-/// What to measure.
+/// Arguments of the benchmark.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The model bundle
     #[arg(long, value_name = "FOLDER", default_value = "models/demo")]
     bundle: PathBuf,
-    /// Frames of a round's throughput
+    /// Frames of a throughput measurement
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=100_000))]
     frames: u32,
-    /// Rounds of bare loop and line, one after the other
+    /// Rounds; each measures the bare loop and the pipeline
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Frames of the latency's run, which are paced so that none waits for another
+    /// Frames of the latency measurement, paced so that none waits for another
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     latency_frames: u32,
-    /// Threads of a run of the model; 0 for all cores
+    /// Threads of an inference run; 0 for all cores
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Width of the frames of the latency's run, pixels
+    /// Width of the frames of the latency measurement, pixels
     #[arg(long, default_value_t = 1280, value_parser = clap::value_parser!(u32).range(32..=16_384))]
     width: u32,
-    /// Height of the frames of the latency's run, pixels
+    /// Height of the frames of the latency measurement, pixels
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(32..=16_384))]
     height: u32,
-    /// One JSON object instead of a table
+    /// Print a JSON object instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// One side of a round.
+/// Result of one throughput measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Side {
-    /// Frames a second.
+struct Throughput {
+    /// Frames per second.
     frames_per_second: f64,
-    /// Median time of the model's run, milliseconds.
+    /// Median inference time, milliseconds.
     inference_ms: f64,
     /// Resident memory at the end, MiB.
     resident_mib: f64,
 }
 
-/// The times of the latency's run, from a frame's capture to a client's receipt, milliseconds.
+/// Result of the latency measurement: times from capture to receipt by a client, milliseconds.
 #[derive(Clone, Debug, Serialize)]
 struct Latency {
     frames: usize,
     frames_per_second: f64,
     total_ms_p50: f64,
     inference_ms_p50: f64,
-    /// The total less the model's run, frame by frame.
+    /// The total minus the inference time of each frame.
     beyond_inference_ms_p50: f64,
     beyond_inference_ms_p99: f64,
     beyond_inference_ms_max: f64,
@@ -77,39 +79,40 @@ struct Report {
     bundle: String,
     frame_size: [u32; 2],
     threads: usize,
-    bare: Vec<Side>,
-    line: Vec<Side>,
-    /// The line's frames a second over the bare loop's, median of the rounds.
+    bare: Vec<Throughput>,
+    line: Vec<Throughput>,
+    /// Frames per second of the pipeline divided by those of the bare loop, median of the rounds.
     throughput_ratio: f64,
-    /// The line's resident memory less the bare loop's, largest of the rounds, MiB.
+    /// Resident memory of the pipeline minus that of the bare loop, maximum of the rounds, MiB.
     extra_resident_mib: f64,
     latency: Latency,
 }
 
-/// Measures, and prints what came out.
+/// Runs the benchmark and prints its report.
 ///
 /// # Errors
-/// When the bundle is not usable, or a process does not do as it is told.
+/// When the bundle is not usable, or a measured process fails.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let input = input(&arguments.bundle)?;
-    // The throughput's camera gives what the bare loop takes; the latency's is a usual one.
+    // For throughput the camera delivers the size that the model takes, as in the bare loop; for latency
+    // a typical camera size.
     let small = pipeline::Scene::make(input[0], input[1])?;
-    let usual = pipeline::Scene::make(arguments.width, arguments.height)?;
+    let typical = pipeline::Scene::make(arguments.width, arguments.height)?;
     let (mut bare_sides, mut line_sides) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         eprintln!("bench: round {round} of {}: bare loop", arguments.rounds);
         bare_sides.push(bare_loop::measure(arguments)?);
-        eprintln!("bench: round {round} of {}: line", arguments.rounds);
+        eprintln!("bench: round {round} of {}: pipeline", arguments.rounds);
         line_sides.push(small.throughput(arguments)?);
     }
-    // Slower than the model by half: a frame never finds the engine busy with the one before.
+    // Half as slow again as the model: a frame never finds the engine busy with the previous one.
     let inference_ms = median(line_sides.iter().map(|side| side.inference_ms));
     let fps = 1000.0 / (inference_ms * 1.5 + 10.0);
     eprintln!(
         "bench: latency of {} frames at {fps:.2} frames/s",
         arguments.latency_frames
     );
-    let latency = usual.latency(arguments, fps)?;
+    let latency = typical.latency(arguments, fps)?;
     let rounds = bare_sides.iter().zip(&line_sides);
     let ratios = rounds
         .clone()
@@ -133,7 +136,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The size of the frames that a bundle's model takes.
+/// Returns the input size of a bundle's model.
 fn input(bundle: &Path) -> Result<[u32; 2]> {
     let bundle = Bundle::open(bundle)?;
     let input = &bundle.manifest().input;
@@ -141,7 +144,7 @@ fn input(bundle: &Path) -> Result<[u32; 2]> {
 }
 
 fn print(report: &Report) {
-    println!("| round | bare frames/s | line frames/s | ratio | bare MiB | line MiB |");
+    println!("| round | bare frames/s | pipeline frames/s | ratio | bare MiB | pipeline MiB |");
     println!("|---|---|---|---|---|---|");
     for (round, (bare, line)) in report.bare.iter().zip(&report.line).enumerate() {
         println!(
@@ -171,7 +174,7 @@ fn print(report: &Report) {
         latency.beyond_inference_ms_max
     );
     println!(
-        "of it p50: preprocess {:.2} ms, judge {:.2} ms; inference {:.2} ms, total {:.2} ms",
+        "thereof p50: preprocess {:.2} ms, judge {:.2} ms; inference {:.2} ms, total {:.2} ms",
         latency.preprocess_ms_p50,
         latency.judge_ms_p50,
         latency.inference_ms_p50,
@@ -183,7 +186,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     quantile(values.collect(), 0.5)
 }
 
-/// The quantile of some values; 0 of none.
+/// Returns a quantile of the values; 0 if there are none.
 fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
     if values.is_empty() {
         return 0.0;
@@ -192,7 +195,7 @@ fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
     quantile_sorted(&values, q)
 }
 
-/// Resident memory of a process, MiB.
+/// Returns the resident memory of a process, MiB.
 fn resident_mib(process: u32) -> Result<f64> {
     let file = format!("/proc/{process}/status");
     let status = std::fs::read_to_string(&file).with_context(|| file.clone())?;
@@ -200,6 +203,6 @@ fn resident_mib(process: u32) -> Result<f64> {
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     match kib {
         Some(kib) => Ok(kib / 1024.0),
-        None => bail!("{file} does not tell the resident memory"),
+        None => bail!("{file} does not contain the resident memory"),
     }
 }

@@ -1,7 +1,7 @@
-//! The line: the daemon in a process of its own, with a camera, and a client on the other end.
+//! The pipeline: the daemon in its own process, with a camera and a client.
 //!
-//! The camera is a folder of BMP files: reading one costs about what taking a frame out of a driver's
-//! buffer does, so what is measured is the line and not a decoder.
+//! The camera is a folder of BMP files: reading one costs about as much as copying a frame from a driver's
+//! buffer, so the pipeline is measured and not a decoder.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,15 +15,15 @@ use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{StreamVerdictsRequest, Timings, Verdict};
 use inspectd_simulator::Feed;
 
-use super::{Arguments, Latency, Side, median, quantile, resident_mib};
+use super::{Arguments, Latency, Throughput, median, quantile, resident_mib};
 
-/// Different pictures, so that nothing can be kept.
+/// Number of different images, so that results cannot be cached.
 const PICTURES: u64 = 4;
 
-/// Verdicts before the clock starts.
+/// Number of verdicts before the measurement.
 const WARM_UP: u32 = 3;
 
-/// A folder with a camera's pictures and configurations; it goes when dropped.
+/// A folder with a camera's images and a configuration; deleted when dropped.
 pub(super) struct Scene {
     folder: PathBuf,
 }
@@ -34,22 +34,22 @@ impl Drop for Scene {
     }
 }
 
-/// Clients beside the one that measures.
+/// Clients in addition to the one that measures.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Crowd {
-    /// They read what comes.
+    /// Number of clients that read their streams.
     pub(super) reading: usize,
-    /// They subscribe, and never read.
+    /// Number of clients that subscribe and never read.
     pub(super) stalled: usize,
 }
 
-/// Its streams and tasks; they end when dropped.
-struct Gathered {
+/// The connected clients; their streams and tasks end when dropped.
+struct ConnectedClients {
     _stalled: Vec<tonic::Streaming<inspectd_client::proto::StreamVerdictsResponse>>,
     reading: Vec<tokio::task::JoinHandle<()>>,
 }
 
-impl Drop for Gathered {
+impl Drop for ConnectedClients {
     fn drop(&mut self) {
         for task in &self.reading {
             task.abort();
@@ -58,8 +58,8 @@ impl Drop for Gathered {
 }
 
 impl Crowd {
-    /// Connects all of them, each by a connection of its own.
-    async fn gather(self, address: &str) -> Result<Gathered> {
+    /// Connects all clients, each with its own connection.
+    async fn connect(self, address: &str) -> Result<ConnectedClients> {
         let mut streams = Vec::new();
         for _ in 0..self.reading + self.stalled {
             let mut client = InspectionServiceClient::connect(address.to_owned()).await?;
@@ -70,7 +70,7 @@ impl Crowd {
         let read = |mut stream: tonic::Streaming<_>| {
             tokio::spawn(async move { while let Ok(Some(_)) = stream.message().await {} })
         };
-        Ok(Gathered {
+        Ok(ConnectedClients {
             _stalled: stalled,
             reading: streams.into_iter().map(read).collect(),
         })
@@ -80,12 +80,12 @@ impl Crowd {
 /// A received verdict.
 struct Receipt {
     verdict: Verdict,
-    /// From the capture to here.
+    /// Time from capture to receipt.
     total: Duration,
 }
 
 impl Scene {
-    /// Renders the pictures of a camera of that size.
+    /// Renders the images of a camera of the given size.
     pub(super) fn make(width: u32, height: u32) -> Result<Self> {
         let name = format!("inspectd-bench-{}-{width}x{height}", std::process::id());
         let scene = Self {
@@ -104,22 +104,21 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Frames a second that the line takes with `top` in its configuration, and a crowd of clients beside
-    /// the one that measures.
+    /// Measures the frames per second with `top` in the configuration and a crowd of clients.
     pub(super) fn rate(&self, arguments: &Arguments, top: &str, crowd: Crowd) -> Result<f64> {
         let camera = "mode = \"triggered\"\nqueue = 2\npace = \"fast\"";
         let (_, elapsed, _) = self.run_with(arguments, top, camera, arguments.frames, crowd)?;
         Ok(f64::from(arguments.frames) / elapsed.as_secs_f64())
     }
 
-    /// As many frames as the line can take.
-    pub(super) fn throughput(&self, arguments: &Arguments) -> Result<Side> {
+    /// Measures the throughput, with a camera that delivers as fast as the pipeline takes frames.
+    pub(super) fn throughput(&self, arguments: &Arguments) -> Result<Throughput> {
         let (receipts, elapsed, resident_mib) = self.run(
             arguments,
             "mode = \"triggered\"\nqueue = 2\npace = \"fast\"",
             arguments.frames,
         )?;
-        Ok(Side {
+        Ok(Throughput {
             frames_per_second: f64::from(arguments.frames) / elapsed.as_secs_f64(),
             inference_ms: median(
                 receipts
@@ -130,7 +129,7 @@ impl Scene {
         })
     }
 
-    /// Frames that do not wait for each other.
+    /// Measures the latency of frames that do not wait for each other.
     pub(super) fn latency(&self, arguments: &Arguments, fps: f64) -> Result<Latency> {
         let camera = format!("mode = \"free-running\"\nfps = {fps:.6}");
         let (receipts, elapsed, _) = self.run(arguments, &camera, arguments.latency_frames)?;
@@ -158,8 +157,8 @@ impl Scene {
         })
     }
 
-    /// Starts the daemon with one camera and takes `count` verdicts after the warm-up: the verdicts, the
-    /// time that they took, and the daemon's resident memory then.
+    /// Starts the daemon with one camera and receives `count` verdicts after the warm-up. Returns the
+    /// verdicts, the elapsed time, and the daemon's resident memory at the end.
     fn run(
         &self,
         arguments: &Arguments,
@@ -199,9 +198,9 @@ impl Scene {
     }
 }
 
-/// Subscribes, and takes verdicts until there are enough.
+/// Subscribes and receives `count` verdicts.
 async fn receive(address: String, count: u32, crowd: Crowd) -> Result<(Vec<Receipt>, Duration)> {
-    let _crowd = crowd.gather(&address).await?;
+    let _crowd = crowd.connect(&address).await?;
     let mut client = InspectionServiceClient::connect(address).await?;
     let request = StreamVerdictsRequest::default();
     let mut stream = client.stream_verdicts(request).await?.into_inner();
@@ -214,7 +213,7 @@ async fn receive(address: String, count: u32, crowd: Crowd) -> Result<(Vec<Recei
         };
         let now = SystemTime::now();
         if let Some(fault) = verdict.fault {
-            bail!("the line says FAULT: {}", fault.message);
+            bail!("FAULT: {}", fault.message);
         }
         seen += 1;
         if seen <= WARM_UP {
@@ -231,7 +230,7 @@ async fn receive(address: String, count: u32, crowd: Crowd) -> Result<(Vec<Recei
             return Ok((receipts, started.elapsed()));
         }
     }
-    bail!("the line ended")
+    bail!("the stream ended")
 }
 
 fn milliseconds(duration: Option<prost_types::Duration>) -> f64 {
@@ -248,7 +247,7 @@ fn inference_ms(verdict: &Verdict) -> f64 {
     )
 }
 
-/// A daemon, killed when dropped: it keeps nothing.
+/// A daemon process, killed when dropped.
 struct Daemon(Child);
 
 impl Drop for Daemon {
@@ -266,12 +265,13 @@ impl Daemon {
         Ok(Self(command.spawn()?))
     }
 
-    /// Where it listens, once it is ready. Its log is read on, so that it never waits for a reader.
+    /// Waits until the daemon is ready and returns its address. Its log is read further, so that it never
+    /// blocks.
     fn address(&mut self) -> Result<String> {
         let log = BufReader::new(self.0.stderr.take().context("a pipe")?);
         let mut lines = log.lines();
         let mut address = None;
-        let mut said = Vec::new();
+        let mut log_lines = Vec::new();
         for line in lines.by_ref() {
             let line = line?;
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
@@ -285,8 +285,8 @@ impl Daemon {
                 }
                 _ => {}
             }
-            said.push(line);
+            log_lines.push(line);
         }
-        bail!("the daemon did not start:\n{}", said.join("\n"))
+        bail!("the daemon did not start:\n{}", log_lines.join("\n"))
     }
 }

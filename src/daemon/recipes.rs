@@ -1,30 +1,26 @@
-//! What a line judges by from the start.
+//! The recipe that is active from the start, and the check of all recipes.
 
 use std::sync::Arc;
 
-use crate::config::settings::Settings;
-use crate::control::persisted_state::State;
-use crate::control::recipe_cache::{RecipeCache, RecipeRefusal};
-use crate::recipe::Recipe;
 use inspectd_core::id::RecipeId;
 
-/// The recipe of the start: the one that was activated last, or that the settings name. A line never
-/// starts with another one than it should.
+use crate::config::settings::Settings;
+use crate::control::persisted_state::PersistedState;
+use crate::control::recipe_cache::{RecipeCache, RecipeRefusal};
+use crate::recipe::Recipe;
+
+/// Returns the initial recipe: the one that was activated last, or else that of the settings. The daemon
+/// does not start with a different one.
 ///
 /// # Errors
-/// When it cannot be used.
-pub(super) fn recipe(
+/// When it is not usable.
+pub(super) fn initial(
     settings: &Settings,
-    state: &State,
+    state: &PersistedState,
 ) -> Result<Option<Arc<Recipe>>, RecipeRefusal> {
     let id = match &state.recipe {
         Some(none) if none.is_empty() => None,
-        Some(id) => Some(
-            id.parse::<RecipeId>()
-                .map_err(|error| RecipeRefusal::Remembered {
-                    what: error.to_string(),
-                })?,
-        ),
+        Some(id) => Some(id.parse::<RecipeId>()?),
         None => settings.recipes.active.clone(),
     };
     let Some(id) = id else { return Ok(None) };
@@ -32,11 +28,11 @@ pub(super) fn recipe(
     Ok(Some(Arc::new(recipe)))
 }
 
-/// Whether all recipes of the folder are valid, and go with the cameras.
+/// Checks that all recipes of the folder are valid and compatible with the cameras.
 ///
 /// # Errors
-/// What is wrong with the first that is not.
-pub(super) fn check_recipes(settings: &Settings) -> Result<(), RecipeRefusal> {
+/// The faults of the first recipe that is not.
+pub(super) fn check_all(settings: &Settings) -> Result<(), RecipeRefusal> {
     if settings.recipes.folder.is_none() {
         return match &settings.recipes.active {
             Some(_) => Err(RecipeRefusal::NoFolder),

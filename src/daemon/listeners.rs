@@ -1,4 +1,4 @@
-//! Where the daemon listens: TCP addresses, and a Unix socket that comes and goes with the process.
+//! Listeners: TCP addresses, and a Unix socket whose file exists as long as the process.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -11,10 +11,10 @@ use tracing::{info, warn};
 
 use super::failure::Failure;
 
-/// The daemon's own user and group may call.
+/// The daemon's user and group may connect.
 const MODE: u32 = 0o660;
 
-/// Listens on an address.
+/// Listens on a TCP address.
 pub(super) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
     let failed = |source| Failure::Listen {
         key,
@@ -41,7 +41,7 @@ pub(super) fn bind_unix(
     Ok(bound)
 }
 
-/// The file of a Unix socket, removed when dropped, unless another process has put its own there.
+/// The file of a Unix socket. Removed when dropped, unless another process has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -49,21 +49,21 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds beside the place, and renames: the socket is never there with other permissions, and takes
-    /// the place of one that a killed process left behind.
+    /// Binds a temporary path and renames it: so the socket never exists with other permissions, and
+    /// replaces one that a killed process abandoned.
     fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
-        free(path)?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        free(&beside)?;
-        if beside.symlink_metadata().is_ok() {
-            fs::remove_file(&beside)?;
+        check_available(path)?;
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        check_available(&temporary)?;
+        if temporary.symlink_metadata().is_ok() {
+            fs::remove_file(&temporary)?;
         }
-        let listener = UnixListener::bind(&beside)?;
-        fs::set_permissions(&beside, Permissions::from_mode(MODE))?;
-        let inode = fs::symlink_metadata(&beside)?.ino();
-        fs::rename(&beside, path)?;
+        let listener = UnixListener::bind(&temporary)?;
+        fs::set_permissions(&temporary, Permissions::from_mode(MODE))?;
+        let inode = fs::symlink_metadata(&temporary)?.ino();
+        fs::rename(&temporary, path)?;
         let path = path.to_owned();
         Ok((listener, Self { path, inode }))
     }
@@ -76,26 +76,26 @@ impl Drop for SocketFile {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
-            warn!(%error, path = %self.path.display(), "the socket stays behind");
+            warn!(%error, path = %self.path.display(), "the socket file cannot be removed");
         }
     }
 }
 
-/// Refuses a place where somebody listens, or where something else than a socket is.
-fn free(path: &Path) -> io::Result<()> {
+/// Refuses a path where another process listens, or that is not a socket.
+fn check_available(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(file) if !file.file_type().is_socket() => Err(io::Error::new(
             ErrorKind::AlreadyExists,
-            "another file is there",
+            "the path exists and is not a socket",
         )),
         Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => Err(io::Error::new(
                 ErrorKind::AddrInUse,
-                "another process listens there",
+                "another process listens on this socket",
             )),
-            // Nobody listens: it was left behind.
+            // No process listens: the socket was abandoned.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
             Err(error) => Err(error),
         },
@@ -107,17 +107,17 @@ mod tests {
     use super::*;
 
     fn mode(path: &Path) -> u32 {
-        let file = fs::symlink_metadata(path).expect("it is there");
+        let file = fs::symlink_metadata(path).expect("the socket exists");
         file.permissions().mode() & 0o777
     }
 
     #[tokio::test]
-    async fn a_socket_comes_with_its_mode_and_goes() {
+    async fn a_socket_has_its_mode_excludes_others_and_is_removed_when_dropped() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("socket");
         let (listener, file) = SocketFile::bind(&path).expect("bound");
         assert_eq!(mode(&path), 0o660);
-        let second = SocketFile::bind(&path).expect_err("it is taken");
+        let second = SocketFile::bind(&path).expect_err("it is in use");
         assert_eq!(second.kind(), ErrorKind::AddrInUse);
         drop(listener);
         drop(file);
@@ -126,23 +126,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_left_behind_is_replaced_and_then_not_removed_by_its_owner() {
+    async fn an_abandoned_socket_is_replaced_and_its_owner_does_not_remove_the_new_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("socket");
         let (listener, old) = SocketFile::bind(&path).expect("bound");
         drop(listener);
-        let (_listener, _new) = SocketFile::bind(&path).expect("the old one is dead");
+        let (_listener, _new) = SocketFile::bind(&path).expect("the old one is abandoned");
         drop(old);
         assert!(path.exists());
     }
 
     #[tokio::test]
-    async fn a_file_that_is_no_socket_is_left_alone() {
+    async fn a_file_that_is_not_a_socket_is_not_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("socket");
         fs::write(&path, "mine").expect("written");
         let refused = SocketFile::bind(&path).expect_err("it is a file");
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
-        assert_eq!(fs::read_to_string(&path).expect("still there"), "mine");
+        assert_eq!(fs::read_to_string(&path).expect("it still exists"), "mine");
     }
 }

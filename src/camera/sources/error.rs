@@ -1,0 +1,95 @@
+//! Errors of sources.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// File name endings of images, compared without regard to case.
+pub const IMAGE_EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+
+/// Why a source delivers no frame. The messages contain no secrets.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The file system refuses access.
+    #[error("{}: {source}", path.display())]
+    Path {
+        /// The file, folder or device.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A folder without images.
+    #[error("{}: contains no image; must contain at least one file ending in {}, directly or in a subfolder", path.display(), IMAGE_EXTENSIONS.join(", "))]
+    NoImage {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A video without frames.
+    #[error("{}: contains no frame that can be decoded", path.display())]
+    NoFrame {
+        /// The file.
+        path: PathBuf,
+    },
+    /// OpenCV cannot open the source. It gives no reason.
+    #[error("{name}: cannot be opened (OpenCV's {backend} backend)")]
+    Open {
+        /// The source, without secrets.
+        name: String,
+        /// The backend.
+        backend: &'static str,
+    },
+    /// Not an address that can be connected to.
+    #[error("{url}: not an address; must be rtsp, rtsps, http or https, and name a host")]
+    Address {
+        /// The address, without secrets.
+        url: String,
+    },
+    /// The host does not answer.
+    #[error("{host}:{port}: {source}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The camera rejects a setting.
+    #[error("{}: does not accept {control} = {value}", path.display())]
+    Control {
+        /// The device.
+        path: PathBuf,
+        /// The setting.
+        control: &'static str,
+        /// The requested value.
+        value: String,
+    },
+    /// The camera uses another size than requested.
+    #[error("{}: delivers {}x{} pixels instead of {}x{}; must be a size that it offers in its pixel format (v4l2-ctl --list-formats-ext)", path.display(), actual[0], actual[1], requested[0], requested[1])]
+    Size {
+        /// The device.
+        path: PathBuf,
+        /// The requested size.
+        requested: [u32; 2],
+        /// The actual size.
+        actual: [u32; 2],
+    },
+    /// The stream of a live source ended.
+    #[error("the stream ended")]
+    StreamEnded,
+    /// Pixels that are not 8-bit grey, BGR or BGRA.
+    #[error("pixels of {channels} channels, OpenCV depth {depth}; must be 8-bit grey, BGR or BGRA")]
+    Pixels {
+        /// Number of channels.
+        channels: i32,
+        /// Depth; `CV_8U` is 0.
+        depth: i32,
+    },
+    /// OpenCV opens one source at a time, and another camera's takes too long.
+    #[error("the source of another camera is being opened and that does not finish")]
+    Busy,
+    /// OpenCV failed.
+    #[error("OpenCV: {0}")]
+    OpenCv(#[from] opencv::Error),
+}

@@ -1,0 +1,74 @@
+//! The trait of sources, and what an open source consists of.
+
+use inspectd_core::frame::Frame;
+use inspectd_core::moment::Moment;
+
+use super::error::SourceError;
+use crate::camera::event::CaptureError;
+use crate::camera::schedule::Schedule;
+use crate::config::settings::Pace;
+
+/// An open source.
+pub trait Source {
+    /// Waits for the next frame; returns none after the last one.
+    ///
+    /// # Errors
+    /// When the source delivers no more frames although it is not finished.
+    fn read(&mut self) -> Result<Option<Shot>, SourceError>;
+}
+
+/// One result of reading a source.
+#[derive(Debug)]
+pub struct Shot {
+    /// When it was captured or read.
+    pub moment: Moment,
+    /// The pixels, or the reason why they are not usable.
+    pub frame: Result<Frame, CaptureError>,
+    /// Name given by the source; empty if it has none.
+    pub item: String,
+    /// The defect of a rendered part, `good` if it has none; empty if unknown.
+    pub truth: String,
+}
+
+impl Shot {
+    /// A frame without a name.
+    pub fn unnamed(moment: Moment, frame: Frame) -> Self {
+        Self {
+            moment,
+            frame: Ok(frame),
+            item: String::new(),
+            truth: String::new(),
+        }
+    }
+}
+
+/// An open source with its schedule.
+pub struct OpenedSource {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// Due times of its frames; unset if it is read without pauses.
+    pub schedule: Option<Schedule>,
+}
+
+impl OpenedSource {
+    /// A source that determines its own rate.
+    pub fn unpaced(source: impl Source + 'static) -> Self {
+        Self {
+            source: Box::new(source),
+            schedule: None,
+        }
+    }
+
+    /// A source whose native rate is `native_fps` frames per second.
+    pub fn paced(source: impl Source + 'static, pace: Pace, native_fps: f64) -> Self {
+        let fps = match pace {
+            Pace::Native => Some(native_fps),
+            Pace::Fast => None,
+            Pace::Fps(fps) => Some(fps),
+        };
+        Self {
+            source: Box::new(source),
+            schedule: fps.map(Schedule::new),
+        }
+    }
+}

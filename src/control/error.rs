@@ -1,0 +1,51 @@
+//! Why a change was not made.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::persisted_state::Lock;
+use super::recipe_cache::RecipeRefusal;
+use crate::audit::AuditError;
+use crate::config::ConfigError;
+use crate::pipeline::model::ModelError;
+
+/// Why a change was not made.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// The bundle of the configuration is not usable.
+    #[error("{key}: {0}", key = .0.key())]
+    Model(#[from] ModelError),
+    /// The recipe is not usable.
+    #[error(transparent)]
+    Recipe(#[from] RecipeRefusal),
+    /// A lock is set on this machine.
+    #[error("locked by {} ({}): only changes from this machine are allowed", .0.who, .0.reason)]
+    Locked(Lock),
+    /// The audit log cannot record the change.
+    #[error("the change cannot be recorded and was not made: {0}")]
+    Audit(#[from] AuditError),
+    /// The change cannot be saved for the next start.
+    #[error("the change cannot be saved and was not made: {0}")]
+    State(#[from] io::Error),
+    /// A camera cannot be restarted.
+    #[error("a camera cannot be restarted: {0}")]
+    Camera(io::Error),
+    /// Locks can only be changed on this machine.
+    #[error("a lock can only be set or released from this machine")]
+    NotLocal,
+}
+
+impl ChangeError {
+    /// Returns each fault as a text of its own.
+    pub fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Configuration(error) => error.faults.iter().map(ToString::to_string).collect(),
+            Self::Recipe(RecipeRefusal::Recipe(error)) => error.faults(),
+            _ => vec![self.to_string()],
+        }
+    }
+}

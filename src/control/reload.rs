@@ -1,0 +1,152 @@
+//! Reloading the configuration.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use inspectd_core::bundle::Bundle;
+use tracing::{error, info, warn};
+
+use super::actor::Actor;
+use super::{Control, ControlResult, describe_model};
+use crate::audit::{Action, AuditError};
+use crate::config::settings::Settings;
+use crate::config::{self, Changed};
+use crate::pipeline::Active;
+use crate::pipeline::model::{Model, ModelError};
+
+/// Outcomes of reloads.
+#[derive(Debug, Default)]
+pub(super) struct ReloadHistory {
+    last_error: Option<(String, SystemTime)>,
+    restart_required: Vec<String>,
+}
+
+/// The active configuration, with the outcome of the last reload.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// 1 at the start, incremented with each change.
+    pub generation: u64,
+    /// SHA-256 of the active settings.
+    pub hash: String,
+    /// When they were activated.
+    pub since: SystemTime,
+    /// Why the last reload was refused, and when; none if it succeeded.
+    pub last_error: Option<(String, SystemTime)>,
+    /// Keys whose new values take effect at the next start.
+    pub restart_required: Vec<String>,
+}
+
+/// Result of a reload that was not refused.
+struct Reloaded {
+    changed: bool,
+    restart_required: Vec<String>,
+}
+
+impl Control {
+    /// Returns the active configuration.
+    pub fn configuration(&self) -> Configuration {
+        let active = self.line.active();
+        let history = self.reload_history.lock();
+        Configuration {
+            generation: active.generation,
+            hash: active.stamp.config_hash.clone(),
+            since: active.since,
+            last_error: history.last_error.clone(),
+            restart_required: history.restart_required.clone(),
+        }
+    }
+
+    /// Reads the configuration and the bundle again, and activates what changed. If the model changed,
+    /// this takes as long as loading it. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// Everything that is wrong; the pipeline continues unchanged.
+    pub fn reload(&self, actor: &Actor) -> ControlResult<bool> {
+        let change = self.change.lock();
+        let result = self.check_lock(actor).and_then(|()| self.try_reload(actor));
+        drop(change);
+        let mut history = self.reload_history.lock();
+        match &result {
+            Ok(reloaded) => {
+                let keys = &reloaded.restart_required;
+                if !keys.is_empty() {
+                    warn!(?keys, "some changed settings require a restart");
+                }
+                history.restart_required.clone_from(keys);
+                history.last_error = None;
+                info!(changed = reloaded.changed, "configuration reloaded");
+            }
+            Err(error) => {
+                for fault in error.faults() {
+                    error!(%fault, "reload refused; the pipeline continues unchanged");
+                }
+                history.last_error = Some((error.to_string(), self.clock.now().utc));
+            }
+        }
+        result.map(|reloaded| reloaded.changed)
+    }
+
+    /// Reloads while the caller holds the lock of changes.
+    fn try_reload(&self, actor: &Actor) -> ControlResult<Reloaded> {
+        let loaded = config::load(&self.sources)?;
+        let active = self.line.active();
+        let restart_required = config::changes(&active.settings, &loaded.settings).restart;
+        let settings = config::applied(&active.settings, &loaded.settings);
+        let bundle = Bundle::open(&settings.model.bundle).map_err(ModelError::from)?;
+        // An active recipe has its own model.
+        let model = if active.recipe.is_some() || *bundle.manifest() == active.model.manifest {
+            Arc::clone(&active.model)
+        } else {
+            Arc::new(Model::load(&bundle, &settings.engine)?)
+        };
+        let changed = settings != active.settings || !Arc::ptr_eq(&model, &active.model);
+        if changed {
+            self.record_settings(actor, &active, &settings, &model)?;
+            self.activate_settings(&active, settings, model);
+        }
+        Ok(Reloaded {
+            changed,
+            restart_required,
+        })
+    }
+
+    fn activate_settings(&self, active: &Active, settings: Settings, model: Arc<Model>) {
+        if settings.log.filter != active.settings.log.filter
+            && let Err(error) = self.telemetry.set_filter(&settings.log.filter)
+        {
+            warn!(%error, "the log filter was not changed");
+        }
+        let hash = config::hash(&settings);
+        let recipe = active.recipe.clone();
+        self.line.activate(Active::new(
+            settings,
+            hash,
+            active.generation + 1,
+            model,
+            recipe,
+            self.clock.now().utc,
+        ));
+    }
+
+    fn record_settings(
+        &self,
+        actor: &Actor,
+        active: &Active,
+        settings: &Settings,
+        model: &Arc<Model>,
+    ) -> Result<(), AuditError> {
+        for Changed { key, before, after } in config::changed(&active.settings, settings) {
+            let action = match key.rsplit('.').next() {
+                Some("threshold" | "review_from") => Action::Threshold,
+                Some("bundle") => Action::Model,
+                _ => Action::Configuration,
+            };
+            self.record(actor, action, &key, &before, &after)?;
+        }
+        if !Arc::ptr_eq(model, &active.model) {
+            let (before, after) = (describe_model(&active.model), describe_model(model));
+            self.record(actor, Action::Model, "model", &before, &after)?;
+        }
+        Ok(())
+    }
+}

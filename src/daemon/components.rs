@@ -1,0 +1,40 @@
+//! The components that startup hands to the running daemon.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use super::listeners::SocketFile;
+use crate::access::Access;
+use crate::clock::SharedClock;
+use crate::config::settings::Settings;
+use crate::control::Control;
+use crate::control::running_cameras::RunningCameras;
+use crate::grpc::Listeners;
+use crate::http::metrics::Metrics;
+use crate::pipeline::Pipeline;
+
+/// The bound listeners of all servers, with the access control of gRPC.
+pub(super) struct Endpoints {
+    /// Listeners of gRPC.
+    pub(super) grpc: Listeners,
+    /// Access control of gRPC.
+    pub(super) access: Arc<Access>,
+    /// The Unix socket's file.
+    pub(super) socket: Option<SocketFile>,
+    /// Listener of HTTP.
+    pub(super) http: Option<TcpListener>,
+}
+
+/// The pipeline, with what observes and changes it.
+pub(super) struct Core {
+    pub(super) settings: Settings,
+    pub(super) clock: SharedClock,
+    pub(super) line: Arc<Pipeline>,
+    pub(super) cameras: Arc<RunningCameras>,
+    pub(super) control: Arc<Control>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Notified when a pipeline thread fails.
+    pub(super) pipeline_failed: Arc<Notify>,
+}

@@ -1,0 +1,281 @@
+//! The running daemon: servers, periodic checks, and the stop in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{error, info, warn};
+
+use super::components::{Core, Endpoints};
+use super::failure::Failure;
+use super::listeners::SocketFile;
+use super::signals::{SignalAction, Signals};
+use super::systemd::{Watchdog, notify};
+use crate::access::{self, Access};
+use crate::clock::SharedClock;
+use crate::config::settings::Settings;
+use crate::config::{self, Watch};
+use crate::control::Control;
+use crate::control::actor::Actor;
+use crate::control::lifecycle::{Lifecycle, Phase};
+use crate::control::running_cameras::RunningCameras;
+use crate::grpc::{GrpcService, Health, Listeners, StreamRegistry, serve};
+use crate::http::HttpState;
+use crate::http::metrics::Metrics;
+use crate::pipeline::{Pipeline, Snapshot};
+
+/// Interval of the checks of health and cameras.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long clients may take to receive their last messages after all verdicts are made. After that, a
+/// client that does not answer no longer delays the stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running server.
+struct Server {
+    shutdown: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Everything that runs, in the order in which it stops.
+pub(super) struct Daemon {
+    settings: Settings,
+    clock: SharedClock,
+    config_watch: Option<Watch>,
+    cameras: Arc<RunningCameras>,
+    line: Arc<Pipeline>,
+    pipeline_failed: Arc<Notify>,
+    control: Arc<Control>,
+    lifecycle: Arc<Lifecycle>,
+    streams: Arc<StreamRegistry>,
+    health: Health,
+    metrics: Arc<Metrics>,
+    servers: Vec<Server>,
+    /// Held for their effect when dropped.
+    _access_watch: access::Watch,
+    _socket: Option<SocketFile>,
+}
+
+impl Daemon {
+    /// Starts the servers, then the cameras, and watches the configuration files.
+    pub(super) async fn start(core: Core, endpoints: Endpoints) -> Result<Self, Failure> {
+        let Core {
+            settings,
+            clock,
+            line,
+            cameras,
+            control,
+            metrics,
+            pipeline_failed,
+        } = core;
+        let mut daemon = Self {
+            config_watch: None,
+            cameras,
+            control,
+            lifecycle: Arc::new(Lifecycle::new()),
+            streams: Arc::new(StreamRegistry::new(settings.server.stream_limit)),
+            health: Health::new().await,
+            metrics,
+            servers: Vec::new(),
+            _access_watch: endpoints.access.watch(),
+            _socket: endpoints.socket,
+            line,
+            pipeline_failed,
+            settings,
+            clock,
+        };
+        daemon.serve_grpc(endpoints.grpc, endpoints.access);
+        if let Some(listener) = endpoints.http {
+            daemon.serve_http(listener);
+        }
+        daemon
+            .cameras
+            .apply(&daemon.line.active())
+            .map_err(Failure::threads("cameras"))?;
+        if daemon.settings.life.watch_files {
+            daemon.watch_config();
+        }
+        Ok(daemon)
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now().monotonic
+    }
+
+    fn watch_config(&mut self) {
+        let file = self.control.file().to_owned();
+        let control = Arc::clone(&self.control);
+        // The result is logged and kept for the status.
+        let changed = move || drop(control.reload(&Actor::file()));
+        self.config_watch = config::watch(&file, changed)
+            .map_err(|error| warn!(%error, "changes of the configuration files are not detected"))
+            .ok();
+    }
+
+    /// Runs a server in a task of its own; `serve` gets the future that ends it.
+    fn spawn_server<F>(&mut self, serve: impl FnOnce(oneshot::Receiver<()>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (shutdown, stopped) = oneshot::channel();
+        let task = tokio::spawn(serve(stopped));
+        self.servers.push(Server { shutdown, task });
+    }
+
+    fn serve_grpc(&mut self, listeners: Listeners, access: Arc<Access>) {
+        let service = GrpcService::new(
+            Arc::clone(&self.line),
+            Arc::clone(&self.control),
+            Arc::clone(&self.lifecycle),
+            Arc::clone(&self.streams),
+            self.clock.clone(),
+        );
+        let health = self.health.service();
+        let settings = self.settings.server.clone();
+        self.spawn_server(|stopped| async move {
+            let stopped = async move { drop(stopped.await) };
+            let served = serve(service, health, &settings, &access, listeners, stopped).await;
+            if let Err(error) = served {
+                error!(%error, "the gRPC server failed");
+            }
+        });
+    }
+
+    fn serve_http(&mut self, listener: TcpListener) {
+        let state = HttpState {
+            line: Arc::clone(&self.line),
+            lifecycle: Arc::clone(&self.lifecycle),
+            streams: Arc::clone(&self.streams),
+            metrics: Arc::clone(&self.metrics),
+        };
+        self.spawn_server(|stopped| async move {
+            let stopped = async move { drop(stopped.await) };
+            let served = axum::serve(listener, state.router()).with_graceful_shutdown(stopped);
+            if let Err(error) = served.await {
+                error!(%error, "the HTTP server failed");
+            }
+        });
+    }
+
+    /// Runs until there is a reason to stop: handles signals and makes the periodic checks.
+    pub(super) async fn supervise(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        let mut checks = interval(CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut watchdog = Watchdog::new();
+        let pipeline_failed = Arc::clone(&self.pipeline_failed);
+        loop {
+            tokio::select! {
+                action = signals.next() => match action {
+                    SignalAction::Terminate => return Ok(()),
+                    SignalAction::Reload => {
+                        let control = Arc::clone(&self.control);
+                        // Does not block the checks; the result is logged and kept for the status.
+                        spawn_blocking(move || control.reload(&Actor::signal()));
+                    }
+                },
+                () = pipeline_failed.notified() => return Err(Failure::PipelineThread),
+                _ = checks.tick() => {
+                    let snapshot = self.line.snapshot();
+                    self.check(&snapshot, &mut watchdog).await;
+                    if self.settings.life.exit_when_ended && snapshot.all_ended() {
+                        info!("all cameras have ended");
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes one periodic check.
+    async fn check(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
+        let ready = self.lifecycle.phase() == Phase::Starting && snapshot.all_attempted();
+        if ready {
+            self.lifecycle.enter(Phase::Running);
+        }
+        let busy = self.line.busy_for().unwrap_or_default();
+        let progresses = busy < self.settings.engine.hang_timeout;
+        if !progresses {
+            error!(busy_s = busy.as_secs_f32(), "the engine is stalled");
+        }
+        self.health
+            .report(self.lifecycle.phase(), snapshot, progresses)
+            .await;
+        // After the health service: a client that is notified finds the same state there.
+        if ready {
+            notify(&[NotifyState::Ready]);
+            info!("ready");
+        }
+        self.metrics.run_upkeep();
+        watchdog.check(progresses, snapshot, self.now());
+    }
+
+    /// Stops in order: no more captures, remaining frames are judged, clients receive their verdicts.
+    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
+        notify(&[NotifyState::Stopping]);
+        info!("stopping");
+        self.lifecycle.enter(Phase::Stopping);
+        let deadline = self.now() + self.settings.life.shutdown_deadline;
+        self.health
+            .report(Phase::Stopping, &self.line.snapshot(), true)
+            .await;
+        // On another thread: dropping it waits for a reload in progress, which may be loading a model.
+        let config_watch = self.config_watch.take();
+        drop(spawn_blocking(move || drop(config_watch)));
+        let in_time = self.stop_pipeline(deadline).await;
+        self.lifecycle.end_streams();
+        self.health.end().await;
+        self.stop_servers(deadline).await;
+        self.control.record_stop();
+        log_totals(&self.line.snapshot());
+        if in_time {
+            Ok(())
+        } else {
+            Err(Failure::Deadline)
+        }
+    }
+
+    async fn stop_servers(&mut self, deadline: Instant) {
+        let drain_deadline = deadline.min(self.now() + DRAIN_TIMEOUT);
+        for Server { shutdown, task } in std::mem::take(&mut self.servers) {
+            let _ = shutdown.send(());
+            let remaining = drain_deadline.saturating_duration_since(self.now());
+            if timeout(remaining, task).await.is_err() {
+                warn!("a client did not receive its last messages in time");
+            }
+        }
+    }
+
+    /// Stops the cameras and the pipeline; returns whether the pipeline stopped in time. A camera that
+    /// hangs in its driver is abandoned and does not count.
+    async fn stop_pipeline(&mut self, deadline: Instant) -> bool {
+        let cameras = Arc::clone(&self.cameras);
+        let line = Arc::clone(&self.line);
+        let drain = DRAIN_TIMEOUT.min(self.settings.life.shutdown_deadline / 4);
+        let deadline = deadline.checked_sub(drain).unwrap_or(deadline);
+        let stop = move || {
+            cameras.stop_all(deadline);
+            line.finish(deadline)
+        };
+        spawn_blocking(stop).await.unwrap_or(false)
+    }
+}
+
+fn log_totals(snapshot: &Snapshot) {
+    for (id, (facts, _)) in &snapshot.cameras {
+        let frames = facts.frames;
+        info!(
+            camera = %id,
+            captured = frames.captured,
+            judged = frames.judged,
+            skipped = frames.skipped,
+            faulted = frames.faulted,
+            late = frames.late,
+            "ended"
+        );
+    }
+}

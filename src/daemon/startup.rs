@@ -1,0 +1,177 @@
+//! Starting the daemon: listeners, model, pipeline, servers, cameras.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use inspectd_core::bundle::Bundle;
+use tokio::sync::{Notify, oneshot};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::components::{Core, Endpoints};
+use super::failure::Failure;
+use super::listeners::{bind, bind_unix};
+use super::recipes;
+use super::running::Daemon;
+use super::signals::Signals;
+use crate::access::Access;
+use crate::clock::SharedClock;
+use crate::config::settings::{self, Settings};
+use crate::config::{Loaded, Sources};
+use crate::control::audit_sink::AuditSink;
+use crate::control::persisted_state::StateFile;
+use crate::control::recipe_cache::PreparedRecipe;
+use crate::control::running_cameras::RunningCameras;
+use crate::control::{Control, InitialState};
+use crate::grpc::Listeners;
+use crate::http::metrics::Metrics;
+use crate::pipeline::model::{Model, ModelError};
+use crate::pipeline::publisher::open_journal;
+use crate::pipeline::worker::Worker;
+use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions};
+use crate::telemetry::Telemetry;
+
+/// Starts the daemon; returns none if a termination signal arrives while the model is being loaded.
+pub(super) async fn start(
+    sources: Sources,
+    loaded: Loaded,
+    telemetry: Telemetry,
+    clock: SharedClock,
+    signals: &mut Signals,
+) -> Result<Option<Daemon>, Failure> {
+    let endpoints = bind_all(&loaded.settings, &clock).await?;
+    let worker = Worker::start("inspector").map_err(Failure::threads("inspector"))?;
+    let folder = loaded.settings.journal.folder.clone();
+    let state = StateFile::new(folder.as_deref())
+        .read()
+        .map_err(Failure::State)?;
+    let recipe = recipes::initial(&loaded.settings, &state)?;
+    let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
+    let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
+    let model = tokio::select! {
+        model = load_model(bundle, &loaded.settings.engine, &worker) => Arc::new(model?),
+        () = signals.terminated() => return Ok(None),
+    };
+    log_startup(&loaded, &model);
+    let initial = InitialState {
+        state,
+        recipe: recipe.map(|recipe| PreparedRecipe {
+            recipe,
+            model: Arc::clone(&model),
+        }),
+        audit_sink: AuditSink::new(folder.as_deref(), clock.clone()),
+    };
+    let core = start_core(sources, loaded, telemetry, clock, worker, model, initial)?;
+    core.control.record_start();
+    Daemon::start(core, endpoints).await.map(Some)
+}
+
+async fn bind_all(settings: &Settings, clock: &SharedClock) -> Result<Endpoints, Failure> {
+    let server = &settings.server;
+    let access = Access::open(settings, clock.clone())?;
+    access.log_startup();
+    let tcp = bind("server.listen", server.listen).await?;
+    let (unix, socket) = match &server.unix_socket {
+        Some(path) => {
+            let (listener, file) = bind_unix("server.unix_socket", path)?;
+            (Some(listener), Some(file))
+        }
+        None => (None, None),
+    };
+    let http = match server.metrics_listen {
+        Some(address) => Some(bind("server.metrics_listen", address).await?),
+        None => None,
+    };
+    Ok(Endpoints {
+        grpc: Listeners { tcp, unix },
+        access: Arc::new(access),
+        socket,
+        http,
+    })
+}
+
+/// Loads the model on the worker's thread.
+async fn load_model(
+    folder: PathBuf,
+    engine: &settings::Engine,
+    worker: &Worker,
+) -> Result<Model, Failure> {
+    let engine = engine.clone();
+    let (sender, receiver) = oneshot::channel();
+    worker.give(move || {
+        let load = || {
+            let bundle = Bundle::open(&folder).map_err(ModelError::from)?;
+            Model::load(&bundle, &engine)
+        };
+        // The receiver is gone if the daemon was stopped meanwhile.
+        let _ = sender.send(load());
+    });
+    Ok(receiver.await.map_err(|_| Failure::ModelThread)??)
+}
+
+/// Starts the pipeline and its control.
+fn start_core(
+    sources: Sources,
+    loaded: Loaded,
+    telemetry: Telemetry,
+    clock: SharedClock,
+    worker: Worker,
+    model: Arc<Model>,
+    initial: InitialState,
+) -> Result<Core, Failure> {
+    let settings = loaded.settings.clone();
+    let recipe = initial
+        .recipe
+        .as_ref()
+        .map(|prepared| Arc::clone(&prepared.recipe));
+    let now = clock.now().utc;
+    let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe, now);
+    let run_id = Uuid::now_v7();
+    let journal = open_journal(&settings, run_id)?;
+    let metrics = Arc::new(Metrics::new()?);
+    let pipeline_failed = Arc::new(Notify::new());
+    let failed = Arc::clone(&pipeline_failed);
+    let line = Pipeline::start(PipelineOptions {
+        active,
+        worker,
+        run_id,
+        journal,
+        observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+        clock: clock.clone(),
+        failed: Arc::new(move || failed.notify_one()),
+    })
+    .map_err(Failure::threads("pipeline"))?;
+    let line = Arc::new(line);
+    let cameras = Arc::new(RunningCameras::new(line.sink(), clock.clone()));
+    let control = Control::new(
+        Arc::clone(&line),
+        Arc::clone(&cameras),
+        sources,
+        telemetry,
+        clock.clone(),
+        initial,
+    );
+    Ok(Core {
+        settings,
+        clock,
+        line,
+        cameras,
+        control: Arc::new(control),
+        metrics,
+        pipeline_failed,
+    })
+}
+
+fn log_startup(loaded: &Loaded, model: &Model) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = %loaded.hash,
+        model = %model.id.name,
+        model_version = %model.id.version,
+        provider = model.provider,
+        "inspectd starts"
+    );
+    if let Some(reason) = &model.fallback_reason {
+        warn!(%reason, provider = model.provider, "the requested provider is not in use");
+    }
+}

@@ -1,0 +1,49 @@
+//! The state of the services.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::stream_registry::StreamRegistry;
+use crate::clock::SharedClock;
+use crate::control::Control;
+use crate::control::lifecycle::Lifecycle;
+use crate::pipeline::Pipeline;
+
+/// Maximum number of concurrent calls of the tuning service: each reads the journal while the pipeline
+/// writes it. Further calls are refused.
+pub(super) const TUNING_CALL_LIMIT: usize = 2;
+
+/// Implements all services of `inspectd.v1`. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct GrpcService {
+    pub(super) line: Arc<Pipeline>,
+    pub(super) control: Arc<Control>,
+    pub(super) lifecycle: Arc<Lifecycle>,
+    pub(super) streams: Arc<StreamRegistry>,
+    pub(super) clock: SharedClock,
+    pub(super) run_id: String,
+    /// Permits of the tuning service.
+    pub(super) tuning_permits: Arc<Semaphore>,
+}
+
+impl GrpcService {
+    /// Serves a pipeline.
+    pub fn new(
+        line: Arc<Pipeline>,
+        control: Arc<Control>,
+        lifecycle: Arc<Lifecycle>,
+        streams: Arc<StreamRegistry>,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            run_id: line.run_id().to_string(),
+            line,
+            control,
+            lifecycle,
+            streams,
+            clock,
+            tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests for inspections.
+
+use std::sync::Arc;
+
+use tonic::Status;
+
+use super::blocking::blocking;
+use super::proto::trigger_inspection_request::Target as TargetField;
+use super::proto::{TriggerInspectionRequest, TriggerInspectionResponse};
+use super::service::GrpcService;
+use super::{convert_verdict, fields, status};
+use crate::control::actor::Actor;
+use crate::pipeline::{CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger};
+
+impl GrpcService {
+    /// Requests an inspection.
+    pub(super) async fn trigger(
+        &self,
+        actor: Actor,
+        request: TriggerInspectionRequest,
+    ) -> Result<TriggerInspectionResponse, Status> {
+        let wait = request.wait;
+        let recipe = match request.recipe_id.as_str() {
+            "" => None,
+            id => Some(fields::recipe_id("recipe_id", id)?),
+        };
+        let trigger = parse_trigger(request)?;
+        let line = Arc::clone(&self.line);
+        let control = Arc::clone(&self.control);
+        let accepted = blocking(move || {
+            // A repeated request does not change the recipe again.
+            if let Some(accepted) = line.known(&trigger)? {
+                return Ok(Ok(accepted));
+            }
+            if let Some(recipe) = &recipe
+                && let Err(error) = control.use_prepared(&actor, recipe)
+            {
+                return Ok(Err(error));
+            }
+            line.trigger(&trigger).map(Ok)
+        });
+        let accepted = accepted.await?.map_err(|error| status::trigger(&error))?;
+        let mut accepted = accepted.map_err(|error| status::change(&error))?;
+        if wait {
+            // The sender is dropped without a verdict only if the pipeline has stopped.
+            let made = accepted.verdict.wait_for(Option::is_some).await;
+            made.map_err(|_| status::stopping())?;
+        }
+        Ok(TriggerInspectionResponse {
+            trigger_id: accepted.trigger.to_string(),
+            repeated: accepted.repeated,
+            verdict: accepted
+                .now()
+                .map(|verdict| convert_verdict::verdict(&verdict)),
+        })
+    }
+}
+
+fn parse_trigger(request: TriggerInspectionRequest) -> Result<Trigger, Status> {
+    let target = match request.target {
+        None => return Err(status::invalid("target", "must be set")),
+        Some(TargetField::CameraId(id)) => Target::Camera(fields::camera_id("camera_id", &id)?),
+        Some(TargetField::GroupId(group)) => Target::Group(group),
+    };
+    fields::bounded("part_id", request.part_id.len(), NAME_LIMIT)?;
+    fields::bounded("client_data", request.client_data.len(), CLIENT_DATA_LIMIT)?;
+    fields::bounded("idempotency_key", request.idempotency_key.len(), NAME_LIMIT)?;
+    Ok(Trigger {
+        target,
+        part_id: request.part_id,
+        client_data: request.client_data,
+        idempotency_key: request.idempotency_key,
+    })
+}

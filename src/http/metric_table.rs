@@ -1,0 +1,181 @@
+//! The table of metrics.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// A metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The type.
+    pub kind: MetricKind,
+    /// The name.
+    pub name: &'static str,
+    /// What it counts, with its labels in parentheses.
+    pub help: &'static str,
+}
+
+/// Type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// A counter.
+    Counter,
+    /// A gauge.
+    Gauge,
+    /// A histogram.
+    Histogram,
+}
+
+impl MetricKind {
+    /// `counter`, `gauge` or `histogram`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    let kind = MetricKind::Counter;
+    Metric { kind, name, help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    let kind = MetricKind::Gauge;
+    Metric { kind, name, help }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    let kind = MetricKind::Histogram;
+    Metric { kind, name, help }
+}
+
+/// All metrics, in the order of docs/operations.md.
+pub const METRICS: [Metric; 29] = [
+    counter(
+        "inspectd_frames_captured_total",
+        "Frames taken from a camera (camera)",
+    ),
+    counter(
+        "inspectd_frames_judged_total",
+        "Frames that ended as PASS, REJECT or REVIEW (camera)",
+    ),
+    counter(
+        "inspectd_frames_skipped_total",
+        "Frames replaced by a newer one before the engine was free (camera)",
+    ),
+    counter(
+        "inspectd_frames_faulted_total",
+        "Frames that ended as FAULT (camera)",
+    ),
+    counter(
+        "inspectd_verdicts_total",
+        "Verdicts, those of cameras without a frame included (camera, decision)",
+    ),
+    counter("inspectd_faults_total", "FAULT verdicts (camera, reason)"),
+    counter(
+        "inspectd_camera_opened_total",
+        "How often a camera's source was opened (camera)",
+    ),
+    gauge(
+        "inspectd_camera_state",
+        "1 for the state that a camera is in, 0 for the others (camera, state)",
+    ),
+    gauge(
+        "inspectd_queue_depth",
+        "Frames that wait for the engine (camera)",
+    ),
+    histogram(
+        "inspectd_stage_seconds",
+        "Time in a stage (stage: queue, preprocess, inference, judge)",
+    ),
+    histogram(
+        "inspectd_verdict_seconds",
+        "Time from capture to the verdict (camera)",
+    ),
+    histogram("inspectd_score", "Scores (camera)"),
+    histogram(
+        "inspectd_batch_size",
+        "Frames that shared a run of the model",
+    ),
+    counter(
+        "inspectd_engine_failures_total",
+        "Runs of the model that failed",
+    ),
+    gauge(
+        "inspectd_engine_info",
+        "1 for the active engine (provider, requested_provider, runtime_version)",
+    ),
+    gauge(
+        "inspectd_model_info",
+        "1 for the active model (name, version, sha256)",
+    ),
+    gauge(
+        "inspectd_config_generation",
+        "Generation of the active configuration",
+    ),
+    gauge(
+        "inspectd_config_info",
+        "1 for the active configuration (hash)",
+    ),
+    gauge("inspectd_streams", "Open verdict streams"),
+    counter(
+        "inspectd_missed_by_slow_clients_total",
+        "Verdicts that slow clients missed",
+    ),
+    counter(
+        "inspectd_frames_late_total",
+        "Judgements that came after their deadline (camera)",
+    ),
+    counter(
+        "inspectd_late_views_total",
+        "Views that came after their part was decided",
+    ),
+    gauge(
+        "inspectd_journal_failing",
+        "1 while verdicts cannot be journalled",
+    ),
+    counter(
+        "inspectd_unjournalled_total",
+        "Verdicts that could not be journalled",
+    ),
+    gauge(
+        "inspectd_journal_verdicts",
+        "Sequences from the oldest verdict that is kept to the newest",
+    ),
+    gauge(
+        "inspectd_consumer_pending",
+        "Sequences that a consumer has not acknowledged (consumer)",
+    ),
+    gauge("inspectd_evidence_kept", "Verdicts with evidence files"),
+    gauge("inspectd_evidence_bytes", "Disk space of evidence files"),
+    counter(
+        "inspectd_evidence_missed_total",
+        "Verdicts whose evidence should have been kept, and could not be",
+    ),
+];
+
+/// Describes all metrics to the local recorder.
+pub(super) fn describe() {
+    for Metric { kind, name, help } in METRICS {
+        match kind {
+            MetricKind::Counter => describe_counter!(name, help),
+            MetricKind::Gauge => describe_gauge!(name, help),
+            MetricKind::Histogram => describe_histogram!(name, help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_in_operations_md_lists_every_metric() {
+        let page = include_str!("../../docs/operations.md");
+        for Metric { kind, name, help } in METRICS {
+            let row = format!("| `{name}` | {} | {help} |", kind.name());
+            assert!(page.contains(&row), "docs/operations.md lacks: {row}");
+        }
+    }
+}
