@@ -1,5 +1,5 @@
 //! Runs the fuzz targets' functions on every file of the fuzzing corpora, without a nightly toolchain, so
-//! that inputs that crashed once do not crash again (`docs/fuzzing.md`).
+//! that inputs that crashed once do not crash again. See `docs/fuzzing.md`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn check(target: &str, run: fn(&[u8])) {
     );
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        // Printed only if the test fails: the last file is the one that failed.
+        // Shown only if the test fails; the last line names the file.
         println!("{}", file.display());
         run(&bytes);
     }

@@ -1,4 +1,4 @@
-//! The bundle that `make demo` runs: complete, small, and able to distinguish a defective part from its good twin.
+//! The bundle of `make demo` is valid and small, and scores defective parts higher than good ones.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use inspectd_test_support::{onnx_runtime, require};
 const SEED: u64 = 77;
 
 #[test]
-fn demo_model_scores_each_defect_above_its_good_twin_and_the_threshold() {
+fn demo_model_scores_defective_part_above_threshold_and_above_its_good_twin() {
     require!(onnx_runtime());
     let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo"))
         .expect("a valid bundle");

@@ -19,7 +19,7 @@ const GROWTH_LIMIT_KIB: u64 = 24 << 10;
 
 fn site() -> Site {
     let site = Site::new(
-        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 1000\n",
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 800\n",
     );
     site.pictures("pictures", &[("a.png", 128)]);
     site

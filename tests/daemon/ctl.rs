@@ -1,8 +1,8 @@
-//! `inspectctl` as operators use it: the real program beside the real daemon.
+//! `inspectctl` as operators use it: the real program with the real daemon.
 
 mod audit;
+mod images;
 mod journal;
-mod pictures;
 mod reload;
 mod status;
 mod usage;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::harness::{Daemon, bounded, wait};
 
-/// The program, told where the daemon listens.
+/// The program, with the daemon's address in its environment.
 pub fn inspectctl(daemon: &Daemon) -> Command {
     let mut command = bounded(crate::harness::inspectctl());
     let server = format!("http://{}", daemon.address("server.listen"));
@@ -22,35 +22,39 @@ pub fn inspectctl(daemon: &Daemon) -> Command {
     command
 }
 
-/// Runs a command that has to end with `code`.
-pub fn run(command: &mut Command, code: i32) -> Ended {
-    let ended = Ended(command.output().expect("a started program"));
-    assert_eq!(ended.0.status.code(), Some(code), "{command:?}: {ended:?}");
-    ended
+/// Runs a command that must exit with `code`.
+pub fn run(command: &mut Command, code: i32) -> Finished {
+    let finished = Finished(command.output().expect("a started program"));
+    assert_eq!(
+        finished.0.status.code(),
+        Some(code),
+        "{command:?}: {finished:?}"
+    );
+    finished
 }
 
-/// Runs a line of arguments that has to end with 0; what it printed.
+/// Runs a line of arguments that must exit with 0. Returns its standard output.
 pub fn done(daemon: &Daemon, line: &str) -> String {
-    run(inspectctl(daemon).args(line.split(' ')), 0).printed()
+    run(inspectctl(daemon).args(line.split(' ')), 0).stdout()
 }
 
-/// What a command said.
+/// A command that has exited.
 #[derive(Debug)]
-pub struct Ended(Output);
+pub struct Finished(Output);
 
-impl Ended {
-    /// On standard output.
-    pub fn printed(&self) -> String {
+impl Finished {
+    /// Its standard output.
+    pub fn stdout(&self) -> String {
         String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
     }
 
-    /// On standard error.
-    pub fn told(&self) -> String {
+    /// Its standard error.
+    pub fn stderr(&self) -> String {
         String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
     }
 }
 
-/// A JSON object a line.
+/// Parses one JSON object per line.
 pub fn json_lines(text: &str) -> Vec<Value> {
     let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(parse).collect()
@@ -63,7 +67,7 @@ fn reject(daemon: &Daemon) -> u64 {
     sequence.expect("a sequence")
 }
 
-/// Waits until so many streams are open.
+/// Waits until this number of streams is open.
 fn wait_for_streams(daemon: &Daemon, count: u64) {
     wait("streams", || {
         let status = json_lines(&done(daemon, "status --json"));

@@ -6,6 +6,7 @@
 mod access;
 mod belt;
 mod cameras;
+mod client_library;
 mod clients;
 mod ctl;
 mod end;

@@ -83,7 +83,7 @@ fn cell(summary: &ReplaySummary, old: Decision, new: Decision) -> u64 {
     cell.map_or(0, |cell| cell.count)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn replay_with_equal_thresholds_changes_no_decision() {
     require!(onnx_runtime());
     let site = site();
@@ -102,7 +102,7 @@ async fn replay_with_equal_thresholds_changes_no_decision() {
     daemon.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn replay_lists_the_decisions_that_a_recipe_changes() {
     require!(onnx_runtime());
     let site = site();
@@ -145,7 +145,7 @@ async fn replay_lists_the_decisions_that_a_recipe_changes() {
     daemon.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn replay_counts_verdicts_without_map_or_of_another_model() {
     require!(onnx_runtime());
     let site = site();
@@ -178,7 +178,7 @@ async fn replay_counts_verdicts_without_map_or_of_another_model() {
     daemon.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn invalid_replay_requests_are_rejected() {
     require!(onnx_runtime());
     let site = site();
@@ -238,7 +238,7 @@ fn asked(rate: f64, source: ScoreSource) -> SuggestThresholdRequest {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn threshold_suggestions_use_calibration_and_journal() {
     require!(onnx_runtime());
     let site = site();
@@ -291,7 +291,7 @@ async fn threshold_suggestions_use_calibration_and_journal() {
     daemon.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn invalid_suggestion_requests_are_rejected() {
     require!(onnx_runtime());
     let site = site();
@@ -347,7 +347,7 @@ fn inspectctl_prints_threshold_suggestions() {
         "\njournal, if all unknown were good ",
         " <- present 0.6000",
         "\nsuggested: ",
-        " scores cannot show a rate of 0.10 %: it takes 3688\n",
+        " scores are too few for a rate of 0.10 %, which requires 3688\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
@@ -361,7 +361,7 @@ fn inspectctl_prints_threshold_suggestions() {
         "--json",
         "--svg",
     ]);
-    let answer = json_lines(&run(command.arg(&svg), 0).printed());
+    let answer = json_lines(&run(command.arg(&svg), 0).stdout());
     assert_eq!(answer[0]["suggestions"][0]["basis"], "calibration");
     assert_eq!(answer[0]["suggestions"][0]["threshold_high"], Value::Null);
     let drawn = std::fs::read_to_string(svg).expect("a drawing");
@@ -405,13 +405,13 @@ fn inspectctl_replays_a_recipe_file() {
         inspectctl(&daemon).args(["replay", "--recipe", "absent"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(stderr.contains("recipes.folder is not set"), "{stderr}");
     let stderr = run(
         inspectctl(&daemon).args(["replay", "--recipe", "absent.toml"]),
         1,
     )
-    .told();
+    .stderr();
     assert!(stderr.contains("absent.toml: "), "{stderr}");
     daemon.stop();
 }

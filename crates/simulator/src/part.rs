@@ -1,8 +1,6 @@
 //! Appearance of each kind of part: the connector, the module and the cable here, the small parts in
 //! [`hardware`].
 
-use std::f32::consts::FRAC_PI_2;
-
 use super::assembly::{CABLE_FROM, CABLE_LEVEL, CABLE_RADIUS, CABLE_TO, CableColour, Item, Kind};
 use super::geometry::{Colour, Point, Pose};
 use super::hardware;
@@ -150,6 +148,3 @@ pub(super) fn cable_path(variation: &Variation) -> Vec<Point> {
         })
         .collect()
 }
-
-/// Rotation after which clamp screws and cross recesses look the same.
-pub(super) const RECESS_PERIOD: f32 = FRAC_PI_2;

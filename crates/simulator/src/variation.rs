@@ -10,7 +10,9 @@ use super::camera::Camera;
 use super::geometry::{Colour, Point, Pose};
 use super::light::Light;
 use super::noise;
-use super::part::RECESS_PERIOD;
+
+/// Rotation in radians after which clamp screws and cross recesses look the same.
+const RECESS_PERIOD: f32 = std::f32::consts::FRAC_PI_2;
 
 /// Random properties of one part, all within the tolerances of the drawing.
 #[derive(Clone, Debug)]

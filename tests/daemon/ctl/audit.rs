@@ -1,4 +1,4 @@
-//! `inspectctl audit`, which needs a file and no daemon.
+//! `inspectd audit`, which reads a file and needs no daemon.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ fn log(folder: &Path, entries: usize) -> PathBuf {
     path
 }
 
-fn audit(arguments: &[&str], path: &Path, code: i32) -> super::Ended {
+fn audit(arguments: &[&str], path: &Path, code: i32) -> super::Finished {
     let mut command = bounded(env!("CARGO_BIN_EXE_inspectd"));
     let (subcommand, rest) = arguments.split_first().expect("a subcommand");
     command.args(["audit", subcommand]).arg(path).args(rest);
@@ -33,37 +33,37 @@ fn audit(arguments: &[&str], path: &Path, code: i32) -> super::Ended {
 }
 
 #[test]
-fn a_whole_log_is_verified_and_listed() {
+fn unchanged_log_is_verified_and_listed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = log(folder.path(), 3);
-    let text = audit(&["verify"], &path, 0).printed();
+    let text = audit(&["verify"], &path, 0).stdout();
     assert!(text.contains(": 3 entries, "), "{text}");
     let head = text.lines().find_map(|line| line.strip_prefix("head: "));
     let head = head.expect("a head");
-    let text = audit(&["verify", "--head", head], &path, 0).printed();
+    let text = audit(&["verify", "--head", head], &path, 0).stdout();
     assert!(text.contains("the expected head is entry 3"), "{text}");
 
-    let text = audit(&["list"], &path, 0).printed();
+    let text = audit(&["list"], &path, 0).stdout();
     assert_eq!(text.lines().count(), 4, "{text}");
     assert!(text.starts_with("entry  time"), "{text}");
-    let entries = json_lines(&audit(&["list", "--json"], &path, 0).printed());
+    let entries = json_lines(&audit(&["list", "--json"], &path, 0).stdout());
     assert_eq!(entries.len(), 3);
     assert_eq!(entries[2]["after"], "0.3");
     assert_eq!(entries[2]["hash"], head);
     let time = entries[1]["time"].as_str().expect("a time");
-    let later = json_lines(&audit(&["list", "--json", "--since", time], &path, 0).printed());
+    let later = json_lines(&audit(&["list", "--json", "--since", time], &path, 0).stdout());
     assert_eq!(later.len(), 2);
 }
 
 #[test]
-fn a_log_that_does_not_verify_ends_with_1() {
+fn changed_log_fails_verification_with_exit_code_1() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = log(folder.path(), 2);
     let other = "ab".repeat(32);
-    let told = audit(&["verify", "--head", &other], &path, 1).told();
+    let stderr = audit(&["verify", "--head", &other], &path, 1).stderr();
     assert!(
-        told.contains("none of its 2 entries has the hash abab"),
-        "{told}"
+        stderr.contains("none of its 2 entries has the hash abab"),
+        "{stderr}"
     );
     // The second entry's field, as it stands in the file.
     let mut bytes = std::fs::read(&path).expect("a file");
@@ -73,13 +73,13 @@ fn a_log_that_does_not_verify_ends_with_1() {
         .position(|window| window == field);
     bytes[at.expect("there") + field.len() - 1] = b'9';
     std::fs::write(&path, bytes).expect("written");
-    let told = audit(&["verify"], &path, 1).told();
+    let stderr = audit(&["verify"], &path, 1).stderr();
     assert!(
-        told.contains("broken at entry 2: its hash is not that of its fields"),
-        "{told}"
+        stderr.contains("broken at entry 2: its hash is not that of its fields"),
+        "{stderr}"
     );
-    let told = audit(&["verify"], &folder.path().join("absent"), 1).told();
-    assert!(told.contains("absent: cannot be opened"), "{told}");
+    let stderr = audit(&["verify"], &folder.path().join("absent"), 1).stderr();
+    assert!(stderr.contains("absent: cannot be opened"), "{stderr}");
     audit(&["verify", "--head", "abc"], &path, 64);
     audit(&["list", "--since", "yesterday"], &path, 64);
 }

@@ -1,5 +1,4 @@
-//! What `inspectctl` does with the journal: `watch` from a place in it, `verdicts`, `trigger`,
-//! `consumers`, and the journal in `status`.
+//! Commands that use the journal: `watch` from a position, `verdicts`, `trigger`, `consumers`, `status`.
 
 use serde_json::Value;
 
@@ -9,7 +8,7 @@ use crate::harness::{Daemon, Site, runtime_is_there, wait};
 
 const JOURNAL: &str = "[journal]\nfolder = \"journal\"\n";
 
-/// Two cameras that look at the same part when they are asked to.
+/// Two cameras in mode `requested` that see the same part.
 const CELL: &str = "[cameras.left]\nsource = \"folder\"\npath = \"good\"\nrepeat = true\nfps = 50\n\
                     mode = \"requested\"\ngroup = \"cell\"\n\
                     [cameras.right]\nsource = \"folder\"\npath = \"bad\"\nrepeat = true\nfps = 50\n\
@@ -43,7 +42,7 @@ fn wait_for_verdicts(daemon: &Daemon, count: u64) {
 }
 
 #[test]
-fn a_watch_begins_with_any_stored_verdict() {
+fn watch_starts_with_the_requested_stored_verdict() {
     if !runtime_is_there() {
         return;
     }
@@ -59,13 +58,13 @@ fn a_watch_begins_with_any_stored_verdict() {
     assert_eq!(from("--from-time 1h"), [1, 2, 3, 4]);
     let mut late = inspectctl(&daemon);
     late.args(["watch", "--from-sequence", "1000000"]);
-    let told = run(&mut late, 1).told();
-    assert!(told.contains("OUT_OF_RANGE"), "{told}");
+    let stderr = run(&mut late, 1).stderr();
+    assert!(stderr.contains("OUT_OF_RANGE"), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn a_consumer_goes_on_where_it_ended() {
+fn consumer_resumes_after_its_acknowledgement() {
     if !runtime_is_there() {
         return;
     }
@@ -89,13 +88,13 @@ fn a_consumer_goes_on_where_it_ended() {
     assert!(table.contains("\nmes "), "{table}");
     assert_eq!(done(&daemon, "consumers forget mes"), "mes is forgotten\n");
     assert_eq!(done(&daemon, "consumers list --json"), "");
-    let told = run(inspectctl(&daemon).args(["consumers", "forget", "mes"]), 1).told();
-    assert!(told.contains("NOT_FOUND: consumer mes"), "{told}");
+    let stderr = run(inspectctl(&daemon).args(["consumers", "forget", "mes"]), 1).stderr();
+    assert!(stderr.contains("NOT_FOUND: "), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn stored_verdicts_are_listed_by_what_they_are() {
+fn stored_verdicts_are_filtered_sorted_and_paged() {
     if !runtime_is_there() {
         return;
     }
@@ -137,7 +136,7 @@ fn stored_verdicts_are_listed_by_what_they_are() {
 }
 
 #[test]
-fn a_request_tells_its_decision_by_its_exit_code() {
+fn trigger_with_wait_exits_with_the_code_of_the_decision() {
     if !runtime_is_there() {
         return;
     }
@@ -146,7 +145,7 @@ fn a_request_tells_its_decision_by_its_exit_code() {
     let trigger = |arguments: &str, code| {
         let mut command = inspectctl(&daemon);
         command.arg("trigger").args(arguments.split(' '));
-        run(&mut command, code).printed()
+        run(&mut command, code).stdout()
     };
     let part = json_lines(&trigger(
         "--group cell --part P-1 --data x --wait --json",
@@ -176,7 +175,7 @@ fn a_request_tells_its_decision_by_its_exit_code() {
         again.starts_with(shown.trim_end()),
         "the same request: {again}"
     );
-    assert!(again.contains(", made before with this key\n"), "{again}");
+    assert!(again.contains(", repeated under its key\n"), "{again}");
     let stored = done(&daemon, "verdicts --part P-1 --oldest-first");
     assert!(
         stored.contains("  part P-1  left PASS, right REJECT"),
@@ -188,7 +187,7 @@ fn a_request_tells_its_decision_by_its_exit_code() {
 }
 
 #[test]
-fn the_status_shows_the_journal() {
+fn status_shows_the_journal() {
     if !runtime_is_there() {
         return;
     }
@@ -208,7 +207,7 @@ fn the_status_shows_the_journal() {
 }
 
 #[test]
-fn without_a_journal_there_is_nothing_to_list() {
+fn commands_that_require_a_journal_fail_without_one() {
     if !runtime_is_there() {
         return;
     }
@@ -220,10 +219,10 @@ fn without_a_journal_there_is_nothing_to_list() {
         "watch --from-sequence 1",
         "watch --consumer mes",
     ] {
-        let told = run(inspectctl(&daemon).args(command.split(' ')), 1).told();
+        let stderr = run(inspectctl(&daemon).args(command.split(' ')), 1).stderr();
         assert!(
-            told.contains("journal.folder is not set"),
-            "{command}: {told}"
+            stderr.contains("journal.folder is not set"),
+            "{command}: {stderr}"
         );
     }
     daemon.stop();

@@ -5,7 +5,7 @@ use crate::belt::{CAMERA, REVIEW, site};
 use crate::harness::runtime_is_there;
 
 #[test]
-fn a_good_configuration_comes_into_force_and_what_cannot_is_named() {
+fn reload_activates_a_valid_configuration_and_names_keys_that_require_a_restart() {
     if !runtime_is_there() {
         return;
     }
@@ -25,33 +25,33 @@ fn a_good_configuration_comes_into_force_and_what_cannot_is_named() {
         "{changed}"
     );
     assert!(
-        changed.ends_with("\nwaits for a restart: cameras.belt.fps\n"),
+        changed.ends_with("\nrequires a restart: cameras.belt.fps\n"),
         "{changed}"
     );
     let status = done(&daemon, "status");
     assert!(status.contains("threshold 0.9000"), "{status}");
     assert!(
-        status.contains("waits for a restart: cameras.belt.fps"),
+        status.contains("requires a restart: cameras.belt.fps"),
         "{status}"
     );
     daemon.stop();
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing_and_every_fault_is_told() {
+fn reload_of_an_invalid_configuration_changes_nothing_and_lists_every_fault() {
     if !runtime_is_there() {
         return;
     }
     let site = site();
     let daemon = site.start();
     site.configure("[verdict]\nthreshold = \"high\"\nlimit = 3\n", CAMERA);
-    let told = run(inspectctl(&daemon).arg("reload"), 1).told();
+    let stderr = run(inspectctl(&daemon).arg("reload"), 1).stderr();
     assert!(
-        told.starts_with("inspectctl: FAILED_PRECONDITION: "),
-        "{told}"
+        stderr.starts_with("inspectctl: FAILED_PRECONDITION: "),
+        "{stderr}"
     );
     for part in ["inspectd.toml", "verdict.threshold", "verdict.limit"] {
-        assert!(told.contains(part), "{part} is not in\n{told}");
+        assert!(stderr.contains(part), "{part} is not in\n{stderr}");
     }
     let status = done(&daemon, "status");
     assert!(status.contains("threshold 0.6000"), "{status}");

@@ -5,7 +5,7 @@ use crate::belt::site;
 use crate::harness::runtime_is_there;
 
 #[test]
-fn a_person_reads_the_state_the_model_and_the_cameras() {
+fn status_shows_the_state_the_model_and_the_cameras() {
     if !runtime_is_there() {
         return;
     }
@@ -23,7 +23,7 @@ fn a_person_reads_the_state_the_model_and_the_cameras() {
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
-    assert_eq!(text.lines().count(), 9, "no trouble is told: {text}");
+    assert_eq!(text.lines().count(), 9, "no warnings: {text}");
     assert!(!text.contains('\x1b'), "no colours in a pipe: {text:?}");
     let cameras = done(&daemon, "cameras");
     assert!(cameras.starts_with("camera  source "), "{cameras}");
@@ -32,7 +32,7 @@ fn a_person_reads_the_state_the_model_and_the_cameras() {
 }
 
 #[test]
-fn a_program_reads_the_same_as_json() {
+fn json_status_has_the_fields_of_the_proto() {
     if !runtime_is_there() {
         return;
     }

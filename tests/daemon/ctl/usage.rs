@@ -1,4 +1,4 @@
-//! What needs no daemon.
+//! The command line without a daemon.
 
 use super::run;
 use crate::harness::bounded;
@@ -10,9 +10,9 @@ fn inspectctl(line: &str) -> std::process::Command {
 }
 
 #[test]
-fn every_shell_gets_its_completions() {
+fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = run(&mut inspectctl(&format!("completions {shell}")), 0).printed();
+        let script = run(&mut inspectctl(&format!("completions {shell}")), 0).stdout();
         for word in ["inspectctl", "watch", "last-reject"] {
             assert!(script.contains(word), "{shell}: no {word}");
         }
@@ -20,7 +20,7 @@ fn every_shell_gets_its_completions() {
 }
 
 #[test]
-fn no_daemon_ends_every_command_with_69() {
+fn every_command_without_a_daemon_exits_with_69() {
     let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/demo-reject.png");
     let inspect = format!("inspect {picture}");
     for line in [
@@ -32,20 +32,20 @@ fn no_daemon_ends_every_command_with_69() {
         "evidence 1 -o -",
         &inspect,
     ] {
-        // Nobody listens on port 1.
+        // Port 1 is closed.
         let line = format!("--server 127.0.0.1:1 {line}");
-        let ended = run(&mut inspectctl(&line), 69);
-        let told = ended.told();
+        let finished = run(&mut inspectctl(&line), 69);
+        let stderr = finished.stderr();
         assert!(
-            told.contains("no daemon answers at http://127.0.0.1:1"),
-            "{told}"
+            stderr.contains("no daemon answers at http://127.0.0.1:1"),
+            "{stderr}"
         );
-        assert_eq!(ended.printed(), "", "{line}");
+        assert_eq!(finished.stdout(), "", "{line}");
     }
 }
 
 #[test]
-fn wrong_arguments_end_with_64() {
+fn wrong_arguments_exit_with_64() {
     for line in [
         "stats",
         "watch --limit 0",
@@ -56,17 +56,63 @@ fn wrong_arguments_end_with_64() {
         "inspect",
         "completions dos",
     ] {
-        let ended = run(&mut inspectctl(line), 64);
-        assert!(ended.told().starts_with("error: "), "{ended:?}");
+        let finished = run(&mut inspectctl(line), 64);
+        assert!(finished.stderr().starts_with("error: "), "{finished:?}");
     }
     assert!(
         run(&mut inspectctl("--help"), 0)
-            .printed()
+            .stdout()
             .contains("Exit codes:")
     );
     assert!(
         run(&mut inspectctl("--version"), 0)
-            .printed()
+            .stdout()
             .starts_with("inspectctl ")
     );
+}
+
+#[test]
+fn commands_that_moved_to_inspectd_name_the_new_command_and_exit_with_64() {
+    for (line, expected) in [
+        ("audit verify /var/lib/audit.sqlite", "`inspectd audit`"),
+        ("audit --help", "`inspectd audit`"),
+        (
+            "token create --name mes --role operator",
+            "`inspectd token`",
+        ),
+    ] {
+        let stderr = run(&mut inspectctl(line), 64).stderr();
+        assert_eq!(
+            stderr,
+            format!("inspectctl: moved to {expected}\n"),
+            "{line}"
+        );
+    }
+    let help = run(&mut inspectctl("--help"), 0).stdout();
+    assert!(!help.contains("audit") && !help.contains("Moved"), "{help}");
+}
+
+#[test]
+fn credentials_that_cannot_be_used_exit_with_1_and_name_the_option() {
+    for (line, expected) in [
+        (
+            "--server https://127.0.0.1:1 status",
+            "--ca FILE or INSPECTD_CA",
+        ),
+        (
+            "--key absent status",
+            "--certificate and --key must be given together",
+        ),
+        (
+            "--token-file /nonexistent status",
+            "/nonexistent: cannot be read: ",
+        ),
+        (
+            "watch --consumer MES",
+            "a consumer's name is 1 to 64 of a-z",
+        ),
+    ] {
+        let stderr = run(&mut inspectctl(line), 1).stderr();
+        assert!(stderr.contains(expected), "{line}: {stderr}");
+    }
 }

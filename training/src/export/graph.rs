@@ -11,7 +11,7 @@ use super::onnx::{
     AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
-use super::weights::{GraphError, TeacherNormalisation, Weights};
+use super::weights::{GraphError, TeacherNormalisation, WeightType, Weights};
 use crate::calibrate::{CellStatistics, LocationNormalisation};
 
 /// `ImageNet` mean of red, green and blue in `[0, 1]`, subtracted from every image.
@@ -29,17 +29,6 @@ pub enum Input {
     /// `tensor`, f32 `[N, 3, H, W]`, passed to the networks without preprocessing: for comparisons with
     /// other implementations.
     TensorF32,
-}
-
-/// Storage type of the convolution weights. All arithmetic is in f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WeightType {
-    /// 32-bit floats.
-    #[default]
-    F32,
-    /// 16-bit floats. To compare such a graph with the network, first round the network's weights with
-    /// [`round_to_f16`](super::weights::round_to_f16).
-    F16,
 }
 
 /// Options of a graph.

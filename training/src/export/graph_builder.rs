@@ -2,10 +2,9 @@
 
 use crate::network::layer::{self, Filter, Layer};
 
-use super::graph::WeightType;
 use super::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
 use super::resize;
-use super::weights::{GraphError, TeacherNormalisation, Weights};
+use super::weights::{GraphError, TeacherNormalisation, WeightType, Weights};
 
 /// Nodes and constants added so far. Each node has one output with the name of the node.
 pub(super) struct GraphBuilder<'a> {

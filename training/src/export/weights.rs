@@ -5,6 +5,17 @@ use std::collections::BTreeMap;
 use half::f16;
 use thiserror::Error;
 
+/// Storage type of the convolution weights. All arithmetic is in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightType {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit floats. To compare such a graph with the network, first round the network's weights with
+    /// [`round_to_f16`].
+    F16,
+}
+
 /// All tensors by name: `teacher.0.weight` is the weight of the teacher's
 /// convolution with index 0 in [`layer::convolutions`](crate::network::layer::convolutions).
 #[derive(Clone, Debug, Default)]
@@ -134,7 +145,7 @@ fn check(name: &str, expected: &[i64], found: &[i64], values: &[f32]) -> Result<
     }
 }
 
-/// Rounds every `.weight` to f16, as in a graph with [`WeightType::F16`](super::graph::WeightType). Biases
+/// Rounds every `.weight` to f16, as in a graph with [`WeightType::F16`]. Biases
 /// are not rounded.
 pub fn round_to_f16(weights: &mut Weights) {
     for (name, tensor) in &mut weights.0 {

@@ -4,9 +4,10 @@
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::figure_html::figure;
 use super::panels::{ColourScale, Panel};
 use super::tables::{between, by_type, digits, localisation, percent};
-use super::{Figure, ReportContents, colour_map, image_encoding};
+use super::{ReportContents, colour_map, image_encoding};
 use crate::evaluate::model::ModelKind;
 use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
@@ -98,15 +99,6 @@ fn scores(evaluation: &Evaluation, contents: &ReportContents) -> Markup {
                 "; it was determined from the scores of good validation images only."
             }
             div.charts { (figure(&contents.scores)) (figure(&contents.roc)) }
-        }
-    }
-}
-
-pub(super) fn figure(figure: &Figure) -> Markup {
-    html! {
-        figure.chart {
-            (PreEscaped(figure.drawing.svg_element()))
-            figcaption { (figure.caption) }
         }
     }
 }

@@ -11,6 +11,7 @@
 mod colour_map;
 mod curve_figures;
 mod feature_panels;
+mod figure_html;
 mod folder;
 mod html;
 mod image_encoding;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::ReportContents;
-use super::html::figure;
+use super::figure_html::figure;
 use crate::evaluate::result::{Evaluation, TypeResult};
 use crate::metrics::curve::{FPR_LIMITS, LimitedArea};
 use crate::metrics::image::TypeMetrics;

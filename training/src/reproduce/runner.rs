@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::experiment::Experiment;
 use crate::fit::plan::Precision;
 use crate::settings;
-use crate::train::run::calibrated;
+use crate::train::calibration::calibrated;
 use crate::train::settings::{CHANGEABLE_ON_RESUME, Settings};
 
 /// Exit code of an interrupted program that can be resumed.

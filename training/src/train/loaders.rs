@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::objective::{HARD_QUANTILE, Objective};
-use super::run::Run;
-use super::settings::Settings;
+use super::run::{Run, penalty_paths};
 use super::task::TrainingData;
-use crate::dataset;
 use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::sampler::Sampler;
@@ -94,11 +92,4 @@ impl Run {
             depth: workers * self.settings.batch.max(4),
         }
     }
-}
-
-/// Returns the paths of the penalty images, if the settings name a folder.
-pub(super) fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
-    let folder = settings.penalty_images.as_deref();
-    let paths = folder.map(dataset::images_below).transpose();
-    paths.context("penalty_images")
 }

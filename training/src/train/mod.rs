@@ -1,6 +1,6 @@
 //! Training of the student: settings, the folder of a run, and the training task.
 
-mod calibration;
+pub mod calibration;
 mod loaders;
 pub mod objective;
 pub mod run;

@@ -17,8 +17,6 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-pub use super::calibration::calibrated;
-use super::loaders::penalty_paths;
 use super::settings::{CHANGEABLE_ON_RESUME, Settings};
 use super::task::StudentTraining;
 use crate::dataset::{self, Dataset};
@@ -305,4 +303,11 @@ fn open(settings: &Settings) -> Result<Dataset> {
 
 fn teacher_path(folder: &Path) -> PathBuf {
     folder.join("teacher.safetensors")
+}
+
+/// Returns the paths of the penalty images, if the settings name a folder.
+pub(super) fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
+    let folder = settings.penalty_images.as_deref();
+    let paths = folder.map(dataset::images_below).transpose();
+    paths.context("penalty_images")
 }

@@ -10,9 +10,9 @@ use inspectd_core::manifest::Manifest;
 use inspectd_engine::{Elements, Engine, EngineOptions, Session};
 use inspectd_test_support::{onnx_runtime, python_package, require};
 use mhkd::bench::graph_cost::count;
-use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, WeightType, build};
+use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, build};
 use mhkd::export::weights::{
-    GraphError, TeacherNormalisation, WeightTensor, Weights, round_to_f16,
+    GraphError, TeacherNormalisation, WeightTensor, WeightType, Weights, round_to_f16,
 };
 use mhkd::network::architecture::{Architecture, Method, Preset};
 use mhkd::network::layer::Layer;

@@ -1,62 +1,57 @@
-//! `inspectctl consumers`: who acknowledges verdicts, and how far each one is.
+//! `inspectctl consumers`: the consumers, and how far each one has acknowledged.
 
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use inspectd_client::proto::{Consumer, ForgetConsumerRequest, ListConsumersRequest};
+use comfy_table::Cell;
+use inspectd_client::proto::Consumer;
+use inspectd_client::{Client, ConsumerName};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::table::{self, Cell};
-use crate::{format, json, watch};
+use crate::table::{self, Column, styled};
+use crate::{format, json};
 
-/// Of `consumers`.
+/// Arguments of `consumers`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// One JSON object a consumer, a line each.
+    /// Print one JSON object per consumer, one per line.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show them all; so does no action.
+    /// List all consumers; the default.
     List,
-    /// Forget one: nothing waits for it any more.
+    /// Forget a consumer: the daemon no longer keeps verdicts for it.
     Forget {
-        /// Its name.
+        /// Name of the consumer.
         name: String,
     },
-    /// Note that one has all verdicts up to a sequence. An acknowledgement never goes back.
+    /// Acknowledge all verdicts up to a sequence. An acknowledgement never goes back.
     Acknowledge {
-        /// Its name; a new name is a new consumer.
+        /// Name of the consumer. A new name creates a consumer.
         name: String,
-        /// The verdict's sequence.
+        /// Sequence of the verdict.
         sequence: u64,
     },
 }
 
-/// Does what is asked, and prints what there is then.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
-    let mut inspection = daemon.inspection();
+/// Runs the action, and prints the consumers that it concerns.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     let consumers = match &arguments.action {
-        None | Some(Action::List) => {
-            let call = inspection.list_consumers(ListConsumersRequest {});
-            daemon.answer(ANSWER_TIMEOUT, call).await?.consumers
-        }
+        None | Some(Action::List) => client.consumers().await?,
         Some(Action::Forget { name }) => {
-            let consumer = name.clone();
-            let call = inspection.forget_consumer(ForgetConsumerRequest { consumer });
-            daemon.answer(ANSWER_TIMEOUT, call).await?;
+            client.forget_consumer(&parse(name)?).await?;
             if !arguments.json {
                 writeln!(anstream::stdout(), "{name} is forgotten")?;
             }
             return Ok(());
         }
         Some(Action::Acknowledge { name, sequence }) => {
-            vec![watch::acknowledge(daemon, name, *sequence).await?]
+            vec![client.acknowledge(&parse(name)?, *sequence).await?]
         }
     };
     let mut out = anstream::stdout();
@@ -69,27 +64,26 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Parses a name when the command runs: an invalid one exits with 1, as one that the daemon refuses.
+pub fn parse(name: &str) -> Result<ConsumerName, anyhow::Error> {
+    Ok(name.parse::<ConsumerName>()?)
+}
+
 fn describe(consumers: &[Consumer]) -> String {
-    const HEADINGS: [&str; 7] = [
-        "consumer",
-        "acknowledged",
-        "at",
-        "pending",
-        "oldest waits",
-        "lost",
-        "state",
+    const COLUMNS: [Column; 7] = [
+        Column::text("consumer"),
+        Column::number("acknowledged"),
+        Column::text("at"),
+        Column::number("pending"),
+        Column::number("oldest waits"),
+        Column::number("lost"),
+        Column::text("state"),
     ];
-    let rows: Vec<_> = consumers.iter().map(row).collect();
-    table::render(HEADINGS, &rows)
+    table::render(COLUMNS, consumers.iter().map(row).collect())
 }
 
 fn row(consumer: &Consumer) -> [Cell; 7] {
-    let count = |count: u64| Cell::number(count.to_string());
     let nothing = || "-".to_owned();
-    let lost = match consumer.lost {
-        0 => count(0),
-        lost => count(lost).styled(format::warning_style()),
-    };
     let time = consumer.acknowledge_time.as_ref();
     let state = if consumer.connected {
         "connected"
@@ -97,13 +91,16 @@ fn row(consumer: &Consumer) -> [Cell; 7] {
         "away"
     };
     [
-        Cell::text(&consumer.name),
-        count(consumer.acknowledged),
-        Cell::text(time.map_or_else(nothing, format::second)),
-        count(consumer.pending),
-        Cell::number(consumer.lag.map_or_else(nothing, format::span)),
-        lost,
-        Cell::text(state),
+        Cell::new(&consumer.name),
+        Cell::new(consumer.acknowledged),
+        Cell::new(time.map_or_else(nothing, format::second)),
+        Cell::new(consumer.pending),
+        Cell::new(consumer.lag.map_or_else(nothing, format::span)),
+        match consumer.lost {
+            0 => Cell::new(0),
+            lost => styled(lost, format::warning_style()),
+        },
+        Cell::new(state),
     ]
 }
 
@@ -112,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_consumer_is_a_row() {
+    fn each_consumer_has_a_row() {
         let consumers = [
             Consumer {
                 name: "mes".into(),

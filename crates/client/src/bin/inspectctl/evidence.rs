@@ -1,51 +1,51 @@
-//! `inspectctl evidence`: the picture of a recent verdict, in a file.
+//! `inspectctl evidence`: saves the heatmap or the frame of a recent verdict.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use inspectd_client::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
+use inspectd_client::proto::ImageFormat;
+use inspectd_client::{Client, Evidence};
 use thiserror::Error;
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::{format, picture};
+use crate::{format, image_file};
 
-/// Of `evidence`.
+/// Arguments of `evidence`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The verdict's sequence.
+    /// Sequence of the verdict.
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     sequence: u64,
-    /// The file, .png or .jpg; - is standard output.
+    /// File to write, .png or .jpg; - is standard output.
     #[arg(short, long, value_name = "FILE")]
-    output: Target,
-    /// The bare frame rather than the frame with heat over it.
+    output: OutputArg,
+    /// Save the frame without the heatmap.
     #[arg(long)]
     frame: bool,
-    /// JPEG; only needed with -o -, where no name tells the format.
+    /// Write JPEG; only required with -o -, which has no file name.
     #[arg(long)]
     jpeg: bool,
 }
 
-/// Where a picture goes, and so how it is encoded.
+/// The destination of the image, which selects its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Target {
+enum OutputArg {
     Stdout,
     Png(PathBuf),
     Jpeg(PathBuf),
 }
 
-/// Why a name is none for a picture.
+/// The name is not that of an image file.
 #[derive(Debug, Error)]
 #[error("must end in .png, .jpg or .jpeg, or be - for standard output")]
-struct TargetError;
+struct OutputArgError;
 
-impl FromStr for Target {
-    type Err = TargetError;
+impl FromStr for OutputArg {
+    type Err = OutputArgError;
 
-    fn from_str(text: &str) -> Result<Self, TargetError> {
+    fn from_str(text: &str) -> Result<Self, OutputArgError> {
         if text == "-" {
             return Ok(Self::Stdout);
         }
@@ -54,7 +54,7 @@ impl FromStr for Target {
         match extension.to_str() {
             Some("png") => Ok(Self::Png(path)),
             Some("jpg" | "jpeg") => Ok(Self::Jpeg(path)),
-            _ => Err(TargetError),
+            _ => Err(OutputArgError),
         }
     }
 }
@@ -62,65 +62,46 @@ impl FromStr for Target {
 impl Arguments {
     fn format(&self) -> Result<ImageFormat, anyhow::Error> {
         match (&self.output, self.jpeg) {
-            (Target::Png(path), true) => {
-                anyhow::bail!("--jpeg contradicts {}", path.display())
+            (OutputArg::Png(path), true) => {
+                anyhow::bail!("--jpeg cannot be used with {}", path.display())
             }
-            (Target::Stdout | Target::Png(_), false) => Ok(ImageFormat::Png),
-            (Target::Stdout | Target::Jpeg(_), true) | (Target::Jpeg(_), false) => {
+            (OutputArg::Stdout | OutputArg::Png(_), false) => Ok(ImageFormat::Png),
+            (OutputArg::Stdout | OutputArg::Jpeg(_), true) | (OutputArg::Jpeg(_), false) => {
                 Ok(ImageFormat::Jpeg)
             }
         }
     }
 }
 
-/// Fetches it and writes it.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
+/// Fetches the evidence and writes the image.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     let format = arguments.format()?;
-    let evidence = fetch(daemon, arguments.sequence, format).await?;
+    let evidence = client.evidence(arguments.sequence, format).await?;
     let bytes = choose(&evidence, arguments.frame)?;
     match &arguments.output {
-        Target::Stdout => Ok(std::io::stdout().write_all(bytes)?),
-        Target::Png(path) | Target::Jpeg(path) => save(path, bytes),
+        OutputArg::Stdout => Ok(std::io::stdout().write_all(bytes)?),
+        OutputArg::Png(path) | OutputArg::Jpeg(path) => save(path, bytes),
     }
 }
 
-/// Asks for the pictures of a verdict.
-///
-/// # Errors
-/// When the daemon is away, or keeps them no longer.
-pub async fn fetch(
-    daemon: &Daemon,
-    sequence: u64,
-    format: ImageFormat,
-) -> Result<GetEvidenceResponse, Failure> {
-    let mut inspection = daemon.inspection();
-    let call = inspection.get_evidence(GetEvidenceRequest {
-        sequence,
-        format: format.into(),
-    });
-    daemon.answer(ANSWER_TIMEOUT, call).await
-}
-
-fn choose(evidence: &GetEvidenceResponse, frame: bool) -> Result<&[u8], anyhow::Error> {
-    let verdict = evidence.verdict.clone().unwrap_or_default();
-    match (
-        frame,
-        evidence.frame.is_empty(),
-        evidence.heatmap.is_empty(),
-    ) {
-        (true, true, _) => anyhow::bail!("verdict {} has no frame", verdict.sequence),
-        (true, false, _) => Ok(&evidence.frame),
-        (false, _, false) => Ok(&evidence.heatmap),
-        (false, _, true) => anyhow::bail!(
+/// The requested image of the evidence.
+fn choose(evidence: &Evidence, frame: bool) -> Result<&[u8], anyhow::Error> {
+    let verdict = &evidence.verdict;
+    if frame {
+        let frame = evidence.frame.as_deref();
+        return frame.ok_or_else(|| anyhow::anyhow!("verdict {} has no frame", verdict.sequence));
+    }
+    evidence.heatmap.as_deref().ok_or_else(|| {
+        anyhow::anyhow!(
             "verdict {} is a {} and has no heatmap; --frame saves its frame",
             verdict.sequence,
             format::decision(verdict.decision()).to_uppercase()
-        ),
-    }
+        )
+    })
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    picture::write(path, bytes)?;
+    image_file::write(path, bytes)?;
     Ok(writeln!(anstream::stdout(), "{}", path.display())?)
 }
 
@@ -131,25 +112,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_the_format() {
-        let check = |text: &str, expected: Option<Target>| {
+    fn extension_selects_the_format() {
+        let check = |text: &str, expected: Option<OutputArg>| {
             assert_eq!(text.parse().ok(), expected, "{text:?}");
         };
-        check("-", Some(Target::Stdout));
-        check("a/b.png", Some(Target::Png("a/b.png".into())));
-        check("b.JPG", Some(Target::Jpeg("b.JPG".into())));
-        check("b.jpeg", Some(Target::Jpeg("b.jpeg".into())));
+        check("-", Some(OutputArg::Stdout));
+        check("a/b.png", Some(OutputArg::Png("a/b.png".into())));
+        check("b.JPG", Some(OutputArg::Jpeg("b.JPG".into())));
+        check("b.jpeg", Some(OutputArg::Jpeg("b.jpeg".into())));
         check("b.gif", None);
         check("png", None);
         check("", None);
     }
 
     #[test]
-    fn the_flag_tells_it_where_no_name_does() {
+    fn jpeg_flag_selects_the_format_of_standard_output() {
         let check = |output: &str, jpeg, expected: Option<ImageFormat>| {
             let arguments = Arguments {
                 sequence: 1,
-                output: output.parse().expect("a target"),
+                output: output.parse().expect("an output"),
                 frame: false,
                 jpeg,
             };
@@ -164,16 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_not_there_is_an_error() {
+    fn missing_image_is_an_error_that_names_the_verdict() {
         let check = |frame: &[u8], heatmap: &[u8], bare, expected: Result<&[u8], &str>| {
-            let evidence = GetEvidenceResponse {
-                verdict: Some(Verdict {
+            let file = |bytes: &[u8]| (!bytes.is_empty()).then(|| bytes.to_vec());
+            let evidence = Evidence {
+                verdict: Verdict {
                     sequence: 7,
                     decision: Decision::Fault.into(),
                     ..Verdict::default()
-                }),
-                frame: frame.into(),
-                heatmap: heatmap.into(),
+                },
+                frame: file(frame),
+                heatmap: file(heatmap),
             };
             let chosen = choose(&evidence, bare).map_err(|error| error.to_string());
             assert_eq!(chosen, expected.map_err(ToOwned::to_owned));

@@ -1,4 +1,4 @@
-//! How enumerations, times and decisions are said: the same words in tables and in JSON.
+//! Text of enumerations, times and decisions: the same in tables and in JSON.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use inspectd_client::proto::{
 };
 
 /// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
-fn word(name: &str, enumeration: &str) -> String {
+fn enumerator(name: &str, enumeration: &str) -> String {
     name.strip_prefix(enumeration)
         .unwrap_or(name)
         .to_ascii_lowercase()
@@ -17,58 +17,56 @@ fn word(name: &str, enumeration: &str) -> String {
 
 /// `pass`, `reject`, `review`, `fault`.
 pub fn decision(decision: Decision) -> String {
-    word(decision.as_str_name(), "DECISION_")
+    enumerator(decision.as_str_name(), "DECISION_")
 }
 
 /// `structural`, `logical`.
 pub fn kind(kind: AnomalyKind) -> String {
-    word(kind.as_str_name(), "ANOMALY_KIND_")
+    enumerator(kind.as_str_name(), "ANOMALY_KIND_")
 }
 
 /// `camera_lost`, `corrupt_frame` ...
 pub fn fault_reason(reason: FaultReason) -> String {
-    word(reason.as_str_name(), "FAULT_REASON_")
+    enumerator(reason.as_str_name(), "FAULT_REASON_")
 }
 
 /// `starting`, `running`, `degraded`, `stopping`.
 pub fn line_state(state: LineState) -> String {
-    word(state.as_str_name(), "LINE_STATE_")
+    enumerator(state.as_str_name(), "LINE_STATE_")
 }
 
 /// `opening`, `running`, `waiting`, `ended`.
 pub fn camera_state(state: CameraState) -> String {
-    word(state.as_str_name(), "CAMERA_STATE_")
+    enumerator(state.as_str_name(), "CAMERA_STATE_")
 }
 
 /// `calibration`, `journal_lower`, `journal_upper`.
 pub fn basis(basis: ThresholdBasis) -> String {
-    word(basis.as_str_name(), "THRESHOLD_BASIS_")
+    enumerator(basis.as_str_name(), "THRESHOLD_BASIS_")
 }
 
 /// `empirical_quantile`, `exponential_tail`.
 pub fn method(method: ThresholdMethod) -> String {
-    word(method.as_str_name(), "THRESHOLD_METHOD_")
+    enumerator(method.as_str_name(), "THRESHOLD_METHOD_")
 }
 
 /// `no_map`, `other_model` ...
 pub fn obstacle(obstacle: ReplayObstacle) -> String {
-    word(obstacle.as_str_name(), "REPLAY_OBSTACLE_")
+    enumerator(obstacle.as_str_name(), "REPLAY_OBSTACLE_")
 }
 
-/// The same for people.
-pub fn obstacle_in_words(obstacle: ReplayObstacle) -> &'static str {
+/// An obstacle as a phrase.
+pub fn obstacle_phrase(obstacle: ReplayObstacle) -> &'static str {
     match obstacle {
-        ReplayObstacle::NoMap => "no map kept, and the score alone does not decide",
-        ReplayObstacle::OtherModel => {
-            "another model than the recipe's, which would have to see them"
-        }
+        ReplayObstacle::NoMap => "no anomaly map is kept, and the score is not enough to decide",
+        ReplayObstacle::OtherModel => "judged by another model than the recipe's",
         ReplayObstacle::OtherView => "the recipe inspects another part of the frame",
         ReplayObstacle::ClientImage => {
-            "images of clients: whose thresholds they asked for is not kept"
+            "images sent by clients: the camera whose thresholds applied is not stored"
         }
-        ReplayObstacle::Fault => "not judged in the first place (a FAULT)",
-        ReplayObstacle::DamagedMap => "the map's file is damaged",
-        ReplayObstacle::Unspecified => "for a reason that this version does not know",
+        ReplayObstacle::Fault => "not judged originally (a FAULT)",
+        ReplayObstacle::DamagedMap => "the file of the anomaly map is damaged",
+        ReplayObstacle::Unspecified => "for a reason unknown to this version",
     }
 }
 
@@ -77,7 +75,7 @@ pub fn milliseconds(duration: prost_types::Duration) -> f64 {
     duration.seconds as f64 * 1e3 + f64::from(duration.nanos) / 1e6
 }
 
-/// `4 s`, `3 min 4 s`, `2 h 3 min`, `5 d 2 h`: two units are as much as anybody reads.
+/// A duration in at most two units: `4 s`, `3 min 4 s`, `2 h 3 min`, `5 d 2 h`.
 pub fn span(duration: prost_types::Duration) -> String {
     let seconds = Duration::try_from(duration).map_or(0, |duration| duration.as_secs());
     match seconds {
@@ -88,13 +86,13 @@ pub fn span(duration: prost_types::Duration) -> String {
     }
 }
 
-/// So many things: `1 verdict`, `2 verdicts`.
-pub fn count(number: u64, thing: &str) -> String {
+/// A count with its noun: `1 verdict`, `2 verdicts`.
+pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
+    format!("{number} {noun}{plural}")
 }
 
-/// `512 B`, `1.5 MiB`.
+/// A size with its unit: `512 B`, `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut size = bytes as f64;
@@ -115,12 +113,12 @@ pub fn second(time: &prost_types::Timestamp) -> String {
     whole.to_string()
 }
 
-/// As much of a hash as tells one from another.
-pub fn short(hash: &str) -> &str {
+/// The first 12 digits of a hash.
+pub fn short_hash(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 
-/// How a decision looks on a terminal.
+/// Style of a decision on a terminal.
 pub fn decision_style(decision: Decision) -> Style {
     let colour = match decision {
         Decision::Pass => AnsiColor::Green,
@@ -132,42 +130,42 @@ pub fn decision_style(decision: Decision) -> Style {
     Style::new().fg_color(Some(colour.into())).bold()
 }
 
-/// How trouble that does not end the command looks on a terminal.
+/// Style of a warning on a terminal.
 pub fn warning_style() -> Style {
     Style::new().fg_color(Some(AnsiColor::Yellow.into()))
 }
 
-/// What came of a part whose condition is known.
+/// A decision compared with the known condition of the part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Defective, and rejected or put before a person.
-    Found,
-    /// Defective, and passed.
-    Missed,
-    /// Good, and rejected or put before a person.
+pub enum Correctness {
+    /// Defective; REJECT or REVIEW.
+    DefectFound,
+    /// Defective; PASS.
+    DefectMissed,
+    /// Good; REJECT or REVIEW.
     FalseAlarm,
-    /// Good, and passed.
-    Passed,
-    /// A FAULT: neither right nor wrong.
+    /// Good; PASS.
+    GoodPassed,
+    /// A FAULT: neither correct nor wrong.
     NotJudged,
 }
 
-/// What came of a part; `None` where nobody knows its condition.
-pub fn outcome(verdict: &Verdict) -> Option<Outcome> {
+/// Compares the decision of a verdict with the condition of its part; `None` if the condition is unknown.
+pub fn correctness(verdict: &Verdict) -> Option<Correctness> {
     let defective = match verdict.truth.as_str() {
         "" => return None,
         truth => truth != "good",
     };
-    // The settings may make a REJECT of what was not judged.
+    // The configuration can turn a frame that was not judged into a REJECT.
     if verdict.fault.is_some() {
-        return Some(Outcome::NotJudged);
+        return Some(Correctness::NotJudged);
     }
     Some(match (verdict.decision(), defective) {
-        (Decision::Reject | Decision::Review, true) => Outcome::Found,
-        (Decision::Reject | Decision::Review, false) => Outcome::FalseAlarm,
-        (Decision::Pass, true) => Outcome::Missed,
-        (Decision::Pass, false) => Outcome::Passed,
-        (Decision::Fault | Decision::Unspecified, _) => Outcome::NotJudged,
+        (Decision::Reject | Decision::Review, true) => Correctness::DefectFound,
+        (Decision::Reject | Decision::Review, false) => Correctness::FalseAlarm,
+        (Decision::Pass, true) => Correctness::DefectMissed,
+        (Decision::Pass, false) => Correctness::GoodPassed,
+        (Decision::Fault | Decision::Unspecified, _) => Correctness::NotJudged,
     })
 }
 
@@ -178,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn enumerators_are_words() {
+    fn enumerators_are_lower_case_without_prefix() {
         assert_eq!(decision(Decision::Reject), "reject");
         assert_eq!(decision(Decision::Unspecified), "unspecified");
         assert_eq!(kind(AnomalyKind::Logical), "logical");
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_two_units() {
+    fn spans_have_at_most_two_units() {
         let check = |seconds, text| {
             let duration = prost_types::Duration { seconds, nanos: 0 };
             assert_eq!(span(duration), text);
@@ -202,22 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn a_defect_counts_as_found_when_a_person_is_asked() {
+    fn review_of_a_defect_counts_as_found() {
         let check = |decision: Decision, truth: &str, expected| {
             let verdict = Verdict {
                 decision: decision.into(),
                 truth: truth.to_owned(),
                 ..Verdict::default()
             };
-            assert_eq!(outcome(&verdict), expected, "{decision:?} {truth:?}");
+            assert_eq!(correctness(&verdict), expected, "{decision:?} {truth:?}");
         };
-        check(Decision::Reject, "scratch", Some(Outcome::Found));
-        check(Decision::Review, "scratch", Some(Outcome::Found));
-        check(Decision::Pass, "scratch", Some(Outcome::Missed));
-        check(Decision::Reject, "good", Some(Outcome::FalseAlarm));
-        check(Decision::Review, "good", Some(Outcome::FalseAlarm));
-        check(Decision::Pass, "good", Some(Outcome::Passed));
-        check(Decision::Fault, "good", Some(Outcome::NotJudged));
+        check(Decision::Reject, "scratch", Some(Correctness::DefectFound));
+        check(Decision::Review, "scratch", Some(Correctness::DefectFound));
+        check(Decision::Pass, "scratch", Some(Correctness::DefectMissed));
+        check(Decision::Reject, "good", Some(Correctness::FalseAlarm));
+        check(Decision::Review, "good", Some(Correctness::FalseAlarm));
+        check(Decision::Pass, "good", Some(Correctness::GoodPassed));
+        check(Decision::Fault, "good", Some(Correctness::NotJudged));
         check(Decision::Reject, "", None);
         let unseen = Verdict {
             decision: Decision::Reject.into(),
@@ -225,11 +223,11 @@ mod tests {
             truth: "scratch".to_owned(),
             ..Verdict::default()
         };
-        assert_eq!(outcome(&unseen), Some(Outcome::NotJudged));
+        assert_eq!(correctness(&unseen), Some(Correctness::NotJudged));
     }
 
     #[test]
-    fn numbers_have_units_that_fit() {
+    fn counts_have_plurals_and_sizes_have_binary_units() {
         assert_eq!(count(1, "verdict"), "1 verdict");
         assert_eq!(count(0, "verdict"), "0 verdicts");
         assert_eq!(bytes(1023), "1023 B");

@@ -1,27 +1,22 @@
-//! `inspectctl inspect`: image files judged by the loaded model.
+//! `inspectctl inspect`: inspects image files with the loaded model.
 
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use inspectd_client::proto::inspect_image_request::Image;
-use inspectd_client::proto::{Decision, InspectImageRequest, Region, RegionScore, Verdict};
+use inspectd_client::proto::{Decision, Region, RegionScore, Verdict};
+use inspectd_client::{Client, Error};
 
-use crate::connect::Daemon;
 use crate::failure::Failure;
 use crate::{format, json, verdict_row};
 
-/// An image waits for its turn between the cameras' frames.
-const JUDGE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Below the help.
+/// Shown below the help.
 pub const EXIT_CODES: &str = "\
 Exit codes, the first that applies to any of the images:
-   1  could not be read, or was refused
+   1  cannot be read, or was refused
    4  FAULT
    2  REJECT
    3  REVIEW
@@ -29,51 +24,51 @@ Exit codes, the first that applies to any of the images:
   64  wrong arguments
   69  no daemon answers";
 
-/// Of `inspect`.
+/// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// PNG, JPEG, TIFF or BMP files.
+    /// Image files: PNG, JPEG, TIFF or BMP.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Apply this camera's crop, rotation and thresholds.
+    /// Apply the crop, rotation and thresholds of this camera.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     camera: String,
-    /// One JSON object an image, a line each.
+    /// Print one JSON object per image, one per line.
     #[arg(long)]
     json: bool,
-    /// End with 0 whatever the decisions are.
+    /// Exit with 0 for every decision.
     #[arg(long)]
     exit_zero: bool,
 }
 
-/// What came of all images so far, the worst last.
+/// The worst result of several images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Worst {
-    /// All are good.
+pub enum WorstResult {
+    /// All images are PASS.
     Pass,
-    /// A person should look.
+    /// One is REVIEW.
     Review,
-    /// One is not good.
+    /// One is REJECT.
     Reject,
-    /// One was not judged.
+    /// One is a FAULT.
     Fault,
-    /// One could not even be asked about.
+    /// One could not be read, or was refused.
     Failed,
 }
 
-impl Worst {
-    /// Of one decision.
+impl WorstResult {
+    /// The result of one image.
     pub fn of(decision: Decision) -> Self {
         match decision {
             Decision::Pass => Self::Pass,
             Decision::Review => Self::Review,
             Decision::Reject => Self::Reject,
-            // What this version does not know is not to be read as good.
+            // A decision unknown to this version must not be taken for PASS.
             Decision::Fault | Decision::Unspecified => Self::Fault,
         }
     }
 
-    /// The process's end.
+    /// Returns the exit code.
     pub fn exit_code(self, exit_zero: bool) -> u8 {
         match self {
             Self::Failed => 1,
@@ -86,36 +81,30 @@ impl Worst {
     }
 }
 
-/// Sends the images one after the other. One that cannot be judged does not keep the rest from it.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut worst = Worst::Pass;
+/// Inspects the images one after the other. One that fails does not stop the others.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut worst = WorstResult::Pass;
     for path in &arguments.images {
-        let came = match judge(daemon, path, &arguments.camera).await {
+        let result = match inspect(client, path, &arguments.camera).await {
             Ok(verdict) => {
                 print(path, &verdict, arguments.json)?;
-                Worst::of(verdict.decision())
+                WorstResult::of(verdict.decision())
             }
-            Err(failure @ (Failure::Refused(_) | Failure::Local(_))) => {
+            Err(failure @ (Failure::Client(Error::Refused(_)) | Failure::Local(_))) => {
                 let failure = anyhow::Error::from(failure).context(path.display().to_string());
                 Failure::Local(failure).report();
-                Worst::Failed
+                WorstResult::Failed
             }
             Err(failure) => return Err(failure),
         };
-        worst = worst.max(came);
+        worst = worst.max(result);
     }
     Ok(ExitCode::from(worst.exit_code(arguments.exit_zero)))
 }
 
-async fn judge(daemon: &Daemon, path: &Path, camera: &str) -> Result<Verdict, Failure> {
+async fn inspect(client: &Client, path: &Path, camera: &str) -> Result<Verdict, Failure> {
     let bytes = std::fs::read(path).context("cannot be read")?;
-    let mut inspection = daemon.inspection();
-    let call = inspection.inspect_image(InspectImageRequest {
-        image: Some(Image::Encoded(bytes)),
-        camera_id: camera.to_owned(),
-    });
-    let response = daemon.answer(JUDGE_TIMEOUT, call).await?;
-    Ok(response.verdict.unwrap_or_default())
+    Ok(client.inspect_file(bytes, camera).await?)
 }
 
 fn print(path: &Path, verdict: &Verdict, json: bool) -> Result<(), Failure> {
@@ -131,7 +120,7 @@ fn print(path: &Path, verdict: &Verdict, json: bool) -> Result<(), Failure> {
     Ok(json::write(&mut out, &inspected)?)
 }
 
-/// A verdict with all that a person may want to know of it.
+/// Describes a verdict in full.
 pub fn describe(verdict: &Verdict) -> String {
     let style = format::decision_style(verdict.decision());
     let decision = format::decision(verdict.decision()).to_uppercase();
@@ -168,7 +157,7 @@ pub fn describe(verdict: &Verdict) -> String {
         let _ = writeln!(out, "\n  views: {}", verdict_row::views(&verdict.views));
     }
     let scores = verdict.score.iter().flat_map(|score| &score.regions);
-    // Of a frame without regions it would be the score once more.
+    // Without regions of the recipe it would repeat the score.
     if scores.clone().count() > 1 {
         for score in scores {
             let _ = writeln!(out, "  {}", describe_score(score));
@@ -183,7 +172,7 @@ pub fn describe(verdict: &Verdict) -> String {
     out
 }
 
-/// What one part of the frame was found to be.
+/// Describes the score of a recipe region, or of the rest of the frame.
 fn describe_score(score: &RegionScore) -> String {
     let style = format::decision_style(score.decision());
     let decision = format::decision(score.decision()).to_uppercase();
@@ -192,7 +181,7 @@ fn describe_score(score: &RegionScore) -> String {
         name => name,
     };
     let value = score.value.map(|value| format!("score {value:.4}"));
-    let value = value.unwrap_or_else(|| "nothing counts".to_owned());
+    let value = value.unwrap_or_else(|| "no score".to_owned());
     format!(
         "{place}: {style}{decision}{style:#}, {value}, threshold {:.4}",
         score.threshold
@@ -245,19 +234,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_image_tells_the_exit_code() {
-        let check = |images: &[Worst], exit_zero, expected| {
-            let worst = images.iter().copied().max().expect("clap asks for one");
+    fn worst_image_selects_the_exit_code() {
+        let check = |images: &[WorstResult], exit_zero, expected| {
+            let worst = images.iter().copied().max().expect("clap requires one");
             assert_eq!(worst.exit_code(exit_zero), expected, "{images:?}");
         };
-        check(&[Worst::Pass], false, 0);
-        check(&[Worst::Pass, Worst::Review], false, 3);
-        check(&[Worst::Review, Worst::Reject], false, 2);
-        check(&[Worst::Fault, Worst::Reject], false, 4);
-        check(&[Worst::Failed, Worst::Fault], false, 1);
-        check(&[Worst::Fault, Worst::Reject], true, 0);
-        check(&[Worst::Failed, Worst::Pass], true, 1);
-        check(&[Worst::of(Decision::Unspecified)], false, 4);
+        check(&[WorstResult::Pass], false, 0);
+        check(&[WorstResult::Pass, WorstResult::Review], false, 3);
+        check(&[WorstResult::Review, WorstResult::Reject], false, 2);
+        check(&[WorstResult::Fault, WorstResult::Reject], false, 4);
+        check(&[WorstResult::Failed, WorstResult::Fault], false, 1);
+        check(&[WorstResult::Fault, WorstResult::Reject], true, 0);
+        check(&[WorstResult::Failed, WorstResult::Pass], true, 1);
+        check(&[WorstResult::of(Decision::Unspecified)], false, 4);
     }
 
     fn check(verdict: &Verdict, expected: &str) {
@@ -266,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reject_shows_its_regions_and_times() {
+    fn reject_shows_its_regions_and_times() {
         let verdict = Verdict {
             sequence: 7,
             decision: Decision::Reject.into(),
@@ -313,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_shows_its_views_and_a_recipe_its_regions() {
+    fn part_shows_its_views_and_frame_its_recipe_regions() {
         let part = Verdict {
             sequence: 9,
             part_id: "P-1".into(),
@@ -345,20 +334,20 @@ mod tests {
         let shown = anstream::adapter::strip_str(&describe(&frame)).to_string();
         for line in [
             "\n  pin: PASS, score 0.2500, threshold 0.5000\n",
-            "\n  the rest: PASS, nothing counts, threshold 0.5000\n",
+            "\n  the rest: PASS, no score, threshold 0.5000\n",
         ] {
             assert!(shown.contains(line), "{shown}");
         }
     }
 
     #[test]
-    fn a_fault_shows_its_reason() {
+    fn fault_shows_its_reason() {
         let verdict = Verdict {
             sequence: 8,
             decision: Decision::Fault.into(),
             fault: Some(Fault {
                 reason: FaultReason::Engine.into(),
-                message: "the model gave NaN".into(),
+                message: "the model returned NaN".into(),
             }),
             provider: "cuda".into(),
             width: 64,
@@ -367,7 +356,7 @@ mod tests {
         };
         check(
             &verdict,
-            "FAULT, engine: the model gave NaN\n  verdict 8, 64x64 pixels, on cuda\n",
+            "FAULT, engine: the model returned NaN\n  verdict 8, 64x64 pixels, on cuda\n",
         );
     }
 }

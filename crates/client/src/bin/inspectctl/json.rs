@@ -1,18 +1,19 @@
-//! What `--json` prints: the messages of `proto/inspectd/v1` under their own field names. Enumerators are
-//! lower-case words, times RFC 3339, durations milliseconds (`_ms`), bytes base64; what is unset is null.
+//! The output of `--json`: the messages of `proto/inspectd/v1` with their field names. Enumerators are in
+//! lower case, times in RFC 3339, durations in milliseconds (`_ms`), bytes in base64; unset fields are null.
 
 mod status;
 mod tuning;
+mod verdict;
 
 use std::io::{self, Write};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use inspectd_client::proto;
 use serde::Serialize;
 
 pub use self::status::{Camera, Status};
 pub use self::tuning::{ReplayEvent, Suggested};
+pub use self::verdict::Verdict;
+use self::verdict::{Model, RecipeTag};
 use crate::format;
 
 /// One line of `watch --json`.
@@ -21,9 +22,9 @@ use crate::format;
 pub enum Event<'a> {
     /// A verdict.
     Verdict(Box<Verdict<'a>>),
-    /// Verdicts that this client read too slowly for.
+    /// Verdicts that the daemon dropped because this client read too slowly.
     Gap {
-        /// How many.
+        /// The number of verdicts.
         missed: u64,
     },
 }
@@ -31,280 +32,28 @@ pub enum Event<'a> {
 /// One line of `trigger --json`.
 #[derive(Serialize)]
 pub struct Triggered<'a> {
-    /// The request's name.
+    /// The id of the request.
     pub trigger_id: &'a str,
-    /// Whether it had been made before.
+    /// Whether it repeats an earlier request.
     pub repeated: bool,
-    /// What came of it, if that is known.
+    /// The verdict, if it exists.
     pub verdict: Option<Verdict<'a>>,
 }
 
 /// One line of `inspect --json`.
 #[derive(Serialize)]
 pub struct Inspected<'a> {
-    /// The file, as it was named.
+    /// The file, as on the command line.
     pub image: &'a str,
-    /// What the daemon says.
+    /// The verdict.
     pub verdict: Verdict<'a>,
-}
-
-/// As [`proto::Verdict`].
-#[derive(Serialize)]
-pub struct Verdict<'a> {
-    sequence: u64,
-    run_id: &'a str,
-    camera_id: &'a str,
-    frame_id: u64,
-    capture_time: Option<String>,
-    capture_monotonic_ms: Option<f64>,
-    decision: String,
-    score: Option<Score<'a>>,
-    fault: Option<Fault<'a>>,
-    regions: Vec<Region<'a>>,
-    model: Option<Model<'a>>,
-    config_hash: &'a str,
-    provider: &'a str,
-    simulated: bool,
-    timings: Option<Timings>,
-    batch_size: u32,
-    width: u32,
-    height: u32,
-    source_item: &'a str,
-    truth: &'a str,
-    part_id: &'a str,
-    /// Base64, as protobuf's own JSON has bytes.
-    client_data: String,
-    trigger_id: &'a str,
-    group_id: &'a str,
-    views: Vec<View<'a>>,
-    record_time: Option<String>,
-    evidence_kept: bool,
-    recipe: Option<RecipeTag<'a>>,
-}
-
-#[derive(Serialize)]
-struct View<'a> {
-    camera_id: &'a str,
-    sequence: u64,
-    frame_id: u64,
-    decision: String,
-}
-
-/// As [`proto::RecipeTag`].
-#[derive(Serialize)]
-pub struct RecipeTag<'a> {
-    id: &'a str,
-    version: &'a str,
-    sha256: &'a str,
-}
-
-#[derive(Serialize)]
-struct Score<'a> {
-    value: f32,
-    structural: f32,
-    logical: f32,
-    threshold: f32,
-    review_from: Option<f32>,
-    dominant: String,
-    decided_by: &'a str,
-    highest: f32,
-    regions: Vec<RegionScore<'a>>,
-}
-
-#[derive(Serialize)]
-struct RegionScore<'a> {
-    region: &'a str,
-    value: Option<f32>,
-    threshold: f32,
-    review_from: Option<f32>,
-    decision: String,
-}
-
-#[derive(Serialize)]
-struct Fault<'a> {
-    reason: String,
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "it is printed under the contract's name"
-)]
-struct Region<'a> {
-    #[serde(rename = "box")]
-    bounds: Option<Bounds>,
-    area: f32,
-    peak: f32,
-    kind: String,
-    region: &'a str,
-}
-
-#[derive(Serialize)]
-struct Bounds {
-    left: f32,
-    top: f32,
-    width: f32,
-    height: f32,
-}
-
-#[derive(Serialize)]
-struct Model<'a> {
-    name: &'a str,
-    version: &'a str,
-    sha256: &'a str,
-}
-
-#[derive(Serialize)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "units are part of the names that are printed"
-)]
-struct Timings {
-    queue_ms: Option<f64>,
-    preprocess_ms: Option<f64>,
-    inference_ms: Option<f64>,
-    judge_ms: Option<f64>,
-    total_ms: Option<f64>,
 }
 
 fn time(timestamp: Option<&prost_types::Timestamp>) -> Option<String> {
     timestamp.map(ToString::to_string)
 }
 
-impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
-    fn from(verdict: &'a proto::Verdict) -> Self {
-        Self {
-            sequence: verdict.sequence,
-            run_id: &verdict.run_id,
-            camera_id: &verdict.camera_id,
-            frame_id: verdict.frame_id,
-            capture_time: time(verdict.capture_time.as_ref()),
-            capture_monotonic_ms: verdict.capture_monotonic.map(format::milliseconds),
-            decision: format::decision(verdict.decision()),
-            score: verdict.score.as_ref().map(Score::from),
-            fault: verdict.fault.as_ref().map(Fault::from),
-            regions: verdict.regions.iter().map(Region::from).collect(),
-            model: verdict.model.as_ref().map(Model::from),
-            config_hash: &verdict.config_hash,
-            provider: &verdict.provider,
-            simulated: verdict.simulated,
-            timings: verdict.timings.as_ref().map(Timings::from),
-            batch_size: verdict.batch_size,
-            width: verdict.width,
-            height: verdict.height,
-            source_item: &verdict.source_item,
-            truth: &verdict.truth,
-            part_id: &verdict.part_id,
-            client_data: BASE64_STANDARD.encode(&verdict.client_data),
-            trigger_id: &verdict.trigger_id,
-            group_id: &verdict.group_id,
-            views: verdict.views.iter().map(View::from).collect(),
-            record_time: time(verdict.record_time.as_ref()),
-            evidence_kept: verdict.evidence_kept,
-            recipe: verdict.recipe.as_ref().map(RecipeTag::from),
-        }
-    }
-}
-
-impl<'a> From<&'a proto::View> for View<'a> {
-    fn from(view: &'a proto::View) -> Self {
-        Self {
-            camera_id: &view.camera_id,
-            sequence: view.sequence,
-            frame_id: view.frame_id,
-            decision: format::decision(view.decision()),
-        }
-    }
-}
-
-impl<'a> From<&'a proto::RecipeTag> for RecipeTag<'a> {
-    fn from(recipe: &'a proto::RecipeTag) -> Self {
-        Self {
-            id: &recipe.id,
-            version: &recipe.version,
-            sha256: &recipe.sha256,
-        }
-    }
-}
-
-impl<'a> From<&'a proto::RegionScore> for RegionScore<'a> {
-    fn from(score: &'a proto::RegionScore) -> Self {
-        Self {
-            region: &score.region,
-            value: score.value,
-            threshold: score.threshold,
-            review_from: score.review_from,
-            decision: format::decision(score.decision()),
-        }
-    }
-}
-
-impl<'a> From<&'a proto::Score> for Score<'a> {
-    fn from(score: &'a proto::Score) -> Self {
-        Self {
-            value: score.value,
-            structural: score.structural,
-            logical: score.logical,
-            threshold: score.threshold,
-            review_from: score.review_from,
-            dominant: format::kind(score.dominant()),
-            decided_by: &score.decided_by,
-            highest: score.highest,
-            regions: score.regions.iter().map(RegionScore::from).collect(),
-        }
-    }
-}
-
-impl<'a> From<&'a proto::Fault> for Fault<'a> {
-    fn from(fault: &'a proto::Fault) -> Self {
-        Self {
-            reason: format::fault_reason(fault.reason()),
-            message: &fault.message,
-        }
-    }
-}
-
-impl<'a> From<&'a proto::Region> for Region<'a> {
-    fn from(region: &'a proto::Region) -> Self {
-        Self {
-            bounds: region.r#box.as_ref().map(|bounds| Bounds {
-                left: bounds.left,
-                top: bounds.top,
-                width: bounds.width,
-                height: bounds.height,
-            }),
-            area: region.area,
-            peak: region.peak,
-            kind: format::kind(region.kind()),
-            region: &region.region,
-        }
-    }
-}
-
-impl<'a> From<&'a proto::Model> for Model<'a> {
-    fn from(model: &'a proto::Model) -> Self {
-        Self {
-            name: &model.name,
-            version: &model.version,
-            sha256: &model.sha256,
-        }
-    }
-}
-
-impl From<&proto::Timings> for Timings {
-    fn from(timings: &proto::Timings) -> Self {
-        Self {
-            queue_ms: timings.queue.map(format::milliseconds),
-            preprocess_ms: timings.preprocess.map(format::milliseconds),
-            inference_ms: timings.inference.map(format::milliseconds),
-            judge_ms: timings.judge.map(format::milliseconds),
-            total_ms: timings.total.map(format::milliseconds),
-        }
-    }
-}
-
-/// One line of `consumers --json`: as [`proto::Consumer`].
+/// One line of `consumers --json`: the fields of [`proto::Consumer`].
 #[derive(Serialize)]
 pub struct Consumer<'a> {
     name: &'a str,
@@ -330,10 +79,10 @@ impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
     }
 }
 
-/// A line of JSON on `out`.
+/// Writes a line of JSON to `out`.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// If `out` cannot be written.
 pub fn write(out: &mut impl Write, data: &impl Serialize) -> io::Result<()> {
     let line = serde_json::to_string(data).expect("plain data becomes JSON");
     writeln!(out, "{line}")

@@ -1,50 +1,50 @@
-//! The picture of the last rejected part, fetched beside the stream so that it never slows it.
+//! The heatmap of the last rejected part, fetched in the background so that the stream is not delayed.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use inspectd_client::Client;
 use inspectd_client::proto::{ImageFormat, Verdict};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::connect::Daemon;
 use crate::failure::{Failure, note};
-use crate::{evidence, picture};
+use crate::image_file;
 
-/// How long the end of a watch may wait for a picture that is under way.
+/// How long the end of a watch waits for a heatmap that is being fetched.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Keeps a file at the newest reject's picture. One is fetched at a time; of those that come meanwhile
-/// only the newest is fetched next.
+/// Keeps a file up to date with the heatmap of the newest REJECT. One heatmap is fetched at a time; then the
+/// newest of the meantime.
 #[derive(Debug)]
 pub struct LastReject {
     file: PathBuf,
     newest: watch::Sender<Option<Verdict>>,
-    task: JoinHandle<Written>,
+    task: JoinHandle<FetchResult>,
 }
 
-/// What became of the rejects' pictures.
+/// The heatmap written last, and the first failure.
 #[derive(Debug, Default)]
-struct Written {
+struct FetchResult {
     sequence: Option<u64>,
     failure: Option<String>,
 }
 
 impl LastReject {
-    /// Begins with no reject. Must be called inside a runtime.
-    pub fn new(daemon: Daemon, file: PathBuf) -> Self {
-        let (newest, wanted) = watch::channel(None);
-        let task = tokio::spawn(keep(daemon, file.clone(), wanted));
+    /// Starts without a REJECT. Must be called inside a runtime.
+    pub fn new(client: Client, file: PathBuf) -> Self {
+        let (newest, requested) = watch::channel(None);
+        let task = tokio::spawn(run(client, file.clone(), requested));
         Self { file, newest, task }
     }
 
-    /// Another part was rejected.
+    /// Requests the heatmap of a rejected part.
     pub fn rejected(&self, verdict: &Verdict) {
         self.newest.send_replace(Some(verdict.clone()));
     }
 
-    /// Waits for what is under way, and says what the file shows.
+    /// Waits for the heatmap that is being fetched. Returns a line that describes the file.
     pub async fn finish(self) -> Option<String> {
         let Self {
             file,
@@ -56,8 +56,8 @@ impl LastReject {
             task.abort();
             return Some(format!("no heatmap within {} s", FINISH_TIMEOUT.as_secs()));
         };
-        let written = joined.expect("fetching does not panic");
-        match (written.sequence, written.failure) {
+        let result = joined.expect("fetching does not panic");
+        match (result.sequence, result.failure) {
             (Some(sequence), _) => Some(format!("heatmap of {sequence}: {}", file.display())),
             (None, Some(failure)) => Some(format!("no heatmap: {failure}")),
             (None, None) => None,
@@ -65,29 +65,29 @@ impl LastReject {
     }
 }
 
-/// Ends once nobody can want another picture and the newest one is written.
-async fn keep(
-    daemon: Daemon,
+/// Runs until no more requests can come and the newest heatmap is written.
+async fn run(
+    client: Client,
     file: PathBuf,
-    mut wanted: watch::Receiver<Option<Verdict>>,
-) -> Written {
-    let mut written = Written::default();
-    while wanted.changed().await.is_ok() {
-        let Some(verdict) = wanted.borrow_and_update().clone() else {
+    mut requested: watch::Receiver<Option<Verdict>>,
+) -> FetchResult {
+    let mut result = FetchResult::default();
+    while requested.changed().await.is_ok() {
+        let Some(verdict) = requested.borrow_and_update().clone() else {
             continue;
         };
-        match write(&daemon, &verdict, file.clone()).await {
+        match write(&client, &verdict, file.clone()).await {
             Ok(()) => {
-                if written.sequence.replace(verdict.sequence).is_none() {
+                if result.sequence.replace(verdict.sequence).is_none() {
                     note(&format!(
-                        "the last reject's heatmap is kept in {}",
+                        "the heatmap of the last reject is kept in {}",
                         file.display()
                     ));
                 }
             }
             Err(failure) => {
-                // Told once: a disk that is full stays full.
-                if written.failure.replace(failure.to_string()).is_none() {
+                // Reported once: a full disk stays full.
+                if result.failure.replace(failure.to_string()).is_none() {
                     note(&format!(
                         "inspectctl: verdict {}: {failure}",
                         verdict.sequence
@@ -96,18 +96,19 @@ async fn keep(
             }
         }
     }
-    written
+    result
 }
 
-async fn write(daemon: &Daemon, verdict: &Verdict, file: PathBuf) -> Result<(), Failure> {
-    let evidence = evidence::fetch(daemon, verdict.sequence, ImageFormat::Png).await?;
-    let run_id = evidence.verdict.unwrap_or_default().run_id;
-    if run_id != verdict.run_id {
-        return Err(anyhow::anyhow!("the daemon was restarted meanwhile").into());
+async fn write(client: &Client, verdict: &Verdict, file: PathBuf) -> Result<(), Failure> {
+    let evidence = client.evidence(verdict.sequence, ImageFormat::Png).await?;
+    if evidence.verdict.run_id != verdict.run_id {
+        return Err(anyhow::anyhow!("the daemon was restarted in the meantime").into());
     }
-    // Decoding and encoding take a while; the stream is read on.
+    let heatmap = evidence.heatmap.context("the verdict has no heatmap")?;
+    // Decoding and encoding take time, during which the stream must be read.
     let task = tokio::task::spawn_blocking(move || {
-        picture::write(&file, &picture::beside(&evidence.frame, &evidence.heatmap))
+        let frame = evidence.frame.unwrap_or_default();
+        image_file::write(&file, &image_file::side_by_side(&frame, &heatmap))
     });
-    Ok(task.await.context("the picture cannot be made")??)
+    Ok(task.await.context("the image cannot be encoded")??)
 }

@@ -1,30 +1,30 @@
-//! `inspectctl lock` and `unlock`: an engineer works at the line, and nobody changes it from elsewhere.
+//! `inspectctl lock` and `unlock`: refuses changes from other machines while an engineer works at the line.
 
 use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
+use inspectd_client::Client;
 use inspectd_client::proto::{Lock, LockChangesRequest, UnlockChangesRequest};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 
-/// Of `lock`.
+/// Arguments of `lock`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Why, for those who are refused.
+    /// Reason, shown to clients that are refused.
     #[arg(long, default_value = "")]
     reason: String,
-    /// Who; the user's name if unset.
+    /// Name of the engineer; the user's name if unset.
     #[arg(long, env = "USER", default_value = "engineer")]
     who: String,
-    /// How long it holds by itself, minutes; until `inspectctl unlock` if unset.
+    /// Duration in minutes; until `inspectctl unlock` if unset.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_080))]
     minutes: Option<u64>,
 }
 
-/// Locks, and prints what holds.
-pub async fn lock(daemon: &Daemon, arguments: Arguments) -> Result<(), Failure> {
+/// Locks, and prints the lock.
+pub async fn lock(client: &Client, arguments: Arguments) -> Result<(), Failure> {
     let duration = arguments
         .minutes
         .map(|minutes| Duration::from_secs(minutes * 60));
@@ -33,27 +33,25 @@ pub async fn lock(daemon: &Daemon, arguments: Arguments) -> Result<(), Failure> 
         reason: arguments.reason,
         duration: duration.and_then(|duration| duration.try_into().ok()),
     };
-    let mut line = daemon.line();
-    let answer = daemon
-        .answer(ANSWER_TIMEOUT, line.lock_changes(request))
-        .await?;
+    let mut line = client.line();
+    let answer = client.answer(line.lock_changes(request)).await?;
     let lock = answer.lock.unwrap_or_default();
     Ok(writeln!(anstream::stdout(), "locked: {}", describe(&lock))?)
 }
 
-/// Opens the lock.
-pub async fn unlock(daemon: &Daemon) -> Result<(), Failure> {
-    let mut line = daemon.line();
+/// Releases the lock.
+pub async fn unlock(client: &Client) -> Result<(), Failure> {
+    let mut line = client.line();
     let call = line.unlock_changes(UnlockChangesRequest {});
-    daemon.answer(ANSWER_TIMEOUT, call).await?;
-    Ok(writeln!(anstream::stdout(), "open")?)
+    client.answer(call).await?;
+    Ok(writeln!(anstream::stdout(), "unlocked")?)
 }
 
-/// A lock in words.
+/// Describes a lock: who, why, until when.
 pub fn describe(lock: &Lock) -> String {
     let until = lock.until_time.as_ref();
     let until = until.map_or_else(
-        || "until it is opened".to_owned(),
+        || "until it is released".to_owned(),
         |until| format!("until {until}"),
     );
     let reason = if lock.reason.is_empty() {
@@ -69,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_says_who_why_and_how_long() {
+    fn lock_is_described_by_name_reason_and_end() {
         let lock = Lock {
             who: "anna".to_owned(),
             reason: "new lens".to_owned(),
             ..Lock::default()
         };
-        assert_eq!(describe(&lock), "by anna (new lens), until it is opened");
+        assert_eq!(describe(&lock), "by anna (new lens), until it is released");
     }
 }

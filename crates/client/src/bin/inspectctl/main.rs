@@ -1,17 +1,17 @@
-//! `inspectctl`, the operator's client of `inspectd`: parse, call, print.
+//! `inspectctl`, the operator's client of `inspectd`: parses the command line, calls the daemon, prints.
 
 mod cameras;
-mod connect;
+mod connection;
 mod consumers;
-mod credentials;
 mod evidence;
 mod failure;
 mod format;
+mod image_file;
 mod inspect;
 mod json;
 mod last_reject;
 mod lock;
-mod picture;
+mod moved;
 mod recipe;
 mod reload;
 mod replay;
@@ -31,77 +31,73 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::connect::{Daemon, Server};
-use crate::credentials::Credentials;
+use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 
-/// Wrong arguments; clap's own code, 2, is that of a rejected image here.
+/// Wrong arguments. clap's own code, 2, is that of a rejected image here.
 const USAGE: u8 = 64;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  done
-   1  the daemon refused, or something failed here
+   0  success
+   1  the daemon refused, or a local error
   64  wrong arguments
-  69  no daemon answers, or it went away
+  69  no daemon answers, or the connection was lost
 `inspect` and `trigger --wait` also have 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
 
-/// Talks to a running inspectd: its state, its verdicts, its pictures.
+/// Client of inspectd: its state, its verdicts, its images.
 #[derive(Debug, Parser)]
 #[command(name = "inspectctl", version, after_help = EXIT_CODES)]
 struct Cli {
-    /// Where the daemon listens: http://HOST:PORT, https://HOST:PORT or unix:/PATH.
-    #[arg(
-        long,
-        global = true,
-        env = "INSPECTD_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    server: Server,
     #[command(flatten)]
-    credentials: Credentials,
+    connection: ConnectionOptions,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what the line, its model, its engine and its cameras are doing.
+    /// Show the state of the line, the model, the engine and the cameras.
     Status(status::Arguments),
-    /// Show verdicts as they come, until Ctrl-C.
+    /// Show verdicts as they are made, until Ctrl-C.
     Watch(watch::Arguments),
     /// Show stored verdicts, the newest first.
     Verdicts(verdicts::Arguments),
-    /// Have a part inspected: the next frame of a camera, or of a group's cameras.
+    /// Inspect the next frame of a camera, or of all cameras of a group.
     #[command(after_help = trigger::EXIT_CODES)]
     Trigger(trigger::Arguments),
-    /// Show who acknowledges verdicts; forget one, or acknowledge for it.
+    /// List the consumers, forget one, or acknowledge verdicts for one.
     Consumers(consumers::Arguments),
-    /// Find a threshold from good parts.
+    /// Suggest a threshold from scores of good parts.
     Threshold(threshold::Arguments),
-    /// Show what another recipe would have made of stored verdicts.
+    /// Show how another recipe would have decided stored verdicts.
     Replay(replay::Arguments),
-    /// Have images judged by the loaded model, beside the cameras' frames.
+    /// Inspect image files with the loaded model, while the cameras run.
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Arguments),
-    /// Save the heatmap, or the frame, of a recent verdict.
+    /// Save the heatmap or the frame of a recent verdict.
     Evidence(evidence::Arguments),
-    /// Have the configuration and the model bundle read again.
+    /// Reload the configuration and the model bundle.
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
     /// List, prepare and activate recipes.
     Recipe(recipe::Arguments),
-    /// Refuse changes from other machines, while somebody works at this one.
+    /// Refuse changes from other machines, for work on the daemon's machine.
     Lock(lock::Arguments),
-    /// Open the lock.
+    /// Release the lock.
     Unlock,
-    /// Print a shell's completion script.
+    /// Print the completion script of a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+    /// Moved to `inspectd audit`.
+    #[command(hide = true, disable_help_flag = true)]
+    Audit(moved::Arguments),
+    /// Moved to `inspectd token`.
+    #[command(hide = true, disable_help_flag = true)]
+    Token(moved::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -109,7 +105,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(answer) => {
             let failed = answer.use_stderr();
-            // Where not even this can be written, the exit code is all there is to say.
+            // If it cannot be written, only the exit code reports it.
             let _ = answer.print();
             return ExitCode::from(if failed { USAGE } else { 0 });
         }
@@ -126,28 +122,30 @@ fn main() -> ExitCode {
 /// One thread is enough: a command waits for one answer or one stream.
 #[tokio::main(flavor = "current_thread")]
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let daemon = || Daemon::at(&cli.server, &cli.credentials);
+    let client = || cli.connection.client();
     match cli.command {
-        Command::Status(arguments) => status::run(&daemon()?, &arguments).await?,
-        Command::Watch(arguments) => watch::run(&daemon()?, arguments).await?,
-        Command::Inspect(arguments) => return inspect::run(&daemon()?, &arguments).await,
-        Command::Evidence(arguments) => evidence::run(&daemon()?, &arguments).await?,
-        Command::Reload => reload::run(&daemon()?).await?,
-        Command::Cameras(arguments) => cameras::run(&daemon()?, &arguments).await?,
-        Command::Recipe(arguments) => recipe::run(&daemon()?, &arguments).await?,
-        Command::Lock(arguments) => lock::lock(&daemon()?, arguments).await?,
-        Command::Unlock => lock::unlock(&daemon()?).await?,
-        Command::Verdicts(arguments) => verdicts::run(&daemon()?, &arguments).await?,
-        Command::Trigger(arguments) => return trigger::run(&daemon()?, &arguments).await,
-        Command::Consumers(arguments) => consumers::run(&daemon()?, &arguments).await?,
-        Command::Threshold(arguments) => threshold::run(&daemon()?, &arguments).await?,
-        Command::Replay(arguments) => replay::run(&daemon()?, &arguments).await?,
+        Command::Status(arguments) => status::run(&client()?, &arguments).await?,
+        Command::Watch(arguments) => watch::run(&client()?, arguments).await?,
+        Command::Inspect(arguments) => return inspect::run(&client()?, &arguments).await,
+        Command::Evidence(arguments) => evidence::run(&client()?, &arguments).await?,
+        Command::Reload => reload::run(&client()?).await?,
+        Command::Cameras(arguments) => cameras::run(&client()?, &arguments).await?,
+        Command::Recipe(arguments) => recipe::run(&client()?, &arguments).await?,
+        Command::Lock(arguments) => lock::lock(&client()?, arguments).await?,
+        Command::Unlock => lock::unlock(&client()?).await?,
+        Command::Verdicts(arguments) => verdicts::run(&client()?, &arguments).await?,
+        Command::Trigger(arguments) => return trigger::run(&client()?, &arguments).await,
+        Command::Consumers(arguments) => consumers::run(&client()?, &arguments).await?,
+        Command::Threshold(arguments) => threshold::run(&client()?, &arguments).await?,
+        Command::Replay(arguments) => replay::run(&client()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
+        Command::Audit(_) => return Ok(moved::report("audit")),
+        Command::Token(_) => return Ok(moved::report("token")),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Into memory first: the generator panics where standard output is closed.
+/// Prints a completion script, from memory: the generator panics if standard output is closed.
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "inspectctl", &mut script);
@@ -159,12 +157,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_passes_the_assertions_of_clap() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn arguments_are_accepted_or_refused() {
+    fn valid_command_lines_are_accepted_and_others_rejected() {
         let check = |line: &str, accepted: bool| {
             let parsed = Cli::try_parse_from(line.split_whitespace());
             assert_eq!(parsed.is_ok(), accepted, "{line}");
@@ -208,5 +206,33 @@ mod tests {
         check("inspectctl evidence 7", false);
         check("inspectctl evidence 7 -o part.gif", false);
         check("inspectctl completions bash", true);
+        check("inspectctl audit verify file --head abc", true);
+        check("inspectctl token create --name mes --help", true);
+    }
+
+    #[test]
+    fn every_command_groups_its_connection_options_under_one_heading() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli
+            .get_subcommands_mut()
+            .filter(|command| !command.is_hide_set())
+        {
+            let help = command.render_long_help().to_string();
+            let Some((own, connection)) = help.split_once("\nConnection:\n") else {
+                assert_eq!(command.get_name(), "help", "{help}");
+                continue;
+            };
+            for option in [
+                "--server",
+                "--ca ",
+                "--certificate",
+                "--key",
+                "--token-file",
+            ] {
+                assert!(!own.contains(option), "{option} in\n{own}");
+                assert!(connection.contains(option), "{option} not in\n{connection}");
+            }
+        }
     }
 }

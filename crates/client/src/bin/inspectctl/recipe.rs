@@ -1,24 +1,25 @@
-//! `inspectctl recipe`: the recipes, and which one is in force.
+//! `inspectctl recipe`: the recipes, and which one is active.
 
 use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use comfy_table::Cell;
+use inspectd_client::Client;
 use inspectd_client::proto::{
     ActivateRecipeRequest, ListRecipesRequest, ListRecipesResponse, PrepareRecipeRequest, Recipe,
     RollBackRecipeRequest,
 };
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
 use crate::format;
-use crate::table::{Cell, render};
+use crate::table::{self, Column, styled};
 
 /// A model is hashed, loaded and warmed up, which takes seconds on a GPU.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Of `recipe`.
+/// Arguments of `recipe`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -27,33 +28,33 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the recipes of the daemon's folder, and what is wrong with those that cannot be used.
+    /// List the recipes of the daemon, and the faults of those that are not valid.
     List,
-    /// Load and warm a recipe's model, while the line goes on.
+    /// Load and warm up the model of a recipe, while the line runs.
     Prepare {
-        /// The recipe.
+        /// Id of the recipe.
         id: String,
     },
-    /// Bring a recipe into force, for all frames that are captured from now on.
+    /// Activate a recipe, for all frames captured from now on.
     Activate {
-        /// The recipe; `none` for the configuration's own model and thresholds.
+        /// Id of the recipe; `none` for the model and the thresholds of the configuration.
         id: String,
     },
-    /// Bring into force what was before the recipe that is.
+    /// Activate the recipe that was active before.
     Rollback,
 }
 
-/// Does it, and prints what is in force.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
-    let mut client = daemon.recipes();
+/// Runs the command, and prints the recipe that is active or prepared.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
+    let mut recipes = client.recipes();
     let text = match &arguments.command {
         Command::List => {
-            let call = client.list_recipes(ListRecipesRequest {});
-            list(&daemon.answer(ANSWER_TIMEOUT, call).await?)
+            let call = recipes.list_recipes(ListRecipesRequest {});
+            list(&client.answer(call).await?)
         }
         Command::Prepare { id } => {
-            let call = client.prepare_recipe(PrepareRecipeRequest { id: id.clone() });
-            let answer = daemon.answer(LOAD_TIMEOUT, call).await?;
+            let call = recipes.prepare_recipe(PrepareRecipeRequest { id: id.clone() });
+            let answer = client.answer_within(LOAD_TIMEOUT, call).await?;
             format!("prepared: {}\n", describe(answer.recipe.as_ref()))
         }
         Command::Activate { id } => {
@@ -62,14 +63,14 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
             } else {
                 id.clone()
             };
-            let call = client.activate_recipe(ActivateRecipeRequest { id });
-            let answer = daemon.answer(LOAD_TIMEOUT, call).await?;
-            format!("in force: {}\n", describe(answer.recipe.as_ref()))
+            let call = recipes.activate_recipe(ActivateRecipeRequest { id });
+            let answer = client.answer_within(LOAD_TIMEOUT, call).await?;
+            format!("active: {}\n", describe(answer.recipe.as_ref()))
         }
         Command::Rollback => {
-            let call = client.roll_back_recipe(RollBackRecipeRequest {});
-            let answer = daemon.answer(LOAD_TIMEOUT, call).await?;
-            format!("in force: {}\n", describe(answer.recipe.as_ref()))
+            let call = recipes.roll_back_recipe(RollBackRecipeRequest {});
+            let answer = client.answer_within(LOAD_TIMEOUT, call).await?;
+            format!("active: {}\n", describe(answer.recipe.as_ref()))
         }
     };
     Ok(write!(anstream::stdout(), "{text}")?)
@@ -83,7 +84,7 @@ fn describe(recipe: Option<&Recipe>) -> String {
             recipe.id,
             recipe.product,
             recipe.version,
-            format::short(&recipe.sha256)
+            format::short_hash(&recipe.sha256)
         ),
     }
 }
@@ -91,31 +92,34 @@ fn describe(recipe: Option<&Recipe>) -> String {
 fn list(answer: &ListRecipesResponse) -> String {
     let row = |recipe: &Recipe| {
         let state = match recipe {
-            recipe if !recipe.faults.is_empty() => {
-                Cell::text("not valid").styled(format::warning_style())
-            }
-            recipe if recipe.active => Cell::text("in force"),
+            recipe if !recipe.faults.is_empty() => styled("not valid", format::warning_style()),
+            recipe if recipe.active => Cell::new("active"),
             recipe if recipe.id == answer.active_id => {
-                Cell::text("changed since it was activated").styled(format::warning_style())
+                styled("changed since it was activated", format::warning_style())
             }
-            recipe if recipe.prepared => Cell::text("prepared"),
-            _ => Cell::text("-"),
+            recipe if recipe.prepared => Cell::new("prepared"),
+            _ => Cell::new("-"),
         };
         [
-            Cell::text(&recipe.id),
-            Cell::text(&recipe.product),
-            Cell::text(&recipe.version),
-            Cell::text(format::short(&recipe.sha256)),
-            Cell::number(recipe.regions.len().to_string()),
-            Cell::number(recipe.masks.len().to_string()),
+            Cell::new(&recipe.id),
+            Cell::new(&recipe.product),
+            Cell::new(&recipe.version),
+            Cell::new(format::short_hash(&recipe.sha256)),
+            Cell::new(recipe.regions.len()),
+            Cell::new(recipe.masks.len()),
             state,
         ]
     };
-    let rows: Vec<_> = answer.recipes.iter().map(row).collect();
-    let headings = [
-        "recipe", "product", "version", "sha256", "regions", "masks", "state",
+    let columns = [
+        Column::text("recipe"),
+        Column::text("product"),
+        Column::text("version"),
+        Column::text("sha256"),
+        Column::number("regions"),
+        Column::number("masks"),
+        Column::text("state"),
     ];
-    let mut out = render(headings, &rows);
+    let mut out = table::render(columns, answer.recipes.iter().map(row).collect());
     let warning = format::warning_style();
     for recipe in &answer.recipes {
         for fault in &recipe.faults {
@@ -130,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_shows_states_and_faults() {
+    fn list_shows_the_states_and_then_the_faults() {
         let recipe = |id: &str| Recipe {
             id: id.to_owned(),
             product: "Juice".to_owned(),
@@ -156,7 +160,7 @@ mod tests {
         };
         let text = anstream::adapter::strip_str(&list(&answer)).to_string();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].ends_with("in force"), "{text}");
+        assert!(lines[1].ends_with("active"), "{text}");
         assert!(lines[2].ends_with("not valid"), "{text}");
         assert!(lines[3].ends_with('-'), "{text}");
         assert!(lines[4].contains("b: b.toml:3: threshold"), "{text}");

@@ -1,23 +1,23 @@
-//! `inspectctl reload`: has the daemon read its configuration and its bundle again.
+//! `inspectctl reload`: reloads the configuration and the model bundle of the daemon.
 
 use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
+use inspectd_client::Client;
 use inspectd_client::proto::{ReloadConfigurationRequest, ReloadConfigurationResponse};
 
-use crate::connect::Daemon;
 use crate::failure::Failure;
 use crate::format;
 
-/// A new bundle is hashed, loaded and warmed up before it takes over, which takes seconds on a GPU.
+/// A new bundle is hashed, loaded and warmed up first, which takes seconds on a GPU.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Reloads, and prints what is now in force.
-pub async fn run(daemon: &Daemon) -> Result<(), Failure> {
-    let mut line = daemon.line();
+/// Reloads, and prints the active configuration and model.
+pub async fn run(client: &Client) -> Result<(), Failure> {
+    let mut line = client.line();
     let call = line.reload_configuration(ReloadConfigurationRequest {});
-    let response = daemon.answer(RELOAD_TIMEOUT, call).await?;
+    let response = client.answer_within(RELOAD_TIMEOUT, call).await?;
     Ok(write!(anstream::stdout(), "{}", describe(&response))?)
 }
 
@@ -37,12 +37,12 @@ fn describe(response: &ReloadConfigurationResponse) -> String {
         configuration.hash,
         model.name,
         model.version,
-        format::short(&model.sha256)
+        format::short_hash(&model.sha256)
     );
     if !configuration.restart_required_keys.is_empty() {
         let warning = format::warning_style();
         let keys = configuration.restart_required_keys.join(", ");
-        let _ = writeln!(out, "{warning}waits for a restart: {keys}{warning:#}");
+        let _ = writeln!(out, "{warning}requires a restart: {keys}{warning:#}");
     }
     out
 }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reload_says_what_is_in_force_and_what_waits() {
+    fn reload_shows_the_active_model_and_the_keys_that_require_a_restart() {
         let response = ReloadConfigurationResponse {
             configuration: Some(Configuration {
                 generation: 2,
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(
             anstream::adapter::strip_str(&describe(&response)).to_string(),
             "changed: generation 2, hash abc\nmodel: demo 1.0.0 (0123456789ab)\n\
-             waits for a restart: server.listen, engine.threads\n"
+             requires a restart: server.listen, engine.threads\n"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `inspectctl status`: what the line is doing, once or again and again.
+//! `inspectctl status`: the state of the line, once or every second.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -6,49 +6,45 @@ use std::io::{IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use inspectd_client::proto::{
-    Configuration, Engine, GetStatusRequest, Journal, LineState, Status, WatchStatusRequest,
+    Configuration, Engine, Journal, LineState, Status, WatchStatusRequest,
 };
+use inspectd_client::{Client, Error};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::{format, json, table};
+use crate::{cameras, format, json};
 
-/// Cursor to the top left, everything below erased.
+/// Moves the cursor to the top left and erases the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
-/// Of `status`.
+/// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
-    /// Again every second, until Ctrl-C.
+    /// Print the state every second, until Ctrl-C.
     #[arg(long)]
     watch: bool,
 }
 
-/// Prints it.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
-    let mut line = daemon.line();
+/// Prints the state.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.watch {
-        let call = line.get_status(GetStatusRequest {});
-        let response = daemon.answer(ANSWER_TIMEOUT, call).await?;
-        return print(&response.status.unwrap_or_default(), arguments);
+        return print(&client.status().await?, arguments);
     }
+    let mut line = client.line();
     let call = line.watch_status(WatchStatusRequest::default());
-    let mut statuses = daemon.answer(ANSWER_TIMEOUT, call).await?;
-    while let Some(response) = statuses.message().await.map_err(Failure::of_stream)? {
+    let mut statuses = client.answer(call).await?;
+    while let Some(response) = statuses.message().await.map_err(Error::from_stream)? {
         print(&response.status.unwrap_or_default(), arguments)?;
     }
-    Err(Failure::Lost("the daemon closed it".to_owned()))
+    Err(Error::stream_closed().into())
 }
 
 fn print(status: &Status, arguments: &Arguments) -> Result<(), Failure> {
     let mut out = anstream::stdout();
     if arguments.json {
-        let line = serde_json::to_string(&json::Status::from(status));
-        writeln!(out, "{}", line.expect("plain data becomes JSON"))?;
-        return Ok(());
+        return Ok(json::write(&mut out, &json::Status::from(status))?);
     }
     if arguments.watch && std::io::stdout().is_terminal() {
         write!(out, "{CLEAR}")?;
@@ -60,7 +56,7 @@ fn print(status: &Status, arguments: &Arguments) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The whole, for people.
+/// Describes the state as text.
 fn describe(status: &Status) -> String {
     let mut out = String::new();
     let style = state_style(status.state());
@@ -79,7 +75,7 @@ fn describe(status: &Status) -> String {
         "model     {} {} ({}), threshold {:.4}",
         model.name,
         model.version,
-        format::short(&model.sha256),
+        format::short_hash(&model.sha256),
         status.threshold
     );
     out += &engine(&status.engine.clone().unwrap_or_default());
@@ -107,7 +103,7 @@ fn describe(status: &Status) -> String {
         );
     }
     out.push('\n');
-    out + &table::cameras(&status.cameras)
+    out + &cameras::describe(&status.cameras)
 }
 
 fn engine(engine: &Engine) -> String {
@@ -121,7 +117,7 @@ fn engine(engine: &Engine) -> String {
         let warning = format::warning_style();
         let _ = writeln!(
             out,
-            "          {warning}stands in for {}: {}{warning:#}",
+            "          {warning}replaces {}: {}{warning:#}",
             engine.requested_provider, engine.fallback_reason
         );
     }
@@ -136,7 +132,7 @@ fn configuration(configuration: &Configuration) -> String {
     let mut out = format!(
         "settings  generation {}, hash {}, since {}\n",
         configuration.generation,
-        format::short(&configuration.hash),
+        format::short_hash(&configuration.hash),
         time(configuration.loaded_time.as_ref())
     );
     if !configuration.last_reload_error.is_empty() {
@@ -150,14 +146,14 @@ fn configuration(configuration: &Configuration) -> String {
     if !configuration.restart_required_keys.is_empty() {
         let _ = writeln!(
             out,
-            "          {warning}waits for a restart: {}{warning:#}",
+            "          {warning}requires a restart: {}{warning:#}",
             configuration.restart_required_keys.join(", ")
         );
     }
     out
 }
 
-/// What the journal holds, who reads it, and what is wrong with it.
+/// Describes the journal: its content, its consumers, its errors and the evidence.
 fn describe_journal(journal: &Journal, newest: u64) -> String {
     let warning = format::warning_style();
     let kept = match (newest + 1).saturating_sub(journal.oldest_sequence) {
@@ -176,7 +172,7 @@ fn describe_journal(journal: &Journal, newest: u64) -> String {
         let since = journal.trouble_time.as_ref();
         let since = since.map(|time| format!(" since {time}"));
         let since = since.unwrap_or_default();
-        warn(format!("does not work{since}: {}", journal.trouble));
+        warn(format!("cannot be written{since}: {}", journal.trouble));
     }
     if journal.unjournalled > 0 {
         let verdicts = format::count(journal.unjournalled, "verdict");
@@ -192,7 +188,7 @@ fn describe_journal(journal: &Journal, newest: u64) -> String {
         let verdicts = format::count(journal.evidence_missed, "verdict");
         let _ = writeln!(
             out,
-            "          {warning}{verdicts} without files that should have some{warning:#}"
+            "          {warning}{verdicts} without the files that should have been kept{warning:#}"
         );
     }
     out
@@ -244,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_line_is_said_in_few_lines() {
+    fn healthy_line_is_described_without_warnings() {
         let status = status();
         for text in [
             "line      RUNNING, inspectd 0.1.0, up 1 min 1 s, run run",
@@ -258,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_says_what_it_keeps_and_for_whom() {
+    fn journal_shows_its_range_its_consumers_and_its_errors() {
         let mut status = status();
         status.sequence = 900;
         status.journal = Some(Journal {
@@ -284,9 +280,9 @@ mod tests {
         journal.evidence_missed = 5;
         for text in [
             "journal   no verdict kept, 1 consumer, at most 30 verdicts pending",
-            "does not work: disk full",
+            "cannot be written: disk full",
             "4 verdicts of this run not journalled",
-            "5 verdicts without files that should have some",
+            "5 verdicts without the files that should have been kept",
             "parts     1 view came after the part was decided",
         ] {
             assert!(shows(&status, text), "{text}");
@@ -294,16 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_said_where_there_is_some() {
+    fn fallback_refused_reload_and_pending_restart_are_shown() {
         let mut status = status();
         status.engine.get_or_insert_default().fallback_reason = "no GPU".into();
         let configuration = status.configuration.get_or_insert_default();
         configuration.last_reload_error = "model.bundle: no such folder".into();
         configuration.restart_required_keys = vec!["server.listen".into()];
         for text in [
-            "stands in for cuda: no GPU",
+            "replaces cuda: no GPU",
             "reload refused at -: model.bundle: no such folder",
-            "waits for a restart: server.listen",
+            "requires a restart: server.listen",
         ] {
             assert!(shows(&status, text), "{text}");
         }

@@ -1,4 +1,4 @@
-//! What a watch saw, in a few lines at its end.
+//! The summary of a watch, a few lines at its end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -6,33 +6,33 @@ use std::time::Instant;
 
 use inspectd_client::proto::{Decision, Verdict};
 
-use crate::format::{self, Outcome};
+use crate::format::{self, Correctness};
 
-/// Percentiles are those of the last so many frames: exact, in memory that does not grow.
-const KEPT: usize = 100_000;
+/// Percentiles are those of this number of latest frames: exact, in bounded memory.
+const KEPT_LATENCIES: usize = 100_000;
 
-/// What a watch saw so far.
+/// Counts of the events of a watch.
 #[derive(Debug, Default)]
 pub struct Summary {
     decisions: BTreeMap<Decision, u64>,
-    frames: Frames,
+    frames: FrameTimes,
     total: Latencies,
     inference: Latencies,
-    outcomes: Outcomes,
+    correctness: CorrectnessCounts,
     missed_by_kind: BTreeMap<String, u64>,
     dropped: u64,
 }
 
-/// How many frames came, and when the first and the last one did.
+/// The number of frames, and the times of the first and the last one.
 #[derive(Debug, Default)]
-struct Frames {
+struct FrameTimes {
     count: u64,
     span: Option<(Instant, Instant)>,
 }
 
-/// What came of parts whose condition is known.
+/// Verdicts of parts of known condition.
 #[derive(Debug, Default)]
-struct Outcomes {
+struct CorrectnessCounts {
     found: u64,
     missed: u64,
     false_alarms: u64,
@@ -40,7 +40,7 @@ struct Outcomes {
     not_judged: u64,
 }
 
-/// Times in milliseconds.
+/// Latencies in milliseconds.
 #[derive(Debug, Default)]
 struct Latencies {
     last: VecDeque<f64>,
@@ -57,9 +57,9 @@ impl Summary {
         let timings = verdict.timings.unwrap_or_default();
         self.total.add(timings.total);
         self.inference.add(timings.inference);
-        if let Some(outcome) = format::outcome(verdict) {
-            self.outcomes.add(outcome);
-            if outcome == Outcome::Missed {
+        if let Some(correctness) = format::correctness(verdict) {
+            self.correctness.add(correctness);
+            if correctness == Correctness::DefectMissed {
                 *self
                     .missed_by_kind
                     .entry(verdict.truth.clone())
@@ -68,12 +68,12 @@ impl Summary {
         }
     }
 
-    /// Counts verdicts that were dropped on the way here.
+    /// Counts verdicts that the daemon dropped.
     pub fn add_gap(&mut self, missed: u64) {
         self.dropped = self.dropped.saturating_add(missed);
     }
 
-    /// The lines.
+    /// Returns the lines.
     pub fn describe(&self) -> String {
         let mut out = String::new();
         let count = |decision| self.decisions.get(&decision).copied().unwrap_or(0);
@@ -98,7 +98,7 @@ impl Summary {
                 let _ = writeln!(out, "{name}, ms: {line}");
             }
         }
-        if let Some(line) = self.outcomes.describe() {
+        if let Some(line) = self.correctness.describe() {
             let _ = writeln!(out, "{line}");
         }
         if !self.missed_by_kind.is_empty() {
@@ -110,13 +110,13 @@ impl Summary {
         }
         if self.dropped > 0 {
             let (verdicts, were) = (format::count(self.dropped, "verdict"), were(self.dropped));
-            let _ = writeln!(out, "{verdicts} {were} not seen: read too slowly");
+            let _ = writeln!(out, "{verdicts} {were} dropped: read too slowly");
         }
         out
     }
 }
 
-impl Frames {
+impl FrameTimes {
     fn add(&mut self, received: Instant) {
         self.count += 1;
         self.span = Some(match self.span {
@@ -125,7 +125,7 @@ impl Frames {
         });
     }
 
-    /// Frames a second: intervals, not frames, are what lies between the first and the last.
+    /// Frames per second: there is one interval less than frames.
     fn rate(&self) -> Option<f64> {
         let (first, last) = self.span?;
         let seconds = last.duration_since(first).as_secs_f64();
@@ -133,14 +133,14 @@ impl Frames {
     }
 }
 
-impl Outcomes {
-    fn add(&mut self, outcome: Outcome) {
-        let counter = match outcome {
-            Outcome::Found => &mut self.found,
-            Outcome::Missed => &mut self.missed,
-            Outcome::FalseAlarm => &mut self.false_alarms,
-            Outcome::Passed => &mut self.passed,
-            Outcome::NotJudged => &mut self.not_judged,
+impl CorrectnessCounts {
+    fn add(&mut self, correctness: Correctness) {
+        let counter = match correctness {
+            Correctness::DefectFound => &mut self.found,
+            Correctness::DefectMissed => &mut self.missed,
+            Correctness::FalseAlarm => &mut self.false_alarms,
+            Correctness::GoodPassed => &mut self.passed,
+            Correctness::NotJudged => &mut self.not_judged,
         };
         *counter += 1;
     }
@@ -170,7 +170,7 @@ impl Latencies {
         let Some(ms) = duration.map(format::milliseconds) else {
             return;
         };
-        if self.last.len() == KEPT {
+        if self.last.len() == KEPT_LATENCIES {
             self.last.pop_front();
         }
         self.last.push_back(ms);
@@ -198,7 +198,7 @@ fn were(number: u64) -> &'static str {
     if number == 1 { "was" } else { "were" }
 }
 
-/// The nearest rank: the smallest of `len` sorted values that is not below the `share` of them.
+/// The index of the nearest rank: the smallest of `len` sorted values that `share` of them do not exceed.
 fn rank(len: usize, share: f64) -> usize {
     ((len as f64 * share).ceil() as usize).clamp(1, len) - 1
 }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_is_summed_up() {
+    fn summary_has_counts_rate_latencies_and_correctness() {
         let mut summary = Summary::default();
         let start = Instant::now();
         let seen = [
@@ -256,12 +256,12 @@ mod tests {
              4 parts of known condition: 1 defect found, 1 missed, 1 false alarm, \
              1 good part passed; 1 more not judged\n\
              missed: dent 1\n\
-             3 verdicts were not seen: read too slowly\n"
+             3 verdicts were dropped: read too slowly\n"
         );
     }
 
     #[test]
-    fn nothing_seen_is_one_line() {
+    fn summary_without_verdicts_is_one_line() {
         assert_eq!(
             Summary::default().describe(),
             "0 verdicts: 0 pass, 0 reject, 0 review, 0 fault\n"
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_without_frames_has_no_rate() {
+    fn faults_without_frames_have_no_rate() {
         let mut summary = Summary::default();
         for _ in 0..2 {
             summary.add(&Verdict::default(), Instant::now());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_nearest_ranks() {
+    fn percentile_is_the_nearest_rank() {
         let check = |len, share, expected| assert_eq!(rank(len, share), expected);
         check(1, 0.99, 0);
         check(2, 0.5, 0);
@@ -289,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_latency_outlives_what_is_kept() {
+    fn maximum_includes_latencies_that_are_no_longer_kept() {
         let mut latencies = Latencies::default();
         let ms = |nanos| Some(prost_types::Duration { seconds: 0, nanos });
         latencies.add(ms(90_000_000));
-        for _ in 0..KEPT {
+        for _ in 0..KEPT_LATENCIES {
             latencies.add(ms(1_000_000));
         }
-        assert_eq!(latencies.last.len(), KEPT);
+        assert_eq!(latencies.last.len(), KEPT_LATENCIES);
         let line = latencies.describe().expect("there are some");
         assert_eq!(line, "p50 1.0, p95 1.0, p99 1.0, max 90.0");
     }

@@ -1,138 +1,74 @@
-//! A table whose columns are as wide as what is in them.
+//! Tables without borders: text to the left, numbers to the right.
 
-use std::fmt::Write as _;
+use anstyle::{AnsiColor, Color, Effects, Style};
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 
-use anstyle::Style;
-use inspectd_client::proto::{Camera, CameraState};
+/// The spaces between two columns.
+const GAP: u16 = 2;
 
-use crate::format;
-
-/// One field: what it says and how it looks.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    text: String,
-    style: Style,
-    /// Numbers are aligned to the right.
-    right: bool,
+/// A column: its heading and its alignment.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    heading: &'static str,
+    alignment: CellAlignment,
 }
 
-impl Cell {
-    /// Words.
-    pub fn text(text: impl Into<String>) -> Self {
+impl Column {
+    /// A column of text, aligned to the left.
+    pub const fn text(heading: &'static str) -> Self {
         Self {
-            text: text.into(),
-            style: Style::new(),
-            right: false,
+            heading,
+            alignment: CellAlignment::Left,
         }
     }
 
-    /// A number.
-    pub fn number(text: impl Into<String>) -> Self {
+    /// A column of numbers, aligned to the right.
+    pub const fn number(heading: &'static str) -> Self {
         Self {
-            right: true,
-            ..Self::text(text)
+            heading,
+            alignment: CellAlignment::Right,
         }
     }
-
-    /// The same in another look.
-    pub fn styled(self, style: Style) -> Self {
-        Self { style, ..self }
-    }
 }
 
-/// The rows under their headings, a line each. A heading is aligned as the first row is.
-pub fn render<const N: usize>(headings: [&str; N], rows: &[[Cell; N]]) -> String {
-    let bold = Style::new().bold();
-    let header: [Cell; N] = std::array::from_fn(|column| Cell {
-        text: headings[column].to_owned(),
-        style: bold,
-        right: rows.first().is_some_and(|row| row[column].right),
-    });
-    let lines = || std::iter::once(&header).chain(rows);
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        lines()
-            .map(|row| row[column].text.chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let mut out = String::new();
-    for row in lines() {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let Cell { text, style, right } = cell;
-            let pad = " ".repeat(width - text.chars().count());
-            let (before, after) = if *right {
-                (pad, String::new())
-            } else {
-                (String::new(), pad)
-            };
-            let _ = write!(line, "{before}{style}{text}{style:#}{after}  ");
-        }
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-    out
-}
-
-/// Cameras with what they delivered and what came of it.
-pub fn cameras(cameras: &[Camera]) -> String {
-    const HEADINGS: [&str; 15] = [
-        "camera", "source", "state", "size", "fps", "captured", "judged", "skipped", "faulted",
-        "late", "pass", "reject", "review", "fault", "queued",
-    ];
-    let rows: Vec<_> = cameras.iter().map(camera).collect();
-    let mut out = render(HEADINGS, &rows);
-    let warning = format::warning_style();
-    for camera in cameras
-        .iter()
-        .filter(|camera| !camera.last_error.is_empty())
-    {
-        let time = camera.last_error_time.as_ref();
-        let _ = writeln!(
-            out,
-            "{warning}{}: last error{}: {}{warning:#}",
-            camera.id,
-            time.map(|time| format!(" at {time}")).unwrap_or_default(),
-            camera.last_error
-        );
-    }
-    out
-}
-
-fn camera(camera: &Camera) -> [Cell; 15] {
-    let frames = camera.frames.unwrap_or_default();
-    let decisions = camera.decisions.unwrap_or_default();
-    let count = |count: u64| Cell::number(count.to_string());
-    let mode = if camera.triggered {
-        "triggered"
+/// A cell in this style.
+pub fn styled(text: impl ToString, style: Style) -> Cell {
+    let cell = Cell::new(text);
+    let cell = match style.get_fg_color() {
+        Some(Color::Ansi(color)) => cell.fg(table_color(color)),
+        Some(_) | None => cell,
+    };
+    if style.get_effects().contains(Effects::BOLD) {
+        cell.add_attribute(Attribute::Bold)
     } else {
-        "free-running"
-    };
-    let size = match (camera.width, camera.height) {
-        (0, _) | (_, 0) => "-".to_owned(),
-        (width, height) => format!("{width}x{height}"),
-    };
-    let state = Cell::text(format::camera_state(camera.state()));
-    let state = match camera.state() {
-        CameraState::Running => state,
-        _ => state.styled(format::warning_style()),
-    };
-    [
-        Cell::text(&camera.id),
-        Cell::text(format!("{}, {mode}", camera.source)),
-        state,
-        Cell::text(size),
-        Cell::number(format!("{:.1}", camera.frames_per_second)),
-        count(frames.captured),
-        count(frames.judged),
-        count(frames.skipped),
-        count(frames.faulted),
-        count(frames.late),
-        count(decisions.pass),
-        count(decisions.reject),
-        count(decisions.review),
-        count(decisions.fault),
-        count(camera.queued.into()),
-    ]
+        cell
+    }
+}
+
+fn table_color(color: AnsiColor) -> comfy_table::Color {
+    match color {
+        AnsiColor::Green => comfy_table::Color::DarkGreen,
+        AnsiColor::Red => comfy_table::Color::DarkRed,
+        AnsiColor::Yellow => comfy_table::Color::DarkYellow,
+        AnsiColor::Magenta => comfy_table::Color::DarkMagenta,
+        AnsiColor::Blue => comfy_table::Color::DarkBlue,
+        _ => comfy_table::Color::Reset,
+    }
+}
+
+/// Renders the rows under their headings, a line each. The styles are in the text: the writer removes them
+/// where standard output is not a terminal.
+pub fn render<const N: usize>(columns: [Column; N], rows: Vec<[Cell; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).enforce_styling();
+    table.style_text_only();
+    table
+        .set_header(columns.map(|column| Cell::new(column.heading).add_attribute(Attribute::Bold)));
+    table.add_rows(rows);
+    for (column, Column { alignment, .. }) in table.column_iter_mut().zip(columns) {
+        column.set_padding((0, GAP)).set_cell_alignment(alignment);
+    }
+    format!("{}\n", table.trim_fmt())
 }
 
 #[cfg(test)]
@@ -144,37 +80,26 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_field() {
-        let rows = [
-            [Cell::text("top"), Cell::number("7"), Cell::text("good")],
-            [Cell::text("bottom"), Cell::number("12345"), Cell::text("")],
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let columns = [
+            Column::text("camera"),
+            Column::number("n"),
+            Column::text("note"),
+        ];
+        let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+        let rows = vec![
+            [Cell::new("top"), Cell::new(7), styled("good", warning)],
+            [Cell::new("bottom"), styled(12345, warning), Cell::new("")],
         ];
         assert_eq!(
-            plain(&render(["camera", "n", "note"], &rows)),
+            plain(&render(columns, rows)),
             "camera      n  note\ntop         7  good\nbottom  12345\n"
         );
     }
 
     #[test]
-    fn a_table_without_rows_is_its_headings() {
-        assert_eq!(plain(&render(["a", "b"], &[])), "a  b\n");
-    }
-
-    #[test]
-    fn a_cameras_last_error_has_its_own_line() {
-        let text = plain(&cameras(&[Camera {
-            id: "top".into(),
-            source: "device".into(),
-            state: CameraState::Waiting.into(),
-            last_error: "cannot be opened".into(),
-            ..Camera::default()
-        }]));
-        let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(
-            lines[1].starts_with("top     device, free-running  waiting  -"),
-            "{text}"
-        );
-        assert_eq!(lines[2], "top: last error: cannot be opened");
+    fn table_without_rows_is_its_headings() {
+        let columns = [Column::text("a"), Column::number("b")];
+        assert_eq!(plain(&render(columns, Vec::new())), "a  b\n");
     }
 }

@@ -1,4 +1,4 @@
-//! `inspectctl threshold suggest`: the threshold that only a given share of good parts is above.
+//! `inspectctl threshold suggest`: the threshold that only a given share of good parts exceeds.
 
 mod chart;
 
@@ -8,21 +8,22 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
+use comfy_table::Cell;
+use inspectd_client::Client;
 use inspectd_client::proto::{
     FalseRejectEstimate, JournalScores, ScoreSource, SuggestThresholdRequest,
     SuggestThresholdResponse, ThresholdBasis, ThresholdSuggestion,
 };
 
-use crate::connect::Daemon;
 use crate::failure::Failure;
-use crate::table::{self, Cell};
-use crate::time_arg::When;
-use crate::{format, json, picture};
+use crate::table::{self, Column, styled};
+use crate::time_arg::TimeArg;
+use crate::{format, image_file, json};
 
-/// A million verdicts take a while to read.
+/// A million verdicts take minutes to read.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Of `threshold`.
+/// Arguments of `threshold`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -31,23 +32,23 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Suggest one from scores of good parts.
+    /// Suggest a threshold from scores of good parts.
     Suggest(Suggest),
 }
 
-/// Of `threshold suggest`.
+/// Arguments of `threshold suggest`.
 #[derive(Debug, Args)]
 pub struct Suggest {
-    /// The share of good parts that may be rejected, between 0 and 1.
+    /// Share of good parts that may be rejected, between 0 and 1.
     #[arg(long, value_name = "RATE")]
     false_reject_rate: f64,
-    /// Whose scores; either of them if unset, each for itself.
+    /// Source of the scores; each available source separately if unset.
     #[arg(long, value_name = "SOURCE")]
-    source: Option<Source>,
-    /// Only this camera's verdicts, and its present threshold.
+    source: Option<SourceArg>,
+    /// Only verdicts of this camera, and its present threshold.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     camera: String,
-    /// The threshold of this region of the recipe.
+    /// Suggest the threshold of this region of the recipe.
     #[arg(
         long,
         value_name = "NAME",
@@ -55,34 +56,34 @@ pub struct Suggest {
         hide_default_value = true
     )]
     region: String,
-    /// Only verdicts journalled at or after this time, or since so long ago ("7d").
+    /// Only verdicts journalled at or after this time: a date and time, or an age ("7d").
     #[arg(long, value_name = "TIME")]
-    from: Option<When>,
-    /// Only verdicts journalled before this time, or longer ago than that.
+    from: Option<TimeArg>,
+    /// Only verdicts journalled before this time: a date and time, or an age.
     #[arg(long, value_name = "TIME")]
-    to: Option<When>,
-    /// Look at so many of the newest of these verdicts.
+    to: Option<TimeArg>,
+    /// Read at most this number of these verdicts, the newest.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Count REVIEW as good.
     #[arg(long)]
     include_review: bool,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Draw the scores and the thresholds here, too.
+    /// Also draw the scores and the thresholds to this SVG file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
-/// Whose scores.
+/// Source of the scores.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Source {
-    /// The validation images of the loaded bundle.
+enum SourceArg {
+    /// Scores of the validation images of the loaded bundle.
     Calibration,
-    /// Stored verdicts.
+    /// Scores of stored verdicts.
     Journal,
-    /// Either of them.
+    /// Both.
     Both,
 }
 
@@ -90,9 +91,9 @@ impl Suggest {
     fn request(&self, now: SystemTime) -> SuggestThresholdRequest {
         let source = match self.source {
             None => ScoreSource::Unspecified,
-            Some(Source::Calibration) => ScoreSource::Calibration,
-            Some(Source::Journal) => ScoreSource::Journal,
-            Some(Source::Both) => ScoreSource::Both,
+            Some(SourceArg::Calibration) => ScoreSource::Calibration,
+            Some(SourceArg::Journal) => ScoreSource::Journal,
+            Some(SourceArg::Both) => ScoreSource::Both,
         };
         SuggestThresholdRequest {
             false_reject_rate: self.false_reject_rate,
@@ -107,14 +108,14 @@ impl Suggest {
     }
 }
 
-/// Asks, and shows the answer.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
+/// Requests the suggestions, and shows them.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     let Action::Suggest(arguments) = &arguments.action;
-    let mut tuning = daemon.tuning();
+    let mut tuning = client.tuning();
     let call = tuning.suggest_threshold(arguments.request(SystemTime::now()));
-    let response = daemon.answer(TIMEOUT, call).await?;
+    let response = client.answer_within(TIMEOUT, call).await?;
     if let Some(file) = &arguments.svg {
-        picture::write(file, chart::svg(&response).as_bytes())?;
+        image_file::write(file, chart::svg(&response).as_bytes())?;
     }
     let mut out = anstream::stdout();
     if arguments.json {
@@ -124,20 +125,20 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
 }
 
 fn describe(response: &SuggestThresholdResponse) -> String {
-    const HEADINGS: [&str; 6] = [
-        "from",
-        "threshold",
-        "95 % between",
-        "rejects",
-        "true rate, 95 %",
-        "at present",
+    const COLUMNS: [Column; 6] = [
+        Column::text("from"),
+        Column::number("threshold"),
+        Column::text("95 % between"),
+        Column::number("rejects"),
+        Column::text("true rate, 95 %"),
+        Column::text("at present"),
     ];
     let model = response.model.clone().unwrap_or_default();
     let mut out = format!(
         "model     {} {} ({}), present threshold {:.4}\n",
         model.name,
         model.version,
-        format::short(&model.sha256),
+        format::short_hash(&model.sha256),
         response.present_threshold
     );
     if let Some(journal) = &response.journal {
@@ -148,7 +149,7 @@ fn describe(response: &SuggestThresholdResponse) -> String {
         .map(|(index, one)| row(one, index == response.chosen as usize))
         .collect();
     out.push('\n');
-    out += &table::render(HEADINGS, &rows);
+    out += &table::render(COLUMNS, rows);
     out.push('\n');
     out += &chart::text(response);
     out.push('\n');
@@ -174,13 +175,13 @@ fn describe_journal(journal: &JournalScores) -> String {
     out + "\n"
 }
 
-/// What a suggestion rests on, for people.
+/// The basis of a suggestion as a phrase.
 fn basis(basis: ThresholdBasis) -> &'static str {
     match basis {
         ThresholdBasis::Calibration => "calibration",
         ThresholdBasis::JournalLower => "journal, if all unknown were bad",
         ThresholdBasis::JournalUpper => "journal, if all unknown were good",
-        ThresholdBasis::Unspecified => "another version's source",
+        ThresholdBasis::Unspecified => "a source unknown to this version",
     }
 }
 
@@ -190,26 +191,26 @@ fn row(suggestion: &ThresholdSuggestion, chosen: bool) -> [Cell; 6] {
     let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:.4}"));
     let share =
         |estimate: &FalseRejectEstimate| format!("{} of {}", estimate.rejected, estimate.count);
-    let threshold = Cell::number(format!("{:.4}", found.threshold));
+    let threshold = format!("{:.4}", found.threshold);
     [
-        Cell::text(basis(suggestion.basis())),
+        Cell::new(basis(suggestion.basis())),
         if chosen {
-            threshold.styled(anstyle::Style::new().bold())
+            styled(threshold, anstyle::Style::new().bold())
         } else {
-            threshold
+            Cell::new(threshold)
         },
-        Cell::text(format!(
+        Cell::new(format!(
             "{} and {}",
             end(suggestion.threshold_low),
             end(suggestion.threshold_high)
         )),
-        Cell::number(share(&found)),
-        Cell::text(rates(&found)),
-        Cell::text(format!("{}, {}", share(&present), rates(&present))),
+        Cell::new(share(&found)),
+        Cell::new(rates(&found)),
+        Cell::new(format!("{}, {}", share(&present), rates(&present))),
     ]
 }
 
-/// `0.01 to 1.38 %`.
+/// The confidence interval of a rate: `0.01 to 1.38 %`.
 fn rates(estimate: &FalseRejectEstimate) -> String {
     format!(
         "{} to {} %",
@@ -218,7 +219,7 @@ fn rates(estimate: &FalseRejectEstimate) -> String {
     )
 }
 
-/// As many digits as a small rate needs.
+/// A rate in percent, with more digits for a small one.
 fn percent(rate: f64) -> String {
     let percent = 100.0 * rate;
     if percent > 0.0 && percent < 0.1 {
@@ -228,7 +229,7 @@ fn percent(rate: f64) -> String {
     }
 }
 
-/// Which one to take, and what to mind.
+/// The suggested threshold, and its limits.
 fn advice(response: &SuggestThresholdResponse) -> String {
     let warning = format::warning_style();
     let asked = percent(response.false_reject_rate);
@@ -244,15 +245,15 @@ fn advice(response: &SuggestThresholdResponse) -> String {
     if found.count < chosen.needed_count {
         let _ = writeln!(
             out,
-            "{warning}{} cannot show a rate of {asked} %: it takes {}{warning:#}",
+            "{warning}{} are too few for a rate of {asked} %, which requires {}{warning:#}",
             format::count(found.count, "score"),
             chosen.needed_count
         );
     }
     let journal = |one: &ThresholdSuggestion| one.basis() == ThresholdBasis::JournalLower;
     if response.suggestions.iter().any(journal) {
-        out += "PASS scores end at the threshold of their time, and what a REJECT was nobody knows: the \
-                right threshold is between the two that the journal gives.\n";
+        out += "Scores of PASS end at the threshold that applied, and the true condition of a REJECT is unknown: \
+                the right threshold is between the two from the journal.\n";
     }
     out
 }
@@ -301,21 +302,21 @@ mod tests {
     }
 
     #[test]
-    fn too_few_scores_are_said_to_be() {
+    fn too_few_scores_are_reported_with_the_required_number() {
         let shown = anstream::adapter::strip_str(&describe(&response())).to_string();
         for line in [
             "model     demo 1 (0123456789ab), present threshold 0.6000",
             "calibration     0.7500  0.5000 and ?  0 of 40  0.00 to 8.81 %   1 of 40, 0.00 to 8.81 %",
             "suggested: 0.7500, for a false-reject rate of 0.10 %, from calibration",
-            "40 scores cannot show a rate of 0.10 %: it takes 3688",
+            "40 scores are too few for a rate of 0.10 %, which requires 3688",
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
         }
-        assert!(!shown.contains("nobody knows"), "{shown}");
+        assert!(!shown.contains("is unknown"), "{shown}");
     }
 
     #[test]
-    fn the_journals_bias_is_said() {
+    fn suggestion_from_the_journal_explains_its_bias() {
         let mut response = response();
         response.suggestions[0].basis = ThresholdBasis::JournalLower.into();
         response.journal = Some(JournalScores {
@@ -328,11 +329,14 @@ mod tests {
         let shown = anstream::adapter::strip_str(&describe(&response)).to_string();
         let line = "journal   50 verdicts: 40 pass, 0 review, 9 reject, 1 of another model";
         assert!(shown.contains(line), "{shown}");
-        assert!(shown.contains("what a REJECT was nobody knows"), "{shown}");
+        assert!(
+            shown.contains("the true condition of a REJECT is unknown"),
+            "{shown}"
+        );
     }
 
     #[test]
-    fn small_rates_keep_their_digits() {
+    fn small_rates_have_more_digits() {
         assert_eq!(percent(0.001), "0.10");
         assert_eq!(percent(0.000_05), "0.0050");
         assert_eq!(percent(0.0), "0.00");

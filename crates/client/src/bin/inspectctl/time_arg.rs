@@ -1,4 +1,4 @@
-//! Times as operators write them: a moment, or how long ago.
+//! Times on the command line: a date and time, or an age.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -6,25 +6,25 @@ use std::time::{Duration, SystemTime};
 use prost_types::Timestamp;
 use thiserror::Error;
 
-/// Longer ago than any journal reaches.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// The largest age: older than any journal.
+const LARGEST_AGE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A moment.
+/// A time on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum When {
-    /// So long ago.
+pub enum TimeArg {
+    /// This long ago.
     Ago(Duration),
-    /// This one.
+    /// This date and time.
     At(Timestamp),
 }
 
-/// Why a text is no moment.
+/// The text is not a time.
 #[derive(Debug, Error)]
-#[error("must be a time like 2026-11-24T06:00:00Z, or how long ago: 30s, 10m, 2h, 7d")]
-pub struct WhenError;
+#[error("must be a time such as 2026-11-24T06:00:00Z, or an age: 30s, 10m, 2h, 7d")]
+pub struct TimeArgError;
 
-impl When {
-    /// As the daemon takes it, if it is `now`.
+impl TimeArg {
+    /// Returns the timestamp, where `now` is the current time.
     pub fn timestamp(self, now: SystemTime) -> Timestamp {
         match self {
             Self::Ago(ago) => {
@@ -36,21 +36,21 @@ impl When {
     }
 }
 
-impl FromStr for When {
-    type Err = WhenError;
+impl FromStr for TimeArg {
+    type Err = TimeArgError;
 
-    fn from_str(text: &str) -> Result<Self, WhenError> {
-        if let Some(ago) = ago(text) {
+    fn from_str(text: &str) -> Result<Self, TimeArgError> {
+        if let Some(ago) = age(text) {
             return Ok(Self::Ago(ago));
         }
-        // A date alone would be read as its first moment: nobody means that by `--to`.
-        let whole = text.contains('T');
-        let time = whole.then(|| text.parse().ok()).flatten();
-        time.map(Self::At).ok_or(WhenError)
+        // A date without a time would mean its first second, which is not what `--to DATE` suggests.
+        let complete = text.contains('T');
+        let time = complete.then(|| text.parse().ok()).flatten();
+        time.map(Self::At).ok_or(TimeArgError)
     }
 }
 
-fn ago(text: &str) -> Option<Duration> {
+fn age(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let seconds = match unit {
         's' => 1,
@@ -61,7 +61,7 @@ fn ago(text: &str) -> Option<Duration> {
     };
     let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
     let ago = Duration::from_secs(number.checked_mul(seconds)?);
-    (ago <= LONGEST).then_some(ago)
+    (ago <= LARGEST_AGE).then_some(ago)
 }
 
 #[cfg(test)]
@@ -69,11 +69,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_absolute_or_ago() {
+    fn times_are_dates_with_a_time_or_ages() {
         let check = |text: &str, expected: Option<u64>| {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-            let when = text.parse::<When>().ok();
-            let seconds = when.map(|when| when.timestamp(now).seconds);
+            let time = text.parse::<TimeArg>().ok();
+            let seconds = time.map(|time| time.timestamp(now).seconds);
             assert_eq!(seconds, expected.map(|seconds| seconds as i64), "{text:?}");
         };
         check("30s", Some(999_970));

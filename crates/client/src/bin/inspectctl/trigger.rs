@@ -1,49 +1,49 @@
-//! `inspectctl trigger`: has the next frame of a camera, or of a group's cameras, inspected.
+//! `inspectctl trigger`: inspects the next frame of a camera, or of all cameras of a group.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
-use inspectd_client::proto::trigger_inspection_request::Target;
-use inspectd_client::proto::{
-    Decision, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
-};
+use inspectd_client::proto::{Decision, TriggerInspectionResponse, Verdict};
+use inspectd_client::{Client, Trigger, TriggerTarget};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::inspect::{self, Worst};
+use crate::inspect::{self, WorstResult};
 use crate::json;
 
 /// A frame may wait for its camera, and a part for its last view.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Below the help.
+/// Shown below the help.
 pub const EXIT_CODES: &str = "\
 Exit codes, with --wait:
    0  PASS, or --exit-zero
    2  REJECT
    3  REVIEW
-   4  FAULT, or there will be no verdict
-Without it 0: accepted. Always:
+   4  FAULT, or a verdict is not possible
+Without --wait:
+   0  accepted
+Always:
    1  refused
   64  wrong arguments
   69  no daemon answers";
 
-/// Of `trigger`.
+/// Arguments of `trigger`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A camera whose mode is `requested`.
+    /// Id of a camera in mode `requested`.
     #[arg(long, value_name = "ID", required_unless_present = "group")]
     camera: Option<String>,
-    /// A group of such cameras.
+    /// Id of a group of such cameras.
     #[arg(long, value_name = "ID", conflicts_with = "camera")]
     group: Option<String>,
-    /// The part, for the verdict.
+    /// Id of the part, returned in the verdict.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     part: String,
-    /// Anything else for the verdict to carry.
+    /// Data of the client, returned in the verdict.
     #[arg(
         long,
         value_name = "TEXT",
@@ -51,7 +51,7 @@ pub struct Arguments {
         hide_default_value = true
     )]
     data: String,
-    /// The request's own name: made again with it, it is the same request.
+    /// Key of the request: a request with the key of an earlier one is the same request.
     #[arg(
         long,
         value_name = "KEY",
@@ -59,45 +59,40 @@ pub struct Arguments {
         hide_default_value = true
     )]
     idempotency_key: String,
-    /// A recipe that is prepared: it is in force from this part on.
+    /// Id of a prepared recipe, which becomes active with this part.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     recipe: String,
     /// Wait for the verdict.
     #[arg(long)]
     wait: bool,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// End with 0 whatever the decision is.
+    /// Exit with 0 for every decision.
     #[arg(long)]
     exit_zero: bool,
 }
 
 impl Arguments {
-    fn request(&self) -> TriggerInspectionRequest {
-        let camera = self.camera.clone().map(Target::CameraId);
-        let group = self.group.clone().map(Target::GroupId);
-        TriggerInspectionRequest {
-            target: camera.or(group),
+    fn trigger(&self) -> Option<Trigger> {
+        let camera = self.camera.clone().map(TriggerTarget::Camera);
+        let group = self.group.clone().map(TriggerTarget::Group);
+        Some(Trigger {
             part_id: self.part.clone(),
             client_data: self.data.clone().into_bytes(),
             idempotency_key: self.idempotency_key.clone(),
             recipe_id: self.recipe.clone(),
-            wait: self.wait,
-        }
+            wait: self.wait.then_some(VERDICT_TIMEOUT),
+            ..Trigger::new(camera.or(group)?)
+        })
     }
 }
 
-/// Asks for it, and prints what came of it.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let limit = if arguments.wait {
-        VERDICT_TIMEOUT
-    } else {
-        ANSWER_TIMEOUT
-    };
-    let mut inspection = daemon.inspection();
-    let call = inspection.trigger_inspection(arguments.request());
-    let response = daemon.answer(limit, call).await?;
+/// Triggers the inspection, and prints the request and its verdict.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let trigger = arguments.trigger();
+    let trigger = trigger.context("--camera or --group is required")?;
+    let response = client.trigger(&trigger).await?;
     let mut out = anstream::stdout();
     if arguments.json {
         json::write(&mut out, &triggered(&response))?;
@@ -118,7 +113,7 @@ fn triggered(response: &TriggerInspectionResponse) -> json::Triggered<'_> {
 
 fn describe(response: &TriggerInspectionResponse, waited: bool) -> String {
     let before = if response.repeated {
-        ", made before with this key"
+        ", repeated under its key"
     } else {
         ""
     };
@@ -126,7 +121,7 @@ fn describe(response: &TriggerInspectionResponse, waited: bool) -> String {
     match &response.verdict {
         Some(verdict) => out += &inspect::describe(verdict),
         None if waited => {
-            let _ = writeln!(out, "there will be no verdict");
+            let _ = writeln!(out, "a verdict is not possible");
         }
         None => {}
     }
@@ -138,7 +133,7 @@ fn exit_code(response: &TriggerInspectionResponse, waited: bool, exit_zero: bool
         return 0;
     }
     let decision = response.verdict.as_ref().map(Verdict::decision);
-    Worst::of(decision.unwrap_or(Decision::Fault)).exit_code(exit_zero)
+    WorstResult::of(decision.unwrap_or(Decision::Fault)).exit_code(exit_zero)
 }
 
 #[cfg(test)]
@@ -159,22 +154,23 @@ mod tests {
     }
 
     #[test]
-    fn one_camera_or_one_group_is_asked_for() {
-        let check = |line: &str, expected: Option<Target>| {
-            let target = parse(line).and_then(|arguments| arguments.request().target);
+    fn target_is_one_camera_or_one_group() {
+        let check = |line: &str, expected: Option<TriggerTarget>| {
+            let trigger = parse(line).and_then(|arguments| arguments.trigger());
+            let target = trigger.map(|trigger| trigger.target);
             assert_eq!(target, expected, "{line}");
         };
-        check("--camera top", Some(Target::CameraId("top".into())));
+        check("--camera top", Some(TriggerTarget::Camera("top".into())));
         check(
             "--group cell --part 7",
-            Some(Target::GroupId("cell".into())),
+            Some(TriggerTarget::Group("cell".into())),
         );
         check("", None);
         check("--camera top --group cell", None);
     }
 
     #[test]
-    fn the_decision_tells_the_exit_code_if_it_is_waited_for() {
+    fn decision_selects_the_exit_code_only_with_wait() {
         let check = |decision: Option<Decision>, waited, exit_zero, expected| {
             let response = TriggerInspectionResponse {
                 verdict: decision.map(|decision| Verdict {

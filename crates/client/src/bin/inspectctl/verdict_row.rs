@@ -1,11 +1,11 @@
-//! A verdict as one line of a live table.
+//! A verdict as one row of a live table, whose column widths are fixed.
 
 use inspectd_client::proto::{Decision, Score, Verdict, View};
 
-use crate::format::{self, Outcome};
+use crate::format::{self, Correctness};
 
-/// The columns' headings.
-pub fn heading() -> String {
+/// Returns the headings of the columns.
+pub fn header() -> String {
     format!(
         "{:>8}  {:<10} {:>7}  {:<8} {:>8} {:>9} {:>10} {:>8}  {:<10} {:>7} {:>8} {:>8}  {}",
         "sequence",
@@ -24,8 +24,8 @@ pub fn heading() -> String {
     )
 }
 
-/// A verdict under them.
-pub fn describe(verdict: &Verdict) -> String {
+/// Returns the row of a verdict.
+pub fn row(verdict: &Verdict) -> String {
     let timings = verdict.timings.unwrap_or_default();
     let ms = |duration: Option<prost_types::Duration>| {
         duration.map_or_else(
@@ -35,7 +35,7 @@ pub fn describe(verdict: &Verdict) -> String {
     };
     let style = format::decision_style(verdict.decision());
     let decision = format::decision(verdict.decision()).to_uppercase();
-    // A part has no camera of its own, and an image of a client has neither.
+    // A part has a group and no camera; an image sent by a client has neither.
     let names = [&verdict.camera_id, &verdict.group_id];
     let name = names.into_iter().find(|name| !name.is_empty());
     let name = name.map_or("-", String::as_str);
@@ -70,17 +70,17 @@ fn scores(score: Option<&Score>) -> String {
     )
 }
 
-/// What is known about the part beside its score: its name, its views, what decided, why it was not
-/// judged, what it is, what it is called.
+/// What is known about the part in addition to its score: id, views, deciding region, fault, truth or source
+/// item, and whether the decision is wrong.
 fn remark(verdict: &Verdict) -> String {
     let warning = format::warning_style();
     let fault = verdict.fault.as_ref().map(|fault| {
-        let unseen = match verdict.decision() {
+        let not_judged = match verdict.decision() {
             Decision::Reject => "not judged, ",
             _ => "",
         };
         format!(
-            "{warning}{unseen}{}: {}{warning:#}",
+            "{warning}{not_judged}{}: {}{warning:#}",
             format::fault_reason(fault.reason()),
             fault.message
         )
@@ -100,9 +100,12 @@ fn remark(verdict: &Verdict) -> String {
         "" => verdict.source_item.clone(),
         truth => truth.to_owned(),
     };
-    let wrong = match format::outcome(verdict) {
-        Some(Outcome::Missed | Outcome::FalseAlarm) => format!("{warning}<- wrong{warning:#}"),
-        Some(Outcome::Found | Outcome::Passed | Outcome::NotJudged) | None => String::new(),
+    let wrong = match format::correctness(verdict) {
+        Some(Correctness::DefectMissed | Correctness::FalseAlarm) => {
+            format!("{warning}<- wrong{warning:#}")
+        }
+        Some(Correctness::DefectFound | Correctness::GoodPassed | Correctness::NotJudged)
+        | None => String::new(),
     };
     let parts = [
         part,
@@ -116,7 +119,7 @@ fn remark(verdict: &Verdict) -> String {
     parts.join("  ")
 }
 
-/// `left REJECT, right PASS`.
+/// The decisions of the views of a part: `left REJECT, right PASS`.
 pub fn views(views: &[View]) -> String {
     let view = |view: &View| {
         let style = format::decision_style(view.decision());
@@ -165,31 +168,31 @@ mod tests {
     }
 
     fn check(verdict: &Verdict, expected: &str) {
-        let shown = anstream::adapter::strip_str(&describe(verdict)).to_string();
+        let shown = anstream::adapter::strip_str(&row(verdict)).to_string();
         assert_eq!(shown, expected);
     }
 
     #[test]
-    fn a_verdict_stands_under_its_headings() {
+    fn row_is_aligned_with_the_header() {
         check(
             &verdict(Decision::Reject),
             "      12  top             11  REJECT     0.7500    0.5000     0.5000   0.2500  structural       2     35.0     30.0",
         );
         assert_eq!(
-            heading(),
+            header(),
             "sequence  camera       frame  decision    score threshold structural  logical  kind       regions total ms model ms  truth or item"
         );
     }
 
     #[test]
-    fn a_wrong_verdict_is_marked() {
+    fn wrong_decision_is_marked() {
         let ends = |decision, truth: &str, item: &str, end: &str| {
             let verdict = Verdict {
                 truth: truth.into(),
                 source_item: item.into(),
                 ..verdict(decision)
             };
-            let shown = anstream::adapter::strip_str(&describe(&verdict)).to_string();
+            let shown = anstream::adapter::strip_str(&row(&verdict)).to_string();
             assert!(shown.ends_with(&format!("30.0{end}")), "{shown}");
         };
         ends(Decision::Reject, "scratch", "", "  scratch");
@@ -200,12 +203,12 @@ mod tests {
     }
 
     fn ends(verdict: &Verdict, end: &str) {
-        let shown = anstream::adapter::strip_str(&describe(verdict)).to_string();
+        let shown = anstream::adapter::strip_str(&row(verdict)).to_string();
         assert!(shown.ends_with(end), "{shown}");
     }
 
     #[test]
-    fn a_part_says_what_its_views_came_to() {
+    fn part_shows_the_decisions_of_its_views() {
         let view = |camera: &str, decision: Decision| View {
             camera_id: camera.into(),
             decision: decision.into(),
@@ -222,7 +225,7 @@ mod tests {
             ],
             ..Verdict::default()
         };
-        let start = anstream::adapter::strip_str(&describe(&verdict)).to_string();
+        let start = anstream::adapter::strip_str(&row(&verdict)).to_string();
         assert!(
             start.starts_with("       9  cell             0  REJECT "),
             "{start}"
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reject_that_nobody_judged_says_so() {
+    fn reject_without_judgement_is_marked() {
         let verdict = Verdict {
             decision: Decision::Reject.into(),
             fault: Some(Fault {
@@ -245,19 +248,19 @@ mod tests {
             &verdict,
             "  part 7  not judged, deadline_missed: after 80 ms",
         );
-        let shown = anstream::adapter::strip_str(&describe(&verdict)).to_string();
+        let shown = anstream::adapter::strip_str(&row(&verdict)).to_string();
         assert!(shown.starts_with("       -  -  "), "no sequence: {shown}");
     }
 
     #[test]
-    fn the_region_that_decided_is_named() {
+    fn deciding_region_is_named() {
         let mut verdict = verdict(Decision::Reject);
         verdict.score.get_or_insert_default().decided_by = "pin".into();
         ends(&verdict, "30.0  in pin");
     }
 
     #[test]
-    fn a_fault_says_why_in_the_place_of_scores() {
+    fn fault_shows_its_reason_and_no_scores() {
         check(
             &Verdict {
                 sequence: 3,

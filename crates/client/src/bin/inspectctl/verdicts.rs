@@ -1,81 +1,74 @@
-//! `inspectctl verdicts`: what the journal holds, page by page.
+//! `inspectctl verdicts`: the verdicts of the journal, page by page.
 
 use std::io::Write;
 use std::time::SystemTime;
 
 use clap::Args;
-use inspectd_client::proto::{ListVerdictsRequest, SortOrder, Verdict};
+use inspectd_client::proto::{Decision, Verdict};
+use inspectd_client::{Client, VerdictQuery};
 
-use crate::connect::{ANSWER_TIMEOUT, Daemon};
 use crate::failure::Failure;
-use crate::time_arg::When;
-use crate::watch::Choice;
+use crate::time_arg::TimeArg;
+use crate::watch::DecisionArg;
 use crate::{format, json, verdict_row};
 
-/// Verdicts that are asked for, and held, at a time.
+/// Verdicts per page: those in memory at once.
 const PAGE: u64 = 500;
 
-/// How wide a time is.
+/// Width of a time, in characters.
 const TIME_WIDTH: usize = "2026-11-18T11:06:40Z".len();
 
-/// Of `verdicts`.
+/// Arguments of `verdicts`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Only this camera's verdicts; may be given again for more.
+    /// Only verdicts of this camera; can be repeated.
     #[arg(long = "camera", value_name = "ID")]
     cameras: Vec<String>,
-    /// Only these decisions; may be given again for more.
+    /// Only these decisions; can be repeated.
     #[arg(long = "decision", value_name = "DECISION")]
-    decisions: Vec<Choice>,
-    /// Only this part's verdicts.
+    decisions: Vec<DecisionArg>,
+    /// Only verdicts of this part.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     part: String,
-    /// Only verdicts journalled at or after this time, or since so long ago ("2h").
+    /// Only verdicts journalled at or after this time: a date and time, or an age ("2h").
     #[arg(long, value_name = "TIME")]
-    from: Option<When>,
-    /// Only verdicts journalled before this time, or longer ago than that.
+    from: Option<TimeArg>,
+    /// Only verdicts journalled before this time: a date and time, or an age.
     #[arg(long, value_name = "TIME")]
-    to: Option<When>,
-    /// At most so many.
+    to: Option<TimeArg>,
+    /// Show at most this number of verdicts.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// As many as there are.
+    /// Show all verdicts.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// The oldest first, rather than the newest.
+    /// Show the oldest first, instead of the newest.
     #[arg(long)]
     oldest_first: bool,
-    /// One JSON object a verdict, a line each.
+    /// Print one JSON object per verdict, one per line.
     #[arg(long)]
     json: bool,
 }
 
 impl Arguments {
-    /// The first page.
-    fn request(&self, now: SystemTime) -> ListVerdictsRequest {
+    fn query(&self, now: SystemTime) -> VerdictQuery {
         let decisions = self.decisions.iter();
-        let order = if self.oldest_first {
-            SortOrder::OldestFirst
-        } else {
-            SortOrder::NewestFirst
-        };
-        ListVerdictsRequest {
+        VerdictQuery {
             camera_ids: self.cameras.clone(),
-            decisions: decisions.map(|choice| choice.decision().into()).collect(),
+            decisions: decisions.copied().map(Decision::from).collect(),
             part_id: self.part.clone(),
             from_time: self.from.map(|from| from.timestamp(now)),
             to_time: self.to.map(|to| to.timestamp(now)),
-            order: order.into(),
-            ..ListVerdictsRequest::default()
+            oldest_first: self.oldest_first,
+            ..VerdictQuery::default()
         }
     }
 }
 
-/// Prints them, each page as it comes.
-pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> {
-    let mut inspection = daemon.inspection();
-    let mut request = arguments.request(SystemTime::now());
-    let mut left = if arguments.all {
+/// Prints the verdicts, each page as it arrives.
+pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
+    let mut pages = client.stored_verdicts(&arguments.query(SystemTime::now()));
+    let mut remaining = if arguments.all {
         u64::MAX
     } else {
         arguments.limit
@@ -86,23 +79,17 @@ pub async fn run(daemon: &Daemon, arguments: &Arguments) -> Result<(), Failure> 
             out,
             "{:<TIME_WIDTH$}  {}",
             "journalled",
-            verdict_row::heading()
+            verdict_row::header()
         )?;
     }
-    while left > 0 {
-        request.page_size = left.min(PAGE) as u32;
-        let call = inspection.list_verdicts(request.clone());
-        let page = daemon.answer(ANSWER_TIMEOUT, call).await?;
-        for verdict in &page.verdicts {
+    while remaining > 0
+        && let Some(page) = pages.next_page(remaining.min(PAGE) as u32).await?
+    {
+        for verdict in &page {
             print(&mut out, verdict, arguments.json)?;
         }
         out.flush()?;
-        left = left.saturating_sub(page.verdicts.len() as u64);
-        // No page is empty but the last one: each brings this nearer to its end.
-        if page.next_page_token.is_empty() || page.verdicts.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
+        remaining = remaining.saturating_sub(page.len() as u64);
     }
     Ok(())
 }
@@ -116,7 +103,7 @@ fn print(out: &mut impl Write, verdict: &Verdict, json: bool) -> Result<(), Fail
     Ok(writeln!(
         out,
         "{time:<TIME_WIDTH$}  {}",
-        verdict_row::describe(verdict)
+        verdict_row::row(verdict)
     )?)
 }
 
@@ -133,22 +120,26 @@ mod tests {
     }
 
     #[test]
-    fn filters_become_a_request() {
+    fn filters_are_in_the_query() {
         let line = "verdicts --camera a --decision reject --part P-1 --from 10s --oldest-first";
         let cli = Cli::try_parse_from(line.split(' ')).expect("a command");
         let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(30);
-        let request = cli.arguments.request(now);
+        let query = cli.arguments.query(now);
         assert_eq!(
-            (request.camera_ids, request.decisions, request.part_id),
-            (vec!["a".to_owned()], vec![2], "P-1".to_owned())
+            (query.camera_ids, query.decisions, query.part_id),
+            (
+                vec!["a".to_owned()],
+                vec![Decision::Reject],
+                "P-1".to_owned()
+            )
         );
-        assert_eq!(request.from_time.map(|time| time.seconds), Some(20));
-        assert_eq!(request.to_time, None);
-        assert_eq!(request.order, i32::from(SortOrder::OldestFirst));
+        assert_eq!(query.from_time.map(|time| time.seconds), Some(20));
+        assert_eq!(query.to_time, None);
+        assert!(query.oldest_first);
     }
 
     #[test]
-    fn a_line_begins_with_when_it_was_journalled() {
+    fn row_starts_with_the_record_time() {
         let verdict = Verdict {
             sequence: 7,
             record_time: Some(prost_types::Timestamp {
@@ -158,7 +149,7 @@ mod tests {
             ..Verdict::default()
         };
         let mut out = Vec::new();
-        print(&mut out, &verdict, false).expect("memory takes it");
+        print(&mut out, &verdict, false).expect("written");
         let text = String::from_utf8(out).expect("text");
         assert!(
             text.starts_with("2026-11-18T11:06:40Z         7  -  "),

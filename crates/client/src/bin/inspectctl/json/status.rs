@@ -1,4 +1,4 @@
-//! The line's state and its cameras.
+//! The state of the line and of its cameras.
 
 use inspectd_client::proto;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Model, time};
 use crate::format;
 
-/// As [`proto::Status`].
+/// The fields of [`proto::Status`].
 #[derive(Serialize)]
 pub struct Status<'a> {
     state: String,
@@ -59,7 +59,7 @@ struct Configuration<'a> {
     restart_required_keys: &'a [String],
 }
 
-/// As [`proto::Camera`].
+/// The fields of [`proto::Camera`].
 #[derive(Serialize)]
 pub struct Camera<'a> {
     id: &'a str,

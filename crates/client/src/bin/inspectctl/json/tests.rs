@@ -11,7 +11,7 @@ fn printed(event: &Event) -> Value {
 }
 
 #[test]
-fn a_verdict_keeps_the_contracts_names() {
+fn verdict_has_the_field_names_of_the_proto() {
     let verdict = proto::Verdict {
         sequence: 7,
         run_id: "run".into(),
@@ -113,7 +113,7 @@ fn a_verdict_keeps_the_contracts_names() {
 }
 
 #[test]
-fn a_fault_has_a_reason_and_no_score() {
+fn fault_has_a_reason_and_no_score() {
     let verdict = proto::Verdict {
         decision: proto::Decision::Fault.into(),
         fault: Some(proto::Fault {
@@ -131,7 +131,7 @@ fn a_fault_has_a_reason_and_no_score() {
 }
 
 #[test]
-fn a_gap_says_how_many() {
+fn gap_has_the_number_of_missed_verdicts() {
     assert_eq!(
         printed(&Event::Gap { missed: 3 }),
         json!({"gap": {"missed": 3}})
@@ -139,7 +139,7 @@ fn a_gap_says_how_many() {
 }
 
 #[test]
-fn a_status_nests_its_cameras() {
+fn status_contains_cameras_and_journal() {
     let status = proto::Status {
         state: proto::LineState::Degraded.into(),
         uptime: Some(Duration {

@@ -1,4 +1,4 @@
-//! Suggested thresholds, and what a replay changes.
+//! Suggested thresholds, and the changes of a replay.
 
 use inspectd_client::proto;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Model, RecipeTag, time};
 use crate::format;
 
-/// As [`proto::SuggestThresholdResponse`].
+/// The fields of [`proto::SuggestThresholdResponse`].
 #[derive(Serialize)]
 pub struct Suggested<'a> {
     suggestions: Vec<Suggestion>,
@@ -130,13 +130,13 @@ impl From<&proto::ScoreBin> for Bin {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayEvent<'a> {
-    /// A verdict that would have been another.
+    /// A verdict whose decision would change.
     Change(Change<'a>),
     /// The last line.
     Summary(ReplaySummary<'a>),
 }
 
-/// As [`proto::ReplayChange`].
+/// The fields of [`proto::ReplayChange`].
 #[derive(Serialize)]
 pub struct Change<'a> {
     sequence: u64,
@@ -151,7 +151,7 @@ pub struct Change<'a> {
     region: &'a str,
 }
 
-/// As [`proto::ReplaySummary`].
+/// The fields of [`proto::ReplaySummary`].
 #[derive(Serialize)]
 pub struct ReplaySummary<'a> {
     verdicts: u64,

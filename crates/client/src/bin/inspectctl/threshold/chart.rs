@@ -1,4 +1,4 @@
-//! Scores and thresholds as a picture: bars in text, and an SVG file.
+//! Histogram of scores with thresholds: bars in text, and an SVG file.
 
 use std::fmt::Write as _;
 
@@ -7,33 +7,33 @@ use inspectd_client::proto::{Decision, ScoreBin, SuggestThresholdResponse, Thres
 
 use crate::format;
 
-/// Bins that share a line of text.
+/// Bins per line of text.
 const PER_LINE: usize = 2;
 
-/// The longest bar of validation images, letters.
+/// The longest bar of validation images, in characters.
 const CALIBRATION_WIDTH: usize = 20;
 
-/// The longest bar of the journal's scores, letters.
+/// The longest bar of the journal's scores, in characters.
 const JOURNAL_WIDTH: usize = 40;
 
-/// The picture, pixels.
+/// The size of the drawing, in pixels.
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 360.0;
 
-/// Room for axis and labels, pixels.
+/// Space for the axis and the labels, in pixels.
 const LEFT: f64 = 20.0;
 const TOP: f64 = 90.0;
 const BOTTOM: f64 = 40.0;
 
-/// A threshold, and what it is called.
-struct Mark {
+/// A threshold with its label.
+struct ThresholdMark {
     at: f64,
     name: &'static str,
     colour: &'static str,
 }
 
-fn marks(response: &SuggestThresholdResponse) -> Vec<Mark> {
-    let mut marks = vec![Mark {
+fn marks(response: &SuggestThresholdResponse) -> Vec<ThresholdMark> {
+    let mut marks = vec![ThresholdMark {
         at: f64::from(response.present_threshold),
         name: "present",
         colour: "#000000",
@@ -46,7 +46,7 @@ fn marks(response: &SuggestThresholdResponse) -> Vec<Mark> {
             ThresholdBasis::Unspecified => ("other", "#666666"),
         };
         let at = suggestion.estimate.unwrap_or_default().threshold;
-        marks.push(Mark { at, name, colour });
+        marks.push(ThresholdMark { at, name, colour });
     }
     marks
 }
@@ -55,7 +55,7 @@ fn journal(bin: &ScoreBin) -> u64 {
     bin.pass + bin.review + bin.reject
 }
 
-/// Letters of a bar: whatever is there is seen.
+/// Characters of a bar: at least one unless the count is 0.
 fn length(count: u64, most: u64, width: usize) -> usize {
     if count == 0 {
         return 0;
@@ -76,8 +76,8 @@ fn merged(bins: &[ScoreBin]) -> ScoreBin {
     all
 }
 
-/// A line for each few bins: validation images on the left, the journal's scores on the right, thresholds
-/// beside them. What is beyond the ends is in the first and the last line.
+/// Returns the histogram as text: validation images on the left, the journal's scores in the middle, thresholds
+/// on the right. Scores beyond the range are in the first and the last line.
 pub fn text(response: &SuggestThresholdResponse) -> String {
     let lines: Vec<ScoreBin> = response.histogram.chunks(PER_LINE).map(merged).collect();
     let most = |count: fn(&ScoreBin) -> u64| lines.iter().map(count).max().unwrap_or(0);
@@ -96,8 +96,9 @@ pub fn text(response: &SuggestThresholdResponse) -> String {
             out += &stored_bar(bin, most_stored);
         }
         let last = index + 1 == lines.len();
-        let here =
-            |mark: &&Mark| mark.at >= bin.from && (mark.at < bin.to || (last && mark.at <= bin.to));
+        let here = |mark: &&ThresholdMark| {
+            mark.at >= bin.from && (mark.at < bin.to || (last && mark.at <= bin.to))
+        };
         for mark in marks.iter().filter(here) {
             let _ = write!(out, " <- {} {:.4}", mark.name, mark.at);
         }
@@ -105,7 +106,7 @@ pub fn text(response: &SuggestThresholdResponse) -> String {
         out.push('\n');
     }
     if !lines.is_empty() {
-        out += "the first and the last line hold what is beyond them, too\n";
+        out += "the first and the last line include the scores beyond the range\n";
     }
     if most_calibrated > 0 {
         let _ = writeln!(out, "left: validation images, # up to {most_calibrated}");
@@ -126,17 +127,17 @@ fn stored_bar(bin: &ScoreBin, most: u64) -> String {
         (Decision::Reject, bin.reject, "x"),
     ];
     let mut out = String::new();
-    let mut letters = 0;
+    let mut width = 0;
     for (decision, count, letter) in parts {
         let length = length(count, most, JOURNAL_WIDTH);
         let style = format::decision_style(decision);
         let _ = write!(out, "{style}{}{style:#}", letter.repeat(length));
-        letters += length;
+        width += length;
     }
-    out + &" ".repeat(JOURNAL_WIDTH.saturating_sub(letters)) + "|"
+    out + &" ".repeat(JOURNAL_WIDTH.saturating_sub(width)) + "|"
 }
 
-/// The same as an SVG file.
+/// Returns the histogram as an SVG file.
 pub fn svg(response: &SuggestThresholdResponse) -> String {
     let bins = &response.histogram;
     let low = bins.first().map_or(0.0, |bin| bin.from);
@@ -191,7 +192,7 @@ pub fn svg(response: &SuggestThresholdResponse) -> String {
     let _ = writeln!(
         out,
         "<text x=\"{LEFT}\" y=\"{}\">score; blue: validation images; green, yellow, red: PASS, REVIEW, \
-         REJECT of the journal; each scaled for itself</text>",
+         REJECT of the journal; each with its own scale</text>",
         base + 34.0
     );
     let seen = marks(response).into_iter();
@@ -199,7 +200,7 @@ pub fn svg(response: &SuggestThresholdResponse) -> String {
     for (index, mark) in seen.enumerate() {
         let (at, label) = (x(mark.at), 16.0 + 18.0 * index as f64);
         let colour = mark.colour;
-        // Towards the middle, where there is room for the words.
+        // Towards the middle, where there is space for the text.
         let (anchor, text) = if at > WIDTH / 2.0 {
             ("end", at - 4.0)
         } else {
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_score_of_a_thousand_is_seen() {
+    fn single_score_among_a_thousand_has_a_bar() {
         let shown = anstream::adapter::strip_str(&text(&response())).to_string();
         let lines: Vec<_> = shown.lines().collect();
         let full = "#".repeat(CALIBRATION_WIDTH);
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drawing_has_each_threshold_once() {
+    fn drawing_has_each_threshold_once_and_only_finite_coordinates() {
         let drawn = svg(&response());
         assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
         for label in ["present 0.7500", "calibration 0.2500"] {

@@ -15,15 +15,15 @@ fn inspect(daemon: &Daemon, site: &Site, more: &[&str], names: &[&str]) -> Comma
 }
 
 #[test]
-fn the_worst_images_decision_is_the_exit_code() {
+fn worst_decision_of_several_images_selects_the_exit_code() {
     if !runtime_is_there() {
         return;
     }
     let site = site();
     let daemon = site.start();
-    // Its cells are black, for which this model has no number.
+    // The model returns a non-finite score for black cells.
     write_png(&site.path("pictures/black.png"), 64, 0, 0);
-    for (names, code, said) in [
+    for (names, code, expected) in [
         (&["a.png"][..], 0, "a.png: PASS, score 0.5"),
         (&["b.png"], 2, "b.png: REJECT, score 0.8"),
         (&["c.png"], 3, "c.png: REVIEW, score 0.5"),
@@ -31,8 +31,11 @@ fn the_worst_images_decision_is_the_exit_code() {
         (&["a.png", "c.png", "b.png"], 2, "b.png: REJECT"),
         (&["black.png", "b.png"], 4, "b.png: REJECT"),
     ] {
-        let printed = run(&mut inspect(&daemon, &site, &[], names), code).printed();
-        assert!(printed.contains(said), "{said:?} is not in\n{printed}");
+        let stdout = run(&mut inspect(&daemon, &site, &[], names), code).stdout();
+        assert!(
+            stdout.contains(expected),
+            "{expected:?} is not in\n{stdout}"
+        );
     }
     let all = ["a.png", "b.png", "black.png"];
     run(&mut inspect(&daemon, &site, &["--exit-zero"], &all), 0);
@@ -40,16 +43,16 @@ fn the_worst_images_decision_is_the_exit_code() {
 }
 
 #[test]
-fn an_image_that_cannot_be_judged_does_not_keep_the_rest_from_it() {
+fn image_that_fails_does_not_stop_the_others() {
     if !runtime_is_there() {
         return;
     }
     let site = site();
     let daemon = site.start();
-    std::fs::write(site.path("pictures/text.png"), "no picture").expect("a written file");
+    std::fs::write(site.path("pictures/text.png"), "not an image").expect("a written file");
     let names = ["absent.png", "text.png", "b.png"];
-    let ended = run(&mut inspect(&daemon, &site, &["--json"], &names), 1);
-    let lines = json_lines(&ended.printed());
+    let finished = run(&mut inspect(&daemon, &site, &["--json"], &names), 1);
+    let lines = json_lines(&finished.stdout());
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["verdict"]["decision"], "reject");
     assert!(
@@ -57,14 +60,14 @@ fn an_image_that_cannot_be_judged_does_not_keep_the_rest_from_it() {
             .as_str()
             .is_some_and(|image| image.ends_with("b.png"))
     );
-    let told = ended.told();
-    assert!(told.contains("absent.png: cannot be read"), "{told}");
-    assert!(told.contains("text.png: INVALID_ARGUMENT: "), "{told}");
+    let stderr = finished.stderr();
+    assert!(stderr.contains("absent.png: cannot be read"), "{stderr}");
+    assert!(stderr.contains("text.png: INVALID_ARGUMENT: "), "{stderr}");
     daemon.stop();
 }
 
 #[test]
-fn evidence_is_saved_as_its_name_says() {
+fn evidence_is_saved_in_the_format_of_the_file_name() {
     if !runtime_is_there() {
         return;
     }
@@ -87,30 +90,30 @@ fn evidence_is_saved_as_its_name_says() {
         ),
     ] {
         let path = site.path(name).display().to_string();
-        let printed = evidence(&[&["-o", path.as_str()], flags].concat()).printed();
-        assert_eq!(printed.trim_end(), path);
-        check_picture(&std::fs::read(&path).expect("a written file"), format);
+        let stdout = evidence(&[&["-o", path.as_str()], flags].concat()).stdout();
+        assert_eq!(stdout.trim_end(), path);
+        check_image(&std::fs::read(&path).expect("a written file"), format);
     }
-    check_picture(&evidence(&["-o", "-"]).0.stdout, image::ImageFormat::Png);
+    check_image(&evidence(&["-o", "-"]).0.stdout, image::ImageFormat::Png);
     let jpeg = evidence(&["-o", "-", "--jpeg", "--frame"]).0.stdout;
-    check_picture(&jpeg, image::ImageFormat::Jpeg);
+    check_image(&jpeg, image::ImageFormat::Jpeg);
     let original = image::open(site.path("pictures/b.png")).expect("a PNG");
     let saved = image::open(site.path("frame.png")).expect("a PNG");
     assert_eq!(saved.into_rgb8(), original.into_rgb8());
     daemon.stop();
 }
 
-fn check_picture(bytes: &[u8], format: image::ImageFormat) {
-    assert_eq!(image::guess_format(bytes).expect("a picture"), format);
-    // Only PNG is among the tests' decoders.
+fn check_image(bytes: &[u8], format: image::ImageFormat) {
+    assert_eq!(image::guess_format(bytes).expect("an image"), format);
+    // The tests are built with the PNG decoder only.
     if format == image::ImageFormat::Png {
-        let picture = image::load_from_memory(bytes).expect("a whole picture");
+        let picture = image::load_from_memory(bytes).expect("a complete image");
         assert_eq!((picture.width(), picture.height()), (64, 64));
     }
 }
 
 #[test]
-fn evidence_that_is_not_there_is_an_error_that_says_why() {
+fn missing_evidence_is_an_error_with_the_reason() {
     if !runtime_is_there() {
         return;
     }
@@ -118,19 +121,19 @@ fn evidence_that_is_not_there_is_an_error_that_says_why() {
     write_png(&site.path("black.png"), 64, 0, 0);
     let daemon = site.start();
     let file = site.path("none.png").display().to_string();
-    let told = |sequence: &str| {
+    let error = |sequence: &str| {
         let mut command = inspectctl(&daemon);
-        run(command.args(["evidence", sequence, "-o", &file]), 1).told()
+        run(command.args(["evidence", sequence, "-o", &file]), 1).stderr()
     };
-    let gone = told("1000000000");
+    let gone = error("1000000000");
     assert!(gone.starts_with("inspectctl: NOT_FOUND: "), "{gone}");
     let mut inspect = inspectctl(&daemon);
     inspect
         .args(["inspect", "--json"])
         .arg(site.path("black.png"));
-    let fault = json_lines(&run(&mut inspect, 4).printed());
+    let fault = json_lines(&run(&mut inspect, 4).stdout());
     let fault = fault[0]["verdict"]["sequence"].to_string();
-    let without = told(&fault);
+    let without = error(&fault);
     assert!(
         without.contains("is a FAULT and has no heatmap"),
         "{without}"

@@ -1,0 +1,253 @@
+//! The live stream of verdicts, which reconnects and resumes.
+
+mod position;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::stream::unfold;
+use prost_types::Timestamp;
+use tonic::Streaming;
+
+use self::position::Position;
+use crate::backoff::Backoff;
+use crate::client::Client;
+use crate::consumer::ConsumerName;
+use crate::error::Error;
+use crate::proto::{Decision, Heartbeat, StreamVerdictsRequest, StreamVerdictsResponse, Verdict};
+
+/// Where a stream starts, and where it resumes after a lost connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// With the next verdict. A stream of a daemon with a journal resumes after the last verdict received;
+    /// one of a daemon without a journal continues with the next verdict after the outage.
+    Next,
+    /// With the next verdict, at the start and after each outage: for displays of the present.
+    Live,
+    /// With this sequence of the journal; 0 is the oldest that is kept. Resumes after the last verdict
+    /// received.
+    Sequence(u64),
+    /// With the first verdict that was journalled at or after this time (UTC). Resumes after the last
+    /// verdict received.
+    Time(Timestamp),
+    /// After the last verdict that this consumer acknowledged; with the oldest that is kept if it never
+    /// acknowledged one. Resumes there too; what was received before is not repeated within one stream.
+    Consumer(ConsumerName),
+}
+
+/// A request for a stream.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Where to start.
+    pub start: Start,
+    /// Ids of cameras. Empty: all cameras, and images that clients sent.
+    pub camera_ids: Vec<String>,
+    /// Decisions. Empty: all.
+    pub decisions: Vec<Decision>,
+    /// The pauses between attempts to reconnect. `None`: the stream ends with the first error.
+    pub reconnect: Option<Backoff>,
+}
+
+impl From<Start> for Subscription {
+    /// All verdicts from `start` on, with reconnection.
+    fn from(start: Start) -> Self {
+        Self {
+            start,
+            camera_ids: Vec::new(),
+            decisions: Vec::new(),
+            reconnect: Some(Backoff::default()),
+        }
+    }
+}
+
+/// An event of a stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A verdict that matches the subscription.
+    Verdict(Box<Verdict>),
+    /// The daemon dropped verdicts because this client read too slowly. Only verdicts without a sequence
+    /// in a journal can be dropped.
+    Gap {
+        /// The number of verdicts, whether they matched the subscription or not.
+        missed: u64,
+    },
+    /// A sign of life: at the start of each connection, and after an interval without other events.
+    Heartbeat(Heartbeat),
+    /// The stream was lost, or could not be opened. It is opened again after a pause.
+    Disconnected {
+        /// The reason.
+        error: Error,
+        /// The pause.
+        retry_in: Duration,
+    },
+    /// The stream is open again after [`Event::Disconnected`].
+    Reconnected,
+}
+
+/// Verdicts as they are made: a [`Stream`] of events that reconnects by itself.
+///
+/// It ends after the first error that cannot pass by itself, such as an unknown camera, or a position that
+/// is no longer in the journal. Waiting for the next event can be cancelled without loss.
+pub struct VerdictStream {
+    events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
+    last_sequence: u64,
+    finished: bool,
+}
+
+impl Client {
+    /// Subscribes to verdicts. The first poll connects.
+    pub fn subscribe(&self, subscription: Subscription) -> VerdictStream {
+        let session = Session::new(self.clone(), subscription);
+        let events = unfold(session, |mut session| async move {
+            let event = session.next().await?;
+            Some((event, session))
+        });
+        VerdictStream {
+            events: Box::pin(events),
+            last_sequence: 0,
+            finished: false,
+        }
+    }
+}
+
+impl VerdictStream {
+    /// Waits for the next event. `None` after an error.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Returns the highest sequence received; 0 if there was none.
+    pub fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+}
+
+impl Stream for VerdictStream {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        let polled = self.events.as_mut().poll_next(context);
+        match &polled {
+            Poll::Ready(Some(Ok(Event::Verdict(verdict)))) => {
+                self.last_sequence = self.last_sequence.max(verdict.sequence);
+            }
+            Poll::Ready(Some(Err(_)) | None) => self.finished = true,
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl std::fmt::Debug for VerdictStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerdictStream")
+            .field("last_sequence", &self.last_sequence)
+            .field("finished", &self.finished)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The state of a subscription over all its connections.
+struct Session {
+    client: Client,
+    subscription: Subscription,
+    position: Position,
+    open: Option<Streaming<StreamVerdictsResponse>>,
+    /// Failures since the last message.
+    failures: u32,
+    /// The pause before the next attempt.
+    pause: Option<Duration>,
+    finished: bool,
+}
+
+impl Session {
+    fn new(client: Client, subscription: Subscription) -> Self {
+        Self {
+            client,
+            position: Position::new(subscription.start.clone()),
+            subscription,
+            open: None,
+            failures: 0,
+            pause: None,
+            finished: false,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Result<Event, Error>> {
+        while !self.finished {
+            let step = match &mut self.open {
+                Some(stream) => receive(stream, &mut self.position).await,
+                None => self.connect().await,
+            };
+            match step {
+                Ok(event) => {
+                    if self.open.is_some() && !matches!(event, Some(Event::Reconnected)) {
+                        self.failures = 0;
+                    }
+                    if let Some(event) = event {
+                        return Some(Ok(event));
+                    }
+                }
+                Err(error) => return Some(self.fail(error)),
+            }
+        }
+        None
+    }
+
+    /// Opens the stream, after the pause that is due.
+    async fn connect(&mut self) -> Result<Option<Event>, Error> {
+        let again = self.pause.is_some();
+        if let Some(pause) = self.pause {
+            tokio::time::sleep(pause).await;
+        }
+        if self.position.requires_newest() {
+            let status = self.client.status().await?;
+            let journalled = status.journal.is_some();
+            self.position
+                .begin_after(journalled.then_some(status.sequence));
+        }
+        let decisions = self.subscription.decisions.iter();
+        let request = StreamVerdictsRequest {
+            camera_ids: self.subscription.camera_ids.clone(),
+            decisions: decisions.copied().map(Into::into).collect(),
+            start: self.position.start(),
+        };
+        let mut inspection = self.client.inspection();
+        let stream = self
+            .client
+            .answer(inspection.stream_verdicts(request))
+            .await?;
+        self.open = Some(stream);
+        self.position.connected();
+        self.pause = None;
+        Ok(again.then_some(Event::Reconnected))
+    }
+
+    /// Schedules another attempt, or ends the stream with the error.
+    fn fail(&mut self, error: Error) -> Result<Event, Error> {
+        self.open = None;
+        let Some(backoff) = self.subscription.reconnect.filter(|_| error.is_transient()) else {
+            self.finished = true;
+            return Err(error);
+        };
+        let retry_in = backoff.pause(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        self.pause = Some(retry_in);
+        Ok(Event::Disconnected { error, retry_in })
+    }
+}
+
+async fn receive(
+    stream: &mut Streaming<StreamVerdictsResponse>,
+    position: &mut Position,
+) -> Result<Option<Event>, Error> {
+    let message = stream.message().await.map_err(Error::from_stream)?;
+    let response = message.ok_or_else(Error::stream_closed)?;
+    Ok(response.event.and_then(|event| position.apply(event)))
+}
