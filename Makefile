@@ -33,10 +33,11 @@ demo: ## Run the daemon on rendered parts and print its verdicts (FRAMES=n: stop
 	scripts/demo.sh
 
 # Continues after a failure, so that the last line counts all tests. Cargo counts a skipped test as passed; each
-# skipped test adds a line to the file INSPECTD_SKIP_LOG (crates/test-support).
+# skipped test adds a line to the file INSPECTD_SKIP_LOG (crates/test-support). There are more test threads than
+# cores, because the daemon's tests wait for timeouts more than they compute.
 test: setup ## Run all tests (INSPECTD_ALLOW_SKIPS=1: skip those whose prerequisites are missing)
 	@mkdir -p target; rm -f target/skipped.log; touch target/skipped.log; status=0; \
-	INSPECTD_SKIP_LOG=$(CURDIR)/target/skipped.log \
+	INSPECTD_SKIP_LOG=$(CURDIR)/target/skipped.log RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) + 2))} \
 	    cargo test --workspace --no-fail-fast 2>&1 | tee target/test.log || status=$$?; \
 	if [ -s target/skipped.log ]; then echo; sort target/skipped.log; fi; \
 	awk 'FILENAME ~ /skipped/ { early += 1; next } \

@@ -1,23 +1,23 @@
-//! What a certificate says about its owner. Whether it may be believed is for the TLS handshake to say.
+//! The names and the validity in an X.509 certificate. The TLS handshake verifies the certificate.
 
 use std::time::{Duration, SystemTime};
 
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// A certificate's owner.
+/// Contents of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The common names of the subject, then the alternative names that are DNS names or URIs.
+    /// Common names of the subject, then the alternative names that are DNS names or URIs.
     pub names: Vec<String>,
-    /// The last moment at which it is valid.
+    /// Last time at which it is valid.
     pub not_after: SystemTime,
-    /// The same, in words.
+    /// The same as text.
     pub valid_until: String,
 }
 
 impl Certificate {
-    /// Reads a certificate, DER; none if it is not one.
+    /// Parses a certificate in DER; `None` if it is not valid.
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let common = certificate.subject().iter_common_name();
@@ -25,7 +25,7 @@ impl Certificate {
             .filter_map(|name| name.as_str().ok())
             .map(str::to_owned)
             .collect();
-        // Twice the same extension is an error; such a certificate is not read at all.
+        // A repeated extension is an error: such a certificate is refused.
         let alternative = certificate.subject_alternative_name().ok()?;
         for name in alternative
             .iter()

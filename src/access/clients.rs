@@ -1,5 +1,5 @@
-//! The file of the clients: who they are, their roles, and what they are known by. A file of its own, as
-//! it is written by others than the configuration, and for other eyes.
+//! The clients file: names, roles and credentials of the clients. It is separate from the configuration,
+//! because other people write and read it.
 
 mod reader;
 
@@ -11,35 +11,35 @@ use super::token::TokenHash;
 use super::{LOCAL, Role, Unknown};
 use crate::config::{ConfigError, Fault};
 
-/// More clients than a plant has; every token is compared with all of them.
+/// Maximum number of clients: more than a plant has. Every token is compared with all of them.
 const MOST_CLIENTS: usize = 1000;
 
-/// The longest name, bytes.
+/// Maximum length of a name in bytes.
 pub const LARGEST_NAME: usize = 64;
 
-/// Whether a client may be called so.
+/// Whether a text is a valid name of a client.
 pub fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     (1..=LARGEST_NAME).contains(&text.len()) && text.bytes().all(plain) && text != LOCAL
 }
 
-/// One of them.
+/// A client.
 #[derive(Debug)]
 pub(super) struct Client {
     /// Its name.
     pub name: Arc<str>,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
     token: Option<TokenHash>,
     certificate: Option<String>,
 }
 
-/// All of them.
+/// All clients.
 #[derive(Debug, Default)]
 pub(super) struct Clients(Vec<Client>);
 
 impl Clients {
-    /// Reads the file.
+    /// Reads the clients file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let place = path.display().to_string();
         let text = read(path).and_then(|bytes| {
@@ -56,17 +56,17 @@ impl Clients {
         }
     }
 
-    /// Reads its text.
+    /// Parses the text of a clients file.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         reader::read(file, text).map(Self)
     }
 
-    /// How many there are.
+    /// Number of clients.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whose token this is. Takes as long whoever it is, and if it is nobody's.
+    /// The client with this token. The time does not depend on the client, or on whether there is one.
     pub fn by_token(&self, token: &[u8]) -> Option<&Client> {
         let shown = TokenHash::of(token);
         let mut found = None;
@@ -78,7 +78,7 @@ impl Clients {
         found
     }
 
-    /// Whose certificate has these names.
+    /// The client whose certificate has one of these names.
     pub fn by_certificate(&self, names: &[String]) -> Result<&Client, Unknown> {
         let named = |client: &&Client| {
             let wanted = client.certificate.as_ref();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_leads_to_its_client() {
+    fn token_identifies_its_client() {
         let clients = two();
         let check = |token: &[u8], expected: Option<(&str, Role)>| {
             let found = clients.by_token(token);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificates_names_lead_to_its_client() {
+    fn certificate_names_identify_their_client() {
         let clients = two();
         let check = |names: &[&str], expected: Result<&str, Unknown>| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
@@ -133,7 +133,7 @@ mod tests {
         let all = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         check(&["other", "hmi.line3"], Ok("hmi"));
         check(&["urn:mes"], Ok("mes"));
-        // The client's own name is none of its certificate's.
+        // The name of a client is not a name of its certificate.
         check(&["hmi"], Err(Unknown::Certificate(all(&["hmi"]))));
         check(&[], Err(Unknown::Certificate(Vec::new())));
         let both = &["hmi.line3", "urn:mes"];

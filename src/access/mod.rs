@@ -1,6 +1,6 @@
-//! Who may call the daemon, and what: roles, the clients that have them, and what proves who is who.
+//! Access control: roles, clients, their certificates and tokens, rate limits.
 //!
-//! gRPC is not named here: `grpc::gate` asks, and turns the answers into statuses.
+//! Independent of gRPC: the layer in `grpc` calls this module and converts the results to statuses.
 
 mod certificate;
 mod clients;
@@ -12,8 +12,8 @@ mod role;
 mod tls;
 pub mod token;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info};
 
+use crate::clock::SharedClock;
 use crate::config::ConfigError;
 use crate::config::settings;
 use crate::config::settings::Settings;
@@ -28,46 +29,47 @@ pub use certificate::Certificate;
 use clients::Clients;
 pub use clients::{LARGEST_NAME, is_name};
 pub use peer::{Peer, Unknown};
-use rate_limit::Rate;
-use reloadable::Live;
-pub use role::{How, Identity, Role};
+use rate_limit::RateLimit;
+use reloadable::Reloadable;
+pub use role::{AuthMethod, Identity, Role};
 use tls::Tls;
 pub use tls::TlsError;
 
-/// What whoever needs no proof is called; no client may have this name.
+/// Name of a client that is identified by its connection. No configured client may have this name.
 pub const LOCAL: &str = "local";
 
 /// Why access control cannot be set up.
 #[derive(Debug, Error)]
 pub enum AccessError {
-    /// The certificates, or the key.
+    /// A certificate or the key.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The file of the clients.
+    /// The clients file.
     #[error("access.clients: {0}")]
     Clients(#[from] ConfigError),
 }
 
-/// How often files are looked at. A change counts at the second look that sees it.
-const ROUND: Duration = Duration::from_secs(1);
+/// Interval between checks of the files. A change is applied at the second check that finds it.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who may call. Certificates and clients are replaced as a whole, so that a call meets the old or the
-/// new ones.
+/// Access control of the daemon. Certificates and clients are replaced as a whole: a call is checked against
+/// the old or the new ones.
 #[derive(Debug)]
 pub struct Access {
-    tls: Option<Live<Tls, AccessError>>,
-    clients: Option<Live<Clients, AccessError>>,
-    rate: Mutex<Rate>,
-    /// Counts the files of clients that came into force.
+    tls: Option<Reloadable<Tls, AccessError>>,
+    clients: Option<Reloadable<Clients, AccessError>>,
+    rate_limit: RateLimit,
+    clock: SharedClock,
+    /// Number of times that other clients became active.
     changes: watch::Sender<u64>,
 }
 
 impl Access {
-    /// Reads what the settings name.
+    /// Reads the files that the settings name. `clock` decides about rates and expired certificates.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what it should be, or does not go with the others.
-    pub fn open(settings: &Settings) -> Result<Self, AccessError> {
+    /// When a file cannot be read, has the wrong content, or does not belong to the other files.
+    pub fn open(settings: &Settings, clock: SharedClock) -> Result<Self, AccessError> {
         let settings::Access {
             clients,
             requests_per_second,
@@ -75,33 +77,34 @@ impl Access {
         } = settings.access.clone();
         let tls = settings.tls.clone().map(|files| {
             let all = tls::files(&files);
-            Live::open(all, move || Ok(Tls::load(&files)?))
+            Reloadable::open(all, move || Ok(Tls::load(&files)?))
         });
         let clients = clients.map(|file| {
             let all = vec![file.clone()];
-            Live::open(all, move || Ok(Clients::read(&file)?))
+            Reloadable::open(all, move || Ok(Clients::read(&file)?))
         });
         Ok(Self {
             tls: tls.transpose()?,
             clients: clients.transpose()?,
-            rate: Mutex::new(Rate::new(requests_per_second, burst)),
+            rate_limit: RateLimit::new(requests_per_second, burst, Arc::clone(&clock)),
+            clock,
             changes: watch::Sender::new(0),
         })
     }
 
-    /// TLS for the next connection over TCP; none if it goes without.
+    /// TLS configuration for the next connection over TCP; `None` without TLS.
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
         Some(self.tls.as_ref()?.get().config())
     }
 
-    /// Logs how access is controlled. A certificate that has expired is no reason not to start: the line
-    /// runs without its clients, and a renewed one is taken when it comes.
-    pub fn greet(&self) {
+    /// Logs how access is controlled. The daemon also starts with an expired certificate: it inspects without
+    /// clients, and applies a renewed certificate when there is one.
+    pub fn log_startup(&self) {
         if let Some(tls) = &self.tls {
             let tls = tls.get();
             let valid_until = &tls.certificate().valid_until;
-            if tls.certificate().not_after < SystemTime::now() {
-                error!(%valid_until, "the certificate has expired: clients will not connect");
+            if tls.certificate().not_after < self.clock.now().utc {
+                error!(%valid_until, "the certificate has expired: clients cannot connect");
             } else {
                 info!(%valid_until, "TLS is on");
             }
@@ -109,74 +112,77 @@ impl Access {
         if let Some(clients) = &self.clients {
             info!(clients = clients.get().len(), "access control is on");
         } else {
-            info!("access control is off: everybody on this machine is an engineer");
+            info!("access control is off: every local client is an engineer");
         }
     }
 
-    /// Looks whether files have changed, and takes those that are good into use.
-    fn look(&self) {
-        let current = |tls: &Tls| tls.current(SystemTime::now()).map_err(AccessError::from);
-        match self.tls.as_ref().and_then(|tls| tls.look(current)) {
+    /// Checks the files, and applies changed ones that are valid.
+    fn check_files(&self) {
+        let now = self.clock.now().utc;
+        let valid = |tls: &Tls| tls.check_validity(now).map_err(AccessError::from);
+        match self.tls.as_ref().and_then(|tls| tls.check(valid)) {
             Some(Ok(tls)) => {
                 let valid_until = &tls.certificate().valid_until;
-                info!(%valid_until, "new certificates are in use");
+                info!(%valid_until, "new certificates are active");
             }
             Some(Err(error)) => {
-                error!(%error, "new certificates are refused, the old ones stay in use");
+                error!(%error, "new certificates are refused, the old ones stay active");
             }
             None => {}
         }
         match self
             .clients
             .as_ref()
-            .and_then(|clients| clients.look(|_| Ok(())))
+            .and_then(|clients| clients.check(|_| Ok(())))
         {
             Some(Ok(clients)) => {
-                info!(clients = clients.len(), "new clients are in force");
+                info!(clients = clients.len(), "new clients are active");
                 self.changes.send_modify(|changes| *changes += 1);
             }
             Some(Err(error)) => {
-                error!(%error, "new clients are refused, the old ones stay in force");
+                error!(%error, "new clients are refused, the old ones stay active");
             }
             None => {}
         }
     }
 
-    /// Changes whenever other clients are in force.
+    /// Changes when other clients become active.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Looks at the files again and again, whatever `life.watch_files` says: a certificate that nobody
-    /// takes into use ends all service.
+    /// Starts checking the files periodically, independent of `life.watch_files`: a daemon that does not apply
+    /// renewed certificates becomes unreachable.
     pub fn watch(self: &Arc<Self>) -> Watch {
         let access = Arc::clone(self);
         Watch(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(ROUND).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 let access = Arc::clone(&access);
-                // A file system that hangs holds up this alone.
-                if spawn_blocking(move || access.look()).await.is_err() {
-                    error!("changed certificates and clients go unnoticed from now on");
+                // A file system that does not respond blocks only this task.
+                if spawn_blocking(move || access.check_files()).await.is_err() {
+                    error!(
+                        "checking of certificates and clients failed: changes are not applied until a restart"
+                    );
                     return;
                 }
             }
         }))
     }
 
-    /// Whether this peer is an engineer without further ado: it is on a Unix socket, or on loopback
-    /// where no clients are configured.
+    /// Whether this peer is an engineer without credentials: it is on a Unix socket, or on loopback and no
+    /// clients are configured.
     pub fn trusts(&self, peer: &Peer) -> bool {
         peer.is_unix() || (self.clients.is_none() && peer.local())
     }
 
-    /// Who makes a call on this connection, with these values of the header `authorization`.
+    /// Identifies the client of a call on this connection, with these values of the header `authorization`.
     ///
-    /// A token is looked at before the certificate: it belongs to the call, and who shows a wrong one
-    /// shall not act as somebody else unawares.
+    /// A token has priority over the certificate, because it belongs to the call. A wrong token is an error
+    /// also with a valid certificate, so that no call is made unintentionally as another client.
     ///
     /// # Errors
-    /// When it is not known.
+    /// When the client cannot be identified.
     pub fn identify(
         &self,
         peer: &Peer,
@@ -188,12 +194,12 @@ impl Access {
             return Ok(Identity {
                 name: LOCAL.into(),
                 role: Role::Engineer,
-                how: How::Local,
+                method: AuthMethod::Local,
                 local,
             });
         }
         let clients = self.clients.as_ref().ok_or(Unknown::NoCredentials)?.get();
-        let (client, how) = match (authorization, peer.certificate()) {
+        let (client, method) = match (authorization, peer.certificate()) {
             ([], None) => return Err(Unknown::NoCredentials),
             ([], Some(certificate)) => {
                 if certificate.not_after < now {
@@ -201,39 +207,38 @@ impl Access {
                 }
                 (
                     clients.by_certificate(&certificate.names)?,
-                    How::Certificate,
+                    AuthMethod::Certificate,
                 )
             }
             ([header], _) => {
                 let token = bearer(header).ok_or(Unknown::Header)?;
                 let client = clients.by_token(token).ok_or(Unknown::Token)?;
-                (client, How::Token)
+                (client, AuthMethod::Token)
             }
             _ => return Err(Unknown::Header),
         };
-        peer.recognise();
+        peer.set_known();
         Ok(Identity {
             name: Arc::clone(&client.name),
             role: client.role,
-            how,
+            method,
             local,
         })
     }
 
-    /// Whether the client may begin a call now; local ones may always.
+    /// Counts a call against the rate limit of the client. Local clients have no limit.
     ///
     /// # Errors
-    /// How long it has to wait if not.
-    pub fn admit(&self, identity: &Identity, now: Instant) -> Result<(), Duration> {
-        if identity.how == How::Local {
+    /// The time until the next call is allowed.
+    pub fn admit(&self, identity: &Identity) -> Result<(), Duration> {
+        if identity.method == AuthMethod::Local {
             return Ok(());
         }
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.admit(&identity.name, now)
+        self.rate_limit.admit(&identity.name)
     }
 }
 
-/// A watch over the files; it ends when dropped.
+/// The periodic check of the files. It stops when dropped.
 #[derive(Debug)]
 pub struct Watch(JoinHandle<()>);
 

@@ -1,4 +1,4 @@
-//! The other end of a connection, and why nobody knows who it is.
+//! The other end of a connection, and why it could not be identified.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Somebody on a Unix socket, whom the file's permissions let in.
+    /// A peer on a Unix socket. The permissions of the socket file control access.
     pub fn unix() -> Self {
         Self::of(None, None)
     }
 
-    /// Somebody at `address`, with the certificate that the handshake has verified, if any was shown.
+    /// A peer at `address`, with its certificate, verified by the handshake, if it sent one.
     pub fn tcp(address: SocketAddr, certificate: Option<Certificate>) -> Self {
         Self::of(Some(address), certificate)
     }
@@ -34,72 +34,72 @@ impl Peer {
         }
     }
 
-    /// Whether it is on this machine.
+    /// Whether the peer is on this machine.
     pub fn local(&self) -> bool {
         self.address
             .is_none_or(|address| address.ip().to_canonical().is_loopback())
     }
 
-    /// Where it is; nowhere on a Unix socket.
+    /// Its address; `None` on a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Whether it is on a Unix socket.
+    /// Whether the peer is on a Unix socket.
     pub fn is_unix(&self) -> bool {
         self.address.is_none()
     }
 
-    /// Its certificate, which the handshake has verified, if it has shown one.
+    /// Its certificate, verified by the handshake, if it sent one.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
     }
 
-    /// Notes that a call of this connection was by somebody who is known.
-    pub(super) fn recognise(&self) {
+    /// Records that a call on this connection was identified.
+    pub(super) fn set_known(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a call of this connection was by somebody who is known.
+    /// Whether a call on this connection was identified.
     pub fn known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
     }
 
-    /// Where it is, for the log.
+    /// Its address as text, for the log.
     pub fn place(&self) -> String {
         self.address
             .map_or_else(|| "unix".to_owned(), |address| address.to_string())
     }
 }
 
-/// Why nobody knows who asks.
+/// Why a call could not be identified.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unknown {
-    /// Nothing was shown.
+    /// Neither certificate nor token was sent.
     #[error(
         "this call needs a client certificate or a token (`authorization: Bearer TOKEN`) of a client of the daemon"
     )]
     NoCredentials,
-    /// The header is not understood.
-    #[error("the header authorization must be there once and be `Bearer TOKEN`")]
+    /// The header `authorization` is not valid.
+    #[error("the header authorization must occur once and be `Bearer TOKEN`")]
     Header,
-    /// Nobody has this token.
+    /// The token is not that of a client.
     #[error("no client of the daemon has this token")]
     Token,
-    /// Nobody has this certificate.
+    /// The certificate is not that of a client.
     #[error("no client of the daemon has this certificate, which names {}", listed(.0))]
     Certificate(Vec<String>),
-    /// Two clients have this certificate.
+    /// The certificate is that of two clients.
     #[error("several clients of the daemon have this certificate, which names {}", listed(.0))]
     Ambiguous(Vec<String>),
-    /// It was valid when the connection began.
+    /// The certificate has expired since the handshake.
     #[error("the certificate of this connection has expired")]
     Expired,
 }
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() {
-        "nobody".to_owned()
+        "no client".to_owned()
     } else {
         names.join(", ")
     }

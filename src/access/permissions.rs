@@ -1,16 +1,16 @@
-//! Which call needs which role: the one table. Whoever adds a call adds its row; a test holds the table
-//! against the services' descriptors in both directions, and `docs/access.md` shows it.
+//! The table of calls and the roles that they require. A new call needs a row here; a test compares the
+//! table with the descriptors of the services in both directions. `docs/access.md` shows the table.
 
 use super::Role;
 
-/// A call, and who may make it.
+/// A call and the role that it requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// The service: `inspectd.v1.LineService`.
     pub service: &'static str,
     /// The method: `GetStatus`.
     pub method: &'static str,
-    /// The least role that may call it.
+    /// The lowest role that may make the call.
     pub least: Role,
 }
 
@@ -30,7 +30,7 @@ const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
-/// Every call. Viewers look, operators run the line, engineers change what it judges by.
+/// All calls. Viewers read, operators run the line, engineers change how parts are judged.
 pub const PERMISSIONS: &[Permission] = &[
     row(INSPECTION, "StreamVerdicts", Role::Viewer),
     row(INSPECTION, "AcknowledgeVerdicts", Role::Operator),
@@ -59,7 +59,7 @@ pub const PERMISSIONS: &[Permission] = &[
     row(REFLECTION_ALPHA, "ServerReflectionInfo", Role::Viewer),
 ];
 
-/// The row of a call by its path, `/inspectd.v1.LineService/GetStatus`; none if there is no such call.
+/// The row of a call by its path, `/inspectd.v1.LineService/GetStatus`.
 pub fn of(path: &str) -> Option<&'static Permission> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     PERMISSIONS
@@ -78,11 +78,11 @@ mod tests {
 
     use super::*;
 
-    /// What is between these lines of the page is made.
+    /// Markers of the generated part of the page.
     const BEGIN: &str = "<!-- calls: made from the code; UPDATE_DOCS=1 cargo test writes it -->\n";
     const END: &str = "<!-- end of calls -->\n";
 
-    /// Every call of every service that the daemon has, as paths.
+    /// The paths of all calls of all services of the daemon.
     fn served() -> BTreeSet<String> {
         let sets = [
             crate::grpc::proto::DESCRIPTORS,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_call_has_a_row_and_every_row_is_a_call() {
+    fn every_served_call_has_exactly_one_row() {
         let rows = PERMISSIONS.iter();
         let rows: Vec<_> = rows
             .map(|row| format!("/{}/{}", row.service, row.method))
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_to_its_own_row_alone() {
+    fn path_finds_only_its_own_row() {
         let check = |path: &str, least| assert_eq!(of(path).map(|row| row.least), least, "{path}");
         check("/inspectd.v1.LineService/GetStatus", Some(Role::Viewer));
         check(
@@ -136,11 +136,12 @@ mod tests {
     fn table() -> String {
         let mut text = "\n| call |".to_owned();
         for role in Role::ALL {
-            write!(text, " {role} |").expect("a text takes everything");
+            write!(text, " {role} |").expect("writing to a String cannot fail");
         }
         text.push_str("\n|---|---|---|---|\n");
         for row in PERMISSIONS {
-            write!(text, "| `{}/{}` |", row.service, row.method).expect("a text takes everything");
+            write!(text, "| `{}/{}` |", row.service, row.method)
+                .expect("writing to a String cannot fail");
             for role in Role::ALL {
                 text.push_str(if role >= row.least { " yes |" } else { " |" });
             }
@@ -151,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn the_page_shows_the_table_as_it_is() {
+    fn access_page_has_the_current_table() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/access.md");
-        let text = std::fs::read_to_string(&page).expect("the page is there");
-        let (before, rest) = text.split_once(BEGIN).expect("the calls begin");
-        let (_, after) = rest.split_once(END).expect("the calls end");
+        let text = std::fs::read_to_string(&page).expect("docs/access.md exists");
+        let (before, rest) = text.split_once(BEGIN).expect("a begin marker");
+        let (_, after) = rest.split_once(END).expect("an end marker");
         let expected = format!("{before}{BEGIN}{}{END}{after}", table());
         if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(&page, expected).expect("the page can be written");
+            std::fs::write(&page, expected).expect("docs/access.md can be written");
         } else {
             assert!(
                 text == expected,

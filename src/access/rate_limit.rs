@@ -1,73 +1,80 @@
-//! How often each client may call: a bucket of tokens each, as the moment at which it is full again.
+//! Rate limit of each client: a token bucket (GCRA, crate `governor`).
 
-use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Buckets that are remembered. There are as many as clients that called, and a file has fewer; names
-/// that went from it make place once this many are reached, the fullest bucket first.
-const REMEMBERED: usize = 4096;
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
 
-/// Buckets by client.
+use crate::clock::SharedClock;
+
+/// Number of buckets from which full ones are removed; a full bucket is equal to a new one. There is one for
+/// each client that has called, and a clients file has fewer clients.
+const PRUNE_AT: usize = 4096;
+
+/// The buckets of all clients.
 #[derive(Debug)]
-pub(super) struct Rate {
-    /// What a call costs.
-    interval: Duration,
-    /// How far ahead of its rate a client may be.
-    ahead: Duration,
-    /// When each bucket is full again; one that is not here is full.
-    full: HashMap<Arc<str>, Instant>,
+pub(super) struct RateLimit {
+    buckets:
+        RateLimiter<Arc<str>, HashMapStateStore<Arc<str>>, MonotonicClock, NoOpMiddleware<Instant>>,
 }
 
-impl Rate {
-    /// `per_second` calls a second in the long run, `burst` at once.
-    pub fn new(per_second: f64, burst: u32) -> Self {
-        let interval = Duration::from_secs_f64(1.0 / per_second);
+/// The monotonic clock of a [`SharedClock`].
+#[derive(Clone, Debug)]
+struct MonotonicClock(SharedClock);
+
+impl GovernorClock for MonotonicClock {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        self.0.now().monotonic
+    }
+}
+
+impl RateLimit {
+    /// Allows each client `per_second` calls per second on average, and `burst` at once.
+    ///
+    /// # Panics
+    /// When a number is not positive. The configuration has checked both.
+    pub fn new(per_second: f64, burst: u32, clock: SharedClock) -> Self {
+        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / per_second))
+            .expect("less than 1e9 calls per second")
+            .allow_burst(NonZeroU32::new(burst).expect("a burst of at least 1"));
         Self {
-            interval,
-            ahead: interval.saturating_mul(burst.saturating_sub(1)),
-            full: HashMap::new(),
+            buckets: RateLimiter::hashmap_with_clock(quota, MonotonicClock(clock)),
         }
     }
 
-    /// Takes a call of `name` out of its bucket.
+    /// Takes a call of the client `name` from its bucket.
     ///
     /// # Errors
-    /// How long until there is one again, if it is empty.
-    pub fn admit(&mut self, name: &Arc<str>, now: Instant) -> Result<(), Duration> {
-        let full = self.full.get(name).map_or(now, |full| now.max(*full));
-        let wait = (full - now).saturating_sub(self.ahead);
-        if !wait.is_zero() {
-            return Err(wait);
+    /// The time until the next call is allowed.
+    pub fn admit(&self, name: &Arc<str>) -> Result<(), Duration> {
+        if self.buckets.len() >= PRUNE_AT {
+            self.buckets.retain_recent();
         }
-        if self.full.len() >= REMEMBERED && !self.full.contains_key(name) {
-            self.forget();
-        }
-        self.full.insert(Arc::clone(name), full + self.interval);
-        Ok(())
-    }
-
-    fn forget(&mut self) {
-        let fullest = self.full.iter().min_by_key(|(_, full)| **full);
-        if let Some(name) = fullest.map(|(name, _)| Arc::clone(name)) {
-            self.full.remove(&name);
-        }
+        let checked = self.buckets.check_key(name);
+        checked.map_err(|refused| refused.wait_time_from(self.buckets.clock().now()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::ManualClock;
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
-        let start = Instant::now();
-        let mut rate = Rate::new(10.0, 3);
-        let mut check = |name: &str, at_ms, expected: Result<(), u64>| {
-            let now = start + Duration::from_millis(at_ms);
-            let found = rate.admit(&name.into(), now);
+    fn burst_passes_then_the_rate_limits() {
+        let clock = ManualClock::new();
+        let limit = RateLimit::new(10.0, 3, clock.clone());
+        let check = |name: &str, after_ms, expected: Result<(), u64>| {
+            clock.advance(Duration::from_millis(after_ms));
+            let found = limit.admit(&name.into());
             let expected = expected.map_err(Duration::from_millis);
-            assert_eq!(found, expected, "{name} at {at_ms} ms");
+            assert_eq!(found, expected, "{name} after {after_ms} ms");
         };
         check("a", 0, Ok(()));
         check("a", 0, Ok(()));
@@ -75,26 +82,25 @@ mod tests {
         check("a", 0, Err(100));
         check("b", 0, Ok(()));
         check("a", 60, Err(40));
-        check("a", 100, Ok(()));
-        check("a", 100, Err(100));
-        // A long silence saves up no more than the burst.
+        check("a", 40, Ok(()));
+        check("a", 0, Err(100));
+        // Long silence allows no more than the burst.
         check("a", 60_000, Ok(()));
-        check("a", 60_000, Ok(()));
-        check("a", 60_000, Ok(()));
-        check("a", 60_000, Err(100));
+        check("a", 0, Ok(()));
+        check("a", 0, Ok(()));
+        check("a", 0, Err(100));
     }
 
     #[test]
-    fn no_more_clients_are_remembered_than_that() {
-        let start = Instant::now();
-        let mut rate = Rate::new(1.0, 1);
-        for client in 0..2 * REMEMBERED as u64 {
-            let now = start + Duration::from_micros(client);
-            let admitted = rate.admit(&client.to_string().into(), now);
-            assert_eq!(admitted, Ok(()), "{client}");
+    fn full_buckets_are_removed() {
+        let clock = ManualClock::new();
+        let limit = RateLimit::new(1.0, 1, clock.clone());
+        for client in 0..2 * PRUNE_AT {
+            assert_eq!(limit.admit(&client.to_string().into()), Ok(()));
+            clock.advance(Duration::from_millis(10));
         }
-        assert_eq!(rate.full.len(), REMEMBERED);
-        let last = (2 * REMEMBERED - 1).to_string().into();
-        assert!(rate.admit(&last, start).is_err(), "the newest is kept");
+        assert!(limit.buckets.len() <= PRUNE_AT, "{}", limit.buckets.len());
+        let last = (2 * PRUNE_AT - 1).to_string().into();
+        assert!(limit.admit(&last).is_err(), "a recent bucket is kept");
     }
 }

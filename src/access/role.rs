@@ -1,25 +1,25 @@
-//! Roles, and who has one.
+//! Roles and identities.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What somebody may do; each role may do what those before it may.
+/// A role: which calls a client may make. Each role includes the preceding ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Sees states, verdicts and evidence.
+    /// Reads status, verdicts and evidence.
     Viewer,
-    /// Runs the line: has images judged.
+    /// Runs the line: requests inspections, activates recipes.
     Operator,
-    /// Changes what the line judges by.
+    /// Changes how parts are judged.
     Engineer,
 }
 
 impl Role {
-    /// All roles, from the least.
+    /// All roles, ascending.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Engineer];
 
-    /// `viewer`, `operator` or `engineer`.
+    /// The name: `viewer`, `operator` or `engineer`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -35,7 +35,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// No role has this name.
+/// A text is not the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be \"viewer\", \"operator\" or \"engineer\"")]
 pub struct RoleError;
@@ -49,19 +49,19 @@ impl FromStr for Role {
     }
 }
 
-/// What somebody is known by.
+/// How a client was identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum How {
-    /// Being on this machine, where that is enough.
+pub enum AuthMethod {
+    /// By its connection: a Unix socket, or loopback without configured clients.
     Local,
-    /// A certificate.
+    /// By a client certificate.
     Certificate,
-    /// A token.
+    /// By a token.
     Token,
 }
 
-impl How {
-    /// `local`, `certificate` or `token`.
+impl AuthMethod {
+    /// The name: `local`, `certificate` or `token`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -71,15 +71,15 @@ impl How {
     }
 }
 
-/// Who makes a call.
+/// The client that makes a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The client's name; [`super::LOCAL`] for whoever is known by being here.
+    /// Its name; [`super::LOCAL`] for [`AuthMethod::Local`].
     pub name: Arc<str>,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
-    /// What it is known by.
-    pub how: How,
-    /// Whether it is on this machine: on a Unix socket, or loopback.
+    /// How it was identified.
+    pub method: AuthMethod,
+    /// Whether it is on this machine: on a Unix socket or loopback.
     pub local: bool,
 }

@@ -1,4 +1,4 @@
-//! Who is who, over files as they are on a disk.
+//! Identification of clients, with certificates and clients in real files.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SanType};
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::tests::ManualClock;
 use crate::config::{Sources, load};
 
 const CLIENTS: &str = "[[client]]\nname = \"hmi\"\nrole = \"viewer\"\ncertificate = \"hmi.line3\"\n\
@@ -15,7 +16,7 @@ const TOKEN: &str = "inspectd_secret";
 
 const LOOPBACK: &str = "127.0.0.1:4000";
 const MAPPED: &str = "[::ffff:127.0.0.1]:4000";
-const FAR: &str = "192.168.20.7:4000";
+const REMOTE: &str = "192.168.20.7:4000";
 
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -25,8 +26,16 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Access as a configuration with `text` in it says.
+/// Access control of a configuration that contains `text`.
 fn open(folder: &TempDir, text: &str) -> Result<Access, AccessError> {
+    open_with_clock(folder, text, ManualClock::new())
+}
+
+fn open_with_clock(
+    folder: &TempDir,
+    text: &str,
+    clock: SharedClock,
+) -> Result<Access, AccessError> {
     let file = folder.path().join("inspectd.toml");
     let text = format!("model.bundle = \"b\"\n[cameras.left]\nsource = \"simulator\"\n{text}\n");
     fs::write(&file, text).expect("written");
@@ -35,7 +44,7 @@ fn open(folder: &TempDir, text: &str) -> Result<Access, AccessError> {
         required: true,
         environment: Vec::new(),
     };
-    Access::open(&load(&sources).expect("a configuration").settings)
+    Access::open(&load(&sources).expect("a configuration").settings, clock)
 }
 
 fn peer(address: &str, names: &[&str]) -> Peer {
@@ -52,46 +61,52 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn ask(access: &Access, peer: &Peer, headers: &[&str]) -> Result<(String, Role, How), Unknown> {
+fn identify(
+    access: &Access,
+    peer: &Peer,
+    headers: &[&str],
+) -> Result<(String, Role, AuthMethod), Unknown> {
     let headers: Vec<_> = headers.iter().map(|header| header.as_bytes()).collect();
     let identity = access.identify(peer, &headers, at(1000))?;
     assert_eq!(identity.local, peer.local());
-    Ok((identity.name.to_string(), identity.role, identity.how))
+    Ok((identity.name.to_string(), identity.role, identity.method))
 }
 
 #[test]
-fn without_clients_whoever_is_here_is_an_engineer_and_nobody_else() {
+fn without_clients_local_peers_are_engineers_and_remote_peers_are_refused() {
     let access = open(&folder(), "").expect("nothing to read");
-    let local = || Ok((LOCAL.to_owned(), Role::Engineer, How::Local));
-    let check = |peer: &Peer, expected| assert_eq!(ask(&access, peer, &[]), expected, "{peer:?}");
+    let local = || Ok((LOCAL.to_owned(), Role::Engineer, AuthMethod::Local));
+    let check =
+        |peer: &Peer, expected| assert_eq!(identify(&access, peer, &[]), expected, "{peer:?}");
     check(&Peer::unix(), local());
     check(&peer(LOOPBACK, &[]), local());
     check(&peer("[::1]:4000", &[]), local());
     check(&peer(MAPPED, &[]), local());
-    // The configuration listens there for nobody; nor would this let them in.
-    check(&peer(FAR, &[]), Err(Unknown::NoCredentials));
-    check(&peer(FAR, &["hmi.line3"]), Err(Unknown::NoCredentials));
+    // Such a configuration does not listen on other addresses; access is refused in any case.
+    check(&peer(REMOTE, &[]), Err(Unknown::NoCredentials));
+    check(&peer(REMOTE, &["hmi.line3"]), Err(Unknown::NoCredentials));
 }
 
 #[test]
-fn with_clients_everybody_on_tcp_shows_who_they_are() {
+fn with_clients_every_tcp_peer_needs_a_certificate_or_token() {
     let access = open(&folder(), "[access]\nclients = \"clients.toml\"").expect("clients");
-    let check = |peer: &Peer, headers: &[&str], expected: Result<(&str, Role, How), Unknown>| {
-        let expected = expected.map(|(name, role, how)| (name.to_owned(), role, how));
-        let known = expected.is_ok() && !peer.is_unix();
-        assert_eq!(
-            ask(&access, peer, headers),
-            expected,
-            "{peer:?} {headers:?}"
-        );
-        assert_eq!(peer.known(), known, "{peer:?} {headers:?}");
-    };
-    let hmi = Ok(("hmi", Role::Viewer, How::Certificate));
-    let plc = Ok(("plc", Role::Operator, How::Token));
+    let check =
+        |peer: &Peer, headers: &[&str], expected: Result<(&str, Role, AuthMethod), Unknown>| {
+            let expected = expected.map(|(name, role, method)| (name.to_owned(), role, method));
+            let known = expected.is_ok() && !peer.is_unix();
+            assert_eq!(
+                identify(&access, peer, headers),
+                expected,
+                "{peer:?} {headers:?}"
+            );
+            assert_eq!(peer.known(), known, "{peer:?} {headers:?}");
+        };
+    let hmi = Ok(("hmi", Role::Viewer, AuthMethod::Certificate));
+    let plc = Ok(("plc", Role::Operator, AuthMethod::Token));
     let bearer = &*format!("Bearer {TOKEN}");
-    let local = Ok((LOCAL, Role::Engineer, How::Local));
+    let local = Ok((LOCAL, Role::Engineer, AuthMethod::Local));
     check(&Peer::unix(), &[], local);
-    for address in [LOOPBACK, FAR] {
+    for address in [LOOPBACK, REMOTE] {
         let bare = || peer(address, &[]);
         check(&bare(), &[], Err(Unknown::NoCredentials));
         check(&bare(), &[bearer], plc.clone());
@@ -102,11 +117,11 @@ fn with_clients_everybody_on_tcp_shows_who_they_are() {
         check(&bare(), &[TOKEN], Err(Unknown::Header));
         check(&bare(), &[""], Err(Unknown::Header));
         check(&bare(), &[bearer, bearer], Err(Unknown::Header));
-        let hmi_there = || peer(address, &["x", "hmi.line3"]);
-        check(&hmi_there(), &[], hmi.clone());
-        // What is said with the call counts, also where it is wrong.
-        check(&hmi_there(), &[bearer], plc.clone());
-        check(&hmi_there(), &["Bearer other"], Err(Unknown::Token));
+        let hmi_peer = || peer(address, &["x", "hmi.line3"]);
+        check(&hmi_peer(), &[], hmi.clone());
+        // The token of the call has priority, also if it is wrong.
+        check(&hmi_peer(), &[bearer], plc.clone());
+        check(&hmi_peer(), &["Bearer other"], Err(Unknown::Token));
         let stranger = Unknown::Certificate(vec!["x".to_owned()]);
         check(&peer(address, &["x"]), &[], Err(stranger));
         check(&peer(address, &["x"]), &[bearer], plc.clone());
@@ -114,9 +129,9 @@ fn with_clients_everybody_on_tcp_shows_who_they_are() {
 }
 
 #[test]
-fn a_certificate_ends_within_a_connection() {
+fn certificate_that_expires_during_a_connection_is_refused() {
     let access = open(&folder(), "[access]\nclients = \"clients.toml\"").expect("clients");
-    let peer = peer(FAR, &["hmi.line3"]);
+    let peer = peer(REMOTE, &["hmi.line3"]);
     let check = |second, known: bool| {
         let identity = access.identify(&peer, &[], at(second));
         assert_eq!(identity.is_ok(), known, "second {second}");
@@ -126,10 +141,10 @@ fn a_certificate_ends_within_a_connection() {
 }
 
 #[test]
-fn each_client_has_its_own_rate_and_local_ones_have_none() {
+fn clients_have_separate_rate_limits_and_local_clients_have_none() {
     let text = "[access]\nclients = \"clients.toml\"\nrequests_per_second = 2\nburst = 1";
-    let access = open(&folder(), text).expect("clients");
-    let now = Instant::now();
+    let clock = ManualClock::new();
+    let access = open_with_clock(&folder(), text, clock.clone()).expect("clients");
     let of = |peer: &Peer, header: &str| {
         let headers: &[&[u8]] = if header.is_empty() {
             &[]
@@ -137,14 +152,16 @@ fn each_client_has_its_own_rate_and_local_ones_have_none() {
             &[header.as_bytes()]
         };
         let identity = access.identify(peer, headers, at(0)).expect("known");
-        access.admit(&identity, now)
+        access.admit(&identity)
     };
-    let (far, bearer) = (peer(FAR, &["hmi.line3"]), format!("Bearer {TOKEN}"));
-    assert_eq!(of(&far, ""), Ok(()));
-    assert_eq!(of(&far, ""), Err(Duration::from_millis(500)));
-    assert_eq!(of(&far, &bearer), Ok(()));
+    let (remote, bearer) = (peer(REMOTE, &["hmi.line3"]), format!("Bearer {TOKEN}"));
+    assert_eq!(of(&remote, ""), Ok(()));
+    assert_eq!(of(&remote, ""), Err(Duration::from_millis(500)));
+    assert_eq!(of(&remote, &bearer), Ok(()));
     assert_eq!(of(&Peer::unix(), ""), Ok(()));
     assert_eq!(of(&Peer::unix(), ""), Ok(()));
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(of(&remote, ""), Ok(()));
 }
 
 fn params(common: &str) -> CertificateParams {
@@ -155,7 +172,7 @@ fn params(common: &str) -> CertificateParams {
 }
 
 #[test]
-fn a_certificates_names_are_its_common_and_alternative_ones() {
+fn certificate_has_common_and_alternative_names_and_its_validity() {
     let mut params = params("hmi");
     params.subject_alt_names = vec![
         SanType::DnsName("hmi.line3".try_into().expect("ASCII")),
@@ -172,7 +189,7 @@ fn a_certificates_names_are_its_common_and_alternative_ones() {
     assert_eq!(Certificate::from_der(&certificate.der()[1..]), None);
 }
 
-/// `daemon.pem` and `daemon.key`, `other.key`, `ca.pem`, and files that are none of these.
+/// Writes `daemon.pem` and `daemon.key`, `other.key`, `ca.pem`, and files with other content.
 fn pki(folder: &TempDir) {
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("written");
@@ -189,15 +206,15 @@ fn pki(folder: &TempDir) {
         "other.key",
         &KeyPair::generate().expect("a key").serialize_pem(),
     );
-    write("text.pem", "no certificate\n");
+    write("text.pem", "plain text\n");
     write(
-        "cut.pem",
+        "damaged.pem",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
 }
 
 #[test]
-fn files_that_do_not_serve_are_named_with_their_key() {
+fn error_of_an_unusable_tls_file_names_key_and_path() {
     let folder = folder();
     pki(&folder);
     let check = |certificate: &str, key: &str, ca: &str, words: &[&str]| {
@@ -221,9 +238,12 @@ fn files_that_do_not_serve_are_named_with_their_key() {
         "text.pem",
         key,
         ca,
-        &["tls.certificate: ", "none in it; must be certificates, PEM"],
+        &[
+            "tls.certificate: ",
+            "contains none; must be certificates, PEM",
+        ],
     );
-    check("cut.pem", key, ca, &["tls.certificate: ", "not X.509"]);
+    check("damaged.pem", key, ca, &["tls.certificate: ", "not X.509"]);
     check(
         pem,
         pem,
@@ -245,15 +265,15 @@ fn files_that_do_not_serve_are_named_with_their_key() {
     check(
         pem,
         key,
-        "cut.pem",
+        "damaged.pem",
         &["tls.client_ca: ", "must be certificates, PEM"],
     );
     let text = format!("[tls]\ncertificate = \"{pem}\"\nkey = \"{key}\"\nclient_ca = \"{ca}\"");
-    assert!(open(&folder, &text).expect("they serve").tls().is_some());
+    assert!(open(&folder, &text).expect("valid files").tls().is_some());
 }
 
 #[test]
-fn clients_that_cannot_be_read_are_faults() {
+fn unreadable_clients_file_is_an_error_with_its_key_and_line() {
     let folder = folder();
     let open = || open(&folder, "[access]\nclients = \"clients.toml\"");
     fs::write(folder.path().join("clients.toml"), "[[client]]\nnam = 1\n").expect("written");

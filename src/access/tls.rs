@@ -1,4 +1,4 @@
-//! The daemon's certificate and key, and the CAs of its clients, as what a TLS handshake needs.
+//! The TLS configuration: certificate and key of the daemon, certificate authorities of its clients.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,52 +17,52 @@ use super::certificate::Certificate;
 use super::reloadable::read;
 use crate::config::settings;
 
-/// Why there is no TLS.
+/// Why TLS cannot be configured.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// The file system says no.
+    /// A file cannot be read.
     #[error("{key}: {}: cannot be read: {source}", path.display())]
     Read {
-        /// Who names the file.
+        /// Configuration key of the file.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// Error of the system.
         source: io::Error,
     },
-    /// It holds something else.
+    /// A file has the wrong content.
     #[error("{key}: {}: {reason}; must be {allowed}", path.display())]
     Content {
-        /// Who names the file.
+        /// Configuration key of the file.
         key: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
-        /// What it must be.
+        /// Expected content.
         allowed: &'static str,
     },
-    /// The key is another certificate's.
+    /// The key does not belong to the certificate.
     #[error("tls.key: {}: does not belong to the certificate {}: {reason}", key.display(), certificate.display())]
     Pair {
-        /// The key's file.
+        /// File of the key.
         key: PathBuf,
-        /// The certificate's file.
+        /// File of the certificate.
         certificate: PathBuf,
-        /// What rustls says.
+        /// Error of rustls.
         reason: String,
     },
-    /// It was valid once. Refused where another one is in force.
+    /// The certificate has expired. It does not replace an active one.
     #[error("tls.certificate: {}: has expired ({until})", path.display())]
     Expired {
-        /// The certificate's file.
+        /// File of the certificate.
         path: PathBuf,
-        /// The last moment at which it was valid.
+        /// Last time at which it was valid.
         until: String,
     },
 }
 
-/// TLS as the files say it.
+/// The TLS configuration of a set of files.
 #[derive(Debug)]
 pub(super) struct Tls {
     config: Arc<ServerConfig>,
@@ -80,7 +80,7 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("ring has what TLS 1.2 and 1.3 need");
+            .expect("ring supports TLS 1.2 and 1.3");
         let builder = match &files.client_ca {
             None => builder.with_no_client_auth(),
             Some(file) => builder.with_client_cert_verifier(verifier(
@@ -104,13 +104,13 @@ impl Tls {
         })
     }
 
-    /// For a handshake.
+    /// The configuration for a handshake.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 
     /// Refuses a certificate that has expired.
-    pub fn current(&self, now: SystemTime) -> Result<(), TlsError> {
+    pub fn check_validity(&self, now: SystemTime) -> Result<(), TlsError> {
         if now <= self.certificate.not_after {
             return Ok(());
         }
@@ -120,13 +120,13 @@ impl Tls {
         })
     }
 
-    /// The daemon's own certificate.
+    /// The certificate of the daemon.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 }
 
-/// Those files whose change is a change of TLS.
+/// All files of the configuration.
 pub(super) fn files(files: &settings::Tls) -> Vec<PathBuf> {
     let settings::Tls {
         certificate,
@@ -156,13 +156,13 @@ fn not_certificates(key: &'static str, path: &Path, reason: &impl ToString) -> T
     }
 }
 
-/// The certificates of a file, at least one.
+/// Reads the certificates of a file, at least one.
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bytes = bytes(key, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.map_err(|error| not_certificates(key, path, &error))?;
     if found.is_empty() {
-        return Err(not_certificates(key, path, &"there is none in it"));
+        return Err(not_certificates(key, path, &"contains none"));
     }
     Ok(found)
 }

@@ -1,4 +1,4 @@
-//! Tokens: 32 random bytes, which only their owner has. The daemon knows their SHA-256.
+//! Tokens: 32 random bytes, known only to their owner. The daemon stores their SHA-256.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use tokio_rustls::rustls::crypto::ring;
 
 use super::Role;
 
-/// What every token begins with: whoever finds one knows what it is, and it is no hash.
+/// Prefix of every token. It makes a leaked token recognisable, and distinguishes it from a hash.
 const PREFIX: &str = "inspectd_";
 
 /// SHA-256 of a token.
@@ -16,12 +16,12 @@ const PREFIX: &str = "inspectd_";
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Of a token.
+    /// Computes the hash of a token.
     pub fn of(token: &[u8]) -> Self {
         Self(Sha256::digest(token).into())
     }
 
-    /// From 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
@@ -33,12 +33,12 @@ impl TokenHash {
         Some(Self(bytes))
     }
 
-    /// Whether both are the same; takes as long if they are not.
+    /// Compares two hashes in constant time.
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
-    /// 64 hexadecimal digits.
+    /// The hash as 64 hexadecimal digits.
     pub fn hex(&self) -> String {
         hex(&self.0)
     }
@@ -46,20 +46,20 @@ impl TokenHash {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes everything");
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     })
 }
 
-/// The system has no random bytes.
+/// The system does not provide random bytes.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the system gives no random bytes")]
+#[error("the system does not provide random bytes")]
 pub struct NoRandomness;
 
-/// A new token.
+/// Creates a token.
 ///
 /// # Errors
-/// When the system gives no random bytes.
+/// When the system does not provide random bytes.
 pub fn create() -> Result<String, NoRandomness> {
     let mut bytes = [0; 32];
     let random = ring::default_provider().secure_random;
@@ -67,7 +67,7 @@ pub fn create() -> Result<String, NoRandomness> {
     Ok(format!("{PREFIX}{}", hex(&bytes)))
 }
 
-/// What stands for the token's owner in the file of the clients. `name` must be one that is allowed.
+/// The entry of the token's owner in the clients file. `name` must be valid.
 pub fn entry(name: &str, role: Role, token: &str) -> String {
     let hash = TokenHash::of(token.as_bytes()).hex();
     format!("[[client]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken_sha256 = \"{hash}\"\n")
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_64_digits() {
+    fn token_hash_parses_from_64_hexadecimal_digits_only() {
         let token = TokenHash::of(b"abc");
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(token.hex(), hex);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_random_and_no_hashes() {
+    fn tokens_are_random_and_do_not_parse_as_hashes() {
         let (one, other) = (create().expect("random"), create().expect("random"));
         assert_ne!(one, other);
         assert_eq!(one.len(), PREFIX.len() + 64);

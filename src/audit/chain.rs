@@ -1,7 +1,7 @@
-//! How entries hang together: each one's hash covers all its fields and the hash before. Pure.
+//! The hash chain: the hash of an entry covers all its fields and the hash of the previous entry. No IO.
 //!
-//! `docs/audit.md` describes the encoding for those who verify without this program; the two must say
-//! the same.
+//! `docs/audit.md` describes the encoding for verification without this program. Code and document must
+//! agree.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,17 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::entry::{Entry, Numbered};
+use super::entry::{AuditEntry, StoredEntry};
 
-/// Names the encoding, so that no other use of SHA-256 gives the same bytes to hash.
+/// Identifies the encoding, so that no other use of SHA-256 hashes the same bytes.
 const DOMAIN: &[u8] = b"inspectd audit 1";
 
-/// A SHA-256.
+/// A SHA-256 hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// What the first entry has as the hash before it.
+    /// `previous_hash` of the first entry.
     pub const GENESIS: Self = Self([0; 32]);
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// A text is no hash.
+/// A text is not a hash.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be a SHA-256: 64 hexadecimal digits")]
 pub struct HashError;
@@ -56,9 +56,9 @@ impl FromStr for Hash {
     }
 }
 
-/// The hash that an entry must have. Numbers are 8 bytes, most significant first; a text is the number
-/// of its bytes, then they: no two entries give the same bytes.
-pub fn hash(entry: &Numbered) -> Hash {
+/// Computes the hash of an entry. Numbers are encoded as 8 bytes, big endian; a text as its length in bytes,
+/// then its bytes. Different entries therefore have different encodings.
+pub fn hash(entry: &StoredEntry) -> Hash {
     let mut digest = Sha256::new();
     digest.update(DOMAIN);
     digest.update(entry.number.to_be_bytes());
@@ -71,7 +71,7 @@ pub fn hash(entry: &Numbered) -> Hash {
     Hash(digest.finalize().into())
 }
 
-fn texts(entry: &Numbered) -> [&str; 7] {
+fn texts(entry: &StoredEntry) -> [&str; 7] {
     [
         &entry.who,
         &entry.role,
@@ -83,9 +83,9 @@ fn texts(entry: &Numbered) -> [&str; 7] {
     ]
 }
 
-/// The entry that follows `tail`.
-pub fn chained(tail: Tail, time_ns: i64, entry: Entry) -> Numbered {
-    let mut numbered = Numbered {
+/// Creates the entry that follows `tail`.
+pub fn chained(tail: Tail, time_ns: i64, entry: AuditEntry) -> StoredEntry {
+    let mut stored = StoredEntry {
         number: tail.number + 1,
         time_ns,
         who: entry.who,
@@ -98,47 +98,47 @@ pub fn chained(tail: Tail, time_ns: i64, entry: Entry) -> Numbered {
         previous_hash: tail.hash,
         hash: Hash::GENESIS,
     };
-    numbered.hash = hash(&numbered);
-    numbered
+    stored.hash = hash(&stored);
+    stored
 }
 
 /// What is wrong with an entry.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Fault {
-    /// Another number is in its place, or none: entries were removed or added.
-    #[error("it is missing, the next one is {found}")]
+pub enum ChainFault {
+    /// Its place has another number: entries were removed or added.
+    #[error("is missing; the next entry is {found}")]
     Missing {
-        /// The number that is there.
+        /// The number found in its place.
         found: i64,
     },
-    /// It does not name the hash of the entry before.
-    #[error("its previous_hash is not the hash of the entry before it")]
-    Previous,
-    /// Its fields are not those that its hash was made of.
-    #[error("its hash is not that of its fields")]
+    /// Its `previous_hash` is not the hash of the previous entry.
+    #[error("its previous_hash is not the hash of the previous entry")]
+    PreviousHash,
+    /// Its hash does not match its fields.
+    #[error("its hash does not match its fields")]
     Hash,
     /// Its fields cannot be read.
-    #[error("it cannot be read: {reason}")]
+    #[error("cannot be read: {reason}")]
     Unreadable {
-        /// Why.
+        /// Error of SQLite.
         reason: String,
     },
     /// It is not the entry that this process appended.
-    #[error("it was replaced or removed while the daemon ran")]
+    #[error("was replaced or removed while the daemon was running")]
     Replaced,
 }
 
-/// Where a chain breaks first.
+/// The first broken entry of a chain.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("entry {number}: {fault}")]
-pub struct Broken {
-    /// The entry.
+pub struct ChainBreak {
+    /// Its number.
     pub number: u64,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: ChainFault,
 }
 
-/// The end of a chain: what the next entry has to follow.
+/// The end of a chain, which the next entry follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// The last entry's number; 0 before the first.
@@ -148,29 +148,29 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Before the first entry.
+    /// The tail of an empty log.
     pub const START: Self = Self {
         number: 0,
         hash: Hash::GENESIS,
     };
 
-    /// The end of the chain once `entry` is part of it.
+    /// Verifies `entry` and returns the tail after it.
     ///
     /// # Errors
-    /// When it does not belong there.
-    pub fn follow(self, entry: &Numbered) -> Result<Self, Broken> {
+    /// When it does not follow this tail.
+    pub fn follow(self, entry: &StoredEntry) -> Result<Self, ChainBreak> {
         let number = self.number + 1;
-        let broken = |fault| Err(Broken { number, fault });
+        let broken = |fault| Err(ChainBreak { number, fault });
         if entry.number != number {
-            return broken(Fault::Missing {
+            return broken(ChainFault::Missing {
                 found: entry.number.cast_signed(),
             });
         }
         if entry.previous_hash != self.hash {
-            return broken(Fault::Previous);
+            return broken(ChainFault::PreviousHash);
         }
         if entry.hash != hash(entry) {
-            return broken(Fault::Hash);
+            return broken(ChainFault::Hash);
         }
         Ok(Self {
             number,

@@ -1,31 +1,31 @@
-//! What an entry of the audit log says.
+//! Entries of the audit log.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use super::chain::Hash;
 
-/// What kind of change it was.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A key of the configuration, or all of it.
     Configuration,
-    /// A recipe was made, changed, chosen or removed.
+    /// A recipe was created, changed, activated or removed.
     Recipe,
     /// A threshold.
     Threshold,
-    /// The model that judges.
+    /// The active model.
     Model,
-    /// A lock was set or opened.
+    /// A lock was set or released.
     Lock,
     /// The daemon started.
     Start,
-    /// The daemon stopped in order; a start without a stop before it follows a crash.
+    /// The daemon shut down. A start without a preceding stop follows a crash.
     Stop,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 7] = [
         Self::Configuration,
         Self::Recipe,
@@ -36,8 +36,8 @@ impl Action {
         Self::Stop,
     ];
 
-    /// As it is stored.
-    pub const fn word(self) -> &'static str {
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Configuration => "configuration",
             Self::Recipe => "recipe",
@@ -52,14 +52,14 @@ impl Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.name())
     }
 }
 
-/// Which way the change came.
+/// Origin of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A call over gRPC, from this address.
+    /// A gRPC call from this address.
     Rpc(SocketAddr),
     /// A signal to the process.
     Signal,
@@ -67,7 +67,7 @@ pub enum Origin {
     File,
     /// The start of the process.
     Start,
-    /// A program on the same machine.
+    /// A process on the same machine.
     Local,
 }
 
@@ -83,49 +83,49 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is to be recorded; number, time and hashes are the log's own.
+/// A change to be recorded. The log adds number, time and hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The name of the person or program.
+pub struct AuditEntry {
+    /// Name of the person or program.
     pub who: String,
     /// The role that allowed it.
     pub role: String,
-    /// Which way it came.
+    /// Origin of the change.
     pub origin: Origin,
-    /// What kind of change it is.
+    /// Kind of the change.
     pub action: Action,
-    /// What was changed: a key's path, a recipe's id.
+    /// What was changed: the path of a configuration key, the id of a recipe.
     pub subject: String,
-    /// Its value before; empty if there was none.
+    /// Value before the change; empty if there was none.
     pub before: String,
-    /// Its value from now on; empty if there is none.
+    /// Value after the change; empty if there is none.
     pub after: String,
 }
 
-/// An entry as it is stored. Origin and action are the words that were written: a later version may
-/// know more of them.
+/// A stored entry. `origin` and `action` are text, because a later version may know more values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbered {
-    /// 1, 2, 3 ... without a gap.
+pub struct StoredEntry {
+    /// 1, 2, 3 ... without gaps.
     pub number: u64,
-    /// Nanoseconds since 1970-01-01T00:00:00Z, by the clock of the machine: it can be set back.
+    /// Wall-clock time in nanoseconds since 1970-01-01T00:00:00Z. It may be earlier than that of the
+    /// previous entry, because the clock may be set back.
     pub time_ns: i64,
-    /// As [`Entry::who`].
+    /// As [`AuditEntry::who`].
     pub who: String,
-    /// As [`Entry::role`].
+    /// As [`AuditEntry::role`].
     pub role: String,
-    /// As [`Entry::origin`].
+    /// As [`AuditEntry::origin`].
     pub origin: String,
-    /// As [`Entry::action`].
+    /// As [`AuditEntry::action`].
     pub action: String,
-    /// As [`Entry::subject`].
+    /// As [`AuditEntry::subject`].
     pub subject: String,
-    /// As [`Entry::before`].
+    /// As [`AuditEntry::before`].
     pub before: String,
-    /// As [`Entry::after`].
+    /// As [`AuditEntry::after`].
     pub after: String,
-    /// The hash of the entry before; [`Hash::GENESIS`] for the first.
+    /// Hash of the previous entry; [`Hash::GENESIS`] for the first.
     pub previous_hash: Hash,
-    /// This entry's own.
+    /// Hash of this entry.
     pub hash: Hash,
 }

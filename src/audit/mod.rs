@@ -1,12 +1,12 @@
-//! The audit log: who changed what, when, from what to what. Each entry is hashed together with the one
-//! before it, so that a change of what was recorded shows; `docs/audit.md` says how to verify it.
+//! The audit log: who changed what, when, from which value to which. The entries are a hash chain, so that
+//! later changes of entries are detected; `docs/audit.md` describes how to verify it.
 //!
-//! It is a SQLite file of its own, in which an entry is a transaction that is on the disk before it is
-//! acknowledged: it survives the end of the process, or of the machine, at any moment.
+//! The log is a SQLite file of its own. Each entry is a transaction that is durable before it is
+//! acknowledged, so that it survives a crash of the process or the machine at any moment.
 //!
-//! Policy: what cannot be recorded must not happen. Who changes something appends first, and refuses
-//! the change where that fails. A chain that is broken already does not stop the line: it is told, and
-//! goes on from its end. Nothing is ever removed; the file grows by the size of its entries.
+//! Policy: a change that cannot be recorded is refused. The caller appends first, then applies the change.
+//! A broken chain does not stop inspection: it is reported, and new entries follow its last one. Entries are
+//! never removed or rewritten; the file grows by the size of its entries.
 
 mod chain;
 mod entry;
@@ -18,56 +18,58 @@ mod tests;
 mod verify;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::TransactionBehavior;
 
-pub use chain::{Broken, Fault, Hash, HashError};
-pub use entry::{Action, Entry, Numbered, Origin};
+use crate::clock::SharedClock;
+pub use chain::{ChainBreak, ChainFault, Hash, HashError};
+pub use entry::{Action, AuditEntry, Origin, StoredEntry};
 pub use error::{AuditError, VerifyError};
 pub use verify::{Reader, Verified, verify};
 
 use chain::Tail;
 use store::{LONGEST_TEXT, Store};
-use verify::Stop;
+use verify::WalkError;
 
-/// How many entries are verified on opening: milliseconds, however long the log.
+/// Entries that are verified on opening. This takes milliseconds, for a log of any length.
 const VERIFIED_ON_OPENING: u64 = 1024;
 
-/// The log, open to be appended to.
+/// The log, open for appending.
 #[derive(Debug)]
 pub struct Audit {
     inner: Mutex<Inner>,
+    clock: SharedClock,
 }
 
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    /// The end of the chain when it was last seen.
+    /// The end of the chain after the last access.
     tail: Tail,
-    /// What was found to be wrong first.
-    broken: Option<Broken>,
+    /// The first break that was found.
+    broken: Option<ChainBreak>,
 }
 
-/// How the log is.
+/// State of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The last entry's number.
+pub struct AuditState {
+    /// Number of the last entry.
     pub entries: u64,
-    /// Its hash: what to note elsewhere, and to expect on verifying.
+    /// Its hash. A copy that is stored elsewhere shows later that no entry was removed.
     pub head: Hash,
-    /// Where the chain was found to be broken, on opening or since.
-    pub broken: Option<Broken>,
+    /// The first break of the chain that was found, on opening or later.
+    pub broken: Option<ChainBreak>,
 }
 
 impl Audit {
-    /// Opens the log, or makes it. The last 1024 entries are verified: whether they hold tells
-    /// [`Audit::state`], and the program's log. Two programs may have one log open.
+    /// Opens the log, or creates it. Verifies the last 1024 entries: a break is logged and is in
+    /// [`Audit::state`]. Two processes may have the same log open. `clock` gives the times of new entries.
     ///
     /// # Errors
-    /// When the file cannot be written, or is no audit log.
-    pub fn open(path: &Path) -> Result<Self, AuditError> {
+    /// When the file cannot be written, is not an audit log, or is one of a later version.
+    pub fn open(path: &Path, clock: SharedClock) -> Result<Self, AuditError> {
         let store = Store::open(path)?;
         let mut inner = Inner {
             store,
@@ -76,22 +78,23 @@ impl Audit {
         };
         inner.verify_end()?;
         let inner = Mutex::new(inner);
-        Ok(Self { inner })
+        Ok(Self { inner, clock })
     }
 
-    /// Records an entry. It is on the disk when this returns, which takes as long as the disk does, and
-    /// up to 5 s where another program holds the file: not for a thread that must not wait.
+    /// Records an entry, durably. Blocks for a write to the disk, and up to 5 s while another process has
+    /// locked the file.
     ///
     /// # Errors
-    /// When it was not recorded: the disk is full, the file read-only, locked or damaged, a text longer
-    /// than 1 MiB. What was to be recorded must then be refused.
-    pub fn append(&self, entry: Entry) -> Result<Numbered, AuditError> {
-        within_bounds(&entry)?;
+    /// When the entry was not recorded: the disk is full, the file is read-only, locked or damaged, or a text
+    /// is longer than 1 MiB. The caller must then refuse the change.
+    pub fn append(&self, entry: AuditEntry) -> Result<StoredEntry, AuditError> {
+        check_lengths(&entry)?;
+        let time_ns = nanoseconds(self.clock.now().utc);
         let mut inner = self.lock();
-        let appended = inner.append(entry);
+        let appended = inner.append(time_ns, entry);
         inner
             .store
-            .told(appended)?
+            .with_path(appended)?
             .map_err(|broken| AuditError::Tail {
                 path: inner.store.path.clone(),
                 broken,
@@ -101,15 +104,15 @@ impl Audit {
     /// Up to `limit` entries with numbers above `after`, in order. They are not verified.
     ///
     /// # Errors
-    /// When one of them cannot be read.
-    pub fn entries(&self, after: u64, limit: usize) -> Result<Vec<Numbered>, AuditError> {
+    /// When an entry cannot be read.
+    pub fn entries(&self, after: u64, limit: usize) -> Result<Vec<StoredEntry>, AuditError> {
         verify::entries(&self.lock().store, after, limit)
     }
 
-    /// How the log is, as far as this process has seen it.
-    pub fn state(&self) -> State {
+    /// The state of the log, as this process has seen it last.
+    pub fn state(&self) -> AuditState {
         let inner = self.lock();
-        State {
+        AuditState {
             entries: inner.tail.number,
             head: inner.tail.hash,
             broken: inner.broken.clone(),
@@ -117,24 +120,24 @@ impl Audit {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A transaction that a panic left is rolled back: the file is whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
 impl Inner {
-    fn note(&mut self, broken: Broken) {
+    /// Logs a break. Keeps it if it is the first one.
+    fn report(&mut self, broken: ChainBreak) {
         let path = self.store.path.display();
-        tracing::error!(%path, %broken, "the audit log is broken: it was changed by hand, or damaged");
+        tracing::error!(%path, %broken, "the audit log is broken: an entry was changed, or the file is damaged");
         self.broken.get_or_insert(broken);
     }
 
-    /// Verifies the last entries; `tail` is then the end, so far as there is one to follow.
+    /// Verifies the last entries and sets `tail`, unless the last entry cannot be read.
     fn verify_end(&mut self) -> Result<(), AuditError> {
-        match self.store.told(rows::tail(&self.store.connection))? {
+        match self.store.with_path(rows::tail(&self.store.connection))? {
             Ok(tail) => self.tail = tail,
             Err(broken) => {
-                self.note(broken);
+                self.report(broken);
                 return Ok(());
             }
         }
@@ -142,16 +145,20 @@ impl Inner {
         let start = (after == 0).then_some(Tail::START);
         match verify::walk(&self.store, after.cast_signed(), start, |_| {}) {
             Ok(_) => Ok(()),
-            Err(Stop::Broken(broken)) => {
-                self.note(broken);
+            Err(WalkError::Broken(broken)) => {
+                self.report(broken);
                 Ok(())
             }
-            Err(Stop::Read(error)) => Err(error),
+            Err(WalkError::Read(error)) => Err(error),
         }
     }
 
-    /// One transaction: the end is read from the file, where another program may have appended.
-    fn append(&mut self, entry: Entry) -> rusqlite::Result<Result<Numbered, Broken>> {
+    /// Appends in one transaction, which reads the tail from the file: another process may have appended.
+    fn append(
+        &mut self,
+        time_ns: i64,
+        entry: AuditEntry,
+    ) -> rusqlite::Result<Result<StoredEntry, ChainBreak>> {
         let transaction = self
             .store
             .connection
@@ -161,13 +168,13 @@ impl Inner {
             Ok(tail) => tail,
             Err(broken) => return Ok(Err(broken)),
         };
-        let appended = chain::chained(tail, now_ns(), entry);
+        let appended = chain::chained(tail, time_ns, entry);
         rows::insert(&transaction, &appended)?;
         transaction.commit()?;
         if replaced {
-            self.note(Broken {
+            self.report(ChainBreak {
                 number: self.tail.number,
-                fault: Fault::Replaced,
+                fault: ChainFault::Replaced,
             });
         }
         self.tail = Tail {
@@ -178,16 +185,13 @@ impl Inner {
     }
 }
 
-/// Until the year 2262.
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 was never set.
-    since.map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
+/// Nanoseconds since 1970. Times before 1970 and after the year 2262 are clamped.
+fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn within_bounds(entry: &Entry) -> Result<(), AuditError> {
+fn check_lengths(entry: &AuditEntry) -> Result<(), AuditError> {
     let texts = [
         ("who", &entry.who),
         ("role", &entry.role),

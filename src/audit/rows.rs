@@ -1,17 +1,17 @@
-//! Rows of the table to entries and back.
+//! Conversion between rows and entries.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
-use super::chain::{Broken, Fault, Hash, Tail};
-use super::entry::Numbered;
+use super::chain::{ChainBreak, ChainFault, Hash, Tail};
+use super::entry::StoredEntry;
 
 /// In the order of [`entry`].
 pub(super) const SELECT: &str = "SELECT number, time_ns, who, role, origin, action, subject, before, after, \
                       previous_hash, hash FROM entries WHERE number > ?1 ORDER BY number LIMIT ?2";
 
-pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Numbered> {
-    Ok(Numbered {
-        // Below 1 there is none; as what it is not, it is found not to follow.
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
+    Ok(StoredEntry {
+        // A negative number becomes a large one, which does not follow any entry.
         number: row.get::<_, i64>(0)?.cast_unsigned(),
         time_ns: row.get(1)?,
         who: row.get(2)?,
@@ -26,8 +26,8 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Numbered> {
     })
 }
 
-/// The end of what is stored. A last entry without a hash has no end to follow.
-pub(super) fn tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Broken>> {
+/// The tail of the stored chain; a break if the last entry is not usable as one.
+pub(super) fn tail(connection: &Connection) -> rusqlite::Result<Result<Tail, ChainBreak>> {
     let last = connection
         .query_row(
             "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1",
@@ -38,10 +38,10 @@ pub(super) fn tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Bro
     let Some((number, hash)) = last else {
         return Ok(Ok(Tail::START));
     };
-    // No entry that was counted up to has such a number, and none could follow.
+    // Numbers start at 1, and no number follows the last one.
     if number < 1 || number == i64::MAX {
-        let fault = Fault::Missing { found: number };
-        return Ok(Err(Broken { number: 1, fault }));
+        let fault = ChainFault::Missing { found: number };
+        return Ok(Err(ChainBreak { number: 1, fault }));
     }
     let number = number.cast_unsigned();
     Ok(match hash {
@@ -53,16 +53,16 @@ pub(super) fn tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Bro
     })
 }
 
-/// An entry that cannot be read.
-pub(super) fn unreadable(number: u64, error: &rusqlite::Error) -> Broken {
+/// The break of an entry that cannot be read.
+pub(super) fn unreadable(number: u64, error: &rusqlite::Error) -> ChainBreak {
     let reason = error.to_string();
-    Broken {
+    ChainBreak {
         number,
-        fault: Fault::Unreadable { reason },
+        fault: ChainFault::Unreadable { reason },
     }
 }
 
-/// Whether a row is at fault, and not the way to it.
+/// Whether the error is in the stored row, not in the access to the file.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => matches!(
@@ -73,7 +73,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Whether the entry at the end of `tail` is still there.
+/// Whether the entry of `tail` is still stored.
 pub(super) fn holds(connection: &Connection, tail: Tail) -> rusqlite::Result<bool> {
     if tail == Tail::START {
         return Ok(true);
@@ -83,8 +83,8 @@ pub(super) fn holds(connection: &Connection, tail: Tail) -> rusqlite::Result<boo
         .exists(params![tail.number.cast_signed(), tail.hash.0])
 }
 
-/// Stores an entry.
-pub(super) fn insert(connection: &Connection, entry: &Numbered) -> rusqlite::Result<()> {
+/// Inserts an entry.
+pub(super) fn insert(connection: &Connection, entry: &StoredEntry) -> rusqlite::Result<()> {
     const INSERT: &str = "INSERT INTO entries (number, time_ns, who, role, origin, action, subject, \
                           before, after, previous_hash, hash) \
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";

@@ -8,20 +8,20 @@ use std::time::Duration;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::entry::Numbered;
+use super::entry::StoredEntry;
 use super::error::AuditError;
 use super::rows::{self, SELECT};
 
-/// The longest text of an entry, in bytes: as much as a file of the configuration may have.
+/// Maximum length of a text of an entry, in bytes: the maximum size of a configuration file.
 pub(super) const LONGEST_TEXT: usize = 1 << 20;
-/// The longest row that is read, in bytes: more than seven texts. It bounds the memory that a damaged
-/// or forged file can take.
+/// Maximum length of a row, in bytes: more than seven texts. It limits the memory that a damaged or forged
+/// file can use.
 const LONGEST_ROW: i32 = 8 << 20;
-/// How long a writer waits for another one (a backup, a second daemon) before the change is refused.
+/// How long a writer waits for another process (a backup, a second daemon) before the change is refused.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-/// "insp": what SQLite's header says the file is for.
+/// "insp": the `application_id` in the header of the file.
 const APPLICATION: i32 = 0x696e_7370;
-/// The version of the table and of the encoding that is hashed.
+/// Version of the table and of the hashed encoding, in `user_version`.
 const VERSION: i32 = 1;
 
 const TABLE: &str = "
@@ -39,7 +39,7 @@ const TABLE: &str = "
         hash BLOB NOT NULL
     ) STRICT";
 
-/// Without a bound, for [`Store::each`].
+/// No limit, for [`Store::each`].
 pub(super) const ALL: i64 = -1;
 
 /// A connection to the file.
@@ -50,7 +50,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the file to append to it; it is made where there is none.
+    /// Opens the file for appending. Creates it if it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
         create(path).map_err(|reason| AuditError::Open {
             path: path.to_owned(),
@@ -62,7 +62,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the file to read it: that of a running daemon, or a copy.
+    /// Opens the file for reading: that of a running daemon, or a copy.
     pub(super) fn open_read_only(path: &Path) -> Result<Self, AuditError> {
         let unopened = |reason| AuditError::Open {
             path: path.to_owned(),
@@ -70,16 +70,16 @@ impl Store {
         };
         File::open(path).map_err(unopened)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = if beside(path, "-wal").exists() {
+        let store = if sibling(path, "-wal").exists() {
             Self::connect(path, path, flags)?
         } else {
-            // Nobody has it open: SQLite need not write its lock's file beside it, which it could not
-            // on a medium that is read-only.
+            // No process has it open. `immutable` keeps SQLite from creating its lock file, which would fail
+            // on a read-only medium.
             let name = std::path::absolute(path).map_err(unopened)?;
             let uri = format!("file:{}?immutable=1", escaped(&name));
             Self::connect(path, Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)?
         };
-        store.expect_ours()?;
+        store.check_version()?;
         Ok(store)
     }
 
@@ -96,27 +96,26 @@ impl Store {
         }
     }
 
-    /// Makes the table, all of it or nothing, where the file is new. Another program's file is left as
-    /// it is.
+    /// Creates the table if the file is new. A file of another program or a later version stays unchanged.
     fn prepare(&mut self) -> Result<(), AuditError> {
         let tables = table_count(&self.connection);
         if self.recognised(tables)? > 0 {
-            self.expect_ours()?;
+            self.check_version()?;
         }
         let mode = self.pragma_text("journal_mode = WAL")?;
         if mode != "wal" {
             let path = self.path.clone();
             return Err(AuditError::NoWal { path });
         }
-        // An entry is on the disk before its change is in force.
+        // An entry is durable before its change is applied.
         let set = self.connection.execute_batch("PRAGMA synchronous = FULL");
-        self.told(set)?;
-        let made = self.make_table();
-        self.told(made)?;
-        self.expect_ours()
+        self.with_path(set)?;
+        let created = self.create_table();
+        self.with_path(created)?;
+        self.check_version()
     }
 
-    fn make_table(&mut self) -> rusqlite::Result<()> {
+    fn create_table(&mut self) -> rusqlite::Result<()> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -128,7 +127,8 @@ impl Store {
         transaction.commit()
     }
 
-    fn expect_ours(&self) -> Result<(), AuditError> {
+    /// Refuses a file of another program or a later version.
+    fn check_version(&self) -> Result<(), AuditError> {
         let number = |name| {
             self.connection
                 .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
@@ -136,11 +136,16 @@ impl Store {
         let found = number("application_id").and_then(|id| Ok((id, number("user_version")?)));
         match self.recognised(found)? {
             (APPLICATION, VERSION) => Ok(()),
+            (APPLICATION, version) if version > VERSION => Err(AuditError::Version {
+                path: self.path.clone(),
+                version,
+                supported: VERSION,
+            }),
             _ => Err(self.foreign()),
         }
     }
 
-    /// What was read first, or that there is nothing of SQLite's to read.
+    /// The result of the first read, which shows whether the file is a SQLite database.
     fn recognised<T>(&self, result: rusqlite::Result<T>) -> Result<T, AuditError> {
         result.map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => self.foreign(),
@@ -157,30 +162,30 @@ impl Store {
         let text = self
             .connection
             .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0));
-        self.told(text)
+        self.with_path(text)
     }
 
-    /// SQLite's error, with the file's name.
+    /// Adds the path to an error of SQLite.
     pub(super) fn error(&self, reason: rusqlite::Error) -> AuditError {
         let path = self.path.clone();
         AuditError::Sqlite { path, reason }
     }
 
-    /// As [`Store::error`].
-    pub(super) fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, AuditError> {
+    /// Adds the path to an error of SQLite.
+    pub(super) fn with_path<T>(&self, result: rusqlite::Result<T>) -> Result<T, AuditError> {
         result.map_err(|reason| self.error(reason))
     }
 
-    /// Up to `limit` entries after one, by number, as far as they can be read: a row that cannot ends
-    /// it. One entry is in memory at a time.
+    /// Passes up to `limit` entries with numbers above `after` to `take`, in order, one at a time. Stops
+    /// after the first row that cannot be read.
     pub(super) fn each<E: From<AuditError>>(
         &self,
         after: i64,
         limit: i64,
-        mut take: impl FnMut(rusqlite::Result<Numbered>) -> Result<(), E>,
+        mut take: impl FnMut(rusqlite::Result<StoredEntry>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut statement = self.told(self.connection.prepare_cached(SELECT))?;
-        let mut found = self.told(statement.query([after, limit]))?;
+        let mut statement = self.with_path(self.connection.prepare_cached(SELECT))?;
+        let mut found = self.with_path(statement.query([after, limit]))?;
         loop {
             match found.next() {
                 Ok(Some(row)) => take(rows::entry(row))?,
@@ -195,30 +200,31 @@ fn table_count(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
-/// The file, if it is not there: readable for the group (that may verify it), writable for the daemon
-/// alone. SQLite gives its other files the same rights.
+/// Creates the file if it does not exist: readable for the group (for verification), writable only for the
+/// daemon. SQLite gives its other files the same permissions.
 fn create(path: &Path) -> std::io::Result<()> {
-    let there = path.try_exists()?;
+    let exists = path.try_exists()?;
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o640)
         .open(path)?;
-    if !there {
-        // What was acknowledged must not go because the folder never heard of the file.
+    if !exists {
+        // Acknowledged entries must not be lost because the entry of the folder was not flushed.
         let folder = std::path::absolute(path)?;
         File::open(folder.parent().unwrap_or(Path::new("/")))?.sync_all()?;
     }
     Ok(())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The path with a suffix.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// A path within a URI.
+/// Percent-encodes a path for a URI.
 fn escaped(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     bytes

@@ -1,40 +1,40 @@
-//! Verification of a whole log, an entry at a time, and reading it, beside the daemon or from a copy.
+//! Verification and reading of a whole log, one entry at a time, of a running daemon or from a copy.
 
 use std::path::Path;
 
-use super::chain::{Broken, Hash, Tail};
-use super::entry::Numbered;
+use super::chain::{ChainBreak, Hash, Tail};
+use super::entry::StoredEntry;
 use super::error::{AuditError, VerifyError};
 use super::rows;
 use super::store::{ALL, Store};
 
-/// A log whose chain is whole.
+/// Result of the verification of an intact log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// How many entries it has.
+    /// Number of entries.
     pub entries: u64,
-    /// The last one's hash; [`Hash::GENESIS`] if there is none.
+    /// Hash of the last entry; [`Hash::GENESIS`] for an empty log.
     pub head: Hash,
-    /// When the first was made, in nanoseconds since 1970.
+    /// Time of the first entry, in nanoseconds since 1970.
     pub first_ns: Option<i64>,
-    /// When the last was made.
+    /// Time of the last entry, in nanoseconds since 1970.
     pub last_ns: Option<i64>,
-    /// The number of the entry with the expected hash, where one was expected.
+    /// Number of the entry with the expected hash.
     pub expected: Option<u64>,
 }
 
-/// Verifies all of a log. It is only read, and stays open to the daemon.
+/// Verifies a whole log. The file is only read; a daemon may write it at the same time.
 ///
-/// A chain cannot show that its end was cut off. `expected` can: a hash that was noted earlier, which
-/// some entry must have; [`Hash::GENESIS`] is any log's.
+/// A chain does not show that entries at its end were removed. `expected` does: a hash that was noted
+/// earlier, which an entry must have. [`Hash::GENESIS`] is part of every log.
 ///
 /// # Errors
-/// The first entry that is broken; that no entry has the expected hash; that the file cannot be read.
+/// When an entry is broken, no entry has the expected hash, or the file cannot be read.
 pub fn verify(path: &Path, expected: Option<Hash>) -> Result<Verified, VerifyError> {
     let store = Store::open_read_only(path)?;
     let (mut first_ns, mut last_ns) = (None, None);
     let mut found = (expected == Some(Hash::GENESIS)).then_some(0);
-    // From the lowest number there is: entries before the first are surplus.
+    // From the lowest possible number: entries before number 1 are faults too.
     let walked = walk(&store, i64::MIN, Some(Tail::START), |entry| {
         first_ns.get_or_insert(entry.time_ns);
         last_ns = Some(entry.time_ns);
@@ -45,8 +45,8 @@ pub fn verify(path: &Path, expected: Option<Hash>) -> Result<Verified, VerifyErr
     let path = path.to_owned();
     let tail = match walked {
         Ok(tail) => tail,
-        Err(Stop::Broken(broken)) => return Err(VerifyError::Broken { path, broken }),
-        Err(Stop::Read(error)) => return Err(VerifyError::Read(error)),
+        Err(WalkError::Broken(broken)) => return Err(VerifyError::Broken { path, broken }),
+        Err(WalkError::Read(error)) => return Err(VerifyError::Read(error)),
     };
     match expected {
         Some(head) if found.is_none() => Err(VerifyError::Head {
@@ -64,28 +64,28 @@ pub fn verify(path: &Path, expected: Option<Hash>) -> Result<Verified, VerifyErr
     }
 }
 
-/// What ends a walk along the chain.
-pub(super) enum Stop {
-    /// The chain does.
-    Broken(Broken),
+/// Why a walk along the chain stopped before the last entry.
+pub(super) enum WalkError {
+    /// The chain is broken.
+    Broken(ChainBreak),
     /// The file cannot be read.
     Read(AuditError),
 }
 
-impl From<AuditError> for Stop {
+impl From<AuditError> for WalkError {
     fn from(error: AuditError) -> Self {
         Self::Read(error)
     }
 }
 
-/// Follows the chain after a number to its end, which it returns. Where the hash up to there is not
-/// known, it is taken from the first entry.
+/// Verifies the chain after the number `after`, and returns its tail. Without `start`, the hash before the
+/// first entry is taken from that entry.
 pub(super) fn walk(
     store: &Store,
     after: i64,
     start: Option<Tail>,
-    mut see: impl FnMut(&Numbered),
-) -> Result<Tail, Stop> {
+    mut see: impl FnMut(&StoredEntry),
+) -> Result<Tail, WalkError> {
     let mut tail = start.unwrap_or(Tail {
         number: after.cast_unsigned(),
         hash: Hash::GENESIS,
@@ -97,19 +97,19 @@ pub(super) fn walk(
                 tail.hash = entry.previous_hash;
                 known = true;
             }
-            tail = tail.follow(&entry).map_err(Stop::Broken)?;
+            tail = tail.follow(&entry).map_err(WalkError::Broken)?;
             see(&entry);
             Ok(())
         }
         Err(error) if rows::is_damage(&error) => {
-            Err(Stop::Broken(rows::unreadable(tail.number + 1, &error)))
+            Err(WalkError::Broken(rows::unreadable(tail.number + 1, &error)))
         }
-        Err(error) => Err(Stop::Read(store.error(error))),
+        Err(error) => Err(WalkError::Read(store.error(error))),
     })?;
     Ok(tail)
 }
 
-/// A log that is only read.
+/// A log, open for reading.
 #[derive(Debug)]
 pub struct Reader {
     store: Store,
@@ -119,7 +119,7 @@ impl Reader {
     /// Opens the file of a running daemon, or a copy.
     ///
     /// # Errors
-    /// When it cannot be read, or is no audit log.
+    /// When the file cannot be read, or is not an audit log.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         let store = Store::open_read_only(path)?;
         Ok(Self { store })
@@ -128,8 +128,8 @@ impl Reader {
     /// Up to `limit` entries with numbers above `after`, in order. They are not verified.
     ///
     /// # Errors
-    /// When one of them cannot be read.
-    pub fn entries(&self, after: u64, limit: usize) -> Result<Vec<Numbered>, AuditError> {
+    /// When an entry cannot be read.
+    pub fn entries(&self, after: u64, limit: usize) -> Result<Vec<StoredEntry>, AuditError> {
         entries(&self.store, after, limit)
     }
 }
@@ -138,12 +138,12 @@ pub(super) fn entries(
     store: &Store,
     after: u64,
     limit: usize,
-) -> Result<Vec<Numbered>, AuditError> {
+) -> Result<Vec<StoredEntry>, AuditError> {
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut entries = Vec::new();
     store.each(after, limit, |row| {
-        entries.push(store.told(row)?);
+        entries.push(store.with_path(row)?);
         Ok::<_, AuditError>(())
     })?;
     Ok(entries)

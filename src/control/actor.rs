@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::access::{Identity, Role};
-use crate::audit::{Action, Entry, Origin};
+use crate::audit::{Action, AuditEntry, Origin};
 
 /// Who changes something, and which way that comes.
 #[derive(Clone, Debug)]
@@ -56,8 +56,8 @@ impl Actor {
     }
 
     /// What it does, as the audit log has it.
-    pub fn entry(&self, action: Action, subject: &str, before: &str, after: &str) -> Entry {
-        Entry {
+    pub fn entry(&self, action: Action, subject: &str, before: &str, after: &str) -> AuditEntry {
+        AuditEntry {
             who: self.name.clone(),
             role: self.role.clone(),
             origin: self.origin,

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::audit::{Audit, AuditError, Entry};
+use crate::audit::{Audit, AuditEntry, AuditError};
+use crate::clock::SystemClock;
 
 const FILE: &str = "audit.sqlite";
 
@@ -36,7 +37,7 @@ impl AuditSink {
         if let Some(audit) = &*open {
             return Ok(Some(Arc::clone(audit)));
         }
-        let audit = Arc::new(Audit::open(path)?);
+        let audit = Arc::new(Audit::open(path, Arc::new(SystemClock))?);
         *open = Some(Arc::clone(&audit));
         Ok(Some(audit))
     }
@@ -45,7 +46,7 @@ impl AuditSink {
     ///
     /// # Errors
     /// When it was not recorded: then it must not be made.
-    pub fn record(&self, entry: Entry) -> Result<(), AuditError> {
+    pub fn record(&self, entry: AuditEntry) -> Result<(), AuditError> {
         match self.log()? {
             Some(audit) => audit.append(entry).map(drop),
             None => Ok(()),

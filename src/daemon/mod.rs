@@ -77,8 +77,9 @@ fn internal(error: impl ToString) -> Failure {
 async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(internal)?;
     let server = &loaded.settings.server;
-    let access = Access::open(&loaded.settings)?;
-    access.greet();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let access = Access::open(&loaded.settings, Arc::clone(&clock))?;
+    access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
     let (unix, socket) = match &server.unix_socket {
         Some(path) => {
@@ -111,7 +112,6 @@ async fn live(sources: Sources, loaded: Loaded, telemetry: Telemetry) -> Result<
     let broken = Arc::new(Notify::new());
     let tell = Arc::clone(&broken);
     let settings = loaded.settings.clone();
-    let clock: SharedClock = Arc::new(SystemClock);
     let active = Active::new(
         loaded.settings,
         loaded.hash,
@@ -472,7 +472,7 @@ impl Watchdog {
 /// What a start would fail with.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
-    Access::open(&loaded.settings)?;
+    Access::open(&loaded.settings, Arc::new(SystemClock))?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
     start::check_recipes(&loaded.settings)?;
     Ok(loaded.settings)

@@ -1,5 +1,5 @@
-//! What recent verdicts were made of: frames and maps in memory, and files of those that matter, the
-//! oldest go first; and how people see them.
+//! Evidence: the frames and anomaly maps of verdicts, recent ones in memory and selected ones on disk, and
+//! their pictures for people. The oldest evidence is removed first.
 
 mod disk_store;
 mod policy;
@@ -16,56 +16,57 @@ use inspectd_core::maps::upsample;
 use inspectd_core::preprocess::{Crop, crop};
 use inspectd_core::record::Verdict;
 
-pub use disk_store::{DiskStore, Kept};
+pub use disk_store::{DiskStore, EvidenceCounts, Kept};
 pub use policy::CapturePolicy;
 
-/// Quality of JPEG evidence, of 100.
+/// JPEG quality of evidence, 1 to 100.
 const JPEG_QUALITY: u8 = 90;
 
-/// A frame as it was captured and turned, and the part of it that was inspected.
+/// A captured and rotated frame, and its inspected area.
 #[derive(Clone, Debug)]
 pub struct CapturedFrame {
-    /// All of it.
+    /// The whole frame.
     pub frame: Arc<Frame>,
-    /// The inspected part; all of it if unset.
+    /// The inspected area; the whole frame if unset.
     pub crop: Option<Crop>,
 }
 
 impl CapturedFrame {
-    /// The inspected part; all of it where the crop does not fit, which made the frame a FAULT.
+    /// The inspected area; the whole frame if the crop does not fit, in which case the verdict is a FAULT.
     pub fn inspected(&self) -> Frame {
         crop(&self.frame, self.crop).unwrap_or_else(|_| (*self.frame).clone())
     }
 }
 
-/// The combined map of a judged frame.
+/// The combined anomaly map of a judged frame.
 #[derive(Clone, Debug)]
 pub struct AnomalyMap {
     /// Cells, row-major, `side` x `side`.
     pub cells: Vec<f32>,
-    /// Cells a side.
+    /// Cells per side.
     pub side: usize,
 }
 
-/// What one verdict was made of.
+/// The frame and map of one verdict.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The verdict.
     pub verdict: Arc<Verdict>,
     /// The frame.
-    pub picture: CapturedFrame,
-    /// The map; none for a FAULT.
-    pub heat: Option<AnomalyMap>,
+    pub frame: CapturedFrame,
+    /// The map; `None` for a FAULT.
+    pub anomaly_map: Option<AnomalyMap>,
 }
 
 impl Evidence {
     fn bytes(&self) -> usize {
-        let heat = self.heat.as_ref().map_or(0, |heat| heat.cells.len() * 4);
-        self.picture.frame.rgb().len() + heat + size_of::<Self>() + size_of::<Verdict>()
+        let cells = self.anomaly_map.as_ref().map_or(0, |map| map.cells.len());
+        let pixels = self.frame.frame.rgb().len();
+        pixels + cells * size_of::<f32>() + size_of::<Self>() + size_of::<Verdict>()
     }
 }
 
-/// Recent evidence within a bound of memory; what finds no room drives out the oldest.
+/// The most recent evidence, in memory. When the limit is reached, the oldest is removed.
 #[derive(Debug)]
 pub struct Recent {
     limit: usize,
@@ -74,7 +75,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Keeps up to `limit` bytes.
+    /// Creates a store for up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -83,23 +84,23 @@ impl Recent {
         }
     }
 
-    /// Keeps `evidence`, whose sequence is above all others'. What no longer fits is given back: freeing
-    /// a frame takes as long as copying one, and the caller may hold a lock.
+    /// Adds `evidence`, whose sequence is higher than all others. Returns what no longer fits, so that the
+    /// caller can drop it without holding a lock: freeing a frame takes as long as copying it.
     pub fn push(&mut self, evidence: Evidence) -> Vec<Evidence> {
         self.bytes += evidence.bytes();
         self.kept.push_back(evidence);
-        let mut gone = Vec::new();
+        let mut removed = Vec::new();
         while self.bytes > self.limit {
             let Some(oldest) = self.kept.pop_front() else {
                 break;
             };
             self.bytes -= oldest.bytes();
-            gone.push(oldest);
+            removed.push(oldest);
         }
-        gone
+        removed
     }
 
-    /// The evidence of the verdict with this sequence, if it is still kept.
+    /// The evidence of the verdict with this sequence, if it is still in memory.
     pub fn get(&self, sequence: u64) -> Option<&Evidence> {
         let at = self
             .kept
@@ -109,48 +110,51 @@ impl Recent {
     }
 }
 
-/// The frame with the heat over it: clear below half the threshold, red from the threshold on.
+/// Draws the map over the frame: transparent below half the threshold, red from the threshold on.
 ///
 /// # Panics
 /// When the map is not square.
-pub fn overlay(frame: &Frame, heat: &AnomalyMap, threshold: f32) -> Frame {
+pub fn overlay(frame: &Frame, map: &AnomalyMap, threshold: f32) -> Frame {
     let (width, height) = (frame.width(), frame.height());
-    let values = upsample(&heat.cells, heat.side, heat.side, width, height);
+    let values = upsample(&map.cells, map.side, map.side, width, height);
     let pixels = frame.rgb().chunks_exact(3).zip(values);
     let rgb = pixels
-        .flat_map(|(pixel, value)| tinted([pixel[0], pixel[1], pixel[2]], warmth(value, threshold)))
+        .flat_map(|(pixel, value)| {
+            blended([pixel[0], pixel[1], pixel[2]], opacity(value, threshold))
+        })
         .collect();
     Frame::new(width, height, rgb).expect("as many pixels as before")
 }
 
-/// 0 below half the threshold, 1 from the threshold on. A threshold that is not positive has no half:
-/// there all from it on is 1.
-fn warmth(value: f32, threshold: f32) -> f32 {
+/// Opacity of the overlay: 0 below half the threshold, 1 from the threshold on, linear in between. For a
+/// threshold that is not positive: 0 below it, 1 from it on.
+fn opacity(value: f32, threshold: f32) -> f32 {
     if threshold <= 0.0 {
         return f32::from(u8::from(value >= threshold));
     }
     ((value / threshold - 0.5) * 2.0).clamp(0.0, 1.0)
 }
 
-fn tinted(rgb: [u8; 3], warmth: f32) -> [u8; 3] {
-    let colour = [255.0, 200.0 * (1.0 - warmth), 0.0];
-    let share = 0.7 * warmth;
+/// A pixel with the colour of the overlay: yellow to red.
+fn blended(rgb: [u8; 3], opacity: f32) -> [u8; 3] {
+    let colour = [255.0, 200.0 * (1.0 - opacity), 0.0];
+    let share = 0.7 * opacity;
     std::array::from_fn(|i| (f32::from(rgb[i]) * (1.0 - share) + colour[i] * share) as u8)
 }
 
-/// How a picture is encoded.
+/// Encoding of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Without loss.
+    /// Lossless.
     Png,
-    /// Smaller.
+    /// Lossy, smaller.
     Jpeg,
 }
 
-/// The frame as a file's bytes.
+/// Encodes the frame as an image file.
 ///
 /// # Errors
-/// When the encoder refuses (a JPEG of more than 65535 pixels a side).
+/// When the encoder fails (a JPEG with more than 65535 pixels per side).
 pub fn encode(frame: &Frame, encoding: Encoding) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Cursor::new(Vec::new());
     let (width, height) = (frame.width(), frame.height());

@@ -1,10 +1,10 @@
-//! Which verdicts' evidence is worth a place on the disk.
+//! Selection of the verdicts whose evidence is stored on disk.
 
 use crate::config::settings;
 use inspectd_core::decision::Decision;
 use inspectd_core::record::Verdict;
 
-/// All but PASS; of PASS those that nearly were not, and a few others.
+/// Selects all verdicts but PASS, and of PASS those near the threshold and every nth other one.
 #[derive(Clone, Debug)]
 pub struct CapturePolicy {
     near_threshold: f32,
@@ -12,7 +12,7 @@ pub struct CapturePolicy {
 }
 
 impl CapturePolicy {
-    /// As the settings have it.
+    /// Creates the policy of these settings.
     pub fn new(settings: &settings::Evidence) -> Self {
         Self {
             near_threshold: settings.near_threshold as f32,
@@ -20,8 +20,8 @@ impl CapturePolicy {
         }
     }
 
-    /// Whether the evidence of `verdict` is kept. `passed` counts its camera's PASS verdicts since one
-    /// was kept.
+    /// Whether the evidence of `verdict` is stored. `passed` counts the PASS verdicts of its camera since
+    /// the last stored one.
     pub fn keeps(&self, verdict: &Verdict, passed: &mut u64) -> bool {
         let Some(judgement) = verdict.outcome.judgement() else {
             return true;
@@ -33,10 +33,10 @@ impl CapturePolicy {
         let level = thresholds.level();
         let near = judgement.score.score >= level - self.near_threshold * level.abs();
         *passed += 1;
-        let turn = self.pass_every > 0 && *passed >= self.pass_every;
-        if near || turn {
+        let due = self.pass_every > 0 && *passed >= self.pass_every;
+        if near || due {
             *passed = 0;
         }
-        near || turn
+        near || due
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::*;
 use inspectd_core::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
 
-fn evidence(sequence: u64, side: u32) -> Evidence {
+pub(super) fn evidence(sequence: u64, side: u32) -> Evidence {
     let stamp = Stamp {
         model: ModelId {
             name: "m".to_owned(),
@@ -29,24 +29,24 @@ fn evidence(sequence: u64, side: u32) -> Evidence {
     let frame = Frame::new(side, side, vec![7; (side * side * 3) as usize]).expect("sized");
     Evidence {
         verdict: Arc::new(verdict),
-        picture: CapturedFrame {
+        frame: CapturedFrame {
             frame: Arc::new(frame),
             crop: None,
         },
-        heat: None,
+        anomaly_map: None,
     }
 }
 
 #[test]
-fn the_oldest_makes_room_and_gaps_are_not_found() {
+fn oldest_evidence_is_removed_first_and_gaps_are_not_found() {
     let one = evidence(1, 100).bytes();
     let mut recent = Recent::new(3 * one);
-    let gone: Vec<u64> = [1, 2, 5, 6, 9]
+    let removed: Vec<u64> = [1, 2, 5, 6, 9]
         .into_iter()
         .flat_map(|sequence| recent.push(evidence(sequence, 100)))
         .map(|evidence| evidence.verdict.sequence)
         .collect();
-    assert_eq!(gone, [1, 2]);
+    assert_eq!(removed, [1, 2]);
     let check =
         |sequence, kept: bool| assert_eq!(recent.get(sequence).is_some(), kept, "{sequence}");
     check(2, false);
@@ -58,18 +58,18 @@ fn the_oldest_makes_room_and_gaps_are_not_found() {
 }
 
 #[test]
-fn what_is_larger_than_the_bound_is_not_kept() {
+fn evidence_larger_than_the_limit_is_not_kept() {
     let mut recent = Recent::new(1000);
     assert_eq!(recent.push(evidence(1, 100)).len(), 1);
     assert!(recent.get(1).is_none());
-    let mut off = Recent::new(0);
-    assert_eq!(off.push(evidence(1, 32)).len(), 1);
+    let mut disabled = Recent::new(0);
+    assert_eq!(disabled.push(evidence(1, 32)).len(), 1);
 }
 
 #[test]
-fn heat_begins_at_half_the_threshold() {
+fn overlay_is_transparent_below_half_the_threshold_and_opaque_from_the_threshold_on() {
     let check = |value: f32, threshold: f32, expected: f32| {
-        let found = warmth(value, threshold);
+        let found = opacity(value, threshold);
         assert!(
             (found - expected).abs() < 1e-6,
             "{value} of {threshold}: {found}"
@@ -85,19 +85,19 @@ fn heat_begins_at_half_the_threshold() {
 }
 
 #[test]
-fn the_heatmap_is_as_large_as_the_frame_and_decodes() {
+fn heatmap_has_the_size_of_the_frame_and_decodes() {
     let frame = Frame::new(40, 32, vec![100; 40 * 32 * 3]).expect("sized");
-    let heat = AnomalyMap {
+    let map = AnomalyMap {
         cells: vec![0.0, 0.0, 0.0, 1.0],
         side: 2,
     };
-    let shown = overlay(&frame, &heat, 0.5);
+    let shown = overlay(&frame, &map, 0.5);
     assert_eq!(&shown.rgb()[..3], [100, 100, 100]);
     // Red where the map is above the threshold.
     assert_eq!(&shown.rgb()[shown.rgb().len() - 3..], [208, 30, 30]);
     for encoding in [Encoding::Png, Encoding::Jpeg] {
         let bytes = encode(&shown, encoding).expect("an image");
-        let path = std::path::Path::new("heat");
+        let path = std::path::Path::new("heatmap");
         let back = inspectd_core::image_file::decode_bytes(path, &bytes).expect("decodes");
         assert_eq!((back.width(), back.height()), (40, 32));
         if encoding == Encoding::Png {

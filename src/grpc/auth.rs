@@ -164,7 +164,7 @@ impl Keeper {
         let (identity, caller) = self
             .recognise(path, peer, request)
             .inspect_err(|status| self.log(path, peer, status))?;
-        let admitted = self.access.admit(&identity, Instant::now());
+        let admitted = self.access.admit(&identity);
         admitted.map_err(|wait| status::too_often(&identity, wait))?;
         let place = match path {
             IMAGES => Some(self.place()?),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::StreamCounts;
 use super::proto;
-use crate::audit::Numbered;
+use crate::audit::StoredEntry;
 use crate::camera::CameraState;
 use crate::config::settings::{Mode, Settings};
 use crate::control::Configuration;
@@ -70,6 +70,7 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Saturated => proto::FaultReason::Saturated,
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
+        FaultReason::Unknown => proto::FaultReason::Unspecified,
     }
 }
 
@@ -359,7 +360,7 @@ pub(super) fn lock(lock: &Lock) -> proto::Lock {
 }
 
 /// An entry of the audit log.
-pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
+pub(super) fn audit_entry(entry: &StoredEntry) -> proto::AuditEntry {
     let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.time_ns.unsigned_abs());
     proto::AuditEntry {
         number: entry.number,
@@ -378,7 +379,7 @@ pub(super) fn audit_entry(entry: &Numbered) -> proto::AuditEntry {
 fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
     let trouble = facts.trouble.as_ref();
     let pending = |consumer: &Consumer| totals.sequence.saturating_sub(consumer.acknowledged);
-    let (evidence_kept, evidence_bytes, evidence_missed) = facts.evidence.unwrap_or_default();
+    let evidence = facts.evidence.unwrap_or_default();
     proto::Journal {
         oldest_sequence: totals.oldest,
         unjournalled: totals.unjournalled,
@@ -386,9 +387,9 @@ fn journal(facts: &JournalFacts, totals: Totals) -> proto::Journal {
         trouble_time: trouble.map(|trouble| timestamp(trouble.since)),
         consumers: facts.consumers.len() as u32,
         most_pending: facts.consumers.values().map(pending).max().unwrap_or(0),
-        evidence_kept,
-        evidence_bytes,
-        evidence_missed,
+        evidence_kept: evidence.kept,
+        evidence_bytes: evidence.bytes,
+        evidence_missed: evidence.missed,
     }
 }
 

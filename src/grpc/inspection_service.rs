@@ -164,8 +164,8 @@ impl Services {
 /// The inspected frame, and the heat over it (nothing for a FAULT), encoded.
 fn pictures(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>), Status> {
     let failed = |error: ::image::ImageError| Status::internal(format!("cannot encode: {error}"));
-    let frame = evidence.picture.inspected();
-    let heatmap = match (&evidence.heat, evidence.verdict.outcome.judgement()) {
+    let frame = evidence.frame.inspected();
+    let heatmap = match (&evidence.anomaly_map, evidence.verdict.outcome.judgement()) {
         (Some(heat), Some(judgement)) => {
             let shown = overlay(&frame, heat, judgement.thresholds.reject_above);
             encode(&shown, encoding).map_err(failed)?

@@ -230,7 +230,7 @@ impl VerdictStream {
             }
         }
         self.filter
-            .lets_through(verdict)
+            .matches(verdict)
             .then(|| Event::Verdict(convert::verdict(verdict)))
     }
 

@@ -327,10 +327,10 @@ fn sample_journal(journal: &JournalFacts, totals: Totals) {
         let pending = totals.sequence.saturating_sub(consumer.acknowledged);
         gauge!("inspectd_consumer_pending", "consumer" => name.clone()).set(pending as f64);
     }
-    if let Some((kept, bytes, missed)) = journal.evidence {
-        gauge!("inspectd_evidence_kept").set(kept as f64);
-        gauge!("inspectd_evidence_bytes").set(bytes as f64);
-        counter!("inspectd_evidence_missed_total").absolute(missed);
+    if let Some(evidence) = journal.evidence {
+        gauge!("inspectd_evidence_kept").set(evidence.kept as f64);
+        gauge!("inspectd_evidence_bytes").set(evidence.bytes as f64);
+        counter!("inspectd_evidence_missed_total").absolute(evidence.missed);
     }
 }
 

@@ -1,37 +1,38 @@
-//! The readers' side of the journal: pages of verdicts.
+//! Queries of the journal: pages of verdicts.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use inspectd_core::decision::Decision;
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{ModelId, RecipeTag, Stamp, Verdict};
+use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
 use super::row::{self, nanoseconds};
 use super::{JournalError, schema};
-use inspectd_core::decision::Decision;
-use inspectd_core::id::CameraId;
-use inspectd_core::record::{ModelId, RecipeTag, Stamp, Verdict};
 
-/// Connections that are kept for the next reader; more are closed again after use.
+/// Idle connections that stay open; more are closed after use.
 const KEPT_CONNECTIONS: usize = 4;
 
-/// Which verdicts; an empty list lets all through.
+/// Selects verdicts. An empty list selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Cameras.
     pub cameras: Vec<CameraId>,
     /// Decisions.
     pub decisions: Vec<Decision>,
-    /// A part.
+    /// The part's id.
     pub part_id: Option<String>,
 }
 
 impl Filter {
-    /// Whether the filter lets a verdict through.
-    pub fn lets_through(&self, verdict: &Verdict) -> bool {
+    /// Whether the filter selects a verdict.
+    pub fn matches(&self, verdict: &Verdict) -> bool {
         let camera = verdict.subject.camera.as_ref();
         let tag = verdict.subject.tag.as_ref();
         (self.cameras.is_empty() || camera.is_some_and(|id| self.cameras.contains(id)))
@@ -52,22 +53,23 @@ pub enum Order {
     Descending,
 }
 
-/// Which page.
+/// A query for one page of verdicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Which verdicts.
+    /// Selects verdicts.
     pub filter: Filter,
-    /// The first sequence that may be in it.
+    /// Lowest sequence.
     pub from: u64,
-    /// The last sequence that may be in it.
+    /// Highest sequence.
     pub to: u64,
     /// The order.
     pub order: Order,
-    /// At most so many.
+    /// Maximum number of verdicts.
     pub limit: usize,
 }
 
-/// Reads while the store writes. Shared by all who read; each call has a connection of its own.
+/// Read access to a journal, also while the store writes. It can be shared by threads: each call uses a
+/// connection of its own.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
@@ -75,7 +77,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Reads this file, once it is there.
+    /// Reads this file. It is opened by the first call.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -87,23 +89,22 @@ impl Readers {
         &self,
         read: impl FnOnce(&mut Reader) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let lock = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = lock().pop();
+        let idle = self.idle.lock().pop();
         let mut reader = match idle {
             Some(reader) => reader,
             None => Reader::open(&self.path)?,
         };
-        // A connection that failed is closed.
+        // After an error the connection is closed.
         let result = read(&mut reader)?;
-        let mut idle = lock();
+        let mut idle = self.idle.lock();
         if idle.len() < KEPT_CONNECTIONS {
             idle.push(reader);
         }
         Ok(result)
     }
 
-    /// A page. Every filter is served by an index: the time it takes follows the page's length, not the
-    /// journal's.
+    /// Reads a page. Every filter uses an index: the time depends on the length of the page, not of the
+    /// journal.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -111,7 +112,7 @@ impl Readers {
         self.with(|reader| reader.page(page))
     }
 
-    /// One verdict, if it is kept.
+    /// Reads one verdict; `None` if it is not stored.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -126,7 +127,7 @@ impl Readers {
         Ok(self.page(&page)?.pop())
     }
 
-    /// The first sequence that was recorded at or after `time` and is kept; nothing if there is none.
+    /// The first stored sequence that was recorded at or after `time`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -134,7 +135,7 @@ impl Readers {
         self.with(|reader| reader.first_since(nanoseconds(time)))
     }
 
-    /// The verdicts of requests with this key, oldest first, at most `limit`.
+    /// The verdicts of requests with this idempotency key, oldest first, at most `limit`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -150,7 +151,8 @@ impl Readers {
     }
 }
 
-/// One connection, and what it has looked up: both tables only grow, by a row a run or change.
+/// A connection with a cache of `runs` and `stamps`. Rows of these tables never change, and each run or
+/// change of settings adds only one.
 #[derive(Debug)]
 struct Reader {
     connection: Connection,
@@ -159,7 +161,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(path: &std::path::Path) -> Result<Self, JournalError> {
+    fn open(path: &Path) -> Result<Self, JournalError> {
         Ok(Self {
             connection: schema::open_reader(path)?,
             runs: HashMap::new(),
@@ -199,9 +201,9 @@ impl Reader {
         Ok(verdicts)
     }
 
-    /// Times never fall from one sequence to the next, so halving finds the place.
+    /// Binary search: `recorded` never decreases from one sequence to the next.
     fn first_since(&mut self, time: i64) -> Result<Option<u64>, JournalError> {
-        // Two searches: one for both ends would read every row.
+        // Two subqueries: one query with min and max would scan all rows.
         let ends =
             "SELECT (SELECT min(sequence) FROM verdicts), (SELECT max(sequence) FROM verdicts)";
         let (first, last): (Option<i64>, Option<i64>) =
@@ -226,7 +228,7 @@ impl Reader {
                 _ => high = middle,
             }
         }
-        // Sequences have gaps: the place that was found may be one.
+        // `low` may be in a gap between sequences.
         let found = at.query_row([low], |row| row.get::<_, i64>(0)).optional()?;
         Ok(found.map(|sequence| sequence as u64))
     }
@@ -242,9 +244,9 @@ fn look_up_run(
         connection.query_row("SELECT uuid FROM runs WHERE id = ?1", [id], |row| {
             row.get(0)
         })?;
-    let run = Uuid::parse_str(&text).map_err(|error| JournalError::Row {
+    let run = row::uuid("run", text).map_err(|source| JournalError::Row {
         sequence: row.get::<_, i64>("sequence").unwrap_or_default() as u64,
-        what: format!("run {text:?}: {error}"),
+        source,
     })?;
     known.insert(id, run);
     Ok(run)
@@ -281,8 +283,8 @@ fn look_up_stamp(
     Ok(stamp)
 }
 
-/// One search for each pair of camera and decision, each along an index, and the first of what they
-/// find. A single search for all of them would sort what it finds, however much that is.
+/// The SQL of a page: one subquery for each pair of camera and decision, each along an index, and the
+/// first rows of their union. A single query over all pairs would sort all matching rows.
 fn select(page: &Page) -> (String, Vec<Value>) {
     let order = match page.order {
         Order::Ascending => "ASC",
@@ -296,7 +298,7 @@ fn select(page: &Page) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let filter = &page.filter;
     if let Some(part) = &filter.part_id {
-        // A part has few verdicts: the rest is looked at one by one.
+        // A part has few verdicts: the other terms are tested row by row.
         let mut terms = vec!["part_id = ? AND part_id <> ''".to_owned()];
         values.push(Value::from(part.clone()));
         let cameras = filter.cameras.iter().map(|id| Value::from(id.to_string()));

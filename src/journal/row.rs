@@ -1,5 +1,8 @@
-//! A verdict as a row, and back. What people filter and sort by has a column of its own; the rest is
-//! JSON, which SQLite's own functions read.
+//! Conversion between a verdict and a row. Values that people filter and sort by have a column each; the
+//! rest is JSON, which SQLite's functions can read.
+//!
+//! A value that this program does not know, from a damaged file or a later version, is never read as
+//! another one: an unknown fault reason is [`FaultReason::Unknown`], an unknown decision is an error.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +11,7 @@ use rusqlite::{Row, Statement, named_params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::JournalError;
+use super::{JournalError, RowError};
 use inspectd_core::decision::{AnomalyKind, Decision, Region, Thresholds};
 use inspectd_core::id::CameraId;
 use inspectd_core::maps::Score;
@@ -28,7 +31,7 @@ VALUES (:sequence, :run, :stamp, :recorded, :captured, :since_start, :camera, :p
     :trigger, :client_data, :idempotency_key, :simulated, :evidence, :width, :height, :batch_size, :item, :truth,
     :details)";
 
-/// The number of a decision in the file; never changed.
+/// The stored number of a decision. Numbers are never changed or used again.
 pub(super) fn number(decision: Decision) -> i64 {
     match decision {
         Decision::Pass => 1,
@@ -38,26 +41,28 @@ pub(super) fn number(decision: Decision) -> i64 {
     }
 }
 
-fn decision(number: i64) -> Option<Decision> {
+fn decision(number: i64) -> Result<Decision, RowError> {
     Decision::ALL
         .into_iter()
         .find(|&known| self::number(known) == number)
+        .ok_or(RowError::Decision(number))
 }
 
-/// Nanoseconds since 1970; times before that, and after the year 2262, are clamped.
+/// Nanoseconds since 1970. Times before 1970 and after the year 2262 are clamped.
 pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// The time at this number of nanoseconds since 1970.
 pub(super) fn time(nanoseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanoseconds.unsigned_abs())
 }
 
-/// What has no column.
+/// The values without a column of their own, stored as JSON.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Details {
-    /// Durations of the stages, nanoseconds: queue, preprocess, inference, judge, total.
+    /// Durations of the stages in nanoseconds: queue, preprocess, inference, judge, total.
     timings: [Option<u64>; 5],
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     regions: Vec<StoredRegion>,
@@ -69,7 +74,7 @@ struct Details {
     highest: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     views: Option<Vec<StoredView>>,
-    /// Whether the fault is a REJECT.
+    /// Whether the fault counts as REJECT.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     rejects: bool,
 }
@@ -110,8 +115,8 @@ impl From<&RegionScore> for StoredRule {
 }
 
 impl StoredRule {
-    fn rule(self) -> Option<RegionScore> {
-        Some(RegionScore {
+    fn rule(self) -> Result<RegionScore, RowError> {
+        Ok(RegionScore {
             name: self.name.map(Arc::from),
             score: self.score,
             thresholds: Thresholds {
@@ -215,7 +220,7 @@ impl Details {
     }
 }
 
-/// Writes a verdict of the run and under the stamp with these row numbers.
+/// Inserts or replaces a verdict. `run` and `stamp` are row numbers.
 pub(super) fn insert(
     statement: &mut Statement<'_>,
     verdict: &Verdict,
@@ -228,7 +233,8 @@ pub(super) fn insert(
     let tag = subject.tag.as_deref();
     let score = |part: fn(&Judgement) -> f32| judgement.map(|judged| f64::from(part(judged)));
     let review_from = judgement.and_then(|judged| judged.thresholds.review_from);
-    let details = serde_json::to_string(&Details::of(verdict)).expect("numbers and texts");
+    let details =
+        serde_json::to_string(&Details::of(verdict)).expect("numbers and texts can be serialized");
     statement.execute(named_params! {
         ":sequence": verdict.sequence as i64,
         ":run": run,
@@ -263,22 +269,25 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Reads a row of all columns but `stamp` and `run`, which the caller looks up.
+/// Reads a verdict from a row. The caller looks up `run` and `stamp`.
 pub(super) fn verdict(
     row: &Row<'_>,
     run: Uuid,
     stamp: Arc<Stamp>,
 ) -> Result<Verdict, JournalError> {
     let sequence = row.get::<_, i64>("sequence")? as u64;
-    let damaged = |what: String| JournalError::Row { sequence, what };
+    let damaged = |source| JournalError::Row { sequence, source };
     let details: Details = serde_json::from_str(row.get_ref("details")?.as_str().unwrap_or(""))
-        .map_err(|error| damaged(format!("details: {error}")))?;
+        .map_err(|error| damaged(RowError::Details(error)))?;
     let timings = details.timings();
     let subject = Subject {
-        camera: camera(&row.get::<_, String>("camera")?).map_err(damaged)?,
+        camera: some_text(row.get("camera")?)
+            .map(camera)
+            .transpose()
+            .map_err(damaged)?,
         group: some_text(row.get::<_, String>("part_group")?).map(Arc::from),
         frame_id: row.get::<_, i64>("frame_id")? as u64,
-        tag: tag(row)?,
+        tag: tag(row, sequence)?,
         stamp,
         simulated: row.get("simulated")?,
         timings,
@@ -306,54 +315,51 @@ fn some_text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn camera(text: &str) -> Result<Option<CameraId>, String> {
-    match text {
-        "" => Ok(None),
-        id => id
-            .parse()
-            .map(Some)
-            .map_err(|error: inspectd_core::id::CameraIdError| error.to_string()),
-    }
+fn camera(id: String) -> Result<CameraId, RowError> {
+    id.parse().map_err(|source| RowError::Camera { id, source })
 }
 
-fn tag(row: &Row<'_>) -> Result<Option<Arc<PartTag>>, JournalError> {
+/// Parses a UUID of a column.
+pub(super) fn uuid(column: &'static str, text: String) -> Result<Uuid, RowError> {
+    Uuid::parse_str(&text).map_err(|source| RowError::Uuid {
+        column,
+        text,
+        source,
+    })
+}
+
+fn tag(row: &Row<'_>, sequence: u64) -> Result<Option<Arc<PartTag>>, JournalError> {
     let Some(client_data) = row.get::<_, Option<Vec<u8>>>("client_data")? else {
         return Ok(None);
     };
     let trigger: Option<String> = row.get("trigger")?;
+    let trigger = trigger.map(|text| uuid("trigger", text)).transpose();
     let key: Option<String> = row.get("idempotency_key")?;
     Ok(Some(Arc::new(PartTag {
         part_id: row.get("part_id")?,
-        trigger: trigger.and_then(|text| Uuid::parse_str(&text).ok()),
+        trigger: trigger.map_err(|source| JournalError::Row { sequence, source })?,
         client_data,
         idempotency_key: key.unwrap_or_default(),
     })))
 }
 
 fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, JournalError> {
-    let damaged = |what: &str| JournalError::Row {
-        sequence,
-        what: what.to_owned(),
-    };
-    let known = |number| decision(number).ok_or_else(|| damaged("an unknown decision"));
-    let decision = known(row.get("decision")?)?;
-    let fault = fault(row, details.rejects).map_err(|error| damaged(&error.to_string()))?;
+    let damaged = |source| JournalError::Row { sequence, source };
+    let decision = decision(row.get("decision")?).map_err(damaged)?;
+    let fault = fault(row, details.rejects)?;
     if let Some(views) = details.views {
         let view = |stored: StoredView| {
             Ok(PartView {
-                camera: stored
-                    .camera
-                    .parse()
-                    .map_err(|_| damaged("a view's camera"))?,
+                camera: camera(stored.camera)?,
                 sequence: stored.sequence,
                 frame_id: stored.frame_id,
-                decision: known(stored.decision)?,
+                decision: self::decision(stored.decision)?,
             })
         };
         let views = views.into_iter().map(view);
         return Ok(Outcome::Part(PartDecision {
             decision,
-            views: views.collect::<Result<_, JournalError>>()?,
+            views: views.collect::<Result<_, _>>().map_err(damaged)?,
             fault,
         }));
     }
@@ -380,8 +386,9 @@ fn outcome(row: &Row<'_>, details: Details, sequence: u64) -> Result<Outcome, Jo
         rules: details
             .rules
             .into_iter()
-            .map(|stored| stored.rule().ok_or_else(|| damaged("an unknown decision")))
-            .collect::<Result<_, _>>()?,
+            .map(StoredRule::rule)
+            .collect::<Result<_, _>>()
+            .map_err(damaged)?,
         dominant: AnomalyKind::of(structural, logical),
         regions: details.regions.into_iter().map(Region::from).collect(),
     }))
@@ -391,13 +398,9 @@ fn fault(row: &Row<'_>, rejects: bool) -> rusqlite::Result<Option<Fault>> {
     let Some(name) = row.get::<_, Option<String>>("fault")? else {
         return Ok(None);
     };
-    let reason = FaultReason::ALL
-        .into_iter()
-        .find(|reason| reason.name() == name);
     let message: Option<String> = row.get("message")?;
     Ok(Some(Fault {
-        // A later version may know more reasons; the words say it all the same.
-        reason: reason.unwrap_or(FaultReason::Engine),
+        reason: FaultReason::from_name(&name),
         message: message.unwrap_or_default(),
         rejects,
     }))

@@ -1,18 +1,35 @@
-//! The tables, and how a file of them is opened.
+//! The schema of the journal's file, its migrations, and how a file is opened.
+//!
+//! The version of the schema is in the file, in `PRAGMA user_version`. The rules for a new version, and
+//! the steps, are in `docs/schema-migrations.md`.
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::info;
 
 use super::JournalError;
 
-/// Version of the tables, in the file's `user_version`.
-const VERSION: i64 = 1;
+/// A schema: the tables of a new file, and the way to them from each earlier version.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schema<'a> {
+    /// SQL that creates the tables in an empty file.
+    pub tables: &'a str,
+    /// SQL that migrates a file to the next version: entry n - 1 migrates version n to n + 1. A released
+    /// entry never changes.
+    pub migrations: &'a [&'a str],
+}
 
-/// Times are nanoseconds since 1970 (UTC), durations nanoseconds. `sequence` is never used twice, even
-/// once its row is gone: that is what AUTOINCREMENT is for.
-const TABLES: &str = "
+/// The schema of this program.
+pub(super) const CURRENT: Schema<'static> = Schema {
+    tables: TABLES,
+    migrations: &[],
+};
+
+/// Times are nanoseconds since 1970 (UTC), durations nanoseconds. AUTOINCREMENT: a `sequence` is never
+/// used twice, even after its row was removed.
+pub(super) const TABLES: &str = "
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE
@@ -76,44 +93,96 @@ CREATE TABLE counters (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Pages of the write-ahead log before it is merged into the file: 16 MiB. A merge takes some
-/// milliseconds, in which verdicts wait.
+/// Pages of the write-ahead log before a checkpoint: 16 MiB. A checkpoint takes some milliseconds, in
+/// which verdicts wait.
 const CHECKPOINT_PAGES: i64 = 4096;
 
 /// The page cache of a connection, KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// Opens the file for writing, and makes it if it is not there.
-///
-/// # Errors
-/// When it cannot be opened or written, or is of a later version.
-pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(1))?;
-    // Before the first table, or not at all.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // The log is flushed with each commit: what is committed outlives a loss of power.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    match connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
-        0 => {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()?;
-        }
-        VERSION => {}
-        version => return Err(JournalError::Version { version }),
+impl Schema<'_> {
+    /// The version of the schema.
+    pub fn version(&self) -> i64 {
+        1 + self.migrations.len() as i64
     }
-    Ok(connection)
+
+    /// Opens the file for writing. Creates it if it does not exist, migrates it if it has an earlier version.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written, has a later version, or is not a journal.
+    pub fn open(&self, path: &Path) -> Result<Connection, JournalError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        // Before anything is written: a refused file stays unchanged.
+        let version = self.checked_version(&connection, path)?;
+        // Has an effect only before the first table is created.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Each commit flushes the log: a committed row survives a loss of power.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        match version {
+            0 => step(&mut connection, self.tables, self.version())?,
+            version => self.migrate(&mut connection, path, version)?,
+        }
+        Ok(connection)
+    }
+
+    /// The version of the file; 0 if the file is empty.
+    fn checked_version(&self, connection: &Connection, path: &Path) -> Result<i64, JournalError> {
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let objects: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if version > self.version() {
+            return Err(JournalError::Version {
+                path: path.to_owned(),
+                version,
+                supported: self.version(),
+            });
+        }
+        match (version, objects) {
+            (0, 0) | (1.., 1..) => Ok(version),
+            _ => Err(JournalError::NotAJournal {
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    /// Runs the migrations that a file of this version lacks.
+    fn migrate(
+        &self,
+        connection: &mut Connection,
+        path: &Path,
+        version: i64,
+    ) -> Result<(), JournalError> {
+        for (from, sql) in (1..).zip(self.migrations) {
+            if from < version {
+                continue;
+            }
+            step(connection, sql, from + 1).map_err(|source| JournalError::Migration {
+                path: path.to_owned(),
+                from,
+                source,
+            })?;
+            info!(path = %path.display(), from, to = from + 1, "the journal was migrated");
+        }
+        Ok(())
+    }
+}
+
+/// Runs `sql` and sets the version, in one transaction.
+fn step(connection: &mut Connection, sql: &str, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(sql)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
 }
 
 /// Opens the file for reading.
 ///
 /// # Errors
-/// When it cannot be opened.
+/// When the file cannot be opened.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

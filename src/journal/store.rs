@@ -6,63 +6,64 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use inspectd_core::record::{Stamp, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::row::{self, nanoseconds, time};
-use super::{JournalError, file, schema};
-use inspectd_core::record::{Stamp, Verdict};
+use super::schema::CURRENT;
+use super::{JournalError, file};
 
-/// Held while a daemon writes here.
+/// Name of the lock file. The daemon that writes in the folder holds its lock.
 const LOCK: &str = "lock";
 
-/// Rows that one call of [`Store::trim`] removes at most: some 20 ms, in which verdicts wait.
+/// Rows that one call of [`Store::trim`] removes at most. It takes about 20 ms, in which verdicts wait.
 const TRIM_ROWS: i64 = 2000;
 
 /// A client that acknowledges verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Consumer {
-    /// All verdicts up to this sequence have arrived.
+    /// The consumer has all verdicts up to this sequence.
     pub acknowledged: u64,
-    /// When it said so.
+    /// When it acknowledged.
     pub changed: SystemTime,
 }
 
-/// What becomes durable together.
+/// Changes that are committed in one transaction.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Verdicts, in the order of their sequences.
+    /// Verdicts, by ascending sequence.
     pub verdicts: Vec<Arc<Verdict>>,
-    /// Consumers that acknowledged; nothing for one that is to be forgotten.
+    /// New states of consumers; `None` removes the consumer.
     pub consumers: BTreeMap<String, Option<Consumer>>,
-    /// Counters and their values.
+    /// New values of counters.
     pub counters: BTreeMap<String, u64>,
 }
 
 impl Batch {
-    /// Whether there is nothing to write.
+    /// Whether nothing has to be written.
     pub fn is_empty(&self) -> bool {
         self.verdicts.is_empty() && self.consumers.is_empty() && self.counters.is_empty()
     }
 }
 
-/// What is kept at most.
+/// Limits of retention.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// What was recorded before goes; nothing for its age if unset.
+    /// Verdicts recorded before this time are removed; `None`: age does not count.
     pub before: Option<SystemTime>,
-    /// Bytes of the file in use.
+    /// Maximum of used bytes in the file. When there are more, the oldest verdicts are removed.
     pub bytes: u64,
 }
 
-/// What an opened journal holds.
+/// State of a journal when it was opened.
 #[derive(Debug)]
 pub struct Opened {
-    /// The largest sequence that was ever used; 0 if none was.
+    /// The highest sequence that was ever used; 0 if none was.
     pub sequence: u64,
-    /// The time of the last verdict that is kept.
+    /// When the newest stored verdict was recorded.
     pub recorded: Option<SystemTime>,
-    /// The first sequence that is kept; nothing if none is.
+    /// The lowest stored sequence.
     pub oldest: Option<u64>,
     /// Consumers by name.
     pub consumers: BTreeMap<String, Consumer>,
@@ -70,7 +71,7 @@ pub struct Opened {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// The one writer of a journal.
+/// The only writer of a journal.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
@@ -82,25 +83,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the journal in `folder`, which is made if it is not there, for the run `run`.
+    /// Opens the journal in `folder` for the run `run`. Creates the folder and the file if they do not
+    /// exist, migrates a file of an earlier version.
     ///
     /// # Errors
-    /// When the folder cannot be written, is another daemon's, or the file is not a journal.
+    /// When the folder cannot be written or is locked by another daemon, or the file is not a journal that
+    /// this program knows.
     pub fn open(folder: &Path, run: Uuid) -> Result<(Self, Opened), JournalError> {
-        let refused = |reason: String| JournalError::Folder {
-            folder: folder.display().to_string(),
-            reason,
-        };
-        fs::create_dir_all(folder).map_err(|error| refused(error.to_string()))?;
-        let lock = File::create(folder.join(LOCK)).map_err(|error| refused(error.to_string()))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => JournalError::Taken {
-                folder: folder.display().to_string(),
-            },
-            TryLockError::Error(error) => refused(error.to_string()),
-        })?;
+        let lock = lock(folder)?;
         let path = file(folder);
-        let connection = schema::open(&path)?;
+        let connection = CURRENT.open(&path)?;
         connection.execute(
             "INSERT OR IGNORE INTO runs (uuid) VALUES (?1)",
             [run.to_string()],
@@ -118,20 +110,21 @@ impl Store {
         Ok((store, opened))
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes all of `batch` durable, or nothing of it. A sequence that is there already is written anew.
+    /// Commits all of `batch`, durably, or nothing. Replaces a verdict whose sequence is already stored.
     ///
     /// # Errors
-    /// When the disk refuses. Whether the batch is there is then known once the journal is opened anew.
+    /// When the file cannot be written. Whether the batch was committed is then known only after the journal
+    /// was opened again.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), JournalError> {
         let known = self.stamps.len();
         let committed = self.try_commit(batch);
         if committed.is_err() && self.stamps.len() > known {
-            // Their rows were rolled back.
+            // The rows of the new stamps were rolled back.
             self.stamps.clear();
         }
         committed
@@ -146,7 +139,7 @@ impl Store {
                 let stamp = if let Some(&id) = self.stamps.get(stamp) {
                     id
                 } else {
-                    let id = stamp_row(&transaction, stamp)?;
+                    let id = stamp_id(&transaction, stamp)?;
                     self.stamps.insert(Arc::clone(stamp), id);
                     id
                 };
@@ -165,15 +158,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes some of what is beyond the limits, the oldest first. Tells the first sequence that is
-    /// kept before it removes what is below, and gives it back if anything was removed.
+    /// Removes some of the verdicts beyond the limits, oldest first. Calls `before_removal` with the first
+    /// sequence that stays, then removes all below it. Returns that sequence, or `None` if nothing was
+    /// removed.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the file cannot be written.
     pub fn trim(
         &mut self,
         limits: Limits,
-        going: impl FnOnce(u64),
+        before_removal: impl FnOnce(u64),
     ) -> Result<Option<u64>, JournalError> {
         let Some(oldest) = oldest(&self.connection)? else {
             return Ok(None);
@@ -193,10 +187,10 @@ impl Store {
         if kept <= oldest {
             return Ok(None);
         }
-        going(kept);
+        before_removal(kept);
         let delete = "DELETE FROM verdicts WHERE sequence < ?1";
         self.connection.execute(delete, [kept as i64])?;
-        // Some of the room goes back to the file system, a little at a time.
+        // Returns free pages to the file system, a limited number at a time.
         let mut vacuum = self
             .connection
             .prepare_cached("PRAGMA incremental_vacuum(2000)")?;
@@ -206,7 +200,8 @@ impl Store {
         Ok(Some(kept))
     }
 
-    /// The first sequence that stays where at most [`TRIM_ROWS`] go, all recorded before `before`.
+    /// The first sequence that stays when at most [`TRIM_ROWS`] verdicts recorded before `before` are
+    /// removed.
     fn first_kept(&self, before: i64) -> rusqlite::Result<u64> {
         let beyond = "SELECT sequence FROM verdicts ORDER BY sequence LIMIT 1 OFFSET ?1";
         let beyond: Option<i64> = self
@@ -240,7 +235,25 @@ impl Store {
     }
 }
 
-fn stamp_row(connection: &Connection, stamp: &Stamp) -> rusqlite::Result<i64> {
+/// Creates the folder if it does not exist, and locks it.
+fn lock(folder: &Path) -> Result<File, JournalError> {
+    let refused = |source| JournalError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    fs::create_dir_all(folder).map_err(refused)?;
+    let lock = File::create(folder.join(LOCK)).map_err(refused)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
+            folder: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(refused(error)),
+    }
+}
+
+/// The row number of a stamp, which is inserted if it is new.
+fn stamp_id(connection: &Connection, stamp: &Stamp) -> rusqlite::Result<i64> {
     let (recipe, version, sha256) = match &stamp.recipe {
         Some(recipe) => (&*recipe.id, &*recipe.version, &*recipe.sha256),
         None => ("", "", ""),

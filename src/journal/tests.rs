@@ -1,8 +1,11 @@
-//! The journal over a real SQLite file.
+//! The journal in a real SQLite file.
+
+mod fixture;
+mod migration;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -263,7 +266,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_is_read_is_what_was_written(verdict in verdict()) {
+    fn a_committed_verdict_is_read_unchanged(verdict in verdict()) {
         let folder = TempDir::new().expect("a folder");
         let (mut store, _) = open(&folder);
         store.commit(&batch([verdict.clone()])).expect("written");
@@ -271,9 +274,8 @@ proptest! {
         prop_assert_eq!(read, Some(verdict));
     }
 
-    /// Pages through a filter are what a plain search finds, in both directions.
     #[test]
-    fn pages_are_what_a_plain_search_finds(
+    fn pages_through_a_filter_equal_a_linear_search_in_both_directions(
         kinds in prop::collection::vec((0usize..3, decision()), 1..80),
         cameras in prop::sample::subsequence(vec!["a", "b", "c"], 0..3),
         decisions in prop::sample::subsequence(Decision::ALL.to_vec(), 0..4),
@@ -296,7 +298,7 @@ proptest! {
             part_id: None,
         };
         let mut expected = verdicts;
-        expected.retain(|verdict| filter.lets_through(verdict));
+        expected.retain(|verdict| filter.matches(verdict));
         let order = if descending {
             expected.reverse();
             Order::Descending
@@ -320,7 +322,7 @@ proptest! {
 }
 
 #[test]
-fn a_sequence_is_never_given_out_again() {
+fn last_used_sequence_is_known_after_all_verdicts_were_removed() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, opened) = open(&folder);
     assert_eq!((opened.sequence, opened.oldest), (0, None));
@@ -328,7 +330,7 @@ fn a_sequence_is_never_given_out_again() {
         .commit(&batch((1..=9).map(|n| fault("a", n))))
         .expect("written");
     let all = Limits {
-        before: Some(SystemTime::now()),
+        before: Some(UNIX_EPOCH + Duration::from_secs(2_000_000)),
         bytes: u64::MAX,
     };
     assert_eq!(store.trim(all, |_| {}).expect("removed"), Some(10));
@@ -338,7 +340,7 @@ fn a_sequence_is_never_given_out_again() {
 }
 
 #[test]
-fn what_is_old_goes_and_what_is_young_stays() {
+fn trim_removes_verdicts_before_the_time_limit_only() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, _) = open(&folder);
     store
@@ -353,7 +355,7 @@ fn what_is_old_goes_and_what_is_young_stays() {
 }
 
 #[test]
-fn the_file_stays_within_its_bytes() {
+fn trim_keeps_the_file_near_its_size_limit() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, _) = open(&folder);
     let limits = Limits {
@@ -375,10 +377,10 @@ fn the_file_stays_within_its_bytes() {
 }
 
 #[test]
-fn times_are_found_by_halving() {
+fn first_since_finds_the_first_sequence_at_or_after_a_time() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, _) = open(&folder);
-    // With gaps in the sequences, and several of one time.
+    // With gaps between the sequences, and equal times.
     let mut verdicts: Vec<Verdict> = [3, 4, 9, 20, 21].map(|n| fault("a", n)).into();
     verdicts[2].recorded = verdicts[1].recorded;
     store.commit(&batch(verdicts)).expect("written");
@@ -401,7 +403,7 @@ fn times_are_found_by_halving() {
 }
 
 #[test]
-fn consumers_and_counters_outlive_the_process() {
+fn consumers_and_counters_are_stored() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, _) = open(&folder);
     let consumer = Consumer {
@@ -429,31 +431,21 @@ fn consumers_and_counters_outlive_the_process() {
 }
 
 #[test]
-fn a_folder_has_one_writer_and_a_foreign_file_is_refused() {
+fn second_writer_and_file_that_is_not_sqlite_are_refused() {
     let folder = TempDir::new().expect("a folder");
     let (_store, _) = open(&folder);
-    let error = Store::open(folder.path(), RUN).expect_err("taken");
+    let error = Store::open(folder.path(), RUN).expect_err("locked");
     assert!(
-        error.lasts() && error.to_string().contains("another daemon"),
+        error.is_permanent() && error.to_string().contains("another daemon"),
         "{error}"
     );
 
     let foreign = TempDir::new().expect("a folder");
     std::fs::write(
         file(foreign.path()),
-        "no journal at all, but a text of some length",
+        "plain text, longer than the header of a database",
     )
     .expect("written");
-    let error = Store::open(foreign.path(), RUN).expect_err("no journal");
-    assert!(error.lasts(), "{error}");
-
-    let later = TempDir::new().expect("a folder");
-    drop(open(&later));
-    let connection = rusqlite::Connection::open(file(later.path())).expect("opened");
-    connection
-        .pragma_update(None, "user_version", 99)
-        .expect("set");
-    drop(connection);
-    let error = Store::open(later.path(), RUN).expect_err("of a later version");
-    assert!(error.to_string().contains("version 99"), "{error}");
+    let error = Store::open(foreign.path(), RUN).expect_err("not a database");
+    assert!(error.is_permanent(), "{error}");
 }

@@ -10,6 +10,7 @@ use super::active::Active;
 use super::camera_stats::CameraSnapshot;
 use super::publisher::{JournalTrouble, Totals};
 use crate::camera::CameraState;
+use crate::evidence::EvidenceCounts;
 use crate::journal::Consumer;
 
 /// The state of the pipeline at one moment.
@@ -41,7 +42,7 @@ pub struct JournalSnapshot {
     /// The consumers by name.
     pub consumers: BTreeMap<String, Consumer>,
     /// Evidence files; `None` if they are not kept.
-    pub evidence: Option<(u64, u64, u64)>,
+    pub evidence: Option<EvidenceCounts>,
 }
 
 impl Snapshot {

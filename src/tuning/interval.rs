@@ -1,19 +1,19 @@
-//! Intervals with 95 % confidence, exact and whatever the distribution: of a rate, and of a quantile.
+//! Exact intervals with 95 % confidence, independent of the distribution: of a rate, and of a quantile.
 
 use inspectd_core::score::{at_most, cumulative};
 
-/// On either side the truth is missed with this probability.
+/// Probability that the true value is below the interval, and that it is above.
 const MISS: f64 = 0.025;
 
-/// The rates that are possible where `rejected` of `count` were above a threshold (Clopper-Pearson, both
-/// sides).
+/// The interval of the rate when `rejected` of `count` scores were above a threshold (Clopper-Pearson,
+/// two-sided).
 pub fn of_rate(rejected: usize, count: usize) -> (f64, f64) {
     if count == 0 {
         return (0.0, 1.0);
     }
     let low = match rejected {
         0 => 0.0,
-        // So many or more would be seen with 2.5 %.
+        // At this rate, `rejected` or more have a probability of 2.5 %.
         _ => falling(|rate| at_most(rejected - 1, count, rate) - (1.0 - MISS)),
     };
     let high = if rejected >= count {
@@ -24,10 +24,10 @@ pub fn of_rate(rejected: usize, count: usize) -> (f64, f64) {
     (low, high)
 }
 
-/// Where a function that falls over (0, 1) is zero.
+/// The zero of a function that decreases over (0, 1).
 fn falling(function: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
-    // Each step halves the interval: 60 are below an f64's resolution at 1.
+    // Each step halves the interval: after 60 it is below the resolution of an f64 at 1.
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if function(middle) > 0.0 {
@@ -39,11 +39,11 @@ fn falling(function: impl Fn(f64) -> f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The scores between which the one lies that a share `rate` of all parts is above; nothing on a side
-/// where there are too few of them to say. `sorted` ascends.
+/// The interval of the score that a share `rate` of all parts is above; `None` for a bound that needs more
+/// scores. `sorted` is ascending.
 ///
-/// How many of n scores are above it is binomial: the k + 1st highest score is above it with the
-/// probability of more than k.
+/// The number of n scores above it is binomial: the probability that the k + 1st highest score is above it
+/// is that of more than k.
 pub fn of_quantile(sorted: &[f64], rate: f64) -> (Option<f64>, Option<f64>) {
     let count = sorted.len();
     let above = |k: usize| (k < count).then(|| sorted[count - 1 - k]);
@@ -59,7 +59,8 @@ pub fn of_quantile(sorted: &[f64], rate: f64) -> (Option<f64>, Option<f64>) {
     (None, high)
 }
 
-/// So many scores it takes before the highest of them bounds the score that a share `rate` is above.
+/// The number of scores from which on the highest is an upper bound of the score that a share `rate` is
+/// above.
 pub fn needed(rate: f64) -> u64 {
     (MISS.ln() / (-rate).ln_1p()).ceil() as u64
 }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_agree_with_the_tables() {
+    fn rate_intervals_equal_tabulated_clopper_pearson_values() {
         // Clopper-Pearson at 95 %, two-sided: beta quantiles.
         let check = |rejected, count, low: f64, high: f64| {
             let (found_low, found_high) = of_rate(rejected, count);
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_need_enough_scores() {
+    fn quantile_bound_needs_enough_scores() {
         let scores = |count: u32| (0..count).map(f64::from).collect::<Vec<_>>();
         assert_eq!(needed(0.001), 3688);
         assert_eq!(needed(0.5), 6);
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_hold_the_truth_as_often_as_they_say() {
+    fn intervals_contain_the_true_value_in_95_of_100_samples() {
         // Of exponential scores a share e^-t is above t.
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let (rate, repetitions) = (0.05, 2000);

@@ -1,5 +1,5 @@
-//! Thresholds from good parts, and stored verdicts judged by another recipe. Pure: what is read from the
-//! journal and the disk_store is given to it.
+//! Suggests thresholds from scores of good parts, and judges stored verdicts again by another recipe. No
+//! IO: the caller reads the journal and the disk store.
 
 mod interval;
 pub mod replay;
@@ -14,7 +14,7 @@ use inspectd_core::id::CameraId;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{InspectionPlan, Rule};
 
-/// What the settings hold frames to, before any recipe.
+/// The thresholds and list limits of the settings, without a recipe.
 #[derive(Clone, Debug)]
 pub struct Configured {
     general: Overrides,
@@ -24,7 +24,7 @@ pub struct Configured {
 }
 
 impl Configured {
-    /// Of these settings, with a bundle of this threshold.
+    /// Creates it from settings and the threshold of the bundle.
     pub fn new(settings: &Settings, bundle: f32) -> Self {
         let cameras = settings.cameras.iter();
         Self {
@@ -40,13 +40,13 @@ impl Configured {
         }
     }
 
-    /// What frames of a camera are held to; of one that is not configured, the general thresholds.
+    /// The thresholds of a camera; for a camera that is not configured, the general ones.
     pub fn thresholds(&self, camera: Option<&CameraId>) -> Thresholds {
         let own = camera.and_then(|id| self.cameras.get(id)).copied();
         own.unwrap_or_default().resolve(self.general, self.bundle)
     }
 
-    /// The same, with a recipe in force.
+    /// The plan of a camera with this recipe.
     pub fn plan(&self, camera: Option<&CameraId>, recipe: Option<&Recipe>) -> InspectionPlan {
         let thresholds = self.thresholds(camera);
         match recipe {

@@ -1,7 +1,7 @@
-//! Stored verdicts, judged once more by another recipe.
+//! Replay: judges stored verdicts again by another recipe.
 //!
-//! What can be judged without the frame is what the same model judged: by its score, where nothing but a
-//! threshold decides, else by the map that was kept of it. The rest is counted, by what it lacks.
+//! Without the frame, only verdicts of the same model can be judged: by their score if only a threshold
+//! decides, otherwise by the stored map. All others are counted by obstacle.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -15,30 +15,30 @@ use inspectd_core::record::{Outcome, PartDecision, Verdict};
 use inspectd_core::rules::{FrameShape, InspectionPlan, Rules};
 use inspectd_core::verdict::{Judgement, rejudge};
 
-/// Prepared rules that are kept: more than there are cameras with a frame size each.
+/// Maximum number of cached rules: more than there are cameras and frame sizes.
 const RULES_KEPT: usize = 64;
 
-/// Changed verdicts that are remembered for their part's verdict, which comes soon after them.
+/// Maximum number of changed verdicts that are remembered for the verdict of their part, which follows soon.
 const CHANGES_KEPT: usize = 4096;
 
-/// Why a verdict is not judged once more.
+/// Why a verdict cannot be judged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
-    /// No map of it is kept, and its score alone does not decide.
+    /// Its map is not stored, and its score is not sufficient.
     NoMap,
     /// The recipe has another model.
     OtherModel,
-    /// The recipe inspects another part of the frame.
+    /// The recipe inspects another area of the frame.
     OtherView,
-    /// Which camera's thresholds the client asked for is not kept.
+    /// An image of a client: the camera whose thresholds were requested is not stored.
     ClientImage,
-    /// It was not judged.
+    /// The verdict is a FAULT.
     Fault,
-    /// Its map cannot be used.
+    /// Its map is damaged.
     DamagedMap,
 }
 
-/// Counts by what verdicts were and would have been.
+/// Numbers of verdicts by old and new decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matrix(BTreeMap<(usize, usize), u64>);
 
@@ -49,70 +49,70 @@ impl Matrix {
         *self.0.entry(cell).or_default() += 1;
     }
 
-    /// What occurred: what they were, what they would have been, how many.
+    /// The cells that are not zero: old decision, new decision, number.
     pub fn cells(&self) -> impl Iterator<Item = (Decision, Decision, u64)> {
         let cells = self.0.iter();
         cells.map(|(&(old, new), &count)| (Decision::ALL[old], Decision::ALL[new], count))
     }
 }
 
-/// What a replay came to.
+/// Result of a replay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Verdicts that were looked at.
+    /// Number of verdicts.
     pub verdicts: u64,
-    /// Frames that were judged by their map.
+    /// Number of frames that were judged by their map.
     pub by_map: u64,
-    /// Frames that were judged by their score.
+    /// Number of frames that were judged by their score.
     pub by_score: u64,
-    /// What frames were and would have been.
+    /// Old and new decisions of frames.
     pub frames: Matrix,
-    /// What parts were and would have been.
+    /// Old and new decisions of parts.
     pub parts: Matrix,
-    /// What was not judged once more.
+    /// Numbers of verdicts that were not judged, by obstacle.
     pub skipped: BTreeMap<Obstacle, u64>,
 }
 
-/// A verdict that would have been another.
+/// A verdict with another decision than before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What it was.
+    /// The stored decision.
     pub old: Decision,
-    /// What it would have been.
+    /// The new decision.
     pub new: Decision,
-    /// How a frame's score changed; nothing for a part.
-    pub scores: Option<Scores>,
+    /// Scores of a frame; `None` for a part.
+    pub scores: Option<ScoreChange>,
 }
 
-/// What decided about a frame, and what would have.
+/// Old and new score of a frame.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scores {
-    /// The score.
+pub struct ScoreChange {
+    /// The stored score.
     pub old: f32,
-    /// The score by the recipe.
+    /// The score with the recipe.
     pub new: f32,
-    /// What that is held against.
+    /// The threshold of the new score.
     pub threshold: f32,
-    /// The recipe's region; empty for the rest of the frame.
+    /// The region that decided; empty for the area outside all regions.
     pub region: String,
 }
 
-/// A replay under way.
+/// A running replay.
 #[derive(Debug)]
 pub struct Replay {
     recipe: Recipe,
-    /// SHA-256 of its model's graph.
+    /// SHA-256 of the graph of its model.
     model: String,
     configured: Configured,
     plans: HashMap<CameraId, InspectionPlan>,
     rules: HashMap<(CameraId, FrameShape), Rules>,
-    /// What changed verdicts would have been, by their sequences.
+    /// New decisions of changed verdicts, by sequence.
     changes: BTreeMap<u64, Decision>,
     summary: Summary,
 }
 
 impl Replay {
-    /// By this recipe, whose model's graph has this hash, over what is configured.
+    /// Creates a replay by `recipe`. `model` is the SHA-256 of the graph of its model.
     pub fn new(recipe: Recipe, model: String, configured: Configured) -> Self {
         Self {
             recipe,
@@ -125,13 +125,13 @@ impl Replay {
         }
     }
 
-    /// What it came to so far.
+    /// The result so far.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Judges a verdict once more; gives back what changes, if anything. Verdicts come in the order of
-    /// their sequences. `map` reads what was kept of this one, and is asked only if that is needed.
+    /// Judges a verdict again. Returns the change of its decision, if any. Verdicts must be passed in the order
+    /// of their sequences. `map` reads the map of this verdict; it is called only if the map is needed.
     pub fn apply(
         &mut self,
         verdict: &Verdict,
@@ -157,7 +157,7 @@ impl Replay {
         &mut self,
         sequence: u64,
         old: &Judgement,
-        (new, scores): (Decision, Scores),
+        (new, scores): (Decision, ScoreChange),
     ) -> Option<Change> {
         self.summary.frames.add(old.decision, new);
         if new == old.decision {
@@ -174,8 +174,8 @@ impl Replay {
         })
     }
 
-    /// What a part would have been: REJECT if a view is; else FAULT, REVIEW, PASS, the first of these that
-    /// a view is. A view that is missing is missing still.
+    /// The part's new decision: the most severe of its views, in the order REJECT, FAULT, REVIEW, PASS. A
+    /// missing view stays missing.
     fn part(&mut self, fusion: &PartDecision) -> Option<Change> {
         let changed = |sequence| self.changes.get(&sequence).copied();
         let views = fusion.views.iter();
@@ -199,25 +199,25 @@ impl Replay {
         verdict: &Verdict,
         old: &Judgement,
         map: impl FnOnce() -> io::Result<Option<AnomalyMap>>,
-    ) -> Result<(Decision, Scores), Obstacle> {
+    ) -> Result<(Decision, ScoreChange), Obstacle> {
         let subject = &verdict.subject;
         if subject.stamp.model.sha256 != self.model {
             return Err(Obstacle::OtherModel);
         }
         let camera = subject.camera.as_ref().ok_or(Obstacle::ClientImage)?;
-        if self.looks_elsewhere(camera, subject.size) {
+        if self.has_other_crop(camera, subject.size) {
             return Err(Obstacle::OtherView);
         }
-        let plain = self.score_decides(verdict);
+        let comparable = self.has_comparable_score(verdict);
         let plan = self.plan(camera);
-        if plain
+        if comparable
             && plan.regions.is_empty()
             && plan.ignored.is_empty()
             && plan.general.min_area <= 0.0
         {
             let thresholds = plan.general.thresholds;
             self.summary.by_score += 1;
-            let scores = Scores {
+            let scores = ScoreChange {
                 old: old.score.score,
                 new: old.score.score,
                 threshold: thresholds.reject_above,
@@ -239,7 +239,7 @@ impl Replay {
         let new = rejudge(&heat.cells, None, shape, self.rules(camera, shape));
         let new = new.map_err(|_| Obstacle::DamagedMap)?;
         self.summary.by_map += 1;
-        let scores = Scores {
+        let scores = ScoreChange {
             old: old.score.score,
             new: new.score.score,
             threshold: new.thresholds.reject_above,
@@ -248,17 +248,17 @@ impl Replay {
         Ok((new.decision, scores))
     }
 
-    /// Whether the recipe cuts frames of a camera to another size. Another place of the same size cannot be
-    /// told: verdicts do not say what was cut.
-    fn looks_elsewhere(&self, camera: &CameraId, size: Option<[u32; 2]>) -> bool {
+    /// Whether the recipe crops frames of a camera to another size. Another position of the same size cannot be
+    /// detected: the crop is not stored with the verdict.
+    fn has_other_crop(&self, camera: &CameraId, size: Option<[u32; 2]>) -> bool {
         let own = self.recipe.cameras.get(camera);
         let crop = own.and_then(|own| own.crop);
         crop.is_some_and(|crop| size != Some([crop.right - crop.left, crop.bottom - crop.top]))
     }
 
-    /// Whether a verdict's score is the largest value of its whole frame: with another recipe, some of the
-    /// frame may not have counted. With this one, the plan says whether it did.
-    fn score_decides(&self, verdict: &Verdict) -> bool {
+    /// Whether a verdict's score is known to be the maximum of the same area: it was judged without a recipe,
+    /// or by this one. Another recipe may have had masks or regions.
+    fn has_comparable_score(&self, verdict: &Verdict) -> bool {
         let recipe = verdict.subject.stamp.recipe.as_ref();
         recipe.is_none_or(|tag| tag.sha256 == self.recipe.hash)
     }

@@ -1,9 +1,9 @@
-//! Which threshold rejects only a given share of good parts?
+//! Suggests a threshold that rejects a given share of good parts.
 //!
-//! The bundle's validation scores are of good parts. The journal's PASS are, too, but they are cut off at
-//! the threshold of their time, and what a REJECT was, nobody knows. So the journal gives two answers: one
-//! as if every part of unknown condition had been bad, which is too low, and one as if all had been good,
-//! which is too high. Between them is the truth.
+//! The validation scores of the bundle are of good parts. PASS verdicts of the journal are too, but their
+//! scores end at the threshold of their time, and the condition of rejected parts is unknown. The journal
+//! therefore gives two thresholds: a lower bound, as if all parts of unknown condition were bad, and an upper
+//! bound, as if all were good.
 
 use thiserror::Error;
 
@@ -12,31 +12,31 @@ use inspectd_core::decision::Decision;
 use inspectd_core::record::{Outcome, Verdict};
 use inspectd_core::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
 
-/// Bins of a histogram.
+/// Number of bins of the histogram.
 const BINS: usize = 40;
 
-/// The histogram shows so much of the scores that are not REJECT; what is beyond is in its last bin, lest
-/// one odd score leave no room for the rest.
+/// Share of the scores that are not REJECT within the histogram's range. Higher scores are in the last bin,
+/// so that a single outlier does not determine the range.
 const SHOWN: f64 = 0.99;
 
-/// The journal's scores, by what was decided.
+/// Scores of the journal, by decision.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JournalScores {
-    /// PASS.
+    /// Scores of PASS.
     pub pass: Vec<f64>,
-    /// REVIEW.
+    /// Scores of REVIEW.
     pub review: Vec<f64>,
-    /// REJECT.
+    /// Scores of REJECT.
     pub reject: Vec<f64>,
-    /// Verdicts of other models.
+    /// Number of verdicts of other models.
     pub other_model: u64,
-    /// Verdicts without a score of the region.
+    /// Number of verdicts without a score of the region.
     pub without_score: u64,
 }
 
 impl JournalScores {
-    /// Adds a verdict's score in a region (in none: what is in no region), if it has one and it is of the
-    /// model whose graph has this hash.
+    /// Adds the score of a verdict in a region (`None`: outside all regions), if there is one and the verdict is
+    /// of the model whose graph has this hash.
     pub fn add(&mut self, verdict: &Verdict, model: &str, region: Option<&str>) {
         if verdict.subject.stamp.model.sha256 != model {
             self.other_model += 1;
@@ -55,7 +55,7 @@ impl JournalScores {
     }
 }
 
-/// A verdict's score in a region, and what it alone made of the frame.
+/// The score of a verdict in a region, and the decision of this region.
 fn score_of(verdict: &Verdict, region: Option<&str>) -> Option<(f32, Decision)> {
     let Outcome::Judged(judgement) = &verdict.outcome else {
         return None;
@@ -66,52 +66,52 @@ fn score_of(verdict: &Verdict, region: Option<&str>) -> Option<(f32, Decision)> 
     found.filter(|(score, _)| score.is_finite())
 }
 
-/// What is asked.
+/// A request for a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question {
     /// The share of good parts that may be above the threshold.
     pub false_reject_rate: f64,
-    /// Whether REVIEW counts as good rather than as unknown.
+    /// Whether REVIEW counts as good; otherwise its condition is unknown.
     pub include_review: bool,
-    /// The threshold that holds now.
+    /// The current threshold.
     pub present: f64,
 }
 
-/// The scores to answer from.
+/// The scores that a suggestion is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Scores<'a> {
-    /// Of validation images.
+    /// Scores of validation images.
     pub calibration: Option<&'a [f64]>,
-    /// Of verdicts.
+    /// Scores of verdicts.
     pub journal: Option<&'a JournalScores>,
 }
 
-/// What a suggestion rests on.
+/// The scores that a suggestion is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// Validation images.
     Calibration,
-    /// The journal, as if all of unknown condition had been bad.
+    /// The journal, as if all parts of unknown condition were bad.
     JournalLower,
-    /// The journal, as if all of unknown condition had been good.
+    /// The journal, as if all parts of unknown condition were good.
     JournalUpper,
 }
 
-/// What a threshold does among scores.
+/// Effect of a threshold on a set of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The threshold.
     pub threshold: f64,
-    /// Scores above it.
+    /// Number of scores above it.
     pub rejected: usize,
-    /// Scores.
+    /// Number of scores.
     pub count: usize,
-    /// The rates that are possible with 95 % confidence.
+    /// Interval of the reject rate with 95 % confidence.
     pub rate: (f64, f64),
 }
 
 impl Estimate {
-    /// Of a threshold among ascending scores.
+    /// Computes the effect of a threshold on ascending scores.
     fn new(threshold: f64, sorted: &[f64]) -> Self {
         let count = sorted.len();
         let rejected = count - sorted.partition_point(|&score| score <= threshold);
@@ -124,73 +124,73 @@ impl Estimate {
     }
 }
 
-/// A threshold, and what is known about it.
+/// A suggested threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
-    /// What it rests on.
+    /// The scores that it is based on.
     pub basis: Basis,
-    /// How it was found.
+    /// Method of the computation.
     pub method: ThresholdMethod,
-    /// The threshold.
+    /// The threshold and its effect.
     pub estimate: Estimate,
-    /// The thresholds that are possible with 95 % confidence.
+    /// Interval of the threshold with 95 % confidence; `None` for a bound that needs more scores.
     pub threshold: (Option<f64>, Option<f64>),
-    /// So many scores it takes before the highest one is an upper bound.
+    /// Number of scores that the upper bound needs.
     pub needed: u64,
-    /// What the present threshold does.
+    /// Effect of the current threshold.
     pub present: Estimate,
 }
 
 impl Suggestion {
-    /// Whether there are enough scores to show the rate that was asked for.
+    /// Whether there are enough scores for the requested rate.
     pub fn enough(&self) -> bool {
         self.estimate.count as u64 >= self.needed
     }
 }
 
-/// Scores of an interval, by where they come from.
+/// A bin of the histogram: numbers of scores by source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
-    /// From this score on.
+    /// Lower end, included.
     pub from: f64,
-    /// Up to this one.
+    /// Upper end, excluded.
     pub to: f64,
-    /// Validation images.
+    /// Number of validation images.
     pub calibration: u64,
-    /// PASS.
+    /// Number of PASS.
     pub pass: u64,
-    /// REVIEW.
+    /// Number of REVIEW.
     pub review: u64,
-    /// REJECT.
+    /// Number of REJECT.
     pub reject: u64,
 }
 
-/// The answer.
+/// The suggestions and their scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// By basis; at least one.
+    /// One for each basis with enough scores; at least one.
     pub suggestions: Vec<Suggestion>,
-    /// The place of the one to take.
+    /// Index of the recommended suggestion.
     pub chosen: usize,
-    /// All scores.
+    /// Histogram of all scores.
     pub histogram: Vec<Bin>,
 }
 
-/// Why there is no answer.
+/// Why a threshold cannot be suggested.
 #[derive(Debug, Error, PartialEq)]
 pub enum SuggestError {
-    /// The rate.
+    /// The rate is not valid.
     #[error("{0} must lie between 0 and 1, both excluded")]
     Rate(f64),
-    /// Nothing to go by.
-    #[error("there are fewer than two scores of good parts to go by")]
+    /// There are too few scores.
+    #[error("there are fewer than two scores of good parts")]
     NoScores,
 }
 
 /// Suggests thresholds.
 ///
 /// # Errors
-/// When the rate is none, or there are no scores.
+/// When the rate is not valid, or there are too few scores.
 pub fn suggest(scores: Scores<'_>, question: Question) -> Result<Answer, SuggestError> {
     let rate = question.false_reject_rate;
     if !(rate > 0.0 && rate < 1.0) {
@@ -227,11 +227,11 @@ pub fn suggest(scores: Scores<'_>, question: Question) -> Result<Answer, Suggest
     })
 }
 
-/// A suggestion, if there are scores enough for any.
+/// The suggestion of one basis; `None` if there are too few scores.
 fn from(basis: Basis, scores: Vec<f64>, question: Question) -> Option<Suggestion> {
     let rate = question.false_reject_rate;
     let scores = ScoreDistribution::new(scores).ok()?;
-    // The rate was looked at, and each score is finite: there may be too few.
+    // The rate is valid and all scores are finite, so that the only error is too few scores.
     let found = suggest_threshold(&scores, rate).ok()?;
     let sorted = scores.scores();
     Some(Suggestion {
@@ -244,9 +244,9 @@ fn from(basis: Basis, scores: Vec<f64>, question: Question) -> Option<Suggestion
     })
 }
 
-/// Calibration if it has enough scores, for nothing is missing from them; else the journal's lower bound
-/// if that has; else the one with the most scores that is not the upper bound. The upper bound takes
-/// defects for good parts: nobody should let it be the threshold unseen.
+/// The index of the recommended suggestion: calibration if it has enough scores, because it is complete;
+/// otherwise the journal's lower bound if it has enough; otherwise the one with most scores. The upper bound
+/// is recommended only if there is no other, because it counts defects as good parts.
 fn choose(suggestions: &[Suggestion]) -> Option<usize> {
     let mut candidates = suggestions.iter().enumerate();
     let first = candidates.find(|(_, one)| one.basis != Basis::JournalUpper && one.enough());
@@ -259,7 +259,7 @@ fn choose(suggestions: &[Suggestion]) -> Option<usize> {
     first.or_else(most).map(|(index, _)| index)
 }
 
-/// All scores in bins of one width. What is beyond the ends is in the first and the last one.
+/// The histogram of all scores, in bins of equal width. Scores beyond the ends are in the first and last bin.
 fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
     let none = JournalScores::default();
     let journal = scores.journal.unwrap_or(&none);
@@ -270,7 +270,7 @@ fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
         journal.review.as_slice(),
         journal.reject.as_slice(),
     ];
-    // Defects may score many times as high as good parts do: of REJECT alone the last bin is enough.
+    // Defects may have many times the scores of good parts: the last bin may hold all REJECT.
     let mut shown = parts[..3].concat();
     if shown.is_empty() {
         shown.extend(&journal.reject);
@@ -281,17 +281,17 @@ fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
     };
     let most = shown[((shown.len() - 1) as f64 * SHOWN).ceil() as usize];
     let span = most - low;
-    // A threshold far away from all of them is not worth an empty picture.
+    // A threshold far from all scores does not extend the range.
     let near = |mark: &&f64| (low - span..=most + 2.0 * span).contains(*mark);
     let near = marks.iter().filter(near);
     let furthest = near
         .clone()
         .copied()
         .fold(high.min(most + span / 4.0), f64::max);
-    // Beside the last threshold there is room for what is above it.
+    // Some range above the highest threshold.
     let top = furthest + span / 10.0;
     let bottom = near.copied().fold(low, f64::min);
-    // All scores may be one and the same.
+    // All scores may be equal.
     let width = ((top - bottom) / BINS as f64).max(f64::from(f32::EPSILON) * top.abs().max(1.0));
     let mut bins: Vec<Bin> = (0..BINS)
         .map(|index| Bin {
@@ -308,7 +308,7 @@ fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
     ];
     for (scores, counter) in parts.into_iter().zip(counters) {
         for score in scores {
-            // The cast clamps at 0.
+            // The cast clamps negative values to 0.
             let index = (((score - bottom) / width) as usize).min(BINS - 1);
             *counter(&mut bins[index]) += 1;
         }

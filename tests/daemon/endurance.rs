@@ -120,5 +120,5 @@ fn resident_mib(daemon: &Daemon) -> u64 {
     let text = fs::read_to_string(path).expect("the process is there");
     let line = text.lines().find(|line| line.starts_with("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.expect("Linux tells it").parse::<u64>().expect("KiB") / 1024
+    kib.expect("VmRSS in KiB").parse::<u64>().expect("KiB") / 1024
 }

@@ -94,7 +94,7 @@ async fn activated_recipe_judges_the_next_frame_and_rolls_back() {
         .activate("strict")
         .await
         .expect("valid")
-        .expect("in force");
+        .expect("active");
     assert_eq!((active.id.as_str(), active.active), ("strict", true));
     let verdict = line.inspect("").await.expect("accepted");
     assert_eq!(verdict.decision(), Decision::Reject);
@@ -119,7 +119,7 @@ async fn activated_recipe_judges_the_next_frame_and_rolls_back() {
         .expect("rolled back")
         .into_inner()
         .recipe
-        .expect("in force");
+        .expect("active");
     assert_eq!(back.id, "corner");
     assert_eq!(line.decided().await, Decision::Reject);
 

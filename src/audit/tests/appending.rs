@@ -1,14 +1,17 @@
-//! What is appended is there, once, in order.
+//! Appended entries are stored once, in order.
 
 use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::ErrorCode;
 
 use super::*;
+use crate::clock::Clock;
+use crate::clock::tests::ManualClock;
 
 #[test]
-fn an_entry_is_read_as_it_was_appended() {
+fn appended_entries_are_read_unchanged() {
     let site = Site::new();
     let audit = site.open();
     let first = audit
@@ -22,8 +25,8 @@ fn an_entry_is_read_as_it_was_appended() {
     assert_eq!(first.action, "threshold");
     assert_eq!(second.subject, "Ä\0\n");
     let reader = Reader::open(&site.path()).expect("a log");
-    let check = |after, limit, expected: &[&Numbered]| {
-        let expected: Vec<Numbered> = expected.iter().map(|&entry| entry.clone()).collect();
+    let check = |after, limit, expected: &[&StoredEntry]| {
+        let expected: Vec<StoredEntry> = expected.iter().map(|&entry| entry.clone()).collect();
         assert_eq!(audit.entries(after, limit).expect("read"), expected);
         assert_eq!(reader.entries(after, limit).expect("read"), expected);
     };
@@ -39,7 +42,7 @@ fn an_entry_is_read_as_it_was_appended() {
 }
 
 #[test]
-fn an_empty_log_is_whole() {
+fn empty_log_is_intact() {
     let site = Site::new();
     let state = site.open().state();
     assert_eq!(
@@ -50,14 +53,14 @@ fn an_empty_log_is_whole() {
 }
 
 #[test]
-fn the_chain_goes_on_where_it_is_opened_again() {
+fn reopened_log_continues_the_chain() {
     let site = Site::with(3);
     let audit = site.open();
     assert_eq!(audit.state().entries, 3);
     assert_eq!(audit.append(entry("4")).expect("appended").number, 4);
     assert_eq!(
         audit.state(),
-        State {
+        AuditState {
             entries: 4,
             head: site.verified().head,
             broken: None
@@ -65,9 +68,9 @@ fn the_chain_goes_on_where_it_is_opened_again() {
     );
 }
 
-/// The encoding is a promise to those who verify by other means: these bytes never change.
+/// Other programs verify by this encoding: it never changes.
 #[test]
-fn the_hash_is_that_of_the_documented_encoding() {
+fn hash_of_the_documented_encoding_is_unchanged() {
     let first = chain::chained(
         Tail::START,
         1_785_000_000_123_456_789,
@@ -80,7 +83,7 @@ fn the_hash_is_that_of_the_documented_encoding() {
 }
 
 #[test]
-fn a_hash_is_64_hexadecimal_digits() {
+fn hash_parses_from_64_hexadecimal_digits_only() {
     let check = |text: &str, accepted: bool| {
         let parsed = text.parse::<Hash>();
         assert_eq!(parsed.is_ok(), accepted, "{text:?}");
@@ -98,7 +101,21 @@ fn a_hash_is_64_hexadecimal_digits() {
 }
 
 #[test]
-fn threads_append_to_one_chain() {
+fn entries_have_the_time_of_the_clock() {
+    let site = Site::new();
+    let clock = ManualClock::new();
+    let audit = Audit::open(&site.path(), clock.clone()).expect("a log");
+    let start = nanoseconds(clock.now().utc);
+    audit.append(entry("first")).expect("appended");
+    clock.advance(Duration::from_secs(5));
+    audit.append(entry("second")).expect("appended");
+    let verified = site.verified();
+    assert_eq!(verified.first_ns, Some(start));
+    assert_eq!(verified.last_ns, Some(start + 5_000_000_000));
+}
+
+#[test]
+fn concurrent_threads_append_to_one_chain() {
     let site = Site::new();
     let audit = site.open();
     let mut numbers: Vec<u64> = thread::scope(|scope| {
@@ -124,7 +141,7 @@ fn threads_append_to_one_chain() {
 }
 
 #[test]
-fn a_log_that_is_open_twice_is_one_chain() {
+fn two_handles_append_to_one_chain() {
     let site = Site::new();
     let (one, other) = (site.open(), site.open());
     for number in 1..=6 {
@@ -136,7 +153,7 @@ fn a_log_that_is_open_twice_is_one_chain() {
 }
 
 #[test]
-fn a_text_that_no_change_has_is_refused() {
+fn text_longer_than_1_mib_is_refused() {
     let site = Site::new();
     let audit = site.open();
     let mut long = entry("");
@@ -152,7 +169,7 @@ fn a_text_that_no_change_has_is_refused() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_and_the_chain_goes_on_after_it() {
+fn full_disk_is_an_error_and_the_chain_continues_after_it() {
     let site = Site::with(2);
     let audit = site.open();
     let pages = |audit: &Audit, limit: &str| {
@@ -164,7 +181,7 @@ fn a_full_disk_is_an_error_and_the_chain_goes_on_after_it() {
             .query_row(&pragma, [], |row| row.get::<_, i64>(0));
         set.expect("a limit");
     };
-    // SQLite says of a file that may not grow what it says of a disk that is full.
+    // SQLite reports a file at its page limit like a full disk.
     pages(&audit, "1");
     let mut long = entry("long");
     long.after = "x".repeat(100_000);
@@ -173,12 +190,12 @@ fn a_full_disk_is_an_error_and_the_chain_goes_on_after_it() {
     assert_eq!(audit.state().entries, 2);
     assert_eq!(site.verified().entries, 2);
     pages(&audit, "100000");
-    assert_eq!(audit.append(long).expect("room again").number, 3);
+    assert_eq!(audit.append(long).expect("space again").number, 3);
     assert_eq!(site.verified().entries, 3);
 }
 
 #[test]
-fn what_cannot_be_written_is_an_error() {
+fn read_only_file_is_an_error_and_the_chain_continues_after_it() {
     let site = Site::with(2);
     let audit = site.open();
     let read_only = |on: bool| {
@@ -204,14 +221,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn any_texts_are_kept_and_verify(texts in prop::collection::vec(any::<[String; 5]>(), 0..8)) {
+    fn arbitrary_texts_are_stored_unchanged_and_verify(texts in prop::collection::vec(any::<[String; 5]>(), 0..8)) {
         let site = Site::new();
         let audit = site.open();
         for [who, role, subject, before, after] in &texts {
             let (who, role, subject) = (who.clone(), role.clone(), subject.clone());
             let (before, after) = (before.clone(), after.clone());
             let (origin, action) = (Origin::File, Action::Recipe);
-            audit.append(Entry { who, role, origin, action, subject, before, after }).expect("appended");
+            audit.append(AuditEntry { who, role, origin, action, subject, before, after }).expect("appended");
         }
         let entries = audit.entries(0, 100).expect("read");
         let kept: Vec<_> = entries

@@ -1,4 +1,4 @@
-//! What was changed, removed or added by hand is found, and where.
+//! Entries that were changed, removed or added in the file are found.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ const TEXTS: [&str; 7] = [
 ];
 
 #[test]
-fn what_was_forged_is_found_where_it_is() {
-    let check = |sql: &str, number: u64, fault: Option<Fault>| {
+fn forged_entry_is_found_with_its_number_and_fault() {
+    let check = |sql: &str, number: u64, fault: Option<ChainFault>| {
         let site = Site::with(5);
         site.forge(sql);
         let broken = site.broken();
@@ -23,33 +23,33 @@ fn what_was_forged_is_found_where_it_is() {
         let state = site.open().state();
         assert!(state.broken.is_some(), "{sql}: seen on opening");
     };
-    let missing = |found| Some(Fault::Missing { found });
+    let missing = |found| Some(ChainFault::Missing { found });
     for field in TEXTS {
         check(
             &format!("UPDATE entries SET {field} = 'x' WHERE number = 3"),
             3,
-            Some(Fault::Hash),
+            Some(ChainFault::Hash),
         );
     }
     check(
         "UPDATE entries SET time_ns = time_ns + 1 WHERE number = 5",
         5,
-        Some(Fault::Hash),
+        Some(ChainFault::Hash),
     );
     check(
         "UPDATE entries SET before = after, after = before WHERE number = 1",
         1,
-        Some(Fault::Hash),
+        Some(ChainFault::Hash),
     );
     check(
         "UPDATE entries SET hash = zeroblob(32) WHERE number = 5",
         5,
-        Some(Fault::Hash),
+        Some(ChainFault::Hash),
     );
     check(
         "UPDATE entries SET previous_hash = zeroblob(32) WHERE number = 2",
         2,
-        Some(Fault::Previous),
+        Some(ChainFault::PreviousHash),
     );
     check("UPDATE entries SET hash = x'00' WHERE number = 5", 5, None);
     check(
@@ -70,7 +70,7 @@ fn what_was_forged_is_found_where_it_is() {
          UPDATE entries SET number = 3 WHERE number = 4;
          UPDATE entries SET number = 4 WHERE number = 7",
         3,
-        Some(Fault::Previous),
+        Some(ChainFault::PreviousHash),
     );
     let copy = |number: i64, from: i64| {
         format!(
@@ -78,9 +78,9 @@ fn what_was_forged_is_found_where_it_is() {
              after, previous_hash, hash FROM entries WHERE number = {from}"
         )
     };
-    check(&copy(6, 5), 6, Some(Fault::Previous));
+    check(&copy(6, 5), 6, Some(ChainFault::PreviousHash));
     check(&copy(i64::MAX, 5), 6, missing(i64::MAX));
-    // One in between, the later ones moved up.
+    // One inserted, the later ones moved up.
     check(
         &format!(
             "UPDATE entries SET number = number + 11 WHERE number > 2;
@@ -88,13 +88,13 @@ fn what_was_forged_is_found_where_it_is() {
             copy(3, 2)
         ),
         3,
-        Some(Fault::Previous),
+        Some(ChainFault::PreviousHash),
     );
 }
 
-/// Before the first entry there is none; opening, which looks at the end, need not see it.
+/// Opening verifies only the end, and need not find it.
 #[test]
-fn an_entry_before_the_first_is_found() {
+fn entry_before_the_first_is_found_by_verify() {
     for number in [0, -7] {
         let site = Site::with(2);
         site.forge(&format!(
@@ -103,15 +103,15 @@ fn an_entry_before_the_first_is_found() {
         ));
         let broken = site.broken();
         assert_eq!(broken.number, 1);
-        assert_eq!(broken.fault, Fault::Missing { found: number });
+        assert_eq!(broken.fault, ChainFault::Missing { found: number });
     }
 }
 
 #[test]
-fn a_value_of_another_type_is_found() {
+fn value_of_another_type_is_found() {
     let check = |value: &str| {
         let site = Site::with(3);
-        // As a table that is not STRICT keeps what it is given.
+        // A table that is not STRICT stores any type.
         site.forge(&format!(
             "CREATE TABLE other AS SELECT * FROM entries; DROP TABLE entries;
              CREATE TABLE entries (number INTEGER PRIMARY KEY, time_ns, who, role, origin, action,
@@ -122,7 +122,7 @@ fn a_value_of_another_type_is_found() {
         let broken = site.broken();
         assert_eq!(broken.number, 2, "{value}");
         assert!(
-            matches!(broken.fault, Fault::Unreadable { .. }),
+            matches!(broken.fault, ChainFault::Unreadable { .. }),
             "{value}: {broken}"
         );
     };
@@ -136,15 +136,15 @@ fn a_value_of_another_type_is_found() {
     check("hash = NULL");
 }
 
-/// All of a chain can be made anew, and its end can be cut off: only a hash that is kept elsewhere
-/// shows it.
+/// A chain can be forged completely, and its end can be removed: only a hash that was noted elsewhere shows
+/// it.
 #[test]
-fn a_noted_hash_shows_what_the_chain_cannot() {
+fn noted_hash_shows_that_the_end_was_removed() {
     let site = Site::with(5);
     let noted = site.verified().head;
     site.open().append(entry("later")).expect("appended");
     let check = |expected: Option<Hash>, number: Option<u64>| {
-        let verified = verify(&site.path(), expected).expect("a whole chain");
+        let verified = verify(&site.path(), expected).expect("an intact chain");
         assert_eq!(verified.expected, number);
     };
     check(Some(noted), Some(5));
@@ -153,27 +153,27 @@ fn a_noted_hash_shows_what_the_chain_cannot() {
     check(None, None);
     site.forge("DELETE FROM entries WHERE number > 3");
     check(None, None);
-    let error = verify(&site.path(), Some(noted)).expect_err("cut off");
+    let error = verify(&site.path(), Some(noted)).expect_err("end removed");
     assert!(
         matches!(error, VerifyError::Head { entries: 3, head, .. } if head == noted),
         "{error}"
     );
 }
 
-/// What is changed under a running daemon shows when it appends, and it goes on.
+/// The next append finds the change, reports it and succeeds.
 #[test]
-fn what_is_changed_under_a_running_daemon_is_told_by_its_state() {
+fn last_entry_changed_while_the_log_is_open_is_reported_by_its_state() {
     let check = |sql: &str, next: u64| {
         let site = Site::with(3);
         let audit = site.open();
         site.forge(sql);
         assert_eq!(audit.append(entry("")).expect("appended").number, next);
-        let broken = audit.state().broken.expect("told");
+        let broken = audit.state().broken.expect("reported");
         assert_eq!(
             broken,
-            Broken {
+            ChainBreak {
                 number: 3,
-                fault: Fault::Replaced
+                fault: ChainFault::Replaced
             }
         );
     };
@@ -183,13 +183,13 @@ fn what_is_changed_under_a_running_daemon_is_told_by_its_state() {
 }
 
 #[test]
-fn nothing_follows_an_end_that_cannot_be_read() {
+fn append_fails_when_the_last_entry_cannot_be_read() {
     let check = |sql: &str| {
         let site = Site::with(3);
         site.forge(sql);
         let audit = site.open();
         assert!(audit.state().broken.is_some());
-        let error = audit.append(entry("")).expect_err("no end");
+        let error = audit.append(entry("")).expect_err("no tail");
         assert!(matches!(error, AuditError::Tail { .. }), "{error}");
     };
     check("UPDATE entries SET hash = x'00' WHERE number = 3");
@@ -198,23 +198,23 @@ fn nothing_follows_an_end_that_cannot_be_read() {
 }
 
 #[test]
-fn opening_verifies_the_end_of_a_long_log() {
+fn opening_verifies_the_last_1024_entries_of_a_long_log() {
     let site = Site::with(VERIFIED_ON_OPENING + 5);
     assert_eq!(site.open().state().broken, None);
     site.forge("UPDATE entries SET who = 'x' WHERE number = 7");
     let broken = site.open().state().broken.expect("within the end");
     assert_eq!(
         broken,
-        Broken {
+        ChainBreak {
             number: 7,
-            fault: Fault::Hash
+            fault: ChainFault::Hash
         }
     );
     site.forge("DELETE FROM entries WHERE number = 6");
     assert!(site.open().state().broken.is_some());
 }
 
-/// One byte of one field is another one.
+/// Flips bits of one byte of a field.
 fn changed(site: &Site, field: &str, number: u64, at: usize, flip: u8) {
     let connection = Connection::open(site.path()).expect("a database");
     let select = format!("SELECT CAST({field} AS BLOB) FROM entries WHERE number = ?1");
@@ -238,7 +238,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_changed_byte_of_any_text_or_hash_is_found(
+    fn changed_byte_of_any_text_or_hash_is_found(
         count in 1..6_u64, row in any::<u64>(), field in 0..9_usize, at in any::<usize>(), flip in 1..=255_u8,
     ) {
         let site = Site::with(count);
@@ -249,7 +249,7 @@ proptest! {
     }
 
     #[test]
-    fn any_changed_bit_of_a_number_or_time_is_found(
+    fn changed_bit_of_a_number_or_time_is_found(
         count in 1..6_u64, row in any::<u64>(), time in any::<bool>(), bit in 0..63_u32,
     ) {
         let site = Site::with(count);
@@ -257,7 +257,7 @@ proptest! {
         let field = if time { "time_ns" } else { "number" };
         let mask = 1_i64 << bit;
         let connection = Connection::open(site.path()).expect("a database");
-        // SQLite has no exclusive or.
+        // SQLite does not have an exclusive or.
         let update = format!(
             "UPDATE entries SET {field} = ({field} | {mask}) - ({field} & {mask}) WHERE number = {number}"
         );
@@ -267,9 +267,9 @@ proptest! {
         }
     }
 
-    /// Bytes that are of no account in SQLite's file may change; what is read is then the same.
+    /// A byte of the file that SQLite does not use may change: the entries are then unchanged.
     #[test]
-    fn any_changed_byte_of_the_file_is_found_or_of_no_account(at in any::<usize>(), flip in 1..=255_u8) {
+    fn changed_byte_of_the_file_is_found_or_has_no_effect(at in any::<usize>(), flip in 1..=255_u8) {
         let site = Site::with(12);
         let before = site.open().entries(0, 100).expect("read");
         let mut bytes = fs::read(site.path()).expect("a file");

@@ -1,4 +1,4 @@
-//! Logs on a disk, as they are written, forged, cut off and killed.
+//! Audit logs on disk: appending, forged entries, files of other kinds, killed processes.
 
 mod appending;
 mod files;
@@ -7,11 +7,13 @@ mod killed;
 mod python;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::SystemClock;
 
 /// A folder with a log in it.
 struct Site {
@@ -24,8 +26,7 @@ impl Site {
         Self { folder }
     }
 
-    /// With `count` entries, each of other fields. They are written at once: a transaction each takes
-    /// the disk some milliseconds.
+    /// Creates a log of `count` different entries, in one transaction: one each would take some milliseconds.
     fn with(count: u64) -> Self {
         let site = Self::new();
         let audit = site.open();
@@ -33,7 +34,7 @@ impl Site {
         let transaction = inner.store.connection.transaction().expect("begun");
         let mut tail = Tail::START;
         for number in 1..=count {
-            let next = chain::chained(tail, now_ns(), entry(&number.to_string()));
+            let next = chain::chained(tail, 1_785_000_000_000_000_000, entry(&number.to_string()));
             rows::insert(&transaction, &next).expect("inserted");
             tail = tail.follow(&next).expect("the next");
         }
@@ -47,34 +48,38 @@ impl Site {
     }
 
     fn open(&self) -> Audit {
-        Audit::open(&self.path()).expect("a log")
+        open(&self.path()).expect("a log")
     }
 
-    /// Does what the log never would.
+    /// Changes the file behind the log's back.
     fn forge(&self, sql: &str) {
         let connection = Connection::open(self.path()).expect("a database");
         connection.execute_batch(sql).expect("SQL");
     }
 
     fn verified(&self) -> Verified {
-        verify(&self.path(), None).expect("a whole chain")
+        verify(&self.path(), None).expect("an intact chain")
     }
 
-    /// What is broken first.
-    fn broken(&self) -> Broken {
+    /// The first broken entry.
+    fn broken(&self) -> ChainBreak {
         broken(&self.path())
     }
 }
 
-fn broken(path: &Path) -> Broken {
+fn open(path: &Path) -> Result<Audit, AuditError> {
+    Audit::open(path, Arc::new(SystemClock))
+}
+
+fn broken(path: &Path) -> ChainBreak {
     match verify(path, None) {
         Err(VerifyError::Broken { broken, .. }) => broken,
         other => panic!("{other:?}"),
     }
 }
 
-fn entry(subject: &str) -> Entry {
-    Entry {
+fn entry(subject: &str) -> AuditEntry {
+    AuditEntry {
         who: "anna".to_owned(),
         role: "engineer".to_owned(),
         origin: Origin::Rpc("10.0.0.5:1234".parse().expect("an address")),

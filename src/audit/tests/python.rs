@@ -14,7 +14,7 @@ fn script(path: &Path) -> Output {
 }
 
 #[test]
-fn a_script_finds_what_verify_finds() {
+fn python_script_and_verify_agree() {
     require!(python());
     let site = Site::with(20);
     let output = script(&site.path());

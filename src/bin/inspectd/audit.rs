@@ -1,4 +1,4 @@
-//! `inspectd audit`: verifies or lists an audit log from its file. It needs no running daemon.
+//! `inspectd audit`: verifies or lists an audit log from its file, without a running daemon.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use inspectd::audit::{Hash, Numbered, Reader, Verified, verify};
+use inspectd::audit::{Hash, Reader, StoredEntry, Verified, verify};
 use prost_types::Timestamp;
 use serde::Serialize;
 
-/// Entries that are in memory at once, and that a table's columns are made for.
+/// Entries that are in memory at the same time, and that share the column widths of a table.
 const PAGE: usize = 1000;
-/// What a table shows of a value, in characters; `--json` has all of it.
+/// Maximum length of a value in a table, in characters; `--json` prints whole values.
 const SHOWN: usize = 40;
 
-/// Of `audit`.
+/// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -25,28 +25,29 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Verify that no entry was changed, removed or added; ends with 1 and the first broken one if so.
+    /// Verify that no entry was changed, removed or added. Prints the first broken entry and exits with 1
+    /// otherwise.
     Verify {
-        /// The log, in use or a copy.
+        /// Path of the log, in use or a copy.
         file: PathBuf,
-        /// A hash that was noted earlier: it must be in the chain, or the end was cut off.
+        /// A hash that was noted earlier. If it is not in the chain, entries at the end were removed.
         #[arg(long, value_name = "HASH")]
         head: Option<Hash>,
     },
     /// List the entries, oldest first, without verifying them.
     List {
-        /// The log, in use or a copy.
+        /// Path of the log, in use or a copy.
         file: PathBuf,
         /// Only entries from this time on: 2026-07-31 or 2026-07-31T06:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = time_ns)]
         since: Option<i64>,
-        /// One JSON object an entry, a line each, with all of every value.
+        /// Print one JSON object per line and entry, with whole values.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Verifies or lists.
+/// Verifies or lists a log.
 ///
 /// # Errors
 /// When the file cannot be read, or an entry is broken.
@@ -90,7 +91,7 @@ fn list(file: &Path, since: Option<i64>, json: bool) -> Result<()> {
         if json {
             for entry in wanted {
                 let line = serde_json::to_string(&JsonEntry::from(entry));
-                writeln!(out, "{}", line.expect("plain data becomes JSON"))?;
+                writeln!(out, "{}", line.expect("plain data can be serialized"))?;
             }
         } else if first_page || !wanted.is_empty() {
             write!(out, "{}", rendered(&wanted))?;
@@ -98,7 +99,7 @@ fn list(file: &Path, since: Option<i64>, json: bool) -> Result<()> {
     }
 }
 
-fn rendered(entries: &[&Numbered]) -> String {
+fn rendered(entries: &[&StoredEntry]) -> String {
     const HEADINGS: [&str; 9] = [
         "entry", "time", "who", "role", "origin", "action", "subject", "before", "after",
     ];
@@ -121,8 +122,8 @@ fn rendered(entries: &[&Numbered]) -> String {
     format!("{}\n", table.trim_fmt())
 }
 
-/// A value on one line of a table. Control characters are escaped: nobody who is named in a log may
-/// write to the terminal of who reads it.
+/// A value, shortened, on one line of a table. Control characters are escaped, so that a name in a log
+/// cannot send commands to the terminal of its reader.
 fn shown(text: &str) -> String {
     let mut out = String::new();
     for (at, character) in text.chars().enumerate() {
@@ -139,7 +140,7 @@ fn shown(text: &str) -> String {
     out
 }
 
-/// RFC 3339, to the nanosecond.
+/// Formats a time as RFC 3339, with nanoseconds.
 fn time(time_ns: i64) -> String {
     const SECOND: i64 = 1_000_000_000;
     let timestamp = Timestamp {
@@ -159,7 +160,7 @@ fn time_ns(text: &str) -> anyhow::Result<i64> {
         .context(wanted)
 }
 
-/// One line of `list --json`.
+/// A line of `list --json`.
 #[derive(Serialize)]
 struct JsonEntry<'a> {
     number: u64,
@@ -174,8 +175,8 @@ struct JsonEntry<'a> {
     hash: String,
 }
 
-impl<'a> From<&'a Numbered> for JsonEntry<'a> {
-    fn from(entry: &'a Numbered) -> Self {
+impl<'a> From<&'a StoredEntry> for JsonEntry<'a> {
+    fn from(entry: &'a StoredEntry) -> Self {
         Self {
             number: entry.number,
             time: time(entry.time_ns),
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_shown_on_one_line_and_cannot_steer_a_terminal() {
+    fn shown_values_are_one_line_without_control_characters() {
         let check = |text: &str, expected: &str| assert_eq!(shown(text), expected);
         check("", "");
         check("0.5", "0.5");
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_a_date_or_rfc_3339() {
+    fn time_parses_from_a_date_or_rfc_3339_only() {
         let check = |text: &str, expected: Option<i64>| {
             assert_eq!(time_ns(text).ok(), expected, "{text:?}");
         };
@@ -221,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_printed_as_it_is_read() {
+    fn printed_time_parses_to_the_same_time() {
         for ns in [0, -1, 1, 1_785_000_000_123_456_789] {
             assert_eq!(time_ns(&time(ns)).ok(), Some(ns), "{}", time(ns));
         }
     }
 
     #[test]
-    fn what_was_verified_is_said() {
+    fn description_of_a_verified_log_has_entries_times_and_head() {
         let mut verified = Verified {
             entries: 0,
             head: Hash::GENESIS,

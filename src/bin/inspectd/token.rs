@@ -1,4 +1,4 @@
-//! `inspectd token`: makes tokens. It needs no running daemon.
+//! `inspectd token`: creates tokens, without a running daemon.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use inspectd::access::{Role, is_name, token};
 
-/// Of `token`.
+/// Arguments of `token`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -15,12 +15,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print a new token, and on standard error its entry for the daemon's file of clients.
+    /// Print a new token, and its entry for the daemon's clients file on standard error.
     Create {
-        /// The client's name.
+        /// Name of the client.
         #[arg(long, value_parser = name)]
         name: String,
-        /// viewer, operator or engineer.
+        /// Role of the client: viewer, operator or engineer.
         #[arg(long)]
         role: Role,
     },
@@ -34,13 +34,13 @@ fn name(text: &str) -> Result<String, &'static str> {
 /// Prints a new token on standard output, and its entry for the clients file on standard error.
 ///
 /// # Errors
-/// When the system has no random bytes, or standard output is closed.
+/// When the system does not provide random bytes, or standard output is closed.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Command::Create { name, role } = &arguments.command;
     let token = token::create()?;
     writeln!(std::io::stdout(), "{token}")?;
     eprintln!(
-        "To give its owner access, add this to the file that access.clients names:\n\n{}",
+        "To give the owner of this token access, add this entry to the file of access.clients:\n\n{}",
         token::entry(name, *role, &token).trim_end()
     );
     Ok(())

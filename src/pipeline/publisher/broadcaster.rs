@@ -289,8 +289,8 @@ fn count(stats: &CameraStats, verdict: &Verdict) {
 fn evidence(verdict: &Arc<Verdict>, images: InspectedImages) -> Evidence {
     Evidence {
         verdict: Arc::clone(verdict),
-        picture: images.captured,
-        heat: images.anomaly_map,
+        frame: images.captured,
+        anomaly_map: images.anomaly_map,
     }
 }
 

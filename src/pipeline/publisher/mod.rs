@@ -232,7 +232,7 @@ pub fn open_journal(
     };
     match Store::open(folder, run) {
         Ok(opened) => Ok(Some(opened)),
-        Err(error) if error.lasts() => Err(error),
+        Err(error) if error.is_permanent() => Err(error),
         Err(error) => {
             tracing::error!(%error, "the journal cannot be opened; opening is retried");
             Ok(None)

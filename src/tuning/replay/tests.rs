@@ -24,7 +24,7 @@ fn camera(name: &str) -> CameraId {
     name.parse().expect("an id")
 }
 
-/// The general threshold is 0.5, from 0.4 on it is REVIEW.
+/// The general threshold is 0.5; scores from 0.4 are REVIEW.
 fn configured() -> Configured {
     Configured {
         general: Overrides {
@@ -54,14 +54,14 @@ fn shape() -> FrameShape {
     }
 }
 
-/// A map that is even but for one cell.
+/// A map with the value `level` in one cell and `rest` in all others.
 fn heat(cell: usize, level: f32, rest: f32) -> AnomalyMap {
     let mut cells = vec![rest; SIDE * SIDE];
     cells[cell] = level;
     AnomalyMap { cells, side: SIDE }
 }
 
-/// What the configuration (and a recipe, if there is one) made of a map.
+/// The verdict about a map, by the configuration and a recipe.
 fn verdict(sequence: u64, heat: &AnomalyMap, recipe: Option<&Recipe>) -> Verdict {
     let id = camera("top");
     let plan = configured().plan(Some(&id), recipe);
@@ -101,16 +101,16 @@ fn of(verdict: &Verdict, outcome: Outcome) -> Verdict {
     }
 }
 
-/// What is read of a verdict without a map.
+/// Reads the map of a verdict without one.
 const NO_MAP: fn() -> io::Result<Option<AnomalyMap>> = || Ok(None);
 
 #[test]
-fn a_threshold_alone_is_held_against_the_score() {
+fn recipe_with_only_a_threshold_judges_by_the_score() {
     use Decision::{Pass, Reject, Review};
     let check = |more: &str, level, expected: Option<(Decision, Decision)>| {
         let mut replay = replay(recipe(more));
-        let asked = || -> io::Result<Option<AnomalyMap>> { panic!("the score is enough") };
-        // Even, so that the level is the score.
+        let asked = || -> io::Result<Option<AnomalyMap>> { panic!("the map is not needed") };
+        // A uniform map, whose value is the score.
         let change = replay.apply(&verdict(7, &heat(9, level, level), None), asked);
         let found = change.map(|change| (change.old, change.new));
         assert_eq!(found, expected, "{more} {level}");
@@ -141,8 +141,8 @@ fn a_threshold_alone_is_held_against_the_score() {
 }
 
 #[test]
-fn regions_and_masks_need_the_map() {
-    // The defect is in the left upper corner.
+fn recipe_with_regions_or_masks_judges_by_the_map() {
+    // The defect is in the upper left corner.
     let heat = heat(0, 0.6, 0.1);
     let old = verdict(7, &heat, None);
     let mask =
@@ -166,7 +166,7 @@ fn regions_and_masks_need_the_map() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
+fn verdicts_that_cannot_be_judged_are_counted_by_obstacle() {
     let heat = heat(9, 0.6, 0.1);
     let old = verdict(7, &heat, None);
     let with = |change: &dyn Fn(&mut Subject)| {
@@ -194,8 +194,8 @@ fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
         side: 0,
     };
     check(mask, &old, Ok(Some(empty)), Obstacle::DamagedMap);
-    let not_a_number = self::heat(0, f32::NAN, 0.0);
-    check(mask, &old, Ok(Some(not_a_number)), Obstacle::DamagedMap);
+    let non_finite = self::heat(0, f32::NAN, 0.0);
+    check(mask, &old, Ok(Some(non_finite)), Obstacle::DamagedMap);
     let other = with(&|subject| {
         let mut stamp = (*subject.stamp).clone();
         stamp.model.sha256 = "cd".into();
@@ -212,13 +212,13 @@ fn what_cannot_be_judged_is_counted_by_what_it_lacks() {
     check(crop, &old, Ok(None), Obstacle::OtherView);
     let fault = of(&old, Outcome::Fault(Fault::new(FaultReason::Dark, "dark")));
     check("", &fault, Ok(None), Obstacle::Fault);
-    // Some of the frame may not have counted by the recipe of the time.
+    // The recipe of the verdict had a mask.
     let masked = verdict(7, &heat, Some(&recipe(mask)));
     check("", &masked, Ok(None), Obstacle::NoMap);
 }
 
 #[test]
-fn a_part_is_what_its_views_would_have_been() {
+fn part_decision_follows_the_new_decisions_of_its_views() {
     let mut replay = replay(recipe("threshold = 0.7\nreview_from = 0.7"));
     let old = verdict(7, &heat(9, 0.6, 0.1), None);
     let view = |sequence, decision| PartView {
@@ -259,7 +259,7 @@ fn a_part_is_what_its_views_would_have_been() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn remembered_changes_are_limited() {
     let mut replay = replay(recipe("threshold = 0.7\nreview_from = 0.7"));
     let mut old = verdict(0, &heat(9, 0.6, 0.1), None);
     for sequence in 1..=CHANGES_KEPT as u64 + 10 {
@@ -284,7 +284,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_same_recipe_changes_nothing(
+    fn replay_by_the_same_recipe_changes_nothing(
         cell in 0..SIDE * SIDE,
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
@@ -299,7 +299,7 @@ proptest! {
     }
 
     #[test]
-    fn a_higher_threshold_makes_no_pass_a_reject(
+    fn higher_threshold_turns_only_rejects_into_passes(
         cell in 0..SIDE * SIDE,
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
@@ -317,14 +317,14 @@ proptest! {
     }
 
     #[test]
-    fn score_and_map_say_the_same(
+    fn judging_by_score_and_by_map_agree(
         cell in 0..SIDE * SIDE,
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
     ) {
         let heat = heat(cell, level, 0.1);
         let by_score = verdict(7, &heat, None);
-        // Under another recipe without regions the map is asked.
+        // With another recipe without regions the map is needed.
         let by_map = verdict(7, &heat, Some(&recipe("min_area = 0.0\nthreshold = 0.5")));
         let recipe = recipe(&text_of(threshold, false));
         let mut one = replay(recipe.clone());

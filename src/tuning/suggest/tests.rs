@@ -26,7 +26,7 @@ fn journal(scores: &JournalScores) -> Scores<'_> {
     }
 }
 
-/// `count` scores of good parts: a share e^-t is above t.
+/// `count` scores of good parts, of which a share e^-t is above t.
 fn exponential(count: usize, seed: u64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -34,8 +34,8 @@ fn exponential(count: usize, seed: u64) -> Vec<f64> {
         .collect()
 }
 
-/// The journal of a line whose threshold is 3.0.
-fn cut_off(scores: impl IntoIterator<Item = f64>) -> JournalScores {
+/// The journal of a line with the threshold 3.0.
+fn journal_scores(scores: impl IntoIterator<Item = f64>) -> JournalScores {
     let (reject, pass) = scores.into_iter().partition(|&score| score > 3.0);
     JournalScores {
         pass,
@@ -45,9 +45,9 @@ fn cut_off(scores: impl IntoIterator<Item = f64>) -> JournalScores {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused() {
+fn invalid_rate_and_too_few_scores_are_refused() {
     for rate in [0.0, 1.0, -0.5, f64::NAN] {
-        let error = suggest(calibration(&[1.0, 2.0]), question(rate)).expect_err("no rate");
+        let error = suggest(calibration(&[1.0, 2.0]), question(rate)).expect_err("invalid rate");
         assert!(matches!(error, SuggestError::Rate(_)), "{rate}");
     }
     let none = suggest(calibration(&[1.0]), question(0.1));
@@ -57,7 +57,7 @@ fn what_cannot_be_answered_is_refused() {
 }
 
 #[test]
-fn forty_scores_cannot_show_one_in_a_thousand() {
+fn forty_scores_are_not_enough_for_a_rate_of_one_in_a_thousand() {
     let scores = exponential(40, 1);
     let answer = suggest(calibration(&scores), question(0.001)).expect("an answer");
     let [found] = &answer.suggestions[..] else {
@@ -65,13 +65,13 @@ fn forty_scores_cannot_show_one_in_a_thousand() {
     };
     assert!(!found.enough());
     assert_eq!(found.needed, 3688);
-    assert_eq!(found.threshold.1, None, "no score is known to be beyond it");
+    assert_eq!(found.threshold.1, None, "no upper bound");
     assert_eq!(found.method, ThresholdMethod::ExponentialTail);
     assert!(found.estimate.rate.1 > 0.05, "{found:?}");
 }
 
 #[test]
-fn the_truth_is_within_the_interval_of_95_of_100_lines() {
+fn threshold_interval_contains_the_true_value_in_95_of_100_samples() {
     let truth = -f64::ln(0.01);
     let repetitions = 400;
     let held = (0..repetitions).filter(|&seed| {
@@ -85,10 +85,10 @@ fn the_truth_is_within_the_interval_of_95_of_100_lines() {
 }
 
 #[test]
-fn the_journals_bounds_enclose_the_truth() {
-    // Good parts alone: what was rejected was rejected wrongly, and one in 20 is above the threshold.
+fn journal_bounds_enclose_the_true_threshold() {
+    // Only good parts: all rejects are false, and one in 20 scores is above the threshold.
     let truth = -f64::ln(0.01);
-    let scores = cut_off(exponential(20_000, 3));
+    let scores = journal_scores(exponential(20_000, 3));
     let answer = suggest(journal(&scores), question(0.01)).expect("an answer");
     let [lower, upper] = &answer.suggestions[..] else {
         panic!("{answer:?}")
@@ -99,16 +99,13 @@ fn the_journals_bounds_enclose_the_truth() {
     );
     assert!(
         lower.estimate.threshold <= 3.0,
-        "PASS ends there: {lower:?}"
+        "scores of PASS end there: {lower:?}"
     );
     assert!((upper.estimate.threshold - truth).abs() < 0.2, "{upper:?}");
     assert_eq!(lower.present.rejected, 0);
     assert!((upper.present.rejected as f64 / 20_000.0 - f64::exp(-3.0)).abs() < 0.01);
-    assert_eq!(
-        answer.chosen, 0,
-        "nobody takes defects for good parts unseen"
-    );
-    // Defects among them raise the upper bound alone.
+    assert_eq!(answer.chosen, 0, "the upper bound is not recommended");
+    // Defects among them raise only the upper bound.
     let mut with_defects = scores.clone();
     with_defects.reject.extend(vec![50.0; 1000]);
     let worse = suggest(journal(&with_defects), question(0.01)).expect("an answer");
@@ -117,7 +114,7 @@ fn the_journals_bounds_enclose_the_truth() {
 }
 
 #[test]
-fn reviews_count_as_good_where_that_is_asked() {
+fn review_scores_count_as_good_if_requested() {
     let scores = JournalScores {
         pass: vec![1.0, 2.0],
         review: vec![4.0],
@@ -134,9 +131,12 @@ fn reviews_count_as_good_where_that_is_asked() {
 }
 
 #[test]
-fn the_one_to_take_has_enough_scores() {
+fn recommended_suggestion_has_enough_scores() {
     let check = |calibrated: usize, passed: usize, expected: Basis| {
-        let (good, stored) = (exponential(calibrated, 1), cut_off(exponential(passed, 2)));
+        let (good, stored) = (
+            exponential(calibrated, 1),
+            journal_scores(exponential(passed, 2)),
+        );
         let scores = Scores {
             calibration: Some(&good),
             journal: Some(&stored),
@@ -145,7 +145,7 @@ fn the_one_to_take_has_enough_scores() {
         let chosen = &answer.suggestions[answer.chosen];
         assert_eq!(chosen.basis, expected, "{calibrated} {passed}");
     };
-    // It takes 368.
+    // 368 are needed.
     check(400, 10_000, Basis::Calibration);
     check(40, 10_000, Basis::JournalLower);
     check(40, 20, Basis::Calibration);
@@ -153,11 +153,11 @@ fn the_one_to_take_has_enough_scores() {
 }
 
 #[test]
-fn a_histogram_has_every_score_and_the_thresholds_in_sight() {
+fn histogram_has_all_scores_and_includes_the_thresholds() {
     let good = exponential(100, 1);
     let stored = JournalScores {
         reject: vec![1e6],
-        ..cut_off(exponential(1000, 2))
+        ..journal_scores(exponential(1000, 2))
     };
     let scores = Scores {
         calibration: Some(&good),
@@ -169,13 +169,13 @@ fn a_histogram_has_every_score_and_the_thresholds_in_sight() {
     assert_eq!(sum(|bin| bin.pass), stored.pass.len() as u64);
     assert_eq!(sum(|bin| bin.reject), 1);
     let (first, last) = (answer.histogram[0], answer.histogram[BINS - 1]);
-    assert!(last.to < 20.0, "one odd score is in the last bin: {last:?}");
+    assert!(last.to < 20.0, "an outlier is in the last bin: {last:?}");
     assert!((first.from..=last.to).contains(&3.0));
 }
 
 proptest! {
     #[test]
-    fn nothing_panics_and_bounds_are_in_order(
+    fn arbitrary_scores_do_not_panic_and_bounds_are_ordered(
         good in prop::collection::vec(-3.0f64..9.0, 0..60),
         passed in prop::collection::vec(-3.0f64..3.0, 0..60),
         rejected in prop::collection::vec(3.0f64..9.0, 0..20),

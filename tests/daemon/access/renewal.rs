@@ -11,7 +11,7 @@ use super::pki::Ca;
 use super::{ACCESS, Client, Outcome, Plant, TLS};
 use crate::harness::{Daemon, Verdicts, check_concurrently, wait};
 
-const RENEWED: &str = "new certificates are in use";
+const RENEWED: &str = "new certificates are active";
 const REFUSED: &str = "new certificates are refused";
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 
@@ -114,7 +114,7 @@ async fn changed_clients_apply_to_the_next_call() {
         .expect("the last");
     let clients = rest.replace("role = \"operator\"", "role = \"engineer\"");
     plant.site.write("clients.toml", &clients);
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     check(&engineer, Outcome::Denied(Code::Unauthenticated)).await;
     check(&operator, Outcome::Allowed).await;
 
@@ -156,7 +156,7 @@ async fn removed_client_loses_its_open_stream_and_others_keep_theirs() {
         };
         assert_eq!(end.code(), Code::Unauthenticated, "{end}");
     }
-    logged(&daemon, "new clients are in force", 1);
+    logged(&daemon, "new clients are active", 1);
     for _ in 0..20 {
         stays.next().await;
     }

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use inspectd::audit::{Action, Audit, Entry, Origin};
+use inspectd::audit::{Action, Audit, AuditEntry, Origin};
+use inspectd::clock::SystemClock;
 
 use super::{json_lines, run};
 use crate::harness::bounded;
 
 fn log(folder: &Path, entries: usize) -> PathBuf {
     let path = folder.join("audit.sqlite");
-    let audit = Audit::open(&path).expect("a log");
+    let audit = Audit::open(&path, std::sync::Arc::new(SystemClock)).expect("a log");
     for number in 0..entries {
-        let entry = Entry {
+        let entry = AuditEntry {
             who: "anna".to_owned(),
             role: "engineer".to_owned(),
             origin: Origin::Local,
@@ -75,7 +76,7 @@ fn changed_log_fails_verification_with_exit_code_1() {
     std::fs::write(&path, bytes).expect("written");
     let stderr = audit(&["verify"], &path, 1).stderr();
     assert!(
-        stderr.contains("broken at entry 2: its hash is not that of its fields"),
+        stderr.contains("broken at entry 2: its hash does not match its fields"),
         "{stderr}"
     );
     let stderr = audit(&["verify"], &folder.path().join("absent"), 1).stderr();

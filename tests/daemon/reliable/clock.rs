@@ -6,7 +6,7 @@ use inspectd_client::proto::Verdict;
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_test_support::{libfaketime, onnx_runtime, require};
 
-use super::plant::{belt, journal, site, stream_from, whole};
+use super::journal_site::{belt, journal, site, stream_from, whole};
 use crate::harness::{Daemon, Verdicts};
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -3,7 +3,7 @@
 use inspectd_client::proto::{Decision, FaultReason, Verdict};
 use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, site};
+use super::journal_site::{belt, journal, site};
 use crate::harness::{Site, Verdicts, check_concurrently};
 use crate::inquiry::frames;
 

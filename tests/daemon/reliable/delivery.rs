@@ -9,7 +9,7 @@ use inspectd_client::proto::{
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
+use super::journal_site::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
 use crate::harness::{Daemon, Verdicts};
 
 fn plc() -> Start {

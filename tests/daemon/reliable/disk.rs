@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::plant::{belt, journal, site, stream_refused, whole};
+use super::journal_site::{belt, journal, site, stream_refused, whole};
 use crate::belt::PARTS;
 use crate::harness::{Daemon, Site, Verdicts, check_concurrently};
 

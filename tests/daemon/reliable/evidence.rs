@@ -9,10 +9,10 @@ use inspectd_core::image_file::decode_bytes;
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{belt, blocks_below, files_below, journal, site, whole};
+use super::journal_site::{belt, blocks_below, files_below, journal, site, whole};
 use crate::harness::{Daemon, PATIENCE, Site, check_concurrently, write_png};
 
-fn plant(evidence: &str, camera: &str) -> Site {
+fn site_with(evidence: &str, camera: &str) -> Site {
     let top = format!("{}[evidence]\n{evidence}", journal(""));
     let site = site(&top, &belt("belt", camera));
     // A frame whose map is non-finite: a FAULT with a frame.
@@ -65,7 +65,7 @@ fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
         ("near_threshold = 0\npass_every = 0\n", usize::MAX),
     ];
     check_concurrently(cases, async |(keys, one_in)| {
-        let site = plant(keys, "fps = 50");
+        let site = site_with(keys, "fps = 50");
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         verdicts.until(|verdict| verdict.sequence >= 60).await;
@@ -95,7 +95,7 @@ fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
     require!(onnx_runtime());
-    let site = plant(
+    let site = site_with(
         "disk_mib = 1\nmemory_mib = 0\npass_every = 1\n",
         "fps = 300\nqueue = 1024",
     );
@@ -127,7 +127,7 @@ async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn kill_leaves_no_partial_evidence() {
     require!(onnx_runtime());
-    let site = plant("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
+    let site = site_with("memory_mib = 0\npass_every = 1\n", "pace = \"fast\"");
     let folder = site.path("journal/evidence");
     for kill in 0..4 {
         let daemon = site.start();

@@ -6,7 +6,7 @@ use inspectd_client::proto::{
 };
 use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, requested, site, whole};
+use super::journal_site::{belt, journal, requested, site, whole};
 use crate::harness::{Daemon, Site, check_concurrently, write_png};
 
 fn parts(keys: &str) -> String {

@@ -14,7 +14,7 @@ use inspectd_test_support::{onnx_runtime, require};
 use rand::{Rng, SeedableRng};
 use tonic::Streaming;
 
-use super::plant::{Client, belt, from, journal, site, whole};
+use super::journal_site::{Client, belt, from, journal, site, whole};
 use crate::harness::{Daemon, PATIENCE, Site};
 
 /// How often the daemon is killed, unless `INSPECTD_TEST_KILLS` is set.

@@ -4,7 +4,7 @@ use inspectd_client::proto::{Decision, ListVerdictsRequest, SortOrder, Verdict};
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::plant::{belt, journal, list, site};
+use super::journal_site::{belt, journal, list, site};
 use crate::harness::{Daemon, Site};
 
 fn busy() -> Site {

@@ -10,7 +10,7 @@ use inspectd_client::proto::{
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::{Code, Status};
 
-use super::plant::{Client, belt, journal, requested, site, whole};
+use super::journal_site::{Client, belt, journal, requested, site, whole};
 use crate::harness::{Daemon, Site};
 use crate::inquiry::frames;
 
@@ -19,7 +19,7 @@ fn absent(id: &str, keys: &str) -> String {
     requested(id, keys).replace("pictures", "absent")
 }
 
-fn plant() -> Site {
+fn requested_site() -> Site {
     let cameras = [
         requested("asked", "queue = 2"),
         belt("running", "fps = 5"),
@@ -58,7 +58,7 @@ async fn ready(site: &Site) -> (Daemon, Client) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_request_gets_the_next_image_and_its_own_part_id() {
     require!(onnx_runtime());
-    let site = plant();
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let mut items = Vec::new();
     for part in ["one", "two", "three", "four"] {
@@ -89,7 +89,7 @@ async fn each_request_gets_the_next_image_and_its_own_part_id() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn request_with_a_known_idempotency_key_returns_the_first_verdict() {
     require!(onnx_runtime());
-    let site = plant();
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let first = trigger(&mut client, request("asked", "one", "k1")).await;
     let first = first.expect("accepted");
@@ -147,7 +147,7 @@ async fn request_with_a_known_idempotency_key_returns_the_first_verdict() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn request_without_a_frame_is_a_fault_at_its_deadline() {
     require!(onnx_runtime());
-    let site = plant();
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let begun = Instant::now();
     let answer = trigger(&mut client, request("gone", "one", "")).await;
@@ -164,7 +164,7 @@ async fn request_without_a_frame_is_a_fault_at_its_deadline() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn invalid_requests_are_rejected() {
     require!(onnx_runtime());
-    let site = plant();
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let mut check = async |request: TriggerInspectionRequest, code: Code| {
         let refused = trigger(&mut client, request.clone()).await;
@@ -203,7 +203,7 @@ async fn invalid_requests_are_rejected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn full_request_queue_rejects_new_but_not_repeated_requests() {
     require!(onnx_runtime());
-    let site = plant();
+    let site = requested_site();
     let (daemon, mut client) = ready(&site).await;
     let at_once = |part: &str| TriggerInspectionRequest {
         wait: false,

@@ -3,7 +3,7 @@
 use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, site};
+use super::journal_site::{belt, journal, site};
 use crate::clients::narrow;
 use crate::harness::Verdicts;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use inspectd_test_support::{onnx_runtime, require};
 
-use super::plant::{belt, journal, site, whole};
+use super::journal_site::{belt, journal, site, whole};
 
 /// Bytes of the log's head, and of a frame's, and where a frame's says that it ends a transaction.
 const HEAD: usize = 32;

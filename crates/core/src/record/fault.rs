@@ -35,10 +35,12 @@ pub enum FaultReason {
     Blurred,
     /// The camera's view has moved.
     ViewMoved,
+    /// A stored reason that this program does not know. No new verdict has it.
+    Unknown,
 }
 
 impl FaultReason {
-    /// All reasons.
+    /// All reasons that a verdict can have: all but [`Self::Unknown`].
     pub const ALL: [Self; 15] = [
         Self::CameraLost,
         Self::CameraStalled,
@@ -75,7 +77,16 @@ impl FaultReason {
             Self::Saturated => "saturated",
             Self::Blurred => "blurred",
             Self::ViewMoved => "view_moved",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// Returns the reason with this name, or [`Self::Unknown`].
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.name() == name)
+            .unwrap_or(Self::Unknown)
     }
 }
 

@@ -40,8 +40,6 @@ mod tests {
 
     use image::Rgb;
 
-    use std::fs;
-
     use super::*;
 
     fn png(width: u32, colour: [u8; 3]) -> Vec<u8> {
