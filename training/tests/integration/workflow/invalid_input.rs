@@ -27,7 +27,7 @@ fn missing_dataset_folder_is_named() {
 #[test]
 fn empty_category_is_named() {
     let workspace = shared_workspace();
-    let data = dataset_copy("empty");
+    let data = dataset_copy("empty-category");
     std::fs::remove_dir_all(format!("{data}/train/good")).expect("removed");
     std::fs::create_dir(format!("{data}/train/good")).expect("made");
     let error = fail(&mut workspace.train("of-empty", &["--dataset", &data]));

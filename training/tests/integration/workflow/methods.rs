@@ -108,7 +108,7 @@ fn settings_that_the_method_does_not_support_are_rejected() {
     );
     check(&["--penalty-images", "x"], "penalty_images requires method");
     check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
-    let empty = workspace.path("empty");
+    let empty = workspace.path("empty-penalty-images");
     std::fs::create_dir_all(&empty).expect("a folder");
     check(
         &["--method", "efficientad", "--penalty-images", &empty],
