@@ -3,7 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::chain::Hash;
+use super::hash::Hash;
+
+/// Maximum length of a text of an entry, in bytes: the maximum size of a configuration file.
+pub(super) const LONGEST_TEXT: usize = 1 << 20;
 
 /// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

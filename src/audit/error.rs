@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::chain::{ChainBreak, Hash};
-use super::store::LONGEST_TEXT;
+use super::chain::ChainBreak;
+use super::entry::LONGEST_TEXT;
+use super::hash::Hash;
 
 /// Why an entry was not recorded, or the log cannot be read.
 #[derive(Debug, Error)]

@@ -11,6 +11,7 @@
 mod chain;
 mod entry;
 mod error;
+mod hash;
 mod rows;
 mod store;
 #[cfg(test)]
@@ -24,13 +25,15 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::TransactionBehavior;
 
 use crate::clock::SharedClock;
-pub use chain::{ChainBreak, ChainFault, Hash, HashError};
+pub use chain::{ChainBreak, ChainFault};
 pub use entry::{Action, AuditEntry, Origin, StoredEntry};
 pub use error::{AuditError, VerifyError};
+pub use hash::{Hash, HashError};
 pub use verify::{Reader, Verified, verify};
 
 use chain::Tail;
-use store::{LONGEST_TEXT, Store};
+use entry::LONGEST_TEXT;
+use store::Store;
 use verify::WalkError;
 
 /// Entries that are verified on opening. This takes milliseconds, for a log of any length.

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
-use super::chain::{ChainBreak, ChainFault, Hash, Tail};
+use super::chain::{ChainBreak, ChainFault, Tail};
 use super::entry::StoredEntry;
+use super::hash::Hash;
 
 /// In the order of [`entry`].
 pub(super) const SELECT: &str = "SELECT number, time_ns, who, role, origin, action, subject, before, after, \

@@ -12,8 +12,6 @@ use super::entry::StoredEntry;
 use super::error::AuditError;
 use super::rows::{self, SELECT};
 
-/// Maximum length of a text of an entry, in bytes: the maximum size of a configuration file.
-pub(super) const LONGEST_TEXT: usize = 1 << 20;
 /// Maximum length of a row, in bytes: more than seven texts. It limits the memory that a damaged or forged
 /// file can use.
 const LONGEST_ROW: i32 = 8 << 20;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::chain::{ChainBreak, Hash, Tail};
+use super::chain::{ChainBreak, Tail};
 use super::entry::StoredEntry;
 use super::error::{AuditError, VerifyError};
+use super::hash::Hash;
 use super::rows;
 use super::store::{ALL, Store};
 

@@ -16,6 +16,7 @@ mod kind;
 mod layer;
 mod reference;
 mod relation;
+mod section;
 pub mod settings;
 mod sources;
 mod spelling;

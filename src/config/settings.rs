@@ -10,6 +10,7 @@ mod health;
 mod journal;
 mod process;
 mod server;
+mod size;
 mod source;
 mod thresholds;
 
@@ -30,7 +31,7 @@ pub use thresholds::{Overrides, Verdict};
 
 use super::group::{Group, Output, Section};
 use super::kind::Setting;
-use super::table;
+use super::section;
 use super::values::Values;
 
 /// Makes the struct of all settings and the list of their sections of the same lines.
@@ -65,8 +66,8 @@ macro_rules! settings {
         }
 
         /// The sections of the file.
-        pub(super) fn sections() -> Vec<table::Section> {
-            vec![$(table::Section {
+        pub(super) fn sections() -> Vec<section::Section> {
+            vec![$(section::Section {
                 name: <$type as Section>::NAME,
                 doc: <$type as Section>::DOC,
                 keys: <$type as Group>::keys(),

@@ -3,25 +3,8 @@
 use std::sync::LazyLock;
 
 use super::key::Key;
+pub(super) use super::section::{CAMERAS, Section};
 use super::{settings, spelling};
-
-/// Section whose tables are named by the user.
-pub(super) const CAMERAS: &str = "cameras";
-
-/// A section of the file.
-#[derive(Debug)]
-pub(super) struct Section {
-    /// Name.
-    pub name: &'static str,
-    /// Documentation.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a test writes the documentation")
-    )]
-    pub doc: &'static str,
-    /// Keys; those of one camera for `cameras`.
-    pub keys: Vec<Key>,
-}
 
 /// All sections, in the order of the documentation.
 pub(super) fn sections() -> &'static [Section] {

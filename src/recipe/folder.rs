@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use inspectd_core::id::{RecipeId, RecipeIdError};
 
-use super::{FolderError, LARGEST_RECIPE_BYTES, Recipe, RecipeError, parse};
-
-/// Maximum number of recipes of a folder. A folder with more was probably configured by mistake.
-pub const MOST_RECIPES: usize = 1000;
+use super::{FolderError, LARGEST_RECIPE_BYTES, MOST_RECIPES, Recipe, RecipeError, parse};
 
 /// A folder of recipes. Each call reads it again.
 #[derive(Clone, Debug, PartialEq, Eq)]

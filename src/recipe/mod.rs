@@ -6,6 +6,7 @@
 
 mod contents;
 mod error;
+mod fields;
 mod folder;
 mod polygons;
 #[cfg(test)]
@@ -26,7 +27,10 @@ use crate::config::settings::Overrides;
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
-pub use folder::{Entry, Folder, MOST_RECIPES};
+pub use folder::{Entry, Folder};
+
+/// Maximum number of recipes of a folder. A folder with more was probably configured by mistake.
+pub const MOST_RECIPES: usize = 1000;
 
 /// Maximum size of a recipe, bytes. A recipe with all polygons has about a hundred kilobytes.
 pub const LARGEST_RECIPE_BYTES: u64 = 1 << 20;

@@ -6,7 +6,7 @@ use inspectd_core::id::CameraId;
 use inspectd_core::polygon::{MAX_CORNERS, Polygon};
 use toml::de::DeArray;
 
-use super::contents::{name, thresholds};
+use super::fields::{name, thresholds};
 use super::{MOST_POLYGONS, Mask, RegionRule};
 use crate::config::document::{DocumentReader, Item, Table};
 

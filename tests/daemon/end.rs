@@ -1,7 +1,7 @@
 //! Shutdown: ordered on a signal, and restart after a kill.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{Decision, GetEvidenceRequest, GetStatusRequest, Verdict};
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{Daemon, Site, Verdicts};
+use crate::harness::{Daemon, PATIENCE, Site, Verdicts};
 use crate::inquiry::{camera, ended, last_counts};
 
 /// Two cameras that can be opened once `staged` is renamed to `pictures`. One is faster than the
@@ -177,11 +177,22 @@ async fn killed_daemon_restarts_on_its_ports_with_new_sequences() {
         .status
         .expect("a status");
     assert_ne!(status.run_id, before.run_id);
-    let request = GetEvidenceRequest {
-        sequence: 1,
-        format: 0,
+    let deadline = Instant::now() + PATIENCE;
+    let first = loop {
+        let request = GetEvidenceRequest {
+            sequence: 1,
+            format: 0,
+        };
+        match client.get_evidence(request).await {
+            Ok(first) => break first,
+            // The first frame may not have been judged yet.
+            Err(status) => assert!(
+                status.code() == Code::NotFound && Instant::now() < deadline,
+                "{status}"
+            ),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let first = client.get_evidence(request).await.expect("evidence");
     let first = first.into_inner().verdict.expect("a verdict");
     assert_eq!((first.sequence, first.frame_id), (1, 1));
     assert_eq!(first.run_id, status.run_id);

@@ -13,7 +13,7 @@ use tonic::transport::{self, Certificate, ClientTlsConfig, Identity};
 use tonic::{Request, Status};
 
 use crate::endpoint::{Endpoint, Scheme};
-use crate::error::root_cause;
+use crate::root_cause::root_cause;
 
 /// Certificates and a token. The default has neither: enough for a daemon without access control.
 #[derive(Clone, Default)]

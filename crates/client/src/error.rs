@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::credentials::CredentialsError;
+use crate::root_cause::root_cause;
 
 /// A failed call or stream.
 #[derive(Debug, Error)]
@@ -116,15 +117,6 @@ fn lost(status: &Status) -> Option<String> {
         None if status.code() == Code::Unavailable => Some(status.message().to_owned()),
         None => None,
     }
-}
-
-/// Returns the text of the innermost error.
-pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 impl std::error::Error for Refusal {}

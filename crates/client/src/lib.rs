@@ -43,6 +43,7 @@ mod endpoint;
 mod error;
 mod evidence;
 mod listing;
+mod root_cause;
 mod status;
 mod stream;
 mod trigger;

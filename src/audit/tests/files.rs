@@ -12,17 +12,25 @@ fn read_only_file_is_verified_but_not_opened_for_appending() {
     let site = Site::with(2);
     fs::set_permissions(site.path(), Permissions::from_mode(0o444)).expect("own file");
     assert_eq!(site.verified().entries, 2);
-    let mut path = site.path();
-    let mut _disk = None;
     // Root may write to any file, but not to a read-only file system.
-    if OpenOptions::new().append(true).open(&path).is_ok() {
-        let disk = require!(MemoryDisk::mount(site.folder.path().join("disk"), "1m"));
-        path = disk.path().join("audit.sqlite");
-        fs::copy(site.path(), &path).expect("copied");
-        disk.set_writable(false);
-        assert_eq!(verify(&path, None).expect("an intact chain").entries, 2);
-        _disk = Some(disk);
-    }
+    let disk = if OpenOptions::new().append(true).open(site.path()).is_ok() {
+        Some(require!(MemoryDisk::mount(
+            site.folder.path().join("disk"),
+            "1m"
+        )))
+    } else {
+        None
+    };
+    let path = match &disk {
+        None => site.path(),
+        Some(disk) => {
+            let copy = disk.path().join("audit.sqlite");
+            fs::copy(site.path(), &copy).expect("copied");
+            disk.set_writable(false);
+            assert_eq!(verify(&copy, None).expect("an intact chain").entries, 2);
+            copy
+        }
+    };
     let error = open(&path).expect_err("read-only");
     assert!(error.to_string().contains("cannot be opened"), "{error}");
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use inspectd_core::id::CameraId;
 
 use super::health::HealthLimits;
+use super::size::{LARGEST_SIDE, read_size, write_size};
 use super::source::Source;
 use super::thresholds::{CameraThresholds, Overrides};
 use crate::config::field::choice;
@@ -16,9 +17,6 @@ use crate::config::group::{Group, Output, Section, group, keys, section};
 use crate::config::key::{Key, Unit};
 use crate::config::kind::Kind;
 use crate::config::values::Part;
-
-/// Maximum side of a frame: more than any camera's.
-pub(super) const LARGEST_SIDE: u64 = 32_768;
 
 const PIXELS: Unit = Unit::Plain("pixels");
 
@@ -317,21 +315,4 @@ impl Group for ExpectedSize {
     fn write(value: &Self::Value, output: &mut Output<'_>) {
         write_size(*value, output, &EXPECTED_WIDTH, &EXPECTED_HEIGHT);
     }
-}
-
-/// Reads a width and a height, both or none.
-pub(super) fn read_size(values: &Part<'_>, width: &Key, height: &Key) -> Option<[u32; 2]> {
-    let side = |key| values.read::<Option<u32>>(key);
-    Some([side(width)?, side(height)?])
-}
-
-/// Writes a width and a height, both or none.
-pub(super) fn write_size(
-    size: Option<[u32; 2]>,
-    output: &mut Output<'_>,
-    width: &Key,
-    height: &Key,
-) {
-    output.put(width, &size.map(|[width, _]| width));
-    output.put(height, &size.map(|[_, height]| height));
 }

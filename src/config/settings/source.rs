@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::camera::{LARGEST_SIDE, read_size, write_size};
+use super::size::{LARGEST_SIDE, read_size, write_size};
 use crate::config::group::{Group, Output, keys};
 use crate::config::key::{Key, Unit};
 use crate::config::kind::{Kind, UNBOUNDED};
