@@ -160,7 +160,7 @@ impl Client {
     ) -> Result<T, Error> {
         match tokio::time::timeout(limit, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(Error::from_call(&self.address, status)),
+            Ok(Err(status)) => Err(Error::from_call(&self.address, &status)),
             Err(_) => Err(Error::timed_out(&self.address, limit)),
         }
     }

@@ -55,21 +55,21 @@ pub struct Refusal {
 
 impl Error {
     /// Converts the status of a stream that was open.
-    pub fn from_stream(status: Status) -> Self {
-        match lost(&status) {
+    pub fn from_stream(status: &Status) -> Self {
+        match lost(status) {
             Some(reason) => Self::Lost { reason },
-            None => Self::refused(&status),
+            None => Self::refused(status),
         }
     }
 
     /// Converts the status of a call.
-    pub(crate) fn from_call(address: &str, status: Status) -> Self {
-        match lost(&status) {
+    pub(crate) fn from_call(address: &str, status: &Status) -> Self {
+        match lost(status) {
             Some(reason) => Self::Unreachable {
                 address: address.to_owned(),
                 reason,
             },
-            None => Self::refused(&status),
+            None => Self::refused(status),
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
             HashMap::from([("b".to_owned(), "2".to_owned()), ("a".into(), "1".into())]),
         );
         let status = Status::with_error_details(Code::FailedPrecondition, "2 errors", details);
-        let error = Error::from_stream(status);
+        let error = Error::from_stream(&status);
         assert_eq!(
             error.to_string(),
             "FAILED_PRECONDITION: 2 errors\n  \
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn outages_and_exhaustion_are_transient_and_wrong_requests_are_not() {
         let check = |status: Status, transient| {
-            let error = Error::from_stream(status);
+            let error = Error::from_stream(&status);
             assert_eq!(error.is_transient(), transient, "{error}");
         };
         check(Status::unavailable("stopping"), true);

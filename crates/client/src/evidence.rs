@@ -8,7 +8,7 @@ use crate::proto::inspect_image_request::Image;
 use crate::proto::{GetEvidenceRequest, ImageFormat, InspectImageRequest, RawImage, Verdict};
 
 /// An image waits between the frames of the cameras.
-const INSPECT_TIMEOUT: Duration = Duration::from_secs(60);
+const INSPECT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a verdict was made of.
 #[derive(Clone, Debug)]

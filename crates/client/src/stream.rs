@@ -247,7 +247,10 @@ async fn receive(
     stream: &mut Streaming<StreamVerdictsResponse>,
     position: &mut Position,
 ) -> Result<Option<Event>, Error> {
-    let message = stream.message().await.map_err(Error::from_stream)?;
+    let message = stream
+        .message()
+        .await
+        .map_err(|status| Error::from_stream(&status))?;
     let response = message.ok_or_else(Error::stream_closed)?;
     Ok(response.event.and_then(|event| position.apply(event)))
 }

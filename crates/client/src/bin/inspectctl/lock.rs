@@ -25,9 +25,7 @@ pub struct Arguments {
 
 /// Locks, and prints the lock.
 pub async fn lock(client: &Client, arguments: Arguments) -> Result<(), Failure> {
-    let duration = arguments
-        .minutes
-        .map(|minutes| Duration::from_secs(minutes * 60));
+    let duration = arguments.minutes.map(Duration::from_mins);
     let request = LockChangesRequest {
         who: arguments.who,
         reason: arguments.reason,

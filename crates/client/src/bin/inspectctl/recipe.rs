@@ -17,7 +17,7 @@ use crate::format;
 use crate::table::{self, Column, styled};
 
 /// A model is hashed, loaded and warmed up, which takes seconds on a GPU.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Arguments of `recipe`.
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::format;
 
 /// A new bundle is hashed, loaded and warmed up first, which takes seconds on a GPU.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(120);
+const RELOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Reloads, and prints the active configuration and model.
 pub async fn run(client: &Client) -> Result<(), Failure> {

@@ -88,7 +88,11 @@ pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> 
     let call = tuning.replay_verdicts(request);
     let mut events = client.answer(call).await?;
     let mut output = ReplayOutput::new(arguments, anstream::stdout());
-    while let Some(response) = events.message().await.map_err(Error::from_stream)? {
+    while let Some(response) = events
+        .message()
+        .await
+        .map_err(|status| Error::from_stream(&status))?
+    {
         match response.event {
             Some(Event::Change(change)) => output.change(&change)?,
             Some(Event::Progress(progress)) => output.progress(&progress, Instant::now()),

@@ -35,7 +35,11 @@ pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> 
     let mut line = client.line();
     let call = line.watch_status(WatchStatusRequest::default());
     let mut statuses = client.answer(call).await?;
-    while let Some(response) = statuses.message().await.map_err(Error::from_stream)? {
+    while let Some(response) = statuses
+        .message()
+        .await
+        .map_err(|status| Error::from_stream(&status))?
+    {
         print(&response.status.unwrap_or_default(), arguments)?;
     }
     Err(Error::stream_closed().into())

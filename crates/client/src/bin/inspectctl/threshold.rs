@@ -21,7 +21,7 @@ use crate::time_arg::TimeArg;
 use crate::{format, image_file, json};
 
 /// A million verdicts take minutes to read.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Arguments of `threshold`.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use thiserror::Error;
 
 /// The largest age: older than any journal.
-const LARGEST_AGE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const LARGEST_AGE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A time on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]

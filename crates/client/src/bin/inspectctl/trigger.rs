@@ -15,7 +15,7 @@ use crate::inspect::{self, WorstResult};
 use crate::json;
 
 /// A frame may wait for its camera, and a part for its last view.
-const VERDICT_TIMEOUT: Duration = Duration::from_secs(300);
+const VERDICT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Shown below the help.
 pub const EXIT_CODES: &str = "\
