@@ -136,10 +136,15 @@ fn fault_of_a_polygon_names_the_corner() {
              8: ignore[0].polygon[3]: 7, {corner}"
         ),
     );
+    let crossing = Polygon::try_new(vec![[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+        .expect_err("crossing sides");
     check(
         "[[0, 0], [1, 1], [1, 0], [0, 1]]",
-        "6: ignore[0].polygon: sides from corners 0 and 2 that cross or touch, must be sides that \
-         meet only at corners",
+        &format!(
+            "6: ignore[0].polygon: {}, must be {}",
+            crossing.0.found(),
+            crossing.0.allowed()
+        ),
     );
 }
 
@@ -376,10 +381,11 @@ fn folder_lists_recipes_and_invalid_files() {
             }
         })
         .collect();
+    let name = inspectd_core::id::RecipeIdError("Two Words".to_owned());
     assert_eq!(
         found,
         [
-            ": \"Two Words\" is no recipe id: must be 1 to 64 of a-z, 0-9, '-' and '_'",
+            &*format!(": {name}"),
             ":1: product: 1, must be a text of 1 to 128 letters, on one line",
             "b",
             ": cannot be read: not a regular file",

@@ -314,31 +314,31 @@ fn limit_of_the_view_requires_a_reference_and_that_a_size() {
 
 #[test]
 fn unusable_reference_image_is_a_fault() {
-    let check = |name: &str, expected: &str| {
+    let check = |name: &str, start: &str, end: &str| {
         let site = Site::with(&camera(&format!(
             "source = \"simulator\"\nexpected_width = 50\nexpected_height = 40\ncheck.reference = {name:?}"
         )));
         let view = image::RgbImage::new(40, 50);
         view.save(site.path("view.png")).expect("an image");
-        site.write("text.png", "no image");
-        assert_eq!(
-            site.faults(),
-            [format!(
-                "inspectd.toml:7: cameras.left.check.reference: {expected}"
-            )]
+        site.write("text.png", "a text");
+        let faults = site.faults();
+        let start = format!("inspectd.toml:7: cameras.left.check.reference: {start}");
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&start) && faults[0].ends_with(end),
+            "{faults:#?}"
         );
     };
+    let unreadable = ", must be an image that can be read";
     check(
         "none.png",
-        "none.png: cannot be read: No such file or directory (os error 2), must be an image that can be read",
+        "none.png: cannot be read: No such file or directory (os error 2)",
+        unreadable,
     );
-    check(
-        "text.png",
-        "text.png: not an image; must be a PNG, JPEG, TIFF or BMP file, must be an image that can be read",
-    );
+    check("text.png", "text.png: ", unreadable);
     check(
         "view.png",
-        "view.png: 40x50 pixels, must be of the expected size, 50x40 pixels",
+        "view.png: 40x50 pixels",
+        ", must be of the expected size, 50x40 pixels",
     );
 }
 
@@ -381,15 +381,13 @@ fn faults_of_all_layers_are_reported_together_with_their_places() {
 #[test]
 fn required_key_of_a_wrong_type_does_not_count_as_missing() {
     let faults = Site::with("[model]\nbundle = []\n[cameras.left]\nsource = 1979-05-27\n").faults();
-    assert_eq!(faults.len(), 2, "{faults:#?}");
     assert_eq!(
-        faults[0],
-        "inspectd.toml:4: cameras.left.source: a date or time, must be \"device\", \"url\", \
-                           \"gstreamer\", \"file\", \"folder\" or \"simulator\""
-    );
-    assert_eq!(
-        faults[1],
-        "inspectd.toml:2: model.bundle: a list, must be a path"
+        faults,
+        [
+            "inspectd.toml:2: model.bundle: a list, must be a path",
+            "inspectd.toml:4: cameras.left.source: a date or time, must be \"device\", \"url\", \"gstreamer\", \
+             \"file\", \"folder\" or \"simulator\"",
+        ]
     );
 }
 

@@ -329,7 +329,7 @@ fn relative_path_is_relative_to_the_folder_of_its_file() {
     assert_eq!(*path, site.path("conf.d/../images"));
 }
 
-/// Three configurations that together set every key but those of TLS.
+/// Three configurations that together set all keys except those of TLS and of the reference image.
 fn full() -> [String; 3] {
     let daemon = "[server]\nlisten = \"127.0.0.1:1\"\nunix_socket = \"/s\"\nmetrics_listen = \"off\"\n\
         message_limit_mib = 2\nkeepalive_interval_s = 1.5\nkeepalive_timeout_s = 2.5\nheartbeat_interval_s = 0.3\n\
