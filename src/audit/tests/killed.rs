@@ -100,7 +100,7 @@ fn acknowledged_entries_survive_a_kill_at_any_moment() {
 
 /// The files of a log in use: the database as it was first, and entries that are in its write-ahead log
 /// alone.
-fn in_use(count: u64) -> (Site, Vec<Numbered>) {
+fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
     let site = Site::new();
     let audit = site.open();
     for number in 0..count {
