@@ -1,42 +1,33 @@
 //! Exact intervals with 95 % confidence, independent of the distribution: of a rate, and of a quantile.
 
-use inspectd_core::score::{at_most, cumulative};
+use inspectd_core::score::cumulative;
+use statrs::distribution::{Beta, ContinuousCDF};
 
 /// Probability that the true value is below the interval, and that it is above.
 const MISS: f64 = 0.025;
 
 /// The interval of the rate when `rejected` of `count` scores were above a threshold (Clopper-Pearson,
-/// two-sided).
+/// two-sided): its bounds are quantiles of beta distributions.
 pub fn of_rate(rejected: usize, count: usize) -> (f64, f64) {
     if count == 0 {
         return (0.0, 1.0);
     }
+    let (above, below) = (rejected as f64, count.saturating_sub(rejected) as f64);
     let low = match rejected {
         0 => 0.0,
-        // At this rate, `rejected` or more have a probability of 2.5 %.
-        _ => falling(|rate| at_most(rejected - 1, count, rate) - (1.0 - MISS)),
+        _ => beta_quantile(above, below + 1.0, MISS),
     };
     let high = if rejected >= count {
         1.0
     } else {
-        falling(|rate| at_most(rejected, count, rate) - MISS)
+        beta_quantile(above + 1.0, below, 1.0 - MISS)
     };
     (low, high)
 }
 
-/// The zero of a function that decreases over (0, 1).
-fn falling(function: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    // Each step halves the interval: after 60 it is below the resolution of an f64 at 1.
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if function(middle) > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    f64::midpoint(low, high)
+fn beta_quantile(a: f64, b: f64, probability: f64) -> f64 {
+    let beta = Beta::new(a, b).expect("both parameters are at least 1");
+    beta.inverse_cdf(probability)
 }
 
 /// The interval of the score that a share `rate` of all parts is above; `None` for a bound that needs more
@@ -73,20 +64,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rate_intervals_equal_tabulated_clopper_pearson_values() {
-        // Clopper-Pearson at 95 %, two-sided: beta quantiles.
+    fn rate_intervals_equal_zeros_of_exact_binomial_sums() {
+        // Zeros of exact binomial sums.
         let check = |rejected, count, low: f64, high: f64| {
             let (found_low, found_high) = of_rate(rejected, count);
-            let close = |one: f64, other: f64| (one - other).abs() < 1e-4;
+            let close = |one: f64, other: f64| (one - other).abs() < 1e-9;
             assert!(
                 close(found_low, low) && close(found_high, high),
                 "{rejected}/{count}: {found_low} to {found_high}"
             );
         };
-        check(0, 20, 0.0, 0.168_43);
-        check(1, 20, 0.001_27, 0.248_73);
-        check(5, 50, 0.033_28, 0.218_14);
-        check(10, 10, 0.691_50, 1.0);
+        check(0, 20, 0.0, 0.168_433_470_983);
+        check(1, 20, 0.001_265_089_498, 0.248_732_762_772);
+        check(5, 50, 0.033_275_093_589, 0.218_135_366_434);
+        check(10, 10, 0.691_502_892_181, 1.0);
+        check(1, 400, 0.000_063_292_517, 0.013_849_769_962);
         check(0, 0, 0.0, 1.0);
     }
 

@@ -5,19 +5,16 @@
 //! therefore gives two thresholds: a lower bound, as if all parts of unknown condition were bad, and an upper
 //! bound, as if all were good.
 
+mod histogram;
+
 use thiserror::Error;
 
 use super::interval;
+pub use histogram::Bin;
+use histogram::histogram;
 use inspectd_core::decision::Decision;
 use inspectd_core::record::{Outcome, Verdict};
 use inspectd_core::score::{ScoreDistribution, ThresholdMethod, suggest_threshold};
-
-/// Number of bins of the histogram.
-const BINS: usize = 40;
-
-/// Share of the scores that are not REJECT within the histogram's range. Higher scores are in the last bin,
-/// so that a single outlier does not determine the range.
-const SHOWN: f64 = 0.99;
 
 /// Scores of the journal, by decision.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,23 +145,6 @@ impl Suggestion {
     }
 }
 
-/// A bin of the histogram: numbers of scores by source.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bin {
-    /// Lower end, included.
-    pub from: f64,
-    /// Upper end, excluded.
-    pub to: f64,
-    /// Number of validation images.
-    pub calibration: u64,
-    /// Number of PASS.
-    pub pass: u64,
-    /// Number of REVIEW.
-    pub review: u64,
-    /// Number of REJECT.
-    pub reject: u64,
-}
-
 /// The suggestions and their scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -257,63 +237,6 @@ fn choose(suggestions: &[Suggestion]) -> Option<usize> {
         suggestions.iter().enumerate().max_by_key(key)
     };
     first.or_else(most).map(|(index, _)| index)
-}
-
-/// The histogram of all scores, in bins of equal width. Scores beyond the ends are in the first and last bin.
-fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
-    let none = JournalScores::default();
-    let journal = scores.journal.unwrap_or(&none);
-    let calibration = scores.calibration.unwrap_or_default();
-    let parts = [
-        calibration,
-        journal.pass.as_slice(),
-        journal.review.as_slice(),
-        journal.reject.as_slice(),
-    ];
-    // Defects may have many times the scores of good parts: the last bin may hold all REJECT.
-    let mut shown = parts[..3].concat();
-    if shown.is_empty() {
-        shown.extend(&journal.reject);
-    }
-    shown.sort_unstable_by(f64::total_cmp);
-    let (Some(&low), Some(&high)) = (shown.first(), shown.last()) else {
-        return Vec::new();
-    };
-    let most = shown[((shown.len() - 1) as f64 * SHOWN).ceil() as usize];
-    let span = most - low;
-    // A threshold far from all scores does not extend the range.
-    let near = |mark: &&f64| (low - span..=most + 2.0 * span).contains(*mark);
-    let near = marks.iter().filter(near);
-    let furthest = near
-        .clone()
-        .copied()
-        .fold(high.min(most + span / 4.0), f64::max);
-    // Some range above the highest threshold.
-    let top = furthest + span / 10.0;
-    let bottom = near.copied().fold(low, f64::min);
-    // All scores may be equal.
-    let width = ((top - bottom) / BINS as f64).max(f64::from(f32::EPSILON) * top.abs().max(1.0));
-    let mut bins: Vec<Bin> = (0..BINS)
-        .map(|index| Bin {
-            from: bottom + index as f64 * width,
-            to: bottom + (index + 1) as f64 * width,
-            ..Bin::default()
-        })
-        .collect();
-    let counters: [fn(&mut Bin) -> &mut u64; 4] = [
-        |bin| &mut bin.calibration,
-        |bin| &mut bin.pass,
-        |bin| &mut bin.review,
-        |bin| &mut bin.reject,
-    ];
-    for (scores, counter) in parts.into_iter().zip(counters) {
-        for score in scores {
-            // The cast clamps negative values to 0.
-            let index = (((score - bottom) / width) as usize).min(BINS - 1);
-            *counter(&mut bins[index]) += 1;
-        }
-    }
-    bins
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::histogram::BINS;
 use super::*;
 
 fn question(rate: f64) -> Question {
