@@ -97,7 +97,8 @@ impl Script {
         self.start_on(self.clock.clone(), settings, sink)
     }
 
-    /// Advances the clock past each pause and each hang until the records satisfy `condition`.
+    /// Advances the clock past each pause, and past each hang unless they are released, until the records
+    /// satisfy `condition`.
     fn run_until(&self, camera: &Camera, sink: &Recorder, condition: impl Fn(&[Record]) -> bool) {
         let mut passed = 0;
         sink.wait_while_doing(condition, || {
@@ -105,7 +106,8 @@ impl Script {
                 sink.records().last(),
                 Some(Record::State(CameraState::Waiting))
             );
-            if self.hung.load(Ordering::SeqCst) > passed {
+            let released = self.release.load(Ordering::SeqCst);
+            if !released && self.hung.load(Ordering::SeqCst) > passed {
                 passed += 1;
                 self.clock.advance(TIMEOUT);
             } else if waiting {
