@@ -1,4 +1,4 @@
-//! A point in time on two clocks.
+//! A point in time on two clocks. Core reads no clock: the caller passes moments in.
 
 use std::time::{Instant, SystemTime};
 
@@ -9,18 +9,4 @@ pub struct Moment {
     pub utc: SystemTime,
     /// Monotonic clock. It never steps.
     pub monotonic: Instant,
-}
-
-impl Moment {
-    /// Returns the current time.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "callers that do not have a Clock yet"
-    )]
-    pub fn now() -> Self {
-        Self {
-            utc: SystemTime::now(),
-            monotonic: Instant::now(),
-        }
-    }
 }
