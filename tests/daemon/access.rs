@@ -30,13 +30,13 @@ const TLS: &str =
 const ACCESS: &str = "[access]\nclients = \"clients.toml\"\n";
 
 /// A site with a CA, and for each role a client with a certificate and one with a token.
-struct Plant {
+struct SecuredSite {
     site: Site,
     ca: Ca,
     tokens: Vec<(Role, String)>,
 }
 
-impl Plant {
+impl SecuredSite {
     /// Creates one whose configuration starts with `top`: `[tls]` and `[access]`, as the test needs them.
     fn new(top: &str) -> Self {
         let site = Site::new(SIMULATOR);
@@ -44,14 +44,14 @@ impl Plant {
         let ca = Ca::new("plant");
         site.write("ca.pem", ca.pem());
         let create = |role| (role, token::create().expect("random bytes"));
-        let plant = Self {
+        let secured = Self {
             site,
             ca,
             tokens: Role::ALL.map(create).to_vec(),
         };
-        plant.install(&plant.ca.daemon());
-        plant.site.write("clients.toml", &plant.clients());
-        plant
+        secured.install(&secured.ca.daemon());
+        secured.site.write("clients.toml", &secured.clients());
+        secured
     }
 
     /// The text of `clients.toml`: `viewer` has the certificate `viewer.line`, `viewer-t` a token.

@@ -3,17 +3,18 @@
 use std::process::Command;
 
 use inspectd::access::Role;
+use inspectd_test_support::{onnx_runtime, require};
 
 use super::pki::{Ca, Pair};
-use super::{ACCESS, Plant, TLS};
-use crate::harness::{Daemon, bounded, ends, runtime_is_there};
+use super::{ACCESS, SecuredSite, TLS};
+use crate::harness::{Daemon, bounded, ends};
 
-/// The program with these arguments, in the plant's folder.
-fn inspectctl(plant: &Plant, line: &str) -> Command {
+/// The program with these arguments, in the secured's folder.
+fn inspectctl(secured: &SecuredSite, line: &str) -> Command {
     let mut command = bounded(crate::harness::inspectctl());
     command
         .args(line.split(' '))
-        .current_dir(plant.site.path(""));
+        .current_dir(secured.site.path(""));
     for variable in ["SERVER", "CA", "CERTIFICATE", "KEY", "TOKEN_FILE"] {
         command.env_remove(format!("INSPECTD_{variable}"));
     }
@@ -25,8 +26,8 @@ fn https(daemon: &Daemon) -> String {
 }
 
 /// Asserts that a certificate is refused. The TLS alert may be lost, and the message is less specific then.
-fn check_refused(plant: &Plant, line: &str, words: &str) {
-    let (code, stderr) = ends(&mut inspectctl(plant, line));
+fn check_refused(secured: &SecuredSite, line: &str, words: &str) {
+    let (code, stderr) = ends(&mut inspectctl(secured, line));
     assert_eq!(code, 69, "{line}: {stderr}");
     let lost = "it may not accept the certificate of --certificate";
     assert!(
@@ -36,8 +37,8 @@ fn check_refused(plant: &Plant, line: &str, words: &str) {
 }
 
 /// Asserts the exit code of a line of arguments, and words of its standard error.
-fn check(plant: &Plant, line: &str, expected: i32, words: &[&str]) {
-    let (code, stderr) = ends(&mut inspectctl(plant, line));
+fn check(secured: &SecuredSite, line: &str, expected: i32, words: &[&str]) {
+    let (code, stderr) = ends(&mut inspectctl(secured, line));
     assert_eq!(code, expected, "{line}: {stderr}");
     for word in words {
         assert!(
@@ -47,42 +48,42 @@ fn check(plant: &Plant, line: &str, expected: i32, words: &[&str]) {
     }
 }
 
-fn save(plant: &Plant, name: &str, pair: &Pair) {
-    plant.site.write(&format!("{name}.pem"), &pair.certificate);
-    plant.site.write(&format!("{name}.key"), &pair.key);
+fn save(secured: &SecuredSite, name: &str, pair: &Pair) {
+    secured
+        .site
+        .write(&format!("{name}.pem"), &pair.certificate);
+    secured.site.write(&format!("{name}.key"), &pair.key);
 }
 
 #[test]
 fn certificates_tokens_and_unix_socket_authenticate() {
-    if !runtime_is_there() {
-        return;
-    }
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let socket = plant.site.path("socket").display().to_string();
-    let daemon = plant
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let socket = secured.site.path("socket").display().to_string();
+    let daemon = secured
         .site
         .start_with(&[("INSPECTD__SERVER__UNIX_SOCKET", &socket)]);
-    save(&plant, "viewer", &plant.ca.client("viewer.line"));
-    plant
+    save(&secured, "viewer", &secured.ca.client("viewer.line"));
+    secured
         .site
-        .write("token", &format!("{}\n", plant.token(Role::Engineer)));
+        .write("token", &format!("{}\n", secured.token(Role::Engineer)));
     let server = https(&daemon);
     let certified = format!("{server} --ca ca.pem --certificate viewer.pem --key viewer.key");
-    check(&plant, &format!("{certified} status"), 0, &[]);
+    check(&secured, &format!("{certified} status"), 0, &[]);
     let refused = [
         "PERMISSION_DENIED: ReloadConfiguration ",
         "engineer",
         "viewer",
     ];
-    check(&plant, &format!("{certified} reload"), 1, &refused);
+    check(&secured, &format!("{certified} reload"), 1, &refused);
     check(
-        &plant,
+        &secured,
         &format!("{server} --ca ca.pem --token-file token reload"),
         0,
         &[],
     );
-    check(&plant, &format!("--server unix:{socket} reload"), 0, &[]);
-    let mut variables = inspectctl(&plant, "reload");
+    check(&secured, &format!("--server unix:{socket} reload"), 0, &[]);
+    let mut variables = inspectctl(&secured, "reload");
     variables
         .env(
             "INSPECTD_SERVER",
@@ -96,22 +97,24 @@ fn certificates_tokens_and_unix_socket_authenticate() {
 
 #[test]
 fn refused_credentials_are_reported_with_the_reason() {
-    if !runtime_is_there() {
-        return;
-    }
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
     let other = Ca::new("other");
-    plant.site.write("other.pem", other.pem());
-    save(&plant, "forged", &other.client("viewer.line"));
-    save(&plant, "expired", &plant.ca.expired_client("viewer.line"));
-    plant.site.write("token", "inspectd_wrong\n");
-    plant.site.write("empty", "\n");
+    secured.site.write("other.pem", other.pem());
+    save(&secured, "forged", &other.client("viewer.line"));
+    save(
+        &secured,
+        "expired",
+        &secured.ca.expired_client("viewer.line"),
+    );
+    secured.site.write("token", "inspectd_wrong\n");
+    secured.site.write("empty", "\n");
     let server = https(&daemon);
     let check_line = check;
     let check = |line: &str, code, words: &[&str]| {
         let line = format!("{server} {line} status").replace("  ", " ");
-        check_line(&plant, &line, code, words);
+        check_line(&secured, &line, code, words);
     };
     check(
         "--ca other.pem",
@@ -134,7 +137,7 @@ fn refused_credentials_are_reported_with_the_reason() {
         ("expired", "the certificate of --certificate has expired"),
     ] {
         let line = format!("{server} {} status", shown(name));
-        check_refused(&plant, &line, words);
+        check_refused(&secured, &line, words);
     }
     check(
         "--ca ca.pem --certificate forged.pem",
@@ -155,10 +158,15 @@ fn refused_credentials_are_reported_with_the_reason() {
     );
     check("", 1, &["https:// requires the CA", "--ca FILE"]);
     let http = format!("--server http://{}", daemon.address("server.listen"));
-    check_line(&plant, &format!("{http} status"), 69, &["is it https://?"]);
+    check_line(
+        &secured,
+        &format!("{http} status"),
+        69,
+        &["is it https://?"],
+    );
     let far = "--server http://192.0.2.1:50051 --token-file token status";
     check_line(
-        &plant,
+        &secured,
         far,
         1,
         &["a token is not sent over a network without TLS"],
@@ -168,30 +176,31 @@ fn refused_credentials_are_reported_with_the_reason() {
 
 #[test]
 fn daemon_certificate_for_another_address_or_expired_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    plant.install(&plant.ca.elsewhere());
-    let daemon = plant.site.start();
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    secured.install(&secured.ca.elsewhere());
+    let daemon = secured.site.start();
     let line = format!("{} --ca ca.pem status", https(&daemon));
-    check(&plant, &line, 69, &["for another name or address"]);
+    check(&secured, &line, 69, &["for another name or address"]);
     daemon.stop();
 
-    plant.install(&plant.ca.expired_daemon());
-    let daemon = plant.site.start();
+    secured.install(&secured.ca.expired_daemon());
+    let daemon = secured.site.start();
     daemon.wait_for_log("the certificate has expired");
     let line = format!("{} --ca ca.pem status", https(&daemon));
-    check(&plant, &line, 69, &["the daemon's certificate has expired"]);
+    check(
+        &secured,
+        &line,
+        69,
+        &["the daemon's certificate has expired"],
+    );
     daemon.stop();
 }
 
 #[test]
 fn created_token_authenticates_its_client() {
-    if !runtime_is_there() {
-        return;
-    }
-    let plant = Plant::new(ACCESS);
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
     let mut create = bounded(env!("CARGO_BIN_EXE_inspectd"));
     create.args(["token", "create", "--name", "mes", "--role", "engineer"]);
     let created = create.output().expect("a started program");
@@ -201,21 +210,26 @@ fn created_token_authenticates_its_client() {
         String::from_utf8(created.stderr).expect("UTF-8"),
     );
     let (_, entry) = stderr.split_once("[[client]]").expect("an entry");
-    plant
+    secured
         .site
         .write("clients.toml", &format!("[[client]]{entry}"));
-    plant
+    secured
         .site
         .write("token", std::str::from_utf8(&token).expect("UTF-8"));
     assert!(!stderr.contains(std::str::from_utf8(&token).expect("UTF-8").trim()));
-    let daemon = plant.site.start();
+    let daemon = secured.site.start();
     let server = format!("--server http://{}", daemon.address("server.listen"));
     check(
-        &plant,
+        &secured,
         &format!("{server} --token-file token reload"),
         0,
         &[],
     );
-    check(&plant, &format!("{server} status"), 1, &["UNAUTHENTICATED"]);
+    check(
+        &secured,
+        &format!("{server} status"),
+        1,
+        &["UNAUTHENTICATED"],
+    );
     daemon.stop();
 }

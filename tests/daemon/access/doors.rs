@@ -7,7 +7,7 @@ use inspectd::access::Role;
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::{ACCESS, Client, Outcome, Plant, SIMULATOR, TLS};
+use super::{ACCESS, Client, Outcome, SIMULATOR, SecuredSite, TLS};
 use crate::harness::{Site, ends};
 
 const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
@@ -15,11 +15,11 @@ const RELOAD: &str = "/inspectd.v1.LineService/ReloadConfiguration";
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn client_of_the_unix_socket_is_an_engineer() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let path = plant.site.path("socket");
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let path = secured.site.path("socket");
     let text = path.display().to_string();
     let variables = [("INSPECTD__SERVER__UNIX_SOCKET", &*text)];
-    let mut daemon = plant.site.start_with(&variables);
+    let mut daemon = secured.site.start_with(&variables);
     let file = fs::metadata(&path).expect("a socket");
     assert!(file.file_type().is_socket());
     assert_eq!(file.permissions().mode() & 0o777, 0o660);
@@ -30,9 +30,9 @@ async fn client_of_the_unix_socket_is_an_engineer() {
     daemon.signal("KILL");
     daemon.wait_for_end();
     assert!(path.exists());
-    let daemon = plant.site.start_with(&variables);
+    let daemon = secured.site.start_with(&variables);
     local().call(RELOAD).await.expect("an engineer");
-    let (code, stderr) = plant.site.refused(&variables);
+    let (code, stderr) = secured.site.refused(&variables);
     assert_eq!(code, 69, "{stderr}");
     for words in [
         "server.unix_socket",
@@ -48,8 +48,8 @@ async fn client_of_the_unix_socket_is_an_engineer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn loopback_client_is_an_engineer_unless_clients_are_configured() {
     require!(onnx_runtime());
-    let plant = Plant::new("");
-    let daemon = plant.site.start();
+    let secured = SecuredSite::new("");
+    let daemon = secured.site.start();
     daemon.wait_for_log("access control is off");
     Client::plain(&daemon)
         .call(RELOAD)
@@ -57,8 +57,8 @@ async fn loopback_client_is_an_engineer_unless_clients_are_configured() {
         .expect("an engineer");
     daemon.stop();
 
-    plant.site.configure(ACCESS, SIMULATOR);
-    let daemon = plant.site.start();
+    secured.site.configure(ACCESS, SIMULATOR);
+    let daemon = secured.site.start();
     daemon.wait_for_log("access control is on");
     let check = async |client: Client, expected: Outcome| {
         assert_eq!(Outcome::of(client.call(RELOAD).await), expected);
@@ -68,7 +68,7 @@ async fn loopback_client_is_an_engineer_unless_clients_are_configured() {
         Outcome::Denied(Code::Unauthenticated),
     )
     .await;
-    let of = |role| Client::plain(&daemon).with_token(plant.token(role));
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
     check(of(Role::Operator), Outcome::Denied(Code::PermissionDenied)).await;
     check(of(Role::Engineer), Outcome::Allowed).await;
     daemon.stop();
@@ -102,11 +102,11 @@ fn remote_listen_address_without_tls_and_clients_is_rejected() {
 
 #[test]
 fn unusable_certificate_and_client_files_are_rejected_at_start() {
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
     let check = |words: &[&str]| {
         for (code, stderr) in [
-            plant.site.refused(&[]),
-            ends(plant.site.command().arg("check")),
+            secured.site.refused(&[]),
+            ends(secured.site.command().arg("check")),
         ] {
             assert_eq!(code, 78, "{stderr}");
             assert_eq!(stderr.lines().count(), 1, "{stderr}");
@@ -115,20 +115,20 @@ fn unusable_certificate_and_client_files_are_rejected_at_start() {
             }
         }
     };
-    plant.site.write(
+    secured.site.write(
         "clients.toml",
         "[[client]]\nname = \"a\"\nrole = \"viewer\"\ntoken = \"t\"\n",
     );
     // Without the token's hash as well: one line for each error.
-    let (code, stderr) = plant.site.refused(&[]);
+    let (code, stderr) = secured.site.refused(&[]);
     assert_eq!((code, stderr.lines().count()), (78, 2), "{stderr}");
     assert!(
         stderr.contains("clients.toml:4: client.token: unknown key"),
         "{stderr}"
     );
-    plant.site.write("clients.toml", &plant.clients());
-    plant.site.write("daemon.key", "no key");
+    secured.site.write("clients.toml", &secured.clients());
+    secured.site.write("daemon.key", "no key");
     check(&["tls.key: ", "daemon.key", "must be a private key"]);
-    plant.site.rename("daemon.pem", "away.pem");
+    secured.site.rename("daemon.pem", "away.pem");
     check(&["tls.certificate: ", "daemon.pem", "cannot be read"]);
 }

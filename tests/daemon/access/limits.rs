@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::{ACCESS, Client, Outcome, Plant, TLS, pause};
+use super::{ACCESS, Client, Outcome, SecuredSite, TLS, pause};
 use crate::harness::{Daemon, PATIENCE, wait};
 
 fn connect(daemon: &Daemon) -> TcpStream {
@@ -44,9 +44,9 @@ fn closed(stream: &mut TcpStream) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn rate_limited_client_gets_a_retry_delay() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
-    let daemon = plant.site.start();
-    let of = |role| Client::plain(&daemon).with_token(plant.token(role));
+    let secured = SecuredSite::new(&format!("{ACCESS}requests_per_second = 1\nburst = 3\n"));
+    let daemon = secured.site.start();
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
     let viewer = of(Role::Viewer);
     let begin = Instant::now();
     let mut passed = 0;
@@ -71,8 +71,8 @@ async fn rate_limited_client_gets_a_retry_delay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn connections_beyond_the_limit_are_closed_until_one_disconnects() {
     require!(onnx_runtime());
-    let plant = Plant::new("");
-    let daemon = plant
+    let secured = SecuredSite::new("");
+    let daemon = secured
         .site
         .start_with(&[("INSPECTD__SERVER__CONNECTION_LIMIT", "2")]);
     let (first, mut second) = (connect(&daemon), connect(&daemon));
@@ -93,9 +93,9 @@ async fn connections_beyond_the_limit_are_closed_until_one_disconnects() {
 }
 
 /// A connection whose TLS handshake is complete and that sends nothing more.
-fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
+fn shaken(daemon: &Daemon, secured: &SecuredSite) -> (TcpStream, ClientConnection) {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(plant.ca.pem().as_bytes()).expect("a certificate");
+    let ca = CertificateDer::from_pem_slice(secured.ca.pem().as_bytes()).expect("a certificate");
     roots.add(ca).expect("a certificate");
     let config = ClientConfig::builder()
         .with_root_certificates(roots)
@@ -115,14 +115,14 @@ fn shaken(daemon: &Daemon, plant: &Plant) -> (TcpStream, ClientConnection) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn silent_connections_are_closed_and_delay_no_other_client() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
-    let known = plant.certified(&daemon, Role::Viewer);
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
+    let known = secured.certified(&daemon, Role::Viewer);
     known.status().await.expect("a viewer");
     let mut silent: Vec<TcpStream> = (0..50).map(|_| connect(&daemon)).collect();
-    let (mut stranger, _tls) = shaken(&daemon, &plant);
+    let (mut stranger, _tls) = shaken(&daemon, &secured);
     let begin = Instant::now();
-    let client = plant.certified(&daemon, Role::Viewer);
+    let client = secured.certified(&daemon, Role::Viewer);
     client.status().await.expect("a viewer");
     assert!(
         begin.elapsed() < Duration::from_secs(8),
@@ -144,8 +144,8 @@ async fn silent_connections_are_closed_and_delay_no_other_client() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn client_without_tls_is_closed_and_logged() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
     let mut plain = connect(&daemon);
     plain
         .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -179,8 +179,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn oversized_image_header_is_rejected_before_decoding() {
     require!(onnx_runtime());
-    let plant = Plant::new("");
-    let daemon = plant
+    let secured = SecuredSite::new("");
+    let daemon = secured
         .site
         .start_with(&[("INSPECTD__SERVER__IMAGE_SIDE_LIMIT", "64")]);
     let check = async |image: Image, words: &str| {

@@ -10,7 +10,7 @@ use inspectd_test_support::{missing, onnx_runtime, require};
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
-use super::{ACCESS, Client, Plant, SIMULATOR, TLS};
+use super::{ACCESS, Client, SIMULATOR, SecuredSite, TLS};
 use crate::harness::Daemon;
 
 /// An address of this machine that is not loopback: a client that connects to it
@@ -33,12 +33,12 @@ fn outer_address() -> Option<IpAddr> {
 }
 
 /// An engineer who connects to that address.
-fn from_elsewhere(plant: &Plant, daemon: &Daemon, address: IpAddr) -> Client {
+fn from_elsewhere(secured: &SecuredSite, daemon: &Daemon, address: IpAddr) -> Client {
     let listen = daemon.address("server.listen");
     let port = listen.rsplit_once(':').expect("a port").1;
-    let pair = plant.ca.client("engineer.line");
+    let pair = secured.ca.client("engineer.line");
     let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(plant.ca.pem()))
+        .ca_certificate(Certificate::from_pem(secured.ca.pem()))
         .identity(Identity::from_pem(&pair.certificate, &pair.key))
         // The name in the daemon's certificate.
         .domain_name("127.0.0.1");
@@ -64,19 +64,23 @@ fn lock() -> LockChangesRequest {
 async fn local_lock_rejects_remote_changes_and_survives_a_restart() {
     require!(onnx_runtime());
     let address = require!(outer_address());
-    let plant = Plant::new("");
-    plant.site.configure(
+    let secured = SecuredSite::new("");
+    secured.site.configure(
         &format!("{TLS}{ACCESS}[journal]\nfolder = \"journal\"\n"),
         SIMULATOR,
     );
     let everywhere = [("INSPECTD__SERVER__LISTEN", "0.0.0.0:0")];
-    let daemon = plant.site.start_with(&everywhere);
+    let daemon = secured.site.start_with(&everywhere);
     let port = daemon.address("server.listen");
     let port = port.rsplit_once(':').expect("a port").1;
-    let pair = plant.ca.client("engineer.line");
-    let here = Client::at_tls(&format!("https://127.0.0.1:{port}"), &plant.ca, Some(&pair));
+    let pair = secured.ca.client("engineer.line");
+    let here = Client::at_tls(
+        &format!("https://127.0.0.1:{port}"),
+        &secured.ca,
+        Some(&pair),
+    );
     let mut here = LineServiceClient::new(here.channel);
-    let mut elsewhere = LineServiceClient::new(from_elsewhere(&plant, &daemon, address).channel);
+    let mut elsewhere = LineServiceClient::new(from_elsewhere(&secured, &daemon, address).channel);
     let reload = ReloadConfigurationRequest {};
 
     elsewhere
@@ -98,8 +102,8 @@ async fn local_lock_rejects_remote_changes_and_survives_a_restart() {
     here.reload_configuration(reload).await.expect("from here");
     daemon.stop();
 
-    let daemon = plant.site.start_with(&everywhere);
-    let mut elsewhere = LineServiceClient::new(from_elsewhere(&plant, &daemon, address).channel);
+    let daemon = secured.site.start_with(&everywhere);
+    let mut elsewhere = LineServiceClient::new(from_elsewhere(&secured, &daemon, address).channel);
     let refused = elsewhere
         .reload_configuration(reload)
         .await

@@ -8,7 +8,7 @@ use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::pki::Ca;
-use super::{ACCESS, Client, Outcome, Plant, TLS};
+use super::{ACCESS, Client, Outcome, SecuredSite, TLS};
 use crate::harness::{Daemon, Verdicts, check_concurrently, wait};
 
 const RENEWED: &str = "new certificates are active";
@@ -26,9 +26,9 @@ fn logged(daemon: &Daemon, text: &str, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn renewed_certificate_applies_to_new_connections_only() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
-    let old = plant.certified(&daemon, Role::Viewer);
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
+    let old = secured.certified(&daemon, Role::Viewer);
     let mut inspection = InspectionServiceClient::new(old.channel.clone());
     let stream = inspection.stream_verdicts(StreamVerdictsRequest::default());
     let mut verdicts = Verdicts(stream.await.expect("a viewer").into_inner());
@@ -36,8 +36,8 @@ async fn renewed_certificate_applies_to_new_connections_only() {
 
     // Another CA on both sides: clients of the old CA can no longer connect.
     let ca = Ca::new("the next");
-    plant.site.write("ca.pem", ca.pem());
-    plant.install(&ca.daemon());
+    secured.site.write("ca.pem", ca.pem());
+    secured.install(&ca.daemon());
     logged(&daemon, RENEWED, 1);
     let pair = ca.client("engineer.line");
     let check = async |client: Client, expected: Outcome| {
@@ -45,11 +45,11 @@ async fn renewed_certificate_applies_to_new_connections_only() {
     };
     check(Client::tls(&daemon, &ca, Some(&pair)), Outcome::Allowed).await;
     check(
-        plant.certified(&daemon, Role::Engineer),
+        secured.certified(&daemon, Role::Engineer),
         Outcome::Unconnected,
     )
     .await;
-    let half = plant.ca.client("engineer.line");
+    let half = secured.ca.client("engineer.line");
     check(Client::tls(&daemon, &ca, Some(&half)), Outcome::Unconnected).await;
     verdicts.next().await;
     old.status().await.expect("an open connection goes on");
@@ -57,38 +57,38 @@ async fn renewed_certificate_applies_to_new_connections_only() {
 }
 
 /// Makes the certificates of a site unusable.
-type Break = fn(&Plant);
+type Break = fn(&SecuredSite);
 
 #[test]
 fn unusable_certificates_are_refused_and_the_old_ones_stay_in_use() {
     require!(onnx_runtime());
     let cases: [(&str, Break); 4] = [
-        ("does not belong to the certificate", |plant| {
-            plant.site.write("daemon.key", &plant.ca.daemon().key);
+        ("does not belong to the certificate", |secured| {
+            secured.site.write("daemon.key", &secured.ca.daemon().key);
         }),
-        ("has expired", |plant| {
-            plant.install(&plant.ca.expired_daemon());
+        ("has expired", |secured| {
+            secured.install(&secured.ca.expired_daemon());
         }),
-        ("must be certificates, PEM", |plant| {
-            plant.site.write("daemon.pem", "");
+        ("must be certificates, PEM", |secured| {
+            secured.site.write("daemon.pem", "");
         }),
-        ("cannot be read", |plant| {
-            plant.site.rename("ca.pem", "ca.away");
+        ("cannot be read", |secured| {
+            secured.site.rename("ca.pem", "ca.away");
         }),
     ];
     check_concurrently(cases, async |(expected, break_certificates)| {
-        let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-        let daemon = plant.site.start();
-        break_certificates(&plant);
+        let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+        let daemon = secured.site.start();
+        break_certificates(&secured);
         logged(&daemon, REFUSED, 1);
         logged(&daemon, expected, 1);
-        let client = plant.certified(&daemon, Role::Viewer);
+        let client = secured.certified(&daemon, Role::Viewer);
         client.status().await.expect("the old certificate serves");
         // After a rejection, usable files are accepted again.
-        plant.site.write("ca.pem", plant.ca.pem());
-        plant.install(&plant.ca.daemon());
+        secured.site.write("ca.pem", secured.ca.pem());
+        secured.install(&secured.ca.daemon());
         logged(&daemon, RENEWED, 1);
-        let client = plant.certified(&daemon, Role::Viewer);
+        let client = secured.certified(&daemon, Role::Viewer);
         client.status().await.expect("the new certificate serves");
         daemon.stop();
     });
@@ -97,9 +97,9 @@ fn unusable_certificates_are_refused_and_the_old_ones_stay_in_use() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn changed_clients_apply_to_the_next_call() {
     require!(onnx_runtime());
-    let plant = Plant::new(ACCESS);
-    let daemon = plant.site.start();
-    let of = |role| Client::plain(&daemon).with_token(plant.token(role));
+    let secured = SecuredSite::new(ACCESS);
+    let daemon = secured.site.start();
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
     let (engineer, operator) = (of(Role::Engineer), of(Role::Operator));
     let check = async |client: &Client, expected: Outcome| {
         assert_eq!(Outcome::of(client.call(RELOAD).await), expected);
@@ -108,17 +108,17 @@ async fn changed_clients_apply_to_the_next_call() {
     check(&operator, Outcome::Denied(Code::PermissionDenied)).await;
 
     // The operator becomes an engineer, and the engineer is removed.
-    let clients = plant.clients();
+    let clients = secured.clients();
     let (rest, _) = clients
         .split_once("[[client]]\nname = \"engineer\"")
         .expect("the last");
     let clients = rest.replace("role = \"operator\"", "role = \"engineer\"");
-    plant.site.write("clients.toml", &clients);
+    secured.site.write("clients.toml", &clients);
     logged(&daemon, "new clients are active", 1);
     check(&engineer, Outcome::Denied(Code::Unauthenticated)).await;
     check(&operator, Outcome::Allowed).await;
 
-    plant
+    secured
         .site
         .write("clients.toml", &clients.replace("viewer", "admin"));
     logged(&daemon, "new clients are refused", 1);
@@ -130,8 +130,8 @@ async fn changed_clients_apply_to_the_next_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn removed_client_loses_its_open_stream_and_others_keep_theirs() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
     let open = async |client: Client| {
         let mut inspection = InspectionServiceClient::new(client.channel.clone());
         let request = client.request(StreamVerdictsRequest::default());
@@ -140,14 +140,14 @@ async fn removed_client_loses_its_open_stream_and_others_keep_theirs() {
         verdicts.next().await;
         verdicts
     };
-    let mut gone = open(plant.certified(&daemon, Role::Viewer)).await;
-    let mut token = open(plant.tokened(&daemon, Role::Operator)).await;
-    let mut stays = open(plant.certified(&daemon, Role::Engineer)).await;
+    let mut gone = open(secured.certified(&daemon, Role::Viewer)).await;
+    let mut token = open(secured.tokened(&daemon, Role::Operator)).await;
+    let mut stays = open(secured.certified(&daemon, Role::Engineer)).await;
     // Another token for the operator, and another certificate for the viewer.
-    let hash = TokenHash::of(plant.token(Role::Operator).as_bytes()).hex();
-    let clients = plant.clients().replace(&hash, &"0".repeat(64));
+    let hash = TokenHash::of(secured.token(Role::Operator).as_bytes()).hex();
+    let clients = secured.clients().replace(&hash, &"0".repeat(64));
     let clients = clients.replace("viewer.line", "viewer-2.line");
-    plant.site.write("clients.toml", &clients);
+    secured.site.write("clients.toml", &clients);
     for stream in [&mut gone, &mut token] {
         let end = loop {
             if let Err(end) = stream.event().await {

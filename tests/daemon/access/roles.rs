@@ -7,19 +7,19 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::pki::Ca;
-use super::{ACCESS, Client, Outcome, Plant, TLS};
+use super::{ACCESS, Client, Outcome, SecuredSite, TLS};
 use crate::harness::Daemon;
 
 /// Clients that are denied every call, and how.
-fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
+fn strangers(secured: &SecuredSite, daemon: &Daemon) -> Vec<(&'static str, Client, Outcome)> {
     let unknown = || Outcome::Denied(Code::Unauthenticated);
-    let (ca, other) = (&plant.ca, Ca::new("other"));
+    let (ca, other) = (&secured.ca, Ca::new("other"));
     let forged = other.client("engineer.line");
     let expired = ca.expired_client("engineer.line");
     let nobody = ca.client("nobody.line");
     let bare = || Client::tls(daemon, ca, None);
-    let certified = || plant.certified(daemon, Role::Engineer);
-    let mut twice = plant.tokened(daemon, Role::Engineer);
+    let certified = || secured.certified(daemon, Role::Engineer);
+    let mut twice = secured.tokened(daemon, Role::Engineer);
     twice.token = twice.token.map(|token| token.replace("Bearer", "Basic"));
     vec![
         ("nothing", bare(), unknown()),
@@ -47,7 +47,7 @@ fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outco
         ),
         (
             "a token without TLS",
-            Client::plain(daemon).with_token(plant.token(Role::Engineer)),
+            Client::plain(daemon).with_token(secured.token(Role::Engineer)),
             Outcome::Unconnected,
         ),
     ]
@@ -56,13 +56,13 @@ fn strangers(plant: &Plant, daemon: &Daemon) -> Vec<(&'static str, Client, Outco
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_call_is_allowed_for_exactly_the_roles_of_the_table() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
-    let strangers = strangers(&plant, &daemon);
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
+    let strangers = strangers(&secured, &daemon);
     let mut members = Vec::new();
     for role in Role::ALL {
-        members.push(("certificate", role, plant.certified(&daemon, role)));
-        members.push(("token", role, plant.tokened(&daemon, role)));
+        members.push(("certificate", role, secured.certified(&daemon, role)));
+        members.push(("token", role, secured.tokened(&daemon, role)));
     }
     for row in PERMISSIONS {
         let path = format!("/{}/{}", row.service, row.method);
@@ -86,10 +86,10 @@ async fn each_call_is_allowed_for_exactly_the_roles_of_the_table() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn unknown_call_is_denied_to_every_role() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
-    let engineer = plant.certified(&daemon, Role::Engineer);
-    let stranger = Client::tls(&daemon, &plant.ca, None);
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
+    let engineer = secured.certified(&daemon, Role::Engineer);
+    let stranger = Client::tls(&daemon, &secured.ca, None);
     for path in [
         "/inspectd.v1.LineService/Explode",
         "/x/y",
@@ -114,10 +114,10 @@ async fn unknown_call_is_denied_to_every_role() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn denial_names_the_required_role_and_no_token() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}{ACCESS}"));
-    let daemon = plant.site.start();
+    let secured = SecuredSite::new(&format!("{TLS}{ACCESS}"));
+    let daemon = secured.site.start();
     let path = "/inspectd.v1.LineService/ReloadConfiguration";
-    let answer = plant.tokened(&daemon, Role::Operator).call(path).await;
+    let answer = secured.tokened(&daemon, Role::Operator).call(path).await;
     let refused = answer.expect_err("an operator");
     let expected =
         "ReloadConfiguration requires the role engineer; operator-t has the role operator";
@@ -127,10 +127,10 @@ async fn denial_names_the_required_role_and_no_token() {
     let line = daemon.wait_for_log("a call is refused");
     assert!(line.contains(expected) && line.contains(path), "{line}");
     let wrong = "inspectd_wrong";
-    let stranger = Client::tls(&daemon, &plant.ca, None).with_token(wrong);
+    let stranger = Client::tls(&daemon, &secured.ca, None).with_token(wrong);
     stranger.call(path).await.expect_err("a wrong token");
     let log = daemon.stop().join("\n");
-    for token in [wrong, plant.token(Role::Operator)] {
+    for token in [wrong, secured.token(Role::Operator)] {
         assert!(!log.contains(token), "{log}");
     }
 }
@@ -138,16 +138,20 @@ async fn denial_names_the_required_role_and_no_token() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn token_without_certificate_is_denied_where_certificates_are_required() {
     require!(onnx_runtime());
-    let plant = Plant::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
-    let daemon = plant.site.start();
+    let secured = SecuredSite::new(&format!("{TLS}require_client_certificate = true\n{ACCESS}"));
+    let daemon = secured.site.start();
     let check = async |client: Client, expected: Outcome| {
         assert_eq!(Outcome::of(client.status().await), expected);
     };
-    check(plant.tokened(&daemon, Role::Engineer), Outcome::Unconnected).await;
-    check(plant.certified(&daemon, Role::Viewer), Outcome::Allowed).await;
-    let nobody = plant.ca.client("nobody.line");
-    let nobody = Client::tls(&daemon, &plant.ca, Some(&nobody));
-    let token = plant.token(Role::Viewer);
+    check(
+        secured.tokened(&daemon, Role::Engineer),
+        Outcome::Unconnected,
+    )
+    .await;
+    check(secured.certified(&daemon, Role::Viewer), Outcome::Allowed).await;
+    let nobody = secured.ca.client("nobody.line");
+    let nobody = Client::tls(&daemon, &secured.ca, Some(&nobody));
+    let token = secured.token(Role::Viewer);
     check(nobody.with_token(token), Outcome::Allowed).await;
     daemon.stop();
 }

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use super::{inspectctl, json_lines, reject, run};
 use crate::belt::site;
-use crate::harness::{Daemon, Site, runtime_is_there, write_png};
+use crate::harness::{Daemon, Site, write_png};
 
 /// `inspect` of files of the belt's folder.
 fn inspect(daemon: &Daemon, site: &Site, more: &[&str], names: &[&str]) -> Command {
@@ -16,9 +18,7 @@ fn inspect(daemon: &Daemon, site: &Site, more: &[&str], names: &[&str]) -> Comma
 
 #[test]
 fn worst_decision_of_several_images_selects_the_exit_code() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     // The model returns a non-finite score for black cells.
@@ -44,9 +44,7 @@ fn worst_decision_of_several_images_selects_the_exit_code() {
 
 #[test]
 fn image_that_fails_does_not_stop_the_others() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     std::fs::write(site.path("pictures/text.png"), "not an image").expect("a written file");
@@ -68,9 +66,7 @@ fn image_that_fails_does_not_stop_the_others() {
 
 #[test]
 fn evidence_is_saved_in_the_format_of_the_file_name() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let sequence = reject(&daemon).to_string();
@@ -114,9 +110,7 @@ fn check_image(bytes: &[u8], format: image::ImageFormat) {
 
 #[test]
 fn missing_evidence_is_an_error_with_the_reason() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     write_png(&site.path("black.png"), 64, 0, 0);
     let daemon = site.start();

@@ -1,10 +1,11 @@
 //! Commands that use the journal: `watch` from a position, `verdicts`, `trigger`, `consumers`, `status`.
 
+use inspectd_test_support::{onnx_runtime, require};
 use serde_json::Value;
 
 use super::{done, inspectctl, json_lines, run};
 use crate::belt::{self, CAMERA, REVIEW};
-use crate::harness::{Daemon, Site, runtime_is_there, wait};
+use crate::harness::{Daemon, Site, wait};
 
 const JOURNAL: &str = "[journal]\nfolder = \"journal\"\n";
 
@@ -43,9 +44,7 @@ fn wait_for_verdicts(daemon: &Daemon, count: u64) {
 
 #[test]
 fn watch_starts_with_the_requested_stored_verdict() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = belt();
     let daemon = site.start();
     wait_for_verdicts(&daemon, 5);
@@ -65,9 +64,7 @@ fn watch_starts_with_the_requested_stored_verdict() {
 
 #[test]
 fn consumer_resumes_after_its_acknowledgement() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = belt();
     let daemon = site.start();
     let watch = || {
@@ -95,9 +92,7 @@ fn consumer_resumes_after_its_acknowledgement() {
 
 #[test]
 fn stored_verdicts_are_filtered_sorted_and_paged() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = belt();
     let daemon = site.start();
     wait_for_verdicts(&daemon, 9);
@@ -137,9 +132,7 @@ fn stored_verdicts_are_filtered_sorted_and_paged() {
 
 #[test]
 fn trigger_with_wait_exits_with_the_code_of_the_decision() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = cell();
     let daemon = site.start();
     let trigger = |arguments: &str, code| {
@@ -188,9 +181,7 @@ fn trigger_with_wait_exits_with_the_code_of_the_decision() {
 
 #[test]
 fn status_shows_the_journal() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = belt();
     let daemon = site.start();
     done(&daemon, "watch --consumer mes --limit 4");
@@ -208,9 +199,7 @@ fn status_shows_the_journal() {
 
 #[test]
 fn commands_that_require_a_journal_fail_without_one() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = belt::site();
     let daemon = site.start();
     for command in [

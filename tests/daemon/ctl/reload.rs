@@ -1,14 +1,13 @@
 //! `reload`.
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use super::{done, inspectctl, run};
 use crate::belt::{CAMERA, REVIEW, site};
-use crate::harness::runtime_is_there;
 
 #[test]
 fn reload_activates_a_valid_configuration_and_names_keys_that_require_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let same = done(&daemon, "reload");
@@ -39,9 +38,7 @@ fn reload_activates_a_valid_configuration_and_names_keys_that_require_a_restart(
 
 #[test]
 fn reload_of_an_invalid_configuration_changes_nothing_and_lists_every_fault() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     site.configure("[verdict]\nthreshold = \"high\"\nlimit = 3\n", CAMERA);

@@ -1,14 +1,13 @@
 //! `status` and `cameras`.
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use super::{done, json_lines};
 use crate::belt::site;
-use crate::harness::runtime_is_there;
 
 #[test]
 fn status_shows_the_state_the_model_and_the_cameras() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let text = done(&daemon, "status");
@@ -33,9 +32,7 @@ fn status_shows_the_state_the_model_and_the_cameras() {
 
 #[test]
 fn json_status_has_the_fields_of_the_proto() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     done(&daemon, "watch --limit 1");

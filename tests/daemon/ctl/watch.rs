@@ -2,15 +2,15 @@
 
 use std::process::{Child, Command, Stdio};
 
+use inspectd_test_support::{onnx_runtime, require};
+
 use super::{done, inspectctl, json_lines, run, wait_for_streams};
 use crate::belt::{PARTS, site};
-use crate::harness::{Daemon, Site, bounded, runtime_is_there, write_bundle};
+use crate::harness::{Daemon, Site, bounded, write_bundle};
 
 #[test]
 fn limited_watch_prints_that_many_verdicts_as_json_or_rows() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let lines = json_lines(&done(&daemon, "watch --camera belt --limit 7 --json"));
@@ -42,9 +42,7 @@ fn limited_watch_prints_that_many_verdicts_as_json_or_rows() {
 
 #[test]
 fn summary_counts_found_and_missed_defects() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = Site::new(
         "[cameras.demo]\nsource = \"simulator\"\nwidth = 64\nheight = 64\ndefect_rate = 0.5\n\
          fps = 200.0\nmode = \"triggered\"\nqueue = 1024\n",
@@ -84,9 +82,7 @@ fn summary_counts_found_and_missed_defects() {
 
 #[test]
 fn last_reject_file_shows_the_frame_and_its_heatmap() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let file = site.path("last.png");
@@ -112,9 +108,7 @@ fn last_reject_file_shows_the_frame_and_its_heatmap() {
 
 #[test]
 fn watch_of_an_unknown_camera_is_refused() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let stderr = run(inspectctl(&daemon).args(["watch", "--camera", "absent"]), 1).stderr();
@@ -134,9 +128,7 @@ fn watching(daemon: &Daemon, more: &[&str]) -> Child {
 
 #[test]
 fn ctrl_c_ends_a_watch_with_its_summary() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let watch = watching(&daemon, &[]);
@@ -152,9 +144,7 @@ fn ctrl_c_ends_a_watch_with_its_summary() {
 
 #[test]
 fn stopping_daemon_ends_a_watch_with_69() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let watch = watching(&daemon, &[]);
@@ -167,9 +157,7 @@ fn stopping_daemon_ends_a_watch_with_69() {
 
 #[test]
 fn watch_with_reconnect_continues_after_a_restart() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let address = daemon.address("server.listen");
@@ -187,9 +175,7 @@ fn watch_with_reconnect_continues_after_a_restart() {
 
 #[test]
 fn closed_output_ends_a_watch_with_0() {
-    if !runtime_is_there() {
-        return;
-    }
+    require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let server = format!("http://{}", daemon.address("server.listen"));
