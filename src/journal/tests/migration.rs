@@ -31,11 +31,15 @@ fn schema_of(path: &Path) -> (i64, Vec<(String, String)>) {
         .prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
         .expect("SQL");
     let objects = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
-    let plain = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    // ALTER TABLE adds a column after the white space before the closing bracket.
+    let plain = |sql: String| {
+        let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        sql.replace("( ", "(").replace(" )", ")").replace(" ,", ",")
+    };
     let objects = objects
         .expect("rows")
         .map(|object| object.expect("a row"))
-        .map(|(name, sql)| (name, plain(sql).replace(" )", ")").replace("( ", "(")));
+        .map(|(name, sql)| (name, plain(sql)));
     (version.expect("a version"), objects.collect())
 }
 
