@@ -121,7 +121,7 @@ async fn invalid_configuration_changes_nothing_and_lists_all_errors() {
     assert!((threshold - 0.6).abs() < 1e-6);
 
     site.configure("", &belt(50));
-    assert!(!reload(&daemon).await.expect("mended").changed);
+    assert!(!reload(&daemon).await.expect("fixed").changed);
     assert_eq!(configuration(&daemon).await, before);
     daemon.stop();
 }

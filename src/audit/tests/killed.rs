@@ -98,8 +98,8 @@ fn acknowledged_entries_survive_a_kill_at_any_moment() {
     assert_eq!((state.entries, state.broken), (entries, None));
 }
 
-/// The files of a log in use: the database as it was first, and entries that are in its write-ahead log
-/// alone.
+/// The files of a log in use: the database as it was first, and entries that are only in its
+/// write-ahead log.
 fn in_use(count: u64) -> (Site, Vec<StoredEntry>) {
     let site = Site::new();
     let audit = site.open();

@@ -105,6 +105,9 @@ fn rendered(entries: &[&StoredEntry]) -> String {
     ];
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(HEADINGS);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for entry in entries {
         let number = Cell::new(entry.number).set_alignment(CellAlignment::Right);
         let texts = [

@@ -117,6 +117,17 @@ impl Script {
         });
     }
 
+    /// Waits until the released capture threads have dropped their sources, and a moment for the threads to
+    /// end.
+    fn wait_until_no_thread_hangs(&self) {
+        let deadline = SystemClock.now().monotonic + PATIENCE;
+        while Arc::strong_count(&self.hung) > 1 {
+            assert!(SystemClock.now().monotonic < deadline, "a thread hangs");
+            thread::sleep(Duration::from_millis(2));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+
     fn join(&self, camera: Camera) -> bool {
         camera.join(self.clock.now().monotonic + PATIENCE)
     }
@@ -222,6 +233,7 @@ fn at_most_four_threads_hang_and_opening_resumes_when_one_ends() {
         frames(records) > 0 || has_ended(records)
     });
     assert!(script.opened.load(Ordering::SeqCst) > 4);
+    script.wait_until_no_thread_hangs();
     camera.stop();
     assert!(script.join(camera));
 }

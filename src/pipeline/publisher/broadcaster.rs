@@ -231,7 +231,7 @@ impl Broadcaster {
             state.totals.decisions.add(verdict.decision());
             state.totals.unjournalled += u64::from(sequence == 0);
             state.totals.sequence = state.totals.sequence.max(sequence);
-            // An error means that there is no subscriber.
+            // An error means that nobody subscribes.
             let _ = self.feed.send(Arc::clone(&verdict));
             let images = images.filter(|_| sequence > 0);
             images.map(|images| state.recent.push(evidence(&verdict, images)))

@@ -107,7 +107,7 @@ impl Committer {
         }
     }
 
-    /// Makes a journal that failed agree with what was broadcast. It always writes, because opening alone
+    /// Makes a journal that failed agree with what was broadcast. It always writes, because opening
     /// does not show whether the disk is still full.
     fn settle(&self, store: &mut Store, sequence: u64) -> Result<(), JournalError> {
         // A write is one transaction: all of its verdicts reached the disk, or none.

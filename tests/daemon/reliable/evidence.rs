@@ -20,7 +20,7 @@ fn site_with(evidence: &str, camera: &str) -> Site {
     site
 }
 
-/// The names of the files of each sequence.
+/// The names of the files of each sequence, without temporary files of writes in progress.
 fn files(folder: &Path) -> BTreeMap<u64, Vec<String>> {
     let mut files: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for path in files_below(folder) {
@@ -28,6 +28,9 @@ fn files(folder: &Path) -> BTreeMap<u64, Vec<String>> {
             .file_name()
             .and_then(|name| name.to_str())
             .expect("a name");
+        if name.starts_with('.') {
+            continue;
+        }
         let (sequence, kind) = name.split_once('.').expect("a kind");
         let sequence = sequence.parse().expect("a sequence");
         files.entry(sequence).or_default().push(kind.to_owned());

@@ -1,6 +1,6 @@
 """Writes cells.onnx, the graph of the daemon's tests: 32x32 frames, maps of 8x8 cells, and results that
 a test can work out by hand. structural = a cell's largest byte / 255; logical = 0.001 / the cell's mean,
-which is next to nothing, and infinite for a cell that is black."""
+which is negligible, and infinite for a black cell."""
 
 import sys
 

@@ -2,7 +2,7 @@
 
     python3 tests/data/resize-reference/make.py    (needs numpy and Pillow: .tools/python of scripts/setup.sh)
 
-Writes NAME.png and resized.safetensors beside this script. The tensors are named NAME@WIDTHxHEIGHT, or
+Writes NAME.png and resized.safetensors next to this script. The tensors are named NAME@WIDTHxHEIGHT, or
 NAME@cropLEFT,TOP,RIGHT,BOTTOM@WIDTHxHEIGHT for a part of the image; they are u8 [H, W, 3] RGB.
 """
 
