@@ -48,6 +48,7 @@ test: setup ## Run all tests (INSPECTD_ALLOW_SKIPS=1: skip those whose prerequis
 
 lint: setup cargo-deny ## Check format, lints, documentation, and licences and sources of dependencies
 	scripts/check_modules.py
+	scripts/check_rust_version.py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps

@@ -11,6 +11,9 @@
 //!   good frames differ in noise, brightness, and a part from another image in the centre.
 //! - the simulated line, treated like the first set.
 
+// It measures the real time.
+#![allow(clippy::disallowed_methods)]
+
 mod cameras;
 mod degrade;
 mod report;

@@ -45,7 +45,7 @@ mod tests {
     fn one_message_per_interval_is_allowed_with_the_number_of_suppressed_ones() {
         let clock = ManualClock::new();
         let start = clock.now().monotonic;
-        let mut throttle = LogThrottle::new(Duration::from_secs(60));
+        let mut throttle = LogThrottle::new(Duration::from_mins(1));
         let mut check = |second, expected: Option<u64>| {
             let allowed = throttle.allow(start + Duration::from_secs(second));
             assert_eq!(allowed, expected, "second {second}");

@@ -11,7 +11,7 @@ use super::log_throttle::LogThrottle;
 use crate::clock::SharedClock;
 
 /// Interval at which repeated failures are logged.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Why an opening ended before its source was finished.
 #[derive(Clone, Debug, PartialEq, Eq)]

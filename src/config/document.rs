@@ -49,7 +49,7 @@ pub(crate) struct DocumentReader {
 /// A table and its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
-    table: &'a DeTable<'a>,
+    values: &'a DeTable<'a>,
     /// Prefix of its keys' paths: empty, or `regions[0].`.
     prefix: &'a str,
     /// Offset of its start, bytes.
@@ -181,7 +181,7 @@ impl<'a> Table<'a> {
 
     pub fn new(table: &'a DeTable<'a>, prefix: &'a str, offset: usize) -> Self {
         Self {
-            table,
+            values: table,
             prefix,
             offset,
         }
@@ -193,12 +193,12 @@ impl<'a> Table<'a> {
     }
 
     pub fn get(&self, key: &str) -> Option<Item<'a>> {
-        self.table.get(key).map(Item::new)
+        self.values.get(key).map(Item::new)
     }
 
     /// All keys: names, offsets and values.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, usize, Item<'a>)> {
-        self.table
+        self.values
             .iter()
             .map(|(key, value)| (key.get_ref().as_ref(), key.span().start, Item::new(value)))
     }

@@ -9,7 +9,7 @@ use super::{Control, ControlResult};
 use crate::audit::Action;
 
 /// Maximum duration of a lock that has one.
-pub const LOCK_DURATION_LIMIT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LOCK_DURATION_LIMIT: Duration = Duration::from_hours(7 * 24);
 
 impl Control {
     /// Returns the lock that is set now.

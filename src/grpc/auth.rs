@@ -33,7 +33,7 @@ const IMAGE_CALL: &str = "/inspectd.v1.InspectionService/InspectImage";
 const IMAGE_CALL_LIMIT: usize = 16;
 
 /// Interval at which the caller of a long call is checked again, unless the clients change earlier.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
+const RECHECK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Interval at which refused calls are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);

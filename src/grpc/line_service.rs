@@ -23,7 +23,7 @@ use crate::control::LOCK_DURATION_LIMIT;
 
 /// Range of the interval at which the status may be sampled for a client.
 const WATCH_INTERVALS: std::ops::RangeInclusive<Duration> =
-    Duration::from_millis(100)..=Duration::from_secs(3600);
+    Duration::from_millis(100)..=Duration::from_hours(1);
 
 /// Maximum length of the name of who sets a lock, bytes.
 const WHO_LIMIT: usize = 128;

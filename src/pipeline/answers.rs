@@ -30,7 +30,7 @@ use crate::clock::SharedClock;
 use crate::evidence::CapturedFrame;
 
 /// Faults of one camera and reason are logged at most once in this time.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the pipeline's threads and its callers share.
 pub(super) struct Shared {

@@ -299,7 +299,7 @@ mod tests {
             })
         };
         // The window is long: only the limit ends it.
-        let taken = intake.take(4, Duration::from_secs(60)).expect("open");
+        let taken = intake.take(4, Duration::from_mins(1)).expect("open");
         assert_eq!(taken.len(), 4);
         pusher.join().expect("no panic");
     }

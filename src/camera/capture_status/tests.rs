@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
 
 const LIMITS: Limits = Limits {
-    open: Duration::from_secs(3600),
+    open: Duration::from_hours(1),
     read: Duration::from_secs(2),
 };
 
@@ -128,11 +128,11 @@ fn a_stop_wakes_all_waiting_threads() {
     let waits = [
         thread::spawn({
             let status = status.clone();
-            move || status.pause(Duration::from_secs(60))
+            move || status.pause(Duration::from_mins(1))
         }),
         thread::spawn({
             let (status, due) = (status.clone(), clock.now().monotonic);
-            move || status.wait_until(opening, due + Duration::from_secs(60))
+            move || status.wait_until(opening, due + Duration::from_mins(1))
         }),
     ];
     status.stop();

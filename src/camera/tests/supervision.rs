@@ -25,7 +25,7 @@ enum Step {
 use Step::{Fail, Frame as Give, Hang, Panic};
 
 /// Timeout of opening and reading on the tests' clock: longer than all pauses together.
-const TIMEOUT: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The steps of consecutive openings. The first step of each belongs to opening, which succeeds if the
 /// step is a frame. Further openings hang.
@@ -262,8 +262,8 @@ fn a_stop_ends_a_long_pause() {
     let script = Script::new(&[&[Fail]]);
     let sink = Arc::new(Recorder::default());
     let settings = settings::Camera {
-        reopen_after: Duration::from_secs(3600),
-        reopen_after_max: Duration::from_secs(3600),
+        reopen_after: Duration::from_hours(1),
+        reopen_after_max: Duration::from_hours(1),
         ..patient()
     };
     let camera = script.start_on(system_clock(), settings, &sink);

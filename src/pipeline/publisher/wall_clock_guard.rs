@@ -7,10 +7,10 @@ use tracing::warn;
 
 /// A larger step forward may be a mistake, and removed verdicts do not come back when the clock is
 /// corrected.
-const STEP_LIMIT: Duration = Duration::from_secs(600);
+const STEP_LIMIT: Duration = Duration::from_mins(10);
 
 /// After such a step, nothing is removed for its age for this long.
-const DISTRUST: Duration = Duration::from_secs(3600);
+const DISTRUST: Duration = Duration::from_hours(1);
 
 /// Compares the wall clock with the monotonic clock.
 #[derive(Debug)]

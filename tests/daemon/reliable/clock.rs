@@ -9,7 +9,7 @@ use inspectd_test_support::{libfaketime, onnx_runtime, require};
 use super::journal_site::{belt, journal, site, stream_from, whole};
 use crate::harness::{Daemon, Verdicts};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn time(time: Option<prost_types::Timestamp>) -> SystemTime {
     SystemTime::try_from(time.expect("a time")).expect("a time of this age")

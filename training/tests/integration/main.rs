@@ -1,5 +1,8 @@
 //! All integration tests of mhkd in one binary, so that libtorch is linked once.
 
+// Tests move files to prepare their input.
+#![allow(clippy::disallowed_methods)]
+
 mod backbone;
 mod checkpoint_import;
 mod dataset;

@@ -224,7 +224,10 @@ fn unused_map_is_reported_and_missing_map_is_rejected() {
     let output = category.command(&[]).output().expect("started");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("900.tif: the map of no test image"), "{text}");
+    assert!(
+        text.contains("900.tif: map does not belong to a test image"),
+        "{text}"
+    );
 
     std::fs::remove_file(format!("{good}/001.tiff")).expect("removed");
     let error = fail(&mut category.command(&[]));

@@ -42,7 +42,7 @@ fn tensorboard_reads_a_resumed_run_without_the_repeated_steps() {
     }
     drop(first);
 
-    let later = now + Duration::from_secs(60);
+    let later = now + Duration::from_mins(1);
     let mut second = EventWriter::resume(folder.path(), later, 20).expect("resumed");
     second
         .scalar(later, "loss/total", 30, 0.125)

@@ -197,7 +197,7 @@ fn throughput(folder: &Path, count: u64) -> Result<JournalThroughput> {
         });
         publisher.publish(entry(frame_id, &stamp, reply));
     }
-    publisher.flush(Instant::now() + Duration::from_secs(60));
+    publisher.flush(Instant::now() + Duration::from_mins(1));
     let elapsed = started.elapsed();
     publisher.close();
     for thread in threads {

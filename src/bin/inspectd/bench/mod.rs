@@ -1,6 +1,9 @@
 //! `inspectd bench`: compares the whole pipeline with a bare ONNX Runtime loop on the same graph, input and
 //! threads, alternating between them. Each runs in its own process, so that its memory can be measured.
 
+// Benchmarks measure the real time.
+#![allow(clippy::disallowed_methods)]
+
 mod bare_loop;
 mod fixtures;
 mod journal;

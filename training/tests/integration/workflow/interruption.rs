@@ -10,7 +10,7 @@ use mhkd::fit::checkpoint::Checkpoint;
 
 use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Waits until `done` returns true. Fails after [`TIMEOUT`].
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {

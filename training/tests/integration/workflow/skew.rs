@@ -20,7 +20,7 @@ use super::workspace::{copy, mhkd, shared_workspace, succeed};
 const TOLERANCE: f64 = 1e-4;
 
 /// Timeout that is sufficient on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 #[test]
 fn rendered_images_get_equal_scores_from_mhkd_and_the_daemon() {
