@@ -41,7 +41,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Returns the identity of a call's client.
 ///
 /// # Panics
-/// For a request that did not pass [`AuthService`]: one made by a test.
+/// For a request that did not pass the authorization layer: one made by a test.
 pub fn identity<T>(request: &tonic::Request<T>) -> &Identity {
     let identity = request.extensions().get::<Identity>();
     identity.expect("authentication precedes all services")
