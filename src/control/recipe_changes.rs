@@ -13,7 +13,7 @@ use super::{ChangeState, Control, ControlResult, PreviousRecipe};
 use crate::audit::Action;
 use crate::pipeline::Active;
 use crate::pipeline::model::{Model, ModelError};
-use crate::recipe::{Entry as ListedRecipe, Recipe};
+use crate::recipe::{Recipe, RecipeFile as ListedRecipe};
 
 /// A recipe of the folder, with its state.
 #[derive(Debug)]

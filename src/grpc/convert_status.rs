@@ -14,7 +14,7 @@ use crate::control::Configuration;
 use crate::control::lifecycle::Phase;
 use crate::control::persisted_state::Lock;
 use crate::journal::Consumer;
-use crate::pipeline::camera_stats::{DecisionCounts, Facts, FrameCounts};
+use crate::pipeline::camera_stats::{CameraSnapshot, DecisionCounts, FrameCounts};
 use crate::pipeline::publisher::Totals;
 use crate::pipeline::{JournalSnapshot, Snapshot};
 
@@ -48,7 +48,7 @@ fn decisions(counts: DecisionCounts) -> proto::DecisionCounts {
 
 fn camera(
     id: &CameraId,
-    facts: &Facts,
+    facts: &CameraSnapshot,
     queued: usize,
     settings: &Settings,
     uptime: Duration,

@@ -6,14 +6,13 @@ use std::time::SystemTime;
 
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{RecipeTag, Stamp};
-use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{FrameShape, Rules};
 use parking_lot::Mutex;
 
 use super::camera_view::CameraView;
 use super::model::Model;
-use crate::config::settings::{Camera, Overrides, Settings, Source};
-use crate::recipe::Recipe;
+use crate::config::settings::{Camera, Settings, Source};
+use crate::recipe::{PlanBuilder, Recipe};
 
 /// Prepared rules that are kept, one for each camera and frame size. Above that number all are prepared
 /// again.
@@ -36,6 +35,7 @@ pub struct Active {
     views: BTreeMap<CameraId, Arc<CameraView>>,
     /// Identification of all this in verdicts.
     pub stamp: Arc<Stamp>,
+    plans: PlanBuilder,
     rules: Mutex<PreparedRules>,
 }
 
@@ -70,6 +70,7 @@ impl Active {
         };
         Self {
             views: cameras.map(view).collect(),
+            plans: PlanBuilder::new(&settings, model.threshold),
             settings,
             generation,
             since,
@@ -119,17 +120,9 @@ impl Active {
     }
 
     fn prepare(&self, camera: Option<&CameraId>, shape: FrameShape) -> Rules {
-        let verdict = &self.settings.verdict;
-        let own = camera.and_then(|id| self.settings.cameras.get(id));
-        let own = own.map_or_else(Overrides::default, |camera| camera.thresholds);
-        let thresholds = own.resolve(verdict.thresholds, self.model.threshold);
-        let listing = RegionRules {
-            min_area: verdict.region_min_area,
-            limit: verdict.region_limit,
-        };
         match &self.recipe {
-            None => Rules::plain(thresholds, listing),
-            Some(recipe) => Rules::new(recipe.plan(camera, thresholds, listing), shape),
+            None => Rules::plain(self.plans.thresholds(camera), self.plans.listing),
+            Some(recipe) => Rules::new(self.plans.plan(camera, Some(recipe)), shape),
         }
     }
 }

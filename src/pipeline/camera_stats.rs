@@ -8,8 +8,6 @@ use parking_lot::{Mutex, MutexGuard};
 use super::rate::Rate;
 use crate::camera::CameraState;
 
-pub use CameraSnapshot as Facts;
-
 /// Verdicts by decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecisionCounts {

@@ -36,4 +36,3 @@ pub use requests::{
     AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger, TriggerError,
 };
 pub use snapshot::{JournalSnapshot, Snapshot};
-pub use {handle::Pipeline as Line, snapshot::JournalSnapshot as JournalFacts};

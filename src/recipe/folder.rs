@@ -16,7 +16,7 @@ pub struct Folder {
 
 /// A file of the folder.
 #[derive(Debug)]
-pub struct Entry {
+pub struct RecipeFile {
     /// The file.
     pub file: PathBuf,
     /// Its recipe, or why it cannot be read.
@@ -38,7 +38,7 @@ impl Folder {
     ///
     /// # Errors
     /// When the folder cannot be read, or contains more than [`MOST_RECIPES`].
-    pub fn list(&self) -> Result<Vec<Entry>, FolderError> {
+    pub fn list(&self) -> Result<Vec<RecipeFile>, FolderError> {
         let unreadable = |source| FolderError::Unreadable {
             folder: self.path.clone(),
             source,
@@ -55,7 +55,7 @@ impl Folder {
             }
         }
         files.sort();
-        let entry = |file: PathBuf| Entry {
+        let entry = |file: PathBuf| RecipeFile {
             recipe: named(&file).and_then(|id| read(&id, &file)),
             file,
         };

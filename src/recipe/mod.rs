@@ -8,6 +8,7 @@ mod contents;
 mod error;
 mod fields;
 mod folder;
+mod plan_builder;
 mod polygons;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ use crate::config::settings::Overrides;
 
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
-pub use folder::{Entry, Folder};
+pub use folder::{Folder, RecipeFile};
+pub use plan_builder::PlanBuilder;
 
 /// Maximum number of recipes of a folder. A folder with more was probably configured by mistake.
 pub const MOST_RECIPES: usize = 1000;

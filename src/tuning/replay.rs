@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use super::Configured;
+use crate::recipe::PlanBuilder;
 use crate::evidence::AnomalyMap;
 use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
@@ -103,7 +103,7 @@ pub struct Replay {
     recipe: Recipe,
     /// SHA-256 of the graph of its model.
     model: String,
-    configured: Configured,
+    configured: PlanBuilder,
     plans: HashMap<CameraId, InspectionPlan>,
     rules: HashMap<(CameraId, FrameShape), Rules>,
     /// New decisions of changed verdicts, by sequence.
@@ -113,7 +113,7 @@ pub struct Replay {
 
 impl Replay {
     /// Creates a replay by `recipe`. `model` is the SHA-256 of the graph of its model.
-    pub fn new(recipe: Recipe, model: String, configured: Configured) -> Self {
+    pub fn new(recipe: Recipe, model: String, configured: PlanBuilder) -> Self {
         Self {
             recipe,
             model,

@@ -1,13 +1,13 @@
 //! A graph loaded in ONNX Runtime, and the process-wide state of ONNX Runtime.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider};
 use ort::session::builder::SessionBuilder;
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
+use parking_lot::Mutex;
 
 use super::library::{self, LibraryError};
 use super::{EngineError, EngineOptions, Provider};
@@ -25,8 +25,7 @@ static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
 fn runtime(options: &EngineOptions) -> Result<Runtime, EngineError> {
     let path = library::resolve(options.library.as_deref());
-    // The state is complete or absent, also after a panic of another thread.
-    let mut loaded = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = RUNTIME.lock();
     if let Some(runtime) = loaded.as_ref() {
         if runtime.library == path {
             return Ok(runtime.clone());

@@ -24,8 +24,8 @@ use crate::grpc::service::GrpcService;
 use crate::grpc::{fields, status};
 use crate::journal::{Filter, JournalError, Order, Page};
 use crate::pipeline::Pipeline;
+use crate::recipe::PlanBuilder;
 use crate::recipe::{self, Recipe, RecipeError};
-use crate::tuning::Configured;
 use crate::tuning::replay::Replay;
 
 /// Number of verdicts read and judged at a time. Their changes are held until the client has read them.
@@ -83,7 +83,7 @@ impl GrpcService {
             blocking(move || read_model(&folder)).await??
         };
         let range = self.range(from_time, to_time).await?;
-        let configured = Configured::new(&active.settings, threshold);
+        let configured = PlanBuilder::new(&active.settings, threshold);
         Ok(ReplayStream {
             line: Arc::clone(&self.line),
             recipe: RecipeTag {

@@ -13,7 +13,7 @@ use crate::grpc::service::GrpcService;
 use crate::grpc::{convert as common, status};
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Active;
-use crate::tuning::Configured;
+use crate::recipe::PlanBuilder;
 use crate::tuning::suggest::{JournalScores, Question, Scores, SuggestError, suggest};
 
 /// Default number of verdicts that are read.
@@ -171,7 +171,7 @@ impl GrpcService {
 
 /// Returns the present threshold.
 fn present_threshold(active: &Active, parsed: &ParsedRequest) -> Result<f32, Status> {
-    let configured = Configured::new(&active.settings, active.model.threshold);
+    let configured = PlanBuilder::new(&active.settings, active.model.threshold);
     let plan = configured.plan(parsed.camera.as_ref(), active.recipe.as_deref());
     let Some(name) = parsed.region.as_deref() else {
         return Ok(plan.general.thresholds.reject_above);

@@ -25,8 +25,8 @@ fn camera(name: &str) -> CameraId {
 }
 
 /// The general threshold is 0.5; scores from 0.4 are REVIEW.
-fn configured() -> Configured {
-    Configured {
+fn configured() -> PlanBuilder {
+    PlanBuilder {
         general: Overrides {
             threshold: None,
             review_from: Some(0.4),

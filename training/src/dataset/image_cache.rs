@@ -2,11 +2,12 @@
 //! training of 80,000 steps on 209 images of 256x256 pixels (41 MB) decodes every image once.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file::{ImageError, decode};
 use inspectd_core::preprocess;
+use parking_lot::{Mutex, MutexGuard};
 
 /// A decoded and resized image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +87,8 @@ impl ImageCache {
         Ok(loaded)
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, CacheEntries> {
-        // The entries stay consistent if a thread panics: no panic occurs within an update.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, CacheEntries> {
+        self.entries.lock()
     }
 }
 

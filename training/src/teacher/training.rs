@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
@@ -204,7 +205,7 @@ fn generate_images(settings: &PretrainSettings) -> Vec<LabelledImage> {
     let side = settings.input_size.side() as u32;
     synthetic_images::generate(settings.seed, settings.pictures, side, || {
         // The lock is taken before counting, so that the progress never goes backwards.
-        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = progress.lock();
         progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
     })
 }
