@@ -56,7 +56,7 @@ struct ChangeState {
 /// Makes changes.
 #[derive(Debug)]
 pub struct Control {
-    line: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     cameras: Arc<RunningCameras>,
     sources: Sources,
     telemetry: Telemetry,
@@ -82,21 +82,21 @@ pub struct InitialState {
 impl Control {
     /// Reads from `sources`, from which the pipeline was started.
     pub fn new(
-        line: Arc<Pipeline>,
+        pipeline: Arc<Pipeline>,
         cameras: Arc<RunningCameras>,
         sources: Sources,
         telemetry: Telemetry,
         clock: SharedClock,
         initial: InitialState,
     ) -> Self {
-        let settings = &line.active().settings;
+        let settings = &pipeline.active().settings;
         let mut recipe_cache = RecipeCache::new(settings);
         if let Some(prepared) = initial.recipe {
             recipe_cache.keep(prepared);
         }
         Self {
             state_file: StateFile::new(settings.journal.folder.as_deref()),
-            line,
+            pipeline,
             cameras,
             sources,
             telemetry,
@@ -136,14 +136,14 @@ impl Control {
 
     /// Records the start of the pipeline, with its configuration, model and recipe.
     pub fn record_start(&self) {
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let recipe = active
             .recipe
             .as_ref()
             .map_or_else(|| "none".to_owned(), |recipe| describe_recipe(recipe));
         let what = format!(
             "run {}, configuration {}, model {}, recipe {recipe}",
-            self.line.run_id(),
+            self.pipeline.run_id(),
             active.stamp.config_hash,
             describe_model(&active.model),
         );
@@ -154,7 +154,7 @@ impl Control {
 
     /// Records the orderly stop of the pipeline.
     pub fn record_stop(&self) {
-        let run = format!("run {}", self.line.run_id());
+        let run = format!("run {}", self.pipeline.run_id());
         if let Err(error) = self.record(&Actor::process(), Action::Stop, "inspectd", &run, "") {
             error!(%error, "the stop cannot be recorded");
         }

@@ -33,7 +33,7 @@ impl Control {
     /// When no folder is configured, or it cannot be listed.
     pub fn recipes(&self) -> ControlResult<Vec<RecipeState>> {
         let change = self.change.lock();
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let listed = change
             .recipe_cache
             .folder()?
@@ -71,7 +71,7 @@ impl Control {
     /// Everything that is wrong with it.
     pub fn prepare(&self, id: &RecipeId) -> ControlResult<Arc<Recipe>> {
         let mut change = self.change.lock();
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let prepared = change
             .recipe_cache
             .prepare(id, &active.settings, &active.model)?;
@@ -86,7 +86,7 @@ impl Control {
     pub fn activate(&self, actor: &Actor, id: Option<&RecipeId>) -> ControlResult<()> {
         self.check_lock(actor)?;
         let mut change = self.change.lock();
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let next = match id {
             None => None,
             Some(id) => Some(match change.recipe_cache.find(id) {
@@ -112,12 +112,12 @@ impl Control {
                 .as_ref()
                 .is_some_and(|recipe| recipe.id == *id)
         };
-        if is_active(&self.line.active()) {
+        if is_active(&self.pipeline.active()) {
             return Ok(());
         }
         self.check_lock(actor)?;
         let mut change = self.change.lock();
-        if is_active(&self.line.active()) {
+        if is_active(&self.pipeline.active()) {
             return Ok(());
         }
         let next = change.recipe_cache.find(id)?;
@@ -145,7 +145,7 @@ impl Control {
         change: &mut ChangeState,
         next: Option<PreparedRecipe>,
     ) -> ControlResult<()> {
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let before = active.recipe.clone();
         if next.as_ref().map(|next| &next.recipe.hash) == before.as_ref().map(|recipe| &recipe.hash)
         {
@@ -180,10 +180,10 @@ impl Control {
             recipe,
             self.clock.now().utc,
         );
-        self.line.activate(next);
+        self.pipeline.activate(next);
         info!(by = actor.name(), %from, %to, "recipe changed");
         self.cameras
-            .apply(&self.line.active())
+            .apply(&self.pipeline.active())
             .map_err(ChangeError::Camera)
     }
 

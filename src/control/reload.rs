@@ -45,7 +45,7 @@ struct Reloaded {
 impl Control {
     /// Returns the active configuration.
     pub fn configuration(&self) -> Configuration {
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let history = self.reload_history.lock();
         Configuration {
             generation: active.generation,
@@ -89,7 +89,7 @@ impl Control {
     /// Reloads while the caller holds the lock of changes.
     fn try_reload(&self, actor: &Actor) -> ControlResult<Reloaded> {
         let loaded = config::load(&self.sources)?;
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let restart_required = config::changes(&active.settings, &loaded.settings).restart;
         let settings = config::applied(&active.settings, &loaded.settings);
         let bundle = Bundle::open(&settings.model.bundle).map_err(ModelError::from)?;
@@ -118,7 +118,7 @@ impl Control {
         }
         let hash = config::hash(&settings);
         let recipe = active.recipe.clone();
-        self.line.activate(Active::new(
+        self.pipeline.activate(Active::new(
             settings,
             hash,
             active.generation + 1,

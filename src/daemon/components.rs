@@ -31,7 +31,7 @@ pub(super) struct Endpoints {
 pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) clock: SharedClock,
-    pub(super) line: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     pub(super) cameras: Arc<RunningCameras>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<Metrics>,

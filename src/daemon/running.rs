@@ -48,7 +48,7 @@ pub(super) struct Daemon {
     clock: SharedClock,
     config_watch: Option<Watch>,
     cameras: Arc<RunningCameras>,
-    line: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     pipeline_failed: Arc<Notify>,
     control: Arc<Control>,
     lifecycle: Arc<Lifecycle>,
@@ -67,7 +67,7 @@ impl Daemon {
         let Core {
             settings,
             clock,
-            line,
+            pipeline,
             cameras,
             control,
             metrics,
@@ -84,7 +84,7 @@ impl Daemon {
             servers: Vec::new(),
             _access_watch: endpoints.access.watch(),
             _socket: endpoints.socket,
-            line,
+            pipeline,
             pipeline_failed,
             settings,
             clock,
@@ -95,7 +95,7 @@ impl Daemon {
         }
         daemon
             .cameras
-            .apply(&daemon.line.active())
+            .apply(&daemon.pipeline.active())
             .map_err(Failure::threads("cameras"))?;
         if daemon.settings.life.watch_files {
             daemon.watch_config();
@@ -129,7 +129,7 @@ impl Daemon {
 
     fn serve_grpc(&mut self, listeners: Listeners, access: Arc<Access>) {
         let service = GrpcService::new(
-            Arc::clone(&self.line),
+            Arc::clone(&self.pipeline),
             Arc::clone(&self.control),
             Arc::clone(&self.lifecycle),
             Arc::clone(&self.streams),
@@ -148,7 +148,7 @@ impl Daemon {
 
     fn serve_http(&mut self, listener: TcpListener) {
         let state = HttpState {
-            line: Arc::clone(&self.line),
+            pipeline: Arc::clone(&self.pipeline),
             lifecycle: Arc::clone(&self.lifecycle),
             streams: Arc::clone(&self.streams),
             metrics: Arc::clone(&self.metrics),
@@ -180,7 +180,7 @@ impl Daemon {
                 },
                 () = pipeline_failed.notified() => return Err(Failure::PipelineThread),
                 _ = checks.tick() => {
-                    let snapshot = self.line.snapshot();
+                    let snapshot = self.pipeline.snapshot();
                     self.check(&snapshot, &mut watchdog).await;
                     if self.settings.life.exit_when_ended && snapshot.all_ended() {
                         info!("all cameras have ended");
@@ -197,7 +197,7 @@ impl Daemon {
         if ready {
             self.lifecycle.enter(Phase::Running);
         }
-        let busy = self.line.busy_for().unwrap_or_default();
+        let busy = self.pipeline.busy_for().unwrap_or_default();
         let progresses = busy < self.settings.engine.hang_timeout;
         if !progresses {
             error!(busy_s = busy.as_secs_f32(), "the engine is stalled");
@@ -221,7 +221,7 @@ impl Daemon {
         self.lifecycle.enter(Phase::Stopping);
         let deadline = self.now() + self.settings.life.shutdown_deadline;
         self.health
-            .report(Phase::Stopping, &self.line.snapshot(), true)
+            .report(Phase::Stopping, &self.pipeline.snapshot(), true)
             .await;
         // On another thread: dropping it waits for a reload in progress, which may be loading a model.
         let config_watch = self.config_watch.take();
@@ -231,7 +231,7 @@ impl Daemon {
         self.health.end().await;
         self.stop_servers(deadline).await;
         self.control.record_stop();
-        log_totals(&self.line.snapshot());
+        log_totals(&self.pipeline.snapshot());
         if in_time {
             Ok(())
         } else {
@@ -254,12 +254,12 @@ impl Daemon {
     /// hangs in its driver is abandoned and does not count.
     async fn stop_pipeline(&mut self, deadline: Instant) -> bool {
         let cameras = Arc::clone(&self.cameras);
-        let line = Arc::clone(&self.line);
+        let pipeline = Arc::clone(&self.pipeline);
         let drain = DRAIN_TIMEOUT.min(self.settings.life.shutdown_deadline / 4);
         let deadline = deadline.checked_sub(drain).unwrap_or(deadline);
         let stop = move || {
             cameras.stop_all(deadline);
-            line.finish(deadline)
+            pipeline.finish(deadline)
         };
         spawn_blocking(stop).await.unwrap_or(false)
     }

@@ -131,7 +131,7 @@ fn start_core(
     let metrics = Arc::new(Metrics::new()?);
     let pipeline_failed = Arc::new(Notify::new());
     let failed = Arc::clone(&pipeline_failed);
-    let line = Pipeline::start(PipelineOptions {
+    let pipeline = Pipeline::start(PipelineOptions {
         active,
         worker,
         run_id,
@@ -141,10 +141,10 @@ fn start_core(
         failed: Arc::new(move || failed.notify_one()),
     })
     .map_err(Failure::threads("pipeline"))?;
-    let line = Arc::new(line);
-    let cameras = Arc::new(RunningCameras::new(line.sink(), clock.clone()));
+    let pipeline = Arc::new(pipeline);
+    let cameras = Arc::new(RunningCameras::new(pipeline.sink(), clock.clone()));
     let control = Control::new(
-        Arc::clone(&line),
+        Arc::clone(&pipeline),
         Arc::clone(&cameras),
         sources,
         telemetry,
@@ -154,7 +154,7 @@ fn start_core(
     Ok(Core {
         settings,
         clock,
-        line,
+        pipeline,
         cameras,
         control: Arc::new(control),
         metrics,

@@ -15,7 +15,7 @@ impl GrpcService {
     ) -> Result<proto::Consumer, Status> {
         let journal = self.journal()?;
         let name = fields::consumer(&request.consumer)?;
-        let totals = self.line.totals();
+        let totals = self.pipeline.totals();
         if request.sequence > totals.sequence {
             return Err(status::not_assigned("sequence", request.sequence, totals));
         }
@@ -48,10 +48,11 @@ impl GrpcService {
         let journal = self.journal()?;
         let mut consumers = Vec::new();
         for (name, consumer) in journal.consumers() {
-            let totals = self.line.totals();
+            let totals = self.pipeline.totals();
             let first = (consumer.acknowledged + 1).max(totals.oldest);
             let waits_since = if first <= totals.sequence {
-                let first = read(&self.line, move |journal| journal.readers().get(first)).await?;
+                let first =
+                    read(&self.pipeline, move |journal| journal.readers().get(first)).await?;
                 first.map(|verdict| verdict.recorded)
             } else {
                 None

@@ -22,7 +22,7 @@ impl GrpcService {
             Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
             Err(_) => return Err(status::invalid("format", "must be PNG or JPEG")),
         };
-        let Some(evidence) = self.line.evidence(request.sequence) else {
+        let Some(evidence) = self.pipeline.evidence(request.sequence) else {
             return self.stored_evidence(request.sequence).await;
         };
         let verdict = convert_verdict::verdict(&evidence.verdict);
@@ -43,14 +43,18 @@ impl GrpcService {
                  or it does not exist yet",
             )
         };
-        if self.line.disk_store().is_none() {
+        if self.pipeline.disk_store().is_none() {
             return Err(not_found());
         }
-        let verdict = read(&self.line, move |journal| journal.readers().get(sequence)).await?;
+        let verdict = read(&self.pipeline, move |journal| {
+            journal.readers().get(sequence)
+        })
+        .await?;
         let verdict = verdict.ok_or_else(not_found)?;
-        let line = Arc::clone(&self.line);
+        let pipeline = Arc::clone(&self.pipeline);
         let stored = blocking(move || {
-            line.disk_store()
+            pipeline
+                .disk_store()
                 .map(|disk_store| disk_store.read(sequence))
         })
         .await?;

@@ -39,11 +39,11 @@ impl InspectionService for GrpcService {
         let (start, consumer) = self.stream_start(start).await?;
         let slot = self.streams.open()?;
         let stream = VerdictStream::new(StreamOptions {
-            line: Arc::clone(&self.line),
+            pipeline: Arc::clone(&self.pipeline),
             clock: self.clock.clone(),
             filter,
             start,
-            heartbeat: self.line.active().settings.server.heartbeat_interval,
+            heartbeat: self.pipeline.active().settings.server.heartbeat_interval,
             ending: self.lifecycle.streams_ending(),
             consumer: consumer.map(|name| self.streams.consume(&name)),
             slot,
@@ -101,12 +101,12 @@ impl InspectionService for GrpcService {
             "" => None,
             id => Some(self.configured_camera("camera_id", id)?),
         };
-        let side_limit = self.line.active().settings.server.image_side_limit;
+        let side_limit = self.pipeline.active().settings.server.image_side_limit;
         let frame = blocking(move || image::frame(image, side_limit)).await??;
         let (sender, receiver) = oneshot::channel();
         // A client that disconnected does not receive the verdict, but its image still gets one.
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));
-        self.line
+        self.pipeline
             .inspect(frame, camera, reply)
             .map_err(|error| status::inspect(&error))?;
         let verdict = receiver.await.map_err(|_| status::stopping())?;
@@ -137,7 +137,7 @@ impl GrpcService {
     /// Parses the id of a camera that must be configured.
     pub(super) fn configured_camera(&self, field: &str, id: &str) -> Result<CameraId, Status> {
         let id = fields::camera_id(field, id)?;
-        if self.line.active().settings.cameras.contains_key(&id) {
+        if self.pipeline.active().settings.cameras.contains_key(&id) {
             return Ok(id);
         }
         Err(status::not_found(

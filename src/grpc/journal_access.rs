@@ -14,11 +14,11 @@ use crate::pipeline::publisher::{Journal, Totals};
 
 /// Reads the journal on a thread that may wait for the disk.
 pub(super) async fn read<T: Send + 'static>(
-    line: &Arc<Pipeline>,
+    pipeline: &Arc<Pipeline>,
     read: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, Status> {
-    let line = Arc::clone(line);
-    blocking(move || match line.journal() {
+    let pipeline = Arc::clone(pipeline);
+    blocking(move || match pipeline.journal() {
         Some(journal) => read(journal).map_err(|error| status::journal(&error)),
         None => Err(status::no_journal()),
     })
@@ -28,7 +28,7 @@ pub(super) async fn read<T: Send + 'static>(
 impl GrpcService {
     /// Returns the journal.
     pub(super) fn journal(&self) -> Result<&Journal, Status> {
-        let journal = self.line.journal().ok_or_else(status::no_journal)?;
+        let journal = self.pipeline.journal().ok_or_else(status::no_journal)?;
         // Its content is unknown until then: a consumer would be mistaken for a new one.
         if !journal.was_opened() {
             return Err(status::journal(&"the journal is not open yet"));
@@ -42,7 +42,7 @@ impl GrpcService {
         time: SystemTime,
         totals: Totals,
     ) -> Result<u64, Status> {
-        let first = read(&self.line, move |journal| {
+        let first = read(&self.pipeline, move |journal| {
             journal.readers().first_since(time)
         })
         .await?;

@@ -86,7 +86,7 @@ impl LineService for GrpcService {
         &self,
         _: Request<ListCamerasRequest>,
     ) -> Result<Response<ListCamerasResponse>, Status> {
-        let cameras = convert_status::cameras(&self.line.snapshot());
+        let cameras = convert_status::cameras(&self.pipeline.snapshot());
         Ok(Response::new(ListCamerasResponse { cameras }))
     }
 
@@ -102,7 +102,7 @@ impl LineService for GrpcService {
         Ok(Response::new(ReloadConfigurationResponse {
             configuration: Some(convert_status::configuration(&self.control.configuration())),
             changed,
-            model: Some(convert::model(&self.line.active().model.id)),
+            model: Some(convert::model(&self.pipeline.active().model.id)),
         }))
     }
 
@@ -175,8 +175,8 @@ impl GrpcService {
         convert_status::status(&convert_status::StatusInput {
             phase: self.lifecycle.phase(),
             run_id: &self.run_id,
-            started: self.line.started(),
-            snapshot: &self.line.snapshot(),
+            started: self.pipeline.started(),
+            snapshot: &self.pipeline.snapshot(),
             configuration: &self.control.configuration(),
             streams: self.streams.counts(),
             lock: self.control.locked().as_ref(),

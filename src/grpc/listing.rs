@@ -22,12 +22,13 @@ impl GrpcService {
         request: ListVerdictsRequest,
     ) -> Result<ListVerdictsResponse, Status> {
         self.journal()?;
-        let totals = self.line.totals();
+        let totals = self.pipeline.totals();
         let mut page = self.page(&request, totals).await?;
         let limit = page.limit;
         // One more shows whether there is another page.
         page.limit += 1;
-        let mut verdicts = read(&self.line, move |journal| journal.readers().page(&page)).await?;
+        let mut verdicts =
+            read(&self.pipeline, move |journal| journal.readers().page(&page)).await?;
         let more = verdicts.len() > limit;
         verdicts.truncate(limit);
         let last = verdicts.last().filter(|_| more);
@@ -35,7 +36,7 @@ impl GrpcService {
             next_page_token: last.map_or_else(String::new, |last| last.sequence.to_string()),
             verdicts: verdicts.iter().map(convert_verdict::verdict).collect(),
             // Read again, so that a client can see whether a missing verdict has aged out.
-            oldest_sequence: self.line.totals().oldest,
+            oldest_sequence: self.pipeline.totals().oldest,
             newest_sequence: totals.sequence,
         })
     }

@@ -25,7 +25,7 @@ impl RecipeService for GrpcService {
         let control = Arc::clone(&self.control);
         let recipes = blocking(move || control.recipes()).await?;
         let recipes = recipes.map_err(|error| status::change(&error))?;
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let active = active.recipe.as_ref();
         Ok(Response::new(ListRecipesResponse {
             recipes: recipes.iter().map(state).collect(),
@@ -79,12 +79,12 @@ impl RecipeService for GrpcService {
 
 impl GrpcService {
     fn active_hash(&self) -> Option<String> {
-        let active = self.line.active();
+        let active = self.pipeline.active();
         active.recipe.as_ref().map(|recipe| recipe.hash.clone())
     }
 
     fn active_recipe(&self) -> Option<proto::Recipe> {
-        let active = self.line.active();
+        let active = self.pipeline.active();
         active
             .recipe
             .as_ref()

@@ -17,7 +17,7 @@ pub(super) const TUNING_CALL_LIMIT: usize = 2;
 /// Implements all services of `inspectd.v1`. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct GrpcService {
-    pub(super) line: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     pub(super) control: Arc<Control>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) streams: Arc<StreamRegistry>,
@@ -30,15 +30,15 @@ pub struct GrpcService {
 impl GrpcService {
     /// Serves a pipeline.
     pub fn new(
-        line: Arc<Pipeline>,
+        pipeline: Arc<Pipeline>,
         control: Arc<Control>,
         lifecycle: Arc<Lifecycle>,
         streams: Arc<StreamRegistry>,
         clock: SharedClock,
     ) -> Self {
         Self {
-            run_id: line.run_id().to_string(),
-            line,
+            run_id: pipeline.run_id().to_string(),
+            pipeline,
             control,
             lifecycle,
             streams,

@@ -44,7 +44,7 @@ enum Wake {
 
 /// A stream of verdicts.
 pub(super) struct VerdictStream {
-    line: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     clock: SharedClock,
     receiver: broadcast::Receiver<Arc<Verdict>>,
     filter: Filter,
@@ -67,7 +67,7 @@ pub(super) struct VerdictStream {
 
 /// Options of a stream.
 pub(super) struct StreamOptions {
-    pub(super) line: Arc<Pipeline>,
+    pub(super) pipeline: Arc<Pipeline>,
     pub(super) clock: SharedClock,
     pub(super) filter: Filter,
     pub(super) start: StreamStart,
@@ -80,14 +80,14 @@ pub(super) struct StreamOptions {
 impl VerdictStream {
     /// Subscribes to the pipeline's verdicts.
     pub(super) fn new(options: StreamOptions) -> Self {
-        let (receiver, totals) = options.line.subscribe();
+        let (receiver, totals) = options.pipeline.subscribe();
         let next = match options.start {
             StreamStart::Now => totals.sequence + 1,
             StreamStart::At(sequence) => sequence,
         };
         Self {
-            next: options.line.journal().map(|_| next),
-            line: options.line,
+            next: options.pipeline.journal().map(|_| next),
+            pipeline: options.pipeline,
             clock: options.clock,
             receiver,
             filter: options.filter,
@@ -163,9 +163,9 @@ impl VerdictStream {
 
     async fn read_page(&mut self) -> Result<(), Status> {
         let Some(next) = self.next else { return Ok(()) };
-        let oldest = self.line.totals().oldest;
+        let oldest = self.pipeline.totals().oldest;
         if next < oldest {
-            return Err(status::aged_out(next, self.line.totals()));
+            return Err(status::aged_out(next, self.pipeline.totals()));
         }
         let page = Page {
             filter: self.filter.clone(),
@@ -174,8 +174,8 @@ impl VerdictStream {
             order: Order::Ascending,
             limit: PAGE_SIZE,
         };
-        let line = Arc::clone(&self.line);
-        let read = move || match line.journal() {
+        let pipeline = Arc::clone(&self.pipeline);
+        let read = move || match pipeline.journal() {
             Some(journal) => journal.readers().page(&page),
             None => Ok(Vec::new()),
         };
@@ -186,8 +186,8 @@ impl VerdictStream {
         // The oldest sequence is raised before verdicts are deleted: they may have been deleted while
         // the page was read.
         let begins = verdicts.first().is_some_and(|first| first.sequence == next);
-        if !begins && next < self.line.totals().oldest {
-            return Err(status::aged_out(next, self.line.totals()));
+        if !begins && next < self.pipeline.totals().oldest {
+            return Err(status::aged_out(next, self.pipeline.totals()));
         }
         self.next = Some(match verdicts.last() {
             Some(last) if verdicts.len() == PAGE_SIZE => last.sequence + 1,
@@ -246,7 +246,7 @@ impl VerdictStream {
         if self.next.is_none() {
             return Some(self.gap(missed));
         }
-        let (receiver, totals) = self.line.subscribe();
+        let (receiver, totals) = self.pipeline.subscribe();
         self.receiver = receiver;
         self.journal_until = totals.sequence;
         let missed = totals.unjournalled - self.unjournalled;
@@ -260,11 +260,11 @@ impl VerdictStream {
     }
 
     fn heartbeat(&self) -> Event {
-        let Totals { sequence, .. } = self.line.totals();
+        let Totals { sequence, .. } = self.pipeline.totals();
         Event::Heartbeat(Heartbeat {
             time: Some(self.clock.now().utc.into()),
             sequence,
-            run_id: self.line.run_id().to_string(),
+            run_id: self.pipeline.run_id().to_string(),
         })
     }
 }

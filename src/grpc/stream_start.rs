@@ -19,7 +19,7 @@ impl GrpcService {
             return Ok((StreamStart::Now, None));
         };
         let journal = self.journal()?;
-        let totals = self.line.totals();
+        let totals = self.pipeline.totals();
         let (sequence, name) = match start {
             StartField::FromSequence(0) => (totals.oldest, None),
             StartField::FromSequence(sequence) => (sequence, None),

@@ -25,11 +25,11 @@ impl GrpcService {
             id => Some(fields::recipe_id("recipe_id", id)?),
         };
         let trigger = parse_trigger(request)?;
-        let line = Arc::clone(&self.line);
+        let pipeline = Arc::clone(&self.pipeline);
         let control = Arc::clone(&self.control);
         let accepted = blocking(move || {
             // A repeated request does not change the recipe again.
-            if let Some(accepted) = line.known(&trigger)? {
+            if let Some(accepted) = pipeline.known(&trigger)? {
                 return Ok(Ok(accepted));
             }
             if let Some(recipe) = &recipe
@@ -37,7 +37,7 @@ impl GrpcService {
             {
                 return Ok(Err(error));
             }
-            line.trigger(&trigger).map(Ok)
+            pipeline.trigger(&trigger).map(Ok)
         });
         let accepted = accepted.await?.map_err(|error| status::trigger(&error))?;
         let mut accepted = accepted.map_err(|error| status::change(&error))?;

@@ -22,7 +22,7 @@ use crate::pipeline::Pipeline;
 #[derive(Clone, Debug)]
 pub struct HttpState {
     /// The pipeline.
-    pub line: Arc<Pipeline>,
+    pub pipeline: Arc<Pipeline>,
     /// The lifecycle of the process.
     pub lifecycle: Arc<Lifecycle>,
     /// The open verdict streams.
@@ -45,7 +45,7 @@ impl HttpState {
         (
             [(header::CONTENT_TYPE, kind)],
             self.metrics
-                .render(&self.line.snapshot(), self.streams.counts()),
+                .render(&self.pipeline.snapshot(), self.streams.counts()),
         )
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use crate::recipe::PlanBuilder;
 use crate::evidence::AnomalyMap;
+use crate::recipe::PlanBuilder;
 use crate::recipe::Recipe;
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;

@@ -33,7 +33,7 @@ const PAGE_SIZE: usize = 100;
 
 /// A replay in progress.
 pub(super) struct ReplayStream {
-    line: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     /// None while a page is judged.
     replay: Option<Box<Replay>>,
     filter: Filter,
@@ -75,7 +75,7 @@ impl GrpcService {
             }
             Some(RecipeField::Inline(inline)) => blocking(move || inline_recipe(&inline)).await??,
         };
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let (model, threshold) = if loaded_model {
             (active.model.id.clone(), active.model.threshold)
         } else {
@@ -85,7 +85,7 @@ impl GrpcService {
         let range = self.range(from_time, to_time).await?;
         let configured = PlanBuilder::new(&active.settings, threshold);
         Ok(ReplayStream {
-            line: Arc::clone(&self.line),
+            pipeline: Arc::clone(&self.pipeline),
             recipe: RecipeTag {
                 id: recipe.id.to_string(),
                 version: recipe.version.clone(),
@@ -116,7 +116,7 @@ impl GrpcService {
         from: Option<Timestamp>,
         to: Option<Timestamp>,
     ) -> Result<RangeInclusive<u64>, Status> {
-        let totals = self.line.totals();
+        let totals = self.pipeline.totals();
         let (mut first, mut last) = (totals.oldest, totals.sequence);
         if let Some(since) = fields::time("from_time", from)? {
             first = first.max(self.first_since(since, totals).await?);
@@ -210,8 +210,8 @@ impl ReplayStream {
             order: Order::Ascending,
             limit: PAGE_SIZE,
         };
-        let line = Arc::clone(&self.line);
-        let judged = blocking(move || judge(&line, replay, &page)).await?;
+        let pipeline = Arc::clone(&self.pipeline);
+        let judged = blocking(move || judge(&pipeline, replay, &page)).await?;
         let judged = judged.map_err(|error| status::journal(&error))?;
         self.ready.extend(judged.changes);
         self.next = judged.last.map_or(u64::MAX, |last| last + 1);
@@ -242,17 +242,17 @@ struct JudgedPage {
 }
 
 fn judge(
-    line: &Pipeline,
+    pipeline: &Pipeline,
     mut replay: Box<Replay>,
     page: &Page,
 ) -> Result<JudgedPage, JournalError> {
-    let verdicts = match line.journal() {
+    let verdicts = match pipeline.journal() {
         Some(journal) if page.from <= page.to => journal.readers().page(page)?,
         Some(_) | None => Vec::new(),
     };
     let mut changes = Vec::new();
     for verdict in &verdicts {
-        let map = || match line.disk_store() {
+        let map = || match pipeline.disk_store() {
             Some(disk_store) if verdict.evidence => disk_store.map(verdict.sequence),
             Some(_) | None => Ok(None),
         };

@@ -46,7 +46,7 @@ impl GrpcService {
             return Err(status::invalid("false_reject_rate", error.to_string()));
         }
         let parsed = self.parse(request)?;
-        let active = self.line.active();
+        let active = self.pipeline.active();
         let present = present_threshold(&active, &parsed)?;
         let (stored, counts) = if parsed.journal {
             let (stored, counts) = self.journal_scores(request, &parsed, &active).await?;
@@ -95,7 +95,7 @@ impl GrpcService {
             id => Some(self.configured_camera("camera_id", id)?),
         };
         let region = Some(request.region.clone()).filter(|region| !region.is_empty());
-        let has_journal = self.line.journal().is_some();
+        let has_journal = self.pipeline.journal().is_some();
         let (calibration, journal) = match ScoreSource::try_from(request.source) {
             Ok(ScoreSource::Unspecified) => (true, has_journal),
             Ok(ScoreSource::Calibration) => (true, false),
@@ -150,7 +150,8 @@ impl GrpcService {
                 order: Order::Descending,
                 limit: left.min(PAGE_SIZE),
             };
-            let verdicts = read(&self.line, move |journal| journal.readers().page(&page)).await?;
+            let verdicts =
+                read(&self.pipeline, move |journal| journal.readers().page(&page)).await?;
             let Some(last) = verdicts.last() else { break };
             to = last.sequence.saturating_sub(1);
             counts.oldest_time = Some(last.recorded.into());
