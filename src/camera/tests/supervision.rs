@@ -125,7 +125,7 @@ impl Script {
             assert!(SystemClock.now().monotonic < deadline, "a thread hangs");
             thread::sleep(Duration::from_millis(2));
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(200));
     }
 
     fn join(&self, camera: Camera) -> bool {
@@ -228,12 +228,14 @@ fn at_most_four_threads_hang_and_opening_resumes_when_one_ends() {
     script.run_until(&camera, &sink, |records| records.len() > 20);
     assert_eq!(script.opened.load(Ordering::SeqCst), 4);
     assert_eq!(troubles(&sink.records()), [CameraTrouble::Stalled]);
+    // In a pause, which ends only when the clock is advanced: the threads end before the next attempt.
+    sink.wait_until(|records| matches!(records.last(), Some(Record::State(CameraState::Waiting))));
     script.release.store(true, Ordering::SeqCst);
+    script.wait_until_no_thread_hangs();
     script.run_until(&camera, &sink, |records| {
         frames(records) > 0 || has_ended(records)
     });
     assert!(script.opened.load(Ordering::SeqCst) > 4);
-    script.wait_until_no_thread_hangs();
     camera.stop();
     assert!(script.join(camera));
 }

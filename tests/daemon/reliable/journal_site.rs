@@ -17,8 +17,15 @@ use crate::harness::{Daemon, Site, Verdicts, write_png};
 pub type Client = InspectionServiceClient<Channel>;
 
 /// `[journal]` with further keys.
+///
+/// Writes count as stalled only after 20 s where `keys` sets no other time: the disk may be busy.
 pub fn journal(keys: &str) -> String {
-    format!("[journal]\nfolder = \"journal\"\n{keys}")
+    let stall = if keys.contains("stall_timeout_s") {
+        ""
+    } else {
+        "stall_timeout_s = 20\n"
+    };
+    format!("[journal]\nfolder = \"journal\"\n{stall}{keys}")
 }
 
 /// A triggered camera that repeats the three pictures.
