@@ -39,7 +39,7 @@ pub(super) fn tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Cha
     let Some((number, hash)) = last else {
         return Ok(Ok(Tail::START));
     };
-    // Numbers start at 1, and no number follows the last one.
+    // Numbers start at 1; the largest integer is the last one.
     if number < 1 || number == i64::MAX {
         let fault = ChainFault::Missing { found: number };
         return Ok(Err(ChainBreak { number: 1, fault }));

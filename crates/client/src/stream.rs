@@ -90,7 +90,7 @@ pub enum Event {
 /// Verdicts as they are made: a [`Stream`] of events that reconnects by itself.
 ///
 /// It ends after the first error that cannot pass by itself, such as an unknown camera, or a position that
-/// is no longer in the journal. Waiting for the next event can be cancelled without loss.
+/// that the journal has removed. Waiting for the next event can be cancelled without loss.
 pub struct VerdictStream {
     events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
     last_sequence: u64,

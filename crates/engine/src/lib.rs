@@ -201,7 +201,7 @@ impl Engine {
     /// Computes the maps of `frames`. Each frame must have the manifest's input size.
     ///
     /// # Errors
-    /// When there are no frames, a frame has another size, or inference fails.
+    /// When the batch is empty, a frame has another size, or inference fails.
     pub fn run(&mut self, frames: &[&Frame]) -> Result<RawMaps, EngineError> {
         self.check_frames(frames)?;
         self.batch.clear();

@@ -78,7 +78,7 @@ impl ScoreDistribution {
     /// Computes the distribution of `scores`, which may be in any order.
     ///
     /// # Errors
-    /// When there are no scores, or a score is not finite.
+    /// When `scores` is empty, or a score is not finite.
     pub fn new(mut scores: Vec<f64>) -> Result<Self, ScoreError> {
         if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
             let score = scores[index];
