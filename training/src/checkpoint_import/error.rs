@@ -57,11 +57,6 @@ pub enum FormatError {
     /// The format is unknown.
     #[error("neither a safetensors file nor a checkpoint of torch.save")]
     Unknown,
-    /// The format of `PyTorch` before version 1.6.
-    #[error(
-        "a checkpoint in the format of PyTorch before version 1.6; convert it once, in Python: torch.save(torch.load(\"OLD.pth\", map_location=\"cpu\", weights_only=True), \"NEW.pth\")"
-    )]
-    Legacy,
     /// A compiled program instead of weights.
     #[error(
         "a TorchScript program; save its weights instead, in Python: torch.save(torch.jit.load(\"OLD.pt\", map_location=\"cpu\").state_dict(), \"NEW.pth\")"

@@ -8,10 +8,12 @@ mod archive;
 mod cursor;
 mod element_type;
 mod error;
+mod legacy;
 mod objects;
 mod pickle;
 mod safetensors;
 mod state_dict_check;
+mod storages;
 mod strides;
 
 use std::collections::BTreeMap;
@@ -51,15 +53,14 @@ pub fn read(path: &Path) -> Result<Tensors, ImportError> {
 
 fn read_any(path: &Path) -> Result<Tensors, FormatError> {
     const ZIP: &[u8] = b"PK\x03\x04";
-    // Magic number of the format before PyTorch 1.6, as a pickled integer.
-    const LEGACY: &[u8] = b"\x80\x02\x8a\x0a";
     let mut start = Vec::new();
-    File::open(path)?.take(9).read_to_end(&mut start)?;
+    let longest = legacy::MAGIC.len() as u64;
+    File::open(path)?.take(longest).read_to_end(&mut start)?;
     match &start[..] {
         start if start.starts_with(ZIP) => archive::read(File::open(path)?),
-        start if start.starts_with(LEGACY) => Err(FormatError::Legacy),
+        start if start.starts_with(&legacy::MAGIC) => legacy::read(&std::fs::read(path)?),
         // safetensors: 8 bytes with the length of the header, then its JSON.
-        [_, _, _, _, _, _, _, _, b'{'] => safetensors::read(&std::fs::read(path)?),
+        [_, _, _, _, _, _, _, _, b'{', ..] => safetensors::read(&std::fs::read(path)?),
         _ => Err(FormatError::Unknown),
     }
 }

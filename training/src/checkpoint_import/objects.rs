@@ -11,8 +11,11 @@ pub(super) struct Id(pub(super) usize);
 /// A pickled value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// None, a bool, a float or a list, which do not contain weights.
+    /// None, True or a float, which do not contain weights.
     Opaque,
+    /// False.
+    False,
+    List(Vec<Id>),
     Int(i64),
     Text(String),
     Tuple(Vec<Id>),

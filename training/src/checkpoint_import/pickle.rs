@@ -19,6 +19,11 @@ impl Objects {
         &self.0[id.0]
     }
 
+    /// Iterates over all values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter()
+    }
+
     fn add(&mut self, value: Value) -> Id {
         self.0.push(value);
         Id(self.0.len() - 1)
@@ -27,6 +32,11 @@ impl Objects {
 
 /// Interprets the pickle in `bytes`. Returns its values and the id of the result.
 pub(super) fn load(bytes: &[u8]) -> Result<(Objects, Id), FormatError> {
+    load_first(bytes).map(|(objects, root, _)| (objects, root))
+}
+
+/// Interprets the pickle at the start of `bytes`. Returns its values, the id of the result, and its length.
+pub(super) fn load_first(bytes: &[u8]) -> Result<(Objects, Id, usize), FormatError> {
     let mut machine = Machine {
         cursor: Cursor::new(bytes),
         objects: Objects::default(),
@@ -38,7 +48,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<(Objects, Id), FormatError> {
         let (at, [opcode]) = (machine.cursor.at(), machine.cursor.take()?);
         if opcode == b'.' {
             let result = machine.pop()?;
-            return Ok((machine.objects, result));
+            return Ok((machine.objects, result, machine.cursor.at()));
         }
         machine.step(opcode, at)?;
     }
@@ -65,8 +75,14 @@ impl Machine<'_> {
             }
             b'q' | b'r' => self.memo_put(opcode),
             b'h' | b'j' => self.memo_get(opcode),
-            b'a' => self.pop().map(drop),
-            b'e' => self.pop_to_mark().map(drop),
+            b'a' => {
+                let item = self.pop()?;
+                self.append(&[item])
+            }
+            b'e' => {
+                let items = self.pop_to_mark()?;
+                self.append(&items)
+            }
             b's' | b'u' => self.set_items(opcode),
             b'R' => self.reduce(),
             b'b' => self.build(),
@@ -82,7 +98,9 @@ impl Machine<'_> {
     /// Executes an instruction that creates a value.
     fn value(&mut self, opcode: u8, at: usize) -> Result<Value, FormatError> {
         match opcode {
-            b'N' | 0x88 | 0x89 | b']' => Ok(Value::Opaque),
+            b'N' | 0x88 => Ok(Value::Opaque),
+            0x89 => Ok(Value::False),
+            b']' => Ok(Value::List(Vec::new())),
             b'G' => self.cursor.take::<8>().map(|_| Value::Opaque),
             b'K' => Ok(Value::Int(u8::from_le_bytes(self.cursor.take()?).into())),
             b'M' => Ok(Value::Int(u16::from_le_bytes(self.cursor.take()?).into())),
@@ -176,6 +194,16 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn append(&mut self, items: &[Id]) -> Step {
+        match self.stack.last().map(|id| &mut self.objects.0[id.0]) {
+            Some(Value::List(list)) => {
+                list.extend(items);
+                Ok(())
+            }
+            _ => Err(FormatError::Pickle("appends to a value that is not a list")),
+        }
+    }
+
     /// Ignores the attributes of a dictionary (`_metadata`: versions of the modules), which do not contain
     /// weights.
     fn build(&mut self) -> Step {
@@ -188,7 +216,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Parses a storage reference: `("storage", class, key, device, length)`.
+    /// Parses a storage reference: `("storage", class, key, device, length)`. Before `PyTorch` 1.6, None follows
+    /// unless the storage is a view of another one.
     fn storage(&mut self) -> Result<Storage, FormatError> {
         let id = self.pop()?;
         match &self.values(id)[..] {
@@ -198,6 +227,14 @@ impl Machine<'_> {
                 Value::Text(key),
                 _,
                 Value::Int(len),
+            ]
+            | [
+                Value::Text(tag),
+                Value::Global(Global::StorageOf(kind)),
+                Value::Text(key),
+                _,
+                Value::Int(len),
+                Value::Opaque,
             ] if tag == "storage" => Ok(Storage {
                 kind: kind.clone(),
                 key: key.clone(),

@@ -23,7 +23,9 @@ fn every_supported_kind_of_value_is_read() {
     check(b"\x80\x02\x8a\x00.", Value::Int(0));
     check(b"\x80\x02X\x02\x00\x00\x00hi.", Value::Text("hi".into()));
     check(b"\x80\x02K\x01K\x02\x86.", Value::Tuple(vec![Id(0), Id(1)]));
-    check(b"\x80\x02](K\x01e.", Value::Opaque);
+    check(b"\x80\x02](K\x01e.", Value::List(vec![Id(1)]));
+    check(b"\x80\x02]K\x01a.", Value::List(vec![Id(1)]));
+    check(b"\x80\x02\x89.", Value::False);
     check(
         b"\x80\x02ccollections\nOrderedDict\n)R.",
         Value::Dict(vec![]),
