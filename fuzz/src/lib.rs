@@ -14,6 +14,7 @@ use inspectd_core::decision::Thresholds;
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::image_file::{MAX_PIXELS, MIN_SIDE, decode_bytes};
 use inspectd_core::manifest::Manifest;
+use inspectd_core::maps::MapSize;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{FrameShape, Rules};
 use inspectd_engine::{Engine, EngineOptions};
@@ -72,7 +73,10 @@ pub fn recipe(bytes: &[u8]) {
         limit: 8,
     };
     let shape = FrameShape {
-        side: 8,
+        map: MapSize {
+            width: 8,
+            height: 5,
+        },
         width: 40,
         height: 33,
     };

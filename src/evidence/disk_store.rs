@@ -3,9 +3,10 @@
 //! ```text
 //! evidence/000123/000123456.frame.jpg     the inspected frame
 //! evidence/000123/000123456.heatmap.jpg   the frame with the map over it; not for a FAULT
-//! evidence/000123/000123456.map           the combined map: side x side f32, little endian, row by row
+//! evidence/000123/000123456.map           the combined map, in the format of `map_file`
 //! ```
 
+mod map_file;
 mod writer;
 
 use std::fs;
@@ -149,23 +150,10 @@ impl DiskStore {
     /// Reads the combined map of a verdict; `None` if there is none.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not a square map.
+    /// When the file cannot be read, or is not a map.
     pub fn map(&self, sequence: u64) -> io::Result<Option<AnomalyMap>> {
-        let Some(bytes) = self.file(sequence, MAP)? else {
-            return Ok(None);
-        };
-        let cells: Vec<f32> = bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
-        let side = cells.len().isqrt();
-        if side * side * 4 != bytes.len() {
-            let message = format!("{} bytes are not a square map of f32", bytes.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
-        Ok(Some(AnomalyMap { cells, side }))
+        let bytes = self.file(sequence, MAP)?;
+        bytes.map(|bytes| map_file::decode(&bytes)).transpose()
     }
 
     fn file(&self, sequence: u64, name: &str) -> io::Result<Option<Vec<u8>>> {

@@ -12,7 +12,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 
 use inspectd_core::frame::Frame;
-use inspectd_core::maps::upsample;
+use inspectd_core::maps::{MapSize, upsample};
 use inspectd_core::preprocess::{Crop, crop};
 use inspectd_core::record::Verdict;
 
@@ -41,10 +41,10 @@ impl CapturedFrame {
 /// The combined anomaly map of a judged frame.
 #[derive(Clone, Debug)]
 pub struct AnomalyMap {
-    /// Cells, row-major, `side` x `side`.
+    /// Cells, row-major.
     pub cells: Vec<f32>,
-    /// Cells per side.
-    pub side: usize,
+    /// Size of the map: its product is the number of cells.
+    pub size: MapSize,
 }
 
 /// The frame and map of one verdict.
@@ -113,10 +113,10 @@ impl Recent {
 /// Draws the map over the frame: transparent below half the threshold, red from the threshold on.
 ///
 /// # Panics
-/// When the map is not square.
+/// When the map does not have the stated size.
 pub fn overlay(frame: &Frame, map: &AnomalyMap, threshold: f32) -> Frame {
     let (width, height) = (frame.width(), frame.height());
-    let values = upsample(&map.cells, map.side, map.side, width, height);
+    let values = upsample(&map.cells, map.size, width, height);
     let pixels = frame.rgb().chunks_exact(3).zip(values);
     let rgb = pixels
         .flat_map(|(pixel, value)| {

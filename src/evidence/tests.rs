@@ -89,7 +89,7 @@ fn heatmap_has_the_size_of_the_frame_and_decodes() {
     let frame = Frame::new(40, 32, vec![100; 40 * 32 * 3]).expect("sized");
     let map = AnomalyMap {
         cells: vec![0.0, 0.0, 0.0, 1.0],
-        side: 2,
+        size: MapSize::square(2),
     };
     let shown = overlay(&frame, &map, 0.5);
     assert_eq!(&shown.rgb()[..3], [100, 100, 100]);

@@ -51,16 +51,16 @@ fn judge_frame(
     let started = shared.clock.now().monotonic;
     let model = &active.model;
     let [width, height] = inspected_size(&frame.captured);
-    let side = model.map_side;
+    let size = model.map_size;
     let maps = FrameMaps {
         structural,
         logical,
-        side,
+        size,
         width,
         height,
     };
     let shape = FrameShape {
-        side,
+        map: size,
         width,
         height,
     };
@@ -68,7 +68,7 @@ fn judge_frame(
     let judged = judge(maps, &model.calibration, &rules);
     let anomaly_map = judged.is_ok().then(|| AnomalyMap {
         cells: combine(structural, logical, &model.calibration),
-        side,
+        size,
     });
     let outcome = match judged {
         Ok(judgement) => Outcome::Judged(judgement),

@@ -3,7 +3,7 @@
 use inspectd_core::bundle::{Bundle, BundleError};
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::manifest::Manifest;
-use inspectd_core::maps::MapCalibration;
+use inspectd_core::maps::{MapCalibration, MapSize};
 use inspectd_core::record::ModelId;
 use inspectd_engine::{Engine, EngineError, EngineOptions, Provider};
 use parking_lot::{Mutex, MutexGuard};
@@ -32,16 +32,6 @@ pub enum ModelError {
         /// The reason.
         source: EngineError,
     },
-    /// The maps are not square, which the score needs.
-    #[error("{bundle}: maps of {width}x{height} cells; must be square")]
-    MapShape {
-        /// The bundle's folder.
-        bundle: String,
-        /// Cells per row.
-        width: u32,
-        /// Number of rows.
-        height: u32,
-    },
 }
 
 impl ModelError {
@@ -49,7 +39,7 @@ impl ModelError {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Runtime(_) => "engine",
-            Self::Bundle(_) | Self::Engine { .. } | Self::MapShape { .. } => "model.bundle",
+            Self::Bundle(_) | Self::Engine { .. } => "model.bundle",
         }
     }
 }
@@ -63,8 +53,8 @@ pub struct Model {
     pub manifest: Manifest,
     /// Width and height of its input.
     pub input: [u32; 2],
-    /// Cells per side of its maps.
-    pub map_side: usize,
+    /// Size of its maps.
+    pub map_size: MapSize,
     /// Normalisation and weights that combine its maps.
     pub calibration: MapCalibration,
     /// The threshold of its bundle.
@@ -85,19 +75,11 @@ impl Model {
     /// Loads a bundle and runs it until it is warm.
     ///
     /// # Errors
-    /// When ONNX Runtime or the provider is not available (and a fallback is not allowed), the maps are not
-    /// square, or the graph fails on a grey frame.
+    /// When ONNX Runtime or the provider is not available (and a fallback is not allowed), or the graph fails
+    /// on a grey frame.
     pub fn load(bundle: &Bundle, settings: &settings::Engine) -> Result<Self, ModelError> {
         let name = bundle.dir().display().to_string();
         let manifest = bundle.manifest();
-        let (width, height) = (manifest.maps.width, manifest.maps.height);
-        if width != height {
-            return Err(ModelError::MapShape {
-                bundle: name,
-                width,
-                height,
-            });
-        }
         let failed = |source| match source {
             EngineError::Library(_) | EngineError::Provider { .. } => ModelError::Runtime(source),
             _ => ModelError::Engine {
@@ -117,7 +99,10 @@ impl Model {
             },
             manifest: manifest.clone(),
             input,
-            map_side: width as usize,
+            map_size: MapSize {
+                width: manifest.maps.width as usize,
+                height: manifest.maps.height as usize,
+            },
             calibration: manifest.maps.calibration(),
             threshold: manifest.threshold.value,
             provider: engine.provider(),

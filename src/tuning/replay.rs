@@ -228,11 +228,11 @@ impl Replay {
         let heat = map().map_err(|_| Obstacle::DamagedMap)?;
         let heat = heat.ok_or(Obstacle::NoMap)?;
         let [width, height] = subject.size.unwrap_or_default();
-        if heat.side == 0 || width == 0 || height == 0 {
+        if heat.size.cells() == 0 || width == 0 || height == 0 {
             return Err(Obstacle::DamagedMap);
         }
         let shape = FrameShape {
-            side: heat.side,
+            map: heat.size,
             width,
             height,
         };

@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
+use crate::dataset::ImageSize;
 use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::sampler::Sampler;
@@ -136,7 +137,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
     let student = Student::new(&architecture, bench.channels_last, device);
     // Decoded images are not cached, so every step includes decoding, as in the first epoch.
-    let frames = Arc::new(ImageCache::new(paths, side, 0));
+    let frames = Arc::new(ImageCache::new(paths, ImageSize::square(side), 0));
     let ahead = Prefetch {
         workers: 2,
         depth: 2 * bench.batch.max(4),

@@ -23,7 +23,10 @@ pub mod bench;
 pub mod calibrate;
 pub mod evaluate;
 pub mod export;
+pub mod feature_methods;
+pub mod fit_photos;
 pub mod metrics;
+pub mod predict;
 pub mod report;
 pub mod reproduce;
 

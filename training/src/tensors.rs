@@ -1,7 +1,16 @@
-//! Conversion of frames to network input tensors.
+//! Conversion of frames to network input tensors, and tensors outside libtorch.
 
 use inspectd_core::frame::Frame;
 use tch::{Device, Kind, Tensor};
+
+/// Shape and elements of a tensor in memory, independent of libtorch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightTensor {
+    /// Shape, outermost dimension first.
+    pub shape: Vec<i64>,
+    /// Elements, row-major.
+    pub values: Vec<f32>,
+}
 
 /// Channel means of `ImageNet`, for values in [0, 1].
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];

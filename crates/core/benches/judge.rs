@@ -10,14 +10,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use inspectd_core::decision::Thresholds;
-use inspectd_core::maps::{MapCalibration, Quantiles};
+use inspectd_core::maps::{MapCalibration, MapSize, Quantiles};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
 use inspectd_core::verdict::{FrameMaps, judge};
 
 const SHAPE: FrameShape = FrameShape {
-    side: 64,
+    map: MapSize::square(64),
     width: 1280,
     height: 1024,
 };
@@ -84,7 +84,7 @@ fn bench(criterion: &mut Criterion) {
     let unit = Quantiles::try_new(0.0, 0.1).expect("ordered");
     let calibration = MapCalibration {
         structural: unit,
-        logical: unit,
+        logical: Some(unit),
         weights: [1.0, 1.0],
     };
     let logical = vec![0.0; 64 * 64];
@@ -97,7 +97,7 @@ fn bench(criterion: &mut Criterion) {
         let maps = FrameMaps {
             structural: &structural,
             logical: &logical,
-            side: SHAPE.side,
+            size: SHAPE.map,
             width: SHAPE.width,
             height: SHAPE.height,
         };

@@ -107,6 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::maps::tests::any_size;
     use crate::partition::SAMPLES;
     use crate::regions::{MapCells, RegionRules, regions};
 
@@ -135,18 +136,27 @@ mod tests {
         assert_eq!(level(&[f32::NEG_INFINITY; 4], 2, 0.0), None);
     }
 
+    /// The width and the cells of a map with plateaus.
+    fn plateaus() -> impl Strategy<Value = (usize, Vec<f32>)> {
+        any_size().prop_flat_map(|size| {
+            let level = (-3i8..4).prop_map(f32::from);
+            let map = prop::collection::vec(level, size.cells());
+            (Just(size.width), map)
+        })
+    }
+
     proptest! {
         #[test]
         fn level_is_above_threshold_exactly_if_a_region_is_found(
-            map in prop::collection::vec((-3i8..4).prop_map(f32::from), 30),
+            (width, map) in plateaus(),
             threshold in (-4i8..4).prop_map(|level| f32::from(level) + 0.5),
             cells in 1u8..31,
         ) {
-            let min_area = f32::from(cells) / 30.0;
-            let structural = [0.0; 30];
-            let whole = MapCells { combined: &map, structural: &structural, samples: None, width: 6 };
+            let min_area = f32::from(cells) / map.len() as f32;
+            let structural = vec![0.0; map.len()];
+            let whole = MapCells { combined: &map, structural: &structural, samples: None, width };
             let found = regions(whole, threshold, RegionRules { min_area, limit: 1 });
-            let rejects = level(&map, 6, min_area).is_some_and(|level| level > threshold);
+            let rejects = level(&map, width, min_area).is_some_and(|level| level > threshold);
             prop_assert_eq!(rejects, !found.is_empty());
         }
     }

@@ -53,9 +53,10 @@ pub enum AnomalyKind {
 }
 
 impl AnomalyKind {
-    /// Returns the branch with the larger share; structural if both are equal.
+    /// Returns the branch with the larger share; structural if both are equal, or if the logical share is 0,
+    /// as in a model without a logical map.
     pub fn of(structural: f32, logical: f32) -> Self {
-        if logical > structural {
+        if logical > structural && logical != 0.0 {
             Self::Logical
         } else {
             Self::Structural

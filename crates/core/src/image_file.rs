@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use thiserror::Error;
 
@@ -135,8 +136,55 @@ pub fn read(path: &Path) -> Result<DynamicImage, ImageError> {
     image(path, &bytes, u32::MAX)
 }
 
+/// What the header of an image file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageHeader {
+    /// Width in pixels, as stored.
+    pub width: u32,
+    /// Height in pixels, as stored.
+    pub height: u32,
+    /// Whether an orientation tag (EXIF) asks for a rotation or a reflection, which [`decode`] ignores.
+    pub oriented: bool,
+}
+
+/// Reads the header of an image and checks format, size and pixels without decoding it.
+///
+/// # Errors
+/// As [`decode`], except that damage after the header is not found.
+pub fn header(path: &Path) -> Result<ImageHeader, ImageError> {
+    let bytes = fs::read(path).map_err(|source| ImageError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let (mut decoder, _) = checked_decoder(path, &bytes, u32::MAX)?;
+    let (width, height) = decoder.dimensions();
+    Ok(ImageHeader {
+        width,
+        height,
+        // A tag that cannot be read asks for nothing.
+        oriented: decoder
+            .orientation()
+            .is_ok_and(|orientation| orientation != Orientation::NoTransforms),
+    })
+}
+
 /// Decodes an image after its size was checked against the bounds.
 fn image(path: &Path, bytes: &[u8], side_limit: u32) -> Result<DynamicImage, ImageError> {
+    let (decoder, format) = checked_decoder(path, bytes, side_limit)?;
+    let image =
+        DynamicImage::from_decoder(decoder).map_err(|error| corrupt(path, &error.to_string()))?;
+    if format == ImageFormat::Jpeg && !is_complete_jpeg(bytes) {
+        return Err(corrupt(path, "the end-of-image marker is missing"));
+    }
+    Ok(image)
+}
+
+/// Returns a decoder of an image with supported format, size and pixels.
+fn checked_decoder<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+    side_limit: u32,
+) -> Result<(impl ImageDecoder + 'a, ImageFormat), ImageError> {
     let damaged = |error: image::ImageError| corrupt(path, &error.to_string());
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
@@ -172,11 +220,7 @@ fn image(path: &Path, bytes: &[u8], side_limit: u32) -> Result<DynamicImage, Ima
         let path = path.to_owned();
         return Err(ImageError::Pixels { path, found });
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    if format == ImageFormat::Jpeg && !is_complete_jpeg(bytes) {
-        return Err(corrupt(path, "the end-of-image marker is missing"));
-    }
-    Ok(image)
+    Ok((decoder, format))
 }
 
 fn corrupt(path: &Path, reason: &str) -> ImageError {

@@ -10,7 +10,7 @@
 //! Judging a frame by the two anomaly maps that a model gave for it:
 //! ```
 //! use inspectd_core::decision::{Decision, Thresholds};
-//! use inspectd_core::maps::{MapCalibration, Quantiles};
+//! use inspectd_core::maps::{MapCalibration, MapSize, Quantiles};
 //! use inspectd_core::regions::RegionRules;
 //! use inspectd_core::rules::Rules;
 //! use inspectd_core::verdict::{FrameMaps, judge};
@@ -19,7 +19,7 @@
 //! let quantiles = Quantiles::try_new(0.0, 0.1)?;
 //! let calibration = MapCalibration {
 //!     structural: quantiles,
-//!     logical: quantiles,
+//!     logical: Some(quantiles),
 //!     weights: [1.0, 1.0],
 //! };
 //! let thresholds = Thresholds {
@@ -34,7 +34,7 @@
 //! let maps = FrameMaps {
 //!     structural: &[0.0, 0.0, 0.0, 0.8],
 //!     logical: &[0.1, 0.1, 0.1, 0.1],
-//!     side: 2,
+//!     size: MapSize::square(2),
 //!     width: 64,
 //!     height: 64,
 //! };

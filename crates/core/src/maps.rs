@@ -12,6 +12,30 @@ pub(crate) use resize::{Grid, Peak, Place, Span};
 /// section 3.3; any other positive value would only rescale all scores.
 const UPPER_VALUE: f32 = 0.1;
 
+/// Size of an anomaly map in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapSize {
+    /// Cells per row.
+    pub width: usize,
+    /// Number of rows.
+    pub height: usize,
+}
+
+impl MapSize {
+    /// Builds the size of a square map of `side` x `side` cells.
+    pub const fn square(side: usize) -> Self {
+        Self {
+            width: side,
+            height: side,
+        }
+    }
+
+    /// Returns the number of cells.
+    pub const fn cells(self) -> usize {
+        self.width * self.height
+    }
+}
+
 /// Two quantiles of a map's values on good validation images; the normalisation maps `a` to 0 and `b` to
 /// 0.1. Both are finite, and `a < b`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,13 +83,13 @@ impl Quantiles {
     }
 }
 
-/// Calibration that combines a model's two raw maps.
+/// Calibration that combines a model's raw maps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MapCalibration {
     /// Quantiles of the structural map.
     pub structural: Quantiles,
-    /// Quantiles of the logical map.
-    pub logical: Quantiles,
+    /// Quantiles of the logical map; unset for a model with one map. Its logical share is then 0.
+    pub logical: Option<Quantiles>,
     /// Weights of the normalised maps in the sum: structural, logical.
     pub weights: [f32; 2],
 }
@@ -84,9 +108,11 @@ impl MapCalibration {
             .collect()
     }
 
-    /// Returns the contribution of the logical map's value `m` to the combined map.
+    /// Returns the contribution of the logical map's value `m` to the combined map: 0 for a model without a
+    /// logical map.
     pub(crate) fn logical_part(&self, m: f32) -> f32 {
-        self.weights[1] * self.logical.normalise(m)
+        self.logical
+            .map_or(0.0, |logical| self.weights[1] * logical.normalise(m))
     }
 }
 
@@ -102,7 +128,7 @@ pub struct Score {
 }
 
 /// Returns the combined map at the resolution of the maps: each map is normalised by its quantiles,
-/// weighted and added.
+/// weighted and added. Without quantiles for the logical map, its values are ignored.
 ///
 /// # Panics
 /// When the maps differ in length.
@@ -115,8 +141,8 @@ pub fn combine(structural: &[f32], logical: &[f32], calibration: &MapCalibration
         .collect()
 }
 
-/// Returns the score of an image of `width` x `height` pixels from its two raw maps of `map_side` x
-/// `map_side` values: the maximum of the combined map, resized to the size of the image.
+/// Returns the score of an image of `width` x `height` pixels from its two raw maps of `size`: the maximum
+/// of the combined map, resized to the size of the image.
 ///
 /// The maps are added at their own resolution and resized once: resizing is linear, so it commutes with
 /// the sum. The maximum is taken after resizing, as in the published evaluation; it is at most the
@@ -124,19 +150,22 @@ pub fn combine(structural: &[f32], logical: &[f32], calibration: &MapCalibration
 /// cannot be judged, and the caller must not treat it as good.
 ///
 /// # Panics
-/// When a map does not have `map_side * map_side` values, or a size is zero.
+/// When a map does not have `size.cells()` values, or a size is zero.
 pub fn image_score(
     structural: &[f32],
     logical: &[f32],
-    map_side: usize,
+    size: MapSize,
     calibration: &MapCalibration,
     width: u32,
     height: u32,
 ) -> Score {
-    assert!(map_side > 0 && width > 0 && height > 0, "sizes above zero");
-    assert_eq!(structural.len(), map_side * map_side, "a square map");
+    assert!(
+        size.cells() > 0 && width > 0 && height > 0,
+        "sizes above zero"
+    );
+    assert_eq!(structural.len(), size.cells(), "a map of {size:?}");
     let combined = combine(structural, logical, calibration);
-    let grid = Grid::new(map_side, width, height);
+    let grid = Grid::new(size, width, height);
     let peak = if finite(&combined) {
         grid.maximum(&combined, grid.all())
     } else {
@@ -150,8 +179,8 @@ pub fn image_score(
         },
         Some(Peak { place, value }) => Score {
             score: value,
-            structural: calibration.structural_part(place.of(structural, map_side)),
-            logical: calibration.logical_part(place.of(logical, map_side)),
+            structural: calibration.structural_part(place.of(structural, size)),
+            logical: calibration.logical_part(place.of(logical, size)),
         },
     }
 }
@@ -162,4 +191,4 @@ pub(crate) fn finite(map: &[f32]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 //! A pixel belongs to the area that contains its centre. Map cells are divided into samples, because
 //! defect areas are counted in cells and a border can cross a cell.
 
-use crate::maps::{Place, Span};
+use crate::maps::{MapSize, Place, Span};
 use crate::polygon::Polygon;
 
 /// Rows and columns of samples per cell.
@@ -24,31 +24,31 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// Divides a frame of `width` x `height` pixels and a map of `side` x `side` cells into one area per
-    /// polygon of `regions` and, last, one for the rest. Where regions overlap, the first one wins. Pixels
-    /// in `ignored` belong to no area.
+    /// Divides a frame of `width` x `height` pixels and a map of `size` into one area per polygon of
+    /// `regions` and, last, one for the rest. Where regions overlap, the first one wins. Pixels in `ignored`
+    /// belong to no area.
     pub fn divide(
         regions: &[&Polygon],
         ignored: &[Polygon],
-        side: usize,
+        size: MapSize,
         [width, height]: [u32; 2],
     ) -> Vec<Self> {
-        let samples = (side * SAMPLES_PER_SIDE) as u32;
+        let samples = |cells: usize| (cells * SAMPLES_PER_SIDE) as u32;
         let pixels = divide(regions, ignored, width, height);
-        let cells = divide(regions, ignored, samples, samples);
+        let cells = divide(regions, ignored, samples(size.width), samples(size.height));
         let areas = pixels.into_iter().zip(&cells);
         areas
-            .map(|(spans, cells)| Self::new(spans, cells, side))
+            .map(|(spans, cells)| Self::new(spans, cells, size))
             .collect()
     }
 
-    fn new(spans: Vec<Span>, cells: &[Span], side: usize) -> Self {
-        let mut samples = vec![0u16; side * side];
-        let mut sums = vec![[0usize; 2]; side * side];
+    fn new(spans: Vec<Span>, cells: &[Span], size: MapSize) -> Self {
+        let mut samples = vec![0u16; size.cells()];
+        let mut sums = vec![[0usize; 2]; size.cells()];
         for span in cells {
             let row = span.row as usize;
             for column in span.from as usize..span.to as usize {
-                let cell = row / SAMPLES_PER_SIDE * side + column / SAMPLES_PER_SIDE;
+                let cell = row / SAMPLES_PER_SIDE * size.width + column / SAMPLES_PER_SIDE;
                 samples[cell] += 1;
                 sums[cell][0] += column;
                 sums[cell][1] += row;
@@ -60,18 +60,18 @@ impl Area {
                 let sample = sum as f64 / f64::from(samples[cell]);
                 (sample + 0.5) / SAMPLES_PER_SIDE as f64 - 0.5
             });
-            (cell, Place::at(x, y, side))
+            (cell, Place::at(x, y, size))
         };
         Self {
             spans,
-            border_cells: (0..side * side).filter(crossed).map(centroid).collect(),
+            border_cells: (0..size.cells()).filter(crossed).map(centroid).collect(),
             samples,
         }
     }
 
     /// Returns the map restricted to this area: minus infinity outside, the map's value in whole cells, and
     /// the interpolated value at the centroid of the area's samples in cells that a border crosses.
-    pub fn values(&self, map: &[f32], side: usize) -> Vec<f32> {
+    pub fn values(&self, map: &[f32], size: MapSize) -> Vec<f32> {
         let inside = |(&value, &samples): (&f32, &u16)| {
             if samples == 0 {
                 f32::NEG_INFINITY
@@ -81,17 +81,17 @@ impl Area {
         };
         let mut values: Vec<f32> = map.iter().zip(&self.samples).map(inside).collect();
         for (cell, place) in &self.border_cells {
-            values[*cell] = place.of(map, side);
+            values[*cell] = place.of(map, size);
         }
         values
     }
 
     /// Returns the position at which the value of a cell is taken.
-    pub fn place(&self, cell: usize, side: usize) -> Place {
+    pub fn place(&self, cell: usize, size: MapSize) -> Place {
         let found = self
             .border_cells
             .binary_search_by_key(&cell, |(cell, _)| *cell);
-        found.map_or_else(|_| Place::cell(cell, side), |at| self.border_cells[at].1)
+        found.map_or_else(|_| Place::cell(cell, size), |at| self.border_cells[at].1)
     }
 }
 
@@ -142,6 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::maps::tests::any_size;
     use crate::polygon::tests::{any_polygon, rectangle, whole};
 
     fn count(spans: &[Span]) -> u32 {
@@ -169,17 +170,34 @@ mod tests {
     fn cell_crossed_by_a_border_counts_with_its_share_and_is_read_at_its_centroid() {
         // Three quarters of the first of two columns of cells.
         let region = rectangle(0.0, 0.0, 0.375, 1.0);
-        let areas = Area::divide(&[&region], &[], 2, [100, 100]);
+        let size = MapSize::square(2);
+        let areas = Area::divide(&[&region], &[], size, [100, 100]);
         assert_eq!(areas[0].samples, [192, 0, 192, 0]);
         assert_eq!(areas[1].samples, [64, 256, 64, 256]);
         let map = [0.0, 8.0, 0.0, 8.0];
         // Its centroid is an eighth of a cell left of the cell centre: clamped at the border of the map.
         let outside = f32::NEG_INFINITY;
-        assert_eq!(areas[0].values(&map, 2), [0.0, outside, 0.0, outside]);
+        assert_eq!(areas[0].values(&map, size), [0.0, outside, 0.0, outside]);
         // The centroid of the last quarter is three eighths of a cell right of the cell centre.
-        assert_eq!(areas[1].values(&map, 2), [3.0, 8.0, 3.0, 8.0]);
-        assert_eq!(areas[1].place(0, 2).of(&map, 2).to_bits(), 3f32.to_bits());
-        assert_eq!(areas[1].place(1, 2).of(&map, 2).to_bits(), 8f32.to_bits());
+        assert_eq!(areas[1].values(&map, size), [3.0, 8.0, 3.0, 8.0]);
+        let at = |cell: usize| areas[1].place(cell, size).of(&map, size).to_bits();
+        assert_eq!(at(0), 3f32.to_bits());
+        assert_eq!(at(1), 8f32.to_bits());
+    }
+
+    #[test]
+    fn map_that_is_wider_than_high_is_divided_by_its_own_columns_and_rows() {
+        let lower_right = rectangle(0.5, 0.5, 1.0, 1.0);
+        let size = MapSize {
+            width: 4,
+            height: 2,
+        };
+        let areas = Area::divide(&[&lower_right], &[], size, [40, 20]);
+        assert_eq!(areas[0].samples, [0, 0, 0, 0, 0, 0, 256, 256]);
+        assert_eq!(count(&areas[0].spans), 200);
+        let map = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        let expected = [&[f32::NEG_INFINITY; 6][..], &[6.0, 7.0]].concat();
+        assert_eq!(areas[0].values(&map, size), expected);
     }
 
     proptest! {
@@ -216,6 +234,17 @@ mod tests {
             let areas = divide(&[&one, &two], std::slice::from_ref(&mask), 50, 40);
             let total: u32 = areas.iter().map(|spans| count(spans)).sum();
             prop_assert_eq!(total + inside, 50 * 40);
+        }
+
+        #[test]
+        fn every_sample_belongs_to_exactly_one_area(
+            one in any_polygon(), two in any_polygon(), size in any_size(),
+        ) {
+            let areas = Area::divide(&[&one, &two], &[], size, [50, 40]);
+            for cell in 0..size.cells() {
+                let total: u16 = areas.iter().map(|area| area.samples[cell]).sum();
+                prop_assert_eq!(total, SAMPLES);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::decision::Thresholds;
-use crate::maps::{Grid, Span};
+use crate::maps::{Grid, MapSize, Span};
 use crate::partition::Area;
 use crate::polygon::Polygon;
 use crate::regions::RegionRules;
@@ -46,8 +46,8 @@ pub struct InspectionPlan {
 /// The map size and frame size that rules are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameShape {
-    /// Cells per side of the model's maps.
-    pub side: usize,
+    /// Size of the model's maps.
+    pub map: MapSize,
     /// Width of the inspected frame in pixels.
     pub width: u32,
     /// Height of the inspected frame in pixels.
@@ -74,16 +74,12 @@ struct Divided {
 
 impl Divided {
     fn new(plan: &InspectionPlan, shape: FrameShape) -> Self {
-        let FrameShape {
-            side,
-            width,
-            height,
-        } = shape;
+        let frame = [shape.width, shape.height];
         let polygons: Vec<&Polygon> = plan.regions.iter().map(|area| &area.polygon).collect();
         Self {
             shape,
-            grid: Grid::new(side, width, height),
-            areas: Area::divide(&polygons, &plan.ignored, side, [width, height]),
+            grid: Grid::new(shape.map, shape.width, shape.height),
+            areas: Area::divide(&polygons, &plan.ignored, shape.map, frame),
         }
     }
 }
@@ -112,7 +108,7 @@ impl Rules {
     /// When a size is zero.
     pub fn new(plan: InspectionPlan, shape: FrameShape) -> Self {
         assert!(
-            shape.side > 0 && shape.width > 0 && shape.height > 0,
+            shape.map.cells() > 0 && shape.width > 0 && shape.height > 0,
             "sizes above zero"
         );
         let divides = !plan.regions.is_empty() || !plan.ignored.is_empty();
@@ -137,7 +133,7 @@ impl Rules {
     pub(crate) fn areas(&self, shape: FrameShape) -> RuledAreas<'_> {
         let (grid, areas) = match &self.divided {
             None => {
-                let grid = Grid::new(shape.side, shape.width, shape.height);
+                let grid = Grid::new(shape.map, shape.width, shape.height);
                 (Cow::Owned(grid), None)
             }
             Some(ready) if ready.shape == shape => {
@@ -202,10 +198,10 @@ impl RuledArea<'_> {
     }
 
     /// Returns the map restricted to this area: minus infinity outside.
-    pub fn values<'m>(&self, map: &'m [f32], side: usize) -> Cow<'m, [f32]> {
+    pub fn values<'m>(&self, map: &'m [f32], size: MapSize) -> Cow<'m, [f32]> {
         match self.area {
             None => Cow::Borrowed(map),
-            Some(area) => Cow::Owned(area.values(map, side)),
+            Some(area) => Cow::Owned(area.values(map, size)),
         }
     }
 }

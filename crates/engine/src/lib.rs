@@ -152,7 +152,7 @@ pub enum EngineError {
 pub struct RawMaps {
     /// Structural maps `A_s`, `[count, height, width]`.
     pub structural: Vec<f32>,
-    /// Logical maps `A_g`, `[count, height, width]`.
+    /// Logical maps `A_g`, `[count, height, width]`; zeros if the model has no logical map.
     pub logical: Vec<f32>,
     /// Number of frames in the batch.
     pub count: usize,
@@ -178,6 +178,8 @@ pub struct Engine {
     session: Session,
     frame_size: [u32; 2],
     map_size: [u32; 2],
+    /// Whether the graph has a logical map.
+    has_logical: bool,
     batch: Vec<u8>,
 }
 
@@ -194,11 +196,13 @@ impl Engine {
             session,
             frame_size: [manifest.input.width, manifest.input.height],
             map_size: [manifest.maps.width, manifest.maps.height],
+            has_logical: manifest.maps.logical.is_some(),
             batch: Vec::new(),
         })
     }
 
-    /// Computes the maps of `frames`. Each frame must have the manifest's input size.
+    /// Computes the maps of `frames`. Each frame must have the manifest's input size. Without a logical map in
+    /// the manifest, the logical maps are zeros.
     ///
     /// # Errors
     /// When the batch is empty, a frame has another size, or inference fails.
@@ -211,7 +215,14 @@ impl Engine {
         let [width, height] = self.frame_size.map(i64::from);
         let shape = [frames.len() as i64, height, width, CHANNELS as i64];
         let input = Elements::U8(&self.batch);
-        let [structural, logical] = self.session.run(&shape, input, ["structural", "logical"])?;
+        let (structural, logical) = if self.has_logical {
+            let names = ["structural", "logical"];
+            let [structural, logical] = self.session.run(&shape, input, names)?;
+            (structural, Some(logical))
+        } else {
+            let [structural] = self.session.run(&shape, input, ["structural"])?;
+            (structural, None)
+        };
         self.maps(frames.len(), structural, logical)
     }
 
@@ -234,36 +245,49 @@ impl Engine {
         }
     }
 
-    /// Checks that the two outputs have the expected size and only finite values.
+    /// Checks the outputs and builds the maps; the logical maps are zeros if there is no such output.
     fn maps(
         &self,
         count: usize,
         structural: Tensor,
-        logical: Tensor,
+        logical: Option<Tensor>,
     ) -> Result<RawMaps, EngineError> {
+        let structural = self.checked("structural", count, structural)?;
+        let logical = match logical {
+            Some(logical) => self.checked("logical", count, logical)?,
+            None => vec![0.0; structural.len()],
+        };
         let [width, height] = self.map_size.map(|side| side as usize);
-        let cells = width * height;
-        for (map, tensor) in [("structural", &structural), ("logical", &logical)] {
-            if tensor.shape != [count as i64, height as i64, width as i64] {
-                return Err(EngineError::Run {
-                    reason: format!(
-                        "the {map} maps of {count} frames have the shape {:?}",
-                        tensor.shape
-                    ),
-                });
-            }
-            if let Some(cell) = tensor.elements.iter().position(|value| !value.is_finite()) {
-                let index = cell / cells;
-                return Err(EngineError::NotFinite { map, index });
-            }
-        }
         Ok(RawMaps {
-            structural: structural.elements,
-            logical: logical.elements,
+            structural,
+            logical,
             count,
             width,
             height,
         })
+    }
+
+    /// Returns the elements of the output `map`, which must have the expected size and only finite values.
+    fn checked(
+        &self,
+        map: &'static str,
+        count: usize,
+        tensor: Tensor,
+    ) -> Result<Vec<f32>, EngineError> {
+        let [width, height] = self.map_size.map(i64::from);
+        if tensor.shape != [count as i64, height, width] {
+            return Err(EngineError::Run {
+                reason: format!(
+                    "the {map} maps of {count} frames have the shape {:?}",
+                    tensor.shape
+                ),
+            });
+        }
+        if let Some(cell) = tensor.elements.iter().position(|value| !value.is_finite()) {
+            let index = cell / (width * height) as usize;
+            return Err(EngineError::NotFinite { map, index });
+        }
+        Ok(tensor.elements)
     }
 
     /// Returns the name of the execution provider: `cpu`, `cuda` or `openvino`.
@@ -290,7 +314,10 @@ fn check_ports(session: &Session, manifest: &Manifest) -> Result<(), EngineError
     };
     let map_shape = [maps.height, maps.width];
     let frame = port("frame", "u8", &[input.height, input.width, CHANNELS as u32]);
-    let outputs = ["structural", "logical"].map(|name| port(name, "f32", &map_shape));
+    let mut outputs = vec![port("structural", "f32", &map_shape)];
+    if maps.logical.is_some() {
+        outputs.push(port("logical", "f32", &map_shape));
+    }
     let check = |kind: &str, found: Vec<Port>, expected: &[Port]| {
         let listed = |ports: &[Port]| {
             let texts: Vec<String> = ports.iter().map(Port::to_string).collect();

@@ -129,16 +129,19 @@ impl Session {
         self.graph.outputs().iter().map(port).collect()
     }
 
-    /// Computes the outputs `names` (both f32) from the only input, `input` with the shape `shape`.
+    /// Computes the outputs `names` (all f32) from the only input, `input` with the shape `shape`.
     ///
     /// # Errors
     /// When the input does not match the graph, an output does not exist, or inference fails.
-    pub fn run(
+    ///
+    /// # Panics
+    /// Never: there is one tensor for each name.
+    pub fn run<const N: usize>(
         &mut self,
         shape: &[i64],
         input: Elements<'_>,
-        names: [&str; 2],
-    ) -> Result<[Tensor; 2], EngineError> {
+        names: [&str; N],
+    ) -> Result<[Tensor; N], EngineError> {
         let failed = |error: ort::Error| EngineError::Run {
             reason: error.to_string(),
         };
@@ -161,7 +164,8 @@ impl Session {
                 elements: elements.to_vec(),
             })
         };
-        Ok([tensor(names[0])?, tensor(names[1])?])
+        let tensors: Vec<Tensor> = names.into_iter().map(tensor).collect::<Result<_, _>>()?;
+        Ok(tensors.try_into().expect("one tensor for each name"))
     }
 
     /// Returns the version of ONNX Runtime.

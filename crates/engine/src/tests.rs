@@ -8,11 +8,23 @@ use inspectd_test_support::{onnx_runtime, require};
 /// (`grid.py`).
 const GRID: &[u8] = include_bytes!("testdata/grid.onnx");
 
+/// [`GRID`] without the logical map (`single.py`).
+const SINGLE: &[u8] = include_bytes!("testdata/single.onnx");
+
 fn contents() -> Contents {
     let text = include_str!("testdata/manifest.toml");
     let text = text.replace("SHA256", &inspectd_core::bundle::sha256(GRID));
     let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a valid manifest");
     Contents::clone(&manifest)
+}
+
+/// Returns the contents of a manifest for [`SINGLE`].
+fn single_contents() -> Contents {
+    let mut contents = contents();
+    contents.graph.sha256 = inspectd_core::bundle::sha256(SINGLE);
+    contents.maps.logical = None;
+    contents.maps.weights = [1.0, 0.0];
+    contents
 }
 
 fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
@@ -95,6 +107,41 @@ fn graph_with_other_sizes_than_the_manifest_is_rejected() {
         "structural: f32[-1, 2, 4], logical",
     ];
     check(|contents| contents.maps.width = 4, maps);
+}
+
+#[test]
+fn graph_without_a_logical_map_gives_logical_maps_of_zeros() {
+    require!(onnx_runtime());
+    let mut engine = load(single_contents(), SINGLE).expect("the graph is valid");
+    let maps = engine
+        .run(&[&frame(10, (9, 6), 58), &frame(20, (4, 3), 116)])
+        .expect("the frames have the input size");
+    assert_eq!((maps.count, maps.width, maps.height), (2, 3, 2));
+    let expected: [f32; 12] = [
+        10.0, 10.0, 10.0, 10.0, 10.0, 11.0, //
+        20.0, 22.0, 20.0, 20.0, 20.0, 20.0,
+    ];
+    assert_eq!(maps.structural.len(), expected.len());
+    let mut pairs = maps.structural.iter().zip(expected);
+    assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-4), "{maps:?}");
+    assert_eq!(maps.logical, [0.0; 12]);
+}
+
+#[test]
+fn graph_with_other_maps_than_the_manifest_is_rejected() {
+    require!(onnx_runtime());
+    let check = |mut contents: Contents, graph: &[u8], expected: &str| {
+        contents.graph.sha256 = inspectd_core::bundle::sha256(graph);
+        let error = load(contents, graph).expect_err("the maps differ");
+        assert_eq!(error.to_string(), expected);
+    };
+    let (both, one) = (
+        "the outputs structural: f32[-1, 2, 3], logical: f32[-1, 2, 3]",
+        "the outputs structural: f32[-1, 2, 3]",
+    );
+    let message = |found, expected| format!("the graph has {found}, must be {expected}");
+    check(single_contents(), GRID, &message(both, one));
+    check(contents(), SINGLE, &message(one, both));
 }
 
 #[test]

@@ -15,7 +15,8 @@ mod skip;
 
 pub use mount::MemoryDisk;
 pub use prerequisite::{
-    external_data, libfaketime, onnx_runtime, python, python_package, reference_data,
+    backbone_checkpoint, external_data, libfaketime, onnx_runtime, python, python_package,
+    reference_data,
 };
 pub use skip::{missing, skip};
 

@@ -54,6 +54,19 @@ pub fn python_package(name: &str) -> Option<PathBuf> {
     )
 }
 
+/// The published checkpoint of a backbone, such as `efficientnet_lite0`.
+#[track_caller]
+pub fn backbone_checkpoint(name: &str) -> Option<PathBuf> {
+    let path = root().join(format!(".tools/backbones/{name}.pth"));
+    if path.is_file() {
+        return Some(path);
+    }
+    missing(
+        &format!("the checkpoint .tools/backbones/{name}.pth"),
+        "run `scripts/setup.sh backbones`",
+    )
+}
+
 /// The library that sets a program's clock.
 #[track_caller]
 pub fn libfaketime() -> Option<PathBuf> {

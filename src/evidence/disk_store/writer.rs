@@ -12,7 +12,7 @@ use inspectd_core::atomic_file;
 use inspectd_core::frame::Frame;
 use tracing::{error, warn};
 
-use super::{Counters, FRAME, HEATMAP, MAP, Task, folder_of, path};
+use super::{Counters, FRAME, HEATMAP, MAP, Task, folder_of, map_file, path};
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 
 /// Allocation unit of a file system: a file occupies whole blocks.
@@ -196,8 +196,7 @@ fn files(evidence: &Evidence) -> io::Result<Vec<(&'static str, Vec<u8>)>> {
     if let (Some(map), Some(judgement)) = (&evidence.anomaly_map, judgement) {
         let heatmap = overlay(&frame, map, judgement.thresholds.reject_above);
         files.push((HEATMAP, jpeg(&heatmap)?));
-        let cells = map.cells.iter().flat_map(|cell| cell.to_le_bytes());
-        files.push((MAP, cells.collect()));
+        files.push((MAP, map_file::encode(map)));
     }
     files.push((FRAME, jpeg(&frame)?));
     Ok(files)

@@ -8,10 +8,15 @@ use uuid::Uuid;
 use super::*;
 use crate::config::settings::Overrides;
 use crate::recipe;
+use inspectd_core::maps::MapSize;
 use inspectd_core::record::{Fault, FaultReason, ModelId, PartView, RecipeTag, Stamp, Subject};
 use inspectd_core::regions::RegionRules;
 
-const SIDE: usize = 8;
+/// Not square, so that a mistake between columns and rows is found.
+const SIZE: MapSize = MapSize {
+    width: 8,
+    height: 6,
+};
 
 const MODEL: &str = "ab";
 
@@ -48,7 +53,7 @@ fn replay(recipe: Recipe) -> Replay {
 
 fn shape() -> FrameShape {
     FrameShape {
-        side: SIDE,
+        map: SIZE,
         width: 32,
         height: 32,
     }
@@ -56,9 +61,9 @@ fn shape() -> FrameShape {
 
 /// A map with the value `level` in one cell and `rest` in all others.
 fn heat(cell: usize, level: f32, rest: f32) -> AnomalyMap {
-    let mut cells = vec![rest; SIDE * SIDE];
+    let mut cells = vec![rest; SIZE.cells()];
     cells[cell] = level;
-    AnomalyMap { cells, side: SIDE }
+    AnomalyMap { cells, size: SIZE }
 }
 
 /// The verdict about a map, by the configuration and a recipe.
@@ -191,7 +196,7 @@ fn verdicts_that_cannot_be_judged_are_counted_by_obstacle() {
     );
     let empty = AnomalyMap {
         cells: Vec::new(),
-        side: 0,
+        size: MapSize::square(0),
     };
     check(mask, &old, Ok(Some(empty)), Obstacle::DamagedMap);
     let non_finite = self::heat(0, f32::NAN, 0.0);
@@ -285,7 +290,7 @@ proptest! {
 
     #[test]
     fn replay_by_the_same_recipe_changes_nothing(
-        cell in 0..SIDE * SIDE,
+        cell in 0..SIZE.cells(),
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
         masked: bool,
@@ -300,7 +305,7 @@ proptest! {
 
     #[test]
     fn higher_threshold_turns_only_rejects_into_passes(
-        cell in 0..SIDE * SIDE,
+        cell in 0..SIZE.cells(),
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
         higher in 0.0f32..1.0,
@@ -318,7 +323,7 @@ proptest! {
 
     #[test]
     fn judging_by_score_and_by_map_agree(
-        cell in 0..SIDE * SIDE,
+        cell in 0..SIZE.cells(),
         level in 0.0f32..1.0,
         threshold in 0.0f32..1.0,
     ) {

@@ -1,5 +1,7 @@
 //! `ImageNet` backbones. The teacher is distilled from the features of two middle stages.
 
+mod efficientnet_lite;
+pub mod shipped;
 mod squeezenet;
 mod wide_resnet;
 
@@ -8,6 +10,9 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 use thiserror::Error;
 
+pub use efficientnet_lite::{
+    EfficientNetLite, INPUT_MEAN_STD, LiteBlock, LiteConv, LiteVariant, SIDE_STEP, STRIDE,
+};
 pub use squeezenet::SqueezeNet;
 pub use wide_resnet::WideResNet101;
 
@@ -29,6 +34,18 @@ pub enum BackboneKind {
     #[value(name = "squeezenet1_0")]
     #[serde(rename = "squeezenet1_0")]
     SqueezeNet,
+    /// 0.7 M parameters up to stride 16; the last blocks at stride 8 and 16 (40 and 112 channels).
+    #[value(name = "efficientnet_lite0")]
+    #[serde(rename = "efficientnet_lite0")]
+    EfficientNetLite0,
+    /// As `efficientnet_lite0`, with more blocks.
+    #[value(name = "efficientnet_lite1")]
+    #[serde(rename = "efficientnet_lite1")]
+    EfficientNetLite1,
+    /// 1.2 M parameters up to stride 16; 48 and 120 channels.
+    #[value(name = "efficientnet_lite2")]
+    #[serde(rename = "efficientnet_lite2")]
+    EfficientNetLite2,
 }
 
 /// A backbone with its weights. It maps images to the features of two stages, without gradients.
@@ -38,6 +55,8 @@ pub enum Backbone {
     WideResNet101(Box<WideResNet101>),
     /// `squeezenet1_0`.
     SqueezeNet(Box<SqueezeNet>),
+    /// `efficientnet_lite0`, `efficientnet_lite1` or `efficientnet_lite2`.
+    EfficientNetLite(Box<EfficientNetLite>),
 }
 
 /// A checkpoint that does not belong to the backbone.
@@ -87,7 +106,14 @@ impl BackboneKind {
     /// Returns the first tensor that is missing or has an unexpected shape.
     pub fn load(self, tensors: &BTreeMap<String, Tensor>) -> Result<Backbone, BackboneError> {
         let source = CheckpointTensors(tensors);
+        let lite = |variant| -> Result<Backbone, BackboneError> {
+            let net = EfficientNetLite::from_checkpoint(&source, variant)?;
+            Ok(Backbone::EfficientNetLite(Box::new(net)))
+        };
         Ok(match self {
+            Self::EfficientNetLite0 => lite(LiteVariant::Lite0)?,
+            Self::EfficientNetLite1 => lite(LiteVariant::Lite1)?,
+            Self::EfficientNetLite2 => lite(LiteVariant::Lite2)?,
             Self::WideResNet101 => {
                 Backbone::WideResNet101(Box::new(WideResNet101::from_checkpoint(&source)?))
             }
@@ -104,6 +130,7 @@ impl Backbone {
         match self {
             Self::WideResNet101(_) => [512, 1024],
             Self::SqueezeNet(_) => [256, 384],
+            Self::EfficientNetLite(net) => net.variant().channels(),
         }
     }
 
@@ -111,7 +138,7 @@ impl Backbone {
     /// same side as the teacher's features: a quarter of the teacher's input side.
     pub fn scale(&self) -> i64 {
         match self {
-            Self::WideResNet101(_) => 2,
+            Self::WideResNet101(_) | Self::EfficientNetLite(_) => 2,
             Self::SqueezeNet(_) => 1,
         }
     }
@@ -121,6 +148,18 @@ impl Backbone {
         tch::no_grad(|| match self {
             Self::WideResNet101(net) => net.stages(x),
             Self::SqueezeNet(net) => net.stages(x),
+            Self::EfficientNetLite(net) => net.stages(x),
         })
+    }
+
+    /// Normalises images in `[0, 1]`, `[N, 3, H, W]`, as the backbone was trained.
+    pub fn normalise(&self, unit: &Tensor) -> Tensor {
+        match self {
+            Self::WideResNet101(_) | Self::SqueezeNet(_) => crate::tensors::normalise(unit),
+            Self::EfficientNetLite(_) => {
+                let half = f64::from(INPUT_MEAN_STD);
+                (unit - half) / half
+            }
+        }
     }
 }

@@ -94,6 +94,7 @@ impl LocationNormalisation {
         ImageMaps {
             structural: of(&maps.structural, &self.structural),
             logical: of(&maps.logical, &self.logical),
+            grid: maps.grid,
             size: maps.size,
         }
     }
@@ -154,6 +155,10 @@ mod tests {
         ImageMaps {
             structural: structural.to_vec(),
             logical: logical.to_vec(),
+            grid: inspectd_core::maps::MapSize {
+                width: 2,
+                height: 1,
+            },
             size: (2, 1),
         }
     }

@@ -4,7 +4,7 @@
 mod location;
 
 use anyhow::{Result, ensure};
-use inspectd_core::maps::{MapCalibration, Quantiles, image_score};
+use inspectd_core::maps::{MapCalibration, MapSize, Quantiles, image_score};
 use inspectd_core::score;
 use serde::{Deserialize, Serialize};
 use tch::Device;
@@ -18,15 +18,17 @@ use crate::tensors;
 pub use location::{CellStatistics, LocationNormalisation, LocationStatistics};
 
 /// Lower and upper quantile for the normalisation of a map (eq. 9).
-const QUANTILES: [f64; 2] = [0.9, 0.995];
+pub const QUANTILES: [f64; 2] = [0.9, 0.995];
 
-/// Anomaly maps of one image, `[side * side]` each, with the size of the image before resizing.
+/// Anomaly maps of one image, row by row, with the size of the image before resizing.
 #[derive(Clone, Debug)]
 pub struct ImageMaps {
     /// Structural map, `A_s`.
     pub structural: Vec<f32>,
-    /// Logical map, `A_g`.
+    /// Logical map, `A_g`; zeros for a model with one map.
     pub logical: Vec<f32>,
+    /// Size of the maps.
+    pub grid: MapSize,
     /// Width and height of the image, pixels.
     pub size: (u32, u32),
 }
@@ -46,8 +48,10 @@ pub fn image_maps(
         let f_t = teacher.forward(&x);
         student.maps(&f_t, &student.forward(&x, Mode::Evaluate))
     });
+    let structural = host(&structural);
     ImageMaps {
-        structural: host(&structural),
+        grid: MapSize::square(structural.len().isqrt()),
+        structural,
         logical: host(&logical),
         size: image.size,
     }
@@ -167,7 +171,7 @@ impl Calibration {
     pub fn maps(&self) -> Result<MapCalibration> {
         Ok(MapCalibration {
             structural: Quantiles::try_new(self.structural[0], self.structural[1])?,
-            logical: Quantiles::try_new(self.logical[0], self.logical[1])?,
+            logical: Some(Quantiles::try_new(self.logical[0], self.logical[1])?),
             weights: self.weights,
         })
     }
@@ -175,12 +179,11 @@ impl Calibration {
 
 /// Computes the score of one image.
 pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
-    let side = image.structural.len().isqrt();
     f64::from(
         image_score(
             &image.structural,
             &image.logical,
-            side,
+            image.grid,
             calibration,
             image.size.0,
             image.size.1,
@@ -205,6 +208,10 @@ mod tests {
         ImageMaps {
             structural: structural.to_vec(),
             logical: logical.to_vec(),
+            grid: MapSize {
+                width: 2,
+                height: 1,
+            },
             size: (2, 1),
         }
     }
@@ -215,6 +222,7 @@ mod tests {
         let squared = ImageMaps {
             structural: ramp[..900].to_vec(),
             logical: ramp[..900].to_vec(),
+            grid: MapSize::square(30),
             size: (30, 30),
         };
         let calibration =
@@ -236,6 +244,7 @@ mod tests {
         let image = |structural: f32, logical: f32| ImageMaps {
             structural: map(structural),
             logical: map(logical),
+            grid: MapSize::square(4),
             size: (4, 4),
         };
         // The maximum differs by 1 in the structural map and by 3 in the logical map.

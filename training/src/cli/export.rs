@@ -18,6 +18,9 @@ pub(super) struct Export {
     /// Folder of the bundle; an existing bundle is replaced
     #[arg(long)]
     out: PathBuf,
+    /// Where the dataset of the run is now, if it was moved; its images must be the same
+    #[arg(long, value_name = "DIR")]
+    dataset: Option<PathBuf>,
     /// Name of the bundle [default: the category of the dataset]
     #[arg(long)]
     name: Option<String>,
@@ -28,7 +31,11 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Run::open(&self.run, &toml::Table::new())?;
+        let mut moved = toml::Table::new();
+        if let Some(dataset) = &self.dataset {
+            moved.insert("dataset".into(), dataset.display().to_string().into());
+        }
+        let run = Run::open(&self.run, &moved)?;
         let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let label = Label {
             name: self.name.unwrap_or_else(|| run.origin.category.clone()),

@@ -3,7 +3,9 @@
 mod bench;
 mod evaluate;
 mod export;
+mod fit;
 mod metrics;
+mod predict;
 mod reproduce;
 mod synth;
 mod teacher;
@@ -29,6 +31,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a bundle from photographs of good parts, without training, in about a minute
+    Fit(Box<fit::FitPhotos>),
     /// Write a dataset of the simulated inspection line
     Synth(synth::Synth),
     /// Create the teacher that a student is distilled from
@@ -40,6 +44,8 @@ enum Command {
     Export(export::Export),
     /// Score the test images of a dataset with a bundle or a run, and report the metrics
     Evaluate(evaluate::Evaluate),
+    /// Score a folder of images without ground truth: table and heatmaps
+    Predict(predict::Predict),
     /// Evaluate anomaly maps of any method: AUROC, AU-PRO, saturated PRO
     Metrics(metrics::Metrics),
     /// Reproduce a table or figure of the paper: train, evaluate, and compare with the published values
@@ -56,11 +62,13 @@ impl Cli {
     /// When the command fails. The message names the cause, its place and the allowed values.
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
+            Command::Fit(command) => command.run(),
             Command::Synth(command) => command.run(),
             Command::Teacher(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Predict(command) => command.run(),
             Command::Metrics(command) => command.run(),
             Command::Reproduce(command) => command.run(),
             Command::Bench(command) => command.run(),

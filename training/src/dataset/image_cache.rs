@@ -9,12 +9,14 @@ use inspectd_core::image_file::{ImageError, decode};
 use inspectd_core::preprocess;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::ImageSize;
+
 /// A decoded and resized image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadedImage {
     /// Index in the list of images.
     pub index: usize,
-    /// Pixels, resized to the side of the network input.
+    /// Pixels, resized to the network input.
     pub frame: Arc<Frame>,
     /// Width and height of the image file, pixels.
     pub size: (u32, u32),
@@ -24,7 +26,7 @@ pub struct LoadedImage {
 #[derive(Debug)]
 pub struct ImageCache {
     paths: Vec<PathBuf>,
-    side: u32,
+    size: ImageSize,
     entries: Mutex<CacheEntries>,
 }
 
@@ -37,20 +39,22 @@ struct CacheEntries {
 }
 
 impl ImageCache {
-    /// Creates a loader for the images at `paths`, resized to `side` x `side` pixels. It caches up to
-    /// `cache_bytes`.
+    /// Creates a loader for the images at `paths`, resized to `size`. It caches up to `cache_bytes`.
     ///
     /// # Panics
-    /// When `side` is 0.
-    pub fn new(paths: Vec<PathBuf>, side: u32, cache_bytes: usize) -> Self {
-        assert!(side > 0, "the input side is at least 1");
+    /// When a side is 0.
+    pub fn new(paths: Vec<PathBuf>, size: ImageSize, cache_bytes: usize) -> Self {
+        assert!(
+            size.width > 0 && size.height > 0,
+            "the sides of the input are at least 1"
+        );
         let entries = Mutex::new(CacheEntries {
             images: vec![None; paths.len()],
             free_bytes: cache_bytes,
         });
         Self {
             paths,
-            side,
+            size,
             entries,
         }
     }
@@ -72,7 +76,7 @@ impl ImageCache {
             return Ok(loaded.clone());
         }
         // The lock is not held, so that threads decode in parallel.
-        let (frame, size) = resized(&self.paths[index], self.side)?;
+        let (frame, size) = resized(&self.paths[index], self.size)?;
         let loaded = LoadedImage {
             index,
             frame: Arc::new(frame),
@@ -92,11 +96,11 @@ impl ImageCache {
     }
 }
 
-/// Decodes the image at `path` and resizes it to `side` x `side` pixels. Also returns the original width
-/// and height. `side` must be at least 1.
-pub(super) fn resized(path: &Path, side: u32) -> Result<(Frame, (u32, u32)), ImageError> {
+/// Decodes the image at `path` and resizes it to `size`, whose sides must be at least 1. Also returns the
+/// original width and height.
+pub(super) fn resized(path: &Path, size: ImageSize) -> Result<(Frame, (u32, u32)), ImageError> {
     let frame = decode(path)?;
-    let resized =
-        preprocess::resize(&frame, None, side, side).expect("no crop and a side of at least 1");
+    let resized = preprocess::resize(&frame, None, size.width, size.height)
+        .expect("no crop and sides of at least 1");
     Ok((resized, (frame.width(), frame.height())))
 }

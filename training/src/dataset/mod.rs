@@ -19,13 +19,40 @@ mod validation_split;
 mod visa;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use inspectd_core::frame::Frame;
+use rayon::prelude::*;
 
 pub use category::categories;
 pub use layout::{Layout, MvtecLayout};
 pub use listing::images_below;
+
+/// Width and height of the network's input images in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ImageSize {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+impl ImageSize {
+    /// A square of `side` x `side` pixels.
+    pub const fn square(side: u32) -> Self {
+        Self {
+            width: side,
+            height: side,
+        }
+    }
+}
+
+impl std::fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
 
 /// Files of one category. Every list is sorted by the bytes of the file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +78,8 @@ pub struct TestItem {
     pub path: PathBuf,
     /// Good or anomalous.
     pub kind: Kind,
-    /// Ground-truth masks, with the size of the image. Empty for good images and for datasets without masks
-    /// (retinal OCT; a folder without `ground_truth/TYPE`).
+    /// Ground-truth masks, with the size of the image. Empty for good images and for images without a mask,
+    /// which only the pixel-level metrics ignore.
     pub masks: Vec<PathBuf>,
 }
 
@@ -136,7 +163,7 @@ pub fn open(
 /// When a folder or file of the test set is missing or empty.
 pub fn test_items(root: &Path, layout: MvtecLayout) -> Result<Vec<TestItem>> {
     match layout {
-        MvtecLayout::Ad => folder::test_items(root, folder::MaskRequirement::AllTypes),
+        MvtecLayout::Ad => folder::test_items(root),
         MvtecLayout::Loco => mvtec_loco::test_items(root),
     }
 }
@@ -150,7 +177,48 @@ pub fn items_with_masks(root: &Path) -> Result<Vec<TestItem>> {
     mvtec_loco::items_with_masks(root)
 }
 
+/// Returns the fingerprint of `files` with their paths relative to `root`, as [`Dataset::fingerprint`].
+///
+/// # Errors
+/// When a file cannot be read. The message names the file.
+pub fn fingerprint_of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+    fingerprint::of(root, files)
+}
+
+/// Returns the SHA-256 of the content of the file at `path`.
+///
+/// # Errors
+/// When the file cannot be read. The message names it.
+pub fn file_sha256(path: &Path) -> Result<[u8; 32]> {
+    fingerprint::content(path)
+}
+
 impl Dataset {
+    /// Decodes every training and validation image, on all cores. Calls `progress` with the number done.
+    ///
+    /// # Errors
+    /// When images are damaged or not supported. The message names all of them.
+    pub fn check_images(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<()> {
+        let done = AtomicU64::new(0);
+        let paths: Vec<&PathBuf> = self.train.iter().chain(&self.validation).collect();
+        let errors: Vec<String> = paths
+            .par_iter()
+            .filter_map(|path| {
+                let error = inspectd_core::image_file::decode(path).err();
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                error.map(|error| format!("{:#}", anyhow::Error::from(error)))
+            })
+            .collect();
+        ensure!(
+            errors.is_empty(),
+            "{} of {} images cannot be used; repair or remove them:\n  {}",
+            errors.len(),
+            paths.len(),
+            errors.join("\n  ")
+        );
+        Ok(())
+    }
+
     /// Fingerprint of the training and validation images: SHA-256, hexadecimal, over their paths within the
     /// category and their content. It depends neither on the location of the dataset nor on the validation
     /// split.
@@ -170,5 +238,5 @@ impl Dataset {
 /// # Panics
 /// When `side` is 0.
 pub fn load(path: &Path, side: u32) -> Result<Frame> {
-    Ok(image_cache::resized(path, side)?.0)
+    Ok(image_cache::resized(path, ImageSize::square(side))?.0)
 }

@@ -16,8 +16,8 @@ pub(super) fn find(root: &Path) -> Result<DatasetFiles> {
         );
     }
     Ok(DatasetFiles {
-        train: listing::images(&root.join("train/good"))?,
+        train: listing::images_below(&root.join("train/good"))?,
         validation: Vec::new(),
-        test: folder::test_items(root, folder::MaskRequirement::AllTypes)?,
+        test: folder::test_items(root)?,
     })
 }

@@ -16,8 +16,8 @@ const TEST: [(&str, Group); 3] = [
 pub(super) fn find(root: &Path) -> Result<DatasetFiles> {
     let test = test_items(root)?;
     Ok(DatasetFiles {
-        train: listing::images(&root.join("train/good"))?,
-        validation: listing::images(&root.join("validation/good"))?,
+        train: listing::images_below(&root.join("train/good"))?,
+        validation: listing::images_below(&root.join("validation/good"))?,
         test,
     })
 }

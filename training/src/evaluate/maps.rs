@@ -84,11 +84,11 @@ impl EvaluatedMaps {
     pub fn score(&self, index: usize) -> Score {
         let maps = &self.images[index];
         let (width, height) = maps.size;
-        let side = maps.structural.len().isqrt();
+        let size = maps.grid;
         image_score(
             &maps.structural,
             &maps.logical,
-            side,
+            size,
             &self.calibration,
             width,
             height,
@@ -98,9 +98,9 @@ impl EvaluatedMaps {
     /// Combined map of the image at `width` x `height` pixels, not smoothed.
     pub fn resized(&self, index: usize, width: u32, height: u32) -> Vec<f32> {
         let maps = &self.images[index];
-        let side = maps.structural.len().isqrt();
+        let size = maps.grid;
         let combined = combine(&maps.structural, &maps.logical, &self.calibration);
-        upsample(&combined, side, side, width, height)
+        upsample(&combined, size, width, height)
     }
 
     /// Combined map of the image at the image size, smoothed: the input of the pixel-level metrics. The two

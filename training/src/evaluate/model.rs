@@ -5,15 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
-use inspectd_core::maps::MapCalibration;
+use inspectd_core::maps::{MapCalibration, MapSize};
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use inspectd_engine::{Engine, EngineOptions, Provider};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
 use crate::calibrate::{ImageMaps, LocationNormalisation, image_maps, normalised};
-use crate::dataset::Dataset;
 use crate::dataset::loader::LoadedImage;
+use crate::dataset::{Dataset, ImageSize};
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
 use crate::network::student::{Student, Teacher};
@@ -33,8 +33,8 @@ pub struct ModelIdentity {
     pub graph_sha256: Option<String>,
     /// Preset of the networks.
     pub preset: String,
-    /// Side of the network input in pixels.
-    pub input_size: u32,
+    /// Size of the network input in pixels.
+    pub input_size: ImageSize,
     /// Category of the training images.
     pub category: String,
     /// Configured number of training steps.
@@ -139,7 +139,10 @@ impl Model {
                 version: Some(contents.version.clone()),
                 graph_sha256: Some(contents.graph.sha256.clone()),
                 preset: provenance.preset.clone(),
-                input_size: contents.input.width,
+                input_size: ImageSize {
+                    width: contents.input.width,
+                    height: contents.input.height,
+                },
                 category: provenance.category.clone(),
                 steps: provenance.steps,
                 seed: provenance.seed,
@@ -167,7 +170,7 @@ impl Model {
                 version: None,
                 graph_sha256: None,
                 preset: origin.architecture.preset.name().to_owned(),
-                input_size: run.settings.input_size.side() as u32,
+                input_size: ImageSize::square(run.settings.input_size.side() as u32),
                 category: origin.category.clone(),
                 steps: run.settings.steps,
                 seed: run.settings.seed,
@@ -220,6 +223,10 @@ impl Model {
             Backend::Bundle(engine) => {
                 let maps = engine.run(&[image.frame.as_ref()])?;
                 Ok(ImageMaps {
+                    grid: MapSize {
+                        width: maps.width,
+                        height: maps.height,
+                    },
                     structural: maps.structural,
                     logical: maps.logical,
                     size: image.size,

@@ -40,6 +40,12 @@ impl<'a> GraphBuilder<'a> {
         }
     }
 
+    /// Builder of a graph without layer tables: all constants are added by the caller.
+    pub(super) fn without_networks() -> GraphBuilder<'static> {
+        static NONE: Weights = Weights(std::collections::BTreeMap::new());
+        GraphBuilder::new(&NONE, WeightType::F32)
+    }
+
     pub(super) fn into_graph(self) -> GraphProto {
         self.graph
     }
@@ -147,7 +153,7 @@ impl<'a> GraphBuilder<'a> {
             Layer::Resize {
                 side: target,
                 filter,
-            } => self.resize(at, value, filter, [side, target]),
+            } => self.resize(at, value, filter, [side; 2], [target; 2]),
             Layer::Reflect { before, after } => self.reflect(at, value, before, after),
             // The graph is for inference only, so dropout is left out.
             Layer::Dropout => value.to_owned(),
@@ -201,30 +207,43 @@ impl<'a> GraphBuilder<'a> {
         Ok([weight_name, bias_name])
     }
 
-    /// Adds a resize as `U X Uᵀ`. All resizes with the same sides share their matrices. The CPU kernel of ONNX
-    /// Runtime's `Resize` operator works point by point; with it the medium graph takes a quarter more time.
-    fn resize(
+    /// Adds a resize of rows and columns from `sides` to `targets` (height, width) as `U X Vᵀ`. All resizes
+    /// with the same sides share their matrices. The CPU kernel of ONNX Runtime's `Resize` operator works
+    /// point by point; with it the medium graph takes a quarter more time.
+    pub(super) fn resize(
         &mut self,
         at: &str,
         value: &str,
         filter: Filter,
-        [side, target]: [i64; 2],
+        sides: [i64; 2],
+        targets: [i64; 2],
     ) -> String {
         let kind = match filter {
             Filter::Bicubic => "bicubic",
             Filter::Bilinear => "bilinear",
         };
-        let matrix = resize::matrix(filter, side, target);
-        let transposed = resize::transposed(&matrix, side);
-        let name = |axis| format!("{kind}/{side}-to-{target}/{axis}");
-        let rows = self.constant(TensorProto::f32(&name("rows"), &[target, side], &matrix));
-        let columns = self.constant(TensorProto::f32(
-            &name("columns"),
-            &[side, target],
-            &transposed,
-        ));
-        let wide = self.add("MatMul", &format!("{at}/widen"), &[value, &columns], vec![]);
-        self.add("MatMul", &format!("{at}/heighten"), &[&rows, &wide], vec![])
+        let name = |side, target, axis| format!("{kind}/{side}-to-{target}/{axis}");
+        let ([height, width], [rows, columns]) = (sides, targets);
+        let matrix = resize::matrix(filter, height, rows);
+        let vertical = name(height, rows, "rows");
+        let vertical = self.constant(TensorProto::f32(&vertical, &[rows, height], &matrix));
+        let matrix = resize::matrix(filter, width, columns);
+        let transposed = resize::transposed(&matrix, width);
+        let horizontal = name(width, columns, "columns");
+        let horizontal = TensorProto::f32(&horizontal, &[width, columns], &transposed);
+        let horizontal = self.constant(horizontal);
+        let wide = self.add(
+            "MatMul",
+            &format!("{at}/widen"),
+            &[value, &horizontal],
+            vec![],
+        );
+        self.add(
+            "MatMul",
+            &format!("{at}/heighten"),
+            &[&vertical, &wide],
+            vec![],
+        )
     }
 
     fn reflect(&mut self, at: &str, value: &str, before: i64, after: i64) -> String {

@@ -1,7 +1,9 @@
 //! Export of a trained run to a model bundle: graph, parity check, manifest.
 
+pub mod feature_graph;
 pub mod graph;
 mod graph_builder;
+pub mod method_graph;
 pub mod onnx;
 pub mod parity;
 mod resize;
@@ -70,17 +72,19 @@ pub fn export(
         provenance: provenance(run, label.created)?,
         parity: parity.into(),
     };
-    let manifest = Manifest::try_new(contents).map_err(|faults| {
-        anyhow::anyhow!(
-            "the manifest is invalid: {}",
-            faults
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; ")
-        )
-    })?;
+    let manifest = manifest_of(contents)?;
     Ok(Bundle::write(out, manifest, graph)?)
+}
+
+/// Validates the contents of a manifest.
+///
+/// # Errors
+/// When a value is not allowed. The message names all such values.
+pub fn manifest_of(contents: Contents) -> Result<Manifest> {
+    Manifest::try_new(contents).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the manifest is invalid: {}", faults.join("; "))
+    })
 }
 
 /// Returns the serialised ONNX graph of the run's networks.
@@ -141,11 +145,12 @@ fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Map
         height: side,
         weights: calibration.weights,
         structural: quantiles(calibration.structural),
-        logical: quantiles(calibration.logical),
+        logical: Some(quantiles(calibration.logical)),
     }
 }
 
-fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
+/// Scores of a manifest.
+pub fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
     let quantile = |quantile: &inspectd_core::score::ScoreQuantile| manifest::ScoreQuantile {
         fraction: quantile.probability,
         score: quantile.score as f32,

@@ -44,12 +44,7 @@ pub fn check_parity(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Parity> {
     let mut session = Session::load(graph, &EngineOptions::default())?;
-    let mut parity = Parity {
-        images: 0,
-        largest_absolute: 0.0,
-        largest_relative: 0.0,
-        onnxruntime_version: session.version().to_owned(),
-    };
+    let mut parity = Parity::new(session.version());
     let location = run.location()?;
     for image in images(run)? {
         let raw = image_maps(teacher, student, &image, Device::Cpu);
@@ -72,17 +67,37 @@ pub fn check_parity(
         parity.images += 1;
         progress(parity.images as u64, IMAGES as u64);
     }
-    ensure!(
-        parity.largest_relative <= TOLERANCE,
-        "the exported graph differs from libtorch by {:.2e} of the largest value over {} images (tolerance {TOLERANCE:.0e}); nothing was written",
-        parity.largest_relative,
-        parity.images
-    );
+    parity.check()?;
     Ok(parity)
 }
 
 impl Parity {
-    fn add(&mut self, actual: &[f32], expected: &[f32]) {
+    /// A comparison without images.
+    pub fn new(onnxruntime_version: &str) -> Self {
+        Self {
+            images: 0,
+            largest_absolute: 0.0,
+            largest_relative: 0.0,
+            onnxruntime_version: onnxruntime_version.to_owned(),
+        }
+    }
+
+    /// Checks that the difference is within [`TOLERANCE`].
+    ///
+    /// # Errors
+    /// When it is larger.
+    pub fn check(&self) -> Result<()> {
+        ensure!(
+            self.largest_relative <= TOLERANCE,
+            "the exported graph differs from libtorch by {:.2e} of the largest value over {} images (tolerance {TOLERANCE:.0e}); nothing was written",
+            self.largest_relative,
+            self.images
+        );
+        Ok(())
+    }
+
+    /// Adds the difference of one map.
+    pub fn add(&mut self, actual: &[f32], expected: &[f32]) {
         let differences = actual
             .iter()
             .zip(expected)

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use half::f16;
 use thiserror::Error;
 
+pub use crate::tensors::WeightTensor;
+
 /// Storage type of the convolution weights. All arithmetic is in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightType {
@@ -20,15 +22,6 @@ pub enum WeightType {
 /// convolution with index 0 in [`layer::convolutions`](crate::network::layer::convolutions).
 #[derive(Clone, Debug, Default)]
 pub struct Weights(pub BTreeMap<String, WeightTensor>);
-
-/// Shape and elements of a tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WeightTensor {
-    /// Shape, outermost dimension first.
-    pub shape: Vec<i64>,
-    /// Elements, row-major.
-    pub values: Vec<f32>,
-}
 
 /// Mean and standard deviation of every teacher channel over the training images. `f_t` is normalised with
 /// them before every use.

@@ -92,6 +92,9 @@ pub fn run(
     interrupted: &AtomicBool,
 ) -> Result<TrainingOutcome> {
     let mut training = TrainingLoop::begin(task, plan, folder, from)?;
+    if training.has_stopped_early() {
+        return training.end(TrainingOutcome::StoppedEarly);
+    }
     while training.step < plan.steps {
         training.advance(task)?;
         let stop = training.validate(task)?;
@@ -226,7 +229,13 @@ impl<'a> TrainingLoop<'a> {
         } else {
             self.best.validations_since += 1;
         }
-        Ok(self.best.validations_since >= stopping.patience)
+        Ok(self.has_stopped_early())
+    }
+
+    /// Whether the validation loss has not decreased within the patience.
+    fn has_stopped_early(&self) -> bool {
+        let stopping = self.plan.early_stopping;
+        stopping.is_some_and(|stopping| self.best.validations_since >= stopping.patience)
     }
 
     fn save(&self, task: &dyn Task, path: &Path) -> Result<()> {
@@ -246,6 +255,8 @@ impl<'a> TrainingLoop<'a> {
     }
 
     fn end(self, outcome: TrainingOutcome) -> Result<TrainingOutcome> {
+        // The calibration that follows computes in f32, as the daemon does.
+        crate::torch::allow_tf32(false);
         self.run_log.finish()?;
         Ok(outcome)
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use image::RgbImage;
 use inspectd_core::image_file::decode;
-use inspectd_core::maps::upsample;
+use inspectd_core::maps::{MapSize, upsample};
 
 use super::colour_map::colour;
 use super::panels::{Panel, Tile, file_name, tile};
@@ -92,7 +92,7 @@ fn feature_tiles(image: &RgbImage, features: &LogicalFeatures, channel: usize) -
     let extent = (high - low).max(f32::MIN_POSITIVE);
     let (width, height) = image.dimensions();
     let coloured = |values: &[f32]| {
-        let large = upsample(values, side, side, width, height);
+        let large = upsample(values, MapSize::square(side), width, height);
         let mut tile = image.clone();
         for (pixel, value) in tile.pixels_mut().zip(large) {
             pixel.0 = colour((value - low) / extent);

@@ -12,7 +12,7 @@ use crate::evaluate::model::ModelKind;
 use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Renders the page.
 pub(super) fn page(evaluation: &Evaluation, contents: &ReportContents) -> Result<String> {
@@ -64,7 +64,7 @@ fn header(evaluation: &Evaluation, title: &str) -> Markup {
                 (dataset.category) " (" (value_name(&dataset.layout)) "): "
                 (evaluation.scores.len()) " test images, " (evaluation.good) " good and "
                 (evaluation.all.images) " anomalous. "
-                "Preset " (model.preset) ", " (model.input_size) " x " (model.input_size) " pixels, "
+                "Preset " (model.preset) ", " (model.input_size) " pixels, "
                 (model.steps) " steps; " (model.runtime) "."
             }
         }
@@ -108,7 +108,7 @@ fn examples(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup
         section {
             h2 { "Anomaly maps" }
             p { "One good image and one image of each type: those with the median score of their type, not the best." }
-            (legend(contents.scale))
+            (legend(contents.scale, "white outline: threshold; orange: ground truth"))
             div.panels {
                 @for panel in &contents.examples { (shown(panel, evaluation)?) }
             }
@@ -117,14 +117,14 @@ fn examples(evaluation: &Evaluation, contents: &ReportContents) -> Result<Markup
 }
 
 /// Legend of the maps' colours.
-fn legend(scale: ColourScale) -> Markup {
+pub(crate) fn legend(scale: ColourScale, note: &str) -> Markup {
     let bar = format!("background:{}", colour_map::css_gradient());
     html! {
         div.scale {
             span { "0" }
             span.bar style=(bar) role="img" aria-label="colour scale of the maps, from low to high" {}
             span { (format!("{:.3}", scale.high)) }
-            span.note { "white outline: threshold; orange: ground truth" }
+            span.note { (note) }
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn png(image: &RgbImage) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-pub(super) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
+pub(crate) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .encode_image(image)
@@ -30,7 +30,7 @@ pub(super) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
 }
 
 /// Returns a data URI with the image as JPEG.
-pub(super) fn data_uri(image: &RgbImage) -> Result<String> {
+pub(crate) fn data_uri(image: &RgbImage) -> Result<String> {
     let base64 = BASE64_STANDARD.encode(jpeg(image)?);
     Ok(format!("data:image/jpeg;base64,{base64}"))
 }

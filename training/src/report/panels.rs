@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use inspectd_core::frame::Frame;
 use inspectd_core::image_file::decode;
+use inspectd_core::maps::{MapSize, upsample};
 use inspectd_core::preprocess;
 
 use super::colour_map::colour;
@@ -41,14 +42,14 @@ pub(super) struct Panel {
 /// Colour scale of the maps, the same for all panels. It starts at 0, which nine of ten cells of good parts
 /// do not exceed, and ends at twice the threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct ColourScale {
+pub(crate) struct ColourScale {
     pub(super) high: f32,
     /// Value at which the outline is drawn.
     pub(super) threshold: f32,
 }
 
 impl ColourScale {
-    pub(super) fn of(threshold: f64) -> Self {
+    pub(crate) fn of(threshold: f64) -> Self {
         let threshold = threshold as f32;
         Self {
             // A threshold of 0 or less cannot be doubled; 0.1 is the validation images' 0.995 quantile.
@@ -122,7 +123,7 @@ pub(super) fn file_name(index: usize, kind: &str, image: &Path) -> String {
 }
 
 /// Resizes `frame` so that its longer side is that of a tile.
-pub(super) fn tile(frame: &Frame) -> Result<RgbImage> {
+pub(crate) fn tile(frame: &Frame) -> Result<RgbImage> {
     let (width, height) = (frame.width(), frame.height());
     let scale = f64::from(TILE) / f64::from(width.max(height));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
@@ -164,6 +165,17 @@ fn truth(image: &RgbImage, masks: &[Mask]) -> RgbImage {
 fn corresponding_pixel(at: u64, from: (u64, u64), to: (u64, u64)) -> u64 {
     let along = |place: u64, from: u64, to: u64| (2 * place + 1) * to / (2 * from);
     along(at / from.0, from.1, to.1) * to.0 + along(at % from.0, from.0, to.0)
+}
+
+/// Draws the combined map `cells` of `size` over the image, as [`overlay`] does.
+pub(crate) fn overlaid(
+    image: &RgbImage,
+    cells: &[f32],
+    size: MapSize,
+    scale: ColourScale,
+) -> RgbImage {
+    let map = upsample(cells, size, image.width(), image.height());
+    overlay(image, &map, scale)
 }
 
 /// Draws the map's colours over the image in greyscale, with a white outline around values above the threshold.

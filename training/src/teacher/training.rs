@@ -19,6 +19,7 @@ use super::synthetic_images::{self, LabelledImage};
 use super::targets::Targets;
 use crate::backbone::Backbone;
 use crate::checkpoint_import;
+use crate::dataset::ImageSize;
 use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::sampler::Sampler;
@@ -112,7 +113,11 @@ pub fn distill(
     }
     let start = start_step(checkpoint.as_ref())? * settings.batch as u64;
     let sampler = Sampler::shuffled(settings.seed, paths.len());
-    let images = Arc::new(ImageCache::new(paths, side as u32, IMAGE_CACHE_BYTES));
+    let images = Arc::new(ImageCache::new(
+        paths,
+        ImageSize::square(side as u32),
+        IMAGE_CACHE_BYTES,
+    ));
     let prefetch = Prefetch {
         workers: settings.workers,
         depth: 2 * settings.batch,

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::objective::{HARD_QUANTILE, Objective};
 use super::run::{Run, penalty_paths};
 use super::task::TrainingData;
+use crate::dataset::ImageSize;
 use crate::dataset::image_cache::ImageCache;
 use crate::dataset::loader::{Loader, Prefetch};
 use crate::dataset::sampler::Sampler;
@@ -37,7 +38,7 @@ impl Run {
         let settings = &self.settings;
         let sampler = Sampler::shuffled(settings.seed, paths.len());
         let side = 2 * settings.input_size.side() as u32;
-        let images = Arc::new(ImageCache::new(paths, side, 0));
+        let images = Arc::new(ImageCache::new(paths, ImageSize::square(side), 0));
         let steps = start * settings.batch as u64..u64::MAX;
         Loader::new(&images, sampler, steps, self.prefetch())
     }
@@ -55,7 +56,7 @@ impl Run {
         };
         let images = Arc::new(ImageCache::new(
             self.dataset.train.clone(),
-            side,
+            ImageSize::square(side),
             IMAGE_CACHE_BYTES,
         ));
         let sampler = Sampler::shuffled(settings.seed, self.dataset.train.len());
@@ -73,7 +74,7 @@ impl Run {
     pub fn sequential_loader(&self, paths: &[PathBuf]) -> Loader {
         let images = Arc::new(ImageCache::new(
             paths.to_vec(),
-            self.settings.input_size.side() as u32,
+            ImageSize::square(self.settings.input_size.side() as u32),
             0,
         ));
         let end = paths.len() as u64;

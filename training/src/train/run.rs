@@ -83,6 +83,7 @@ impl Run {
             ..settings
         };
         let dataset = open(&settings)?;
+        check_images(&dataset)?;
         penalty_paths(&settings)?;
         let teacher = TeacherFile::load(&settings.teacher)?;
         let origin = Origin::of(&settings, &dataset, &teacher)?;
@@ -290,6 +291,25 @@ impl Origin {
             revision: env!("MHKD_REVISION").to_owned(),
         })
     }
+}
+
+/// Minimum number of validation images: a threshold needs a spread of scores.
+const MIN_VALIDATION: usize = 2;
+
+/// Checks, before the first step, what would otherwise fail after the last one.
+fn check_images(dataset: &Dataset) -> Result<()> {
+    ensure!(
+        dataset.validation.len() >= MIN_VALIDATION,
+        "{}: {} training images and {} validation image; the calibration needs at least {MIN_VALIDATION} validation images. Without a validation folder, a tenth of the training images is held out: provide at least 20 images, or use `mhkd fit`, which needs no validation images",
+        dataset.root.display(),
+        dataset.train.len(),
+        dataset.validation.len()
+    );
+    let total = (dataset.train.len() + dataset.validation.len()) as u64;
+    let progress = parking_lot::Mutex::new(Progress::new("checking images", total, 0));
+    dataset.check_images(&|done| progress.lock().set(done, ""))?;
+    progress.into_inner().finish();
+    Ok(())
 }
 
 fn open(settings: &Settings) -> Result<Dataset> {

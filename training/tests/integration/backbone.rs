@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use inspectd_test_support::{external_data, require};
-use mhkd::backbone::{Backbone, BackboneError, BackboneKind};
+use inspectd_core::frame::Frame;
+use inspectd_test_support::{
+    backbone_checkpoint, external_data, onnx_runtime, reference_data, require,
+};
+use mhkd::backbone::{Backbone, BackboneError, BackboneKind, LiteVariant, shipped};
+use mhkd::dataset::ImageSize;
+use mhkd::feature_methods::bundle::concatenated;
+use mhkd::feature_methods::extractor::FeatureExtractor;
 use tch::{Device, Tensor};
 
 use crate::support::{relative_difference, tensors};
@@ -31,6 +37,94 @@ fn squeezenet_agrees_with_its_reference() {
     for (name, actual) in pairs {
         let difference = relative_difference(actual, &reference[name]);
         assert!(difference <= TOLERANCE, "{name}: {difference:e}");
+    }
+}
+
+/// Input of the EfficientNet-Lite references: x[i] = 2 |frac(1234.567 sin(0.618 i + 0.1))| - 1.
+fn reference_input() -> Tensor {
+    let side = 128_usize;
+    let values: Vec<f32> = (0..3 * side * side)
+        .map(|i| {
+            let value = 1234.567 * (0.618 * i as f64 + 0.1).sin();
+            (2.0 * (value - value.trunc()).abs() - 1.0) as f32
+        })
+        .collect();
+    let side = side as i64;
+    Tensor::from_slice(&values).reshape([1, 3, side, side])
+}
+
+const LITES: [(LiteVariant, BackboneKind); 3] = [
+    (LiteVariant::Lite0, BackboneKind::EfficientNetLite0),
+    (LiteVariant::Lite1, BackboneKind::EfficientNetLite1),
+    (LiteVariant::Lite2, BackboneKind::EfficientNetLite2),
+];
+
+#[test]
+fn efficientnet_lite_agrees_with_the_published_forward_pass() {
+    for (variant, kind) in LITES {
+        let checkpoint = require!(backbone_checkpoint(variant.name()));
+        let imported = mhkd::checkpoint_import::read(&checkpoint).expect("a checkpoint");
+        let tensors: BTreeMap<String, Tensor> = imported
+            .into_iter()
+            .map(|(name, host)| {
+                let shape: Vec<i64> = host.shape.iter().map(|&side| side as i64).collect();
+                (name, Tensor::from_slice(&host.data).reshape(shape))
+            })
+            .collect();
+        let backbone = kind.load(&tensors).expect("the checkpoint of this network");
+        let file = format!("backbone-reference/{}.safetensors", variant.name());
+        let expected = self::tensors(&reference_data(&file));
+        let [fine, coarse] = backbone.stages(&reference_input());
+        for (name, actual) in [("stride8", fine), ("stride16", coarse)] {
+            let difference = relative_difference(&actual, &expected[name]);
+            assert!(
+                difference <= 1e-4,
+                "{} {name}: {difference:e}",
+                variant.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn shipped_backbones_are_the_folded_checkpoints() {
+    for (variant, kind) in LITES {
+        if shipped::file(variant).is_none() {
+            continue;
+        }
+        let checkpoint = require!(backbone_checkpoint(variant.name()));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let out = folder.path().join("folded.safetensors");
+        shipped::fold(&checkpoint, kind, &out).expect("folded");
+        let folded = std::fs::read(&out).expect("written");
+        assert!(
+            shipped::file(variant) == Some(&folded[..]),
+            "{}",
+            variant.name()
+        );
+    }
+}
+
+#[test]
+fn features_of_onnx_runtime_agree_with_libtorch_on_a_wide_image() {
+    require!(onnx_runtime());
+    let size = ImageSize {
+        width: 192,
+        height: 96,
+    };
+    let pixels: Vec<u8> = (0..size.width * size.height * 3)
+        .map(|i| (i * 97 % 253) as u8)
+        .collect();
+    let frame = Frame::new(size.width, size.height, pixels).expect("as many bytes as pixels");
+    for variant in [LiteVariant::Lite0, LiteVariant::Lite2] {
+        let mut extractor = FeatureExtractor::new(variant, size, 1).expect("an extractor");
+        let actual = extractor.features(&frame).expect("features");
+        let backbone = shipped::load(variant).expect("shipped");
+        let backbone = Backbone::EfficientNetLite(Box::new(backbone));
+        let unit = mhkd::tensors::unit(&[&frame], Device::Cpu);
+        let expected = concatenated(&backbone.stages(&backbone.normalise(&unit)));
+        let difference = relative_difference(&actual, &expected.squeeze_dim(0));
+        assert!(difference <= 1e-4, "{}: {difference:e}", variant.name());
     }
 }
 

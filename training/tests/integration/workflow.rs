@@ -2,6 +2,7 @@
 
 mod bench_inference;
 mod end_to_end;
+mod fit;
 mod interruption;
 mod invalid_input;
 mod methods;

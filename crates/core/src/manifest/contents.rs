@@ -1,4 +1,5 @@
-//! The keys of `manifest.toml`: one struct per table. Every key is required, and unknown keys are errors.
+//! The keys of `manifest.toml`: one struct per table. Every key but `maps.logical` is required, and unknown
+//! keys are errors.
 
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -19,7 +20,7 @@ pub struct Contents {
     pub graph: Graph,
     /// The graph's input.
     pub input: Input,
-    /// The graph's outputs, and how the two maps are combined.
+    /// The graph's outputs, and how the maps are combined.
     pub maps: Maps,
     /// The scores of the good validation images.
     pub scores: Scores,
@@ -79,12 +80,14 @@ pub struct Maps {
     pub width: u32,
     /// Height in cells.
     pub height: u32,
-    /// Weights of the structural and the logical map in the combined map.
+    /// Weights of the structural and the logical map in the combined map. The second one is 0 without a
+    /// logical map.
     pub weights: [f32; 2],
     /// Quantiles of the structural map, over all cells of the validation images.
     pub structural: Quantiles,
-    /// Quantiles of the logical map.
-    pub logical: Quantiles,
+    /// Quantiles of the logical map; absent if the graph has no logical map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logical: Option<Quantiles>,
 }
 
 impl Maps {
@@ -99,7 +102,7 @@ impl Maps {
         };
         MapCalibration {
             structural: checked(self.structural),
-            logical: checked(self.logical),
+            logical: self.logical.map(checked),
             weights: self.weights,
         }
     }

@@ -80,7 +80,8 @@ fn parse(text: &str) -> Result<Manifest, ManifestError> {
 fn valid_manifest_is_parsed() {
     let manifest = parse(TEXT).expect("the text is valid");
     assert_eq!(manifest.name, "bottle");
-    assert_eq!(manifest.maps.logical, Quantiles { a: 0.125, b: 0.75 });
+    let logical = Quantiles { a: 0.125, b: 0.75 };
+    assert_eq!(manifest.maps.logical, Some(logical));
     assert_eq!(
         manifest.provenance.hyper_parameters["learning_rate"].as_float(),
         Some(1e-4)
@@ -168,6 +169,24 @@ fn invalid_value_is_reported_with_its_key_and_the_allowed_values() {
 }
 
 #[test]
+fn manifest_without_a_logical_map_is_parsed_and_requires_a_logical_weight_of_0() {
+    let logical = "logical = { a = 0.125, b = 0.75 }\n";
+    check(
+        logical,
+        "",
+        &["maps.weights: [1.0, 1.0]", "second is 0", "maps.logical"],
+    );
+    let text = TEXT.replacen(logical, "", 1);
+    let text = text.replacen("[1.0, 1.0]", "[1.0, 0.0]", 1);
+    let manifest = parse(&text).expect("the text is valid");
+    assert_eq!(manifest.maps.logical, None);
+    assert_eq!(manifest.maps.calibration().logical, None);
+    let written = manifest.to_toml();
+    assert!(!written.contains("logical"), "{written}");
+    assert_eq!(parse(&written), Ok(manifest));
+}
+
+#[test]
 fn unknown_key_missing_key_and_wrong_type_are_reported() {
     check(
         "steps = 80000",
@@ -205,7 +224,7 @@ prop_compose! {
         name in "[A-Za-z0-9._-]{1,64}",
         method in "\\PC{0,40}x",
         structural in quantile_pair(),
-        logical in quantile_pair(),
+        logical in prop::option::of(quantile_pair()),
         mut sorted in prop::collection::vec(-1e6_f32..1e6, 1..50),
         value in prop::num::f32::NORMAL,
         seed in 0..=i64::MAX as u64,
@@ -217,6 +236,9 @@ prop_compose! {
         contents.threshold.method = method;
         contents.maps.structural = structural;
         contents.maps.logical = logical;
+        if logical.is_none() {
+            contents.maps.weights[1] = 0.0;
+        }
         contents.scores.count = sorted.len() as u32;
         contents.scores.sorted = sorted;
         contents.threshold.value = value;

@@ -121,8 +121,18 @@ fn maps(checker: &mut Checker, maps: &Maps) {
         weights,
         "two finite numbers, 0 or above, not both 0",
     );
+    if maps.logical.is_none() {
+        checker.require(
+            weights[1] == 0.0,
+            "maps.weights",
+            weights,
+            "two numbers of which the second is 0, because maps.logical is absent",
+        );
+    }
     quantiles(checker, "maps.structural", maps.structural);
-    quantiles(checker, "maps.logical", maps.logical);
+    if let Some(logical) = maps.logical {
+        quantiles(checker, "maps.logical", logical);
+    }
 }
 
 fn quantiles(checker: &mut Checker, table: &str, Quantiles { a, b }: Quantiles) {

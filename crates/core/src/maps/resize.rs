@@ -1,6 +1,8 @@
 //! Bilinear resizing of a map to the size of a frame, and the maximum of the resized map in a part of the
 //! frame without storing the resized map.
 
+use super::MapSize;
+
 /// Interpolation of one output row or column: `low (1 - weight) + high weight`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tap {
@@ -10,14 +12,14 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Builds the tap at `position`, in cells from the centre of the first cell, clamped to a map of `side`
+    /// Builds the tap at `position`, in cells from the centre of the first cell, clamped to a line of `cells`
     /// cells.
-    fn at(position: f64, side: usize) -> Self {
-        let at = position.clamp(0.0, (side - 1) as f64);
+    fn at(position: f64, cells: usize) -> Self {
+        let at = position.clamp(0.0, (cells - 1) as f64);
         let low = at as usize;
         Self {
             low,
-            high: (low + 1).min(side - 1),
+            high: (low + 1).min(cells - 1),
             weight: (at - low as f64) as f32,
         }
     }
@@ -32,7 +34,7 @@ impl Tap {
     }
 }
 
-/// A position in a square map, between cell centres.
+/// A position in a map, between cell centres.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Place {
     column: Tap,
@@ -41,21 +43,22 @@ pub(crate) struct Place {
 
 impl Place {
     /// Builds the position `x`, `y`, in cells from the centre of the first cell, clamped to the map.
-    pub fn at(x: f64, y: f64, side: usize) -> Self {
+    pub fn at(x: f64, y: f64, size: MapSize) -> Self {
         Self {
-            column: Tap::at(x, side),
-            row: Tap::at(y, side),
+            column: Tap::at(x, size.width),
+            row: Tap::at(y, size.height),
         }
     }
 
     /// Builds the position of the centre of a cell.
-    pub fn cell(cell: usize, side: usize) -> Self {
-        Self::at((cell % side) as f64, (cell / side) as f64, side)
+    pub fn cell(cell: usize, size: MapSize) -> Self {
+        let (x, y) = (cell % size.width, cell / size.width);
+        Self::at(x as f64, y as f64, size)
     }
 
     /// Returns the interpolated value of the map.
-    pub fn of(self, map: &[f32], side: usize) -> f32 {
-        let line = |y: usize| self.column.of(&map[y * side..][..side]);
+    pub fn of(self, map: &[f32], size: MapSize) -> f32 {
+        let line = |y: usize| self.column.of(&map[y * size.width..][..size.width]);
         self.row.blend(line(self.row.low), line(self.row.high))
     }
 }
@@ -99,12 +102,13 @@ impl Axis {
     }
 }
 
-/// Interpolation of a map of `side` x `side` cells to a frame.
+/// Interpolation of a map to a frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     columns: Axis,
     rows: Axis,
-    side: usize,
+    /// Cells per row of the map.
+    map_width: usize,
 }
 
 /// Maximum of a resized map and its position.
@@ -117,11 +121,12 @@ pub(crate) struct Peak {
 }
 
 impl Grid {
-    pub fn new(side: usize, width: u32, height: u32) -> Self {
+    /// Builds the interpolation of a map of `size` to a frame of `width` x `height` pixels.
+    pub fn new(size: MapSize, width: u32, height: u32) -> Self {
         Self {
-            columns: Axis::new(side, width),
-            rows: Axis::new(side, height),
-            side,
+            columns: Axis::new(size.width, width),
+            rows: Axis::new(size.height, height),
+            map_width: size.width,
         }
     }
 
@@ -134,13 +139,13 @@ impl Grid {
     /// Returns the maximum of the resized map in `spans`, the first one of equal values; `None` without
     /// spans.
     pub fn maximum(&self, map: &[f32], spans: impl Iterator<Item = Span>) -> Option<Peak> {
-        let mut line = vec![0.0; self.side];
+        let mut line = vec![0.0; self.map_width];
         let mut best: Option<Peak> = None;
         for span in spans {
             let row = self.rows.taps[span.row as usize];
             let columns = &self.columns.taps[span.from as usize..span.to as usize];
             let cells = columns[0].low..columns[columns.len() - 1].high + 1;
-            blend_rows(map, self.side, row, cells.clone(), &mut line);
+            blend_rows(map, self.map_width, row, cells.clone(), &mut line);
             let best = best.get_or_insert(Peak {
                 place: Place {
                     column: columns[0],
@@ -200,19 +205,19 @@ fn blend_rows(
     }
 }
 
-/// Resizes a map of `side_w` x `side_h` values to `width` x `height` as `PyTorch`'s
+/// Resizes a map of `size` to `width` x `height` pixels as `PyTorch`'s
 /// `interpolate(mode="bilinear", align_corners=False)` does.
 ///
 /// # Panics
-/// When a side is zero or the map does not have `side_w * side_h` values.
-pub fn upsample(map: &[f32], side_w: usize, side_h: usize, width: u32, height: u32) -> Vec<f32> {
-    assert!(side_w > 0 && side_h > 0, "map sides above zero");
-    assert_eq!(map.len(), side_w * side_h, "a map of {side_w}x{side_h}");
-    let columns = Axis::new(side_w, width).taps;
-    let mut line = vec![0.0; side_w];
+/// When the size of the map is zero or the map does not have `size.cells()` values.
+pub fn upsample(map: &[f32], size: MapSize, width: u32, height: u32) -> Vec<f32> {
+    assert!(size.cells() > 0, "a map size above zero");
+    assert_eq!(map.len(), size.cells(), "a map of {size:?}");
+    let columns = Axis::new(size.width, width).taps;
+    let mut line = vec![0.0; size.width];
     let mut resized = Vec::with_capacity(width as usize * height as usize);
-    for row in Axis::new(side_h, height).taps {
-        blend_rows(map, side_w, row, 0..side_w, &mut line);
+    for row in Axis::new(size.height, height).taps {
+        blend_rows(map, size.width, row, 0..size.width, &mut line);
         resized.extend(columns.iter().map(|column| column.of(&line)));
     }
     resized
@@ -223,14 +228,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::maps::tests::any_size;
 
     /// Reference implementation: visits every pixel in row order and keeps the first maximum.
     fn pixel_by_pixel(map: &[f32], grid: &Grid, spans: &[Span]) -> Option<Peak> {
         let mut best: Option<Peak> = None;
-        let mut line = vec![0.0; grid.side];
+        let mut line = vec![0.0; grid.map_width];
         for span in spans {
             let row = grid.rows.taps[span.row as usize];
-            blend_rows(map, grid.side, row, 0..grid.side, &mut line);
+            blend_rows(map, grid.map_width, row, 0..grid.map_width, &mut line);
             for column in span.from..span.to {
                 let column = grid.columns.taps[column as usize];
                 let value = column.of(&line);
@@ -245,7 +251,7 @@ mod tests {
 
     /// Maps with plateaus and gradients, and random spans of a frame.
     fn scene() -> impl Strategy<Value = (Vec<f32>, Grid, Vec<Span>)> {
-        (1usize..9, 1u32..60, 1u32..40).prop_flat_map(|(side, width, height)| {
+        (any_size(), 1u32..60, 1u32..40).prop_flat_map(|(size, width, height)| {
             let level = prop_oneof![(-2i8..3).prop_map(f32::from), -1.0f32..1.0];
             let span = (0..height, 0..width, 1..=width).prop_map(move |(row, from, length)| Span {
                 row,
@@ -253,10 +259,18 @@ mod tests {
                 to: (from + length).min(width),
             });
             (
-                prop::collection::vec(level, side * side),
-                Just(Grid::new(side, width, height)),
+                prop::collection::vec(level, size.cells()),
+                Just(Grid::new(size, width, height)),
                 prop::collection::vec(span, 0..20),
             )
+        })
+    }
+
+    /// The size and the cells of a map.
+    fn any_map() -> impl Strategy<Value = (MapSize, Vec<f32>)> {
+        any_size().prop_flat_map(|size| {
+            let cells = prop::collection::vec(-9.0f32..9.0, size.cells());
+            (Just(size), cells)
         })
     }
 
@@ -275,9 +289,9 @@ mod tests {
         }
 
         #[test]
-        fn value_at_a_cell_centre_is_the_value_of_the_cell(map in prop::collection::vec(-9.0f32..9.0, 25)) {
+        fn value_at_a_cell_centre_is_the_value_of_the_cell((size, map) in any_map()) {
             for (cell, value) in map.iter().enumerate() {
-                prop_assert_eq!(Place::cell(cell, 5).of(&map, 5).to_bits(), value.to_bits());
+                prop_assert_eq!(Place::cell(cell, size).of(&map, size).to_bits(), value.to_bits());
             }
         }
     }

@@ -9,20 +9,20 @@ use std::borrow::Cow;
 
 use super::{AnomalyKind, Decision, Judgement, NotFinite, Region, RegionScore};
 use crate::area_opening::area_opening;
-use crate::maps::{Grid, MapCalibration, Place, Score, combine, finite};
+use crate::maps::{Grid, MapCalibration, MapSize, Place, Score, combine, finite};
 use crate::partition::SAMPLES;
 use crate::regions::{MapCells, RegionRules, regions};
 use crate::rules::{FrameShape, RuledArea, Rules};
 
-/// The two square maps of a frame, and the size of the frame.
+/// The two maps of a frame, and the size of the frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameMaps<'a> {
     /// Structural map `A_s`, row-major.
     pub structural: &'a [f32],
-    /// Logical map `A_g`, row-major.
+    /// Logical map `A_g`, row-major; its values are ignored if the calibration has no quantiles for it.
     pub logical: &'a [f32],
-    /// Cells per side.
-    pub side: usize,
+    /// Size of both maps.
+    pub size: MapSize,
     /// Width of the inspected frame in pixels.
     pub width: u32,
     /// Height of the inspected frame in pixels.
@@ -35,7 +35,7 @@ pub struct FrameMaps<'a> {
 /// When a map has a non-finite value, also if it is under a mask. The frame is then a FAULT, never a PASS.
 ///
 /// # Panics
-/// When a map is not square or a size is zero.
+/// When a map does not have the stated size, or a size is zero.
 pub fn judge(
     maps: FrameMaps<'_>,
     calibration: &MapCalibration,
@@ -43,7 +43,7 @@ pub fn judge(
 ) -> Result<Judgement, NotFinite> {
     let combined = combine(maps.structural, maps.logical, calibration);
     let shape = FrameShape {
-        side: maps.side,
+        map: maps.size,
         width: maps.width,
         height: maps.height,
     };
@@ -60,7 +60,7 @@ pub fn judge(
 /// When the combined map has a non-finite value.
 ///
 /// # Panics
-/// When a map is not square, the maps differ in size, or a size is zero.
+/// When a map does not have the size of `shape`, or a size is zero.
 pub fn rejudge(
     combined: &[f32],
     structural: Option<&[f32]>,
@@ -85,14 +85,14 @@ enum Branches<'a> {
 }
 
 impl<'a> Branches<'a> {
-    fn score(self, PlacedScore { score, place }: PlacedScore, side: usize) -> Score {
+    fn score(self, PlacedScore { score, place }: PlacedScore, size: MapSize) -> Score {
         let (structural, logical) = match self {
             Self::Raw { maps, calibration } => (
-                calibration.structural_part(place.of(maps.structural, side)),
-                calibration.logical_part(place.of(maps.logical, side)),
+                calibration.structural_part(place.of(maps.structural, size)),
+                calibration.logical_part(place.of(maps.logical, size)),
             ),
             Self::Kept { structural } => {
-                let structural = place.of(structural, side);
+                let structural = place.of(structural, size);
                 (structural, score - structural)
             }
         };
@@ -127,13 +127,12 @@ fn judge_combined(
     rules: &Rules,
     branches: Branches<'_>,
 ) -> Result<Judgement, NotFinite> {
-    let FrameShape {
-        side,
-        width,
-        height,
-    } = shape;
-    assert!(side > 0 && width > 0 && height > 0, "sizes above zero");
-    assert_eq!(combined.len(), side * side, "a square map");
+    let size = shape.map;
+    assert!(
+        size.cells() > 0 && shape.width > 0 && shape.height > 0,
+        "sizes above zero"
+    );
+    assert_eq!(combined.len(), size.cells(), "a map of {size:?}");
     if !finite(combined) {
         return Err(NotFinite);
     }
@@ -141,7 +140,7 @@ fn judge_combined(
     let mut scores = Vec::new();
     let mut places = Vec::new();
     for area in areas.iter() {
-        let found = area_score(combined, side, &areas.grid, area)?;
+        let found = area_score(combined, size, &areas.grid, area)?;
         let score = found.map(|found| found.score);
         let thresholds = area.rule.thresholds;
         places.push(found);
@@ -153,7 +152,7 @@ fn judge_combined(
         });
     }
     let decider = deciding_area(&scores);
-    let score = places[decider].map_or(NO_SCORE, |found| branches.score(found, side));
+    let score = places[decider].map_or(NO_SCORE, |found| branches.score(found, size));
     let highest = scores.iter().filter_map(|area| area.score);
     let regions = if scores[decider].decision == Decision::Pass {
         Vec::new()
@@ -161,7 +160,7 @@ fn judge_combined(
         let failed = areas.iter().zip(&scores);
         let failed = failed.filter(|(_, score)| score.decision != Decision::Pass);
         let failed = failed.map(|(area, _)| area);
-        list_regions(combined, &branches.structural(), side, rules, failed)
+        list_regions(combined, &branches.structural(), size, rules, failed)
     };
     Ok(Judgement {
         decision: scores[decider].decision,
@@ -185,7 +184,7 @@ const NO_SCORE: Score = Score {
 /// Returns the score of an area; `None` if it has no pixels or no defect can have the minimum area.
 fn area_score(
     combined: &[f32],
-    side: usize,
+    size: MapSize,
     grid: &Grid,
     area: RuledArea<'_>,
 ) -> Result<Option<PlacedScore>, NotFinite> {
@@ -203,20 +202,20 @@ fn area_score(
     if area.rule.min_area <= 0.0 {
         return Ok(Some(largest));
     }
-    let values = area.values(combined, side);
+    let values = area.values(combined, size);
     let samples = |cell: usize| area.area.map_or(SAMPLES, |area| area.samples[cell]);
-    let level = area_opening(&values, samples, side, area.rule.min_area);
+    let level = area_opening(&values, samples, size.width, area.rule.min_area);
     Ok(level.map(|level| {
         // The centre of a cell can be between pixels and higher than all of them.
         if level.value >= largest.score {
             return largest;
         }
-        let centre = || Place::cell(level.cell, side);
+        let centre = || Place::cell(level.cell, size);
         PlacedScore {
             score: level.value,
             place: area
                 .area
-                .map_or_else(centre, |area| area.place(level.cell, side)),
+                .map_or_else(centre, |area| area.place(level.cell, size)),
         }
     }))
 }
@@ -244,7 +243,7 @@ fn deciding_area(scores: &[RegionScore]) -> usize {
 fn list_regions<'a>(
     combined: &[f32],
     structural: &[f32],
-    side: usize,
+    size: MapSize,
     rules: &Rules,
     failed: impl Iterator<Item = RuledArea<'a>>,
 ) -> Vec<Region> {
@@ -252,10 +251,10 @@ fn list_regions<'a>(
     let mut all = Vec::new();
     for area in failed {
         let cells = MapCells {
-            combined: &area.values(combined, side),
-            structural: &area.values(structural, side),
+            combined: &area.values(combined, size),
+            structural: &area.values(structural, size),
             samples: area.area.map(|area| area.samples.as_slice()),
-            width: side,
+            width: size.width,
         };
         let listed = RegionRules {
             min_area: listing.min_area.max(area.rule.min_area),

@@ -41,6 +41,7 @@ pub fn run(arguments: &BareLoopArguments) -> Result<()> {
         bundle.manifest().input.width,
         bundle.manifest().input.height,
     ];
+    let has_logical = bundle.manifest().maps.logical.is_some();
     drop(bundle);
     let shape = [1, i64::from(height), i64::from(width), 3];
     // A part, as the pipeline's camera sees it.
@@ -48,8 +49,12 @@ pub fn run(arguments: &BareLoopArguments) -> Result<()> {
     let input = part.render(width, height).into_rgb();
     let mut step = || {
         let started = Instant::now();
-        let names = ["structural", "logical"];
-        session.run(&shape, Elements::U8(&input), names)?;
+        let input = Elements::U8(&input);
+        if has_logical {
+            session.run(&shape, input, ["structural", "logical"])?;
+        } else {
+            session.run(&shape, input, ["structural"])?;
+        }
         Ok::<_, inspectd_engine::EngineError>(started.elapsed().as_secs_f64() * 1e3)
     };
     for _ in 0..WARM_UP {

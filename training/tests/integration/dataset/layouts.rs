@@ -60,12 +60,52 @@ fn mvtec_ad_anomalous_images_have_one_mask_each() {
         dataset
     );
 
+    // A missing mask only concerns the pixel-level metrics.
     fs::remove_file(nut.join("ground_truth/bent/001_mask.png")).expect("the path exists");
-    let message = open_error(&nut, None, None);
-    assert!(
-        message.contains("ground_truth/bent/001_mask.png: mask of")
-            && message.ends_with("test/bent/001.png not found"),
-        "{message}"
+    assert_eq!(
+        tests(&tree.open(None), &nut)[1],
+        "test/bent/001.png bent/Unspecified"
+    );
+}
+
+#[test]
+fn masks_are_found_by_the_name_of_their_image_in_any_case_and_with_any_extension() {
+    let tree = Tree::new(&[
+        "nut/train/good/0.png",
+        "nut/test/good/0.png",
+        "nut/test/bent/000.png",
+        "nut/test/bent/001.png",
+        "nut/test/bent/Part2.png",
+        "nut/ground_truth/bent/000.png",
+        "nut/ground_truth/bent/001_MASK.PNG",
+        "nut/ground_truth/bent/part2-mask.bmp",
+        "nut/ground_truth/bent/._000.png",
+        "nut/train/good/1.png",
+    ]);
+    let nut = tree.root().join("nut");
+    assert_eq!(
+        tests(&tree.open(None), &nut)[..3],
+        [
+            "test/bent/000.png bent/Unspecified ground_truth/bent/000.png",
+            "test/bent/001.png bent/Unspecified ground_truth/bent/001_MASK.PNG",
+            "test/bent/Part2.png bent/Unspecified ground_truth/bent/part2-mask.bmp",
+        ]
+    );
+}
+
+#[test]
+fn training_images_in_subfolders_are_used() {
+    let tree = Tree::new(&[
+        "train/good/0.png",
+        "train/good/mon/0.png",
+        "train/good/tue/0.png",
+        "test/bad/0.png",
+    ]);
+    let dataset = tree.open(None);
+    assert_eq!(dataset.train.len() + dataset.validation.len(), 3);
+    assert_eq!(
+        tests(&dataset, &tree.root()),
+        ["test/bad/0.png bad/Unspecified"]
     );
 }
 

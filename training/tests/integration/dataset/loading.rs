@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use mhkd::dataset::ImageSize;
 use mhkd::dataset::image_cache::ImageCache;
 use mhkd::dataset::loader::{Loader, Prefetch};
 use mhkd::dataset::sampler::Sampler;
@@ -13,7 +14,7 @@ fn image_cache(tree: &Tree, count: u8, cache_bytes: usize) -> Arc<ImageCache> {
     let paths = (0..count)
         .map(|i| tree.image(&format!("{i:02}.png"), 40, 32, i))
         .collect();
-    Arc::new(ImageCache::new(paths, 16, cache_bytes))
+    Arc::new(ImageCache::new(paths, ImageSize::square(16), cache_bytes))
 }
 
 #[test]

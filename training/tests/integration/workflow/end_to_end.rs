@@ -172,5 +172,12 @@ fn early_stopping_stops_the_run_and_saves_the_best_weights() {
         "the run was not stopped early"
     );
     assert!(Path::new(&workspace.path("early/best.safetensors")).is_file());
-    assert!(Path::new(&workspace.path("early/calibration.toml")).is_file());
+    let calibration = workspace.path("early/calibration.toml");
+    let before = std::fs::read(&calibration).expect("calibrated");
+    // Another calibration does not train on.
+    let steps = losses(&workspace.path("early")).len();
+    let again = ["--resume", "--location-normalisation", "true"];
+    succeed(mhkd(&["train", "--out", &workspace.path("early")]).args(again));
+    assert_eq!(losses(&workspace.path("early")).len(), steps);
+    assert!(std::fs::read(&calibration).expect("calibrated") != before);
 }

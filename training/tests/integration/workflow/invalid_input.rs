@@ -73,6 +73,60 @@ fn unsupported_images_are_named_with_the_reason() {
 }
 
 #[test]
+fn all_bad_images_are_named_before_the_first_step() {
+    let workspace = shared_workspace();
+    let data = dataset_copy("several-bad");
+    let good = std::fs::read(format!("{data}/train/good/001.png")).expect("an image");
+    std::fs::write(
+        format!("{data}/train/good/001.png"),
+        &good[..good.len() / 2],
+    )
+    .expect("written");
+    std::fs::write(format!("{data}/validation/good/002.png"), "text").expect("written");
+    let error = fail(&mut workspace.train("of-several-bad", &["--dataset", &data]));
+    assert!(
+        error.contains("2 of 18 images cannot be used")
+            && error.contains("train/good/001.png")
+            && error.contains("validation/good/002.png"),
+        "{error}"
+    );
+    assert!(!std::path::Path::new(&workspace.path("of-several-bad")).exists());
+}
+
+#[test]
+fn too_few_images_for_a_calibration_are_rejected_before_the_first_step() {
+    let workspace = shared_workspace();
+    let data = workspace.path("data-few");
+    for name in ["000.png", "001.png", "002.png", "003.png", "004.png"] {
+        let target = format!("{data}/train/good/{name}");
+        std::fs::create_dir_all(format!("{data}/train/good")).expect("a folder");
+        std::fs::copy(
+            workspace.path(&format!("data/line/train/good/{name}")),
+            target,
+        )
+        .expect("copied");
+    }
+    let error = fail(&mut workspace.train("of-few", &["--dataset", &data]));
+    assert!(
+        error.contains("at least 2 validation images") && error.contains("mhkd fit"),
+        "{error}"
+    );
+}
+
+#[test]
+fn run_of_a_moved_dataset_is_exported_with_its_new_place() {
+    let workspace = shared_workspace();
+    let data = dataset_copy("moving");
+    succeed(&mut workspace.train("of-moving", &["--dataset", &data, "--steps", "2"]));
+    let moved = workspace.path("moved");
+    std::fs::rename(&data, &moved).expect("moved");
+    let (run, out) = (workspace.path("of-moving"), workspace.path("moved-bundle"));
+    let export = || mhkd(&["export", &run, "--out", &out]);
+    fail(&mut export());
+    succeed(export().args(["--dataset", &moved]));
+}
+
+#[test]
 fn checkpoint_of_another_network_is_rejected_with_the_tensor_name() {
     let workspace = shared_workspace();
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");

@@ -28,7 +28,7 @@ fn rendered_images_get_equal_scores_from_mhkd_and_the_daemon() {
     let dataset = workspace.path("skew-rendered");
     copy(&workspace.path("data/line"), &dataset);
     add_unusual_images(&Path::new(&dataset).join("test/good"));
-    compare(&dataset);
+    compare(&dataset, bundle());
 }
 
 #[test]
@@ -49,7 +49,19 @@ fn photographs_get_equal_scores_from_mhkd_and_the_daemon() {
             std::fs::copy(bottle.join(&file), target).expect("a copy");
         }
     }
-    compare(&dataset);
+    compare(&dataset, bundle());
+}
+
+#[test]
+fn bundle_without_training_and_with_a_wide_input_gets_equal_scores_from_mhkd_and_the_daemon() {
+    let workspace = shared_workspace();
+    let dataset = workspace.path("skew-fit");
+    copy(&workspace.path("data/line"), &dataset);
+    add_unusual_images(&Path::new(&dataset).join("test/good"));
+    let bundle = workspace.path("skew-fit-bundle");
+    let options = ["--size", "128x96", "--method", "padim+patchcore"];
+    succeed(mhkd(&["fit", &dataset, "--out", &bundle]).args(options));
+    compare(&dataset, &bundle);
 }
 
 /// Adds images of unusual sizes and formats: larger than the input with odd sides, as RGB and greyscale PNG
@@ -75,10 +87,11 @@ fn add_unusual_images(folder: &Path) {
     save(tall, "tall.bmp", ImageFormat::Bmp);
 }
 
-/// Scores the test images of `dataset` with mhkd and with the daemon, and compares the scores.
-fn compare(dataset: &str) {
-    let trained = evaluated(dataset);
-    let served = served(&Path::new(dataset).join("test"), trained.scores.len());
+/// Scores the test images of `dataset` by `bundle` with mhkd and with the daemon, and compares the scores.
+fn compare(dataset: &str, bundle: &str) {
+    let trained = evaluated(dataset, bundle);
+    let images = trained.scores.len();
+    let served = served(bundle, &Path::new(dataset).join("test"), images);
     assert_eq!(served.len(), trained.scores.len());
     let (mut good, mut anomalous) = (Vec::new(), Vec::new());
     let mut largest: f64 = 0.0;
@@ -119,9 +132,8 @@ struct Trained {
     auroc: f64,
 }
 
-fn evaluated(dataset: &str) -> Trained {
+fn evaluated(dataset: &str, bundle: &str) -> Trained {
     let json = format!("{dataset}.json");
-    let bundle = bundle();
     succeed(mhkd(&["evaluate", bundle, "--dataset", dataset]).args(["--json", &json]));
     let text = std::fs::read_to_string(json).expect("written");
     let result: Value = serde_json::from_str(&text).expect("JSON");
@@ -155,14 +167,14 @@ fn bundle() -> &'static str {
 }
 
 /// Runs the daemon on the images of a folder and returns the scores that it streams, by path.
-fn served(folder: &Path, images: usize) -> BTreeMap<String, f64> {
+fn served(bundle: &str, folder: &Path, images: usize) -> BTreeMap<String, f64> {
     let home = tempfile::tempdir().expect("a temporary folder");
     let config = home.path().join("inspectd.toml");
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = \"{}\"\n\
          [log]\nformat = \"json\"\n[cameras.folder]\nsource = \"folder\"\npath = \"{}\"\n\
          repeat = true\npace = \"fast\"\nmode = \"triggered\"\n",
-        bundle(),
+        bundle,
         folder.display()
     );
     std::fs::write(&config, text).expect("written");

@@ -97,14 +97,14 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Runs `command`, which must fail with exit code 1 and without a panic, and returns the line of its error
-/// message.
+/// Runs `command`, which must fail with exit code 1 and without a panic, and returns its error message.
 pub(crate) fn fail(command: &mut Command) -> String {
     let output = run(command);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{command:?}:\n{text}");
-    let line = text.lines().rev().find(|line| line.starts_with("mhkd: "));
-    line.unwrap_or_else(|| panic!("error line not found in:\n{text}"))
+    let message = text.rfind("mhkd: ").map(|at| text[at..].trim_end());
+    message
+        .unwrap_or_else(|| panic!("error message not found in:\n{text}"))
         .to_owned()
 }
 

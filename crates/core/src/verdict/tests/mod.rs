@@ -1,7 +1,7 @@
 mod parts;
 
 use super::*;
-use crate::maps::{MapCalibration, Quantiles};
+use crate::maps::{MapCalibration, MapSize, Quantiles};
 use crate::regions::RegionRules;
 use crate::rules::Rules;
 
@@ -14,7 +14,7 @@ fn calibration() -> MapCalibration {
     let unit = Quantiles::try_new(0.0, 0.1).expect("ordered");
     MapCalibration {
         structural: unit,
-        logical: unit,
+        logical: Some(unit),
         weights: [1.0, 1.0],
     }
 }
@@ -23,7 +23,7 @@ fn judged(structural: [f32; 4], thresholds: Thresholds) -> Result<Judgement, Not
     let maps = FrameMaps {
         structural: &structural,
         logical: &[0.1; 4],
-        side: 2,
+        size: MapSize::square(2),
         width: 2,
         height: 2,
     };

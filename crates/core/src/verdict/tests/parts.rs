@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::{LISTING, calibration};
 use crate::decision::{AnomalyKind, Decision, Thresholds};
-use crate::maps::{Score, combine, image_score};
+use crate::maps::tests::any_size;
+use crate::maps::{MapSize, Score, combine, image_score};
 use crate::polygon::Polygon;
 use crate::polygon::tests::{any_polygon, rectangle, whole};
 use crate::regions::{MapCells, RegionRules, regions};
@@ -47,16 +48,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(structural: Vec<f32>, width: u32, height: u32) -> Self {
-        let side = structural.len().isqrt();
+    fn new(structural: Vec<f32>, shape: FrameShape) -> Self {
         Self {
             logical: vec![0.0; structural.len()],
             structural,
-            shape: FrameShape {
-                side,
-                width,
-                height,
-            },
+            shape,
         }
     }
 
@@ -64,7 +60,7 @@ impl Scene {
         FrameMaps {
             structural: &self.structural,
             logical: &self.logical,
-            side: self.shape.side,
+            size: self.shape.map,
             width: self.shape.width,
             height: self.shape.height,
         }
@@ -87,7 +83,12 @@ fn two_defects() -> Scene {
     for cell in [10, 11, 14, 15] {
         map[cell] = 0.6;
     }
-    Scene::new(map, 8, 8)
+    let shape = FrameShape {
+        map: MapSize::square(4),
+        width: 8,
+        height: 8,
+    };
+    Scene::new(map, shape)
 }
 
 fn left() -> Polygon {
@@ -206,12 +207,42 @@ fn non_finite_value_under_a_mask_is_rejected() {
 }
 
 #[test]
+fn map_that_is_wider_than_high_is_judged_and_listed_by_its_own_columns_and_rows() {
+    // The only defect is the lower right of 4 x 2 cells.
+    let mut map = vec![0.0; 8];
+    map[7] = 0.9;
+    let size = MapSize {
+        width: 4,
+        height: 2,
+    };
+    let shape = FrameShape {
+        map: size,
+        width: 16,
+        height: 8,
+    };
+    let right = rectangle(0.5, 0.0, 1.0, 1.0);
+    for min_area in [0.0, 1.0 / 8.0] {
+        let regions = vec![region("right", right.clone(), rule(0.5, None, min_area))];
+        let plan = plan(rule(0.5, None, 0.0), regions, vec![]);
+        let judgement = Scene::new(map.clone(), shape).judge_by(&plan);
+        assert_eq!(judgement.decided_by.as_deref(), Some("right"));
+        assert_eq!(judgement.decision, Decision::Reject);
+        let [found] = &judgement.regions[..] else {
+            panic!("one region: {judgement:?}")
+        };
+        let place = (found.left, found.top, found.width, found.height);
+        assert_eq!(place, (0.75, 0.5, 0.25, 0.5));
+        assert_eq!(found.area.to_bits(), 0.125_f32.to_bits());
+    }
+}
+
+#[test]
 fn rules_prepared_for_another_size_give_the_same_judgement() {
     let scene = two_defects();
     let regions = vec![region("left", left(), rule(0.8, None, 0.0))];
     let plan = plan(rule(0.5, None, 0.0), regions, vec![]);
     let other = FrameShape {
-        side: 4,
+        map: MapSize::square(4),
         width: 100,
         height: 3,
     };
@@ -234,7 +265,7 @@ fn judge_without_regions(
     let score = image_score(
         structural,
         logical,
-        shape.side,
+        shape.map,
         &calibration,
         shape.width,
         shape.height,
@@ -244,7 +275,7 @@ fn judge_without_regions(
         combined: &combine(structural, logical, &calibration),
         structural: &calibration.structural_share(structural),
         samples: None,
-        width: shape.side,
+        width: shape.map.width,
     };
     let found = match decision {
         Decision::Pass => Vec::new(),
@@ -267,15 +298,20 @@ fn numbers(found: &crate::decision::Region) -> [u32; 6] {
 }
 
 fn any_scene() -> impl Strategy<Value = Scene> {
-    (1usize..9, 1u32..50, 1u32..50).prop_flat_map(|(side, width, height)| {
+    (any_size(), 1u32..50, 1u32..50).prop_flat_map(|(size, width, height)| {
         // Discrete steps, so that there are plateaus, and continuous values.
         let level = prop_oneof![
             (-3i8..8).prop_map(|step| f32::from(step) / 8.0),
             -0.5f32..1.0
         ];
-        let map = prop::collection::vec(level, side * side);
+        let map = prop::collection::vec(level, size.cells());
         (map.clone(), map).prop_map(move |(structural, logical)| {
-            let mut scene = Scene::new(structural, width, height);
+            let shape = FrameShape {
+                map: size,
+                width,
+                height,
+            };
+            let mut scene = Scene::new(structural, shape);
             scene.logical = logical;
             scene
         })

@@ -1,0 +1,189 @@
+//! `mhkd fit`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use inspectd_core::preprocess::{Crop, Rotation};
+
+use crate::backbone::LiteVariant;
+use crate::dataset::ImageSize;
+use crate::export::Label;
+use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
+use crate::fit_photos::{Fit, FitSettings, MethodChoice, fit, image_size};
+
+/// Makes a bundle from photographs of good parts, without training, in about a minute
+///
+/// PHOTOS is a folder of images (its subfolders count too) or a dataset with train/good. Checks every
+/// photograph first. Writes model.onnx, manifest.toml and report.html.
+#[derive(Debug, Args)]
+pub(super) struct FitPhotos {
+    /// Folder of photographs of good parts
+    photos: PathBuf,
+    /// Folder of the bundle; an existing bundle is replaced
+    #[arg(long, value_name = "BUNDLE")]
+    out: PathBuf,
+    /// Name of the bundle [default: the name of the folder of photographs]
+    #[arg(long)]
+    name: Option<String>,
+    /// Version of the bundle
+    #[arg(long, default_value = "1.0.0")]
+    model_version: String,
+    /// Method; auto compares the methods on artificial defects
+    #[arg(long, value_enum, default_value_t = MethodChoice::Auto)]
+    method: MethodChoice,
+    /// Rate of the line, images per second: limits the size of the network input, measured on this machine
+    #[arg(long)]
+    fps: Option<f64>,
+    /// Inspected rectangle in pixels, as the camera's `crop` [default: all]
+    #[arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", value_parser = parse_crop)]
+    crop: Option<Crop>,
+    /// Clockwise rotation before cropping, as the camera's `rotate`: 0, 90, 180 or 270
+    #[arg(long, value_name = "DEGREES", default_value = "0", value_parser = parse_rotation)]
+    rotate: Rotation,
+    /// Size of the network input, WIDTHxHEIGHT, multiples of 16 [default: chosen]
+    #[arg(long, value_name = "SIZE", value_parser = image_size::parse)]
+    size: Option<ImageSize>,
+    /// Backbone
+    #[arg(long, value_enum, default_value_t = LiteBackbone::Lite2)]
+    backbone: LiteBackbone,
+    /// False-reject rate of good parts at the suggested threshold
+    #[arg(long, default_value_t = 0.01)]
+    false_reject_rate: f64,
+    /// Do not use photographs that look unlike the others
+    #[arg(long)]
+    leave_out_suspicious: bool,
+    /// Random seed
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Number of CPU threads [default: all cores]
+    #[arg(long)]
+    threads: Option<u16>,
+}
+
+/// The shipped backbones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LiteBackbone {
+    /// Faster
+    #[value(name = "efficientnet_lite0")]
+    Lite0,
+    /// Finds more
+    #[value(name = "efficientnet_lite2")]
+    Lite2,
+}
+
+/// Side of the square with as many pixels as the largest input that is chosen.
+const SIDE_LIMIT: u32 = 384;
+
+impl FitPhotos {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let rate = self.false_reject_rate;
+        ensure!(
+            rate > 0.0 && rate < 1.0,
+            "--false-reject-rate {rate}: must be above 0 and below 1"
+        );
+        if let Some(fps) = self.fps {
+            ensure!(fps.is_finite() && fps > 0.0, "--fps {fps}: must be above 0");
+        }
+        let label = self.label()?;
+        crate::torch::flush_denormals();
+        if let Some(threads) = self.threads {
+            ensure!(threads > 0, "--threads 0: must be at least 1");
+            tch::set_num_threads(i32::from(threads));
+        }
+        let settings = FitSettings {
+            view: View {
+                rotation: self.rotate,
+                crop: self.crop,
+            },
+            size: self.size,
+            side_limit: SIDE_LIMIT,
+            fps: self.fps,
+            backbone: match self.backbone {
+                LiteBackbone::Lite0 => LiteVariant::Lite0,
+                LiteBackbone::Lite2 => LiteVariant::Lite2,
+            },
+            method: self.method.method(),
+            false_reject_rate: rate,
+            seed: self.seed,
+            leave_out_suspicious: self.leave_out_suspicious,
+            threads: usize::from(self.threads.unwrap_or(0)),
+        };
+        let fit = fit(&self.photos, &settings, label, &self.out)?;
+        print(&fit, settings.view);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Name, version and time of the bundle.
+    fn label(&self) -> Result<Label> {
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let label = Label {
+            name: self.name.clone().unwrap_or_else(|| self.default_name()),
+            version: self.model_version.clone(),
+            created: now.parse().context("chrono writes RFC 3339")?,
+        };
+        for (option, text) in [("--name", &label.name), ("--model-version", &label.version)] {
+            ensure!(
+                (1..=64).contains(&text.len()) && text.chars().all(legal),
+                "{option} {text}: must be 1 to 64 letters, digits, '.', '_' or '-'"
+            );
+        }
+        Ok(label)
+    }
+
+    /// The name of the folder, with the characters that a bundle's name may have.
+    fn default_name(&self) -> String {
+        let whole = std::path::absolute(&self.photos).unwrap_or_else(|_| self.photos.clone());
+        let name = whole.file_name().unwrap_or_default().to_string_lossy();
+        let name: String = name
+            .chars()
+            .take(64)
+            .map(|c| if legal(c) { c } else { '-' })
+            .collect();
+        if name.is_empty() {
+            "model".into()
+        } else {
+            name
+        }
+    }
+}
+
+/// Whether a bundle's name may have this character.
+fn legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
+fn print(fit: &Fit, view: View) {
+    for warning in &fit.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for found in &fit.suspicious {
+        eprintln!(
+            "suspicious: {} (score {:.3}, {:.0} robust standard deviations above the others)",
+            found.path.display(),
+            found.score,
+            found.distance
+        );
+    }
+    let contents = fit.bundle.manifest();
+    println!(
+        "{}: {} photographs, {}x{} pixels, {}, {:.1} MB, {:.0} s",
+        fit.bundle.dir().display(),
+        fit.used,
+        contents.input.width,
+        contents.input.height,
+        contents.provenance.hyper_parameters["method"]
+            .as_str()
+            .unwrap_or_default(),
+        fit.bundle.graph().len() as f64 / 1e6,
+        fit.took.as_secs_f64(),
+    );
+    println!("threshold {}", fit.threshold);
+    println!("report: {}", fit.report.display());
+    println!();
+    println!(
+        "{}",
+        crate::fit_photos::configuration(fit.bundle.dir(), view)
+    );
+}

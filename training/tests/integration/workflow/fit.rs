@@ -1,0 +1,213 @@
+//! `mhkd fit` and `mhkd predict`: from photographs of good parts to a bundle, and its scores.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inspectd_core::bundle::Bundle;
+use serde_json::Value;
+
+use super::workspace::{copy, fail, mhkd, shared_workspace, succeed};
+
+/// Copies the good training parts of the shared dataset to the folder `name`.
+fn photographs(name: &str) -> PathBuf {
+    let workspace = shared_workspace();
+    let folder = workspace.path(name);
+    copy(&workspace.path("data/line/train/good"), &folder);
+    folder.into()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+/// Command `mhkd fit` of `photographs` with a small input.
+fn fit(photographs: &Path, out: &str) -> std::process::Command {
+    let mut command = mhkd(&["fit", text(photographs), "--out", out]);
+    command.args(["--size", "128"]);
+    command
+}
+
+/// Standard error of `command`, which must succeed.
+fn warnings(command: &mut std::process::Command) -> String {
+    let output = command.output().expect("the program starts");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn folder_of_good_parts_gives_a_bundle_that_finds_defects() {
+    let workspace = shared_workspace();
+    let photographs = photographs("fit-good");
+    let out = workspace.path("made/fit-bundle");
+    let printed = succeed(&mut fit(&photographs, &out));
+    assert!(
+        printed.contains("12 photographs, 128x128 pixels"),
+        "{printed}"
+    );
+    assert!(printed.contains("[model]\nbundle = "), "{printed}");
+    let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+    let manifest = bundle.manifest();
+    assert_eq!(manifest.name, "fit-good");
+    assert_eq!((manifest.maps.width, manifest.maps.height), (16, 16));
+    assert!(manifest.maps.logical.is_none());
+    assert_eq!(manifest.scores.count, 12);
+    assert!(manifest.parity.largest_relative < 1e-3);
+    let page = fs::read_to_string(Path::new(&out).join("report.html")).expect("a report");
+    for part in [
+        "Choice of the method",
+        "highest scores",
+        "At most, with 95 % confidence",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let json = workspace.path("fit-evaluation.json");
+    let dataset = workspace.path("data/line");
+    succeed(mhkd(&["evaluate", &out, "--dataset", &dataset]).args(["--json", &json]));
+    let result: Value =
+        serde_json::from_str(&fs::read_to_string(json).expect("written")).expect("JSON");
+    let auroc = result["all"]["auroc"].as_f64().expect("a number");
+    assert!(auroc > 0.75, "{auroc}");
+}
+
+#[test]
+fn all_bad_photographs_are_named_before_the_fit_and_nothing_is_written() {
+    let photographs = photographs("fit-bad");
+    let good = fs::read(photographs.join("000.png")).expect("an image");
+    fs::write(photographs.join("cut.png"), &good[..good.len() / 2]).expect("written");
+    fs::write(photographs.join("text.jpg"), "not an image").expect("written");
+    // Files of other systems are not photographs.
+    fs::write(photographs.join("._1.png"), [0, 5, 22, 7]).expect("written");
+    fs::write(photographs.join("Thumbs.db"), "x").expect("written");
+    let out = shared_workspace().path("fit-bad-bundle");
+    let output = fit(&photographs, &out)
+        .output()
+        .expect("the program starts");
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("photographs cannot be used"), "{message}");
+    assert!(message.contains("text.jpg"), "{message}");
+    assert!(
+        !message.contains("._1.png") && !message.contains("Thumbs.db"),
+        "{message}"
+    );
+    assert!(!Path::new(&out).exists());
+
+    fs::remove_file(photographs.join("text.jpg")).expect("removed");
+    let output = fit(&photographs, &out)
+        .output()
+        .expect("the program starts");
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        message.contains("cut.png") && message.contains("corrupt"),
+        "{message}"
+    );
+}
+
+#[test]
+fn photograph_of_another_part_is_suspicious_and_can_be_left_out() {
+    let photographs = photographs("fit-mixed");
+    let image = image::open(photographs.join("000.png")).expect("an image");
+    let mut strange = image.rotate180().to_rgb8();
+    for pixel in strange.pixels_mut() {
+        pixel.0 = [255 - pixel.0[1], pixel.0[0] / 2, pixel.0[2]];
+    }
+    strange
+        .save(photographs.join("strange.png"))
+        .expect("written");
+    let out = shared_workspace().path("fit-mixed-bundle");
+    let text = warnings(&mut fit(&photographs, &out));
+    assert!(
+        text.contains("suspicious: ") && text.contains("strange.png"),
+        "{text}"
+    );
+    let count = || {
+        let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+        bundle.manifest().scores.count
+    };
+    assert_eq!(count(), 13);
+    warnings(fit(&photographs, &out).arg("--leave-out-suspicious"));
+    assert_eq!(count(), 12);
+}
+
+#[test]
+fn copies_and_subfolders_are_reported() {
+    let photographs = photographs("fit-copies");
+    fs::create_dir(photographs.join("monday")).expect("a folder");
+    fs::copy(
+        photographs.join("000.png"),
+        photographs.join("monday/copy.png"),
+    )
+    .expect("copied");
+    let out = shared_workspace().path("fit-copies-bundle");
+    let text = warnings(&mut fit(&photographs, &out));
+    assert!(text.contains("same content as another one"), "{text}");
+    assert!(
+        text.contains("subfolders are used as good parts too: monday"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unusable_requests_are_refused_before_the_work() {
+    let workspace = shared_workspace();
+    let photographs = photographs("fit-refused");
+    let out = workspace.path("fit-refused-bundle");
+    let crop = fail(fit(&photographs, &out).args(["--crop", "0,0,500,500"]));
+    assert!(crop.contains("photographs cannot be used"), "{crop}");
+    let rate = fail(fit(&photographs, &out).args(["--false-reject-rate", "0"]));
+    assert!(rate.contains("must be above 0 and below 1"), "{rate}");
+    let occupied = fail(&mut fit(&photographs, &workspace.path("data")));
+    assert!(
+        occupied.contains("not replaced, because it is not a bundle"),
+        "{occupied}"
+    );
+    let few = workspace.path("fit-few");
+    fs::create_dir(&few).expect("a folder");
+    for name in ["000.png", "001.png"] {
+        fs::copy(photographs.join(name), Path::new(&few).join(name)).expect("copied");
+    }
+    let few = fail(&mut fit(Path::new(&few), &out));
+    assert!(few.contains("2 photographs; at least 5"), "{few}");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn predict_writes_a_row_and_a_heatmap_for_each_image_and_keeps_unreadable_ones() {
+    let workspace = shared_workspace();
+    let photographs = photographs("predict-good");
+    let bundle = workspace.path("predict-bundle");
+    succeed(fit(&photographs, &bundle).args(["--method", "padim"]));
+    let images = workspace.path("predict-images");
+    copy(&workspace.path("data/line/test/good"), &images);
+    fs::write(Path::new(&images).join("damaged.png"), "x").expect("written");
+    let out = workspace.path("predictions");
+    for _ in 0..2 {
+        // The second run replaces the results of the first.
+        let output = mhkd(&["predict", &bundle, &images, "--out", &out])
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(1));
+        let printed = String::from_utf8(output.stdout).expect("text");
+        assert!(printed.contains("1 not readable"), "{printed}");
+        let errors = String::from_utf8(output.stderr).expect("text");
+        assert!(errors.contains("damaged.png"), "{errors}");
+    }
+    let table = fs::read_to_string(Path::new(&out).join("scores.csv")).expect("a table");
+    let rows: Vec<&str> = table.lines().collect();
+    let count = walkdir::WalkDir::new(&images)
+        .min_depth(1)
+        .into_iter()
+        .count();
+    assert_eq!(rows.len(), count + 1, "{table}");
+    assert_eq!(
+        rows[0],
+        "image,decision,score,structural,logical,heatmap,error"
+    );
+    assert!(table.contains("damaged.png,ERROR"), "{table}");
+    let heatmaps = fs::read_dir(Path::new(&out).join("heatmaps")).expect("a folder");
+    assert_eq!(heatmaps.count(), count - 1);
+
+    let foreign = fail(&mut mhkd(&["predict", &bundle, &images, "--out", &images]));
+    assert!(foreign.contains("must be a new folder"), "{foreign}");
+}
