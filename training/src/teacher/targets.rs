@@ -55,15 +55,18 @@ impl Targets {
     }
 
     /// Measures the mean and standard deviation per channel over at most `limit` images, and normalises the
-    /// targets by them. Calls `progress` with the number of images done. Fills the cache.
+    /// targets by them. The images are selected evenly from the list, which is sorted by name: neighbours are
+    /// often of one class. Calls `progress` with the number of images done. Fills the cache.
     ///
     /// # Errors
     /// When an image cannot be read. The message names the file.
     pub fn measure(&mut self, limit: usize, mut progress: impl FnMut(usize)) -> Result<()> {
         let mut statistics = ChannelStatistics::new(self.mean.size()[1]);
-        for index in 0..self.paths.len().min(limit) {
+        let count = self.paths.len().min(limit);
+        for done in 0..count {
+            let index = done * self.paths.len() / count;
             statistics.add(&self.raw(index)?);
-            progress(index + 1);
+            progress(done + 1);
         }
         let (mean, std) = statistics.finish()?;
         self.normalise_by(&mean, &std);

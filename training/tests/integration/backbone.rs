@@ -150,6 +150,11 @@ fn checkpoint_of_another_network_is_rejected_with_the_tensor_name() {
 
 /// The tensors of torchvision's `wide_resnet101_2` up to `layer3`; all weights of a tensor are equal.
 fn wide_resnet() -> BTreeMap<String, Tensor> {
+    resnet101(128, 1)
+}
+
+/// The tensors of a variant of `ResNet`-101 up to `layer3`. `width` is the inner width of `layer1`.
+fn resnet101(width: i64, groups: i64) -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
     let mut add = |conv: &str, norm: &str, shape: [i64; 4]| {
         let fan_in = (shape[1] * shape[2] * shape[3]) as f64;
@@ -167,24 +172,22 @@ fn wide_resnet() -> BTreeMap<String, Tensor> {
     };
     add("conv1", "bn1", [64, 3, 7, 7]);
     let mut input = 64;
-    for (layer, (blocks, width)) in [(3, 128), (4, 256), (23, 512)].into_iter().enumerate() {
+    for (layer, blocks) in [3, 4, 23].into_iter().enumerate() {
+        let (width, output) = (width << layer, 256 << layer);
         for block in 0..blocks {
             let at = format!("layer{}.{block}", layer + 1);
             let named = |conv: &str, norm: &str| (format!("{at}.{conv}"), format!("{at}.{norm}"));
             let convolutions = [
                 (named("conv1", "bn1"), [width, input, 1, 1]),
-                (named("conv2", "bn2"), [width, width, 3, 3]),
-                (named("conv3", "bn3"), [2 * width, width, 1, 1]),
-                (
-                    named("downsample.0", "downsample.1"),
-                    [2 * width, input, 1, 1],
-                ),
+                (named("conv2", "bn2"), [width, width / groups, 3, 3]),
+                (named("conv3", "bn3"), [output, width, 1, 1]),
+                (named("downsample.0", "downsample.1"), [output, input, 1, 1]),
             ];
             let count = if block == 0 { 4 } else { 3 };
             for ((conv, norm), shape) in convolutions.into_iter().take(count) {
                 add(&conv, &norm, shape);
             }
-            input = 2 * width;
+            input = output;
         }
     }
     tensors
@@ -212,4 +215,20 @@ fn wide_resnet_loads_torchvision_names_and_has_stages_at_1_8_and_1_16() {
     // The last norm of layer2 is now v + 0.5 with input 0: 0.5, plus 0 from the shortcut.
     let raised = backbone.stages(&x)[0].double_value(&[0, 7, 4, 4]);
     assert!((raised - 0.5).abs() < 1e-5, "{raised}");
+}
+
+#[test]
+fn resnext_loads_torchvision_names_with_grouped_convolutions() {
+    let backbone = BackboneKind::ResNext101
+        .load(&resnet101(256, 32))
+        .expect("all tensors exist");
+    let x = Tensor::ones([1, 3, 64, 64], (tch::Kind::Float, Device::Cpu));
+    let [layer2, layer3] = backbone.stages(&x);
+    assert_eq!(layer2.size(), [1, 512, 8, 8]);
+    assert_eq!(layer3.size(), [1, 1024, 4, 4]);
+    // As for the wide network: every layer is zero away from the border.
+    assert!(layer3.abs().max().double_value(&[]) < 1e-5);
+    let other = BackboneKind::ResNext101.load(&wide_resnet());
+    let message = other.expect_err("other widths").to_string();
+    assert!(message.contains("layer1.0.conv1.weight"), "{message}");
 }
