@@ -296,10 +296,10 @@ mod tests {
         let sum = both.maps(&features);
         let parts = [FeatureMethod::Padim, FeatureMethod::PatchCore].map(|method| {
             both.select(method);
-            let alone = fit(&features, method);
-            let difference = (both.maps(&features) - alone.maps(&features)).abs().max();
+            let single = fit(&features, method);
+            let difference = (both.maps(&features) - single.maps(&features)).abs().max();
             assert!(difference.double_value(&[]) < 1e-4, "{}", method.name());
-            MapScale::of(&alone.unseen_maps()).apply(&alone.maps(&features))
+            MapScale::of(&single.unseen_maps()).apply(&single.maps(&features))
         });
         let [padim, bank] = parts;
         let difference = (sum - padim - bank).abs().max();
