@@ -1,5 +1,6 @@
 //! `mhkd fit`.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,8 +77,28 @@ enum LiteBackbone {
 /// Side of the square with as many pixels as the largest input that is chosen.
 const SIDE_LIMIT: u32 = 384;
 
+/// Environment variables of `OpenMP` that say how threads wait.
+const WAITING: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
+
+/// Starts the program again with passively waiting `OpenMP` threads, unless the environment says how they wait.
+/// Next to other work, a fit then takes a third of the processor time: many short parallel sections otherwise
+/// spin until the slowest thread is scheduled. `OpenMP` reads the variable before `main`.
+fn wait_passively() {
+    if WAITING.iter().any(|name| std::env::var_os(name).is_some()) {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        // Returns only if the program cannot be started; the fit then runs with the default.
+        let _ = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(WAITING[0], "passive")
+            .exec();
+    }
+}
+
 impl FitPhotos {
     pub(super) fn run(self) -> Result<ExitCode> {
+        wait_passively();
         let rate = self.false_reject_rate;
         ensure!(
             rate > 0.0 && rate < 1.0,
