@@ -245,7 +245,7 @@ impl Engine {
         }
     }
 
-    /// Checks the outputs and builds the maps; the logical maps are zeros if there is no such output.
+    /// Checks the outputs and builds the maps. The logical maps of a graph with one output are zeros.
     fn maps(
         &self,
         count: usize,

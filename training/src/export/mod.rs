@@ -57,10 +57,7 @@ pub fn export(
         format_version: manifest::FORMAT_VERSION,
         name: label.name,
         version: label.version,
-        graph: manifest::Graph {
-            file: manifest::GRAPH_FILE.into(),
-            sha256: sha256(&graph),
-        },
+        graph: graph_entry(&graph),
         input: input(run),
         maps: maps(run, &calibration),
         scores: scores_of(&scores),
@@ -146,6 +143,14 @@ fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Map
         weights: calibration.weights,
         structural: quantiles(calibration.structural),
         logical: Some(quantiles(calibration.logical)),
+    }
+}
+
+/// The graph's entry in a manifest.
+pub fn graph_entry(graph: &[u8]) -> manifest::Graph {
+    manifest::Graph {
+        file: manifest::GRAPH_FILE.into(),
+        sha256: sha256(graph),
     }
 }
 

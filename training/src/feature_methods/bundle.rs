@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::bundle::Bundle;
 use inspectd_core::frame::Frame;
 use inspectd_core::manifest::{self, Contents};
 use inspectd_core::maps::{MapCalibration, MapSize, Quantiles, image_score};
@@ -19,7 +19,7 @@ use crate::dataset::ImageSize;
 use crate::export::feature_graph;
 use crate::export::method_graph::{self, FeatureInput};
 use crate::export::parity::Parity;
-use crate::export::{Label, manifest_of, scores_of};
+use crate::export::{Label, graph_entry, manifest_of, scores_of};
 use crate::fit::checkpoint::host;
 use crate::tensors;
 
@@ -134,10 +134,7 @@ pub fn write(
         format_version: manifest::FORMAT_VERSION,
         name: label.name,
         version: label.version,
-        graph: manifest::Graph {
-            file: manifest::GRAPH_FILE.into(),
-            sha256: sha256(&graph),
-        },
+        graph: graph_entry(&graph),
         input: manifest::Input {
             width: parts.size.width,
             height: parts.size.height,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use inspectd_core::preprocess::Rotation;
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::photos::View;
 use super::pseudo_defects::PseudoDefect;
@@ -19,7 +19,7 @@ use crate::figure::plot::{TEXT, ticks_below};
 use crate::figure::{Align, Colour, Drawing};
 use crate::files;
 use crate::fit::checkpoint::host;
-use crate::report::{ColourScale, STYLE, data_uri, legend, overlaid, tile};
+use crate::report::{ColourScale, data_uri, document, legend, overlaid, tile};
 
 /// File name of the page.
 pub const PAGE: &str = "report.html";
@@ -60,17 +60,7 @@ impl Page<'_> {
     fn render(&self) -> Result<Markup> {
         let manifest = self.fit.bundle.manifest();
         let title = format!("{} {}", manifest.name, manifest.version);
-        Ok(html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (title) " - fit" }
-                    style { (PreEscaped(STYLE)) }
-                }
-                body {
+        let body = html! {
                     header {
                         p.eyebrow { "Fit" }
                         h1 { (title) }
@@ -89,9 +79,8 @@ impl Page<'_> {
                         (self.configuration_section())
                     }
                     footer { "mhkd " (env!("CARGO_PKG_VERSION")) ", " (env!("MHKD_REVISION")) }
-                }
-            }
-        })
+        };
+        Ok(document(&format!("{title} - fit"), &body))
     }
 
     fn cards(&self) -> Markup {

@@ -12,22 +12,12 @@ use crate::evaluate::model::ModelKind;
 use crate::evaluate::result::Evaluation;
 use crate::settings::value_name;
 
-pub(crate) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// Renders the page.
 pub(super) fn page(evaluation: &Evaluation, contents: &ReportContents) -> Result<String> {
     let title = title(evaluation);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " - evaluation" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
+    let body = html! {
                 (header(evaluation, &title))
                 main {
                     (cards(evaluation))
@@ -40,10 +30,25 @@ pub(super) fn page(evaluation: &Evaluation, contents: &ReportContents) -> Result
                     (method(evaluation))
                 }
                 footer { "mhkd " (env!("CARGO_PKG_VERSION")) ", " (env!("MHKD_REVISION")) }
-            }
-        }
     };
-    Ok(page.into_string())
+    Ok(document(&format!("{title} - evaluation"), &body).into_string())
+}
+
+/// A page with the style of the reports.
+pub(crate) fn document(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { (body) }
+        }
+    }
 }
 
 fn title(evaluation: &Evaluation) -> String {

@@ -26,7 +26,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 pub use folder::check_folder;
-pub(crate) use html::{STYLE, legend};
+pub(crate) use html::{document, legend};
 pub(crate) use image_encoding::{data_uri, jpeg};
 pub(crate) use panels::{ColourScale, overlaid, tile};
 
