@@ -19,9 +19,11 @@ use crate::dataset::sampler::Sampler;
 use crate::fit::Task;
 use crate::fit::adam::Adam;
 use crate::fit::plan::Precision;
-use crate::network::architecture::{Architecture, InputSize, Preset};
-use crate::network::net::Net;
-use crate::network::student::{LossWeights, Student, Teacher};
+use crate::network::architecture::Architecture;
+use crate::network::input_size::InputSize;
+use crate::network::preset::Preset;
+use crate::network::student::{LossWeights, Student};
+use crate::network::teacher::{Teacher, TeacherNetwork};
 use crate::synth::{self, SynthOptions};
 use crate::torch::Autocast;
 use crate::train::objective::Objective;
@@ -35,7 +37,7 @@ const IMAGES: u64 = 8;
 pub struct TrainBench {
     /// Preset of teacher and student.
     pub preset: Preset,
-    /// Side of the input.
+    /// Size of the input.
     pub input_size: InputSize,
     /// Arithmetic of the forward pass; not `Auto`.
     pub precision: Precision,
@@ -117,27 +119,29 @@ pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
 }
 
 fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<StudentTraining> {
-    let side = bench.input_size.side() as u32;
+    let size = ImageSize::from(bench.input_size);
     let options = SynthOptions {
         train: IMAGES as u32,
         validation: 1,
         good_test: 1,
         per_defect: 1,
-        width: side,
-        height: side,
+        width: size.width,
+        height: size.height,
         ..SynthOptions::default()
     };
     let written = synth::write(&options, &folder.join("data"), |_, _| {})?;
     let paths = crate::dataset::images_below(&written.category.join("train"))?;
     let architecture = Architecture::mhkd(bench.preset, bench.input_size, true);
     tch::manual_seed(0);
-    let net =
-        Net::new("teacher", bench.preset.teacher(true), device).channels_last(bench.channels_last);
+    let network = match TeacherNetwork::untrained(&architecture, device)? {
+        TeacherNetwork::Pdn(net) => TeacherNetwork::Pdn(net.channels_last(bench.channels_last)),
+        backbone @ TeacherNetwork::Backbone(_) => backbone,
+    };
     let column =
         |value: f64| Tensor::full([architecture.features()], value, (tch::Kind::Float, device));
     let student = Student::new(&architecture, bench.channels_last, device);
     // Decoded images are not cached, so every step includes decoding, as in the first epoch.
-    let frames = Arc::new(ImageCache::new(paths, ImageSize::square(side), 0));
+    let frames = Arc::new(ImageCache::new(paths, size, 0));
     let ahead = Prefetch {
         workers: 2,
         depth: 2 * bench.batch.max(4),
@@ -154,7 +158,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         batch: bench.batch,
         cache_bytes: bench.teacher_cache_mib << 20,
     };
-    let teacher = Teacher::new(net, &column(0.0), &column(1.0));
+    let teacher = Teacher::new(network, &column(0.0), &column(1.0));
     Ok(StudentTraining::new(
         teacher,
         student,

@@ -6,6 +6,7 @@ pub mod settings;
 
 pub mod checkpoint_import;
 pub mod dataset;
+pub mod device;
 pub mod synth;
 pub mod tensors;
 

@@ -147,7 +147,7 @@ fn score(
 ) -> Result<Row> {
     let loaded = LoadedImage {
         index,
-        frame: Arc::new(photo.frame.clone()),
+        frame: Arc::clone(&photo.frame),
         size: photo.size,
     };
     let maps = model

@@ -17,6 +17,43 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Channel standard deviations of `ImageNet`, for values in [0, 1].
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
+/// Normalisation of images with values in [0, 1]: `(x - mean) / std` for each channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputNormalisation {
+    /// Mean and standard deviation of `ImageNet`'s images.
+    ImageNet,
+    /// 0.5 and 0.5 for all channels, as `EfficientNet`-Lite was trained.
+    Half,
+}
+
+impl InputNormalisation {
+    /// Mean of red, green and blue.
+    pub fn mean(self) -> [f32; 3] {
+        match self {
+            Self::ImageNet => MEAN,
+            Self::Half => [0.5; 3],
+        }
+    }
+
+    /// Standard deviation of red, green and blue.
+    pub fn std(self) -> [f32; 3] {
+        match self {
+            Self::ImageNet => STD,
+            Self::Half => [0.5; 3],
+        }
+    }
+
+    /// Normalises `unit` [N, 3, H, W] with values in [0, 1].
+    pub fn apply(self, unit: &Tensor) -> Tensor {
+        let column = |values: [f32; 3]| {
+            Tensor::from_slice(&values)
+                .reshape([1, 3, 1, 1])
+                .to_device(unit.device())
+        };
+        (unit - column(self.mean())) / column(self.std())
+    }
+}
+
 /// Converts frames of equal size to values in [0, 1], `[N, 3, H, W]`. Channels are innermost in memory,
 /// as in a frame.
 pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
@@ -32,21 +69,6 @@ pub fn unit(frames: &[&Frame], device: Device) -> Tensor {
         .permute([0, 3, 1, 2])
         .to_kind(Kind::Float)
         / 255.0
-}
-
-/// Normalises values in [0, 1]: subtracts the means of `ImageNet` and divides by its deviations.
-pub fn normalise(unit: &Tensor) -> Tensor {
-    let column = |values: &[f32; 3]| {
-        Tensor::from_slice(values)
-            .reshape([1, 3, 1, 1])
-            .to_device(unit.device())
-    };
-    (unit - column(&MEAN)) / column(&STD)
-}
-
-/// Converts `frames` to the normalised network input, `[N, 3, H, W]`.
-pub fn input(frames: &[&Frame], device: Device) -> Tensor {
-    normalise(&unit(frames, device))
 }
 
 /// Converts `unit` [N, 3, H, W] to greyscale: the luma (ITU-R BT.601) in all three channels.

@@ -6,15 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::{BackboneError, CheckpointTensors};
 
 /// Constant of the batch norms (the published checkpoints' `batch_norm_epsilon`).
 const EPSILON: f64 = 1e-3;
-
-/// Mean and standard deviation of the input, the same for the three channels of values in `[0, 1]`.
-pub const INPUT_MEAN_STD: f32 = 0.5;
 
 /// Ratio of the input side to the side of the finer features.
 pub const STRIDE: u32 = 8;
@@ -139,6 +136,35 @@ impl LiteVariant {
     pub fn channels(self) -> [i64; 2] {
         let (width, ..) = self.scale();
         [rounded(40, width), rounded(112, width)]
+    }
+
+    /// Number of channels of both stages together.
+    pub fn features(self) -> i64 {
+        self.channels().iter().sum()
+    }
+
+    /// Number of weights and biases up to stride 16, with folded batch norms.
+    pub fn parameters(self) -> i64 {
+        self.convolutions()
+            .map(|conv| conv.shape().iter().product::<i64>() + conv.output)
+            .sum()
+    }
+
+    /// Multiply-accumulates of the convolutions up to stride 16 for an image of the given height and width.
+    pub fn macs(self, image: [i64; 2]) -> i64 {
+        let mut sides = image;
+        let mut total = 0;
+        for conv in self.convolutions() {
+            sides = sides.map(|side| outputs(side, conv.stride));
+            total += conv.shape().iter().product::<i64>() * sides[0] * sides[1];
+        }
+        total
+    }
+
+    fn convolutions(self) -> impl Iterator<Item = LiteConv> {
+        self.blocks()
+            .into_iter()
+            .flat_map(|block| block.convolutions)
     }
 
     /// The network, block by block; the first is the stem.
@@ -291,6 +317,15 @@ impl EfficientNetLite {
     /// The tensors with folded batch norms, by name: `stem.weight`, `blocks.0.depthwise.bias`.
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
+    }
+
+    /// Moves the tensors to `device`.
+    #[must_use]
+    pub fn to_device(mut self, device: Device) -> Self {
+        for tensor in self.tensors.values_mut() {
+            *tensor = tensor.to_device(device);
+        }
+        self
     }
 
     /// Features at stride 8 and at stride 16 of normalised images `x` [N, 3, H, W].

@@ -7,11 +7,12 @@ mod squeezenet;
 
 use std::collections::BTreeMap;
 
+use crate::tensors::InputNormalisation;
 use tch::Tensor;
 use thiserror::Error;
 
 pub use efficientnet_lite::{
-    EfficientNetLite, INPUT_MEAN_STD, LiteBlock, LiteConv, LiteVariant, SIDE_STEP, STRIDE,
+    EfficientNetLite, LiteBlock, LiteConv, LiteVariant, SIDE_STEP, STRIDE,
 };
 pub use resnet101::{ResNet101, ResNet101Variant};
 pub use squeezenet::SqueezeNet;
@@ -159,14 +160,20 @@ impl Backbone {
         })
     }
 
-    /// Normalises images in `[0, 1]`, `[N, 3, H, W]`, as the backbone was trained.
-    pub fn normalise(&self, unit: &Tensor) -> Tensor {
+    /// Features of both stages on the finer grid, `[N, C, h, w]`, of normalised images `x` [N, 3, H, W]: each
+    /// stage is averaged over 3x3 cells and the coarser one resized.
+    pub fn grid_features(&self, x: &Tensor) -> Tensor {
+        let mean = |x: &Tensor| x.avg_pool2d([3, 3], [1, 1], [1, 1], false, true, None::<i64>);
+        let [fine, coarse] = self.stages(x).map(|stage| mean(&stage));
+        let coarse = coarse.upsample_bilinear2d(&fine.size()[2..], false, None, None);
+        Tensor::cat(&[&fine, &coarse], 1).to_kind(tch::Kind::Float)
+    }
+
+    /// Normalisation of the images that the network was trained on.
+    pub fn input_normalisation(&self) -> InputNormalisation {
         match self {
-            Self::ResNet101(_) | Self::SqueezeNet(_) => crate::tensors::normalise(unit),
-            Self::EfficientNetLite(_) => {
-                let half = f64::from(INPUT_MEAN_STD);
-                (unit - half) / half
-            }
+            Self::ResNet101(_) | Self::SqueezeNet(_) => InputNormalisation::ImageNet,
+            Self::EfficientNetLite(_) => InputNormalisation::Half,
         }
     }
 }

@@ -34,6 +34,11 @@ pub fn sha256(variant: LiteVariant) -> String {
     inspectd_core::bundle::sha256(file(variant).expect("a shipped backbone"))
 }
 
+/// Description of a shipped backbone, one line.
+pub fn description(variant: LiteVariant) -> String {
+    format!("{}, ImageNet weights (Apache-2.0)", variant.name())
+}
+
 /// The weights of a shipped backbone by name, row-major.
 ///
 /// # Errors

@@ -56,6 +56,27 @@ impl LocationStatistics {
         }
     }
 
+    /// The statistics without one of the added images: Welford's step backwards.
+    fn without(&self, maps: &ImageMaps) -> Self {
+        let count = self.count - 1.0;
+        let of = |cells: &[[f64; 2]], map: &[f32]| {
+            let pairs = cells.iter().zip(map);
+            pairs
+                .map(|([mean, squares], &value)| {
+                    let value = f64::from(value);
+                    let rest = mean - (value - mean) / count;
+                    let squares = squares - (value - mean) * (value - rest);
+                    [rest, squares.max(0.0)]
+                })
+                .collect()
+        };
+        Self {
+            count,
+            structural: of(&self.structural, &maps.structural),
+            logical: of(&self.logical, &maps.logical),
+        }
+    }
+
     /// Returns the normalisation for the images added so far.
     pub fn finish(&self) -> LocationNormalisation {
         let of = |cells: &[[f64; 2]]| {
@@ -147,6 +168,18 @@ impl LocationNormalisation {
     }
 }
 
+/// Normalises each of `maps` by the statistics of the others, so that good images are not favoured over later
+/// ones. At least two maps are needed.
+pub fn leave_one_out(maps: &[ImageMaps]) -> Vec<ImageMaps> {
+    let mut all = LocationStatistics::default();
+    for map in maps {
+        all.add(map);
+    }
+    maps.iter()
+        .map(|map| all.without(map).finish().apply(map))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +193,31 @@ mod tests {
                 height: 1,
             },
             size: (2, 1),
+        }
+    }
+
+    #[test]
+    fn each_map_is_normalised_by_the_statistics_of_the_others() {
+        let all: Vec<ImageMaps> = (0..5_u8)
+            .map(|i| {
+                let i = f32::from(i);
+                maps([i * i, 3.0 - i], [0.5 * i, i.sin()])
+            })
+            .collect();
+        for (index, found) in leave_one_out(&all).iter().enumerate() {
+            let mut others = LocationStatistics::default();
+            for (_, map) in all.iter().enumerate().filter(|(other, _)| *other != index) {
+                others.add(map);
+            }
+            let expected = others.finish().apply(&all[index]);
+            for (found, expected) in [
+                (&found.structural, &expected.structural),
+                (&found.logical, &expected.logical),
+            ] {
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+                }
+            }
         }
     }
 

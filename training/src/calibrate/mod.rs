@@ -12,10 +12,11 @@ use tch::Device;
 use crate::dataset::loader::LoadedImage;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
-use crate::network::student::{Maps, Student, Teacher};
+use crate::network::student::{Maps, Student};
+use crate::network::teacher::Teacher;
 use crate::tensors;
 
-pub use location::{CellStatistics, LocationNormalisation, LocationStatistics};
+pub use location::{CellStatistics, LocationNormalisation, LocationStatistics, leave_one_out};
 
 /// Lower and upper quantile for the normalisation of a map (eq. 9).
 pub const QUANTILES: [f64; 2] = [0.9, 0.995];
@@ -44,14 +45,17 @@ pub fn image_maps(
         structural,
         logical,
     } = tch::no_grad(|| {
-        let x = tensors::input(&[image.frame.as_ref()], device);
+        let x = teacher.input(&tensors::unit(&[image.frame.as_ref()], device));
         let f_t = teacher.forward(&x);
         student.maps(&f_t, &student.forward(&x, Mode::Evaluate))
     });
-    let structural = host(&structural);
+    let sides = structural.size(); // [1, h, w]
     ImageMaps {
-        grid: MapSize::square(structural.len().isqrt()),
-        structural,
+        grid: MapSize {
+            width: sides[2] as usize,
+            height: sides[1] as usize,
+        },
+        structural: host(&structural),
         logical: host(&logical),
         size: image.size,
     }
@@ -98,11 +102,12 @@ pub enum BranchWeights {
 
 impl Calibration {
     /// Computes the calibration from the maps of the validation images, which are all good. The quantiles
-    /// are exact: they are selected from all pixels together.
+    /// are exact: they are selected from all pixels together. The scores are those of maps with a frame of `frame`
+    /// cells on each side; see [`Self::framed`].
     ///
     /// # Errors
     /// When `validation` is empty, or a map is non-finite or constant.
-    pub fn measure(validation: &[ImageMaps], weights: BranchWeights) -> Result<Self> {
+    pub fn measure(validation: &[ImageMaps], frame: usize, weights: BranchWeights) -> Result<Self> {
         ensure!(
             !validation.is_empty(),
             "calibration requires validation images, but the list is empty"
@@ -123,8 +128,31 @@ impl Calibration {
         if weights == BranchWeights::Calibrated {
             calibration.weights = calibration.weights_by_spread(validation)?;
         }
-        calibration.score(validation)?;
+        let framed: Vec<ImageMaps> = validation
+            .iter()
+            .map(|maps| calibration.framed(maps, frame))
+            .collect();
+        calibration.score(&framed)?;
         Ok(calibration)
+    }
+
+    /// Adds `frame` cells on each side of `maps`, in which the calibrated maps are 0 (as `EfficientAD` does without
+    /// padding).
+    #[must_use]
+    pub fn framed(&self, maps: &ImageMaps, frame: usize) -> ImageMaps {
+        if frame == 0 {
+            return maps.clone();
+        }
+        // The lower quantile is what the calibration maps to 0.
+        ImageMaps {
+            structural: framed(&maps.structural, maps.grid, frame, self.structural[0]),
+            logical: framed(&maps.logical, maps.grid, frame, self.logical[0]),
+            grid: MapSize {
+                width: maps.grid.width + 2 * frame,
+                height: maps.grid.height + 2 * frame,
+            },
+            size: maps.size,
+        }
     }
 
     /// Computes and stores the scores of the `validation` images.
@@ -177,6 +205,17 @@ impl Calibration {
     }
 }
 
+/// Returns `map` of `size` with `frame` cells of `value` on each side.
+pub fn framed(map: &[f32], size: MapSize, frame: usize, value: f32) -> Vec<f32> {
+    let width = size.width + 2 * frame;
+    let border = std::iter::repeat_n(value, frame * width);
+    let sides = || std::iter::repeat_n(value, frame);
+    let rows = map
+        .chunks_exact(size.width)
+        .flat_map(|row| sides().chain(row.iter().copied()).chain(sides()));
+    border.clone().chain(rows).chain(border).collect()
+}
+
 /// Computes the score of one image.
 pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
     f64::from(
@@ -225,17 +264,43 @@ mod tests {
             grid: MapSize::square(30),
             size: (30, 30),
         };
-        let calibration =
-            Calibration::measure(&[squared], BranchWeights::Equal).expect("the maps have a range");
+        let calibration = Calibration::measure(&[squared], 0, BranchWeights::Equal)
+            .expect("the maps have a range");
         // Position 0.9 * 899 is fractional and interpolated as in torch.quantile.
         assert!(
             (calibration.structural[0] - 809.1).abs() < 1e-4,
             "{:?}",
             calibration.structural
         );
-        assert!(Calibration::measure(&[], BranchWeights::Equal).is_err());
+        assert!(Calibration::measure(&[], 0, BranchWeights::Equal).is_err());
         let flat = maps([1.0, 1.0], [1.0, 1.0]);
-        assert!(Calibration::measure(&[flat], BranchWeights::Equal).is_err());
+        assert!(Calibration::measure(&[flat], 0, BranchWeights::Equal).is_err());
+    }
+
+    #[test]
+    fn frame_is_zero_after_calibration() {
+        let size = MapSize {
+            width: 2,
+            height: 1,
+        };
+        let framed = framed(&[1.0, 2.0], size, 1, 7.0);
+        let expected = [7.0, 7.0, 7.0, 7.0, 7.0, 1.0, 2.0, 7.0, 7.0, 7.0, 7.0, 7.0];
+        assert_eq!(framed, expected);
+        let calibration = Calibration {
+            structural: [5.0, 6.0],
+            logical: [-3.0, 4.0],
+            weights: equal_weights(),
+            scores: Vec::new(),
+        };
+        let framed = calibration.framed(&maps([9.0, 9.0], [9.0, 9.0]), 1);
+        assert_eq!((framed.grid.width, framed.grid.height), (4, 3));
+        let quantiles = calibration.maps().expect("ascending");
+        let combined =
+            inspectd_core::maps::combine(&framed.structural, &framed.logical, &quantiles);
+        assert!(
+            combined[0].abs() < 1e-6 && combined[5] > 0.0,
+            "{combined:?}"
+        );
     }
 
     #[test]
@@ -250,7 +315,7 @@ mod tests {
         // The maximum differs by 1 in the structural map and by 3 in the logical map.
         let images = [image(10.0, 10.0), image(11.0, 13.0)];
         let measure =
-            |images: &[ImageMaps]| Calibration::measure(images, BranchWeights::Calibrated);
+            |images: &[ImageMaps]| Calibration::measure(images, 0, BranchWeights::Calibrated);
         let [structural, logical] = measure(&images).expect("the maps have a range").weights;
         assert!((structural + logical - 2.0).abs() < 1e-6);
         assert!(structural > logical, "{structural} {logical}");

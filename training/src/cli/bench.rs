@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use inspectd_core::bundle::Bundle;
-use inspectd_engine::Provider;
 
 use super::Compute;
 use crate::bench::inference::{InferenceBench, inference};
 use crate::bench::{TrainBench, train};
+use crate::device::DeviceChoice;
 use crate::files;
 use crate::fit::plan::Precision;
 use crate::log::progress::Progress;
-use crate::network::architecture::{InputSize, Preset};
+use crate::network::input_size::InputSize;
+use crate::network::preset::Preset;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -30,7 +31,7 @@ pub(super) struct Train {
     /// Network size of teacher and student
     #[arg(long, default_value = "medium")]
     preset: Preset,
-    /// Width and height of the network input, in pixels
+    /// Size of the network input, pixels: one number for a square or WIDTHxHEIGHT
     #[arg(long, default_value = "256")]
     input_size: InputSize,
     /// Floating-point precision of the forward pass
@@ -64,9 +65,9 @@ pub(super) struct Inference {
     /// Images per run, one value or several
     #[arg(long, value_delimiter = ',', default_value = "1,8")]
     batch: Vec<usize>,
-    /// Execution provider, one or several: cpu, cuda or cuda:N
+    /// Device, one or several: cpu, cuda or cuda:N
     #[arg(long, value_delimiter = ',', default_value = "cpu")]
-    provider: Vec<String>,
+    device: Vec<DeviceChoice>,
     /// Number of CPU threads per inference [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
@@ -95,10 +96,10 @@ impl Inference {
         let bench = InferenceBench {
             batches: self.batch,
             providers: self
-                .provider
+                .device
                 .into_iter()
-                .map(|name| provider(&name).map(|provider| (name, provider)))
-                .collect::<Result<_>>()?,
+                .map(|device| (device.to_string(), device.provider()))
+                .collect(),
             threads: self.threads.unwrap_or(0),
             warm_up: self.warm_up,
             repeats: self.repeats,
@@ -117,24 +118,6 @@ impl Inference {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Parses an execution provider such as `cuda:1`. TF32 is off, which is the default of inspectd.
-fn provider(name: &str) -> Result<Provider> {
-    let number = match name {
-        "cpu" => return Ok(Provider::Cpu),
-        "cuda" => Some(0),
-        other => other
-            .strip_prefix("cuda:")
-            .and_then(|number| number.parse().ok()),
-    };
-    let device_id =
-        number.with_context(|| format!("provider {name}: must be cpu, cuda or cuda:N"))?;
-    Ok(Provider::Cuda {
-        device_id,
-        tf32: false,
-        memory_limit: None,
-    })
 }
 
 impl Train {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::dataset::{self, Dataset, Layout};
+use crate::device::DeviceChoice;
 use crate::evaluate::model::Model;
 use crate::evaluate::{PIXEL_SMOOTHING, branches, evaluate, maps_of};
 use crate::log::progress::Progress;
@@ -45,9 +46,9 @@ pub(super) struct Evaluate {
     /// Also evaluate the structural and the logical map separately
     #[arg(long)]
     branches: bool,
-    /// Run on the GPU with this index
-    #[arg(long, value_name = "N")]
-    cuda: Option<i32>,
+    /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
 }
 
 impl Evaluate {
@@ -55,7 +56,7 @@ impl Evaluate {
         if let Some(folder) = &self.out {
             report::check_folder(folder)?;
         }
-        let mut model = Model::open(&self.model, self.cuda, self.dataset.as_deref())?;
+        let mut model = Model::open(&self.model, self.device, self.dataset.as_deref())?;
         let dataset = self.dataset(&model)?;
         let mut progress = Progress::new("scoring", dataset.test.len() as u64, 0);
         let maps = maps_of(&mut model, dataset, self.pixel_smoothing, |done| {

@@ -3,18 +3,20 @@
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use inspectd_core::preprocess::{Crop, Rotation};
 
+use super::interrupt_flag;
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
 use crate::export::Label;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
 use crate::fit_photos::{Fit, FitSettings, MethodChoice, fit, image_size};
 
-/// Makes a bundle from photographs of good parts, without training, in about a minute
+/// Makes a bundle from photographs of good parts, in a minute without training or in twenty with it
 ///
 /// PHOTOS is a folder of images (its subfolders count too) or a dataset with train/good. Checks every
 /// photograph first. Writes model.onnx, manifest.toml and report.html.
@@ -31,6 +33,13 @@ pub(super) struct FitPhotos {
     /// Version of the bundle
     #[arg(long, default_value = "1.0.0")]
     model_version: String,
+    /// Time for the whole fit, minutes; from 3 on, auto also trains a student [default: 1, or 20 for a method that is
+    /// trained]
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Optimiser steps of each training of a student [default: as many as fit into --minutes]
+    #[arg(long)]
+    steps: Option<u64>,
     /// Method; auto compares the methods on artificial defects
     #[arg(long, value_enum, default_value_t = MethodChoice::Auto)]
     method: MethodChoice,
@@ -111,6 +120,14 @@ impl FitPhotos {
         if let Some(fps) = self.fps {
             ensure!(fps.is_finite() && fps > 0.0, "--fps {fps}: must be above 0");
         }
+        let method = self.method.method();
+        let trained = method.is_some_and(|method| method.student().is_some());
+        let minutes = self.minutes.unwrap_or(if trained { 20.0 } else { 1.0 });
+        ensure!(
+            minutes.is_finite() && minutes > 0.0,
+            "--minutes {minutes}: must be above 0"
+        );
+        ensure!(self.steps != Some(0), "--steps 0: must be at least 1");
         let label = self.label()?;
         crate::torch::flush_denormals();
         if let Some(threads) = self.threads {
@@ -129,13 +146,22 @@ impl FitPhotos {
                 LiteBackbone::Lite0 => LiteVariant::Lite0,
                 LiteBackbone::Lite2 => LiteVariant::Lite2,
             },
-            method: self.method.method(),
+            method,
+            minutes,
+            steps: self.steps,
             false_reject_rate: rate,
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,
             threads: usize::from(self.threads.unwrap_or(0)),
         };
-        let fit = fit(&self.photos, &settings, label, &self.out)?;
+        let interrupted = interrupt_flag()?;
+        let fit = match fit(&self.photos, &settings, label, &self.out, &interrupted) {
+            Err(error) if interrupted.load(Ordering::Relaxed) => {
+                eprintln!("{error:#}");
+                return Ok(ExitCode::from(130));
+            }
+            result => result?,
+        };
         print(&fit, settings.view);
         Ok(ExitCode::SUCCESS)
     }
@@ -193,14 +219,17 @@ fn print(fit: &Fit, view: View) {
     }
     let contents = fit.bundle.manifest();
     println!(
-        "{}: {} photographs, {}x{} pixels, {}, {:.1} MB, {:.0} s",
+        "{}: {} photographs, {}x{} pixels, {}{}, {:.1} MB, {:.0} s",
         fit.bundle.dir().display(),
         fit.used,
         contents.input.width,
         contents.input.height,
-        contents.provenance.hyper_parameters["method"]
-            .as_str()
-            .unwrap_or_default(),
+        fit.method.name(),
+        if fit.steps > 0 {
+            format!(", {} steps", fit.steps)
+        } else {
+            String::new()
+        },
         fit.bundle.graph().len() as f64 / 1e6,
         fit.took.as_secs_f64(),
     );

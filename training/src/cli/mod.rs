@@ -15,10 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use tch::Device;
 
+use crate::device::DeviceChoice;
 use crate::fit::TrainingOutcome;
 
 /// Trains, calibrates, evaluates and exports the models that inspectd runs
@@ -31,7 +32,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a bundle from photographs of good parts, without training, in about a minute
+    /// Make a bundle from photographs of good parts, in a minute without training or in twenty with it
     Fit(Box<fit::FitPhotos>),
     /// Write a dataset of the simulated inspection line
     Synth(synth::Synth),
@@ -80,8 +81,8 @@ impl Cli {
 #[derive(Clone, Debug, Args)]
 struct Compute {
     /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
     /// Number of CPU threads of libtorch [default: all cores]
     #[arg(long)]
     threads: Option<u16>,
@@ -89,37 +90,11 @@ struct Compute {
 
 impl Compute {
     fn device(&self) -> Result<Device> {
-        crate::torch::flush_denormals();
         if let Some(threads) = self.threads {
             ensure!(threads > 0, "threads = 0: must be at least 1");
             tch::set_num_threads(i32::from(threads));
         }
-        let cuda = self.device != "cpu" && crate::torch::open_cuda();
-        let index = self
-            .device
-            .strip_prefix("cuda")
-            .map(|rest| rest.strip_prefix(':').unwrap_or("0"));
-        match (self.device.as_str(), index) {
-            ("cpu", _) => Ok(Device::Cpu),
-            ("auto", _) => Ok(Device::cuda_if_available()),
-            (requested, Some(index)) => {
-                let index: usize = index.parse().with_context(|| {
-                    format!("device {requested}: must be auto, cpu, cuda or cuda:N")
-                })?;
-                ensure!(
-                    cuda,
-                    "device {requested}: no CUDA device found; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
-                    crate::torch::VERSION
-                );
-                let count = tch::Cuda::device_count();
-                ensure!(
-                    (index as i64) < count,
-                    "device {requested}: only {count} CUDA devices found"
-                );
-                Ok(Device::Cuda(index))
-            }
-            (requested, None) => bail!("device {requested}: must be auto, cpu, cuda or cuda:N"),
-        }
+        self.device.libtorch()
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use inspectd_core::preprocess::{Crop, Rotation};
 
+use crate::device::DeviceChoice;
 use crate::evaluate::model::Model;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
 use crate::predict::{Folders, Prediction, TABLE, predict};
@@ -31,9 +32,9 @@ pub(super) struct Predict {
     /// Clockwise rotation before cropping, as the camera's `rotate`: 0, 90, 180 or 270
     #[arg(long, value_name = "DEGREES", default_value = "0", value_parser = parse_rotation)]
     rotate: Rotation,
-    /// Run on the GPU with this index
-    #[arg(long, value_name = "N")]
-    cuda: Option<i32>,
+    /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
 }
 
 impl Predict {
@@ -46,7 +47,7 @@ impl Predict {
             rotation: self.rotate,
             crop: self.crop,
         };
-        let mut model = Model::open(&self.model, self.cuda, None)?;
+        let mut model = Model::open(&self.model, self.device, None)?;
         let folders = Folders {
             images: &self.images,
             out: &self.out,

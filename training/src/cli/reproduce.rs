@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::interrupt_flag;
+use crate::device::DeviceChoice;
 use crate::reproduce::{ComputeOptions, ReproduceOptions, Target, TimingOptions, reproduce};
 use crate::settings::layered;
 use crate::train::settings::{Flags, Settings};
@@ -36,17 +37,17 @@ pub(super) struct Reproduce {
     #[command(flatten)]
     settings: Flags,
     /// Device of the trainings: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
     /// Number of CPU threads of a training [default: all cores]
     #[arg(long)]
     threads: Option<u16>,
     /// Table V: images per run when the throughput is measured
     #[arg(long, default_value_t = 8)]
     timed_batch: usize,
-    /// Table V: execution provider of the timed inference: cpu, cuda or cuda:N
+    /// Table V: device of the timed inference: cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
-    timed_provider: String,
+    timed_device: DeviceChoice,
     /// Table V: number of timed runs
     #[arg(long, default_value_t = 100)]
     timed_repeats: usize,
@@ -68,7 +69,7 @@ impl Reproduce {
             },
             timing: TimingOptions {
                 batch: self.timed_batch,
-                provider: self.timed_provider,
+                device: self.timed_device,
                 repeats: self.timed_repeats,
             },
         };

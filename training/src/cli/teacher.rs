@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Compute, interrupt_flag, report_outcome};
 use crate::backbone::{BackboneKind, shipped};
-use crate::network::architecture::Preset;
+use crate::network::preset::Pdn;
 use crate::teacher::file::TeacherVariant;
 use crate::teacher::import::import;
 use crate::teacher::settings::{DistillFlags, PretrainFlags};
@@ -64,7 +64,7 @@ pub(super) struct Import {
     checkpoint: PathBuf,
     /// Preset that the teacher belongs to
     #[arg(long)]
-    preset: Preset,
+    preset: Pdn,
     /// The teacher was trained without padding (not visible from the shapes)
     #[arg(long)]
     unpadded: bool,

@@ -20,11 +20,37 @@ pub(super) fn of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> R
     for (name, path) in named {
         add(&mut hash, &name, path).with_context(|| format!("cannot read {}", path.display()))?;
     }
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+    Ok(hexadecimal(hash))
+}
+
+/// Returns the SHA-256 over the path and length of each of `files`, sorted as in [`of`].
+pub(super) fn of_listing<'a>(
+    root: &Path,
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<String> {
+    let mut named: Vec<(String, &Path)> = files
+        .map(|path| (within(root, path), path.as_path()))
+        .collect();
+    named.sort();
+    let mut hash = Sha256::new();
+    for (name, path) in named {
+        let facts = path
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        hash.update(name);
+        hash.update([0]);
+        hash.update(facts.len().to_le_bytes());
     }
-    Ok(text)
+    Ok(hexadecimal(hash))
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string does not fail");
+            text
+        })
 }
 
 /// Returns the SHA-256 of the content of `path`.

@@ -59,7 +59,27 @@ impl ImageCache {
         }
     }
 
-    /// Paths of the image files.
+    /// Creates a loader of images that are in memory already.
+    ///
+    /// # Panics
+    /// When `images` is empty.
+    pub fn filled(images: Vec<LoadedImage>) -> Self {
+        let first = &images.first().expect("at least one image").frame;
+        let size = ImageSize {
+            width: first.width(),
+            height: first.height(),
+        };
+        Self {
+            paths: vec![PathBuf::new(); images.len()],
+            size,
+            entries: Mutex::new(CacheEntries {
+                images: images.into_iter().map(Some).collect(),
+                free_bytes: 0,
+            }),
+        }
+    }
+
+    /// Paths of the image files; empty for images that were in memory already.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }

@@ -177,6 +177,18 @@ pub fn items_with_masks(root: &Path) -> Result<Vec<TestItem>> {
     mvtec_loco::items_with_masks(root)
 }
 
+/// Returns the SHA-256 of the paths relative to `root` and lengths of `files`: a fingerprint for a folder that is
+/// too large to be read.
+///
+/// # Errors
+/// When a file does not exist.
+pub fn listing_fingerprint<'a>(
+    root: &Path,
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<String> {
+    fingerprint::of_listing(root, files)
+}
+
 /// Returns the fingerprint of `files` with their paths relative to `root`, as [`Dataset::fingerprint`].
 ///
 /// # Errors

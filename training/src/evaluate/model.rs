@@ -7,16 +7,18 @@ use anyhow::{Context, Result, bail};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
 use inspectd_core::maps::{MapCalibration, MapSize};
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
-use inspectd_engine::{Engine, EngineOptions, Provider};
+use inspectd_engine::Engine;
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use crate::calibrate::{ImageMaps, LocationNormalisation, image_maps, normalised};
+use crate::calibrate::{Calibration, ImageMaps, LocationNormalisation, image_maps, normalised};
 use crate::dataset::loader::LoadedImage;
 use crate::dataset::{Dataset, ImageSize};
+use crate::device::DeviceChoice;
 use crate::fit::checkpoint::host;
 use crate::network::net::Mode;
-use crate::network::student::{Student, Teacher};
+use crate::network::student::Student;
+use crate::network::teacher::Teacher;
 use crate::train::run::Run;
 use crate::{settings, tensors, torch};
 
@@ -78,6 +80,7 @@ struct Networks {
     teacher: Teacher,
     student: Student,
     location: Option<LocationNormalisation>,
+    calibration: Calibration,
     device: Device,
 }
 
@@ -96,18 +99,18 @@ pub struct LogicalFeatures {
 }
 
 impl Model {
-    /// Opens the bundle or run in `folder`, on the GPU `cuda` or on the CPU. `moved_dataset` is the location of
+    /// Opens the bundle or run in `folder`, on `device`. `moved_dataset` is the location of
     /// a run's dataset if it has been moved.
     ///
     /// # Errors
     /// Returns an error if `folder` contains neither or both, if the model is incomplete, or if its runtime is
     /// not available.
-    pub fn open(folder: &Path, cuda: Option<i32>, moved_dataset: Option<&Path>) -> Result<Self> {
+    pub fn open(folder: &Path, device: DeviceChoice, moved_dataset: Option<&Path>) -> Result<Self> {
         let is_bundle = folder.join(MANIFEST_FILE).exists();
         let is_run = settings::path(folder).exists();
         match (is_bundle, is_run) {
-            (true, false) => Self::of_bundle(&Bundle::open(folder)?, cuda),
-            (false, true) => Self::of_run(open_run(folder, moved_dataset)?, cuda),
+            (true, false) => Self::of_bundle(&Bundle::open(folder)?, device),
+            (false, true) => Self::of_run(open_run(folder, moved_dataset)?, device),
             (true, true) => bail!(
                 "{} contains both a bundle and a run; move one of them to a different folder",
                 folder.display()
@@ -119,17 +122,8 @@ impl Model {
         }
     }
 
-    fn of_bundle(bundle: &Bundle, cuda: Option<i32>) -> Result<Self> {
-        let provider = cuda.map_or(Provider::Cpu, |device_id| Provider::Cuda {
-            device_id,
-            tf32: false,
-            memory_limit: None,
-        });
-        let options = EngineOptions {
-            provider,
-            ..EngineOptions::default()
-        };
-        let engine = Engine::load(bundle, &options)?;
+    fn of_bundle(bundle: &Bundle, device: DeviceChoice) -> Result<Self> {
+        let engine = device.engine(bundle)?;
         let contents = bundle.manifest();
         let provenance = &contents.provenance;
         Ok(Self {
@@ -155,11 +149,11 @@ impl Model {
         })
     }
 
-    fn of_run(run: Run, cuda: Option<i32>) -> Result<Self> {
+    fn of_run(run: Run, device: DeviceChoice) -> Result<Self> {
         let calibration = run.calibration()?;
         let scores = ScoreDistribution::new(calibration.scores.clone())?;
         let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
-        let device = device(cuda)?;
+        let device = device.libtorch()?;
         let (teacher, student) = run.networks(device)?;
         let on = if device.is_cuda() { "cuda" } else { "cpu" };
         let origin = &run.origin;
@@ -170,9 +164,9 @@ impl Model {
                 version: None,
                 graph_sha256: None,
                 preset: origin.architecture.preset.name().to_owned(),
-                input_size: ImageSize::square(run.settings.input_size.side() as u32),
+                input_size: run.settings.input_size.into(),
                 category: origin.category.clone(),
-                steps: run.settings.steps,
+                steps: run.settings.steps(),
                 seed: run.settings.seed,
                 teacher: origin.teacher_description.clone(),
                 runtime: format!("libtorch {} on {on}", torch::VERSION),
@@ -182,6 +176,7 @@ impl Model {
             threshold: f64::from(threshold.threshold as f32),
             backend: Backend::Run(Box::new(Networks {
                 location: run.location()?,
+                calibration,
                 run,
                 teacher,
                 student,
@@ -249,17 +244,20 @@ impl Model {
 impl Networks {
     fn maps(&self, image: &LoadedImage) -> ImageMaps {
         let raw = image_maps(&self.teacher, &self.student, image, self.device);
-        normalised(self.location.as_ref(), raw)
+        let maps = normalised(self.location.as_ref(), raw);
+        self.calibration
+            .framed(&maps, self.run.origin.architecture.frame())
     }
 
     fn features(&self, image: &LoadedImage) -> LogicalFeatures {
         tch::no_grad(|| {
-            let x = tensors::input(&[image.frame.as_ref()], self.device);
+            let unit = tensors::unit(&[image.frame.as_ref()], self.device);
+            let x = self.teacher.input(&unit);
             let teacher = self.teacher.forward(&x);
             let student = self.student.forward(&x, Mode::Evaluate);
             let values = |features: &Tensor| host(&features.to_kind(tch::Kind::Float).contiguous());
             LogicalFeatures {
-                channels: teacher.size()[1] as usize, // [1, C, S/4, S/4]
+                channels: teacher.size()[1] as usize, // [1, C, h, w]
                 teacher: values(&teacher),
                 logical: values(&student.logical),
                 low: values(&student.low),
@@ -280,22 +278,6 @@ fn open_run(folder: &Path, moved_dataset: Option<&Path>) -> Result<Run> {
     )]);
     Run::open(folder, &moved)
         .with_context(|| format!("{error:#}; opening it with --dataset also failed"))
-}
-
-fn device(cuda: Option<i32>) -> Result<Device> {
-    torch::flush_denormals();
-    let Some(number) = cuda else {
-        return Ok(Device::Cpu);
-    };
-    let available = torch::open_cuda();
-    let number = usize::try_from(number).ok();
-    match number.filter(|&number| available && (number as i64) < tch::Cuda::device_count()) {
-        Some(number) => Ok(Device::Cuda(number)),
-        None => bail!(
-            "--cuda: GPU not found; libtorch_cuda.so of PyTorch {} must be on LD_LIBRARY_PATH",
-            torch::VERSION
-        ),
-    }
 }
 
 fn folder_name(folder: &Path) -> String {

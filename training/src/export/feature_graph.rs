@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::backbone::{INPUT_MEAN_STD, LiteVariant};
+use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
 use crate::network::layer::Filter;
-use crate::tensors::WeightTensor;
+use crate::tensors::{InputNormalisation, WeightTensor};
 use inspectd_core::maps::MapSize;
 
 use super::graph_builder::GraphBuilder;
@@ -19,6 +19,7 @@ use super::onnx::{
     AttributeProto, DataType, GraphProto, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
+use super::weights::TeacherNormalisation;
 
 /// Size of the feature grid of images of `size`.
 pub fn grid(size: ImageSize) -> MapSize {
@@ -32,7 +33,7 @@ pub fn grid(size: ImageSize) -> MapSize {
 /// Name of the features, `[N, C, h, w]`, before [`normalised`].
 pub(super) const FEATURES: &str = "features";
 
-/// Adds the backbone up to the concatenated features and returns their name.
+/// Adds the backbone up to the concatenated features of the normalised `image` and returns their name.
 ///
 /// # Panics
 /// When a tensor of the backbone is missing: shipped weights are complete.
@@ -40,12 +41,12 @@ pub(super) fn features(
     builder: &mut GraphBuilder<'_>,
     variant: LiteVariant,
     weights: &BTreeMap<String, WeightTensor>,
+    image: &str,
     size: ImageSize,
 ) -> String {
-    let image = image(builder);
     let low = builder.constant(TensorProto::f32("relu6/low", &[], &[0.0]));
     let high = builder.constant(TensorProto::f32("relu6/high", &[], &[6.0]));
-    let mut value = image;
+    let mut value = image.to_owned();
     let mut stages: BTreeMap<i64, String> = BTreeMap::new();
     for (number, block) in variant.blocks().iter().enumerate() {
         let input = value.clone();
@@ -102,17 +103,19 @@ pub(super) fn features(
     builder.add("Concat", FEATURES, &[&fine, &coarse], vec![channels])
 }
 
-/// Adds the conversion of `frame`, u8 `[N, H, W, 3]`, to the backbone's input.
-fn image(builder: &mut GraphBuilder<'_>) -> String {
-    let scale = builder.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
-    let half = builder.constant(TensorProto::f32("frame/half", &[], &[INPUT_MEAN_STD]));
-    let to_nchw = AttributeProto::ints("perm", &[0, 3, 1, 2]);
-    let to_float = AttributeProto::int("to", DataType::Float as i64);
-    let planes = builder.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
-    let levels = builder.add("Cast", "frame/levels", &[&planes], vec![to_float]);
-    let unit = builder.add("Div", "frame/unit", &[&levels, &scale], vec![]);
-    let centred = builder.add("Sub", "frame/centred", &[&unit, &half], vec![]);
-    builder.add("Div", "frame/normalised", &[&centred, &half], vec![])
+/// Adds the normalisation of `features`, `[N, C, h, w]`, as the tensor `name`.
+pub(super) fn normalised(
+    builder: &mut GraphBuilder<'_>,
+    name: &str,
+    features: &str,
+    statistics: &TeacherNormalisation,
+) {
+    let shape = [1, statistics.mean.len() as i64, 1, 1];
+    let mean = TensorProto::f32("features/mean", &shape, &statistics.mean);
+    let std = TensorProto::f32("features/std", &shape, &statistics.std);
+    let (mean, std) = (builder.constant(mean), builder.constant(std));
+    let centred = builder.add("Sub", "features/centred", &[features, &mean], vec![]);
+    builder.add("Div", name, &[&centred, &std], vec![]);
 }
 
 /// Builds the graph that maps `frame` to `features`, before normalisation.
@@ -122,7 +125,8 @@ pub fn extractor(
     size: ImageSize,
 ) -> ModelProto {
     let mut builder = GraphBuilder::without_networks();
-    features(&mut builder, variant, weights, size);
+    let image = builder.frame(InputNormalisation::Half);
+    features(&mut builder, variant, weights, &image, size);
     let mut graph = builder.into_graph();
     graph.input = vec![frame_info(size)];
     let MapSize { width, height } = grid(size);

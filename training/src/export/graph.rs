@@ -3,9 +3,14 @@
 //! Tensors are named after the layers (`teacher/0/conv`) and the paper's letters: `f_t`, `f_l`, `f_h`,
 //! `f_s`, `f_g`.
 
-use crate::network::architecture::{Architecture, TensorId};
+use crate::backbone::shipped;
+use crate::network::architecture::{Architecture, Method, TeacherTable, TensorId};
+use crate::network::layer::Sides;
+use crate::tensors::InputNormalisation;
 
+use super::feature_graph;
 use super::graph_builder::GraphBuilder;
+use super::method_graph::{self, MapTerm};
 use super::onnx::Dimension::{Free, Known};
 use super::onnx::{
     AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
@@ -13,12 +18,6 @@ use super::onnx::{
 };
 use super::weights::{GraphError, TeacherNormalisation, WeightType, Weights};
 use crate::calibrate::{CellStatistics, LocationNormalisation};
-
-/// `ImageNet` mean of red, green and blue in `[0, 1]`, subtracted from every image.
-pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-
-/// `ImageNet` standard deviation of red, green and blue in `[0, 1]`.
-pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Input of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +30,15 @@ pub enum Input {
     TensorF32,
 }
 
+/// Maps that are added to the student's structural map.
+#[derive(Clone, Debug)]
+pub struct Fused {
+    /// The maps, each scaled.
+    pub terms: Vec<MapTerm>,
+    /// The student's map is centred by the first value and divided by the second before the sum.
+    pub scale: [f32; 2],
+}
+
 /// Options of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -40,6 +48,12 @@ pub struct Options {
     pub weights: WeightType,
     /// Per-cell normalisation of the maps, if any.
     pub location: Option<LocationNormalisation>,
+    /// Maps of methods without training that are added to the structural map. They require a backbone as the
+    /// teacher, whose features they use.
+    pub fused: Option<Fused>,
+    /// Values of the cells around the structural and the logical map that have no features
+    /// ([`Architecture::frame`]): those that the calibration maps to 0.
+    pub frame: [f32; 2],
     /// Metadata entries of the file. Keys must be unique.
     pub metadata: Vec<(String, String)>,
 }
@@ -56,38 +70,48 @@ pub fn build(
 ) -> Result<ModelProto, GraphError> {
     normalisation.check(architecture.features())?;
     let mut builder = GraphBuilder::new(weights, options.weights);
-    let size = architecture.input_size.side();
-    let image = input(&mut builder, options.input);
+    let image = input(
+        &mut builder,
+        options.input,
+        architecture.input_normalisation(),
+    );
     networks(&mut builder, architecture, normalisation, &image)?;
-    let side = architecture.input_size.map_side();
-    let against = if architecture.self_distillation {
-        "f_l"
-    } else {
-        "f_t"
-    };
+    let sides = architecture.feature_sides();
     let location = options.location.as_ref();
     let of = |cells: fn(&LocationNormalisation) -> &CellStatistics| {
-        location.map(|location| (cells(location), side))
+        location.map(|location| (cells(location), sides))
     };
-    map(
-        &mut builder,
-        "structural",
-        ["f_t", "f_s"],
-        of(|location| &location.structural),
-    );
-    map(
-        &mut builder,
-        "logical",
-        ["f_g", against],
-        of(|location| &location.logical),
-    );
+    let student = if options.fused.is_some() {
+        "student"
+    } else {
+        "structural"
+    };
+    let [structural, logical] = squares(&mut builder, architecture);
+    let [frame_structural, frame_logical] = options
+        .frame
+        .map(|value| (architecture.frame() as i64, value));
+    let cells = of(|location| &location.structural);
+    map(&mut builder, student, &structural, cells, frame_structural);
+    if let Some(Fused {
+        terms: fused,
+        scale,
+    }) = &options.fused
+    {
+        let grid = feature_graph::grid(architecture.input_size.into());
+        let mut maps =
+            method_graph::terms(&mut builder, "f_t", architecture.features(), grid, fused);
+        maps.push(method_graph::scaled(&mut builder, student, *scale));
+        method_graph::sum(&mut builder, &maps);
+    }
+    let cells = of(|location| &location.logical);
+    map(&mut builder, "logical", &logical, cells, frame_logical);
 
     let mut graph = builder.into_graph();
     "mhkd".clone_into(&mut graph.name);
     "The mean squared differences of teacher and student at every cell of the feature grid."
         .clone_into(&mut graph.doc_string);
-    graph.input = vec![input_info(options.input, size)];
-    graph.output = outputs(architecture.input_size.map_side());
+    graph.input = vec![input_info(options.input, architecture.input_size.sides())];
+    graph.output = outputs(architecture.map_sides());
     Ok(ModelProto {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
@@ -111,26 +135,11 @@ fn entry((key, value): &(String, String)) -> StringStringEntryProto {
 }
 
 /// Adds the preprocessing and returns the name of the network input, f32 `[N, 3, H, W]`.
-///
-/// The transpose is first, while a pixel has three bytes instead of twelve. The three steps after the cast
-/// are exactly those of training, `(x / 255 - mean) / std`, including the rounding. Folding them into one
-/// scale and one offset would save a step but change the result slightly.
-fn input(builder: &mut GraphBuilder, input: Input) -> String {
+fn input(builder: &mut GraphBuilder, input: Input, normalisation: InputNormalisation) -> String {
     if input == Input::TensorF32 {
         return "tensor".to_owned();
     }
-    let channels = [1, 3, 1, 1];
-    let scale = builder.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
-    let mean = builder.constant(TensorProto::f32("frame/mean", &channels, &IMAGENET_MEAN));
-    let std = builder.constant(TensorProto::f32("frame/std", &channels, &IMAGENET_STD));
-    let to_nchw = AttributeProto::ints("perm", &[0, 3, 1, 2]);
-    let to_float = AttributeProto::int("to", DataType::Float as i64);
-
-    let planes = builder.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
-    let levels = builder.add("Cast", "frame/levels", &[&planes], vec![to_float]);
-    let unit = builder.add("Div", "frame/unit", &[&levels, &scale], vec![]);
-    let centred = builder.add("Sub", "frame/centred", &[&unit, &mean], vec![]);
-    builder.add("Div", "frame/normalised", &[&centred, &std], vec![])
+    builder.frame(normalisation)
 }
 
 /// Adds the teacher, which writes `f_t`, and the student, which writes `f_l`, `f_h`, `f_s` and `f_g`.
@@ -141,86 +150,124 @@ fn networks(
     image: &str,
 ) -> Result<(), GraphError> {
     let tables = architecture.layer_tables();
-    let size = architecture.input_size.side();
-    let fold = Some(normalisation);
-    builder.network("teacher", &tables.teacher, (image, size), &["f_t"], fold)?;
+    match &tables.teacher {
+        TeacherTable::Pdn(layers) => {
+            let input = (image, architecture.input_size.sides());
+            builder.network("teacher", layers, input, &["f_t"], Some(normalisation))?;
+        }
+        TeacherTable::Backbone(variant) => {
+            let size = architecture.input_size.into();
+            let weights = shipped::weights(*variant).expect("presets use shipped backbones");
+            let features = feature_graph::features(builder, *variant, &weights, image, size);
+            feature_graph::normalised(builder, "f_t", &features, normalisation);
+        }
+    }
     for part in &tables.student {
         let input = match part.input {
             TensorId::Image => image,
             value => value.name(),
         };
-        let input = (input, architecture.side(part.input));
+        let input = (input, architecture.sides(part.input));
         let outputs: Vec<&str> = part.outputs.iter().map(|value| value.name()).collect();
         builder.network(part.name, &part.layers, input, &outputs, None)?;
     }
     Ok(())
 }
 
-/// Adds an anomaly map of equation 9, `[N, h, w]`: the mean over channels of `(one - other)^2`. With cell
-/// statistics, subtracts the mean of each cell and divides by its spread.
+/// Adds the squares whose means over the channels are the structural and the logical map, `[N, C, h, w]` each, as
+/// [`Student::maps`](crate::network::student::Student::maps) does.
+fn squares(builder: &mut GraphBuilder, architecture: &Architecture) -> [String; 2] {
+    match architecture.method {
+        Method::Mhkd | Method::EfficientAd => {
+            let against = if architecture.self_distillation {
+                "f_l"
+            } else {
+                "f_t"
+            };
+            [
+                square(builder, "structural/square", ["f_t", "f_s"]),
+                square(builder, "logical/square", ["f_g", against]),
+            ]
+        }
+        Method::UninformedStudents => {
+            let students = ["f_s", "f_g", "f_l"];
+            let mean = builder.add("Mean", "students/mean", &students, vec![]);
+            let spread = students
+                .map(|student| square(builder, &format!("students/{student}"), [student, &mean]));
+            let spread = spread.each_ref().map(String::as_str);
+            [
+                square(builder, "structural/square", ["f_t", &mean]),
+                builder.add("Mean", "logical/square", &spread, vec![]),
+            ]
+        }
+    }
+}
+
+/// Adds `(one - other)^2` and returns its name.
+fn square(builder: &mut GraphBuilder, name: &str, [one, other]: [&str; 2]) -> String {
+    let difference = builder.add("Sub", &format!("{name}/root"), &[one, other], vec![]);
+    builder.add("Mul", name, &[&difference, &difference], vec![])
+}
+
+/// Adds the map `map`, `[N, h, w]`: the mean of `squares` over the channels (equation 9). With cell statistics,
+/// subtracts the mean of each cell and divides by its spread. Then adds the frame: a number of cells on each side
+/// and their value.
 fn map(
     builder: &mut GraphBuilder,
     map: &str,
-    features: [&str; 2],
-    cells: Option<(&CellStatistics, i64)>,
+    squares: &str,
+    cells: Option<(&CellStatistics, Sides)>,
+    (frame, value): (i64, f32),
 ) {
-    let Some((cells, side)) = cells else {
-        return difference(builder, map, map, features);
+    let name = |part: &str, last: bool| {
+        if last {
+            map.to_owned()
+        } else {
+            format!("{map}/{part}")
+        }
     };
-    let raw = format!("{map}/raw");
-    difference(builder, map, &raw, features);
-    let shape = [1, side, side];
-    let mean = builder.constant(TensorProto::f32(
-        &format!("{map}/cell_mean"),
-        &shape,
-        &cells.mean,
-    ));
-    let spread = builder.constant(TensorProto::f32(
-        &format!("{map}/cell_spread"),
-        &shape,
-        &cells.spread,
-    ));
-    let centred = builder.add("Sub", &format!("{map}/centred"), &[&raw, &mean], vec![]);
-    builder.add("Div", map, &[&centred, &spread], vec![]);
+    let attributes = vec![
+        AttributeProto::ints("axes", &[1]),
+        AttributeProto::int("keepdims", 0),
+    ];
+    let raw = name("raw", cells.is_none() && frame == 0);
+    let mut last = builder.add("ReduceMean", &raw, &[squares], attributes);
+    if let Some((cells, [height, width])) = cells {
+        let shape = [1, height, width];
+        let mean = TensorProto::f32(&name("cell_mean", false), &shape, &cells.mean);
+        let spread = TensorProto::f32(&name("cell_spread", false), &shape, &cells.spread);
+        let (mean, spread) = (builder.constant(mean), builder.constant(spread));
+        let centred = builder.add("Sub", &name("centred", false), &[&last, &mean], vec![]);
+        let located = name("located", frame == 0);
+        last = builder.add("Div", &located, &[&centred, &spread], vec![]);
+    }
+    if frame > 0 {
+        let widths = [0, frame, frame, 0, frame, frame];
+        let pads = builder.constant(TensorProto::i64s(&name("frame", false), &widths));
+        let value = builder.constant(TensorProto::f32(&name("frame_value", false), &[], &[value]));
+        builder.add("Pad", map, &[&last, &pads, &value], vec![]);
+    }
 }
 
-fn difference(builder: &mut GraphBuilder, map: &str, output: &str, [one, other]: [&str; 2]) {
-    let difference = builder.add("Sub", &format!("{map}/difference"), &[one, other], vec![]);
-    let square = builder.add(
-        "Mul",
-        &format!("{map}/square"),
-        &[&difference, &difference],
-        vec![],
-    );
-    let channels = AttributeProto::ints("axes", &[1]);
-    let without_them = AttributeProto::int("keepdims", 0);
-    builder.add(
-        "ReduceMean",
-        output,
-        &[&square],
-        vec![channels, without_them],
-    );
-}
-
-fn input_info(input: Input, size: i64) -> ValueInfoProto {
-    let (pixels, three) = (Known(size), Known(3));
+fn input_info(input: Input, [height, width]: Sides) -> ValueInfoProto {
+    let (height, width, three) = (Known(height), Known(width), Known(3));
     match input {
         Input::FrameU8 => ValueInfoProto::tensor(
             "frame",
             DataType::Uint8,
-            &[Free("N"), pixels, pixels, three],
+            &[Free("N"), height, width, three],
             "RGB images, rows from the top.",
         ),
         Input::TensorF32 => ValueInfoProto::tensor(
             "tensor",
             DataType::Float,
-            &[Free("N"), three, pixels, pixels],
+            &[Free("N"), three, height, width],
             "Images as the networks see them.",
         ),
     }
 }
 
-fn outputs(side: i64) -> Vec<ValueInfoProto> {
+fn outputs([height, width]: Sides) -> Vec<ValueInfoProto> {
     let docs = [
         (
             "structural",
@@ -231,7 +278,7 @@ fn outputs(side: i64) -> Vec<ValueInfoProto> {
             "A_g: mean over channels of the squared difference of f_g and f_l (f_t without self-distillation), before quantile normalisation.",
         ),
     ];
-    let shape = [Free("N"), Known(side), Known(side)];
+    let shape = [Free("N"), Known(height), Known(width)];
     docs.map(|(name, doc)| ValueInfoProto::tensor(name, DataType::Float, &shape, doc))
         .into()
 }

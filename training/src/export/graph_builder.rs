@@ -1,6 +1,7 @@
 //! Builder for an ONNX graph: adds nodes, constants and the layers of networks.
 
-use crate::network::layer::{self, Filter, Layer};
+use crate::network::layer::{self, Filter, Layer, Sides};
+use crate::tensors::InputNormalisation;
 
 use super::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
 use super::resize;
@@ -16,7 +17,7 @@ pub(super) struct GraphBuilder<'a> {
 /// Kernel, stride and padding of a convolution or pool in pixels.
 #[derive(Clone, Copy)]
 struct Window {
-    kernel: i64,
+    kernel: Sides,
     stride: i64,
     padding: i64,
 }
@@ -24,7 +25,7 @@ struct Window {
 impl Window {
     fn attributes(self) -> Vec<AttributeProto> {
         vec![
-            AttributeProto::ints("kernel_shape", &[self.kernel; 2]),
+            AttributeProto::ints("kernel_shape", &self.kernel),
             AttributeProto::ints("strides", &[self.stride; 2]),
             AttributeProto::ints("pads", &[self.padding; 4]),
         ]
@@ -82,22 +83,50 @@ impl<'a> GraphBuilder<'a> {
         name
     }
 
-    /// Adds the network `net`. It reads `input` (name and side) and writes `outputs`; two outputs get one half
+    /// Adds the conversion of `frame`, u8 `[N, H, W, 3]`, to f32 `[N, 3, H, W]` and returns its name.
+    ///
+    /// The transpose is first, while a pixel has three bytes instead of twelve. The three steps after the cast
+    /// are exactly those of training, `(x / 255 - mean) / std`, including the rounding. Folding them into one
+    /// scale and one offset would save a step but change the result slightly.
+    pub(super) fn frame(&mut self, normalisation: InputNormalisation) -> String {
+        let channels = [1, 3, 1, 1];
+        let scale = self.constant(TensorProto::f32("frame/scale", &[], &[255.0]));
+        let mean = self.constant(TensorProto::f32(
+            "frame/mean",
+            &channels,
+            &normalisation.mean(),
+        ));
+        let std = self.constant(TensorProto::f32(
+            "frame/std",
+            &channels,
+            &normalisation.std(),
+        ));
+        let to_nchw = AttributeProto::ints("perm", &[0, 3, 1, 2]);
+        let to_float = AttributeProto::int("to", DataType::Float as i64);
+
+        let planes = self.add("Transpose", "frame/planes", &["frame"], vec![to_nchw]);
+        let levels = self.add("Cast", "frame/levels", &[&planes], vec![to_float]);
+        let unit = self.add("Div", "frame/unit", &[&levels, &scale], vec![]);
+        let centred = self.add("Sub", "frame/centred", &[&unit, &mean], vec![]);
+        self.add("Div", "frame/normalised", &[&centred, &std], vec![])
+    }
+
+    /// Adds the network `net`. It reads `input` (name and sides) and writes `outputs`; two outputs get one half
     /// of the channels each. If `fold` is set, the last convolution includes that normalisation.
     pub(super) fn network(
         &mut self,
         net: &str,
         layers: &[Layer],
-        (input, side): (&str, i64),
+        (input, sides): (&str, Sides),
         outputs: &[&str],
         fold: Option<&TeacherNormalisation>,
     ) -> Result<(), GraphError> {
         let last = layer::convolutions(layers).last().map(|(number, _)| number);
-        let (mut value, mut side) = (input.to_owned(), side);
+        let (mut value, mut sides) = (input.to_owned(), sides);
         for (number, &layer) in layer::numbered(layers) {
             let fold = fold.filter(|_| Some(number) == last);
-            value = self.layer(&format!("{net}/{number}"), layer, &value, side, fold)?;
-            side = layer.side_after(side);
+            value = self.layer(&format!("{net}/{number}"), layer, &value, sides, fold)?;
+            sides = layer.sides_after(sides);
         }
         let outputs: Vec<String> = outputs.iter().map(|&output| output.to_owned()).collect();
         if outputs.len() > 1 {
@@ -109,17 +138,17 @@ impl<'a> GraphBuilder<'a> {
         Ok(())
     }
 
-    /// Adds one layer that reads `value` with side `side`; returns the name of its output.
+    /// Adds one layer that reads `value` of `sides`; returns the name of its output.
     fn layer(
         &mut self,
         at: &str,
         layer: Layer,
         value: &str,
-        side: i64,
+        sides: Sides,
         fold: Option<&TeacherNormalisation>,
     ) -> Result<String, GraphError> {
         let pool = |padding| Window {
-            kernel: 2,
+            kernel: [2, 2],
             stride: 2,
             padding,
         };
@@ -151,9 +180,9 @@ impl<'a> GraphBuilder<'a> {
                 pool(padding).attributes(),
             ),
             Layer::Resize {
-                side: target,
+                sides: targets,
                 filter,
-            } => self.resize(at, value, filter, [side; 2], [target; 2]),
+            } => self.resize(at, value, filter, sides, targets),
             Layer::Reflect { before, after } => self.reflect(at, value, before, after),
             // The graph is for inference only, so dropout is left out.
             Layer::Dropout => value.to_owned(),
@@ -168,7 +197,8 @@ impl<'a> GraphBuilder<'a> {
         window: Window,
         fold: Option<&TeacherNormalisation>,
     ) -> Result<String, GraphError> {
-        let shape = [output, input, window.kernel, window.kernel];
+        let [height, width] = window.kernel;
+        let shape = [output, input, height, width];
         let [weight, bias] = self.parameters(at, &shape, fold)?;
         let inputs = [value, &weight, &bias];
         Ok(self.add("Conv", &format!("{at}/conv"), &inputs, window.attributes()))
@@ -215,8 +245,8 @@ impl<'a> GraphBuilder<'a> {
         at: &str,
         value: &str,
         filter: Filter,
-        sides: [i64; 2],
-        targets: [i64; 2],
+        sides: Sides,
+        targets: Sides,
     ) -> String {
         let kind = match filter {
             Filter::Bicubic => "bicubic",

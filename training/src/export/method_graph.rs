@@ -6,12 +6,13 @@ use inspectd_core::maps::MapSize;
 
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
-use crate::tensors::WeightTensor;
+use crate::tensors::{InputNormalisation, WeightTensor};
 
 use super::feature_graph;
 use super::graph_builder::GraphBuilder;
 use super::onnx::Dimension::{Free, Known};
 use super::onnx::{AttributeProto, DataType, ModelProto, TensorProto, ValueInfoProto};
+use super::weights::TeacherNormalisation;
 
 /// Backbone, input size and channel statistics of a graph.
 #[derive(Debug)]
@@ -22,10 +23,8 @@ pub struct FeatureInput<'a> {
     pub weights: &'a BTreeMap<String, WeightTensor>,
     /// Size of the input images.
     pub size: ImageSize,
-    /// Mean of each channel over the good images, `[C]`.
-    pub mean: &'a [f32],
-    /// Standard deviation of each channel, `[C]`.
-    pub std: &'a [f32],
+    /// Mean and standard deviation of each channel over the good images.
+    pub normalisation: &'a TeacherNormalisation,
 }
 
 /// Constants of one anomaly map.
@@ -56,8 +55,8 @@ pub enum MapConstants {
 pub struct MapTerm {
     /// Constants of the map.
     pub constants: MapConstants,
-    /// The map is centred by the first value and divided by the second before it is added.
-    pub scale: [f32; 2],
+    /// If set, the map is centred by the first value and divided by the second.
+    pub scale: Option<[f32; 2]>,
 }
 
 /// Builds the graph of the sum of `terms`, each smoothed over 3x3 cells. A single term is not scaled.
@@ -71,40 +70,20 @@ pub fn build(
 ) -> ModelProto {
     assert!(!terms.is_empty(), "a graph has at least one map");
     let mut builder = GraphBuilder::without_networks();
-    let features = feature_graph::features(&mut builder, input.variant, input.weights, input.size);
+    let image = builder.frame(InputNormalisation::Half);
+    let features = feature_graph::features(
+        &mut builder,
+        input.variant,
+        input.weights,
+        &image,
+        input.size,
+    );
+    feature_graph::normalised(&mut builder, "f_t", &features, input.normalisation);
     let grid = feature_graph::grid(input.size);
-    let mut tail = Tail {
-        cells: grid.cells() as i64,
-        channels: input.mean.len() as i64,
-        grid,
-        builder,
-    };
-    let normalised = tail.normalised(&features, input);
-    let maps: Vec<String> = terms
-        .iter()
-        .enumerate()
-        .map(|(number, term)| {
-            let distance = match &term.constants {
-                MapConstants::Padim {
-                    mean,
-                    basis,
-                    rank,
-                    noise,
-                } => tail.padim(&normalised, mean, basis, *rank, *noise),
-                MapConstants::PatchCore { bank, squares } => {
-                    tail.patch_core(&normalised, bank, squares)
-                }
-            };
-            let smooth = tail.smoothed(&distance, number);
-            if terms.len() == 1 {
-                smooth
-            } else {
-                tail.scaled(&smooth, number, term.scale)
-            }
-        })
-        .collect();
-    tail.sum(&maps);
-    let mut graph = tail.builder.into_graph();
+    let channels = input.variant.features();
+    let maps = self::terms(&mut builder, "f_t", channels, grid, terms);
+    sum(&mut builder, &maps);
+    let mut graph = builder.into_graph();
     graph.input = vec![feature_graph::frame_info(input.size)];
     let (width, height) = (Known(grid.width as i64), Known(grid.height as i64));
     graph.output = vec![ValueInfoProto::tensor(
@@ -116,15 +95,79 @@ pub fn build(
     feature_graph::model(graph, "features", metadata)
 }
 
+/// Adds the maps of `terms` over the normalised `features`, `[N, C, h, w]`, each smoothed over 3x3 cells, and
+/// returns their names. Each is scaled, unless it is the only one.
+pub(super) fn terms(
+    builder: &mut GraphBuilder<'_>,
+    features: &str,
+    channels: i64,
+    grid: MapSize,
+    terms: &[MapTerm],
+) -> Vec<String> {
+    let cells = grid.cells() as i64;
+    let mut tail = Tail {
+        builder,
+        channels,
+        cells,
+        grid,
+    };
+    let flat = tail.reshape("features/flat", features, &[0, channels, cells]);
+    terms
+        .iter()
+        .enumerate()
+        .map(|(number, term)| {
+            let distance = match &term.constants {
+                MapConstants::Padim {
+                    mean,
+                    basis,
+                    rank,
+                    noise,
+                } => tail.padim(&flat, mean, basis, *rank, *noise),
+                MapConstants::PatchCore { bank, squares } => tail.patch_core(&flat, bank, squares),
+            };
+            let smooth = tail.smoothed(&distance, number);
+            match term.scale {
+                Some(scale) => scaled(tail.builder, &smooth, scale),
+                None => smooth,
+            }
+        })
+        .collect()
+}
+
+/// Adds `(map - centre) / spread` and returns its name.
+pub(super) fn scaled(
+    builder: &mut GraphBuilder<'_>,
+    map: &str,
+    [centre, spread]: [f32; 2],
+) -> String {
+    let at = |part: &str| format!("{map}/scaled/{part}");
+    let centre = builder.constant(TensorProto::f32(&at("centre"), &[], &[centre]));
+    let spread = builder.constant(TensorProto::f32(&at("spread"), &[], &[spread]));
+    let centred = builder.add("Sub", &at("centred"), &[map, &centre], vec![]);
+    builder.add(
+        "Div",
+        &format!("{map}/scaled"),
+        &[&centred, &spread],
+        vec![],
+    )
+}
+
+/// Adds the sum of `maps` as the structural map.
+pub(super) fn sum(builder: &mut GraphBuilder<'_>, maps: &[String]) {
+    let inputs: Vec<&str> = maps.iter().map(String::as_str).collect();
+    let operator = if maps.len() == 1 { "Identity" } else { "Sum" };
+    builder.add(operator, "structural", &inputs, vec![]);
+}
+
 /// The part of the graph after the features.
-struct Tail {
-    builder: GraphBuilder<'static>,
+struct Tail<'b, 'w> {
+    builder: &'b mut GraphBuilder<'w>,
     channels: i64,
     cells: i64,
     grid: MapSize,
 }
 
-impl Tail {
+impl Tail<'_, '_> {
     fn constant(&mut self, name: &str, shape: &[i64], values: &[f32]) -> String {
         let elements = shape.iter().product::<i64>();
         assert_eq!(values.len() as i64, elements, "elements of {name}");
@@ -172,20 +215,6 @@ impl Tail {
         self.builder.add("Sqrt", name, &[&clipped], vec![])
     }
 
-    /// Adds the channel normalisation: `[N, C, HW]`.
-    fn normalised(&mut self, features: &str, input: &FeatureInput<'_>) -> String {
-        let (cells, channels) = (self.cells, self.channels);
-        let flat = self.reshape("features/flat", features, &[0, channels, cells]);
-        let shape = [1, channels, 1];
-        let mean = self.constant("features/mean", &shape, input.mean);
-        let std = self.constant("features/std", &shape, input.std);
-        let centred = self
-            .builder
-            .add("Sub", "features/centred", &[&flat, &mean], vec![]);
-        self.builder
-            .add("Div", "features/normalised", &[&centred, &std], vec![])
-    }
-
     /// Adds the Mahalanobis distance: `[N, HW]`.
     fn padim(
         &mut self,
@@ -200,12 +229,12 @@ impl Tail {
         let mean = self.constant("padim/mean", &[cells, channels, 1], mean);
         let basis = self.half_constant("padim/basis", &[cells, rank, channels], basis);
         let noise = self.constant("padim/noise", &[], &[noise]);
-        let builder = &mut self.builder;
+        let builder = &mut *self.builder;
         let centred = builder.add("Sub", "padim/centred", &[&by_cell, &mean], vec![]);
         let projected = builder.add("MatMul", "padim/projected", &[&basis, &centred], vec![]);
         let whole = self.sum_of_squares("padim/whole", &centred, 1);
         let explained = self.sum_of_squares("padim/explained", &projected, 1);
-        let builder = &mut self.builder;
+        let builder = &mut *self.builder;
         let rest = builder.add("Sub", "padim/rest", &[&whole, &explained], vec![]);
         let squared = builder.add("Div", "padim/squared", &[&rest, &noise], vec![]);
         let distance = self.root("padim/by_cell", &squared);
@@ -224,7 +253,7 @@ impl Tail {
             .collect();
         let columns = self.constant("patchcore/bank", &[channels, entries], &columns);
         let squares = self.constant("patchcore/squares", &[entries], squares);
-        let builder = &mut self.builder;
+        let builder = &mut *self.builder;
         let products = builder.add(
             "MatMul",
             "patchcore/products",
@@ -262,25 +291,5 @@ impl Tail {
             attributes,
         );
         self.reshape(&name, &mean, &[-1, height, width])
-    }
-
-    fn scaled(&mut self, map: &str, number: usize, [centre, spread]: [f32; 2]) -> String {
-        let name = format!("map/{number}");
-        let centre = self.constant(&format!("{name}/centre"), &[], &[centre]);
-        let spread = self.constant(&format!("{name}/spread"), &[], &[spread]);
-        let builder = &mut self.builder;
-        let centred = builder.add("Sub", &format!("{name}/centred"), &[map, &centre], vec![]);
-        builder.add(
-            "Div",
-            &format!("{name}/scaled"),
-            &[&centred, &spread],
-            vec![],
-        )
-    }
-
-    fn sum(&mut self, maps: &[String]) {
-        let inputs: Vec<&str> = maps.iter().map(String::as_str).collect();
-        let operator = if maps.len() == 1 { "Identity" } else { "Sum" };
-        self.builder.add(operator, "structural", &inputs, vec![]);
     }
 }

@@ -18,8 +18,11 @@ use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use prost::Message;
 use tch::Device;
 
+use crate::dataset::ImageSize;
 use crate::fit::checkpoint::host;
-use crate::network::student::{Student, Teacher};
+use crate::network::architecture::Architecture;
+use crate::network::student::Student;
+use crate::network::teacher::Teacher;
 use crate::train::run::Run;
 use parity::Parity;
 use weights::{TeacherNormalisation, WeightTensor, Weights};
@@ -91,7 +94,33 @@ fn encoded_graph(
     student: &Student,
     label: &Label,
 ) -> Result<Vec<u8>> {
-    let named = teacher.net().tensors().chain(student.tensors());
+    let calibration = run.calibration()?;
+    let options = graph::Options {
+        location: run.location()?,
+        frame: [calibration.structural[0], calibration.logical[0]],
+        metadata: vec![
+            ("name".into(), label.name.clone()),
+            ("version".into(), label.version.clone()),
+            (
+                "preset".into(),
+                run.origin.architecture.preset.name().into(),
+            ),
+        ],
+        ..graph::Options::default()
+    };
+    student_graph(&run.origin.architecture, (teacher, student), &options)
+}
+
+/// Returns the serialised ONNX graph of trained networks.
+///
+/// # Errors
+/// When the networks do not belong to `architecture` or have non-finite weights.
+pub fn student_graph(
+    architecture: &Architecture,
+    (teacher, student): (&Teacher, &Student),
+    options: &graph::Options,
+) -> Result<Vec<u8>> {
+    let named = teacher.network().tensors().chain(student.tensors());
     let weights = Weights(
         named
             .map(|(name, tensor)| {
@@ -107,39 +136,27 @@ fn encoded_graph(
         mean: host(&teacher.mean()),
         std: host(&teacher.std()),
     };
-    let options = graph::Options {
-        location: run.location()?,
-        metadata: vec![
-            ("name".into(), label.name.clone()),
-            ("version".into(), label.version.clone()),
-            (
-                "preset".into(),
-                run.origin.architecture.preset.name().into(),
-            ),
-        ],
-        ..graph::Options::default()
-    };
-    let model = graph::build(&run.origin.architecture, &weights, &normalisation, &options)
+    let model = graph::build(architecture, &weights, &normalisation, options)
         .context("cannot build the ONNX graph")?;
     Ok(model.encode_to_vec())
 }
 
 fn input(run: &Run) -> manifest::Input {
-    let side = run.settings.input_size.side() as u32;
+    let ImageSize { width, height } = run.settings.input_size.into();
     manifest::Input {
-        width: side,
-        height: side,
+        width,
+        height,
         colour_order: manifest::ColourOrder::Rgb,
         resize: manifest::Resize::BilinearAntialiased,
     }
 }
 
 fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Maps {
-    let side = run.settings.input_size.map_side() as u32;
+    let [height, width] = run.origin.architecture.map_sides().map(|side| side as u32);
     let quantiles = |[a, b]: [f32; 2]| manifest::Quantiles { a, b };
     manifest::Maps {
-        width: side,
-        height: side,
+        width,
+        height,
         weights: calibration.weights,
         structural: quantiles(calibration.structural),
         logical: Some(quantiles(calibration.logical)),
@@ -171,20 +188,25 @@ pub fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
 
 fn provenance(run: &Run, created: toml::value::Datetime) -> Result<manifest::Provenance> {
     let origin = &run.origin;
+    let mut hyper_parameters = run.settings.hyper_parameters()?;
+    if let Some(fingerprint) = &origin.penalty_fingerprint {
+        let fingerprint = toml::Value::String(fingerprint.clone());
+        hyper_parameters.insert("penalty_fingerprint".to_owned(), fingerprint);
+    }
     Ok(manifest::Provenance {
         created,
         dataset_layout: origin.dataset_layout.clone(),
         category: origin.category.clone(),
         dataset_fingerprint: origin.dataset_fingerprint.clone(),
         preset: origin.architecture.preset.name().into(),
-        steps: run.settings.steps,
+        steps: run.settings.steps(),
         seed: run.settings.seed,
         code_version: origin.revision.clone(),
         teacher: manifest::Teacher {
             description: origin.teacher_description.clone(),
             sha256: origin.teacher_sha256.clone(),
         },
-        hyper_parameters: run.settings.hyper_parameters()?,
+        hyper_parameters,
     })
 }
 

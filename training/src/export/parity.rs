@@ -10,7 +10,8 @@ use tch::Device;
 
 use crate::calibrate::{image_maps, normalised};
 use crate::dataset::loader::LoadedImage;
-use crate::network::student::{Student, Teacher};
+use crate::network::student::Student;
+use crate::network::teacher::Teacher;
 use crate::train::run::Run;
 
 /// Number of images to compare.
@@ -46,9 +47,11 @@ pub fn check_parity(
     let mut session = Session::load(graph, &EngineOptions::default())?;
     let mut parity = Parity::new(session.version());
     let location = run.location()?;
+    let calibration = run.calibration()?;
     for image in images(run)? {
         let raw = image_maps(teacher, student, &image, Device::Cpu);
-        let expected = normalised(location.as_ref(), raw);
+        let maps = normalised(location.as_ref(), raw);
+        let expected = calibration.framed(&maps, run.origin.architecture.frame());
         let (width, height) = (
             i64::from(image.frame.width()),
             i64::from(image.frame.height()),

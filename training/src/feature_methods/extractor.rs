@@ -35,20 +35,27 @@ pub fn check_size(size: ImageSize) -> Result<ImageSize> {
     Ok(size)
 }
 
+/// Returns the serialised graph that maps images of `size` to their features.
+///
+/// # Errors
+/// When the backbone is not shipped or the size is not supported.
+pub fn graph(variant: LiteVariant, size: ImageSize) -> Result<Vec<u8>> {
+    let weights = shipped::weights(variant)?;
+    Ok(feature_graph::extractor(variant, &weights, check_size(size)?).encode_to_vec())
+}
+
 impl FeatureExtractor {
     /// Creates an extractor for images of `size`, with `threads` CPU threads (0 for all).
     ///
     /// # Errors
     /// When the backbone is not shipped, the size is not supported, or ONNX Runtime is not available.
     pub fn new(variant: LiteVariant, size: ImageSize, threads: usize) -> Result<Self> {
-        let weights = shipped::weights(variant)?;
-        let graph = feature_graph::extractor(variant, &weights, check_size(size)?);
+        let graph = graph(variant, size)?;
         let options = EngineOptions {
             threads,
             ..EngineOptions::default()
         };
-        let session =
-            Session::load(&graph.encode_to_vec(), &options).context("cannot run the backbone")?;
+        let session = Session::load(&graph, &options).context("cannot run the backbone")?;
         Ok(Self {
             session,
             variant,

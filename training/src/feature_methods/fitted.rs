@@ -89,21 +89,28 @@ impl<F> Part<F> {
     }
 }
 
-/// Centre and spread of a map's cells on good images.
+/// Centre and spread of a map's cells on good images. Maps are scaled by them before they are added.
 #[derive(Clone, Copy, Debug)]
-struct MapScale([f32; 2]);
+pub struct MapScale([f32; 2]);
 
 impl MapScale {
-    fn of(maps: &Tensor) -> Self {
+    /// Measures `maps` of good images, `[N, HW]`.
+    pub fn of(maps: &Tensor) -> Self {
         let mut cells = host(maps);
         let [low, high] = SUM_QUANTILES.map(|q| quantile(&mut cells, q) as f32);
         // A constant map has no spread; it is only centred.
         Self([low, if high > low { high - low } else { 1.0 }])
     }
 
-    fn apply(self, maps: &Tensor) -> Tensor {
+    /// Returns (maps - centre) / spread.
+    pub fn apply(self, maps: &Tensor) -> Tensor {
         let [centre, spread] = self.0.map(f64::from);
         (maps - centre) / spread
+    }
+
+    /// Centre and spread.
+    pub fn values(self) -> [f32; 2] {
+        self.0
     }
 }
 
@@ -174,6 +181,11 @@ impl FittedMethod {
         self.method
     }
 
+    /// Size of the maps.
+    pub fn grid(&self) -> MapSize {
+        self.grid
+    }
+
     /// Maps of the good images, each by a fit to the other images, `[N, HW]`.
     pub fn unseen_maps(&self) -> Tensor {
         self.combine(
@@ -213,8 +225,9 @@ impl FittedMethod {
         &self.normalisation
     }
 
-    /// The map of the selected method as constants of a graph.
+    /// The maps of the selected method as constants of a graph; scaled if there are two.
     pub fn terms(&self) -> Vec<MapTerm> {
+        let scaled = self.method == FeatureMethod::Both;
         let padim = self.padim.iter().filter(|_| self.method.has_padim());
         let padim = padim.map(|Part { fit, scale, .. }| MapTerm {
             constants: MapConstants::Padim {
@@ -223,7 +236,7 @@ impl FittedMethod {
                 rank: fit.basis().size()[1],
                 noise: fit.noise() as f32,
             },
-            scale: scale.0,
+            scale: scaled.then_some(scale.0),
         });
         let bank = self.patch_core.iter();
         let bank = bank.filter(|_| self.method.has_patch_core());
@@ -232,7 +245,7 @@ impl FittedMethod {
                 bank: host(fit.bank()),
                 squares: host(fit.squares()),
             },
-            scale: scale.0,
+            scale: scaled.then_some(scale.0),
         });
         padim.chain(bank).collect()
     }

@@ -3,6 +3,9 @@
 
 use tch::{Kind, Tensor};
 
+use crate::export::weights::TeacherNormalisation;
+use crate::fit::checkpoint::host;
+
 /// Standard deviation below which a channel counts as constant and is only centred.
 const CONSTANT: f64 = 1e-6;
 
@@ -30,6 +33,14 @@ impl ChannelNormalisation {
     /// Returns (features - mean) / std; `features` is `[N, C, HW]` or `[C, HW]`.
     pub fn apply(&self, features: &Tensor) -> Tensor {
         (features - &self.mean) / &self.std
+    }
+
+    /// The statistics as constants of a graph.
+    pub fn constants(&self) -> TeacherNormalisation {
+        TeacherNormalisation {
+            mean: host(&self.mean()),
+            std: host(&self.std()),
+        }
     }
 
     /// Mean of each channel, `[C]`.

@@ -15,6 +15,16 @@ pub struct Adam {
     weight_decay: f64,
 }
 
+/// Returns `gradient` in the memory layout of `weight`. The fused step on a CPU reads both in memory order.
+fn in_layout_of(weight: &Tensor, gradient: Tensor) -> Tensor {
+    if gradient.stride() == weight.stride() {
+        return gradient;
+    }
+    let mut copy = weight.detach().empty_like();
+    copy.copy_(&gradient);
+    copy
+}
+
 impl Adam {
     /// Creates an optimiser of the named `weights` with zero moments.
     pub fn new<'a>(weights: impl Iterator<Item = (String, &'a Tensor)>, weight_decay: f64) -> Self {
@@ -40,6 +50,11 @@ impl Adam {
     /// Computes the gradients of `loss` and updates the weights with learning rate `lr`.
     pub fn step(&mut self, loss: &Tensor, lr: f64) {
         let gradients = Tensor::run_backward(&[loss], &self.weights, false, false);
+        let gradients: Vec<Tensor> = gradients
+            .into_iter()
+            .zip(&self.weights)
+            .map(|(gradient, weight)| in_layout_of(weight, gradient))
+            .collect();
         tch::no_grad(|| {
             for step in &mut self.steps {
                 let _ = step.g_add_scalar_(1.0);

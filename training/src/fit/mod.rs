@@ -24,6 +24,11 @@ use run_log::RunLog;
 
 /// A training task.
 pub trait Task {
+    /// Title of the progress bar.
+    fn title(&self) -> String {
+        "training".to_owned()
+    }
+
     /// Names of the losses. The last one is minimised.
     fn loss_names(&self) -> &'static [&'static str];
 
@@ -165,7 +170,7 @@ impl<'a> TrainingLoop<'a> {
         }
         crate::torch::allow_tf32(plan.tf32);
         Ok(Self {
-            run_log: RunLog::open(folder, task.loss_names(), step, plan.steps)?,
+            run_log: RunLog::open(folder, task, step, plan.steps)?,
             meter: Meter::new(task.waited()),
             plan,
             folder,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
+use super::Task;
 use super::meter::MeterReading;
 use crate::log::curves::{Series, curves_png};
 use crate::log::losses::{self, LossLog, LossRow};
@@ -23,12 +24,8 @@ pub(super) struct RunLog {
 impl RunLog {
     /// Opens the logs of a run in `folder` that has done `step` of `steps` steps. Removes later entries of an
     /// earlier process.
-    pub(super) fn open(
-        folder: &Path,
-        names: &'static [&'static str],
-        step: u64,
-        steps: u64,
-    ) -> Result<Self> {
+    pub(super) fn open(folder: &Path, task: &dyn Task, step: u64, steps: u64) -> Result<Self> {
+        let names = task.loss_names();
         std::fs::create_dir_all(folder)?;
         let now = SystemTime::now();
         let events = if step == 0 {
@@ -41,7 +38,7 @@ impl RunLog {
             log: LossLog::open(&csv(folder), names, step)?,
             folder: folder.to_owned(),
             events,
-            progress: Progress::new("training", steps, step),
+            progress: Progress::new(&task.title(), steps, step),
         })
     }
 

@@ -1,56 +1,33 @@
 //! Choice of the method from good parts only: artificial defects are drawn on the photographs, and the
 //! method that ranks them best above the good photographs is chosen.
 
+use std::sync::atomic::AtomicBool;
+
 use anyhow::{Context, Result};
-use inspectd_core::maps::MapSize;
+use inspectd_core::frame::Frame;
 use inspectd_core::score::auroc;
 use serde::Serialize;
 use tch::Tensor;
 
+use super::go_on;
+use super::maps::{Calibrated, PhotoSize, scores};
+use super::method::FitMethod;
+use super::model::{Images, Model};
 use super::photos::Photo;
 use super::pseudo_defects::{PseudoDefect, draw};
-use crate::feature_methods::bundle::{MapScores, score};
 use crate::feature_methods::extractor::FeatureExtractor;
-use crate::feature_methods::{FeatureMethod, FittedMethod};
-use crate::fit::checkpoint::host;
 use crate::log::progress::Progress;
 
 /// Number of photographs that get artificial defects, one of each kind.
 const DEFECTIVE: usize = 24;
-/// A method must be better by this much than the sum of both methods, which is the more robust choice.
+/// A method must be better by this much than the sum of all methods, which is the more robust choice.
 const MARGIN: f64 = 0.03;
-
-/// The method of a fit on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum MethodChoice {
-    /// By artificial defects
-    Auto,
-    /// A Gaussian of the features in every cell; for parts that always lie at the same place
-    Padim,
-    /// The nearest feature of a memory bank; for parts at any place
-    Patchcore,
-    /// The sum of both maps
-    #[value(name = "padim+patchcore")]
-    Both,
-}
-
-impl MethodChoice {
-    /// The method, or `None` for the automatic choice.
-    pub fn method(self) -> Option<FeatureMethod> {
-        match self {
-            Self::Auto => None,
-            Self::Padim => Some(FeatureMethod::Padim),
-            Self::Patchcore => Some(FeatureMethod::PatchCore),
-            Self::Both => Some(FeatureMethod::Both),
-        }
-    }
-}
 
 /// How well a method finds artificial defects.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodScore {
     /// The method.
-    pub method: FeatureMethod,
+    pub method: FitMethod,
     /// Image AUROC for each kind of artificial defect, in the order of `PseudoDefect::ALL`.
     pub auroc: Vec<f64>,
 }
@@ -62,69 +39,89 @@ impl MethodScore {
     }
 }
 
-/// Compares all methods of `fitted`, which was fitted to `photos` with both methods. The good photographs are
-/// scored by models that have not seen them.
+/// Compares `methods` of `model`, which was fitted to `photos` with all of them, on `defective` copies of them. The
+/// good photographs are scored by models that have not seen them.
 pub(super) fn compare(
-    fitted: &mut FittedMethod,
+    model: &mut Model,
+    methods: &[FitMethod],
     photos: &[Photo],
-    grid: MapSize,
+    defective: &[DefectiveSet],
+) -> Result<Vec<MethodScore>> {
+    let sizes: Vec<PhotoSize> = photos.iter().map(|photo| photo.size).collect();
+    let mut found = Vec::new();
+    for &method in methods {
+        model.select(method);
+        let good = Calibrated::measure(&model.unseen_maps(), model.grid(), &sizes)?;
+        let mut aurocs = Vec::new();
+        for set in defective {
+            let images = Images {
+                frames: &set.frames,
+                features: &set.features,
+            };
+            let bad = scores(&model.maps(images), model.grid(), &good.maps, &set.sizes);
+            aurocs.push(auroc(&good.scores, &bad).context("a score is not a number")?);
+        }
+        found.push(MethodScore {
+            method,
+            auroc: aurocs,
+        });
+    }
+    Ok(found)
+}
+
+/// Photographs with artificial defects of one kind.
+pub(super) struct DefectiveSet {
+    frames: Vec<Frame>,
+    features: Tensor, // [N, C, HW]
+    sizes: Vec<PhotoSize>,
+}
+
+/// Draws a defect of each kind on an even selection of `photos`.
+pub(super) fn defective(
+    photos: &[Photo],
     extractor: &mut FeatureExtractor,
     seed: u64,
-) -> Result<Vec<MethodScore>> {
+    interrupted: &AtomicBool,
+) -> Result<Vec<DefectiveSet>> {
     let count = photos.len().min(DEFECTIVE);
     let chosen: Vec<usize> = (0..count)
         .map(|index| index * photos.len() / count)
         .collect();
     let total = (count * PseudoDefect::ALL.len()) as u64;
     let mut progress = Progress::new("artificial defects", total, 0);
-    let mut done = 0;
-    let mut features = Vec::new();
+    let mut sets = Vec::new();
     for kind in PseudoDefect::ALL {
-        let mut of_kind = Vec::with_capacity(count);
+        let mut frames = Vec::with_capacity(count);
+        let mut features = Vec::with_capacity(count);
         for &index in &chosen {
+            go_on(interrupted)?;
             let seed = seed ^ ((index as u64) << 8) ^ kind as u64;
-            of_kind.push(extractor.features(&draw(&photos[index].frame, kind, seed))?);
-            done += 1;
-            progress.set(done, "");
+            let frame = draw(&photos[index].frame, kind, seed);
+            features.push(extractor.features(&frame)?);
+            frames.push(frame);
+            progress.set((sets.len() * count + frames.len()) as u64, "");
         }
-        features.push(Tensor::stack(&of_kind, 0));
-    }
-    progress.finish();
-    let sizes: Vec<(u32, u32)> = photos.iter().map(|photo| photo.size).collect();
-    let mut scores = Vec::new();
-    for method in FeatureMethod::ALL {
-        fitted.select(method);
-        let good = MapScores::measure(&fitted.unseen_maps(), grid, &sizes)?;
-        let mut aurocs = Vec::new();
-        for of_kind in &features {
-            let maps = host(&fitted.maps(of_kind));
-            let maps = maps.chunks_exact(grid.cells()).zip(&chosen);
-            let bad: Vec<f64> = maps
-                .map(|(map, &index)| score(map, grid, good.quantiles, sizes[index]))
-                .collect();
-            aurocs.push(auroc(&good.scores, &bad).context("a score is not a number")?);
-        }
-        scores.push(MethodScore {
-            method,
-            auroc: aurocs,
+        sets.push(DefectiveSet {
+            frames,
+            features: Tensor::stack(&features, 0),
+            sizes: chosen.iter().map(|&index| photos[index].size).collect(),
         });
     }
-    Ok(scores)
+    progress.finish();
+    Ok(sets)
 }
 
-/// The method with the highest mean, or the sum of both methods if no method is better by [`MARGIN`].
-pub(super) fn best(scores: &[MethodScore]) -> FeatureMethod {
-    let mean = |method| {
-        let of_method = scores.iter().find(|score| score.method == method);
-        of_method.map_or(0.0, MethodScore::mean)
-    };
-    let both = mean(FeatureMethod::Both) + MARGIN;
-    let single = [FeatureMethod::Padim, FeatureMethod::PatchCore];
-    single
-        .into_iter()
-        .filter(|&method| mean(method) > both)
-        .max_by(|&one, &other| mean(one).total_cmp(&mean(other)))
-        .unwrap_or(FeatureMethod::Both)
+/// The method with the highest mean, or `robust` if no other method is better than it by [`MARGIN`].
+pub(super) fn best(scores: &[MethodScore], robust: FitMethod) -> FitMethod {
+    let limit = scores
+        .iter()
+        .find(|score| score.method == robust)
+        .map_or(0.0, |score| score.mean() + MARGIN);
+    scores
+        .iter()
+        .filter(|score| score.mean() > limit)
+        .max_by(|one, other| one.mean().total_cmp(&other.mean()))
+        .map_or(robust, |score| score.method)
 }
 
 #[cfg(test)]
@@ -138,15 +135,16 @@ mod tests {
                 method,
                 auroc: vec![auroc; 4],
             };
-            best(&[
-                score(FeatureMethod::Padim, padim),
-                score(FeatureMethod::PatchCore, bank),
-                score(FeatureMethod::Both, both),
-            ])
+            let scores = [
+                score(FitMethod::Padim, padim),
+                score(FitMethod::PatchCore, bank),
+                score(FitMethod::Features, both),
+            ];
+            best(&scores, FitMethod::Features)
         };
-        assert_eq!(best_of(0.95, 0.9, 0.95), FeatureMethod::Both);
-        assert_eq!(best_of(0.97, 0.9, 0.95), FeatureMethod::Both);
-        assert_eq!(best_of(0.98, 0.99, 0.95), FeatureMethod::PatchCore);
-        assert_eq!(best_of(0.99, 0.9, 0.95), FeatureMethod::Padim);
+        assert_eq!(best_of(0.95, 0.9, 0.95), FitMethod::Features);
+        assert_eq!(best_of(0.97, 0.9, 0.95), FitMethod::Features);
+        assert_eq!(best_of(0.98, 0.99, 0.95), FitMethod::PatchCore);
+        assert_eq!(best_of(0.99, 0.9, 0.95), FitMethod::Padim);
     }
 }

@@ -4,17 +4,16 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use inspectd_core::frame::Frame;
+use inspectd_engine::{Elements, EngineOptions, Session};
 
-use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
-use crate::feature_methods::extractor::{FeatureExtractor, check_size};
+use crate::feature_methods::extractor::check_size;
 
 /// Sides are multiples of this.
 const STEP: u32 = 32;
 /// Limits of a side in pixels.
 const SIDES: [u32; 2] = [128, 768];
-/// Share of the time per part that the features may take; the rest is for the map and the daemon.
+/// Share of the time per part that the model may take; the rest is for the daemon.
 const SHARE: f64 = 0.6;
 /// Runs whose median is the time of a size.
 const RUNS: usize = 5;
@@ -50,44 +49,52 @@ pub fn typical(sizes: &[(u32, u32)]) -> (u32, u32) {
     )
 }
 
-/// Returns the largest of [`SQUARE_SIDES`] not above `limit` at which the features of `fps` images per second
-/// leave time for the rest, measured on this machine, with the measured milliseconds per image.
+/// Returns the largest of [`SQUARE_SIDES`] not above `limit` at which `fps` images per second leave time for
+/// the rest. `milliseconds` measures the time of the model for an image of a size.
 ///
 /// # Errors
 /// When even the smallest size is too slow.
 pub fn for_rate(
-    variant: LiteVariant,
     photo: (u32, u32),
     limit: u32,
     fps: f64,
-) -> Result<(u32, f64)> {
+    milliseconds: impl Fn(ImageSize) -> Result<f64>,
+) -> Result<u32> {
     let allowed = SHARE * 1000.0 / fps;
     let mut fastest = f64::INFINITY;
     for side in SQUARE_SIDES.into_iter().filter(|&side| side <= limit) {
-        let took = milliseconds(variant, with_aspect(photo, side))?;
+        let took = milliseconds(with_aspect(photo, side))?;
         if took <= allowed {
-            return Ok((side, took));
+            return Ok(side);
         }
         fastest = fastest.min(took);
     }
     bail!(
-        "--fps {fps}: the features of the smallest input take {fastest:.1} ms on this machine, {allowed:.1} ms are allowed; use a lower rate or more cores"
+        "--fps {fps}: the model takes {fastest:.1} ms for the smallest input on this machine, {allowed:.1} ms are allowed; use a lower rate, --backbone efficientnet_lite0, --method padim or more cores"
     )
 }
 
-/// Median time of the features of one image of `size`.
-fn milliseconds(variant: LiteVariant, size: ImageSize) -> Result<f64> {
-    let mut extractor = FeatureExtractor::new(variant, size, 0)?;
-    let pixels = vec![127; (size.width * size.height * 3) as usize];
-    let frame = Frame::new(size.width, size.height, pixels).expect("as many bytes as pixels");
-    drop(extractor.features(&frame)?);
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let started = Instant::now();
-            drop(extractor.features(&frame)?);
-            Ok(started.elapsed().as_secs_f64() * 1000.0)
-        })
-        .collect::<Result<_>>()?;
+/// Median time of `graph` for one image of `size`, in milliseconds.
+///
+/// # Errors
+/// When ONNX Runtime cannot run it.
+pub fn milliseconds(
+    graph: &[u8],
+    size: ImageSize,
+    output: &str,
+    options: &EngineOptions,
+) -> Result<f64> {
+    let mut session = Session::load(graph, options)?;
+    let (width, height) = (i64::from(size.width), i64::from(size.height));
+    let pixels = vec![127; (width * height * 3) as usize];
+    let mut times = Vec::with_capacity(RUNS + 1);
+    for _ in 0..=RUNS {
+        let started = Instant::now();
+        let _: [_; 1] = session.run(&[1, height, width, 3], Elements::U8(&pixels), [output])?;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    // The first run allocates memory.
+    times.remove(0);
     times.sort_by(f64::total_cmp);
     Ok(times[RUNS / 2])
 }

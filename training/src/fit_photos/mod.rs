@@ -1,37 +1,55 @@
 //! `mhkd fit`: from a folder of photographs of good parts to a bundle.
 //!
 //! The steps: check every photograph, choose the size of the network input, compute the features, fit the
-//! methods, choose one by artificial defects, find photographs that look unlike the others, calibrate with
-//! models that have not seen the scored photograph, and write the bundle with its report.
+//! methods without training, find photographs that look unlike the others, train a student if there is time,
+//! choose a method by artificial defects, calibrate with models that have not seen the scored photograph, and
+//! write the bundle with its report.
 
+mod bundle;
 mod choice;
 mod folder;
 pub mod image_size;
+mod maps;
+mod method;
+mod model;
 pub mod photos;
 mod pseudo_defects;
 mod report;
+mod student;
 mod suspicious;
+mod work_folder;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
 use inspectd_core::frame::Frame;
 use inspectd_core::score::ThresholdSuggestion;
+use inspectd_engine::EngineOptions;
 use tch::Tensor;
 
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
 use crate::export::Label;
 use crate::export::feature_graph;
-use crate::feature_methods::bundle::{BundleParts, ImageOrigin, MapScores};
-use crate::feature_methods::extractor::FeatureExtractor;
-use crate::feature_methods::{FeatureMethod, FittedMethod, MethodSettings, bundle};
+use crate::feature_methods::extractor::{self, FeatureExtractor};
+use crate::feature_methods::{FeatureMethod, FittedMethod, MethodSettings};
+use crate::fit::plan::Precision;
 use crate::log::progress::Progress;
+use crate::network::architecture::{Architecture, Method};
+use crate::network::input_size::InputSize;
+use crate::network::preset::Preset;
+use bundle::{BundleParts, ImageOrigin};
+use maps::{Calibrated, PhotoSize};
+use model::Model;
 use photos::{Photo, View};
+use student::{FittedStudent, StudentPlan, TrainingSet};
+use work_folder::WorkFolder;
 
-pub use choice::{MethodChoice, MethodScore};
+pub use choice::MethodScore;
+pub use method::{FitMethod, MethodChoice};
 pub use report::{PAGE, configuration};
 pub use suspicious::Suspicion;
 
@@ -43,6 +61,8 @@ const FEW_PHOTOS: usize = 20;
 const FEATURE_BYTES: usize = 1 << 30;
 /// Photographs of the parity check.
 const PARITY_IMAGES: usize = 4;
+/// Shortest time in which a student is trained, minutes.
+pub const MIN_TRAINING_MINUTES: f64 = 3.0;
 
 /// Settings of a fit.
 #[derive(Clone, Debug)]
@@ -58,7 +78,11 @@ pub struct FitSettings {
     /// The backbone.
     pub backbone: LiteVariant,
     /// The method, or automatic.
-    pub method: Option<FeatureMethod>,
+    pub method: Option<FitMethod>,
+    /// Time for the whole fit, minutes. Without a method, a student is trained from [`MIN_TRAINING_MINUTES`] on.
+    pub minutes: f64,
+    /// Optimiser steps of each training; as many as fit into the time if unset.
+    pub steps: Option<u64>,
     /// Requested false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
     /// Random seed.
@@ -69,11 +93,66 @@ pub struct FitSettings {
     pub threads: usize,
 }
 
+impl FitSettings {
+    /// The student to train, if any.
+    fn student(&self) -> Option<Method> {
+        if let Some(method) = self.method {
+            return method.student();
+        }
+        let trained = self.steps.is_some() || self.minutes >= MIN_TRAINING_MINUTES;
+        trained.then_some(Method::Mhkd)
+    }
+
+    /// Preset of a student on the backbone.
+    fn preset(&self) -> Preset {
+        match self.backbone {
+            LiteVariant::Lite0 => Preset::Edge,
+            LiteVariant::Lite1 | LiteVariant::Lite2 => Preset::Standard,
+        }
+    }
+
+    /// Architecture of the student for images of `size`, if one is trained.
+    fn architecture(&self, size: ImageSize) -> Result<Option<Architecture>> {
+        let Some(method) = self.student() else {
+            return Ok(None);
+        };
+        let size = InputSize::try_from(size)?;
+        Ok(Some(Architecture {
+            method,
+            ..Architecture::mhkd(self.preset(), size, true)
+        }))
+    }
+
+    /// Time of the features, or of teacher and student if there is one, for an image of `size`.
+    fn milliseconds(&self, size: ImageSize) -> Result<f64> {
+        let (graph, output) = match self.architecture(size)? {
+            Some(architecture) => (student::untrained_graph(&architecture)?, "structural"),
+            None => (extractor::graph(self.backbone, size)?, "features"),
+        };
+        let options = EngineOptions {
+            threads: self.threads,
+            ..EngineOptions::default()
+        };
+        image_size::milliseconds(&graph, size, output, &options)
+    }
+
+    /// The methods to choose from.
+    fn candidates(&self) -> Vec<FitMethod> {
+        let mut methods = vec![FitMethod::Padim, FitMethod::PatchCore, FitMethod::Features];
+        if self.student().is_some() {
+            methods.extend([FitMethod::Mhkd, FitMethod::Fused]);
+        }
+        methods
+    }
+}
+
 /// Result of a fit.
 #[derive(Debug)]
 pub struct Fit {
     /// The bundle.
     pub bundle: Bundle,
+    /// The method.
+    pub method: FitMethod,
     /// The suggested threshold.
     pub threshold: ThresholdSuggestion,
     /// The page in the bundle's folder.
@@ -86,6 +165,8 @@ pub struct Fit {
     pub warnings: Vec<String>,
     /// How each method found artificial defects; empty if the method was given.
     pub choice: Vec<MethodScore>,
+    /// Optimiser steps of each student; 0 without training.
+    pub steps: u64,
     /// Time of the whole fit.
     pub took: Duration,
 }
@@ -93,8 +174,14 @@ pub struct Fit {
 /// Fits a bundle to the photographs of good parts in `folder` and writes it to `out`.
 ///
 /// # Errors
-/// When photographs cannot be used, there are too few, or the bundle cannot be written.
-pub fn fit(folder: &Path, settings: &FitSettings, label: Label, out: &Path) -> Result<Fit> {
+/// When photographs cannot be used, there are too few, the fit is interrupted, or the bundle cannot be written.
+pub fn fit(
+    folder: &Path,
+    settings: &FitSettings,
+    label: Label,
+    out: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Fit> {
     let started = Instant::now();
     prepare(out)?;
     let mut warnings = Vec::new();
@@ -107,17 +194,16 @@ pub fn fit(folder: &Path, settings: &FitSettings, label: Label, out: &Path) -> R
     let paths = within_memory(found.paths, size, settings.backbone, &mut warnings);
     let photos = load(&paths, settings.view, size)?;
     let mut extractor = FeatureExtractor::new(settings.backbone, size, settings.threads)?;
-    let features = features_of(&mut extractor, &photos)?;
-
+    let features = features_of(&mut extractor, &photos, interrupted)?;
     let mut work = Work {
         photos,
         features,
         size,
         settings,
+        interrupted,
     };
-    let (mut fitted, choice) = work.fit_and_choose(&mut extractor)?;
-    let mut scores = work.calibrate(&fitted)?;
-    let suspicious = suspicious::find(&work.photos, &scores.scores);
+    let mut fitted = work.fit();
+    let suspicious = suspicious::find(&work.photos, &work.calibrated(&fitted)?.scores);
     if settings.leave_out_suspicious && !suspicious.is_empty() {
         work.leave_out(&suspicious);
         ensure!(
@@ -125,29 +211,33 @@ pub fn fit(folder: &Path, settings: &FitSettings, label: Label, out: &Path) -> R
             "{} photographs are left without the suspicious ones; at least {MIN_PHOTOS} are needed",
             work.photos.len()
         );
-        fitted = work.fit(fitted.method());
-        scores = work.calibrate(&fitted)?;
+        fitted = work.fit();
     }
     let files = work.photos.iter().map(|photo| &photo.path);
-    let origin = ImageOrigin {
-        layout: "photographs".into(),
-        category: label.name.clone(),
-        fingerprint: crate::dataset::fingerprint_of(folder, files)?,
-    };
-    let frames: Vec<&Frame> = work
+    let fingerprint = crate::dataset::fingerprint_of(folder, files)?;
+    let training = work.train(&fitted, out, &fingerprint, started)?;
+    let (student, steps) = training.map_or((None, 0), |(student, steps)| (Some(student), steps));
+    let (model, choice) = work.choose(fitted, student, &mut extractor)?;
+    let calibrated = work.calibrated(&model)?;
+    let frames: Vec<Frame> = work
         .photos
         .iter()
         .take(PARITY_IMAGES)
-        .map(|photo| &photo.frame)
+        .map(|photo| photo.frame.as_ref().clone())
         .collect();
     let parts = BundleParts {
-        fitted: &fitted,
+        model: &model,
         variant: settings.backbone,
         size,
-        scores: &scores,
+        calibrated: &calibrated,
         false_reject_rate: settings.false_reject_rate,
-        origin,
-        settings: work.as_table(&fitted),
+        origin: ImageOrigin {
+            layout: "photographs".into(),
+            category: label.name.clone(),
+            fingerprint,
+        },
+        settings: work.as_table(model.method()),
+        steps,
         seed: settings.seed,
         frames: &frames,
     };
@@ -155,14 +245,17 @@ pub fn fit(folder: &Path, settings: &FitSettings, label: Label, out: &Path) -> R
     let mut fit = Fit {
         report: out.join(PAGE),
         bundle,
+        method: model.method(),
         threshold,
         used: work.photos.len(),
         suspicious,
         warnings,
         choice,
+        steps,
         took: started.elapsed(),
     };
-    report::write(&fit, &work, &fitted, &scores)?;
+    report::write(&fit, &work, &model, &calibrated)?;
+    WorkFolder::remove(out)?;
     fit.took = started.elapsed();
     Ok(fit)
 }
@@ -206,6 +299,9 @@ fn input_size(
         Some(size) => size,
         None => chosen_size(settings, photo)?,
     };
+    if settings.student().is_some() {
+        InputSize::try_from(size).with_context(|| format!("--size {size}"))?;
+    }
     if size.width > photo.0 || size.height > photo.1 {
         warnings.push(format!(
             "the photographs are {}x{} pixels, smaller than the input {size}: the daemon needs allow_upscaling = true for such frames",
@@ -218,7 +314,7 @@ fn input_size(
 fn chosen_size(settings: &FitSettings, photo: (u32, u32)) -> Result<ImageSize> {
     let mut side = settings.side_limit;
     if let Some(fps) = settings.fps {
-        (side, _) = image_size::for_rate(settings.backbone, photo, side, fps)?;
+        side = image_size::for_rate(photo, side, fps, |size| settings.milliseconds(size))?;
     }
     // More pixels than the photograph has show nothing new.
     let available = (f64::from(photo.0) * f64::from(photo.1)).sqrt() as u32;
@@ -255,10 +351,15 @@ fn load(paths: &[PathBuf], view: View, size: ImageSize) -> Result<Vec<Photo>> {
 }
 
 /// Features of all photographs, `[N, C, HW]`.
-fn features_of(extractor: &mut FeatureExtractor, photos: &[Photo]) -> Result<Tensor> {
+fn features_of(
+    extractor: &mut FeatureExtractor,
+    photos: &[Photo],
+    interrupted: &AtomicBool,
+) -> Result<Tensor> {
     let mut progress = Progress::new("features", photos.len() as u64, 0);
     let mut features = Vec::with_capacity(photos.len());
     for photo in photos {
+        go_on(interrupted)?;
         let computed = extractor
             .features(&photo.frame)
             .with_context(|| photo.path.display().to_string())?;
@@ -269,6 +370,15 @@ fn features_of(extractor: &mut FeatureExtractor, photos: &[Photo]) -> Result<Ten
     Ok(Tensor::stack(&features, 0))
 }
 
+/// Fails if the fit was interrupted.
+fn go_on(interrupted: &AtomicBool) -> Result<()> {
+    ensure!(
+        !interrupted.load(Ordering::Relaxed),
+        "interrupted; nothing was written"
+    );
+    Ok(())
+}
+
 /// Photographs with their features.
 #[derive(Debug)]
 struct Work<'a> {
@@ -276,6 +386,7 @@ struct Work<'a> {
     features: Tensor, // [N, C, HW]
     size: ImageSize,
     settings: &'a FitSettings,
+    interrupted: &'a AtomicBool,
 }
 
 impl Work<'_> {
@@ -285,12 +396,15 @@ impl Work<'_> {
         settings
     }
 
-    fn fit(&self, method: FeatureMethod) -> FittedMethod {
+    /// Fits the methods without training that may be used.
+    fn fit(&self) -> Model {
+        let features = self.settings.method.and_then(FitMethod::features);
+        let features = features.unwrap_or(FeatureMethod::Both);
         let mut progress: Option<Progress> = None;
         let fitted = FittedMethod::fit(
             &self.features,
             feature_graph::grid(self.size),
-            method,
+            features,
             self.method_settings(),
             |done, total| {
                 progress
@@ -301,36 +415,71 @@ impl Work<'_> {
         if let Some(progress) = progress {
             progress.finish();
         }
-        fitted
+        let method = match features {
+            FeatureMethod::Padim => FitMethod::Padim,
+            FeatureMethod::PatchCore => FitMethod::PatchCore,
+            FeatureMethod::Both => FitMethod::Features,
+        };
+        Model::new(fitted, None, method)
     }
 
-    fn fit_and_choose(
+    /// Trains a student in the remaining time, if the method has one. Returns it with the number of steps.
+    fn train(
         &self,
-        extractor: &mut FeatureExtractor,
-    ) -> Result<(FittedMethod, Vec<MethodScore>)> {
-        if let Some(method) = self.settings.method {
-            return Ok((self.fit(method), Vec::new()));
-        }
-        let mut fitted = self.fit(FeatureMethod::Both);
-        let grid = feature_graph::grid(self.size);
-        let scores = choice::compare(
-            &mut fitted,
-            &self.photos,
-            grid,
-            extractor,
-            self.settings.seed,
-        )?;
-        fitted.select(choice::best(&scores));
-        Ok((fitted, scores))
+        fitted: &Model,
+        out: &Path,
+        fingerprint: &str,
+        started: Instant,
+    ) -> Result<Option<(FittedStudent, u64)>> {
+        let Some(architecture) = self.settings.architecture(self.size)? else {
+            return Ok(None);
+        };
+        let set = TrainingSet {
+            photos: &self.photos,
+            normalisation: fitted.features().normalisation(),
+        };
+        let mut plan = StudentPlan {
+            architecture,
+            steps: 0,
+            precision: Precision::Auto.resolve(tch::Device::Cpu),
+            seed: self.settings.seed,
+        };
+        let measured = || student::steps(set, &plan, self.settings.minutes, started);
+        let folder = WorkFolder::open(out, &plan, fingerprint, self.settings.steps, measured)?;
+        plan.steps = folder.steps();
+        let student = FittedStudent::train(set, &plan, folder.path(), self.interrupted)?;
+        Ok(Some((student, plan.steps)))
     }
 
-    fn calibrate(&self, fitted: &FittedMethod) -> Result<MapScores> {
-        let sizes: Vec<(u32, u32)> = self.photos.iter().map(|photo| photo.size).collect();
-        MapScores::measure(
-            &fitted.unseen_maps(),
-            feature_graph::grid(self.size),
-            &sizes,
-        )
+    /// Combines what was fitted and selects the method.
+    fn choose(
+        &self,
+        fitted: Model,
+        student: Option<FittedStudent>,
+        extractor: &mut FeatureExtractor,
+    ) -> Result<(Model, Vec<MethodScore>)> {
+        let trained = student.is_some();
+        let mut model = fitted.with_student(student);
+        if let Some(method) = self.settings.method {
+            model.select(method);
+            return Ok((model, Vec::new()));
+        }
+        let robust = if trained {
+            FitMethod::Fused
+        } else {
+            FitMethod::Features
+        };
+        let candidates = self.settings.candidates();
+        let seed = self.settings.seed;
+        let defective = choice::defective(&self.photos, extractor, seed, self.interrupted)?;
+        let scores = choice::compare(&mut model, &candidates, &self.photos, &defective)?;
+        model.select(choice::best(&scores, robust));
+        Ok((model, scores))
+    }
+
+    fn calibrated(&self, model: &Model) -> Result<Calibrated> {
+        let sizes: Vec<PhotoSize> = self.photos.iter().map(|photo| photo.size).collect();
+        Calibrated::measure(&model.unseen_maps(), model.grid(), &sizes)
     }
 
     fn leave_out(&mut self, suspicious: &[Suspicion]) {
@@ -348,15 +497,22 @@ impl Work<'_> {
     }
 
     /// Settings for the manifest.
-    fn as_table(&self, fitted: &FittedMethod) -> toml::Table {
+    fn as_table(&self, method: FitMethod) -> toml::Table {
         let MethodSettings { padim, patch_core } = self.method_settings();
         let mut table = toml::Table::new();
         let mut put = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-        put("method", fitted.method().name().into());
+        put("method", method.name().into());
         put("photographs", (self.photos.len() as i64).into());
-        put("padim_rank", padim.rank.into());
-        put("padim_noise", padim.noise.into());
-        put("patchcore_bank", patch_core.bank.into());
+        if method.features().is_some() {
+            put("padim_rank", padim.rank.into());
+            put("padim_noise", padim.noise.into());
+            put("patchcore_bank", patch_core.bank.into());
+        }
+        if method.student().is_some() {
+            put("folds", (student::FOLDS as i64).into());
+            put("batch", (student::BATCH as i64).into());
+            put("learning_rate", student::LEARNING_RATE.into());
+        }
         put("false_reject_rate", self.settings.false_reject_rate.into());
         table
     }

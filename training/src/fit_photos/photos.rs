@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, bail, ensure};
@@ -28,7 +29,7 @@ pub struct Photo {
     /// Its file.
     pub path: PathBuf,
     /// Its inspected part, resized to the network input.
-    pub frame: Frame,
+    pub frame: Arc<Frame>,
     /// Width and height of the inspected part before resizing, pixels.
     pub size: (u32, u32),
 }
@@ -199,7 +200,7 @@ pub(crate) fn one(path: &Path, view: View, size: ImageSize) -> Result<Photo, Str
         .map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Photo {
         path: path.to_owned(),
-        frame: resized,
+        frame: Arc::new(resized),
         size: inspected,
     })
 }

@@ -4,16 +4,16 @@
 use std::path::Path;
 
 use anyhow::Result;
+use inspectd_core::maps::combine;
 use inspectd_core::preprocess::Rotation;
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use maud::{Markup, PreEscaped, html};
 
+use super::maps::{self, Calibrated};
+use super::model::Model;
 use super::photos::View;
 use super::pseudo_defects::PseudoDefect;
 use super::{Fit, Work};
-use crate::export::feature_graph;
-use crate::feature_methods::FittedMethod;
-use crate::feature_methods::bundle::{MapScores, calibration};
 use crate::figure::axis::Axis;
 use crate::figure::plot::{TEXT, ticks_below};
 use crate::figure::{Align, Colour, Drawing};
@@ -35,15 +35,15 @@ const COUNTS: [usize; 6] = [20, 50, 100, 200, 500, 1000];
 pub(super) fn write(
     fit: &Fit,
     work: &Work<'_>,
-    fitted: &FittedMethod,
-    scores: &MapScores,
+    model: &Model,
+    calibrated: &Calibrated,
 ) -> Result<()> {
     let page = Page {
         fit,
         work,
-        fitted,
-        scores,
-        distribution: ScoreDistribution::new(scores.scores.clone())?,
+        model,
+        calibrated,
+        distribution: ScoreDistribution::new(calibrated.scores.clone())?,
     };
     files::replace_text(&fit.report, &page.render()?.into_string())
 }
@@ -51,8 +51,8 @@ pub(super) fn write(
 struct Page<'a> {
     fit: &'a Fit,
     work: &'a Work<'a>,
-    fitted: &'a FittedMethod,
-    scores: &'a MapScores,
+    model: &'a Model,
+    calibrated: &'a Calibrated,
     distribution: ScoreDistribution,
 }
 
@@ -66,7 +66,7 @@ impl Page<'_> {
                         h1 { (title) }
                         p {
                             (self.fit.used) " photographs of good parts, " (self.work.size) " pixels, "
-                            (self.work.settings.backbone.name()) ", " (self.fitted.method().name()) "."
+                            (self.work.settings.backbone.name()) ", " (self.model.method().name()) "."
                         }
                     }
                     main {
@@ -128,7 +128,7 @@ impl Page<'_> {
     }
 
     fn score_section(&self) -> Markup {
-        let drawing = histogram(&self.scores.scores, self.fit.threshold.threshold);
+        let drawing = histogram(&self.calibrated.scores, self.fit.threshold.threshold);
         html! {
             section {
                 h2 { "Scores of the good parts" }
@@ -149,7 +149,7 @@ impl Page<'_> {
             .iter()
             .map(|&rate| suggest_threshold(&self.distribution, rate))
             .collect::<Result<Vec<_>, _>>()?;
-        let count = self.scores.scores.len();
+        let count = self.calibrated.scores.len();
         Ok(html! {
             section {
                 h2 { "Threshold" }
@@ -183,7 +183,7 @@ impl Page<'_> {
                 section {
                     h2 { "Choice of the method" }
                     p {
-                        "Image AUROC on artificial defects that were drawn on the photographs. The sum of both methods is used unless one is clearly better. "
+                        "Image AUROC on artificial defects that were drawn on the photographs. The sum of all methods is used unless another method is clearly better. "
                         "Real defects differ: test the bundle with defective parts."
                     }
                     div.scroll { table {
@@ -194,7 +194,7 @@ impl Page<'_> {
                         } }
                         tbody { @for row in &self.fit.choice { tr {
                             td {
-                                @if row.method == self.fitted.method() { b { (row.method.name()) " (used)" } }
+                                @if row.method == self.model.method() { b { (row.method.name()) " (used)" } }
                                 @else { (row.method.name()) }
                             }
                             @for value in &row.auroc { td.n { (format!("{value:.3}")) } }
@@ -208,14 +208,21 @@ impl Page<'_> {
 
     fn highest_section(&self) -> Result<Markup> {
         let mut order: Vec<usize> = (0..self.work.photos.len()).collect();
-        order.sort_by(|&one, &other| self.scores.scores[other].total_cmp(&self.scores.scores[one]));
+        order.sort_by(|&one, &other| {
+            self.calibrated.scores[other].total_cmp(&self.calibrated.scores[one])
+        });
         order.truncate(SHOWN);
-        let maps = host(&self.fitted.unseen_maps());
-        let cells = feature_graph::grid(self.work.size).cells();
+        let unseen = self.model.unseen_maps();
+        let (structural, logical) = (host(&unseen.structural), maps::logical(&unseen));
+        let cells = self.model.grid().cells();
         let scale = ColourScale::of(self.fit.threshold.threshold);
         let panels = order
             .iter()
-            .map(|&index| self.panel(index, &maps[index * cells..][..cells], scale))
+            .map(|&index| {
+                let of = |maps: &[f32]| maps[index * cells..][..cells].to_vec();
+                let combined = combine(&of(&structural), &of(&logical), &self.calibrated.maps);
+                self.panel(index, &combined, scale)
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(html! {
             section {
@@ -230,19 +237,10 @@ impl Page<'_> {
         })
     }
 
-    fn panel(&self, index: usize, map: &[f32], scale: ColourScale) -> Result<Markup> {
+    fn panel(&self, index: usize, combined: &[f32], scale: ColourScale) -> Result<Markup> {
         let photo = &self.work.photos[index];
         let image = tile(&photo.inspected()?)?;
-        let combined: Vec<f32> = {
-            let calibration = calibration(self.scores.quantiles);
-            calibration.structural_share(map)
-        };
-        let overlay = overlaid(
-            &image,
-            &combined,
-            feature_graph::grid(self.work.size),
-            scale,
-        );
+        let overlay = overlaid(&image, combined, self.model.grid(), scale);
         let name = file_name(&photo.path);
         let suspicious = self
             .fit
@@ -257,7 +255,7 @@ impl Page<'_> {
                 }
                 figcaption {
                     span.path { (name) } br;
-                    "score " (format!("{:.3}", self.scores.scores[index]))
+                    "score " (format!("{:.3}", self.calibrated.scores[index]))
                     @if suspicious { " " span.wrong { "suspicious" } }
                 }
             }

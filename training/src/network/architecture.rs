@@ -1,97 +1,13 @@
 //! Architectures: method, preset, input size and ablations.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use super::layer::{self, Layers};
-use super::layer_tables::{self, Widths};
-
-/// Named network sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// The paper's size: 37.3 M parameters, 236 GFLOP per image at 256x256.
-    Medium,
-    /// About a third of the operations of `medium`: PDN-S and a narrower student, 384 feature channels.
-    Small,
-    /// For demonstrations and tests: under 3 M parameters, 128 feature channels.
-    Tiny,
-}
-
-/// Side of the network input in pixels: a multiple of 32 from 128 to 512.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-pub struct InputSize(i64);
-
-/// An unsupported input size.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("input size {0}: must be a multiple of 32 from 128 to 512")]
-pub struct InputSizeError(i64);
-
-impl TryFrom<i64> for InputSize {
-    type Error = InputSizeError;
-
-    fn try_from(side: i64) -> Result<Self, InputSizeError> {
-        if (128..=512).contains(&side) && side % 32 == 0 {
-            Ok(Self(side))
-        } else {
-            Err(InputSizeError(side))
-        }
-    }
-}
-
-/// A text that is not a supported input size.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum InputSizeParseError {
-    /// Not an integer.
-    #[error("{text}: {source}")]
-    NotAnInteger {
-        /// The text.
-        text: String,
-        /// Why it is not an integer.
-        source: std::num::ParseIntError,
-    },
-    /// An unsupported size.
-    #[error(transparent)]
-    Unsupported(#[from] InputSizeError),
-}
-
-impl std::str::FromStr for InputSize {
-    type Err = InputSizeParseError;
-
-    fn from_str(text: &str) -> Result<Self, InputSizeParseError> {
-        let side = text.parse::<i64>();
-        let side = side.map_err(|source| InputSizeParseError::NotAnInteger {
-            text: text.to_owned(),
-            source,
-        })?;
-        Ok(Self::try_from(side)?)
-    }
-}
-
-impl From<InputSize> for i64 {
-    fn from(size: InputSize) -> i64 {
-        size.0
-    }
-}
-
-impl std::fmt::Display for InputSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl InputSize {
-    /// Side of the image in pixels.
-    pub fn side(self) -> i64 {
-        self.0
-    }
-
-    /// Side of the features and of the anomaly maps in pixels.
-    pub fn map_side(self) -> i64 {
-        self.0 / 4
-    }
-}
+use super::input_size::InputSize;
+use super::layer::{self, Layers, Sides};
+use super::layer_tables::{self, LOST_CELLS, Padding};
+use super::preset::{Preset, TeacherKind};
+use crate::backbone::LiteVariant;
+use crate::tensors::InputNormalisation;
 
 /// The student and the definition of its two anomaly maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -104,6 +20,11 @@ pub enum Method {
     /// channels, and an autoencoder.
     #[value(name = "efficientad")]
     EfficientAd,
+    /// Uninformed Students (Bergmann et al., CVPR 2020), the paper's S-T: three students with the teacher's
+    /// layers, each trained from other random weights.
+    #[value(name = "st")]
+    #[serde(rename = "st")]
+    UninformedStudents,
 }
 
 /// The choices that determine the networks of a run. Two runs with equal architectures have tensors with
@@ -113,10 +34,10 @@ pub enum Method {
 pub struct Architecture {
     /// Channel widths of teacher and student.
     pub preset: Preset,
-    /// Side of the input in pixels.
+    /// Size of the input.
     pub input_size: InputSize,
-    /// Whether the teacher pads its convolutions and pools. Tensor shapes do not show it, so the checkpoint
-    /// records it.
+    /// Whether a PDN teacher was trained with padding. Tensor shapes do not show it, so the checkpoint records it;
+    /// see [`Architecture::padding`].
     pub padded_teacher: bool,
     /// Method.
     #[serde(default)]
@@ -136,10 +57,11 @@ fn default_true() -> bool {
 }
 
 /// A tensor that the networks read or write. The letters are the paper's; the networks of `EfficientAD`
-/// write the tensors with the same role in the anomaly maps.
+/// write the tensors with the same role in the anomaly maps. The students of S-T, which have equal roles, write
+/// `f_s`, `f_g` and `f_l`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TensorId {
-    /// Normalised image, `[3, S, S]`.
+    /// Normalised image, `[3, H, W]`.
     Image,
     /// `f_l` of `SEncoder1`; in `EfficientAD` the half of the student that is trained on the autoencoder.
     Low,
@@ -180,10 +102,19 @@ pub struct StudentNetwork {
 /// The layers of all networks of an architecture.
 #[derive(Clone, Debug)]
 pub struct LayerTables {
-    /// Layers of the teacher `F_t`.
-    pub teacher: Layers,
+    /// The teacher `F_t`.
+    pub teacher: TeacherTable,
     /// The student's networks, each after the networks that it reads from.
     pub student: Vec<StudentNetwork>,
+}
+
+/// The teacher as a table.
+#[derive(Clone, Debug)]
+pub enum TeacherTable {
+    /// Layers of a PDN.
+    Pdn(Layers),
+    /// A backbone, which has its own table: [`LiteVariant::blocks`].
+    Backbone(LiteVariant),
 }
 
 impl Architecture {
@@ -201,18 +132,49 @@ impl Architecture {
 
     /// Returns the layers of all networks.
     pub fn layer_tables(&self) -> LayerTables {
-        let teacher = self.preset.teacher(self.padded_teacher);
-        let student = match self.method {
-            Method::Mhkd => self.mhkd_student(),
-            Method::EfficientAd => self.efficient_ad_student(&teacher),
-        };
-        LayerTables { teacher, student }
+        LayerTables {
+            teacher: self.teacher_table(),
+            student: match self.method {
+                Method::Mhkd => self.mhkd_student(),
+                Method::EfficientAd => self.efficient_ad_student(),
+                Method::UninformedStudents => self.uninformed_students(),
+            },
+        }
+    }
+
+    /// Border of a PDN teacher. Without padding, `EfficientAD` runs as published: its features do not reach the
+    /// border of the image. The decoders of MHKD need features of all cells.
+    pub fn padding(&self) -> Padding {
+        match (self.padded_teacher, self.method) {
+            (true, _) => Padding::Zeros,
+            (false, Method::EfficientAd) => Padding::None,
+            (false, Method::Mhkd | Method::UninformedStudents) => Padding::Reflected,
+        }
+    }
+
+    /// Cells on each side of the maps that have no features; the maps are 0 there after calibration.
+    pub fn frame(&self) -> usize {
+        match (self.preset.teacher(), self.padding()) {
+            (TeacherKind::Pdn(_), Padding::None) => LOST_CELLS as usize,
+            _ => 0,
+        }
+    }
+
+    fn teacher_table(&self) -> TeacherTable {
+        match self.preset.teacher() {
+            TeacherKind::Pdn(pdn) => TeacherTable::Pdn(pdn.layers(self.padding())),
+            TeacherKind::Backbone(variant) => TeacherTable::Backbone(variant),
+        }
     }
 
     fn mhkd_student(&self) -> Vec<StudentNetwork> {
         use TensorId::{High, Image, Logical, Low, Structural};
-        let side = self.input_size.map_side();
+        let (image, sides) = (self.input_size.sides(), self.feature_sides());
         let widths = self.preset.widths();
+        let encoder1 = match self.preset.teacher() {
+            TeacherKind::Pdn(_) => layer_tables::encoder1(&widths),
+            TeacherKind::Backbone(_) => layer_tables::encoder1_at_stride8(&widths),
+        };
         let (encoder2, channels) = if self.second_encoder {
             (layer_tables::encoder2(&widths), widths.encoder2[1])
         } else {
@@ -225,47 +187,88 @@ impl Architecture {
             outputs,
         };
         vec![
-            part("sencoder1", layer_tables::encoder1(&widths), Image, &[Low]),
+            part("sencoder1", encoder1, Image, &[Low]),
             part("sencoder2", encoder2, Low, &[High]),
             part(
                 "ldecoder",
-                layer_tables::structural_decoder(&widths, channels, side),
+                layer_tables::structural_decoder(&widths, channels, sides),
                 High,
                 &[Structural],
             ),
             part(
                 "gdecoder",
-                layer_tables::logical_decoder(&widths, channels, side),
+                layer_tables::logical_decoder(&widths, channels, image, sides),
                 High,
                 &[Logical],
             ),
         ]
     }
 
-    fn efficient_ad_student(&self, teacher: &Layers) -> Vec<StudentNetwork> {
+    /// Layers from the image to the features: with a PDN those of the teacher, as published for the compared
+    /// methods; with a backbone those of MHKD's first encoder.
+    fn patch_layers(&self) -> Layers {
+        match self.teacher_table() {
+            TeacherTable::Pdn(layers) => layers,
+            TeacherTable::Backbone(_) => layer_tables::encoder1_at_stride8(&self.preset.widths()),
+        }
+    }
+
+    fn uninformed_students(&self) -> Vec<StudentNetwork> {
+        use TensorId::{Image, Logical, Low, Structural};
+        let student = |name, outputs| StudentNetwork {
+            name,
+            layers: self.patch_layers(),
+            input: Image,
+            outputs,
+        };
+        vec![
+            student("student1", &[Structural]),
+            student("student2", &[Logical]),
+            student("student3", &[Low]),
+        ]
+    }
+
+    fn efficient_ad_student(&self) -> Vec<StudentNetwork> {
         let features = self.features();
+        let layers = self.patch_layers();
         vec![
             StudentNetwork {
                 name: "student",
-                layers: layer_tables::doubled_features(teacher, features),
+                layers: layer_tables::doubled_features(&layers, features),
                 input: TensorId::Image,
                 outputs: &[TensorId::Structural, TensorId::Low],
             },
             StudentNetwork {
                 name: "autoencoder",
-                layers: layer_tables::autoencoder(self.input_size.side(), features),
+                layers: layer_tables::autoencoder(
+                    self.input_size.sides(),
+                    self.feature_sides(),
+                    features,
+                ),
                 input: TensorId::Image,
                 outputs: &[TensorId::Logical],
             },
         ]
     }
 
-    /// Returns the side of a tensor in pixels.
-    pub fn side(&self, id: TensorId) -> i64 {
+    /// Height and width of the anomaly maps.
+    pub fn map_sides(&self) -> Sides {
+        let stride = self.preset.teacher().stride();
+        self.input_size.sides().map(|side| side / stride)
+    }
+
+    /// Height and width of the features `f_t`, `f_l`, `f_s` and `f_g`: those of the maps without the frame.
+    pub fn feature_sides(&self) -> Sides {
+        let frame = self.frame() as i64;
+        self.map_sides().map(|side| side - 2 * frame)
+    }
+
+    /// Returns the height and width of a tensor.
+    pub fn sides(&self, id: TensorId) -> Sides {
         match id {
-            TensorId::Image => self.input_size.side(),
-            TensorId::High => self.input_size.map_side() / 4,
-            TensorId::Low | TensorId::Structural | TensorId::Logical => self.input_size.map_side(),
+            TensorId::Image => self.input_size.sides(),
+            TensorId::High => self.feature_sides().map(|side| side / 4),
+            TensorId::Low | TensorId::Structural | TensorId::Logical => self.feature_sides(),
         }
     }
 
@@ -274,69 +277,36 @@ impl Architecture {
         self.preset.widths().features
     }
 
+    /// Normalisation of the images that teacher and student read.
+    pub fn input_normalisation(&self) -> InputNormalisation {
+        match self.preset.teacher() {
+            TeacherKind::Pdn(_) => InputNormalisation::ImageNet,
+            TeacherKind::Backbone(_) => InputNormalisation::Half,
+        }
+    }
+
     /// Returns the number of weights and biases of teacher and student.
     pub fn parameters(&self) -> i64 {
         let LayerTables { teacher, student } = self.layer_tables();
         let parts = student.iter().map(|part| layer::parameters(&part.layers));
-        parts.sum::<i64>() + layer::parameters(&teacher)
+        let teacher = match teacher {
+            TeacherTable::Pdn(layers) => layer::parameters(&layers),
+            TeacherTable::Backbone(variant) => variant.parameters(),
+        };
+        parts.sum::<i64>() + teacher
     }
 
     /// Returns the multiply-accumulates of all convolutions for one image through teacher and student.
     pub fn macs(&self) -> i64 {
         let LayerTables { teacher, student } = self.layer_tables();
+        let image = self.input_size.sides();
         let parts = student
             .iter()
-            .map(|part| layer::macs(&part.layers, self.side(part.input)));
-        parts.sum::<i64>() + layer::macs(&teacher, self.side(TensorId::Image))
-    }
-}
-
-impl Preset {
-    /// Name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Medium => "medium",
-            Self::Small => "small",
-            Self::Tiny => "tiny",
-        }
-    }
-
-    /// Channel widths of the student.
-    pub fn widths(self) -> Widths {
-        match self {
-            Self::Medium => Widths {
-                encoder1: [128, 128, 256, 512],
-                encoder2: [512, 512],
-                structural: [512, 512],
-                bottleneck: 64,
-                logical: [128, 256],
-                features: 384,
-            },
-            Self::Small => Widths {
-                encoder1: [64, 64, 128, 128],
-                encoder2: [256, 256],
-                structural: [256, 256],
-                bottleneck: 64,
-                logical: [96, 128],
-                features: 384,
-            },
-            Self::Tiny => Widths {
-                encoder1: [32, 32, 64, 96],
-                encoder2: [128, 96],
-                structural: [128, 128],
-                bottleneck: 32,
-                logical: [64, 96],
-                features: 128,
-            },
-        }
-    }
-
-    /// Layers of the teacher.
-    pub fn teacher(self, padded: bool) -> Layers {
-        match self {
-            Self::Medium => layer_tables::teacher_medium(padded),
-            Self::Small => layer_tables::teacher_small(padded, [128, 256, 256], 384),
-            Self::Tiny => layer_tables::teacher_small(padded, [64, 96, 128], 128),
-        }
+            .map(|part| layer::macs(&part.layers, self.sides(part.input)));
+        let teacher = match teacher {
+            TeacherTable::Pdn(layers) => layer::macs(&layers, image),
+            TeacherTable::Backbone(variant) => variant.macs(image),
+        };
+        parts.sum::<i64>() + teacher
     }
 }

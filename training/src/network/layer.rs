@@ -5,7 +5,10 @@
 //! index, so the convolutions have the same names as in the public teacher checkpoints (`0.weight`,
 //! `3.weight`).
 
-/// One layer. All inputs and kernels are square; shapes are NCHW.
+/// Height and width in pixels or cells.
+pub type Sides = [i64; 2];
+
+/// One layer. Shapes are NCHW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Convolution with a bias.
@@ -14,8 +17,8 @@ pub enum Layer {
         input: i64,
         /// Output channels.
         output: i64,
-        /// Kernel side in pixels.
-        kernel: i64,
+        /// Kernel height and width in pixels.
+        kernel: Sides,
         /// Stride in pixels.
         stride: i64,
         /// Zero padding on each side, in pixels.
@@ -33,10 +36,10 @@ pub enum Layer {
         /// Padding with minus infinity on each side, in pixels.
         padding: i64,
     },
-    /// Resize to `side` x `side` pixels with half-pixel centres.
+    /// Resize with half-pixel centres.
     Resize {
-        /// Output side in pixels.
-        side: i64,
+        /// Output height and width in pixels.
+        sides: Sides,
         /// Interpolation.
         filter: Filter,
     },
@@ -66,63 +69,75 @@ pub const DROPOUT: f64 = 0.2;
 /// The layers of a network in order.
 pub type Layers = Vec<Layer>;
 
-/// A convolution with stride 1.
+/// A convolution with a square kernel and stride 1.
 pub(super) fn conv(input: i64, output: i64, kernel: i64, padding: i64) -> Layer {
     strided(input, output, kernel, 1, padding)
 }
 
 /// A bicubic upsampling.
-pub(super) fn bicubic(side: i64) -> Layer {
+pub(super) fn bicubic(sides: Sides) -> Layer {
     Layer::Resize {
-        side,
+        sides,
         filter: Filter::Bicubic,
     }
 }
 
 /// A bilinear resize.
-pub(super) fn bilinear(side: i64) -> Layer {
+pub(super) fn bilinear(sides: Sides) -> Layer {
     Layer::Resize {
-        side,
+        sides,
         filter: Filter::Bilinear,
     }
 }
 
-/// A convolution with the given stride.
+/// A convolution with a square kernel and the given stride.
 pub(super) fn strided(input: i64, output: i64, kernel: i64, stride: i64, padding: i64) -> Layer {
     Layer::Conv {
         input,
         output,
-        kernel,
+        kernel: [kernel; 2],
         stride,
         padding,
     }
 }
 
+/// A convolution whose kernel covers its whole input of `sides`: one output cell.
+pub(super) fn whole(input: i64, output: i64, sides: Sides) -> Layer {
+    Layer::Conv {
+        input,
+        output,
+        kernel: sides,
+        stride: 1,
+        padding: 0,
+    }
+}
+
 impl Layer {
-    /// Returns the output side in pixels for the input side `side`.
-    pub fn side_after(self, side: i64) -> i64 {
+    /// Returns the height and width of the output for an input of `sides`.
+    pub fn sides_after(self, sides: Sides) -> Sides {
+        let window = |kernel: Sides, stride, padding| {
+            [0, 1].map(|axis| (sides[axis] + 2 * padding - kernel[axis]) / stride + 1)
+        };
         match self {
             Self::Conv {
                 kernel,
                 stride,
                 padding,
                 ..
-            } => (side + 2 * padding - kernel) / stride + 1,
-            Self::AvgPool { padding } | Self::MaxPool { padding } => {
-                (side + 2 * padding - 2) / 2 + 1
-            }
-            Self::Resize { side, .. } => side,
-            Self::Reflect { before, after } => side + before + after,
-            Self::Relu | Self::Dropout => side,
+            } => window(kernel, stride, padding),
+            Self::AvgPool { padding } | Self::MaxPool { padding } => window([2; 2], 2, padding),
+            Self::Reflect { before, after } => sides.map(|side| side + before + after),
+            Self::Resize { sides, .. } => sides,
+            Self::Relu | Self::Dropout => sides,
         }
     }
 }
 
-/// Returns the output side of `layers` in pixels for the input side `side`.
-pub fn side_after(layers: &[Layer], side: i64) -> i64 {
+/// Returns the height and width of the output of `layers` for an input of `sides`.
+pub fn sides_after(layers: &[Layer], sides: Sides) -> Sides {
     layers
         .iter()
-        .fold(side, |side, layer| layer.side_after(side))
+        .fold(sides, |sides, layer| layer.sides_after(sides))
 }
 
 /// Returns the number of output channels of the last convolution in `layers`.
@@ -154,7 +169,7 @@ pub fn convolutions(layers: &[Layer]) -> impl Iterator<Item = (usize, [i64; 4])>
             output,
             kernel,
             ..
-        } => Some((number, [output, input, kernel, kernel])),
+        } => Some((number, [output, input, kernel[0], kernel[1]])),
         _ => None,
     })
 }
@@ -166,12 +181,12 @@ pub fn parameters(layers: &[Layer]) -> i64 {
         .sum()
 }
 
-/// Returns the multiply-accumulates of the convolutions of `layers` for an input of `side` x `side` pixels.
-pub fn macs(layers: &[Layer], side: i64) -> i64 {
+/// Returns the multiply-accumulates of the convolutions of `layers` for an input of `sides`.
+pub fn macs(layers: &[Layer], sides: Sides) -> i64 {
     let mut total = 0;
-    let mut side = side;
+    let mut sides = sides;
     for layer in layers {
-        side = layer.side_after(side);
+        sides = layer.sides_after(sides);
         if let Layer::Conv {
             input,
             output,
@@ -179,7 +194,7 @@ pub fn macs(layers: &[Layer], side: i64) -> i64 {
             ..
         } = layer
         {
-            total += input * output * kernel * kernel * side * side;
+            total += input * output * (kernel[0] * kernel[1]) * (sides[0] * sides[1]);
         }
     }
     total

@@ -3,7 +3,7 @@
 //! The shapes in the comments are those of the medium preset at 256x256.
 
 use super::layer::Layer::{AvgPool, Dropout, MaxPool, Reflect, Relu};
-use super::layer::{Layer, Layers, bicubic, bilinear, conv, strided};
+use super::layer::{Layer, Layers, Sides, bicubic, bilinear, conv, strided, whole};
 
 /// Channel widths of the networks. All networks share the number of feature channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Widths {
     pub encoder2: [i64; 2],
     /// `LDecoder`: outputs of the first two convolutions.
     pub structural: [i64; 2],
-    /// `GDecoder`: the bottleneck and the convolutions at 1/16, 1/8 and 1/2 of the feature side.
+    /// `GDecoder`: the bottleneck and the convolutions below the full feature side.
     pub bottleneck: i64,
     /// `GDecoder`: the first two convolutions at the full feature side.
     pub logical: [i64; 2],
@@ -22,12 +22,25 @@ pub struct Widths {
     pub features: i64,
 }
 
-/// Teacher PDN-M: `[3, 256, 256] -> f_t [384, 64, 64]`. Some public checkpoints were trained without
-/// padding. Such a teacher gets a reflected border instead of zeros, so that `f_t` keeps its shape.
-pub fn teacher_medium(padded: bool) -> Layers {
-    let (three, one) = padding(padded);
+/// Border of a PDN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Zeros around the input of every convolution and pool, as in the paper.
+    Zeros,
+    /// For a PDN that was trained without padding: the image is reflected once, so that `f_t` keeps its shape.
+    Reflected,
+    /// None, as in the published `EfficientAD`: the features have [`LOST_CELLS`] cells fewer on each side.
+    None,
+}
+
+/// Cells on each side of the grid for which a PDN without padding has no features.
+pub const LOST_CELLS: i64 = 4;
+
+/// Teacher PDN-M: `[3, 256, 256] -> f_t [384, 64, 64]`.
+pub fn teacher_medium(padding: Padding) -> Layers {
+    let (three, one) = zeros(padding);
     border(
-        padded,
+        padding,
         vec![
             conv(3, 256, 4, three), // [256, 259, 259]
             Relu,
@@ -47,11 +60,11 @@ pub fn teacher_medium(padded: bool) -> Layers {
 }
 
 /// Teacher PDN-S: `[3, 256, 256] -> f_t [features, 64, 64]`; the published `widths` are 128, 256 and 256.
-pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
-    let (three, one) = padding(padded);
+pub fn teacher_small(padding: Padding, widths: [i64; 3], features: i64) -> Layers {
+    let (three, one) = zeros(padding);
     let [first, second, third] = widths;
     border(
-        padded,
+        padding,
         vec![
             conv(3, first, 4, three),
             Relu,
@@ -66,16 +79,18 @@ pub fn teacher_small(padded: bool, widths: [i64; 3], features: i64) -> Layers {
     )
 }
 
-/// Padding of a teacher: of its 4x4 kernels, and of its pools and 3x3 kernels.
-fn padding(padded: bool) -> (i64, i64) {
-    if padded { (3, 1) } else { (0, 0) }
+/// Zeros around the inputs of a PDN: of its 4x4 kernels, and of its pools and 3x3 kernels.
+fn zeros(padding: Padding) -> (i64, i64) {
+    match padding {
+        Padding::Zeros => (3, 1),
+        Padding::Reflected | Padding::None => (0, 0),
+    }
 }
 
-/// Adds reflection padding to a PDN without padding. Such a PDN loses 29 pixels before its strides:
-/// `4 n + 29` pixels give `n` features, each with a receptive field of 33 pixels around the centre of its
-/// 4x4 cell.
-fn border(padded: bool, layers: Layers) -> Layers {
-    if padded {
+/// Adds the reflected border. A PDN without padding loses 29 pixels before its strides: `4 n + 29` pixels give
+/// `n` features, each with a receptive field of 33 pixels around the centre of its 4x4 cell.
+fn border(padding: Padding, layers: Layers) -> Layers {
+    if padding != Padding::Reflected {
         return layers;
     }
     let mirrored = Reflect {
@@ -105,6 +120,26 @@ pub fn encoder1(widths: &Widths) -> Layers {
     ]
 }
 
+/// `SEncoder1` for features at stride 8, the grid of a backbone: `[3, 256, 256] -> f_l [features, 32, 32]`.
+/// Strides replace the first two convolutions at full resolution, which are most of the paper's operations.
+pub fn encoder1_at_stride8(widths: &Widths) -> Layers {
+    let [first, second, third, fourth] = widths.encoder1;
+    vec![
+        strided(3, first, 4, 2, 1), // [first, 128, 128]
+        Relu,
+        strided(first, second, 4, 2, 1), // [second, 64, 64]
+        Relu,
+        conv(second, third, 3, 1),
+        Relu,
+        MaxPool { padding: 0 }, // [third, 32, 32]
+        conv(third, fourth, 1, 0),
+        Relu,
+        conv(fourth, widths.features, 3, 1),
+        Relu,
+        conv(widths.features, widths.features, 1, 0),
+    ]
+}
+
 /// `SEncoder2`: `f_l [384, 64, 64] -> f_h [512, 16, 16]`, the high-level features.
 pub fn encoder2(widths: &Widths) -> Layers {
     let [first, second] = widths.encoder2;
@@ -122,15 +157,15 @@ pub fn average_pools() -> Layers {
 }
 
 /// `LDecoder`: `f_h [512, 16, 16] -> f_s [384, 64, 64]`, the structural branch. `input` is the number of
-/// input channels, `side` the side of the features (64 at 256x256).
-pub fn structural_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
+/// input channels, `sides` are those of the features (64 at 256x256).
+pub fn structural_decoder(widths: &Widths, input: i64, sides: Sides) -> Layers {
     let [first, second] = widths.structural;
     vec![
-        bicubic(side / 2),        // [512, 32, 32]
-        conv(input, first, 4, 2), // [512, 33, 33]
+        bicubic(sides.map(|side| side / 2)), // [512, 32, 32]
+        conv(input, first, 4, 2),            // [512, 33, 33]
         Relu,
         Dropout,
-        bicubic(side),             // [512, 64, 64]
+        bicubic(sides),            // [512, 64, 64]
         conv(first, second, 3, 1), // [512, 64, 64]
         Relu,
         conv(second, widths.features, 1, 0), // [384, 64, 64]
@@ -140,20 +175,21 @@ pub fn structural_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
 }
 
 /// `GDecoder`: `f_h [512, 16, 16] -> f_g [384, 64, 64]`, the logical branch with the 64-dimensional
-/// bottleneck `f_g'`. `input` and `side` are as in [`structural_decoder`]. The bottleneck's kernel covers
-/// all of `f_h`; the first three upsampling steps go to 1/16, 1/8 and 1/2 of the side, as in the paper.
-pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
+/// bottleneck `f_g'`. `input` and `sides` are as in [`structural_decoder`]; `image` are the sides of the
+/// image. The bottleneck's kernel covers all of `f_h`. The first two upsampling steps go to 1/64 and 1/32 of
+/// the image, the third to half of the features' sides, as in the paper.
+pub fn logical_decoder(widths: &Widths, input: i64, image: Sides, sides: Sides) -> Layers {
     let neck = widths.bottleneck;
     let [first, second] = widths.logical;
-    let mut layers = vec![conv(input, neck, side / 4, 0)]; // f_g' [64, 1, 1]
+    let mut layers = vec![whole(input, neck, sides.map(|side| side / 4))]; // f_g' [64, 1, 1]
     let steps = [
-        (side / 16, neck),
-        (side / 8, neck),
-        (side / 2, neck),
-        (side, first),
+        (image.map(|side| side / 64), neck),
+        (image.map(|side| side / 32), neck),
+        (sides.map(|side| side / 2), neck),
+        (sides, first),
     ];
-    for (side, output) in steps {
-        layers.extend([bicubic(side), conv(neck, output, 3, 1), Relu, Dropout]);
+    for (sides, output) in steps {
+        layers.extend([bicubic(sides), conv(neck, output, 3, 1), Relu, Dropout]);
     }
     layers.extend([
         conv(first, second, 3, 1), // [256, 64, 64]
@@ -166,14 +202,18 @@ pub fn logical_decoder(widths: &Widths, input: i64, side: i64) -> Layers {
     layers
 }
 
-/// Student of `EfficientAD`: the teacher's layers with twice the channels, from the convolution that first
-/// outputs `features` channels. One half learns from the teacher, the other from the autoencoder.
-pub fn doubled_features(teacher: &Layers, features: i64) -> Layers {
-    let last_kernels = teacher.iter().rposition(
-        |layer| matches!(layer, Layer::Conv { kernel, output, .. } if *kernel > 1 && *output == features),
+/// Student of `EfficientAD`: `layers` (those of the teacher) with twice the channels, from the last
+/// convolution over several pixels on, which has `features` outputs. One half learns from the teacher, the
+/// other from the autoencoder.
+///
+/// # Panics
+/// When no convolution over several pixels has `features` outputs.
+pub fn doubled_features(layers: &Layers, features: i64) -> Layers {
+    let last_kernels = layers.iter().rposition(
+        |layer| matches!(layer, Layer::Conv { kernel, output, .. } if *kernel != [1, 1] && *output == features),
     );
-    let first = last_kernels.expect("a teacher's features come from a 4x4 convolution");
-    let mut layers = teacher.clone();
+    let first = last_kernels.expect("features come from a convolution over several pixels");
+    let mut layers = layers.clone();
     for (index, layer) in layers.iter_mut().enumerate().skip(first) {
         if let Layer::Conv { input, output, .. } = layer {
             *output *= 2;
@@ -183,27 +223,27 @@ pub fn doubled_features(teacher: &Layers, features: i64) -> Layers {
     layers
 }
 
-/// Autoencoder of `EfficientAD`: `[3, 256, 256] -> [64, 1, 1] -> [features, 64, 64]`. `side` is the side of
-/// the image.
-pub fn autoencoder(side: i64, features: i64) -> Layers {
+/// Autoencoder of `EfficientAD`: `[3, 256, 256] -> [64, 1, 1] -> [features, 64, 64]`. `image` are the sides
+/// of the image, `sides` those of the features.
+pub fn autoencoder(image: Sides, sides: Sides, features: i64) -> Layers {
     let mut layers = Vec::new();
     for (input, output) in [(3, 32), (32, 32), (32, 64), (64, 64), (64, 64)] {
         layers.extend([strided(input, output, 4, 2, 1), Relu]); // [64, 8, 8] after the last
     }
-    layers.push(conv(64, 64, side / 32, 0)); // [64, 1, 1]
+    layers.push(whole(64, 64, image.map(|side| side / 32))); // [64, 1, 1]
     let steps = [
-        (side / 64 - 1).max(1),
-        side / 32,
-        side / 16 - 1,
-        side / 8,
-        side / 4 - 1,
-        side / 2 - 1,
+        image.map(|side| (side / 64 - 1).max(1)),
+        image.map(|side| side / 32),
+        image.map(|side| side / 16 - 1),
+        image.map(|side| side / 8),
+        image.map(|side| side / 4 - 1),
+        image.map(|side| side / 2 - 1),
     ];
-    for side in steps {
-        layers.extend([bilinear(side), conv(64, 64, 4, 2), Relu, Dropout]);
+    for sides in steps {
+        layers.extend([bilinear(sides), conv(64, 64, 4, 2), Relu, Dropout]);
     }
     layers.extend([
-        bilinear(side / 4), // [64, 64, 64]
+        bilinear(sides), // [64, 64, 64]
         conv(64, 64, 3, 1),
         Relu,
         conv(64, features, 3, 1),

@@ -1,7 +1,11 @@
-//! The networks: layer lists and their libtorch implementation.
+//! The networks as tables of layers: teachers, the students of MHKD and `EfficientAD`, and their forward
+//! passes on libtorch.
 
 pub mod architecture;
+pub mod input_size;
 pub mod layer;
-mod layer_tables;
+pub mod layer_tables;
 pub mod net;
+pub mod preset;
 pub mod student;
+pub mod teacher;

@@ -85,9 +85,9 @@ impl Net {
             Layer::MaxPool { padding } => {
                 x.max_pool2d([2, 2], [2, 2], [padding, padding], [1, 1], false)
             }
-            Layer::Resize { side, filter } => match filter {
-                Filter::Bicubic => x.upsample_bicubic2d([side, side], false, None, None),
-                Filter::Bilinear => x.upsample_bilinear2d([side, side], false, None, None),
+            Layer::Resize { sides, filter } => match filter {
+                Filter::Bicubic => x.upsample_bicubic2d(sides, false, None, None),
+                Filter::Bilinear => x.upsample_bilinear2d(sides, false, None, None),
             },
             Layer::Reflect { before, after } => x.reflection_pad2d([before, after, before, after]),
             Layer::Dropout => x.dropout(self.dropout, mode == Mode::Train),

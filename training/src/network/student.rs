@@ -1,17 +1,18 @@
-//! Student and teacher: features, losses and anomaly maps (sections III-B to III-D of the paper).
+//! The student: features, losses and anomaly maps (sections III-B to III-D of the paper).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::{Architecture, StudentNetwork, TensorId};
+use super::architecture::{Architecture, Method, StudentNetwork, TensorId};
 use super::net::{Mode, Net};
 
 /// `F_s`: the student's networks in evaluation order. Each reads the image or an earlier output.
 #[derive(Debug)]
 pub struct Student {
     parts: Vec<(Wiring, Net)>,
+    method: Method,
     self_distillation: bool,
 }
 
@@ -22,19 +23,26 @@ struct Wiring {
     outputs: &'static [TensorId],
 }
 
-/// Features that the student computes from images `[N, 3, S, S]`. Features with side S/4 have as many
-/// channels as the teacher's. The letters are those of MHKD; [`TensorId`] names their counterparts in
+/// Features that the student computes from images `[N, 3, H, W]`. `h` and `w` are the sides of the maps: 1/4
+/// of the image's, 1/8 with a backbone as the teacher. `C` is the number of the teacher's channels. The letters are those of MHKD; [`TensorId`] names their counterparts in
 /// `EfficientAD`.
 #[derive(Debug)]
 pub struct StudentFeatures {
-    /// `f_l` of `SEncoder1`, `[N, C, S/4, S/4]`.
+    /// `f_l` of `SEncoder1`, `[N, C, h, w]`.
     pub low: Tensor,
-    /// `f_h` of `SEncoder2`, `[N, C', S/16, S/16]`; MHKD only.
+    /// `f_h` of `SEncoder2`, `[N, C', h/4, w/4]`; MHKD only.
     pub high: Option<Tensor>,
-    /// `f_s` of `LDecoder`, `[N, C, S/4, S/4]`.
+    /// `f_s` of `LDecoder`, `[N, C, h, w]`.
     pub structural: Tensor,
-    /// `f_g` of `GDecoder`, `[N, C, S/4, S/4]`.
+    /// `f_g` of `GDecoder`, `[N, C, h, w]`.
     pub logical: Tensor,
+}
+
+impl StudentFeatures {
+    /// The three tensors on the grid of the maps: `f_s`, `f_g` and `f_l`.
+    pub fn grid(&self) -> [&Tensor; 3] {
+        [&self.structural, &self.logical, &self.low]
+    }
 }
 
 impl Student {
@@ -54,6 +62,7 @@ impl Student {
                 .into_iter()
                 .map(build)
                 .collect(),
+            method: architecture.method,
             self_distillation: architecture.self_distillation,
         }
     }
@@ -68,10 +77,10 @@ impl Student {
         }
     }
 
-    /// Returns the features of normalised images `x` [N, 3, S, S].
+    /// Returns the features of normalised images `x` [N, 3, H, W].
     ///
     /// # Panics
-    /// Never: the networks of every architecture write the three features with side S/4.
+    /// Never: the networks of every architecture write the three features.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> StudentFeatures {
         let mut values = BTreeMap::from([(TensorId::Image, x.shallow_clone())]);
         for (Wiring { input, outputs }, net) in &self.parts {
@@ -89,77 +98,40 @@ impl Student {
         }
     }
 
-    /// Returns the anomaly maps of `features` and the normalised `f_t` (eq. 9).
+    /// Returns the anomaly maps of `features` and the normalised `f_t` (eq. 9). For S-T they are the squared error
+    /// of the students' mean and the students' variance (Bergmann et al., section 3.3), averaged over the channels.
     pub fn maps(&self, f_t: &Tensor, features: &StudentFeatures) -> Maps {
-        let map = |a: &Tensor, b: &Tensor| {
-            (a.to_kind(Kind::Float) - b.to_kind(Kind::Float))
-                .square()
-                .mean_dim([1].as_slice(), false, Kind::Float)
-        };
-        let against = if self.self_distillation {
-            &features.low
-        } else {
-            f_t
-        };
-        Maps {
-            structural: map(f_t, &features.structural),
-            logical: map(&features.logical, against),
+        let float = |x: &Tensor| x.to_kind(Kind::Float);
+        let mean = |x: Tensor| x.mean_dim([1].as_slice(), false, Kind::Float);
+        let map = |a: &Tensor, b: &Tensor| mean((float(a) - float(b)).square());
+        match self.method {
+            Method::Mhkd | Method::EfficientAd => {
+                let against = if self.self_distillation {
+                    &features.low
+                } else {
+                    f_t
+                };
+                Maps {
+                    structural: map(f_t, &features.structural),
+                    logical: map(&features.logical, against),
+                }
+            }
+            Method::UninformedStudents => {
+                let students = features.grid().map(float);
+                let average = (&students[0] + &students[1] + &students[2]) / 3.0;
+                let spread = students.map(|student| (student - &average).square());
+                let [one, two, three] = spread;
+                Maps {
+                    structural: map(f_t, &average),
+                    logical: mean((one + two + three) / 3.0),
+                }
+            }
         }
     }
 
     /// Iterates over all tensors with their names.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.parts.iter().flat_map(|(_, net)| net.tensors())
-    }
-}
-
-/// `F_t` with the channel statistics for normalising its features.
-#[derive(Debug)]
-pub struct Teacher {
-    net: Net,
-    mean: Tensor, // [1, C, 1, 1]
-    std: Tensor,  // [1, C, 1, 1]
-}
-
-impl Teacher {
-    /// Creates a teacher from `net` and the per-channel mean and standard deviation of its features, `[C]` each.
-    pub fn new(net: Net, mean: &Tensor, std: &Tensor) -> Self {
-        let column = |tensor: &Tensor| tensor.to_kind(Kind::Float).reshape([1, -1, 1, 1]);
-        Self {
-            net,
-            mean: column(mean),
-            std: column(std),
-        }
-    }
-
-    /// Returns the normalised `f_t` of `x` [N, 3, S, S], without gradients.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.normalise(&self.features(x))
-    }
-
-    /// Returns `f_t` before normalisation, in the precision of the forward pass.
-    pub fn features(&self, x: &Tensor) -> Tensor {
-        tch::no_grad(|| self.net.forward(x, Mode::Evaluate))
-    }
-
-    /// Returns (features - mean) / standard deviation, f32.
-    pub fn normalise(&self, features: &Tensor) -> Tensor {
-        (features - &self.mean) / &self.std
-    }
-
-    /// Mean of each channel, `[C]`.
-    pub fn mean(&self) -> Tensor {
-        self.mean.flatten(0, -1)
-    }
-
-    /// Standard deviation of each channel, `[C]`.
-    pub fn std(&self) -> Tensor {
-        self.std.flatten(0, -1)
-    }
-
-    /// The network without the normalisation.
-    pub fn net(&self) -> &Net {
-        &self.net
     }
 }
 
@@ -237,7 +209,7 @@ pub(crate) fn hard_mse(a: &Tensor, b: &Tensor, quantile: f64) -> Tensor {
     hardest.mean(Kind::Float)
 }
 
-/// The two anomaly maps of eq. 9 before normalisation, f32 `[N, S/4, S/4]` each.
+/// The two anomaly maps of eq. 9 before normalisation, f32 `[N, h, w]` each.
 #[derive(Debug)]
 pub struct Maps {
     /// `A_s`, mean over channels of (f_t - f_s)^2.

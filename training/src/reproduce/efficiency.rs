@@ -9,14 +9,15 @@ use super::comparison_table::{Table, TableEntry};
 use super::experiment::{Experiment, Variant};
 use super::runner::{executable, run_to_completion};
 use crate::bench::inference::{InferenceSpeed, Timing};
+use crate::device::DeviceChoice;
 
 /// How inference is timed; passed to `mhkd bench inference`.
 #[derive(Clone, Debug)]
 pub struct TimingOptions {
     /// Batch size for the throughput.
     pub batch: usize,
-    /// Value of `--provider`.
-    pub provider: String,
+    /// Device.
+    pub device: DeviceChoice,
     /// Number of timed runs.
     pub repeats: usize,
 }
@@ -61,7 +62,7 @@ pub fn measure(
         .args(["bench", "inference"])
         .args(bundles.iter().map(|(_, bundle)| bundle))
         .args(["--batch", &format!("1,{}", timing.batch)])
-        .args(["--provider", &timing.provider])
+        .args(["--device", &timing.device.to_string()])
         .args(["--repeats", &timing.repeats.to_string()])
         .arg("--json")
         .arg(&json);
@@ -102,7 +103,7 @@ fn fill(
         "Measured on {} with ONNX Runtime {}, {} cores: median (5 to 95 %) of {} runs with one image, and \
          images/s in batches of {}, round-robin. GFLOP counts the convolutions of the exported graph. The \
          paper's values are for an RTX 3090.",
-        timing.provider,
+        timing.device,
         speed.onnxruntime_version,
         speed.cores,
         timing.repeats,

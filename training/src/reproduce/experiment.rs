@@ -234,7 +234,7 @@ mod tests {
         }
         Settings {
             dataset: folder.to_owned(),
-            teacher: "teacher.safetensors".into(),
+            teacher: Some("teacher.safetensors".into()),
             ..Settings::default()
         }
     }

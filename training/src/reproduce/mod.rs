@@ -62,11 +62,13 @@ pub fn reproduce(
     interrupted: &AtomicBool,
 ) -> Result<(Table, RunOutcome)> {
     let settings = &options.settings;
-    ensure!(
-        settings.teacher.is_file(),
-        "teacher = \"{}\": file not found; `mhkd teacher distill` creates one",
-        settings.teacher.display()
-    );
+    if let Some(teacher) = &settings.teacher {
+        ensure!(
+            teacher.is_file(),
+            "teacher = \"{}\": file not found; `mhkd teacher distill` creates one",
+            teacher.display()
+        );
+    }
     let experiments = experiment::experiments(
         options.target,
         out,

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::experiment::Experiment;
+use crate::device::DeviceChoice;
 use crate::fit::plan::Precision;
 use crate::settings;
 use crate::train::calibration::calibrated;
@@ -19,8 +20,8 @@ const INTERRUPTED: i32 = 130;
 /// Where and how trainings compute.
 #[derive(Clone, Debug)]
 pub struct ComputeOptions {
-    /// Value of `mhkd train --device`.
-    pub device: String,
+    /// Device of the trainings.
+    pub device: DeviceChoice,
     /// Value of `mhkd train --threads`.
     pub threads: Option<u16>,
 }
@@ -102,6 +103,14 @@ fn check_settings(experiment: &Experiment) -> Result<()> {
     // and resuming a training compares the images.
     requested.teacher.clone_from(&saved.teacher);
     requested.category.clone_from(&saved.category);
+    requested.steps = Some(requested.steps());
+    // A resumed training may have more steps, but a finished one would be taken as it is.
+    ensure!(
+        saved.steps() == requested.steps(),
+        "steps = {} (the run has {}): every experiment of a table has the same number of steps",
+        requested.steps(),
+        saved.steps()
+    );
     settings::check_resumable(&saved, &requested, &CHANGEABLE_ON_RESUME)
 }
 
@@ -133,7 +142,9 @@ fn run_experiment(experiment: &Experiment, compute: &ComputeOptions) -> Result<b
 /// Command line of this program with the subcommand `name`.
 fn subcommand(name: &str, compute: &ComputeOptions) -> Result<Command> {
     let mut command = Command::new(executable()?);
-    command.arg(name).args(["--device", &compute.device]);
+    command
+        .arg(name)
+        .args(["--device", &compute.device.to_string()]);
     if let Some(threads) = compute.threads {
         command.args(["--threads", &threads.to_string()]);
     }

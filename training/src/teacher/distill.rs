@@ -14,7 +14,7 @@ use super::targets::Targets;
 use crate::dataset::loader::Loader;
 use crate::fit::Task;
 use crate::network::net::{Mode, Net};
-use crate::tensors;
+use crate::tensors::{self, InputNormalisation};
 
 /// Sampling of the images of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl Distillation {
         let crop = unit
             .narrow(2, 4 * top, 4 * cells)
             .narrow(3, 4 * left, 4 * cells);
-        Ok((tensors::normalise(&crop), target))
+        Ok((InputNormalisation::ImageNet.apply(&crop), target))
     }
 }
 

@@ -7,15 +7,16 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use crate::fit::checkpoint::Checkpoint;
-use crate::network::architecture::Preset;
+use crate::network::layer_tables::Padding;
 use crate::network::net::Net;
+use crate::network::preset::Pdn;
 
 /// Architecture of a teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeacherVariant {
-    /// Preset, which defines the layer widths.
-    pub preset: Preset,
-    /// Whether the convolutions pad with zeros.
+    /// Size, which defines the layer widths.
+    pub preset: Pdn,
+    /// Whether the convolutions were trained with zero padding.
     pub padded: bool,
 }
 
@@ -67,7 +68,7 @@ impl TeacherFile {
         let bytes = std::fs::read(path)?;
         Ok(Self {
             variant: TeacherVariant {
-                preset: <Preset as clap::ValueEnum>::from_str(&preset, false)
+                preset: <Pdn as clap::ValueEnum>::from_str(&preset, false)
                     .map_err(|error| anyhow::anyhow!("{}: preset {error}", path.display()))?,
                 padded: tensors.metadata_value("padded")?,
             },
@@ -77,12 +78,12 @@ impl TeacherFile {
         })
     }
 
-    /// Creates the network with the weights of the file.
+    /// Creates the network with the weights of the file and the given border.
     ///
     /// # Errors
     /// When a tensor is missing or its shape differs from the preset. The message names the tensor.
-    pub fn net(&self, device: Device) -> Result<Net> {
-        let layers = self.variant.preset.teacher(self.variant.padded);
+    pub fn net(&self, padding: Padding, device: Device) -> Result<Net> {
+        let layers = self.variant.preset.layers(padding);
         let net = Net::new("teacher", layers, device);
         let unprefixed = net
             .tensors()

@@ -12,7 +12,7 @@ use super::synthetic_images::{LabelledImage, PROPERTIES, material_classes};
 use crate::fit::Task;
 use crate::network::layer::Layer;
 use crate::network::net::{Mode, Net};
-use crate::tensors;
+use crate::tensors::{self, InputNormalisation};
 
 /// Objective of the pretext task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -80,7 +80,7 @@ impl PretextTask {
             let layer = Layer::Conv {
                 input: net.channels(),
                 output,
-                kernel: 1,
+                kernel: [1, 1],
                 stride: 1,
                 padding: 0,
             };
@@ -203,7 +203,10 @@ impl Task for PretextTask {
             .map(|_| self.random_crop(&mut rng))
             .collect();
         let unit = Tensor::cat(&crops.iter().map(|crop| &crop.unit).collect::<Vec<_>>(), 0);
-        let forward = |unit: &Tensor| self.net.forward(&tensors::normalise(unit), Mode::Train);
+        let forward = |unit: &Tensor| {
+            let x = InputNormalisation::ImageNet.apply(unit);
+            self.net.forward(&x, Mode::Train)
+        };
         let first = forward(&augmented(&unit));
         let zero = || Tensor::zeros([], (Kind::Float, self.device));
         let labels = match self.objective {

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::pretext::PretextObjective;
 use crate::backbone::BackboneKind;
 use crate::fit::plan::{LearningRateDecay, Precision, TrainingPlan};
-use crate::network::architecture::{InputSize, Preset};
+use crate::network::input_size::InputSize;
+use crate::network::preset::Pdn;
 use crate::settings::settings;
 
 /// Settings that may differ when a run is resumed. They do not change the trained weights.
@@ -27,11 +28,11 @@ settings! {
     /// Folder of images, searched recursively
     images: PathBuf = PathBuf::new(),
     /// Preset of the teacher [default: medium]
-    preset: Preset = Preset::Medium,
+    preset: Pdn = Pdn::Medium,
     /// Whether the teacher pads with zeros [default: true]
     padded: bool = true,
-    /// Side of the teacher input, pixels: a multiple of 32 from 128 to 512 [default: 256]
-    input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
+    /// Side of the square teacher input, pixels: a multiple of 32 from 64 to 1024 [default: 256]
+    input_size: InputSize = InputSize::default(),
     /// Optimiser steps [default: 60000]
     steps: u64 = 60_000,
     /// Images per step [default: 16]
@@ -75,11 +76,11 @@ settings! {
     /// Objective of the pretext task [default: both]
     lesson: PretextObjective = PretextObjective::Both,
     /// Preset of the teacher [default: tiny]
-    preset: Preset = Preset::Tiny,
+    preset: Pdn = Pdn::Tiny,
     /// Number of images to generate [default: 2000]
     pictures: u64 = 2000,
-    /// Side of an image, pixels: a multiple of 32 from 128 to 512 [default: 256]
-    input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
+    /// Side of a square image, pixels: a multiple of 32 from 64 to 1024 [default: 256]
+    input_size: InputSize = InputSize::default(),
     /// Side of a random crop of each image, pixels, a multiple of 16 [default: 128]
     crop: i64 = 128,
     /// Optimiser steps; 0 keeps the random initial weights [default: 2000]
@@ -112,7 +113,10 @@ fn check_counts(counts: &[(&str, u64)]) -> Result<()> {
     Ok(())
 }
 
-fn check_crop(crop: i64, side: i64) -> Result<()> {
+fn check_crop(crop: i64, input_size: InputSize) -> Result<()> {
+    let Some(side) = input_size.square_side() else {
+        bail!("input_size = {input_size}: must be a square");
+    };
     ensure!(
         crop % 16 == 0 && (64..=side).contains(&crop),
         "crop = {crop}: must be a multiple of 16 from 64 to input_size = {side}"
@@ -147,12 +151,17 @@ impl DistillSettings {
             ("checkpoint_every", self.checkpoint_every),
             ("workers", self.workers as u64),
         ])?;
-        check_crop(self.crop(), self.input_size.side())
+        check_crop(self.crop(), self.input_size)
+    }
+
+    /// Side of the square input, pixels.
+    pub fn side(&self) -> i64 {
+        self.input_size.sides()[0]
     }
 
     /// Side of a crop, pixels.
     pub fn crop(&self) -> i64 {
-        self.crop.unwrap_or(self.input_size.side())
+        self.crop.unwrap_or(self.side())
     }
 
     /// Plan of the training loop.
@@ -184,7 +193,7 @@ impl PretrainSettings {
             ("log_every", self.log_every),
             ("checkpoint_every", self.checkpoint_every),
         ])?;
-        check_crop(self.crop, self.input_size.side())
+        check_crop(self.crop, self.input_size)
     }
 
     /// Plan of the training loop.

@@ -126,7 +126,9 @@ impl Targets {
         }
         // Computed in f32 also within a training step, so that a recomputed target equals a cached one.
         let compute = || {
-            let stages = self.backbone.stages(&self.backbone.normalise(&unit));
+            let stages = self
+                .backbone
+                .stages(&self.backbone.input_normalisation().apply(&unit));
             let embedding = self.embedding.apply(&stages);
             debug_assert_eq!(
                 embedding.size()[2..],

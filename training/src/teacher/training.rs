@@ -26,6 +26,7 @@ use crate::dataset::sampler::Sampler;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, Task, TrainingOutcome};
 use crate::log::progress::Progress;
+use crate::network::layer_tables::Padding;
 use crate::network::net::Net;
 use crate::settings::{self, value_name};
 
@@ -87,13 +88,15 @@ pub fn distill(
     let paths = crate::dataset::images_below(&settings.images)?;
     settings::save(&settings, &settings::path(folder))?;
     let checkpoint = last_checkpoint(folder)?;
-    let (side, features) = (
-        settings.input_size.side(),
-        settings.preset.widths().features,
-    );
+    let (side, features) = (settings.side(), settings.preset.features());
+    let padding = if settings.padded {
+        Padding::Zeros
+    } else {
+        Padding::Reflected
+    };
     let net = new_network(
         settings.seed,
-        || settings.preset.teacher(settings.padded),
+        || settings.preset.layers(padding),
         settings.channels_last,
         device,
     );
@@ -166,7 +169,7 @@ pub fn pretrain(
     let checkpoint = last_checkpoint(folder)?;
     let net = new_network(
         settings.seed,
-        || settings.preset.teacher(true),
+        || settings.preset.layers(Padding::Zeros),
         settings.channels_last,
         device,
     );
@@ -207,7 +210,7 @@ pub fn pretrain(
 fn generate_images(settings: &PretrainSettings) -> Vec<LabelledImage> {
     let progress = Mutex::new(Progress::new("generating images", settings.pictures, 0));
     let done = AtomicU64::new(0);
-    let side = settings.input_size.side() as u32;
+    let side = settings.input_size.sides()[0] as u32;
     synthetic_images::generate(settings.seed, settings.pictures, side, || {
         // The lock is taken before counting, so that the progress never goes backwards.
         let mut progress = progress.lock();

@@ -11,7 +11,8 @@ use crate::calibrate::{
 };
 use crate::files;
 use crate::log::progress::Progress;
-use crate::network::student::{Student, Teacher};
+use crate::network::student::Student;
+use crate::network::teacher::Teacher;
 use crate::settings;
 
 impl Run {
@@ -43,7 +44,7 @@ impl Run {
 
     /// Removes an earlier calibration, then saves the settings of the new one. With this order, a run that is
     /// killed in between has no calibration.
-    fn remove_calibration(&self) -> Result<()> {
+    pub(super) fn remove_calibration(&self) -> Result<()> {
         let path = calibration_path(&self.folder);
         if path.exists() {
             std::fs::remove_file(&path)
@@ -76,7 +77,8 @@ impl Run {
         self.for_each_map("calibration", validation, networks, device, |image| {
             maps.push(normalised(location.as_ref(), image));
         })?;
-        let calibration = Calibration::measure(&maps, settings.branch_weights)?;
+        let frame = self.origin.architecture.frame();
+        let calibration = Calibration::measure(&maps, frame, settings.branch_weights)?;
         files::replace_text(
             &calibration_path(&self.folder),
             &toml::to_string_pretty(&calibration)?,

@@ -26,6 +26,7 @@ impl Run {
                 weights: settings.loss_weights(),
                 hard_quantile: settings.hard_quantile,
             },
+            Method::UninformedStudents => Objective::UninformedStudents,
             Method::EfficientAd => Objective::EfficientAd {
                 hard_quantile: settings.hard_quantile.unwrap_or(HARD_QUANTILE),
                 penalty: penalty_paths(settings)?.map(|paths| self.penalty_images(paths, start)),
@@ -33,12 +34,19 @@ impl Run {
         })
     }
 
-    /// Loads the penalty images at twice the input side; the objective uses their centre.
+    /// Loads the penalty images at twice the input sides; the objective uses their centre.
     fn penalty_images(&self, paths: Vec<PathBuf>, start: u64) -> Loader {
         let settings = &self.settings;
+        let ImageSize { width, height } = settings.input_size.into();
         let sampler = Sampler::shuffled(settings.seed, paths.len());
-        let side = 2 * settings.input_size.side() as u32;
-        let images = Arc::new(ImageCache::new(paths, ImageSize::square(side), 0));
+        let images = Arc::new(ImageCache::new(
+            paths,
+            ImageSize {
+                width: 2 * width,
+                height: 2 * height,
+            },
+            0,
+        ));
         let steps = start * settings.batch as u64..u64::MAX;
         Loader::new(&images, sampler, steps, self.prefetch())
     }
@@ -46,7 +54,6 @@ impl Run {
     /// Creates the loaders of the training and validation images for the steps from `start` on.
     pub(super) fn data(&self, start: u64) -> Result<TrainingData> {
         let settings = &self.settings;
-        let side = settings.input_size.side() as u32;
         let early_stopping = settings.early_stopping_every.is_some();
         let validation = if early_stopping {
             self.sequential_loader(&self.dataset.validation)
@@ -56,7 +63,7 @@ impl Run {
         };
         let images = Arc::new(ImageCache::new(
             self.dataset.train.clone(),
-            ImageSize::square(side),
+            settings.input_size.into(),
             IMAGE_CACHE_BYTES,
         ));
         let sampler = Sampler::shuffled(settings.seed, self.dataset.train.len());
@@ -74,7 +81,7 @@ impl Run {
     pub fn sequential_loader(&self, paths: &[PathBuf]) -> Loader {
         let images = Arc::new(ImageCache::new(
             paths.to_vec(),
-            ImageSize::square(self.settings.input_size.side() as u32),
+            self.settings.input_size.into(),
             0,
         ));
         let end = paths.len() as u64;

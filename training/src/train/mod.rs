@@ -6,3 +6,4 @@ pub mod objective;
 pub mod run;
 pub mod settings;
 pub mod task;
+mod teacher_source;

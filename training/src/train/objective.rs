@@ -5,7 +5,8 @@ use tch::{Kind, Tensor};
 
 use crate::dataset::loader::Loader;
 use crate::network::net::Mode;
-use crate::network::student::{LossWeights, Student, Teacher, hard_mse, losses, mse};
+use crate::network::student::{LossWeights, Student, hard_mse, losses, mse};
+use crate::network::teacher::Teacher;
 use crate::tensors;
 
 /// `p_hard` of `EfficientAD`: the loss covers the 0.1 % of the features with the largest differences.
@@ -28,6 +29,9 @@ pub enum Objective {
         /// If set, `L_L` covers only the features above this quantile. Not in the paper.
         hard_quantile: Option<f64>,
     },
+    /// The loss of S-T: the mean squared error of each student (Bergmann et al., equation 5, without its constant
+    /// variance).
+    UninformedStudents,
     /// The losses of `EfficientAD` (algorithm 1 of its paper): the student on the hardest features, the
     /// student on penalty images, the autoencoder, and the second output half of the student on the
     /// autoencoder.
@@ -54,6 +58,7 @@ impl Objective {
     pub(super) fn names(&self) -> &'static [&'static str] {
         match self {
             Self::Mhkd { .. } => &["structural", "logical", "self_distillation", "total"],
+            Self::UninformedStudents => &["student1", "student2", "student3", "total"],
             Self::EfficientAd { .. } => &[
                 "hard_features",
                 "penalty",
@@ -66,7 +71,7 @@ impl Objective {
 
     /// Computes the losses of a training batch: scalars in the order of [`Self::names`].
     pub(super) fn losses(&mut self, batch: &Batch) -> Result<Vec<Tensor>> {
-        let x = tensors::normalise(batch.unit);
+        let x = batch.teacher.input(batch.unit);
         match self {
             Self::Mhkd {
                 weights,
@@ -81,6 +86,12 @@ impl Objective {
                     losses.total,
                 ])
             }
+            Self::UninformedStudents => {
+                let features = batch.student.forward(&x, Mode::Train);
+                let [one, two, three] = features.grid().map(|student| mse(student, batch.f_t));
+                let total = &one + &two + &three;
+                Ok(vec![one, two, three, total])
+            }
             Self::EfficientAd {
                 hard_quantile,
                 penalty,
@@ -89,10 +100,10 @@ impl Objective {
                 let hard = hard_mse(&plain.structural, batch.f_t, *hard_quantile);
                 let count = batch.unit.size()[0];
                 let penalty = match penalty {
-                    Some(images) => penalty_loss(batch.student, images, batch.unit, count)?,
+                    Some(images) => penalty_loss(batch, images, count)?,
                     None => hard.zeros_like(),
                 };
-                let changed = tensors::normalise(&jittered(batch.unit));
+                let changed = batch.teacher.input(&jittered(batch.unit));
                 let f_t = batch.teacher.forward(&changed);
                 let features = batch.student.forward(&changed, Mode::Train);
                 let autoencoder = mse(&features.logical, &f_t);
@@ -107,12 +118,16 @@ impl Objective {
     pub(super) fn validation_loss(&self, batch: &Batch) -> Tensor {
         let features = batch
             .student
-            .forward(&tensors::normalise(batch.unit), Mode::Evaluate);
+            .forward(&batch.teacher.input(batch.unit), Mode::Evaluate);
         match self {
             Self::Mhkd {
                 weights,
                 hard_quantile,
             } => losses(batch.f_t, &features, *weights, *hard_quantile).total,
+            Self::UninformedStudents => {
+                let [one, two, three] = features.grid().map(|student| mse(student, batch.f_t));
+                one + two + three
+            }
             Self::EfficientAd { hard_quantile, .. } => {
                 hard_mse(&features.structural, batch.f_t, *hard_quantile)
                     + mse(&features.logical, batch.f_t)
@@ -123,28 +138,24 @@ impl Objective {
 }
 
 /// Mean square of the first output half of the student, which reproduces the teacher, on `count` penalty
-/// images. `like` has the input side and the device.
-fn penalty_loss(
-    student: &Student,
-    images: &mut Loader,
-    like: &Tensor,
-    count: i64,
-) -> Result<Tensor> {
-    let side = like.size()[3];
-    let mut batch = Vec::new();
+/// images of the size and on the device of `batch`.
+fn penalty_loss(batch: &Batch<'_>, images: &mut Loader, count: i64) -> Result<Tensor> {
+    let size = batch.unit.size();
+    let (height, width) = (size[2], size[3]);
+    let mut units = Vec::new();
     for _ in 0..count {
         let image = images.next_image()?;
-        let unit = tensors::unit(&[image.frame.as_ref()], like.device());
-        let border = (unit.size()[3] - side) / 2;
-        let centre = unit.narrow(2, border, side).narrow(3, border, side);
-        batch.push(if uniform() < GREY_PENALTY {
+        let unit = tensors::unit(&[image.frame.as_ref()], batch.unit.device());
+        let rows = unit.narrow(2, (unit.size()[2] - height) / 2, height);
+        let centre = rows.narrow(3, (unit.size()[3] - width) / 2, width);
+        units.push(if uniform() < GREY_PENALTY {
             tensors::grey(&centre)
         } else {
             centre
         });
     }
-    let x = tensors::normalise(&Tensor::cat(&batch, 0));
-    let features = student.forward(&x, Mode::Train);
+    let x = batch.teacher.input(&Tensor::cat(&units, 0));
+    let features = batch.student.forward(&x, Mode::Train);
     Ok(features.structural.square().mean(Kind::Float))
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `settings.toml` | all settings, as resolved when the run was started |
 //! | `run.toml` | origin: networks, teacher, dataset |
-//! | `teacher.safetensors` | a copy of the teacher, so that an export needs only this folder |
+//! | `teacher.safetensors` | a copy of the teacher file, so that an export needs only this folder; none if the teacher is a backbone |
 //! | `checkpoint.safetensors`, `best.safetensors` | weights after the last step; best weights, with early stopping |
 //! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | logs of the training |
 //! | `location.safetensors` | mean and spread of every map cell, with location normalisation |
@@ -19,16 +19,16 @@ use tch::{Device, Tensor};
 
 use super::settings::{CHANGEABLE_ON_RESUME, Settings};
 use super::task::StudentTraining;
+use super::teacher_source::TeacherSource;
 use crate::dataset::{self, Dataset};
 use crate::files;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::{self, TrainingOutcome};
 use crate::log::progress::Progress;
 use crate::network::architecture::Architecture;
-use crate::network::net::Net;
-use crate::network::student::{Student, Teacher};
+use crate::network::student::Student;
+use crate::network::teacher::{Teacher, TeacherNetwork};
 use crate::settings;
-use crate::teacher::file::TeacherFile;
 use crate::teacher::statistics::ChannelStatistics;
 use crate::tensors;
 
@@ -48,6 +48,9 @@ pub struct Origin {
     pub category: String,
     /// SHA-256 over the names and contents of the training and validation images.
     pub dataset_fingerprint: String,
+    /// SHA-256 over the names and lengths of the penalty images, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty_fingerprint: Option<String>,
     /// Git revision that the program was built from.
     pub revision: String,
 }
@@ -62,7 +65,7 @@ pub struct Run {
     /// Origin of the run.
     pub origin: Origin,
     pub(super) dataset: Dataset,
-    teacher: TeacherFile,
+    teacher: TeacherSource,
 }
 
 impl Run {
@@ -80,15 +83,14 @@ impl Run {
         );
         let settings = Settings {
             precision: settings.precision.resolve(device),
+            steps: Some(settings.steps()),
             ..settings
         };
         let dataset = open(&settings)?;
         check_images(&dataset)?;
-        penalty_paths(&settings)?;
-        let teacher = TeacherFile::load(&settings.teacher)?;
+        let teacher = TeacherSource::of(&settings)?;
         let origin = Origin::of(&settings, &dataset, &teacher)?;
-        let copy = |part: &Path| Ok(std::fs::copy(&settings.teacher, part).map(|_| ())?);
-        files::replace(&teacher_path(folder), copy)?;
+        teacher.copy_to(folder, &settings)?;
         files::replace_text(&folder.join("run.toml"), &toml::to_string_pretty(&origin)?)?;
         settings::save(&settings, &settings::path(folder))?;
         Ok(Self {
@@ -118,6 +120,12 @@ impl Run {
         }
         settings::check_resumable(&saved, &settings, &CHANGEABLE_ON_RESUME)?;
         settings.validate()?;
+        ensure!(
+            settings.steps() >= saved.steps(),
+            "steps = {}: the run has {}; a resumed run may have more steps, not fewer",
+            settings.steps(),
+            saved.steps()
+        );
         let origin_path = folder.join("run.toml");
         let text = std::fs::read_to_string(&origin_path)
             .with_context(|| format!("cannot read {}", origin_path.display()))?;
@@ -131,8 +139,13 @@ impl Run {
             settings.dataset.display(),
             origin.dataset_fingerprint
         );
+        let penalty = penalty_fingerprint(&settings)?;
+        ensure!(
+            penalty == origin.penalty_fingerprint,
+            "the penalty images differ from those that the run was started with"
+        );
         Ok(Self {
-            teacher: TeacherFile::load(&teacher_path(folder))?,
+            teacher: TeacherSource::open(folder, &origin.architecture, &origin.teacher_sha256)?,
             folder: folder.to_owned(),
             settings,
             origin,
@@ -161,6 +174,10 @@ impl Run {
             Some(checkpoint) => self.restore_teacher(checkpoint, device)?,
             None => self.measure_teacher(device)?,
         };
+        if start < self.settings.steps() {
+            // An extended run has the calibration of its shorter training.
+            self.remove_calibration()?;
+        }
         let data = self.data(start)?;
         let objective = self.objective(start)?;
         let mut task = StudentTraining::new(teacher, student, data, objective, device);
@@ -207,17 +224,16 @@ impl Run {
     pub fn summary(&self, device: Device) -> String {
         let (settings, architecture) = (&self.settings, &self.origin.architecture);
         format!(
-            "{} ({}): {} training images, {} validation images\n{} at {}x{}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
+            "{} ({}): {} training images, {} validation images\n{} at {}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
             self.origin.category,
             self.origin.dataset_layout,
             self.dataset.train.len(),
             self.dataset.validation.len(),
             architecture.preset.name(),
             settings.input_size,
-            settings.input_size,
             architecture.parameters() as f64 / 1e6,
             2.0 * architecture.macs() as f64 / 1e9,
-            settings.steps,
+            settings.steps(),
             settings.batch,
             settings.precision,
             self.origin.teacher_description,
@@ -231,41 +247,40 @@ impl Run {
 
     /// Creates the teacher with feature statistics measured over the training images, one image at a time.
     fn measure_teacher(&self, device: Device) -> Result<Teacher> {
-        let net = self
-            .teacher
-            .net(device)?
-            .channels_last(self.settings.channels_last);
+        let network = self.teacher_network(device)?;
         let mut progress = Progress::new("teacher statistics", self.dataset.train.len() as u64, 0);
-        let mut statistics = ChannelStatistics::new(net.channels());
+        let mut statistics = ChannelStatistics::new(network.channels());
         for (done, image) in self.sequential_loader(&self.dataset.train).enumerate() {
-            let x = tensors::input(&[image?.frame.as_ref()], device);
-            statistics.add(&tch::no_grad(|| {
-                net.forward(&x, crate::network::net::Mode::Evaluate)
-            }));
+            let unit = tensors::unit(&[image?.frame.as_ref()], device);
+            let x = network.input_normalisation().apply(&unit);
+            statistics.add(&network.features(&x));
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
         let (mean, std) = statistics.finish().context("teacher statistics")?;
         Ok(Teacher::new(
-            net,
+            network,
             &mean.to_device(device),
             &std.to_device(device),
         ))
     }
 
+    fn teacher_network(&self, device: Device) -> Result<TeacherNetwork> {
+        let padding = self.origin.architecture.padding();
+        let channels_last = self.settings.channels_last;
+        self.teacher.network(padding, channels_last, device)
+    }
+
     fn restore_teacher(&self, checkpoint: &Checkpoint, device: Device) -> Result<Teacher> {
-        let net: Net = self
-            .teacher
-            .net(device)?
-            .channels_last(self.settings.channels_last);
-        let shape = [net.channels()];
+        let network = self.teacher_network(device)?;
+        let shape = [network.channels()];
         let named = |name: &str| -> Result<Tensor> {
             let tensor = Tensor::zeros(shape, (tch::Kind::Float, device));
             checkpoint.restore(std::iter::once((name.to_owned(), &tensor)))?;
             Ok(tensor)
         };
         Ok(Teacher::new(
-            net,
+            network,
             &named("teacher.mean")?,
             &named("teacher.std")?,
         ))
@@ -273,21 +288,22 @@ impl Run {
 }
 
 impl Origin {
-    fn of(settings: &Settings, dataset: &Dataset, teacher: &TeacherFile) -> Result<Self> {
+    fn of(settings: &Settings, dataset: &Dataset, teacher: &TeacherSource) -> Result<Self> {
         Ok(Self {
             architecture: Architecture {
-                preset: teacher.variant.preset,
+                preset: teacher.preset(),
                 input_size: settings.input_size,
-                padded_teacher: teacher.variant.padded,
+                padded_teacher: teacher.padded(),
                 method: settings.method,
                 second_encoder: settings.second_encoder,
                 self_distillation: settings.self_distillation,
             },
-            teacher_description: teacher.description.clone(),
-            teacher_sha256: teacher.sha256.clone(),
+            teacher_description: teacher.description(),
+            teacher_sha256: teacher.sha256(),
             dataset_layout: settings::value_name(&dataset.layout),
             category: dataset.category.clone(),
             dataset_fingerprint: dataset.fingerprint()?,
+            penalty_fingerprint: penalty_fingerprint(settings)?,
             revision: env!("MHKD_REVISION").to_owned(),
         })
     }
@@ -321,8 +337,12 @@ fn open(settings: &Settings) -> Result<Dataset> {
     )
 }
 
-fn teacher_path(folder: &Path) -> PathBuf {
-    folder.join("teacher.safetensors")
+/// Returns the fingerprint of the penalty images, if the settings name a folder.
+fn penalty_fingerprint(settings: &Settings) -> Result<Option<String>> {
+    let (Some(folder), Some(paths)) = (&settings.penalty_images, penalty_paths(settings)?) else {
+        return Ok(None);
+    };
+    dataset::listing_fingerprint(folder, paths.iter()).map(Some)
 }
 
 /// Returns the paths of the penalty images, if the settings name a folder.

@@ -7,14 +7,17 @@ use anyhow::{Result, ensure};
 use crate::calibrate::BranchWeights;
 use crate::dataset::Layout;
 use crate::fit::plan::{EarlyStopping, LearningRateDecay, Precision, TrainingPlan};
-use crate::network::architecture::{InputSize, Method};
+use crate::network::architecture::Method;
+use crate::network::input_size::InputSize;
 use crate::network::layer::DROPOUT;
+use crate::network::preset::Preset;
 use crate::network::student::LossWeights;
 use crate::settings::settings;
 
-/// Settings that may differ when a run is resumed. They do not change the trained weights. Changes of
-/// calibration settings take effect because the calibration runs again.
-pub const CHANGEABLE_ON_RESUME: [&str; 9] = [
+/// Settings that may differ when a run is resumed. `steps` may only grow. The others do not change the trained
+/// weights. Changes of calibration settings take effect because the calibration runs again.
+pub const CHANGEABLE_ON_RESUME: [&str; 10] = [
+    "steps",
     "location_normalisation",
     "branch_weights",
     "penalty_images",
@@ -34,20 +37,17 @@ settings! {
 
     /// Folder of the dataset or of one of its categories
     dataset: PathBuf = PathBuf::new(),
-    /// Teacher file; it defines the preset
-    teacher: PathBuf = PathBuf::new(),
-    /// Method: mhkd or efficientad [default: mhkd]
+    /// Method: mhkd, efficientad or st [default: mhkd]
     method: Method = Method::Mhkd,
     /// Whether MHKD uses the second encoder; without it the decoders read f_l [default: true]
     second_encoder: bool = true,
     /// Whether MHKD uses self-distillation; without it the logical map compares f_t and f_g [default: true]
     self_distillation: bool = true,
-    /// Side of the network input, pixels: a multiple of 32 from 128 to 512 [default: 256]
-    input_size: InputSize = InputSize::try_from(256).expect("256 is a multiple of 32 from 128 to 512"),
+    /// Size of the network input, pixels: one number for a square or WIDTHxHEIGHT, multiples of 32 from 64 to
+    /// 1024 [default: 256]
+    input_size: InputSize = InputSize::default(),
     /// Images per step [default: 1]
     batch: usize = 1,
-    /// Optimiser steps [default: 80000]
-    steps: u64 = 80_000,
     /// Initial learning rate of Adam [default: 1e-4]
     learning_rate: f64 = 1e-4,
     /// Fraction of the steps after which the learning rate decreases, 0 to 1 [default: 0.95]
@@ -91,10 +91,17 @@ settings! {
     /// False-reject rate of good parts at the suggested threshold [default: 0.01]
     false_reject_rate: f64 = 0.01,
     ;
+    /// Teacher file of `mhkd teacher distill` or `mhkd teacher import`; it defines the preset [default: none, the
+    /// backbone of the preset is the teacher]
+    teacher: PathBuf,
+    /// Size of teacher and student [default: that of the teacher file, else standard]
+    preset: Preset,
     /// Category, required if the dataset has several
     category: String,
     /// Layout of the dataset [default: detected]
     layout: Layout,
+    /// Optimiser steps [default: 80000; 70000 with efficientad, as published]
+    steps: u64,
     /// Steps between two validations for early stopping [default: off]
     early_stopping_every: u64,
     /// Quantile of the squared feature differences; the structural loss uses only features above it
@@ -114,13 +121,9 @@ impl Settings {
             !self.dataset.as_os_str().is_empty(),
             "dataset is not set: must be the folder of a dataset or of one of its categories"
         );
-        ensure!(
-            !self.teacher.as_os_str().is_empty(),
-            "teacher is not set: must be a teacher file of `mhkd teacher distill` or `mhkd teacher import`"
-        );
         let positive = [
             ("batch", self.batch as u64),
-            ("steps", self.steps),
+            ("steps", self.steps()),
             ("log_every", self.log_every),
             ("checkpoint_every", self.checkpoint_every),
             ("workers", self.workers as u64),
@@ -174,23 +177,33 @@ impl Settings {
 
     /// Rejects settings that the method does not support.
     fn validate_method(&self) -> Result<()> {
-        match self.method {
-            Method::Mhkd => ensure!(
-                self.penalty_images.is_none(),
-                "penalty_images requires method = \"efficientad\"; method = \"mhkd\" has no penalty"
-            ),
-            Method::EfficientAd => ensure!(
-                self.second_encoder && self.self_distillation,
-                "second_encoder and self_distillation can be disabled only with method = \"mhkd\""
-            ),
-        }
+        ensure!(
+            self.method == Method::EfficientAd || self.penalty_images.is_none(),
+            "penalty_images requires method = \"efficientad\"; other methods have no penalty"
+        );
+        ensure!(
+            self.method == Method::Mhkd || (self.second_encoder && self.self_distillation),
+            "second_encoder and self_distillation can be disabled only with method = \"mhkd\""
+        );
+        ensure!(
+            self.method != Method::UninformedStudents || self.hard_quantile.is_none(),
+            "hard_quantile has no effect with method = \"st\""
+        );
         Ok(())
+    }
+
+    /// Optimiser steps.
+    pub fn steps(&self) -> u64 {
+        self.steps.unwrap_or(match self.method {
+            Method::Mhkd | Method::UninformedStudents => 80_000,
+            Method::EfficientAd => 70_000,
+        })
     }
 
     /// Plan of the training loop.
     pub fn plan(&self) -> TrainingPlan {
         TrainingPlan {
-            steps: self.steps,
+            steps: self.steps(),
             learning_rate: self.learning_rate,
             decay: LearningRateDecay {
                 at: self.decay_at,

@@ -8,7 +8,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::dataset::loader::{LoadedImage, Loader};
 use crate::fit::Task;
-use crate::network::student::{Student, Teacher};
+use crate::network::student::Student;
+use crate::network::teacher::Teacher;
 use crate::tensors;
 
 use super::objective::{Batch, Objective};
@@ -24,6 +25,7 @@ pub struct StudentTraining {
     objective: Objective,
     batch: usize,
     device: Device,
+    title: String,
 }
 
 /// Cached teacher features of the training images. The teacher is frozen and the images are not augmented,
@@ -85,7 +87,15 @@ impl StudentTraining {
             batch: data.batch,
             objective,
             device,
+            title: "training".to_owned(),
         }
+    }
+
+    /// Sets the title of the progress bar.
+    #[must_use]
+    pub fn titled(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.title);
+        self
     }
 
     /// Returns the networks.
@@ -95,6 +105,10 @@ impl StudentTraining {
 }
 
 impl Task for StudentTraining {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
     fn loss_names(&self) -> &'static [&'static str] {
         self.objective.names()
     }
@@ -111,7 +125,7 @@ impl Task for StudentTraining {
             .iter()
             .zip(&images)
             .map(|(image, unit)| {
-                let compute = || self.teacher.features(&tensors::normalise(unit));
+                let compute = || self.teacher.features(&self.teacher.input(unit));
                 self.feature_cache.get_or(image.index, compute)
             })
             .collect();
@@ -148,7 +162,7 @@ impl Task for StudentTraining {
             let batch = Batch {
                 teacher: &self.teacher,
                 student: &self.student,
-                f_t: &self.teacher.forward(&tensors::normalise(&unit)),
+                f_t: &self.teacher.forward(&self.teacher.input(&unit)),
                 unit: &unit,
             };
             let loss = self.objective.validation_loss(&batch);

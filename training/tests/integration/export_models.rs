@@ -10,12 +10,15 @@ use inspectd_core::manifest::Manifest;
 use inspectd_engine::{Elements, Engine, EngineOptions, Session};
 use inspectd_test_support::{onnx_runtime, python_package, require};
 use mhkd::bench::graph_cost::count;
-use mhkd::export::graph::{IMAGENET_MEAN, IMAGENET_STD, Input, Options, build};
+use mhkd::export::graph::{Input, Options, build};
 use mhkd::export::weights::{
     GraphError, TeacherNormalisation, WeightTensor, WeightType, Weights, round_to_f16,
 };
-use mhkd::network::architecture::{Architecture, Method, Preset};
+use mhkd::network::architecture::{Architecture, Method};
+use mhkd::network::input_size::InputSize;
 use mhkd::network::layer::Layer;
+use mhkd::network::preset::{Preset, TeacherKind};
+use mhkd::tensors::{MEAN, STD};
 use prost::Message;
 
 fn tiny(side: i64, padded_teacher: bool) -> Architecture {
@@ -191,7 +194,7 @@ fn frame_is_normalised_as_in_training() {
     let pixel = |index: usize| {
         let (channel, place) = (index / (128 * 128), index % (128 * 128));
         let level = f32::from(frame.rgb()[place * 3 + channel]);
-        (level / 255.0 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+        (level / 255.0 - MEAN[channel]) / STD[channel]
     };
     let tensor: Vec<f32> = (0..3 * 128 * 128).map(pixel).collect();
     let options = Options {
@@ -309,6 +312,18 @@ fn cost_of_a_graph_equals_the_cost_of_its_networks() {
         ..tiny(128, true)
     };
     check(efficient_ad, &plain);
+    let students = Architecture {
+        method: Method::UninformedStudents,
+        ..tiny(128, true)
+    };
+    check(students, &plain);
+    for preset in [Preset::Tiny, Preset::Standard, Preset::Edge] {
+        let rectangle = Architecture {
+            input_size: InputSize::new(224, 96).expect("multiples of 32"),
+            ..models::architecture(preset, 128, true)
+        };
+        check(rectangle, &plain);
+    }
     assert_eq!(
         (2 * medium.macs() as u64) / 1_000_000_000,
         236,
@@ -320,24 +335,35 @@ fn cost_of_a_graph_equals_the_cost_of_its_networks() {
 fn resizing_macs(architecture: &Architecture) -> u64 {
     let mut total = 0;
     for part in architecture.layer_tables().student {
-        let mut side = architecture.side(part.input);
+        let mut sides = architecture.sides(part.input);
         let mut channels = 0;
         for layer in &part.layers {
             match *layer {
                 // A decoder may begin with a resize; then its input channels are those of the network before it.
-                Layer::Resize { side: target, .. } => {
+                Layer::Resize {
+                    sides: [rows, columns],
+                    ..
+                } => {
                     let channels = match (channels, architecture.second_encoder) {
                         (0, true) => architecture.preset.widths().encoder2[1],
                         (0, false) => architecture.features(),
                         (channels, _) => channels,
                     };
-                    total += channels * side * target * side + channels * target * target * side;
+                    let [height, width] = sides;
+                    total +=
+                        channels * height * width * columns + channels * rows * height * columns;
                 }
                 Layer::Conv { output, .. } => channels = output,
                 _ => {}
             }
-            side = layer.side_after(side);
+            sides = layer.sides_after(sides);
         }
+    }
+    if let TeacherKind::Backbone(variant) = architecture.preset.teacher() {
+        // The stage at stride 16 is resized to the grid of stride 8.
+        let [rows, columns] = architecture.map_sides();
+        let (height, width) = (rows / 2, columns / 2);
+        total += variant.channels()[1] * (height * width * columns + rows * height * columns);
     }
     total as u64
 }

@@ -6,7 +6,7 @@ use inspectd_engine::{Elements, EngineOptions, Session, Tensor};
 use inspectd_test_support::{onnx_runtime, reference_data, require};
 use mhkd::export::graph::{Input, Options, build};
 use mhkd::export::weights::TeacherNormalisation;
-use mhkd::network::architecture::Preset;
+use mhkd::network::preset::Preset;
 use prost::Message;
 use safetensors::SafeTensors;
 

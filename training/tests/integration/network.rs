@@ -2,9 +2,12 @@
 
 use inspectd_test_support::reference_data;
 use mhkd::fit::checkpoint::Checkpoint;
-use mhkd::network::architecture::{Architecture, InputSize, Method, Preset};
-use mhkd::network::net::{Mode, Net};
-use mhkd::network::student::{LossWeights, Student, StudentFeatures, Teacher, losses};
+use mhkd::network::architecture::{Architecture, Method};
+use mhkd::network::input_size::InputSize;
+use mhkd::network::net::Mode;
+use mhkd::network::preset::Preset;
+use mhkd::network::student::{LossWeights, Student, StudentFeatures, losses};
+use mhkd::network::teacher::{Teacher, TeacherNetwork};
 use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::support::{formula, models, relative_difference, tensors};
@@ -21,9 +24,9 @@ fn checkpoint(architecture: &Architecture) -> Checkpoint {
     checkpoint
 }
 
-fn formula_networks(architecture: &Architecture) -> (Net, Student) {
+fn formula_networks(architecture: &Architecture) -> (TeacherNetwork, Student) {
     let checkpoint = checkpoint(architecture);
-    let teacher = Net::new("teacher", architecture.layer_tables().teacher, Device::Cpu);
+    let teacher = TeacherNetwork::untrained(architecture, Device::Cpu).expect("a teacher");
     let student = Student::new(architecture, true, Device::Cpu);
     checkpoint
         .restore(teacher.tensors())
@@ -58,7 +61,7 @@ fn medium_networks_agree_with_the_reference() {
         let difference = relative_difference(&actual.reshape(expected.size()), expected);
         assert!(difference <= TOLERANCE, "{name}: {difference:e}");
     };
-    let raw = tch::no_grad(|| net.forward(&x, Mode::Evaluate));
+    let raw = net.features(&x);
     let mut statistics = mhkd::teacher::statistics::ChannelStatistics::new(384);
     statistics.add(&raw);
     let (mean, std) = statistics.finish().expect("every channel varies");
@@ -104,6 +107,16 @@ fn presets_have_their_documented_sizes() {
     assert!(gflop <= 80.0, "{gflop} GFLOP");
     let (parameters, _) = of(Preset::Tiny);
     assert!(parameters < 3.0, "{parameters} M");
+    let (parameters, gflop) = of(Preset::Standard);
+    assert!(
+        parameters < 7.5 && gflop < 8.0,
+        "{parameters} M, {gflop} GFLOP"
+    );
+    let (parameters, gflop) = of(Preset::Edge);
+    assert!(
+        parameters < 4.5 && gflop < 5.0,
+        "{parameters} M, {gflop} GFLOP"
+    );
 }
 
 #[test]
@@ -120,12 +133,7 @@ fn features_have_a_quarter_of_every_input_size() {
                     structural,
                     logical,
                 } = student.forward(&x, Mode::Evaluate);
-                for features in [
-                    &net.forward(&x, Mode::Evaluate),
-                    &low,
-                    &structural,
-                    &logical,
-                ] {
+                for features in [&net.features(&x), &low, &structural, &logical] {
                     assert_eq!(
                         features.size(),
                         [1, 128, side / 4, side / 4],
@@ -137,9 +145,43 @@ fn features_have_a_quarter_of_every_input_size() {
             });
         }
     }
-    for side in [96, 100, 144, 544] {
-        assert!(InputSize::try_from(side).is_err(), "{side}");
+}
+
+#[test]
+fn features_and_maps_of_a_rectangle_have_its_aspect() {
+    for (preset, stride) in [(Preset::Tiny, 4), (Preset::Standard, 8), (Preset::Edge, 8)] {
+        for method in [
+            Method::Mhkd,
+            Method::EfficientAd,
+            Method::UninformedStudents,
+        ] {
+            let architecture = Architecture {
+                input_size: InputSize::new(224, 96).expect("multiples of 32"),
+                method,
+                ..models::architecture(preset, 256, true)
+            };
+            let (net, student) = formula_networks(&architecture);
+            let channels = ones(architecture.features());
+            let teacher = Teacher::new(net, &(&channels * 0.0), &channels);
+            let unit = Tensor::rand([1, 3, 96, 224], (Kind::Float, Device::Cpu));
+            let x = teacher.input(&unit);
+            let f_t = teacher.forward(&x);
+            let sides = [96 / stride, 224 / stride];
+            assert_eq!(architecture.map_sides(), sides);
+            assert_eq!(
+                f_t.size()[1..],
+                [architecture.features(), sides[0], sides[1]]
+            );
+            let features = tch::no_grad(|| student.forward(&x, Mode::Evaluate));
+            let maps = student.maps(&f_t, &features);
+            assert_eq!(maps.structural.size(), [1, sides[0], sides[1]]);
+            assert_eq!(maps.logical.size(), [1, sides[0], sides[1]]);
+        }
     }
+}
+
+fn ones(channels: i64) -> Tensor {
+    Tensor::ones([channels], (Kind::Float, Device::Cpu))
 }
 
 #[test]
@@ -149,7 +191,7 @@ fn unpadded_teacher_agrees_with_the_padded_one_away_from_the_border() {
     let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
     let centre = |architecture: &Architecture| {
         let (net, _) = formula_networks(architecture);
-        tch::no_grad(|| net.forward(&x, Mode::Evaluate))
+        net.features(&x)
     };
     let (padded, unpadded) = (centre(&padded), centre(&unpadded));
     assert_eq!(padded.size(), unpadded.size());
@@ -167,7 +209,7 @@ fn unpadded_teacher_agrees_with_the_padded_one_away_from_the_border() {
 fn self_distillation_gradients_reach_both_operands_but_not_the_teacher() {
     let architecture = models::architecture(Preset::Tiny, 128, true);
     let (net, student) = formula_networks(&architecture);
-    let ones = Tensor::ones([128], (Kind::Float, Device::Cpu));
+    let ones = ones(128);
     let teacher = Teacher::new(net, &(&ones * 0.0), &ones);
     let x = Tensor::from_slice(&formula::image(128)).reshape([1, 3, 128, 128]);
     let f_t = teacher.forward(&x);
@@ -208,8 +250,15 @@ fn efficient_ad_has_the_sizes_that_the_paper_reports() {
         let (_, student) = formula_networks(&architecture);
         let x = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
         let features = tch::no_grad(|| student.forward(&x, Mode::Evaluate));
+        // Without padding, the features do not reach the border: 56 instead of 64 cells at 256 pixels.
+        let cells = if side % 64 == 0 {
+            side / 4
+        } else {
+            side / 4 - 8
+        };
+        assert_eq!(architecture.map_sides(), [side / 4; 2]);
         for features in [&features.low, &features.structural, &features.logical] {
-            assert_eq!(features.size(), [1, 128, side / 4, side / 4], "{side}");
+            assert_eq!(features.size(), [1, 128, cells, cells], "{side}");
         }
         assert!(features.high.is_none());
     }

@@ -9,19 +9,25 @@ use crate::export::onnx::{
 };
 
 /// Operators that [`output_shape`] supports.
-pub(super) const OPERATORS: [&str; 21] = [
+pub(super) const OPERATORS: [&str; 28] = [
     "Add",
     "AveragePool",
     "Cast",
+    "Clip",
     "Concat",
     "Conv",
     "Div",
+    "Identity",
     "LeakyRelu",
     "MatMul",
+    "Max",
     "MaxPool",
+    "Mean",
     "Mul",
     "Pad",
     "ReduceMean",
+    "ReduceMin",
+    "ReduceSumSquare",
     "Relu",
     "Reshape",
     "Resize",
@@ -30,6 +36,7 @@ pub(super) const OPERATORS: [&str; 21] = [
     "Split",
     "Sqrt",
     "Sub",
+    "Sum",
     "Transpose",
 ];
 
@@ -140,11 +147,10 @@ fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
 /// Returns the shape of the output of `node`.
 pub(super) fn output_shape(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     match node.op_type.as_str() {
-        "Relu" | "LeakyRelu" | "Sigmoid" | "Sqrt" | "Cast" => Ok(values.shape(node, 0)?.to_vec()),
-        "Add" | "Sub" | "Mul" | "Div" => {
-            let [one, other] = [values.shape(node, 0)?, values.shape(node, 1)?];
-            broadcast(one, other).ok_or_else(|| incompatible_shapes(node, "shapes", one, other))
+        "Relu" | "LeakyRelu" | "Sigmoid" | "Sqrt" | "Cast" | "Clip" | "Identity" => {
+            Ok(values.shape(node, 0)?.to_vec())
         }
+        "Add" | "Sub" | "Mul" | "Div" | "Max" | "Mean" | "Sum" => elementwise(node, values),
         "Conv" => convolution(node, values),
         "AveragePool" | "MaxPool" => {
             let kernel = ints(node, "kernel_shape", &[]);
@@ -153,7 +159,7 @@ pub(super) fn output_shape(node: &NodeProto, values: &ValueShapes) -> Result<Sha
         "MatMul" => product(node, values),
         "Transpose" => transpose(node, values),
         "Pad" => pad(node, values),
-        "ReduceMean" => mean(node, values),
+        "ReduceMean" | "ReduceMin" | "ReduceSumSquare" => reduced(node, values),
         "Resize" => resize(node, values),
         "Reshape" => reshape(node, values),
         "Slice" => slice(node, values),
@@ -184,10 +190,26 @@ fn split(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     Ok(shape)
 }
 
-/// Requested shape; a side of -1 takes the remaining elements.
+/// Broadcast shape of all inputs.
+fn elementwise(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
+    let mut shape = values.shape(node, 0)?.to_vec();
+    for index in 1..node.input.len() {
+        let other = values.shape(node, index)?;
+        shape = broadcast(&shape, other)
+            .ok_or_else(|| incompatible_shapes(node, "shapes", &shape, other))?;
+    }
+    Ok(shape)
+}
+
+/// Requested shape; a side of -1 takes the remaining elements, a side of 0 is that of the input.
 fn reshape(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
-    let requested = values.numbers(node, 1)?.unwrap_or_default();
+    let mut requested = values.numbers(node, 1)?.unwrap_or_default();
+    for (side, &input) in requested.iter_mut().zip(shape) {
+        if *side == 0 {
+            *side = input;
+        }
+    }
     let elements: i64 = shape.iter().product();
     let known: i64 = requested.iter().filter(|&&side| side > 0).product();
     let free = requested.iter().filter(|&&side| side < 0).count();
@@ -316,7 +338,7 @@ fn pad(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
         .collect())
 }
 
-fn mean(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
+fn reduced(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     let shape = values.shape(node, 0)?;
     let axes = positive_axes(shape, &ints(node, "axes", &[]));
     let keep = int(node, "keepdims", 1) == 1;

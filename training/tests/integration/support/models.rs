@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use mhkd::export::weights::{WeightTensor, Weights};
-use mhkd::network::architecture::{Architecture, InputSize, Preset};
+use mhkd::network::architecture::{Architecture, TeacherTable};
+use mhkd::network::input_size::InputSize;
 use mhkd::network::layer::{self, Layers};
+use mhkd::network::preset::Preset;
 
 use super::formula;
 
 /// The MHKD architecture with the given options.
 pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> Architecture {
-    let side = InputSize::try_from(side).expect("the side is valid");
+    let side = InputSize::square(side).expect("the side is valid");
     Architecture::mhkd(preset, side, padded_teacher)
 }
 
@@ -18,7 +20,9 @@ pub(crate) fn architecture(preset: Preset, side: i64, padded_teacher: bool) -> A
 pub(crate) fn weights(architecture: &Architecture) -> Weights {
     let tables = architecture.layer_tables();
     let mut weights = BTreeMap::new();
-    add(&mut weights, "teacher", &tables.teacher, 0);
+    if let TeacherTable::Pdn(layers) = &tables.teacher {
+        add(&mut weights, "teacher", layers, 0);
+    }
     for (part, number) in tables.student.iter().zip(1..) {
         add(&mut weights, part.name, &part.layers, number);
     }

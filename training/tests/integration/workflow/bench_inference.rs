@@ -39,9 +39,12 @@ fn check_rejected(bundle: &str) {
     };
     check(&["--batch", "0"], "batch = 0: must be at least 1");
     check(&["--repeats", "0"], "repeats = 0: must be at least 1");
-    check(
-        &["--provider", "tpu"],
-        "provider tpu: must be cpu, cuda or cuda:N",
+    let mut unknown = mhkd(&["bench", "inference", bundle, "--device", "tpu"]);
+    let output = unknown.output().expect("the program starts");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        error.contains("device tpu: must be auto, cpu, cuda or cuda:N"),
+        "{error}"
     );
     check(&["/nowhere"], "/nowhere");
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use inspectd_core::bundle::Bundle;
 use serde_json::Value;
 
+use super::interruption::{signal, wait_for};
 use super::workspace::{copy, fail, mhkd, shared_workspace, succeed};
 
 /// Copies the good training parts of the shared dataset to the folder `name`.
@@ -210,4 +211,81 @@ fn predict_writes_a_row_and_a_heatmap_for_each_image_and_keeps_unreadable_ones()
 
     let foreign = fail(&mut mhkd(&["predict", &bundle, &images, "--out", &images]));
     assert!(foreign.contains("must be a new folder"), "{foreign}");
+}
+
+#[test]
+fn trained_fit_has_both_branches_and_continues_after_an_interrupt() {
+    let workspace = shared_workspace();
+    let photographs = photographs("fit-trained");
+    let out = workspace.path("fit-trained-bundle");
+    let trained = || {
+        let mut command = fit(&photographs, &out);
+        command.args(["--method", "mhkd+padim+patchcore", "--steps", "40"]);
+        command
+    };
+    let mut child = trained()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    let second = format!("{out}.training/fold-2/losses.csv");
+    wait_for("the second training", || Path::new(&second).exists());
+    signal(child.id(), "INT");
+    let status = child.wait().expect("the process exits");
+    assert_eq!(status.code(), Some(130));
+    assert!(!Path::new(&out).exists());
+    let text = warnings(&mut trained());
+    assert!(text.contains("continuing the trainings"), "{text}");
+    assert!(!text.contains("training 1 of 4: 1/40"), "{text}");
+    assert!(!Path::new(&format!("{out}.training")).exists());
+
+    let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+    let manifest = bundle.manifest();
+    assert!(manifest.maps.logical.is_some());
+    assert_eq!(manifest.provenance.steps, 40);
+    assert_eq!(manifest.provenance.preset, "standard");
+    assert!(manifest.parity.largest_relative < 1e-3);
+}
+
+#[test]
+fn every_trained_method_gives_a_bundle() {
+    let photographs = photographs("fit-methods");
+    for (method, backbone, preset) in [
+        ("mhkd", "efficientnet_lite0", "edge"),
+        ("efficientad", "efficientnet_lite2", "standard"),
+    ] {
+        let out = shared_workspace().path(&format!("fit-{method}"));
+        let mut command = fit(&photographs, &out);
+        command.args(["--method", method, "--steps", "10", "--size", "160x128"]);
+        succeed(command.args(["--backbone", backbone]));
+        let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+        let manifest = bundle.manifest();
+        assert_eq!(manifest.provenance.preset, preset);
+        assert_eq!((manifest.maps.width, manifest.maps.height), (20, 16));
+        assert!(manifest.maps.logical.is_some());
+        let table = succeed(&mut mhkd(&[
+            "bench",
+            "inference",
+            &out,
+            "--batch",
+            "1",
+            "--repeats",
+            "2",
+            "--warm-up",
+            "1",
+        ]));
+        assert!(table.contains("GFLOP"), "{table}");
+    }
+}
+
+#[test]
+fn too_little_time_for_a_training_is_an_error_before_it() {
+    let photographs = photographs("fit-hurry");
+    let out = shared_workspace().path("fit-hurry-bundle");
+    let mut command = fit(&photographs, &out);
+    let error = fail(command.args(["--method", "mhkd", "--minutes", "0.01"]));
+    assert!(error.contains("at least 200 are needed"), "{error}");
+    let mut command = fit(&photographs, &out);
+    let error = fail(command.args(["--method", "mhkd", "--size", "144x128"]));
+    assert!(error.contains("multiples of 32 from 64 to 1024"), "{error}");
+    assert!(!Path::new(&out).exists());
 }

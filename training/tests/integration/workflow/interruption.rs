@@ -14,7 +14,7 @@ use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Waits until `done` returns true. Fails after [`TIMEOUT`].
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
         assert!(started.elapsed() < TIMEOUT, "timeout waiting for {what}");
@@ -23,12 +23,29 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Sends `signal` to the process `id`, which the test started.
-fn signal(id: u32, signal: &str) {
+pub(super) fn signal(id: u32, signal: &str) {
     let status = Command::new("kill")
         .arg(format!("-{signal}"))
         .arg(id.to_string())
         .status();
     assert!(status.expect("the program kill starts").success());
+}
+
+#[test]
+fn finished_run_is_continued_with_more_steps() {
+    let workspace = shared_workspace();
+    succeed(&mut workspace.train("extended", &["--steps", "5"]));
+    let run = workspace.path("extended");
+    let resume = |steps: &str| mhkd(&["train", "--resume", "--out", &run, "--steps", steps]);
+    let error = fail(&mut resume("4"));
+    assert!(error.contains("may have more steps, not fewer"), "{error}");
+    let calibration = bytes(&format!("{run}/calibration.toml"));
+    succeed(&mut resume("9"));
+    assert_eq!(losses(&run).len(), 9);
+    assert!(bytes(&format!("{run}/calibration.toml")) != calibration);
+    // The run has the new number of steps from now on.
+    succeed(&mut mhkd(&["train", "--resume", "--out", &run]));
+    assert_eq!(losses(&run).len(), 9);
 }
 
 #[test]

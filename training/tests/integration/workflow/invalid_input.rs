@@ -217,7 +217,7 @@ fn invalid_settings_are_named_with_the_allowed_values() {
     for (text, expected) in [
         ("stepz = 3\n", "stepz"),
         ("steps = \"many\"\n", "steps"),
-        ("input_size = 100\n", "multiple of 32 from 128 to 512"),
+        ("input_size = 100\n", "multiples of 32 from 64 to 1024"),
         ("false_reject_rate = 1.5\n", "above 0 and below 1"),
     ] {
         std::fs::write(&file, text).expect("written");

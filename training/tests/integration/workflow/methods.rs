@@ -4,6 +4,9 @@
 use std::path::Path;
 
 use inspectd_core::bundle::Bundle;
+use inspectd_core::frame::Frame;
+use inspectd_engine::{Engine, EngineOptions};
+use mhkd::fit::checkpoint::Checkpoint;
 
 use super::workspace::{fail, losses, mhkd, shared_workspace, succeed};
 
@@ -33,6 +36,132 @@ fn efficientad_is_trained_and_exported_to_a_bundle() {
     assert!(run.contains("method = \"efficientad\""), "{run}");
     let settings = &bundle.manifest().provenance.hyper_parameters;
     assert_eq!(settings["method"].as_str(), Some("efficientad"));
+    assert_eq!(
+        settings["penalty_fingerprint"].as_str().map(str::len),
+        Some(64)
+    );
+}
+
+#[test]
+fn training_without_a_teacher_file_uses_the_shipped_backbone() {
+    let workspace = shared_workspace();
+    for (name, flags, preset, grid) in [
+        (
+            "backbone",
+            &["--input-size", "128"][..],
+            "standard",
+            (16, 16),
+        ),
+        (
+            "backbone-edge",
+            &[
+                "--preset",
+                "edge",
+                "--input-size",
+                "160x128",
+                "--location-normalisation",
+                "true",
+            ],
+            "edge",
+            (20, 16),
+        ),
+        (
+            "backbone-efficientad",
+            &["--method", "efficientad", "--input-size", "128"],
+            "standard",
+            (16, 16),
+        ),
+    ] {
+        let run = workspace.path(name);
+        let dataset = workspace.path("data/line");
+        let mut train = mhkd(&["train", "--out", &run, "--dataset", &dataset]);
+        succeed(train.args(["--steps", "3", "--batch", "2"]).args(flags));
+        assert!(!Path::new(&format!("{run}/teacher.safetensors")).exists());
+        let out = format!("{run}-bundle");
+        let stdout = succeed(&mut mhkd(&["export", &run, "--out", &out]));
+        assert!(stdout.contains("agrees with libtorch"), "{stdout}");
+        let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+        let manifest = bundle.manifest();
+        assert_eq!(manifest.provenance.preset, preset);
+        assert_eq!((manifest.maps.width, manifest.maps.height), grid);
+        assert!(
+            manifest
+                .provenance
+                .teacher
+                .description
+                .contains("Apache-2.0")
+        );
+    }
+}
+
+#[test]
+fn preset_and_teacher_that_contradict_each_other_are_rejected() {
+    let workspace = shared_workspace();
+    let error = fail(&mut workspace.train("contradiction", &["--preset", "standard"]));
+    assert!(error.contains("is a teacher of preset tiny"), "{error}");
+    let dataset = workspace.path("data/line");
+    let out = workspace.path("no-teacher");
+    let error = fail(&mut mhkd(&[
+        "train",
+        "--out",
+        &out,
+        "--dataset",
+        &dataset,
+        "--preset",
+        "medium",
+    ]));
+    assert!(error.contains("needs a teacher file"), "{error}");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn efficientad_without_padding_has_a_frame_around_its_maps() {
+    let workspace = shared_workspace();
+    let padded = workspace.path("teacher/teacher.safetensors");
+    let mut teacher = Checkpoint::load(Path::new(&padded)).expect("a teacher");
+    teacher.set_metadata("padded", &false);
+    let unpadded = workspace.path("unpadded.safetensors");
+    teacher.save(Path::new(&unpadded)).expect("written");
+    let flags = [
+        "--method",
+        "efficientad",
+        "--teacher",
+        &unpadded,
+        "--location-normalisation",
+        "true",
+    ];
+    let bundle = bundle("efficientad-unpadded", &flags);
+    let maps = &bundle.manifest().maps;
+    assert_eq!((maps.width, maps.height), (32, 32));
+    let mut engine = Engine::load(&bundle, &EngineOptions::default()).expect("ONNX Runtime");
+    let frame = Frame::new(128, 128, vec![90; 128 * 128 * 3]).expect("as many bytes as pixels");
+    let found = engine.run(&[&frame]).expect("the frame fits");
+    for (map, quantiles) in [
+        (&found.structural, maps.structural),
+        (&found.logical, maps.logical.expect("two maps")),
+    ] {
+        let is_frame = |value: &f32| value.to_bits() == quantiles.a.to_bits();
+        assert!(map.iter().take(4 * 32).all(is_frame));
+        assert!(!is_frame(&map[16 * 32 + 16]));
+    }
+}
+
+#[test]
+fn uninformed_students_are_trained_and_exported_to_a_bundle() {
+    let bundle = bundle("students", &["--method", "st"]);
+    let settings = &bundle.manifest().provenance.hyper_parameters;
+    assert_eq!(settings["method"].as_str(), Some("st"));
+    let text = std::fs::read_to_string(shared_workspace().path("students/losses.csv"));
+    let text = text.expect("written");
+    assert!(
+        text.starts_with("step,student1,student2,student3,total"),
+        "{text}"
+    );
+    let error = fail(&mut shared_workspace().train(
+        "students-hard",
+        &["--method", "st", "--hard-quantile", "0.9"],
+    ));
+    assert!(error.contains("hard_quantile has no effect"), "{error}");
 }
 
 #[test]

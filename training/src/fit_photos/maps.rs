@@ -1,0 +1,82 @@
+//! Maps of several images and their calibration.
+
+use anyhow::Result;
+use inspectd_core::maps::{MapCalibration, MapSize, Quantiles, image_score};
+use inspectd_core::score::quantile;
+use tch::Tensor;
+
+use crate::calibrate::QUANTILES;
+use crate::fit::checkpoint::host;
+
+/// Anomaly maps of N images before calibration.
+#[derive(Debug)]
+pub(super) struct Maps {
+    /// Structural maps, `[N, HW]`.
+    pub(super) structural: Tensor,
+    /// Logical maps, `[N, HW]`; `None` for a method with one map.
+    pub(super) logical: Option<Tensor>,
+}
+
+/// Width and height of an image before it is resized, pixels.
+pub(super) type PhotoSize = (u32, u32);
+
+/// Calibration by the maps of good images, with their scores.
+#[derive(Clone, Debug)]
+pub(super) struct Calibrated {
+    /// Quantiles and weights of the maps.
+    pub(super) maps: MapCalibration,
+    /// Score of each image, in the order of the maps.
+    pub(super) scores: Vec<f64>,
+}
+
+impl Calibrated {
+    /// Calibrates `good` maps of images with the given sizes.
+    ///
+    /// # Errors
+    /// When the maps are non-finite or constant.
+    pub(super) fn measure(good: &Maps, grid: MapSize, sizes: &[PhotoSize]) -> Result<Self> {
+        let quantiles = |maps: &Tensor| {
+            let mut cells = host(maps);
+            let [low, high] = QUANTILES.map(|q| quantile(&mut cells, q) as f32);
+            Quantiles::try_new(low, high)
+        };
+        let logical = good.logical.as_ref().map(quantiles).transpose()?;
+        let maps = MapCalibration {
+            structural: quantiles(&good.structural)?,
+            weights: [1.0, if logical.is_some() { 1.0 } else { 0.0 }],
+            logical,
+        };
+        Ok(Self {
+            maps,
+            scores: scores(good, grid, &maps, sizes),
+        })
+    }
+}
+
+/// Scores of images with the given sizes.
+pub(super) fn scores(
+    maps: &Maps,
+    grid: MapSize,
+    calibration: &MapCalibration,
+    sizes: &[PhotoSize],
+) -> Vec<f64> {
+    let structural = host(&maps.structural);
+    let logical = logical(maps);
+    structural
+        .chunks_exact(grid.cells())
+        .zip(logical.chunks_exact(grid.cells()))
+        .zip(sizes)
+        .map(|((structural, logical), &(width, height))| {
+            let score = image_score(structural, logical, grid, calibration, width, height);
+            f64::from(score.score)
+        })
+        .collect()
+}
+
+/// The logical maps, image after image; zeros if there are none.
+pub(super) fn logical(maps: &Maps) -> Vec<f32> {
+    match &maps.logical {
+        Some(logical) => host(logical),
+        None => vec![0.0; maps.structural.numel()],
+    }
+}
