@@ -7,7 +7,7 @@ mod quantile;
 mod ranking;
 mod threshold;
 
-pub use binomial::{at_most, cumulative};
+pub use binomial::{at_most, cumulative, upper_bound};
 pub use distribution::{ScoreDistribution, ScoreError, ScoreQuantile};
 pub use quantile::{quantile, quantile_sorted};
 pub use ranking::auroc;

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::dataset::{self, Dataset, Layout};
 use crate::device::DeviceChoice;
 use crate::evaluate::model::Model;
+use crate::evaluate::threshold_goal::ThresholdGoal;
 use crate::evaluate::{PIXEL_SMOOTHING, branches, evaluate, maps_of};
 use crate::log::progress::Progress;
 use crate::report;
@@ -43,6 +44,10 @@ pub(super) struct Evaluate {
     /// --save-maps; scores use maps without smoothing
     #[arg(long, value_name = "PIXELS", default_value_t = PIXEL_SMOOTHING)]
     pixel_smoothing: f64,
+    /// Also print the threshold that suits the labelled images best: f1, miss-rate=R (the highest threshold that misses at
+    /// most the share R of the defects) or cost=C (a missed defect costs C times a rejected good part)
+    #[arg(long, value_name = "GOAL")]
+    threshold_for: Option<ThresholdGoal>,
     /// Also evaluate the structural and the logical map separately
     #[arg(long)]
     branches: bool,
@@ -71,6 +76,12 @@ impl Evaluate {
             evaluation.branches = Some(each);
         }
         println!("{}", evaluation.table());
+        if let Some(goal) = self.threshold_for {
+            let chosen = evaluation.threshold_for(goal).with_context(|| {
+                format!("--threshold-for {goal}: needs good and defective images")
+            })?;
+            println!("for {goal}: {chosen}");
+        }
         if let Some(path) = &self.json {
             evaluation.save(path)?;
         }

@@ -13,6 +13,7 @@ use super::interrupt_flag;
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
 use crate::export::Label;
+use crate::feature_methods::SubspaceSettings;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
 use crate::fit_photos::{Fit, FitSettings, MethodChoice, fit, image_size};
 
@@ -40,8 +41,9 @@ pub(super) struct FitPhotos {
     /// Optimiser steps of each training of a student [default: as many as fit into --minutes]
     #[arg(long)]
     steps: Option<u64>,
-    /// Method; auto compares the methods on artificial defects
-    #[arg(long, value_enum, default_value_t = MethodChoice::Auto)]
+    /// Method: auto, or a sum of padim, patchcore, fre and one of mhkd, efficientad and st, such as mhkd+fre; auto
+    /// compares methods on artificial defects
+    #[arg(long, default_value = "auto")]
     method: MethodChoice,
     /// Rate of the line, images per second: limits the size of the network input, measured on this machine
     #[arg(long)]
@@ -58,6 +60,9 @@ pub(super) struct FitPhotos {
     /// Backbone
     #[arg(long, value_enum, default_value_t = LiteBackbone::Lite2)]
     backbone: LiteBackbone,
+    /// Largest number of dimensions of the subspace of fre; fewer make a smaller bundle
+    #[arg(long, default_value_t = SubspaceSettings::default().rank, value_parser = clap::value_parser!(i64).range(1..=64))]
+    fre_rank: i64,
     /// False-reject rate of good parts at the suggested threshold
     #[arg(long, default_value_t = 0.01)]
     false_reject_rate: f64,
@@ -121,7 +126,7 @@ impl FitPhotos {
             ensure!(fps.is_finite() && fps > 0.0, "--fps {fps}: must be above 0");
         }
         let method = self.method.method();
-        let trained = method.is_some_and(|method| method.student().is_some());
+        let trained = method.is_some_and(|method| method.student.is_some());
         let minutes = self.minutes.unwrap_or(if trained { 20.0 } else { 1.0 });
         ensure!(
             minutes.is_finite() && minutes > 0.0,
@@ -149,6 +154,7 @@ impl FitPhotos {
             method,
             minutes,
             steps: self.steps,
+            fre_rank: self.fre_rank,
             false_reject_rate: rate,
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,
@@ -224,7 +230,7 @@ fn print(fit: &Fit, view: View) {
         fit.used,
         contents.input.width,
         contents.input.height,
-        fit.method.name(),
+        fit.method,
         if fit.steps > 0 {
             format!(", {} steps", fit.steps)
         } else {

@@ -8,6 +8,7 @@ pub mod maps;
 pub mod model;
 pub mod result;
 mod smooth;
+pub mod threshold_goal;
 
 use std::path::PathBuf;
 use std::sync::Arc;

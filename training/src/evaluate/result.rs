@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::GOOD;
 use super::maps::EvaluatedMaps;
 use super::model::{Model, ModelIdentity};
+use super::threshold_goal::{ChosenThreshold, ThresholdGoal};
 use crate::dataset::Layout;
 use crate::files;
 use crate::metrics::{Metrics, image};
@@ -131,6 +132,16 @@ impl Evaluation {
             branches: None,
             scores,
         }
+    }
+
+    /// The threshold that meets `goal` best on these images; `None` without good or without defective images.
+    pub fn threshold_for(&self, goal: ThresholdGoal) -> Option<ChosenThreshold> {
+        let scores = |good: bool| -> Vec<f64> {
+            let images = self.scores.iter();
+            let images = images.filter(|image| (image.kind == GOOD) == good);
+            images.map(|image| image.score).collect()
+        };
+        ChosenThreshold::choose(goal, &scores(true), &scores(false))
     }
 
     /// Indices of the images of type `kind`, in descending order of score.

@@ -10,7 +10,7 @@ use crate::tensors::InputNormalisation;
 
 use super::feature_graph;
 use super::graph_builder::GraphBuilder;
-use super::method_graph::{self, MapTerm};
+use super::method_graph::{self, FeatureMapsInput, FeatureTerms};
 use super::onnx::Dimension::{Free, Known};
 use super::onnx::{
     AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
@@ -30,13 +30,14 @@ pub enum Input {
     TensorF32,
 }
 
-/// Maps that are added to the student's structural map.
+/// Maps of methods without training over the teacher's features that are combined with the student's by the root of
+/// the sum of their squares.
 #[derive(Clone, Debug)]
 pub struct Fused {
-    /// The maps, each scaled.
-    pub terms: Vec<MapTerm>,
-    /// The student's map is centred by the first value and divided by the second before the sum.
-    pub scale: [f32; 2],
+    /// The maps.
+    pub terms: FeatureTerms,
+    /// Scales of the student's structural and logical map: centre and spread.
+    pub scales: [[f32; 2]; 2],
 }
 
 /// Options of a graph.
@@ -48,8 +49,7 @@ pub struct Options {
     pub weights: WeightType,
     /// Per-cell normalisation of the maps, if any.
     pub location: Option<LocationNormalisation>,
-    /// Maps of methods without training that are added to the structural map. They require a backbone as the
-    /// teacher, whose features they use.
+    /// Maps that are combined with the student's. They require a backbone as the teacher, whose features they use.
     pub fused: Option<Fused>,
     /// Values of the cells around the structural and the logical map that have no features
     /// ([`Architecture::frame`]): those that the calibration maps to 0.
@@ -81,30 +81,29 @@ pub fn build(
     let of = |cells: fn(&LocationNormalisation) -> &CellStatistics| {
         location.map(|location| (cells(location), sides))
     };
-    let student = if options.fused.is_some() {
-        "student"
-    } else {
-        "structural"
+    let names = match options.fused {
+        None => ["structural", "logical"],
+        Some(_) => ["student/structural", "student/logical"],
     };
     let [structural, logical] = squares(&mut builder, architecture);
     let [frame_structural, frame_logical] = options
         .frame
         .map(|value| (architecture.frame() as i64, value));
     let cells = of(|location| &location.structural);
-    map(&mut builder, student, &structural, cells, frame_structural);
-    if let Some(Fused {
-        terms: fused,
-        scale,
-    }) = &options.fused
-    {
-        let grid = feature_graph::grid(architecture.input_size.into());
-        let mut maps =
-            method_graph::terms(&mut builder, "f_t", architecture.features(), grid, fused);
-        maps.push(method_graph::scaled(&mut builder, student, *scale));
-        method_graph::sum(&mut builder, &maps);
-    }
+    map(&mut builder, names[0], &structural, cells, frame_structural);
     let cells = of(|location| &location.logical);
-    map(&mut builder, "logical", &logical, cells, frame_logical);
+    map(&mut builder, names[1], &logical, cells, frame_logical);
+    if let Some(Fused { terms, scales }) = &options.fused {
+        let features = FeatureMapsInput {
+            features: "f_t",
+            channels: architecture.features(),
+            grid: feature_graph::grid(architecture.input_size.into()),
+        };
+        let [mut structural, mut logical] = features.both(&mut builder, terms);
+        structural.push(method_graph::scaled(&mut builder, names[0], scales[0]));
+        logical.push(method_graph::scaled(&mut builder, names[1], scales[1]));
+        method_graph::root_of_squares(&mut builder, &structural, &logical);
+    }
 
     let mut graph = builder.into_graph();
     "mhkd".clone_into(&mut graph.name);

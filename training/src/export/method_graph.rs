@@ -48,6 +48,21 @@ pub enum MapConstants {
         /// Squared norms of the entries, `[M]`.
         squares: Vec<f32>,
     },
+    /// Error of a projection of the whole image on a subspace.
+    Subspace {
+        /// Mean, `[C HW]`.
+        mean: Vec<f32>,
+        /// Orthonormal rows times `scale`, rounded to 16 bits, `[rank, C HW]`.
+        basis: Vec<f32>,
+        /// Number of rows.
+        rank: i64,
+        /// Factor of the rows.
+        scale: f32,
+        /// Mean of the error in every cell, `[HW]`.
+        cell_mean: Vec<f32>,
+        /// Spread of the error in every cell, `[HW]`.
+        cell_spread: Vec<f32>,
+    },
 }
 
 /// One map with its share of the sum.
@@ -59,16 +74,35 @@ pub struct MapTerm {
     pub scale: Option<[f32; 2]>,
 }
 
-/// Builds the graph of the sum of `terms`, each smoothed over 3x3 cells. A single term is not scaled.
+/// How the maps of a method are combined.
+#[derive(Clone, Debug)]
+pub enum Combination {
+    /// One map, the sum of the terms, which is the structural map.
+    Single(Vec<MapTerm>),
+    /// Two maps with a common norm: the root of the sum of their squares.
+    Both(FeatureTerms),
+}
+
+/// The terms of two maps.
+#[derive(Clone, Debug)]
+pub struct FeatureTerms {
+    /// Terms whose sum is the structural map; none if there is no such map.
+    pub structural: Vec<MapTerm>,
+    /// Terms whose sum is the logical map; none if there is no such map.
+    pub logical: Vec<MapTerm>,
+    /// Scales that make the structural and the logical map comparable: centre and spread.
+    pub scales: [[f32; 2]; 2],
+}
+
+/// Builds the graph of a method without training.
 ///
 /// # Panics
-/// When `terms` is empty or a constant has a wrong number of elements.
+/// When a constant has a wrong number of elements.
 pub fn build(
     input: &FeatureInput<'_>,
-    terms: &[MapTerm],
+    combination: &Combination,
     metadata: Vec<(String, String)>,
 ) -> ModelProto {
-    assert!(!terms.is_empty(), "a graph has at least one map");
     let mut builder = GraphBuilder::without_networks();
     let image = builder.frame(InputNormalisation::Half);
     let features = feature_graph::features(
@@ -80,58 +114,101 @@ pub fn build(
     );
     feature_graph::normalised(&mut builder, "f_t", &features, input.normalisation);
     let grid = feature_graph::grid(input.size);
-    let channels = input.variant.features();
-    let maps = self::terms(&mut builder, "f_t", channels, grid, terms);
-    sum(&mut builder, &maps);
+    let maps = FeatureMapsInput {
+        features: "f_t",
+        channels: input.variant.features(),
+        grid,
+    };
+    let outputs: &[&str] = match combination {
+        Combination::Single(terms) => {
+            let map = maps.terms(&mut builder, "map", terms);
+            sum(&mut builder, "structural", &map);
+            &["structural"]
+        }
+        Combination::Both(terms) => {
+            let [structural, logical] = maps.both(&mut builder, terms);
+            root_of_squares(&mut builder, &structural, &logical);
+            &["structural", "logical"]
+        }
+    };
     let mut graph = builder.into_graph();
     graph.input = vec![feature_graph::frame_info(input.size)];
-    let (width, height) = (Known(grid.width as i64), Known(grid.height as i64));
-    graph.output = vec![ValueInfoProto::tensor(
-        "structural",
-        DataType::Float,
-        &[Free("N"), height, width],
-        "Distance of the features from those of good parts, before quantile normalisation.",
-    )];
+    let shape = [
+        Free("N"),
+        Known(grid.height as i64),
+        Known(grid.width as i64),
+    ];
+    graph.output = outputs
+        .iter()
+        .map(|name| {
+            ValueInfoProto::tensor(
+                name,
+                DataType::Float,
+                &shape,
+                "Deviation of the features from those of good parts.",
+            )
+        })
+        .collect();
     feature_graph::model(graph, "features", metadata)
 }
 
-/// Adds the maps of `terms` over the normalised `features`, `[N, C, h, w]`, each smoothed over 3x3 cells, and
-/// returns their names. Each is scaled, unless it is the only one.
-pub(super) fn terms(
-    builder: &mut GraphBuilder<'_>,
-    features: &str,
-    channels: i64,
-    grid: MapSize,
-    terms: &[MapTerm],
-) -> Vec<String> {
-    let cells = grid.cells() as i64;
-    let mut tail = Tail {
-        builder,
-        channels,
-        cells,
-        grid,
-    };
-    let flat = tail.reshape("features/flat", features, &[0, channels, cells]);
-    terms
-        .iter()
-        .enumerate()
-        .map(|(number, term)| {
-            let distance = match &term.constants {
-                MapConstants::Padim {
-                    mean,
-                    basis,
-                    rank,
-                    noise,
-                } => tail.padim(&flat, mean, basis, *rank, *noise),
-                MapConstants::PatchCore { bank, squares } => tail.patch_core(&flat, bank, squares),
-            };
-            let smooth = tail.smoothed(&distance, number);
-            match term.scale {
-                Some(scale) => scaled(tail.builder, &smooth, scale),
-                None => smooth,
+/// Normalised features in a graph, `[N, C, h, w]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FeatureMapsInput<'a> {
+    /// Their name.
+    pub(super) features: &'a str,
+    /// Number of channels.
+    pub(super) channels: i64,
+    /// Size of the grid.
+    pub(super) grid: MapSize,
+}
+
+impl FeatureMapsInput<'_> {
+    /// Adds the structural and the logical map, scaled, and returns their names: at most one each.
+    pub(super) fn both(
+        self,
+        builder: &mut GraphBuilder<'_>,
+        terms: &FeatureTerms,
+    ) -> [Vec<String>; 2] {
+        let mut add = |name, terms: &[MapTerm], scale| {
+            if terms.is_empty() {
+                return Vec::new();
             }
-        })
-        .collect()
+            let maps = self.terms(builder, name, terms);
+            sum(builder, name, &maps);
+            vec![scaled(builder, name, scale)]
+        };
+        let [structural, logical] = terms.scales;
+        [
+            add("appearance", &terms.structural, structural),
+            add("arrangement", &terms.logical, logical),
+        ]
+    }
+
+    /// Adds the maps of `terms` below `name`, each smoothed over 3x3 cells, and returns their names. Each with a
+    /// scale is scaled.
+    fn terms(self, builder: &mut GraphBuilder<'_>, name: &str, terms: &[MapTerm]) -> Vec<String> {
+        let cells = self.grid.cells() as i64;
+        let mut tail = Tail {
+            builder,
+            channels: self.channels,
+            cells,
+            grid: self.grid,
+        };
+        let flat = format!("{name}/features");
+        let flat = tail.reshape(&flat, self.features, &[0, self.channels, cells]);
+        terms
+            .iter()
+            .enumerate()
+            .map(|(number, term)| {
+                let smooth = tail.term(&flat, &format!("{name}/{number}"), &term.constants);
+                match term.scale {
+                    Some(scale) => scaled(tail.builder, &smooth, scale),
+                    None => smooth,
+                }
+            })
+            .collect()
+    }
 }
 
 /// Adds `(map - centre) / spread` and returns its name.
@@ -152,11 +229,54 @@ pub(super) fn scaled(
     )
 }
 
-/// Adds the sum of `maps` as the structural map.
-pub(super) fn sum(builder: &mut GraphBuilder<'_>, maps: &[String]) {
+/// Adds the sum of `maps` as `name`.
+fn sum(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) {
     let inputs: Vec<&str> = maps.iter().map(String::as_str).collect();
     let operator = if maps.len() == 1 { "Identity" } else { "Sum" };
-    builder.add(operator, "structural", &inputs, vec![]);
+    builder.add(operator, name, &inputs, vec![]);
+}
+
+/// Adds the outputs `structural` and `logical`, whose sum in each cell is the root of the sum of the squares of all
+/// given maps. The share of a side is that of its squares. Negative values, which are usual on good parts, count as
+/// 0. A value that is not a number remains one.
+pub(super) fn root_of_squares(
+    builder: &mut GraphBuilder<'_>,
+    structural: &[String],
+    logical: &[String],
+) {
+    let one = squares(builder, "structural/squares", structural);
+    let other = squares(builder, "logical/squares", logical);
+    let smallest = TensorProto::f32("combined/smallest", &[], &[SMALLEST_SQUARE]);
+    let smallest = builder.constant(smallest);
+    let total = builder.add(
+        "Sum",
+        "combined/squares",
+        &[&one, &other, &smallest],
+        vec![],
+    );
+    let root = builder.add("Sqrt", "combined/root", &[&total], vec![]);
+    builder.add("Div", "structural", &[&one, &root], vec![]);
+    builder.add("Div", "logical", &[&other, &root], vec![]);
+}
+
+/// Added to the sum of squares, so that its root is above 0.
+pub const SMALLEST_SQUARE: f32 = 1e-12;
+
+/// Adds the sum of the squares of the positive values of `maps`.
+fn squares(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) -> String {
+    let squares: Vec<String> = maps
+        .iter()
+        .enumerate()
+        .map(|(number, map)| {
+            let at = |part: &str| format!("{name}/{number}/{part}");
+            let positive = builder.add("Relu", &at("positive"), &[map], vec![]);
+            // The operator does not define the positive part of a value that is not a number; its product with
+            // that value is none.
+            builder.add("Mul", &at("square"), &[&positive, map], vec![])
+        })
+        .collect();
+    sum(builder, name, &squares);
+    name.to_owned()
 }
 
 /// The part of the graph after the features.
@@ -168,6 +288,31 @@ struct Tail<'b, 'w> {
 }
 
 impl Tail<'_, '_> {
+    /// Adds the smoothed map `name` of `constants` over the features `flat`, `[N, C, HW]`.
+    fn term(&mut self, flat: &str, name: &str, constants: &MapConstants) -> String {
+        let distance = match constants {
+            MapConstants::Padim {
+                mean,
+                basis,
+                rank,
+                noise,
+            } => self.padim(flat, mean, basis, *rank, *noise),
+            MapConstants::PatchCore { bank, squares } => self.patch_core(flat, bank, squares),
+            MapConstants::Subspace {
+                mean,
+                basis,
+                rank,
+                scale,
+                cell_mean,
+                cell_spread,
+            } => {
+                let error = self.projection_error(flat, mean, basis, *rank, *scale);
+                self.located(&error, cell_mean, cell_spread)
+            }
+        };
+        self.smoothed(&distance, name)
+    }
+
     fn constant(&mut self, name: &str, shape: &[i64], values: &[f32]) -> String {
         let elements = shape.iter().product::<i64>();
         assert_eq!(values.len() as i64, elements, "elements of {name}");
@@ -273,10 +418,54 @@ impl Tail<'_, '_> {
         self.root("patchcore/distance", &squared)
     }
 
+    /// Adds the squared error of the projection, averaged over the channels: `[N, HW]`.
+    fn projection_error(
+        &mut self,
+        normalised: &str,
+        mean: &[f32],
+        basis: &[f32],
+        rank: i64,
+        scale: f32,
+    ) -> String {
+        let (cells, channels) = (self.cells, self.channels);
+        let features = cells * channels;
+        let rows = self.reshape("fre/rows", normalised, &[0, features]);
+        let mean = self.constant("fre/mean", &[features], mean);
+        let basis = self.half_constant("fre/basis", &[rank, features], basis);
+        let shrink = self.constant("fre/shrink", &[], &[(scale * scale).recip()]);
+        let builder = &mut *self.builder;
+        let centred = builder.add("Sub", "fre/centred", &[&rows, &mean], vec![]);
+        let columns = self.transpose("fre/columns", &centred, &[1, 0]);
+        let builder = &mut *self.builder;
+        let scaled = builder.add("MatMul", "fre/scaled", &[&basis, &columns], vec![]);
+        let within = builder.add("Mul", "fre/within", &[&scaled, &shrink], vec![]);
+        let within = self.transpose("fre/coordinates", &within, &[1, 0]);
+        let builder = &mut *self.builder;
+        let projected = builder.add("MatMul", "fre/projected", &[&within, &basis], vec![]);
+        let rest = builder.add("Sub", "fre/rest", &[&centred, &projected], vec![]);
+        let rest = self.reshape("fre/rest_by_channel", &rest, &[0, channels, cells]);
+        let builder = &mut *self.builder;
+        let square = builder.add("Mul", "fre/square", &[&rest, &rest], vec![]);
+        let attributes = vec![
+            AttributeProto::ints("axes", &[1]),
+            AttributeProto::int("keepdims", 0),
+        ];
+        builder.add("ReduceMean", "fre/error", &[&square], attributes)
+    }
+
+    /// Adds the centring and scaling of every cell: `[N, HW]`.
+    fn located(&mut self, error: &str, mean: &[f32], spread: &[f32]) -> String {
+        let cells = self.cells;
+        let mean = self.constant("fre/cell_mean", &[cells], mean);
+        let spread = self.constant("fre/cell_spread", &[cells], spread);
+        let builder = &mut *self.builder;
+        let centred = builder.add("Sub", "fre/error_centred", &[error, &mean], vec![]);
+        builder.add("Div", "fre/located", &[&centred, &spread], vec![])
+    }
+
     /// Adds the average over 3x3 cells, of the cells that exist: `[N, h, w]`.
-    fn smoothed(&mut self, distance: &str, number: usize) -> String {
+    fn smoothed(&mut self, distance: &str, name: &str) -> String {
         let (height, width) = (self.grid.height as i64, self.grid.width as i64);
-        let name = format!("map/{number}");
         let image = self.reshape(&format!("{name}/image"), distance, &[-1, 1, height, width]);
         let attributes = vec![
             AttributeProto::ints("kernel_shape", &[3, 3]),
@@ -290,6 +479,6 @@ impl Tail<'_, '_> {
             &[&image],
             attributes,
         );
-        self.reshape(&name, &mean, &[-1, height, width])
+        self.reshape(name, &mean, &[-1, height, width])
     }
 }

@@ -2,55 +2,55 @@
 
 use inspectd_core::maps::MapSize;
 use inspectd_core::score::quantile;
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{ChannelNormalisation, Padim, PadimSettings, PatchCore, PatchCoreSettings};
+use super::cross_fit::{CrossFit, Probes};
+use super::subspace::SubspaceFit;
+use super::{
+    ChannelNormalisation, Padim, PadimSettings, PatchCore, PatchCoreSettings, Subspace,
+    SubspaceSettings,
+};
 use crate::export::method_graph::{MapConstants, MapTerm};
 use crate::fit::checkpoint::host;
 
 /// Quantiles of a map's cells that become 0 and 1 before two maps are added.
 const SUM_QUANTILES: [f64; 2] = [0.9, 0.995];
 
-/// Number of groups of images that are scored by a fit to the others.
-const GROUPS: i64 = 8;
+/// The same for maps of which the norm is taken. Values below the lower one do not count, so it must be below the
+/// maximum of every image, also if some images are unlike the others.
+const NORM_QUANTILES: [f64; 2] = [0.5, 0.9995];
 
-/// A method without training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-pub enum FeatureMethod {
-    /// A Gaussian in every cell. For parts that always lie at the same place.
-    #[serde(rename = "padim")]
-    #[value(name = "padim")]
-    Padim,
-    /// The nearest feature of a memory bank, wherever it was seen.
-    #[serde(rename = "patchcore")]
-    #[value(name = "patchcore")]
-    PatchCore,
-    /// The sum of both maps.
-    #[serde(rename = "padim+patchcore")]
-    #[value(name = "padim+patchcore")]
-    Both,
+/// A choice of methods without training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureMethods {
+    /// `PaDiM`: a Gaussian in every cell. For parts that always lie at the same place.
+    pub padim: bool,
+    /// `PatchCore`: the nearest feature of a memory bank, wherever it was seen.
+    pub patch_core: bool,
+    /// FRE: the error of a projection of the whole image on the subspace of good images.
+    pub fre: bool,
 }
 
-impl FeatureMethod {
-    /// All methods.
-    pub const ALL: [Self; 3] = [Self::Padim, Self::PatchCore, Self::Both];
+impl FeatureMethods {
+    /// None of them.
+    pub const NONE: Self = Self {
+        padim: false,
+        patch_core: false,
+        fre: false,
+    };
 
-    /// Name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Padim => "padim",
-            Self::PatchCore => "patchcore",
-            Self::Both => "padim+patchcore",
-        }
-    }
+    /// All of them.
+    pub const ALL: Self = Self {
+        padim: true,
+        patch_core: true,
+        fre: true,
+    };
 
-    fn has_padim(self) -> bool {
-        self != Self::PatchCore
-    }
-
-    fn has_patch_core(self) -> bool {
-        self != Self::Padim
+    /// Whether all methods of `other` are among these.
+    pub fn contain(self, other: Self) -> bool {
+        (self.padim || !other.padim)
+            && (self.patch_core || !other.patch_core)
+            && (self.fre || !other.fre)
     }
 }
 
@@ -61,16 +61,50 @@ pub struct MethodSettings {
     pub padim: PadimSettings,
     /// Settings of `PatchCore`.
     pub patch_core: PatchCoreSettings,
+    /// Settings of FRE.
+    pub subspace: SubspaceSettings,
 }
 
-/// Methods fitted to good images, of which one is selected.
+/// Methods fitted to good images, of which some are selected.
 #[derive(Debug)]
 pub struct FittedMethod {
     normalisation: ChannelNormalisation,
     padim: Option<Part<Padim>>,
     patch_core: Option<Part<PatchCore>>,
-    method: FeatureMethod,
+    subspace: Option<Part<Subspace>>,
+    fitted: FeatureMethods,
+    selected: FeatureMethods,
     grid: MapSize,
+}
+
+/// Maps of N images, `[N, HW]` each.
+#[derive(Debug)]
+pub struct FeatureMaps {
+    /// `PaDiM` or `PatchCore`, or the sum of both, scaled.
+    pub structural: Option<Tensor>,
+    /// FRE.
+    pub logical: Option<Tensor>,
+}
+
+impl FeatureMaps {
+    /// The only map.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn single(self) -> Tensor {
+        self.structural
+            .or(self.logical)
+            .expect("at least one method is selected")
+    }
+}
+
+/// Terms of the graph of both maps; empty for a map that the methods do not have.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Terms of the structural map, scaled if there are two.
+    pub structural: Vec<MapTerm>,
+    /// Term of the logical map.
+    pub logical: Vec<MapTerm>,
 }
 
 /// One fit.
@@ -79,13 +113,21 @@ struct Part<F> {
     fit: F,
     /// Maps of the good images, each by a fit to the other images, `[N, HW]`.
     unseen: Tensor,
+    /// Maps of the probes, each by a fit without its original, `[M, HW]`.
+    probes: Tensor,
     scale: MapScale,
 }
 
 impl<F> Part<F> {
-    fn new(fit: F, unseen: Tensor) -> Self {
-        let scale = MapScale::of(&unseen);
-        Self { fit, unseen, scale }
+    /// `maps` are those of `good` images, then of the probes.
+    fn new(fit: F, maps: &Tensor, good: i64) -> Self {
+        let unseen = maps.narrow(0, 0, good);
+        Self {
+            fit,
+            scale: MapScale::of(&unseen),
+            probes: maps.narrow(0, good, maps.size()[0] - good),
+            unseen,
+        }
     }
 }
 
@@ -94,10 +136,22 @@ impl<F> Part<F> {
 pub struct MapScale([f32; 2]);
 
 impl MapScale {
-    /// Measures `maps` of good images, `[N, HW]`.
+    /// Neither centres nor scales.
+    pub const NONE: Self = Self([0.0, 1.0]);
+
+    /// Scale for a sum of maps, measured on `maps` of good images, `[N, HW]`.
     pub fn of(maps: &Tensor) -> Self {
+        Self::by_quantiles(maps, SUM_QUANTILES)
+    }
+
+    /// Scale for a norm of maps, measured on `maps` of good images, `[N, HW]`.
+    pub fn of_norm(maps: &Tensor) -> Self {
+        Self::by_quantiles(maps, NORM_QUANTILES)
+    }
+
+    fn by_quantiles(maps: &Tensor, quantiles: [f64; 2]) -> Self {
         let mut cells = host(maps);
-        let [low, high] = SUM_QUANTILES.map(|q| quantile(&mut cells, q) as f32);
+        let [low, high] = quantiles.map(|q| quantile(&mut cells, q) as f32);
         // A constant map has no spread; it is only centred.
         Self([low, if high > low { high - low } else { 1.0 }])
     }
@@ -115,70 +169,70 @@ impl MapScale {
 }
 
 impl FittedMethod {
-    /// Fits `method` to `features`, `[N, C, HW]` of at least three good images, before normalisation, on the
-    /// cells of `grid`. A fit of [`FeatureMethod::Both`] can select each of the methods. Calls `progress` with
-    /// the done and the total amount of work.
+    /// Fits `methods` to `features`, `[N, C, HW]` of at least three good images, before normalisation, on the
+    /// cells of `grid`, and scores images and `probes` by fits without their originals. All are
+    /// selected. Calls `progress` with the done and the total amount of
+    /// work.
     pub fn fit(
         features: &Tensor,
+        probes: &Probes,
         grid: MapSize,
-        method: FeatureMethod,
+        methods: FeatureMethods,
         settings: MethodSettings,
         mut progress: impl FnMut(u64, u64),
     ) -> Self {
         let normalisation = ChannelNormalisation::measure(features);
         let normalised = normalisation.apply(features);
-        let groups = groups(features.size()[0]);
-        let padim_steps = if method.has_padim() {
-            1 + groups.len()
-        } else {
-            0
-        };
-        let bank_steps = if method.has_patch_core() { 2 } else { 0 };
-        let total = (padim_steps + bank_steps) as u64;
+        let cross_fit = CrossFit::new(
+            &normalised,
+            &normalisation.apply(&probes.features),
+            &probes.originals,
+        );
+        let steps = |used, number| if used { number } else { 0 };
+        let total = steps(methods.padim, 1 + cross_fit.len())
+            + steps(methods.patch_core, 2)
+            + steps(methods.fre, cross_fit.len());
         let mut done = 0;
         let mut step = || {
             done += 1;
-            progress(done, total);
+            progress(done, total as u64);
         };
-        let padim = method.has_padim().then(|| {
+        let padim = methods.padim.then(|| {
             let fit = Padim::fit(&normalised, settings.padim);
             step();
-            let unseen = fit.cross_maps(&normalised, &groups, &mut step);
-            Part::new(fit, smooth(&unseen, grid))
+            let unseen = fit.cross_maps(&cross_fit, &mut step);
+            Part::new(fit, &smooth(&unseen, grid), cross_fit.good)
         });
-        let patch_core = method.has_patch_core().then(|| {
+        let patch_core = methods.patch_core.then(|| {
             let fit = PatchCore::fit(&normalised, settings.patch_core);
             step();
-            let unseen = fit.leave_one_out(&normalised);
+            let unseen = fit.cross_maps(&cross_fit);
             step();
-            Part::new(fit, smooth(&unseen, grid))
+            Part::new(fit, &smooth(&unseen, grid), cross_fit.good)
+        });
+        let subspace = methods.fre.then(|| {
+            let SubspaceFit { subspace, unseen } =
+                Subspace::fit(&cross_fit, settings.subspace, &mut step);
+            Part::new(subspace, &smooth(&unseen, grid), cross_fit.good)
         });
         Self {
             normalisation,
             padim,
             patch_core,
-            method,
+            subspace,
+            fitted: methods,
+            selected: methods,
             grid,
         }
     }
 
-    /// Selects one of the fitted methods.
+    /// Selects some of the fitted methods.
     ///
     /// # Panics
-    /// When the method was not fitted.
-    pub fn select(&mut self, method: FeatureMethod) {
-        assert!(
-            (self.padim.is_some() || !method.has_padim())
-                && (self.patch_core.is_some() || !method.has_patch_core()),
-            "{} was not fitted",
-            method.name()
-        );
-        self.method = method;
-    }
-
-    /// The selected method.
-    pub fn method(&self) -> FeatureMethod {
-        self.method
+    /// When one was not fitted.
+    pub fn select(&mut self, methods: FeatureMethods) {
+        assert!(self.fitted.contain(methods), "{methods:?} were not fitted");
+        self.selected = methods;
     }
 
     /// Size of the maps.
@@ -186,38 +240,65 @@ impl FittedMethod {
         self.grid
     }
 
-    /// Maps of the good images, each by a fit to the other images, `[N, HW]`.
-    pub fn unseen_maps(&self) -> Tensor {
+    /// Maps of the good images, each by a fit to the other images.
+    pub fn unseen_maps(&self) -> FeatureMaps {
         self.combine(
             |padim| padim.unseen.shallow_clone(),
             |bank| bank.unseen.shallow_clone(),
+            |subspace| subspace.unseen.shallow_clone(),
         )
     }
 
-    /// Returns the maps of `features`, `[N, C, HW]` before normalisation: `[N, HW]`.
-    pub fn maps(&self, features: &Tensor) -> Tensor {
+    /// Maps of the probes, each by a fit without its original.
+    pub fn probe_maps(&self) -> FeatureMaps {
+        self.combine(
+            |padim| padim.probes.shallow_clone(),
+            |bank| bank.probes.shallow_clone(),
+            |subspace| subspace.probes.shallow_clone(),
+        )
+    }
+
+    /// Returns the maps of `features`, `[N, C, HW]` before normalisation.
+    pub fn maps(&self, features: &Tensor) -> FeatureMaps {
         let normalised = self.normalisation.apply(features);
         self.combine(
             |padim| smooth(&padim.fit.maps(&normalised), self.grid),
             |bank| smooth(&bank.fit.maps(&normalised), self.grid),
+            |subspace| smooth(&subspace.fit.maps(&normalised), self.grid),
         )
     }
 
-    /// The map of the selected method from the maps of its parts.
+    /// The maps of the selected methods from those of each.
     fn combine(
         &self,
         padim: impl Fn(&Part<Padim>) -> Tensor,
         bank: impl Fn(&Part<PatchCore>) -> Tensor,
-    ) -> Tensor {
-        let (one, other) = (self.padim.as_ref(), self.patch_core.as_ref());
-        match (self.method, one, other) {
-            (FeatureMethod::Padim, Some(part), _) => padim(part),
-            (FeatureMethod::PatchCore, _, Some(part)) => bank(part),
-            (_, Some(one), Some(other)) => {
-                one.scale.apply(&padim(one)) + other.scale.apply(&bank(other))
-            }
-            _ => unreachable!("select() accepts fitted methods only"),
+        subspace: impl Fn(&Part<Subspace>) -> Tensor,
+    ) -> FeatureMaps {
+        let (one, other) = (self.padim(), self.patch_core());
+        FeatureMaps {
+            structural: match (one, other) {
+                (Some(one), Some(other)) => {
+                    Some(one.scale.apply(&padim(one)) + other.scale.apply(&bank(other)))
+                }
+                (one, other) => one.map(padim).or_else(|| other.map(bank)),
+            },
+            logical: self.subspace().map(subspace),
         }
+    }
+
+    fn padim(&self) -> Option<&Part<Padim>> {
+        self.padim.as_ref().filter(|_| self.selected.padim)
+    }
+
+    fn patch_core(&self) -> Option<&Part<PatchCore>> {
+        self.patch_core
+            .as_ref()
+            .filter(|_| self.selected.patch_core)
+    }
+
+    fn subspace(&self) -> Option<&Part<Subspace>> {
+        self.subspace.as_ref().filter(|_| self.selected.fre)
     }
 
     /// Channel statistics of the good images.
@@ -225,39 +306,41 @@ impl FittedMethod {
         &self.normalisation
     }
 
-    /// The maps of the selected method as constants of a graph; scaled if there are two.
-    pub fn terms(&self) -> Vec<MapTerm> {
-        let scaled = self.method == FeatureMethod::Both;
-        let padim = self.padim.iter().filter(|_| self.method.has_padim());
-        let padim = padim.map(|Part { fit, scale, .. }| MapTerm {
+    /// The selected methods as terms of a graph.
+    pub fn terms(&self) -> Terms {
+        let two = self.selected.padim && self.selected.patch_core;
+        let padim = self.padim().map(|Part { fit, scale, .. }| MapTerm {
             constants: MapConstants::Padim {
                 mean: host(fit.mean()),
                 basis: host(&fit.basis()),
                 rank: fit.basis().size()[1],
                 noise: fit.noise() as f32,
             },
-            scale: scaled.then_some(scale.0),
+            scale: two.then_some(scale.0),
         });
-        let bank = self.patch_core.iter();
-        let bank = bank.filter(|_| self.method.has_patch_core());
-        let bank = bank.map(|Part { fit, scale, .. }| MapTerm {
+        let bank = self.patch_core().map(|Part { fit, scale, .. }| MapTerm {
             constants: MapConstants::PatchCore {
                 bank: host(fit.bank()),
                 squares: host(fit.squares()),
             },
-            scale: scaled.then_some(scale.0),
+            scale: two.then_some(scale.0),
         });
-        padim.chain(bank).collect()
+        let subspace = self.subspace().map(|Part { fit, .. }| MapTerm {
+            constants: MapConstants::Subspace {
+                mean: host(fit.mean()),
+                basis: host(fit.basis()),
+                rank: fit.basis().size()[0],
+                scale: fit.scale() as f32,
+                cell_mean: host(fit.cell_mean()),
+                cell_spread: host(fit.cell_spread()),
+            },
+            scale: None,
+        });
+        Terms {
+            structural: padim.into_iter().chain(bank).collect(),
+            logical: subspace.into_iter().collect(),
+        }
     }
-}
-
-/// Divides the indices of `count` images into groups of neighbours; with few images, each is a group.
-/// Neighbours in the list are often photographs of the same part, which a fit must not have seen.
-fn groups(count: i64) -> Vec<Vec<i64>> {
-    let number = if count < 2 * GROUPS { count } else { GROUPS };
-    (0..number)
-        .map(|group| (group * count / number..(group + 1) * count / number).collect())
-        .collect()
 }
 
 /// Average over the 3x3 cells around each cell, of those that exist; `[N, HW]`.
@@ -285,37 +368,68 @@ mod tests {
         height: 3,
     };
 
-    fn fit(features: &Tensor, method: FeatureMethod) -> FittedMethod {
+    fn fit(features: &Tensor, methods: FeatureMethods) -> FittedMethod {
         let settings = MethodSettings::default();
-        FittedMethod::fit(features, GRID, method, settings, |_, _| ())
+        let probes = Probes {
+            features: features.narrow(0, 0, 1) * 9.0,
+            originals: vec![0],
+        };
+        FittedMethod::fit(features, &probes, GRID, methods, settings, |_, _| ())
+    }
+
+    fn single() -> [FeatureMethods; 3] {
+        let none = FeatureMethods::NONE;
+        [
+            FeatureMethods {
+                padim: true,
+                ..none
+            },
+            FeatureMethods {
+                patch_core: true,
+                ..none
+            },
+            FeatureMethods { fre: true, ..none },
+        ]
     }
 
     #[test]
     fn good_images_score_higher_under_models_that_have_not_seen_them() {
         let features = features(12);
-        for method in FeatureMethod::ALL {
+        for method in single() {
             let fitted = fit(&features, method);
-            assert_eq!(fitted.unseen_maps().size(), [12, 12]);
             let mean = |maps: Tensor| maps.mean(Kind::Float).double_value(&[]);
-            let (seen, unseen) = (mean(fitted.maps(&features)), mean(fitted.unseen_maps()));
-            assert!(unseen > seen, "{}: {unseen} {seen}", method.name());
+            let unseen = fitted.unseen_maps().single();
+            assert_eq!(unseen.size(), [12, 12]);
+            let unseen = mean(unseen);
+            let seen = mean(fitted.maps(&features).single());
+            assert!(unseen > seen, "{method:?}: {unseen} {seen}");
+            let probe = mean(fitted.probe_maps().single());
+            assert!(probe > unseen, "{method:?}: {probe} {unseen}");
         }
     }
 
     #[test]
-    fn fit_of_both_methods_selects_each() {
+    fn fit_of_all_methods_selects_each() {
         let features = features(12);
-        let mut both = fit(&features, FeatureMethod::Both);
-        let sum = both.maps(&features);
-        let parts = [FeatureMethod::Padim, FeatureMethod::PatchCore].map(|method| {
-            both.select(method);
-            let single = fit(&features, method);
-            let difference = (both.maps(&features) - single.maps(&features)).abs().max();
-            assert!(difference.double_value(&[]) < 1e-4, "{}", method.name());
-            MapScale::of(&single.unseen_maps()).apply(&single.maps(&features))
+        let mut all = fit(&features, FeatureMethods::ALL);
+        let FeatureMaps {
+            structural,
+            logical,
+        } = all.maps(&features);
+        let [padim, bank, subspace] = single().map(|method| {
+            all.select(method);
+            let maps = all.maps(&features).single();
+            let alone = fit(&features, method);
+            let difference = (&maps - alone.maps(&features).single()).abs().max();
+            assert!(difference.double_value(&[]) < 1e-4, "{method:?}");
+            (
+                MapScale::of(&alone.unseen_maps().single()).apply(&maps),
+                maps,
+            )
         });
-        let [padim, bank] = parts;
-        let difference = (sum - padim - bank).abs().max();
+        let sum = structural.expect("two methods");
+        let difference = (sum - padim.0 - bank.0).abs().max();
         assert!(difference.double_value(&[]) < 1e-3);
+        assert!(logical.is_some_and(|logical| logical.equal(&subspace.1)));
     }
 }

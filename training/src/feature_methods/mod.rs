@@ -1,13 +1,17 @@
-//! Anomaly detection on the features of a frozen backbone, without training: `PaDiM`, `PatchCore` and the sum
-//! of both. A fit takes seconds and needs good images only.
+//! Anomaly detection on the features of a frozen backbone, without training: `PaDiM`, `PatchCore`, FRE, and all of
+//! them. A fit takes seconds and needs good images only.
 
+mod cross_fit;
 pub mod extractor;
 mod fitted;
 mod normalisation;
 mod padim;
 mod patch_core;
+mod subspace;
 
-pub use fitted::{FeatureMethod, FittedMethod, MapScale, MethodSettings};
+pub use cross_fit::Probes;
+pub use fitted::{FeatureMaps, FeatureMethods, FittedMethod, MapScale, MethodSettings, Terms};
 pub use normalisation::ChannelNormalisation;
 pub use padim::{Padim, PadimSettings};
 pub use patch_core::{PatchCore, PatchCoreSettings};
+pub use subspace::{Subspace, SubspaceSettings};

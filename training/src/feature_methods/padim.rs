@@ -14,6 +14,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
+use super::cross_fit::CrossFit;
+
 /// Settings of the Gaussians.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PadimSettings {
@@ -100,29 +102,14 @@ impl Padim {
         squared.clamp_min(0.0).sqrt().transpose(0, 1).contiguous()
     }
 
-    /// Returns the distances of the `features` that the Gaussians were fitted to, `[N, C, HW]`, each under
-    /// Gaussians that were fitted without its group: `[N, HW]`. Every index is in one of `groups`. Calls
-    /// `progress` after each group.
-    pub fn cross_maps(
-        &self,
-        features: &Tensor,
-        groups: &[Vec<i64>],
-        mut progress: impl FnMut(),
-    ) -> Tensor {
-        let count = features.size()[0];
-        let maps: Vec<Tensor> = groups
-            .iter()
-            .map(|group| {
-                let others: Vec<i64> = (0..count).filter(|index| !group.contains(index)).collect();
-                let select =
-                    |indices: &[i64]| features.index_select(0, &Tensor::from_slice(indices));
-                let maps = self.refit(&select(&others)).maps(&select(group));
-                progress();
-                maps
-            })
-            .collect();
-        let order = Tensor::from_slice(&groups.concat()).argsort(0, false);
-        Tensor::cat(&maps, 0).index_select(0, &order)
+    /// Returns the distances of all images of `cross_fit`, each under Gaussians that were fitted without its original:
+    /// `[K, HW]`. Calls `progress` after each fit.
+    pub(super) fn cross_maps(&self, cross_fit: &CrossFit, mut progress: impl FnMut()) -> Tensor {
+        cross_fit.maps(|others, scored| {
+            let maps = self.refit(others).maps(scored);
+            progress();
+            maps
+        })
     }
 
     /// Mean of every cell, `[HW, C]`.
@@ -207,23 +194,16 @@ mod tests {
 
     #[test]
     fn cross_maps_are_those_of_fits_without_the_group() {
-        let train = features(20, 12, 6);
+        let train = features(44, 12, 6);
         let settings = PadimSettings {
             rank: 12,
             noise: NOISE,
         };
-        let groups: Vec<Vec<i64>> = (0..4)
-            .map(|group| (group..20).step_by(4).collect())
-            .collect();
-        let maps = Padim::fit(&train, settings).cross_maps(&train, &groups, || ());
-        for group in &groups {
-            let others: Vec<i64> = (0..20).filter(|index| !group.contains(index)).collect();
-            let select = |indices: &[i64]| train.index_select(0, &Tensor::from_slice(indices));
-            let expected = mahalanobis(&select(&others), &select(group), settings.noise);
-            let found = maps.index_select(0, &Tensor::from_slice(group));
-            let difference = ((found.to_kind(Kind::Double) - &expected).abs() / &expected).max();
-            assert!(difference.double_value(&[]) < ROUNDING, "{difference}");
-        }
+        let cross_fit = CrossFit::new(&train, &train.narrow(0, 0, 0), &[]);
+        let maps = Padim::fit(&train, settings).cross_maps(&cross_fit, || ());
+        let expected = cross_fit.maps(|others, scored| mahalanobis(others, scored, settings.noise));
+        let difference = ((maps.to_kind(Kind::Double) - &expected).abs() / &expected).max();
+        assert!(difference.double_value(&[]) < ROUNDING, "{difference}");
     }
 
     #[test]

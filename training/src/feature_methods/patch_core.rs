@@ -5,6 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
+use super::cross_fit::CrossFit;
+
 /// Settings of the memory bank.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PatchCoreSettings {
@@ -85,15 +87,16 @@ impl PatchCore {
         Tensor::stack(&maps, 0)
     }
 
-    /// Returns the distances of the `features` that the bank was selected from, `[N, C, HW]`, each to the
-    /// nearest entry of another image: `[N, HW]`.
-    pub fn leave_one_out(&self, features: &Tensor) -> Tensor {
-        let maps: Vec<Tensor> = (0..features.size()[0])
-            .map(|index| {
-                let own = self.image.eq(index).to_kind(Kind::Float);
+    /// Returns the distances of all images of `cross_fit`, each to the nearest entry of another image than its
+    /// original: `[K, HW]`.
+    pub(super) fn cross_maps(&self, cross_fit: &CrossFit) -> Tensor {
+        let maps: Vec<Tensor> = (0..)
+            .zip(&cross_fit.originals)
+            .map(|(index, &original)| {
+                let own = self.image.eq(original).to_kind(Kind::Float);
                 // Far from everything, and finite: infinity times zero is not a number.
                 let squares = &self.squares + own * FAR;
-                self.map(&features.get(index), &squares)
+                self.map(&cross_fit.features.get(index), &squares)
             })
             .collect();
         Tensor::stack(&maps, 0)
@@ -189,7 +192,9 @@ mod tests {
     fn left_out_image_is_not_compared_with_its_own_entries() {
         let two = Tensor::cat(&[features(&[0.0]), features(&[4.0])], 0);
         let fitted = PatchCore::fit(&two, PatchCoreSettings::default());
-        let maps = fitted.leave_one_out(&two);
+        let cross_fit = CrossFit::new(&two, &two.narrow(0, 0, 1), &[0]);
+        let maps = fitted.cross_maps(&cross_fit);
+        assert!(maps.get(2).equal(&maps.get(0)));
         for image in [0, 1] {
             assert!((maps.double_value(&[image, 0]) - 4.0 * 2.0_f64.sqrt()).abs() < 1e-3);
         }

@@ -18,6 +18,7 @@ use crate::backbone::{Backbone, LiteVariant, shipped};
 use crate::dataset::ImageSize;
 use crate::export::method_graph::{self, FeatureInput};
 use crate::export::parity::Parity;
+use crate::export::weights::WeightType;
 use crate::export::{Label, graph, graph_entry, manifest_of, scores_of, student_graph};
 use crate::fit::checkpoint::host;
 use crate::tensors;
@@ -136,6 +137,7 @@ fn graph(parts: &BundleParts<'_>, label: &Label) -> Result<Vec<u8>> {
         let options = graph::Options {
             location: Some(student.location().clone()),
             fused: model.fused(),
+            weights: WeightType::F16,
             metadata,
             ..graph::Options::default()
         };
@@ -148,7 +150,7 @@ fn graph(parts: &BundleParts<'_>, label: &Label) -> Result<Vec<u8>> {
         size: parts.size,
         normalisation: &model.features().normalisation().constants(),
     };
-    Ok(method_graph::build(&input, &model.features().terms(), metadata).encode_to_vec())
+    Ok(method_graph::build(&input, &model.combination(), metadata).encode_to_vec())
 }
 
 /// Compares the maps of `graph` with those of libtorch.

@@ -5,6 +5,7 @@ use inspectd_core::maps::{MapCalibration, MapSize, Quantiles, image_score};
 use inspectd_core::score::quantile;
 use tch::Tensor;
 
+use super::model::Model;
 use crate::calibrate::QUANTILES;
 use crate::fit::checkpoint::host;
 
@@ -30,25 +31,36 @@ pub(super) struct Calibrated {
 }
 
 impl Calibrated {
-    /// Calibrates `good` maps of images with the given sizes.
+    /// Calibrates `model` by its maps of the photographs, which have the given sizes.
     ///
     /// # Errors
     /// When the maps are non-finite or constant.
-    pub(super) fn measure(good: &Maps, grid: MapSize, sizes: &[PhotoSize]) -> Result<Self> {
+    pub(super) fn measure(model: &Model, sizes: &[PhotoSize]) -> Result<Self> {
+        let good = model.unseen_maps();
         let quantiles = |maps: &Tensor| {
             let mut cells = host(maps);
             let [low, high] = QUANTILES.map(|q| quantile(&mut cells, q) as f32);
             Quantiles::try_new(low, high)
         };
-        let logical = good.logical.as_ref().map(quantiles).transpose()?;
-        let maps = MapCalibration {
-            structural: quantiles(&good.structural)?,
-            weights: [1.0, if logical.is_some() { 1.0 } else { 0.0 }],
-            logical,
+        let maps = match &good.logical {
+            // The maps are scaled in the graph; other scales would make their sum another value than the norm.
+            Some(_) if model.method().has_common_norm() => {
+                let unchanged = Quantiles::try_new(0.0, 1.0)?;
+                MapCalibration {
+                    structural: unchanged,
+                    logical: Some(unchanged),
+                    weights: [1.0, 1.0],
+                }
+            }
+            logical => MapCalibration {
+                structural: quantiles(&good.structural)?,
+                logical: logical.as_ref().map(quantiles).transpose()?,
+                weights: [1.0, if logical.is_some() { 1.0 } else { 0.0 }],
+            },
         };
         Ok(Self {
             maps,
-            scores: scores(good, grid, &maps, sizes),
+            scores: scores(&good, model.grid(), &maps, sizes),
         })
     }
 }

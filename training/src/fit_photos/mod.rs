@@ -35,13 +35,14 @@ use crate::dataset::ImageSize;
 use crate::export::Label;
 use crate::export::feature_graph;
 use crate::feature_methods::extractor::{self, FeatureExtractor};
-use crate::feature_methods::{FeatureMethod, FittedMethod, MethodSettings};
+use crate::feature_methods::{FeatureMethods, FittedMethod, MethodSettings, Probes};
 use crate::fit::plan::Precision;
 use crate::log::progress::Progress;
 use crate::network::architecture::{Architecture, Method};
 use crate::network::input_size::InputSize;
 use crate::network::preset::Preset;
 use bundle::{BundleParts, ImageOrigin};
+use choice::Defective;
 use maps::{Calibrated, PhotoSize};
 use model::Model;
 use photos::{Photo, View};
@@ -83,6 +84,8 @@ pub struct FitSettings {
     pub minutes: f64,
     /// Optimiser steps of each training; as many as fit into the time if unset.
     pub steps: Option<u64>,
+    /// Largest number of dimensions of the subspace of FRE.
+    pub fre_rank: i64,
     /// Requested false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
     /// Random seed.
@@ -97,7 +100,7 @@ impl FitSettings {
     /// The student to train, if any.
     fn student(&self) -> Option<Method> {
         if let Some(method) = self.method {
-            return method.student();
+            return method.student;
         }
         let trained = self.steps.is_some() || self.minutes >= MIN_TRAINING_MINUTES;
         trained.then_some(Method::Mhkd)
@@ -138,9 +141,14 @@ impl FitSettings {
 
     /// The methods to choose from.
     fn candidates(&self) -> Vec<FitMethod> {
-        let mut methods = vec![FitMethod::Padim, FitMethod::PatchCore, FitMethod::Features];
+        let mut methods = vec![
+            FitMethod::PADIM,
+            FitMethod::PATCH_CORE,
+            FitMethod::FRE,
+            FitMethod::FEATURES,
+        ];
         if self.student().is_some() {
-            methods.extend([FitMethod::Mhkd, FitMethod::Fused]);
+            methods.extend([FitMethod::MHKD, FitMethod::FUSED]);
         }
         methods
     }
@@ -196,13 +204,14 @@ pub fn fit(
     let mut extractor = FeatureExtractor::new(settings.backbone, size, settings.threads)?;
     let features = features_of(&mut extractor, &photos, interrupted)?;
     let mut work = Work {
+        defective: Defective::none(),
         photos,
         features,
         size,
         settings,
         interrupted,
     };
-    let mut fitted = work.fit();
+    let mut fitted = work.fit(&mut extractor)?;
     let suspicious = suspicious::find(&work.photos, &work.calibrated(&fitted)?.scores);
     if settings.leave_out_suspicious && !suspicious.is_empty() {
         work.leave_out(&suspicious);
@@ -211,14 +220,20 @@ pub fn fit(
             "{} photographs are left without the suspicious ones; at least {MIN_PHOTOS} are needed",
             work.photos.len()
         );
-        fitted = work.fit();
+        fitted = work.fit(&mut extractor)?;
     }
     let files = work.photos.iter().map(|photo| &photo.path);
     let fingerprint = crate::dataset::fingerprint_of(folder, files)?;
     let training = work.train(&fitted, out, &fingerprint, started)?;
     let (student, steps) = training.map_or((None, 0), |(student, steps)| (Some(student), steps));
-    let (model, choice) = work.choose(fitted, student, &mut extractor)?;
+    let (model, choice) = work.choose(fitted, student)?;
     let calibrated = work.calibrated(&model)?;
+    let rate = settings.false_reject_rate;
+    warnings.extend(suspicious::influence(
+        &work.photos,
+        &calibrated.scores,
+        rate,
+    )?);
     let frames: Vec<Frame> = work
         .photos
         .iter()
@@ -384,6 +399,7 @@ fn go_on(interrupted: &AtomicBool) -> Result<()> {
 struct Work<'a> {
     photos: Vec<Photo>,
     features: Tensor, // [N, C, HW]
+    defective: Defective,
     size: ImageSize,
     settings: &'a FitSettings,
     interrupted: &'a AtomicBool,
@@ -393,16 +409,30 @@ impl Work<'_> {
     fn method_settings(&self) -> MethodSettings {
         let mut settings = MethodSettings::default();
         settings.patch_core.seed = self.settings.seed;
+        settings.subspace.rank = self.settings.fre_rank;
         settings
     }
 
-    /// Fits the methods without training that may be used.
-    fn fit(&self) -> Model {
-        let features = self.settings.method.and_then(FitMethod::features);
-        let features = features.unwrap_or(FeatureMethod::Both);
+    /// Fits the methods without training that may be used, and scores artificial defects if the method is not given.
+    fn fit(&mut self, extractor: &mut FeatureExtractor) -> Result<Model> {
+        let mut probes = Probes::none(&self.features);
+        if self.settings.method.is_none() {
+            self.defective = Defective::draw(&self.photos, self.settings.seed);
+            let originals = self.defective.frames.iter();
+            probes = Probes {
+                originals: originals.map(|(_, original)| *original as i64).collect(),
+                features: Tensor::stack(&self.defective.features(extractor, self.interrupted)?, 0),
+            };
+        }
+        // A trained method needs the features' statistics, and suspicious photographs are found by their scores.
+        let features = match self.settings.method {
+            Some(method) if method.features != FeatureMethods::NONE => method.features,
+            _ => FeatureMethods::ALL,
+        };
         let mut progress: Option<Progress> = None;
         let fitted = FittedMethod::fit(
             &self.features,
+            &probes,
             feature_graph::grid(self.size),
             features,
             self.method_settings(),
@@ -415,12 +445,11 @@ impl Work<'_> {
         if let Some(progress) = progress {
             progress.finish();
         }
-        let method = match features {
-            FeatureMethod::Padim => FitMethod::Padim,
-            FeatureMethod::PatchCore => FitMethod::PatchCore,
-            FeatureMethod::Both => FitMethod::Features,
+        let method = FitMethod {
+            features,
+            student: None,
         };
-        Model::new(fitted, None, method)
+        Ok(Model::new(fitted, None, method))
     }
 
     /// Trains a student in the remaining time, if the method has one. Returns it with the number of steps.
@@ -437,6 +466,7 @@ impl Work<'_> {
         let set = TrainingSet {
             photos: &self.photos,
             normalisation: fitted.features().normalisation(),
+            probes: &self.defective.frames,
         };
         let mut plan = StudentPlan {
             architecture,
@@ -456,30 +486,25 @@ impl Work<'_> {
         &self,
         fitted: Model,
         student: Option<FittedStudent>,
-        extractor: &mut FeatureExtractor,
     ) -> Result<(Model, Vec<MethodScore>)> {
-        let trained = student.is_some();
         let mut model = fitted.with_student(student);
         if let Some(method) = self.settings.method {
             model.select(method);
             return Ok((model, Vec::new()));
         }
-        let robust = if trained {
-            FitMethod::Fused
-        } else {
-            FitMethod::Features
-        };
         let candidates = self.settings.candidates();
-        let seed = self.settings.seed;
-        let defective = choice::defective(&self.photos, extractor, seed, self.interrupted)?;
-        let scores = choice::compare(&mut model, &candidates, &self.photos, &defective)?;
-        model.select(choice::best(&scores, robust));
+        let scores = choice::compare(&mut model, &candidates, &self.sizes(), &self.defective)?;
+        model.select(choice::best(&scores, FitMethod::FEATURES));
         Ok((model, scores))
     }
 
     fn calibrated(&self, model: &Model) -> Result<Calibrated> {
-        let sizes: Vec<PhotoSize> = self.photos.iter().map(|photo| photo.size).collect();
-        Calibrated::measure(&model.unseen_maps(), model.grid(), &sizes)
+        Calibrated::measure(model, &self.sizes())
+    }
+
+    /// Sizes of the photographs before they were resized.
+    fn sizes(&self) -> Vec<PhotoSize> {
+        self.photos.iter().map(|photo| photo.size).collect()
     }
 
     fn leave_out(&mut self, suspicious: &[Suspicion]) {
@@ -498,17 +523,22 @@ impl Work<'_> {
 
     /// Settings for the manifest.
     fn as_table(&self, method: FitMethod) -> toml::Table {
-        let MethodSettings { padim, patch_core } = self.method_settings();
+        let MethodSettings {
+            padim,
+            patch_core,
+            subspace,
+        } = self.method_settings();
         let mut table = toml::Table::new();
         let mut put = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
-        put("method", method.name().into());
+        put("method", method.to_string().into());
         put("photographs", (self.photos.len() as i64).into());
-        if method.features().is_some() {
+        if method.features != FeatureMethods::NONE {
             put("padim_rank", padim.rank.into());
             put("padim_noise", padim.noise.into());
             put("patchcore_bank", patch_core.bank.into());
+            put("fre_rank", subspace.rank.into());
         }
-        if method.student().is_some() {
+        if method.student.is_some() {
             put("folds", (student::FOLDS as i64).into());
             put("batch", (student::BATCH as i64).into());
             put("learning_rate", student::LEARNING_RATE.into());

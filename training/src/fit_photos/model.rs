@@ -1,4 +1,4 @@
-//! The model of a fit: methods without training, a trained student, or both added.
+//! The model of a fit: methods without training, a trained student, or both.
 
 use inspectd_core::frame::Frame;
 use inspectd_core::maps::MapSize;
@@ -8,7 +8,8 @@ use super::maps::Maps;
 use super::method::FitMethod;
 use super::student::FittedStudent;
 use crate::export::graph::Fused;
-use crate::feature_methods::{FeatureMethod, FittedMethod};
+use crate::export::method_graph::{Combination, FeatureTerms, SMALLEST_SQUARE};
+use crate::feature_methods::{FeatureMaps, FittedMethod, MapScale, Terms};
 
 /// Everything that was fitted to the photographs, and the method that is selected from it.
 #[derive(Debug)]
@@ -16,6 +17,14 @@ pub(super) struct Model {
     features: FittedMethod,
     student: Option<FittedStudent>,
     method: FitMethod,
+    scales: Scales,
+}
+
+/// Scales that make all maps comparable, for [`root_of_squares`].
+#[derive(Clone, Copy, Debug)]
+struct Scales {
+    features: [MapScale; 2],
+    student: [MapScale; 2],
 }
 
 /// Images with their features.
@@ -41,6 +50,10 @@ impl Model {
             features,
             student,
             method,
+            scales: Scales {
+                features: [MapScale::NONE; 2],
+                student: [MapScale::NONE; 2],
+            },
         };
         model.select(method);
         model
@@ -58,13 +71,23 @@ impl Model {
     pub(super) fn select(&mut self, method: FitMethod) {
         let trained = self.student.as_ref().map(FittedStudent::method);
         assert!(
-            method.student().is_none() || method.student() == trained,
-            "{} was not trained",
-            method.name()
+            method.student.is_none() || method.student == trained,
+            "{method} was not trained"
         );
-        self.features
-            .select(method.features().unwrap_or(FeatureMethod::Both));
+        self.features.select(method.features);
         self.method = method;
+        if method.has_common_norm() {
+            let FeatureMaps {
+                structural,
+                logical,
+            } = self.features.unseen_maps();
+            let scale =
+                |maps: Option<Tensor>| maps.map_or(MapScale::NONE, |m| MapScale::of_norm(&m));
+            self.scales.features = [scale(structural), scale(logical)];
+            if let Some(student) = self.student() {
+                self.scales.student = student.unseen_maps().map(|maps| MapScale::of_norm(&maps));
+            }
+        }
     }
 
     /// The selected method.
@@ -81,7 +104,7 @@ impl Model {
     pub(super) fn student(&self) -> Option<&FittedStudent> {
         self.student
             .as_ref()
-            .filter(|_| self.method.student().is_some())
+            .filter(|_| self.method.student.is_some())
     }
 
     /// Size of the maps.
@@ -92,6 +115,11 @@ impl Model {
     /// Maps of the photographs, each by a model that has not seen it.
     pub(super) fn unseen_maps(&self) -> Maps {
         self.combined(|| self.features.unseen_maps(), FittedStudent::unseen_maps)
+    }
+
+    /// Maps of the artificial defects, each by a model that has not seen its original.
+    pub(super) fn probe_maps(&self) -> Maps {
+        self.combined(|| self.features.probe_maps(), FittedStudent::probe_maps)
     }
 
     /// Maps of other images.
@@ -105,34 +133,111 @@ impl Model {
     /// The maps of the method from those of its parts.
     fn combined(
         &self,
-        features: impl Fn() -> Tensor,
+        features: impl Fn() -> FeatureMaps,
         student: impl Fn(&FittedStudent) -> [Tensor; 2],
     ) -> Maps {
-        let Some(trained) = self.student() else {
-            return Maps {
-                structural: features(),
-                logical: None,
+        if !self.method.has_common_norm() {
+            return match self.student() {
+                Some(trained) => {
+                    let [structural, logical] = student(trained);
+                    Maps {
+                        structural,
+                        logical: Some(logical),
+                    }
+                }
+                None => Maps {
+                    structural: features().single(),
+                    logical: None,
+                },
             };
-        };
-        let [structural, logical] = student(trained);
-        let structural = if self.method.features().is_some() {
-            features() + trained.scale().apply(&structural)
-        } else {
-            structural
-        };
+        }
+        let FeatureMaps {
+            structural,
+            logical,
+        } = features();
+        let mut sides = [Vec::new(), Vec::new()];
+        for (side, (map, scale)) in sides
+            .iter_mut()
+            .zip([structural, logical].into_iter().zip(self.scales.features))
+        {
+            side.extend(map.map(|map| scale.apply(&map)));
+        }
+        if let Some(trained) = self.student() {
+            let maps = student(trained).into_iter().zip(self.scales.student);
+            for (side, (map, scale)) in sides.iter_mut().zip(maps) {
+                side.push(scale.apply(&map));
+            }
+        }
+        let [structural, logical] = root_of_squares(&sides);
         Maps {
             structural,
             logical: Some(logical),
         }
     }
 
-    /// The maps that the graph adds to the student's structural map.
+    /// The maps of the methods without training as constants of a graph.
+    pub(super) fn combination(&self) -> Combination {
+        let Terms {
+            mut structural,
+            logical,
+        } = self.features.terms();
+        if self.method.has_common_norm() {
+            return Combination::Both(FeatureTerms {
+                structural,
+                logical,
+                scales: self.scales.features.map(MapScale::values),
+            });
+        }
+        structural.extend(logical);
+        Combination::Single(structural)
+    }
+
+    /// The maps that the graph combines with the student's.
     pub(super) fn fused(&self) -> Option<Fused> {
-        let student = self.student()?;
-        self.method.features()?;
-        Some(Fused {
-            terms: self.features.terms(),
-            scale: student.scale().values(),
-        })
+        self.student()?;
+        match self.combination() {
+            Combination::Single(_) => None,
+            Combination::Both(terms) => Some(Fused {
+                terms,
+                scales: self.scales.student.map(MapScale::values),
+            }),
+        }
+    }
+}
+
+/// Two maps whose sum is the root of the sum of the squares of all given maps, as
+/// [`crate::export::method_graph`] describes it.
+fn root_of_squares(sides: &[Vec<Tensor>; 2]) -> [Tensor; 2] {
+    let squares = sides.each_ref().map(|maps| {
+        let positive = maps.iter().map(|map| map.relu() * map);
+        positive
+            .reduce(|sum, map| sum + map)
+            .expect("a map on each side")
+    });
+    let total = &squares[0] + &squares[1] + f64::from(SMALLEST_SQUARE);
+    let root = total.sqrt();
+    squares.map(|side| side / &root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sum_of_the_maps_is_the_root_of_all_squares() {
+        let map = |values: &[f32]| Tensor::from_slice(values);
+        let one = vec![
+            map(&[3.0, -2.0, 1.0, f32::NAN]),
+            map(&[0.0, -1.0, 2.0, 1.0]),
+        ];
+        let other = vec![map(&[4.0, -5.0, 2.0, 1.0])];
+        let [structural, logical] = root_of_squares(&[one, other]);
+        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).expect("floats");
+        let (structural, logical) = (values(&structural), values(&logical));
+        let near = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
+        assert!(near(structural[0], 1.8) && near(logical[0], 3.2));
+        assert!(near(structural[1], 0.0) && near(logical[1], 0.0));
+        assert!(near(structural[2] + logical[2], 3.0));
+        assert!(structural[3].is_nan());
     }
 }

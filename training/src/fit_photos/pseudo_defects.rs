@@ -1,7 +1,8 @@
 //! Artificial defects on photographs of good parts, for choosing between methods without defective parts.
 //!
-//! Four kinds, after `CutPaste` (Li et al. 2021) and the simulator's defects: a patch from elsewhere in the
-//! photograph, a thin scar, a stain with soft borders, and a smeared area.
+//! Five kinds, after `CutPaste` (Li et al. 2021) and the simulator's defects: a patch from elsewhere in the
+//! photograph, a thin scar, a stain with soft borders, a smeared area, and a
+//! mixture of two photographs.
 
 use inspectd_core::frame::{CHANNELS, Frame};
 use rand::{Rng, SeedableRng};
@@ -18,11 +19,13 @@ pub enum PseudoDefect {
     Stain,
     /// A rectangle whose pixels are averaged over their neighbourhood.
     Smear,
+    /// One side of another photograph, with a soft border: parts that may not belong together.
+    Mix,
 }
 
 impl PseudoDefect {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Patch, Self::Scar, Self::Stain, Self::Smear];
+    pub const ALL: [Self; 5] = [Self::Patch, Self::Scar, Self::Stain, Self::Smear, Self::Mix];
 
     /// Name in reports.
     pub fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl PseudoDefect {
             Self::Scar => "scar",
             Self::Stain => "stain",
             Self::Smear => "smear",
+            Self::Mix => "mix",
         }
     }
 }
@@ -38,11 +42,17 @@ impl PseudoDefect {
 /// Share of the frame's shorter side that a defect measures, at least and at most.
 const LENGTH: [f64; 2] = [0.04, 0.15];
 
-/// Draws a defect of `kind` on a copy of `frame`. The same seed draws the same defect.
+/// Draws a defect of `kind` on a copy of `frame`. The same seed draws the same defect. `other` is another photograph
+/// of the same size.
 ///
 /// # Panics
-/// Never: the copy has the size of `frame`.
-pub fn draw(frame: &Frame, kind: PseudoDefect, seed: u64) -> Frame {
+/// When the sizes differ.
+pub fn draw(frame: &Frame, other: &Frame, kind: PseudoDefect, seed: u64) -> Frame {
+    assert_eq!(
+        (frame.width(), frame.height()),
+        (other.width(), other.height()),
+        "photographs of the same size"
+    );
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut canvas = Canvas {
         width: frame.width() as usize,
@@ -54,6 +64,7 @@ pub fn draw(frame: &Frame, kind: PseudoDefect, seed: u64) -> Frame {
         PseudoDefect::Scar => canvas.scar(&mut rng),
         PseudoDefect::Stain => canvas.stain(&mut rng),
         PseudoDefect::Smear => canvas.smear(&mut rng),
+        PseudoDefect::Mix => canvas.mix(&mut rng, other),
     }
     Frame::new(frame.width(), frame.height(), canvas.pixels).expect("the size is unchanged")
 }
@@ -105,6 +116,28 @@ impl Canvas {
             .collect();
         for (index, pixel) in source.into_iter().enumerate() {
             self.set(to_x + index % width, to_y + index / width, pixel);
+        }
+    }
+
+    /// Replaces one side, from about the middle on, by that of `other`.
+    fn mix(&mut self, rng: &mut ChaCha8Rng, other: &Frame) {
+        let vertical = rng.random_bool(0.5);
+        let side = if vertical { self.height } else { self.width } as f64;
+        let border = side * rng.random_range(0.35..0.65);
+        let soft = 0.03 * side;
+        let sign = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let at = if vertical { y } else { x } as f64;
+                let share = (0.5 + sign * (at - border) / (2.0 * soft)).clamp(0.0, 1.0);
+                let start = (y * self.width + x) * CHANNELS;
+                let mixed = std::array::from_fn(|channel| {
+                    let own = f64::from(self.pixels[start + channel]);
+                    let foreign = f64::from(other.rgb()[start + channel]);
+                    (own + share * (foreign - own)).round() as u8
+                });
+                self.set(x, y, mixed);
+            }
         }
     }
 
@@ -200,14 +233,17 @@ mod tests {
     fn every_kind_changes_a_small_part_and_repeats_with_its_seed() {
         for (width, height) in [(256, 256), (512, 128), (128, 768)] {
             let good = frame(width, height);
+            let pixels = good.rgb().iter().map(|level| 255 - level);
+            let other = Frame::new(width, height, pixels.collect()).expect("sized");
             for kind in PseudoDefect::ALL {
                 for seed in 0..20 {
-                    let bad = draw(&good, kind, seed);
-                    assert_eq!(bad, draw(&good, kind, seed));
+                    let bad = draw(&good, &other, kind, seed);
+                    assert_eq!(bad, draw(&good, &other, kind, seed));
                     let pairs = good.rgb().chunks(3).zip(bad.rgb().chunks(3));
                     let changed = pairs.filter(|(one, other)| one != other).count();
                     let share = changed as f64 / f64::from(width * height);
-                    assert!(share > 0.0 && share < 0.05, "{kind:?} {seed}: {share}");
+                    let limit = if kind == PseudoDefect::Mix { 0.7 } else { 0.05 };
+                    assert!(share > 0.0 && share < limit, "{kind:?} {seed}: {share}");
                 }
             }
         }

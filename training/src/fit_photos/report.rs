@@ -66,7 +66,7 @@ impl Page<'_> {
                         h1 { (title) }
                         p {
                             (self.fit.used) " photographs of good parts, " (self.work.size) " pixels, "
-                            (self.work.settings.backbone.name()) ", " (self.model.method().name()) "."
+                            (self.work.settings.backbone.name()) ", " (self.model.method()) "."
                         }
                     }
                     main {
@@ -183,7 +183,7 @@ impl Page<'_> {
                 section {
                     h2 { "Choice of the method" }
                     p {
-                        "Image AUROC on artificial defects that were drawn on the photographs. The sum of all methods is used unless another method is clearly better. "
+                        "Image AUROC on artificial defects that were drawn on the photographs. Every image was scored by a model that has not seen it or its original. padim+patchcore+fre is used unless another method is clearly better. "
                         "Real defects differ: test the bundle with defective parts."
                     }
                     div.scroll { table {
@@ -194,8 +194,8 @@ impl Page<'_> {
                         } }
                         tbody { @for row in &self.fit.choice { tr {
                             td {
-                                @if row.method == self.model.method() { b { (row.method.name()) " (used)" } }
-                                @else { (row.method.name()) }
+                                @if row.method == self.model.method() { b { (row.method) " (used)" } }
+                                @else { (row.method) }
                             }
                             @for value in &row.auroc { td.n { (format!("{value:.3}")) } }
                             td.n { (format!("{:.3}", row.mean())) }

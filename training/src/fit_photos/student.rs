@@ -19,7 +19,7 @@ use crate::dataset::loader::{LoadedImage, Loader, Prefetch};
 use crate::dataset::sampler::Sampler;
 use crate::export::graph::Options;
 use crate::export::student_graph;
-use crate::feature_methods::{ChannelNormalisation, MapScale};
+use crate::feature_methods::ChannelNormalisation;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::plan::{LearningRateDecay, Precision, TrainingPlan};
 use crate::fit::{self, TrainingOutcome};
@@ -54,7 +54,7 @@ pub(super) struct FittedStudent {
     student: Student,
     location: LocationNormalisation,
     unseen: [Tensor; 2],
-    scale: MapScale,
+    probes: [Tensor; 2],
 }
 
 /// What to train.
@@ -77,6 +77,8 @@ pub(super) struct TrainingSet<'a> {
     pub(super) photos: &'a [Photo],
     /// Statistics that normalise the teacher's features.
     pub(super) normalisation: &'a ChannelNormalisation,
+    /// Altered copies of the photographs, with the indices of their originals.
+    pub(super) probes: &'a [(Frame, usize)],
 }
 
 impl FittedStudent {
@@ -93,6 +95,7 @@ impl FittedStudent {
         let teacher = teacher(plan, set.normalisation)?;
         let count = set.photos.len();
         let mut maps: Vec<Option<ImageMaps>> = vec![None; count];
+        let mut probes: Vec<Option<ImageMaps>> = vec![None; set.probes.len()];
         for fold in 0..FOLDS {
             // Neighbours in the list are often photographs of the same part, so a fold is a block of them.
             let held_out = fold * count / FOLDS..(fold + 1) * count / FOLDS;
@@ -102,9 +105,19 @@ impl FittedStudent {
             let name = format!("training {} of {}", fold + 1, FOLDS + 1);
             let folder = work.join(format!("fold-{}", fold + 1));
             let student = train_one(set, &seen, plan, (&name, &folder), interrupted)?;
-            for index in held_out {
+            for index in held_out.clone() {
                 let image = loaded(index, &set.photos[index]);
                 maps[index] = Some(image_maps(&teacher, &student, &image, Device::Cpu));
+            }
+            for (map, (frame, original)) in probes.iter_mut().zip(set.probes) {
+                if held_out.contains(original) {
+                    *map = Some(image_maps(
+                        &teacher,
+                        &student,
+                        &of_frame(frame),
+                        Device::Cpu,
+                    ));
+                }
             }
         }
         let all: Vec<usize> = (0..count).collect();
@@ -115,14 +128,16 @@ impl FittedStudent {
         for map in &maps {
             statistics.add(map);
         }
-        let unseen = stacked(&leave_one_out(&maps));
+        let location = statistics.finish();
+        let probes = probes.iter().flatten();
+        let probes: Vec<ImageMaps> = probes.map(|maps| location.apply(maps)).collect();
         Ok(Self {
             architecture: plan.architecture,
             teacher,
             student,
-            location: statistics.finish(),
-            scale: MapScale::of(&unseen[0]),
-            unseen,
+            location,
+            unseen: stacked(&leave_one_out(&maps)),
+            probes: stacked(&probes),
         })
     }
 
@@ -146,14 +161,14 @@ impl FittedStudent {
         &self.location
     }
 
-    /// Centre and spread of the structural map on good photographs.
-    pub(super) fn scale(&self) -> MapScale {
-        self.scale
-    }
-
     /// Structural and logical maps of the photographs by students that have not seen them, `[N, HW]` each.
     pub(super) fn unseen_maps(&self) -> [Tensor; 2] {
         self.unseen.each_ref().map(Tensor::shallow_clone)
+    }
+
+    /// Structural and logical maps of the probes by students that have not seen their originals, `[M, HW]` each.
+    pub(super) fn probe_maps(&self) -> [Tensor; 2] {
+        self.probes.each_ref().map(Tensor::shallow_clone)
     }
 
     /// Structural and logical maps of `frames`, `[N, HW]` each.
@@ -161,11 +176,7 @@ impl FittedStudent {
         let maps: Vec<ImageMaps> = frames
             .iter()
             .map(|frame| {
-                let image = LoadedImage {
-                    index: 0,
-                    frame: Arc::new(frame.clone()),
-                    size: (frame.width(), frame.height()),
-                };
+                let image = of_frame(frame);
                 let maps = image_maps(&self.teacher, &self.student, &image, Device::Cpu);
                 self.location.apply(&maps)
             })
@@ -190,7 +201,7 @@ pub(super) fn steps(
     let steps = rest / (FOLDS + 1) as f64 / per_step;
     ensure!(
         steps >= MIN_STEPS as f64,
-        "--minutes {minutes}: a training step takes {per_step:.2} s here, so there is time for {:.0} steps of each of {} trainings; at least {MIN_STEPS} are needed. Give more minutes, a smaller --size, or --method padim+patchcore, which needs no training",
+        "--minutes {minutes}: a training step takes {per_step:.2} s here, so there is time for {:.0} steps of each of {} trainings; at least {MIN_STEPS} are needed. Give more minutes, a smaller --size, or --method padim+patchcore+fre, which needs no training",
         steps.max(0.0),
         FOLDS + 1
     );
@@ -316,7 +327,10 @@ fn train_one(
     if outcome == TrainingOutcome::Interrupted {
         bail!("interrupted; the same command continues from the last checkpoint");
     }
-    Ok(task.into_networks().1)
+    let (_, student) = task.into_networks();
+    // As in the bundle, so that calibration and choice are of the same weights.
+    student.round_to_f16();
+    Ok(student)
 }
 
 /// A photograph as an image of a loader; `index` is its place in the list.
@@ -328,6 +342,15 @@ fn loaded(index: usize, photo: &Photo) -> LoadedImage {
     }
 }
 
+/// A frame as an image of a loader.
+fn of_frame(frame: &Frame) -> LoadedImage {
+    LoadedImage {
+        index: 0,
+        frame: Arc::new(frame.clone()),
+        size: (frame.width(), frame.height()),
+    }
+}
+
 /// Structural and logical maps as `[N, HW]`.
 fn stacked(maps: &[ImageMaps]) -> [Tensor; 2] {
     let stack = |map: fn(&ImageMaps) -> &Vec<f32>| {
@@ -335,6 +358,9 @@ fn stacked(maps: &[ImageMaps]) -> [Tensor; 2] {
             .iter()
             .map(|maps| Tensor::from_slice(map(maps)))
             .collect();
+        if rows.is_empty() {
+            return Tensor::zeros([0, 0], (Kind::Float, Device::Cpu));
+        }
         Tensor::stack(&rows, 0)
     };
     [stack(|maps| &maps.structural), stack(|maps| &maps.logical)]

@@ -5,6 +5,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+use inspectd_core::score::{ScoreDistribution, suggest_threshold};
+
 use super::photos::Photo;
 
 /// Distance from the median in robust standard deviations above which a photograph is suspicious. The
@@ -46,6 +49,38 @@ pub(super) fn find(photos: &[Photo], scores: &[f64]) -> Vec<Suspicion> {
     found
 }
 
+/// Share by which one photograph may raise the threshold before it is named.
+const INFLUENCE: f64 = 0.25;
+
+/// Returns a text about the photograph with the highest score, if the suggested threshold depends on it: with few
+/// photographs, one that looks unlike the others hides small defects.
+///
+/// # Errors
+/// When a score is not finite.
+pub(super) fn influence(
+    photos: &[Photo],
+    scores: &[f64],
+    false_reject_rate: f64,
+) -> Result<Option<String>> {
+    let highest = (0..scores.len()).max_by(|&one, &other| scores[one].total_cmp(&scores[other]));
+    let Some(highest) = highest else {
+        return Ok(None);
+    };
+    let threshold = |scores: Vec<f64>| -> Result<f64> {
+        let scores = ScoreDistribution::new(scores)?;
+        Ok(suggest_threshold(&scores, false_reject_rate)?.threshold)
+    };
+    let mut others = scores.to_vec();
+    others.remove(highest);
+    let (with, without) = (threshold(scores.to_vec())?, threshold(others)?);
+    Ok((with > without * (1.0 + INFLUENCE)).then(|| {
+        format!(
+            "{} raises the threshold from {without:.3} to {with:.3}: if it is not a good part, remove it; if it is, more photographs like it are needed, and small defects may pass until then",
+            photos[highest].path.display()
+        )
+    }))
+}
+
 fn distances(scores: &[f64]) -> Vec<f64> {
     let middle = median(scores.to_vec());
     let spread = TO_DEVIATION * median(scores.iter().map(|score| (score - middle).abs()).collect());
@@ -68,7 +103,36 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use inspectd_core::frame::Frame;
+
     use super::*;
+
+    #[test]
+    fn photograph_that_raises_the_threshold_is_named() {
+        let frame = Frame::new(1, 1, vec![0; 3]).expect("one pixel");
+        let frame = Arc::new(frame);
+        let photos: Vec<Photo> = (0..31)
+            .map(|index| Photo {
+                path: format!("{index}.png").into(),
+                frame: Arc::clone(&frame),
+                size: (1, 1),
+            })
+            .collect();
+        let even: Vec<f64> = (0..31)
+            .map(|index| 0.05 + 0.002 * f64::from(index))
+            .collect();
+        let found = |scores: &[f64]| influence(&photos, scores, 0.01).expect("finite");
+        assert_eq!(found(&even), None);
+        let mut uneven = even;
+        uneven[7] = 0.3;
+        let text = found(&uneven).expect("an outlier");
+        assert!(
+            text.starts_with("7.png raises the threshold from"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn only_scores_far_outside_are_suspicious() {

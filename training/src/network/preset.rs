@@ -145,8 +145,8 @@ impl Preset {
             },
             Self::Edge => Widths {
                 encoder1: [32, 64, 96, 128],
-                encoder2: [192, 192],
-                structural: [160, 128],
+                encoder2: [160, 160],
+                structural: [128, 112],
                 bottleneck: 64,
                 logical: [64, 96],
                 features: LiteVariant::Lite0.features(),

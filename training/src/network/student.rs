@@ -129,6 +129,16 @@ impl Student {
         }
     }
 
+    /// Rounds the weights of all convolutions to 16 bits, in which a bundle may store them.
+    pub fn round_to_f16(&self) {
+        tch::no_grad(|| {
+            for (_, tensor) in self.tensors().filter(|(name, _)| name.ends_with(".weight")) {
+                let rounded = tensor.to_kind(Kind::Half).to_kind(Kind::Float);
+                tensor.shallow_clone().copy_(&rounded);
+            }
+        });
+    }
+
     /// Iterates over all tensors with their names.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.parts.iter().flat_map(|(_, net)| net.tensors())

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::comparison_table::{Table, TableEntry};
-use super::experiment::{Experiment, Variant};
+use super::experiment::Experiment;
+use super::paper_tables::COMPARED;
 use super::runner::{executable, run_to_completion};
 use crate::bench::inference::{InferenceSpeed, Timing};
 use crate::device::DeviceChoice;
@@ -34,15 +35,12 @@ pub fn measure(
     table: &mut Table,
 ) -> Result<bool> {
     let mut bundles = Vec::new();
-    for (name, variant) in [
-        ("EfficientAD", Variant::EfficientAd),
-        ("MHKD", Variant::Full),
-    ] {
+    for (name, variant) in COMPARED {
         let done = experiments
             .iter()
             .find(|experiment| experiment.variant == variant && experiment.result().exists());
         let Some(experiment) = done else { continue };
-        let bundle = experiment.folder.join("bundle");
+        let bundle = experiment.bundle();
         if !bundle.exists() {
             let mut export = Command::new(executable()?);
             export.arg("export").arg(experiment.run());

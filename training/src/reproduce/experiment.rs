@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::dataset;
+use crate::fit_photos::FitMethod;
 use crate::network::architecture::Method;
 use crate::network::student::LossWeights;
 use crate::train::settings::Settings;
@@ -50,6 +51,10 @@ pub enum Variant {
     Neither,
     /// `EfficientAD`, the baseline.
     EfficientAd,
+    /// S-T (Uninformed Students).
+    UninformedStudents,
+    /// A method without training, by `mhkd fit`.
+    Fit(FitMethod),
     /// With the given alpha, beta and gamma.
     Weights([f64; 3]),
 }
@@ -63,13 +68,15 @@ impl Variant {
             Self::NoSelfDistillation => "no-self-distillation".into(),
             Self::Neither => "neither".into(),
             Self::EfficientAd => "efficientad".into(),
+            Self::UninformedStudents => "st".into(),
+            Self::Fit(method) => method.to_string(),
             Self::Weights([alpha, beta, gamma]) => format!("weights-{alpha}-{beta}-{gamma}"),
         }
     }
 
     fn apply(self, settings: &mut Settings) {
         match self {
-            Self::Full => {}
+            Self::Full | Self::Fit(_) => {}
             Self::NoEncoder2 => settings.second_encoder = false,
             Self::NoSelfDistillation => settings.self_distillation = false,
             Self::Neither => {
@@ -77,6 +84,7 @@ impl Variant {
                 settings.self_distillation = false;
             }
             Self::EfficientAd => settings.method = Method::EfficientAd,
+            Self::UninformedStudents => settings.method = Method::UninformedStudents,
             Self::Weights([alpha, beta, gamma]) => {
                 settings.alpha = alpha;
                 settings.beta = beta;
@@ -90,9 +98,15 @@ impl Target {
     /// Variants that the target compares.
     pub fn variants(self) -> Vec<Variant> {
         match self {
-            Self::Table1 | Self::Table2 | Self::Table3 | Self::Table5 => {
-                vec![Variant::EfficientAd, Variant::Full]
-            }
+            Self::Table1 | Self::Table2 | Self::Table5 => vec![
+                Variant::Full,
+                Variant::EfficientAd,
+                Variant::UninformedStudents,
+                Variant::Fit(FitMethod::PADIM),
+                Variant::Fit(FitMethod::PATCH_CORE),
+                Variant::Fit(FitMethod::FEATURES),
+            ],
+            Self::Table3 => vec![Variant::EfficientAd, Variant::Full],
             Self::Table4 => vec![
                 Variant::Neither,
                 Variant::NoEncoder2,
@@ -145,6 +159,11 @@ impl Experiment {
     /// Folder of the training.
     pub fn run(&self) -> PathBuf {
         self.folder.join("run")
+    }
+
+    /// Folder of the bundle of a method without training, and of a timed one.
+    pub fn bundle(&self) -> PathBuf {
+        self.folder.join("bundle")
     }
 
     /// File with the result of the evaluation. The experiment is finished when it exists.
@@ -257,7 +276,7 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), all.len());
-        assert_eq!(plan(Target::Table1, &["b".into()]).len(), 4);
+        assert_eq!(plan(Target::Table1, &["b".into()]).len(), 2 * 6);
         let sweep = plan(Target::Fig7, &["b".into()]);
         let own = sweep
             .iter()

@@ -4,6 +4,7 @@ use super::comparison_table::{Row, Table, TableEntry};
 use super::experiment::{Target, Variant};
 use super::paper_values::{self, ReportedRow};
 use super::results::{self, MapSelection, MetricFn, Results};
+use crate::fit_photos::FitMethod;
 
 /// Input of a table.
 pub struct TableData<'a> {
@@ -36,7 +37,7 @@ impl TableData<'_> {
 }
 
 /// Rows of a comparison: name, trained variant, and the map that scores the images.
-const METHODS: [(&str, Variant, MapSelection); 4] = [
+const METHODS: [(&str, Variant, MapSelection); 8] = [
     (
         "MHKD, structural map only",
         Variant::Full,
@@ -47,8 +48,30 @@ const METHODS: [(&str, Variant, MapSelection); 4] = [
         Variant::Full,
         MapSelection::Logical,
     ),
+    ("S-T", Variant::UninformedStudents, MapSelection::Both),
+    ("PaDiM", Variant::Fit(FitMethod::PADIM), MapSelection::Both),
+    (
+        "PatchCore",
+        Variant::Fit(FitMethod::PATCH_CORE),
+        MapSelection::Both,
+    ),
+    (
+        "PaDiM + PatchCore + FRE",
+        Variant::Fit(FitMethod::FEATURES),
+        MapSelection::Both,
+    ),
     ("EfficientAD", Variant::EfficientAd, MapSelection::Both),
     ("MHKD", Variant::Full, MapSelection::Both),
+];
+
+/// The same methods with all maps, for Table V.
+pub(super) const COMPARED: [(&str, Variant); 6] = [
+    ("S-T", Variant::UninformedStudents),
+    ("PaDiM", Variant::Fit(FitMethod::PADIM)),
+    ("PatchCore", Variant::Fit(FitMethod::PATCH_CORE)),
+    ("PaDiM + PatchCore + FRE", Variant::Fit(FitMethod::FEATURES)),
+    ("EfficientAD", Variant::EfficientAd),
+    ("MHKD", Variant::Full),
 ];
 
 /// Note under every table.
@@ -217,7 +240,11 @@ fn table_3(data: &TableData) -> Table {
         |metrics| Some(metrics.image.all.at_max_f1.sensitivity),
         |metrics| Some(metrics.image.all.at_max_f1.specificity),
     ];
-    for (name, variant, map) in METHODS {
+    let compared = Target::Table3.variants();
+    let methods = METHODS
+        .iter()
+        .filter(|(_, variant, _)| compared.contains(variant));
+    for &(name, variant, map) in methods {
         rows.push(Row {
             name: name.to_owned(),
             entries: figures
@@ -296,10 +323,7 @@ fn table_5(data: &TableData) -> Table {
                 .into(),
         })
         .collect();
-    for (name, variant) in [
-        ("EfficientAD", Variant::EfficientAd),
-        ("MHKD", Variant::Full),
-    ] {
+    for (name, variant) in COMPARED {
         let spro = data.over_all(variant, MapSelection::Both, results::au_spro);
         rows.push(Row {
             name: name.to_owned(),

@@ -13,7 +13,8 @@ use crate::metrics::pixel::SproSubset;
 #[derive(Deserialize)]
 struct Evaluated {
     metrics: Metrics,
-    branches: BranchMetrics,
+    /// Absent for a method without training, whose single map has no branches.
+    branches: Option<BranchMetrics>,
 }
 
 /// Which anomaly map scores the images.
@@ -138,10 +139,11 @@ impl Results {
                     && experiment.seed == seed
                     && experiment.category == *category
             })?;
+            let branches = evaluated.branches.as_ref();
             figure(match map {
                 MapSelection::Both => &evaluated.metrics,
-                MapSelection::Structural => &evaluated.branches.structural,
-                MapSelection::Logical => &evaluated.branches.logical,
+                MapSelection::Structural => &branches?.structural,
+                MapSelection::Logical => &branches?.logical,
             })
         };
         let mut seeds: Vec<u64> = self

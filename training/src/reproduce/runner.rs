@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::experiment::Experiment;
+use super::experiment::{Experiment, Variant};
+use crate::dataset;
 use crate::device::DeviceChoice;
 use crate::fit::plan::Precision;
+use crate::fit_photos::FitMethod;
 use crate::settings;
 use crate::train::calibration::calibrated;
 use crate::train::settings::{CHANGEABLE_ON_RESUME, Settings};
@@ -116,6 +118,9 @@ fn check_settings(experiment: &Experiment) -> Result<()> {
 
 /// Trains and evaluates the experiment; returns `false` after an interrupt.
 fn run_experiment(experiment: &Experiment, compute: &ComputeOptions) -> Result<bool> {
+    if let Variant::Fit(method) = experiment.variant {
+        return fit_experiment(experiment, method, compute);
+    }
     let run = experiment.run();
     if !calibrated(&run) {
         std::fs::create_dir_all(&experiment.folder)
@@ -135,6 +140,36 @@ fn run_experiment(experiment: &Experiment, compute: &ComputeOptions) -> Result<b
     }
     let mut evaluate = Command::new(executable()?);
     evaluate.arg("evaluate").arg(&run).arg("--branches");
+    evaluate.arg("--json").arg(experiment.result());
+    run_to_completion(&mut evaluate, "the evaluation")
+}
+
+/// Fits a method without training to the category's good images and evaluates it; returns `false` after an interrupt.
+fn fit_experiment(
+    experiment: &Experiment,
+    method: FitMethod,
+    compute: &ComputeOptions,
+) -> Result<bool> {
+    let settings = &experiment.settings;
+    let category = Some(experiment.category.as_str());
+    let dataset = dataset::open(&settings.dataset, category, settings.layout, settings.seed)?;
+    std::fs::create_dir_all(&experiment.folder)
+        .with_context(|| format!("cannot create {}", experiment.folder.display()))?;
+    let mut fit = Command::new(executable()?);
+    fit.arg("fit").arg(&dataset.root);
+    fit.arg("--out").arg(experiment.bundle());
+    fit.args(["--method", &method.to_string()]);
+    fit.args(["--size", &settings.input_size.to_string()]);
+    fit.args(["--seed", &settings.seed.to_string()]);
+    if let Some(threads) = compute.threads {
+        fit.args(["--threads", &threads.to_string()]);
+    }
+    if !run_to_completion(&mut fit, "the fit")? {
+        return Ok(false);
+    }
+    let mut evaluate = Command::new(executable()?);
+    evaluate.arg("evaluate").arg(experiment.bundle());
+    evaluate.arg("--dataset").arg(&dataset.root);
     evaluate.arg("--json").arg(experiment.result());
     run_to_completion(&mut evaluate, "the evaluation")
 }

@@ -26,7 +26,10 @@ fn binomial(count: usize, rate: f64) -> Binomial {
 
 /// Returns the one-sided Clopper-Pearson bound with `confidence`: the rate at which `events` or fewer of
 /// `count` have the probability `1 - confidence`.
-pub(super) fn upper_bound(events: usize, count: usize, confidence: f64) -> f64 {
+///
+/// # Panics
+/// When `confidence` is not a probability.
+pub fn upper_bound(events: usize, count: usize, confidence: f64) -> f64 {
     if events >= count {
         return 1.0;
     }

@@ -51,7 +51,6 @@ fn folder_of_good_parts_gives_a_bundle_that_finds_defects() {
     let manifest = bundle.manifest();
     assert_eq!(manifest.name, "fit-good");
     assert_eq!((manifest.maps.width, manifest.maps.height), (16, 16));
-    assert!(manifest.maps.logical.is_none());
     assert_eq!(manifest.scores.count, 12);
     assert!(manifest.parity.largest_relative < 1e-3);
     let page = fs::read_to_string(Path::new(&out).join("report.html")).expect("a report");
@@ -64,7 +63,10 @@ fn folder_of_good_parts_gives_a_bundle_that_finds_defects() {
     }
     let json = workspace.path("fit-evaluation.json");
     let dataset = workspace.path("data/line");
-    succeed(mhkd(&["evaluate", &out, "--dataset", &dataset]).args(["--json", &json]));
+    let mut evaluate = mhkd(&["evaluate", &out, "--dataset", &dataset, "--json", &json]);
+    let table = succeed(evaluate.args(["--threshold-for", "miss-rate=0"]));
+    assert!(table.contains("for miss-rate=0: threshold"), "{table}");
+    assert!(table.contains("misses 0 of"), "{table}");
     let result: Value =
         serde_json::from_str(&fs::read_to_string(json).expect("written")).expect("JSON");
     let auroc = result["all"]["auroc"].as_f64().expect("a number");
@@ -220,7 +222,7 @@ fn trained_fit_has_both_branches_and_continues_after_an_interrupt() {
     let out = workspace.path("fit-trained-bundle");
     let trained = || {
         let mut command = fit(&photographs, &out);
-        command.args(["--method", "mhkd+padim+patchcore", "--steps", "40"]);
+        command.args(["--method", "mhkd+padim+patchcore+fre", "--steps", "40"]);
         command
     };
     let mut child = trained()
@@ -274,6 +276,30 @@ fn every_trained_method_gives_a_bundle() {
             "1",
         ]));
         assert!(table.contains("GFLOP"), "{table}");
+    }
+}
+
+#[test]
+fn methods_without_training_have_the_maps_that_they_compute() {
+    let photographs = photographs("fit-features");
+    for (method, maps) in [
+        ("padim", 1),
+        ("padim+patchcore", 1),
+        ("fre", 1),
+        ("padim+fre", 2),
+        ("padim+patchcore+fre", 2),
+    ] {
+        let out = shared_workspace().path(&format!("fit-{method}"));
+        succeed(fit(&photographs, &out).args(["--method", method, "--fre-rank", "3"]));
+        let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+        let manifest = bundle.manifest();
+        let settings = &manifest.provenance.hyper_parameters;
+        assert_eq!(settings["method"].as_str(), Some(method));
+        assert_eq!(
+            1 + u32::from(manifest.maps.logical.is_some()),
+            maps,
+            "{method}"
+        );
     }
 }
 

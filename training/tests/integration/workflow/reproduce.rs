@@ -130,7 +130,15 @@ fn tables_share_experiments_and_write_timings_and_figures() {
     let table = succeed(&mut reproduce("table1", "shared", &[]));
     assert_eq!(written(&full), created, "shared with table 5");
     assert_eq!(row(&table, "EfficientAD, paper")[2], "0.798");
-    for name in ["EfficientAD", "MHKD", "MHKD, logical map only"] {
+    for name in [
+        "S-T",
+        "PaDiM",
+        "PatchCore",
+        "PaDiM + PatchCore + FRE",
+        "EfficientAD",
+        "MHKD",
+        "MHKD, logical map only",
+    ] {
         assert_ne!(row(&table, name)[1], "-", "{table}");
     }
 
