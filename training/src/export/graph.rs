@@ -30,8 +30,7 @@ pub enum Input {
     TensorF32,
 }
 
-/// Maps of methods without training over the teacher's features that are combined with the student's by the root of
-/// the sum of their squares.
+/// Maps of methods without training over the teacher's features that are combined with the student's by their norm.
 #[derive(Clone, Debug)]
 pub struct Fused {
     /// The maps.
@@ -102,7 +101,7 @@ pub fn build(
         let [mut structural, mut logical] = features.both(&mut builder, terms);
         structural.push(method_graph::scaled(&mut builder, names[0], scales[0]));
         logical.push(method_graph::scaled(&mut builder, names[1], scales[1]));
-        method_graph::root_of_squares(&mut builder, &structural, &logical);
+        method_graph::norm(&mut builder, &structural, &logical);
     }
 
     let mut graph = builder.into_graph();

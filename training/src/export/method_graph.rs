@@ -79,7 +79,7 @@ pub struct MapTerm {
 pub enum Combination {
     /// One map, the sum of the terms, which is the structural map.
     Single(Vec<MapTerm>),
-    /// Two maps with a common norm: the root of the sum of their squares.
+    /// Two maps with a common norm; see [`norm`].
     Both(FeatureTerms),
 }
 
@@ -127,7 +127,7 @@ pub fn build(
         }
         Combination::Both(terms) => {
             let [structural, logical] = maps.both(&mut builder, terms);
-            root_of_squares(&mut builder, &structural, &logical);
+            norm(&mut builder, &structural, &logical);
             &["structural", "logical"]
         }
     };
@@ -236,35 +236,29 @@ fn sum(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) {
     builder.add(operator, name, &inputs, vec![]);
 }
 
-/// Adds the outputs `structural` and `logical`, whose sum in each cell is the root of the sum of the squares of all
-/// given maps. The share of a side is that of its squares. Negative values, which are usual on good parts, count as
-/// 0. A value that is not a number remains one.
-pub(super) fn root_of_squares(
-    builder: &mut GraphBuilder<'_>,
-    structural: &[String],
-    logical: &[String],
-) {
-    let one = squares(builder, "structural/squares", structural);
-    let other = squares(builder, "logical/squares", logical);
-    let smallest = TensorProto::f32("combined/smallest", &[], &[SMALLEST_SQUARE]);
+/// Adds the outputs `structural` and `logical`, whose sum in each cell is the 4-norm of all given maps: the fourth root
+/// of the sum of their fourth powers. It is close to the largest map, so a map in which an anomaly does not show adds
+/// little noise to the others. The share of a side is that of its fourth powers. Negative values, which are usual on
+/// good parts, count as 0. A value that is not a number remains one.
+pub(super) fn norm(builder: &mut GraphBuilder<'_>, structural: &[String], logical: &[String]) {
+    let one = fourth_powers(builder, "structural/powers", structural);
+    let other = fourth_powers(builder, "logical/powers", logical);
+    let smallest = TensorProto::f32("norm/smallest", &[], &[SMALLEST_POWER]);
     let smallest = builder.constant(smallest);
-    let total = builder.add(
-        "Sum",
-        "combined/squares",
-        &[&one, &other, &smallest],
-        vec![],
-    );
-    let root = builder.add("Sqrt", "combined/root", &[&total], vec![]);
-    builder.add("Div", "structural", &[&one, &root], vec![]);
-    builder.add("Div", "logical", &[&other, &root], vec![]);
+    let total = builder.add("Sum", "norm/powers", &[&one, &other, &smallest], vec![]);
+    let squared = builder.add("Sqrt", "norm/squared", &[&total], vec![]);
+    let root = builder.add("Sqrt", "norm/root", &[&squared], vec![]);
+    let cubed = builder.add("Mul", "norm/cubed", &[&squared, &root], vec![]);
+    builder.add("Div", "structural", &[&one, &cubed], vec![]);
+    builder.add("Div", "logical", &[&other, &cubed], vec![]);
 }
 
-/// Added to the sum of squares, so that its root is above 0.
-pub const SMALLEST_SQUARE: f32 = 1e-12;
+/// Added to the sum of fourth powers, so that its root is above 0.
+pub const SMALLEST_POWER: f32 = 1e-12;
 
-/// Adds the sum of the squares of the positive values of `maps`.
-fn squares(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) -> String {
-    let squares: Vec<String> = maps
+/// Adds the sum of the fourth powers of the positive values of `maps`.
+fn fourth_powers(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) -> String {
+    let powers: Vec<String> = maps
         .iter()
         .enumerate()
         .map(|(number, map)| {
@@ -272,10 +266,11 @@ fn squares(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) -> Strin
             let positive = builder.add("Relu", &at("positive"), &[map], vec![]);
             // The operator does not define the positive part of a value that is not a number; its product with
             // that value is none.
-            builder.add("Mul", &at("square"), &[&positive, map], vec![])
+            let square = builder.add("Mul", &at("square"), &[&positive, map], vec![]);
+            builder.add("Mul", &at("power"), &[&square, &square], vec![])
         })
         .collect();
-    sum(builder, name, &squares);
+    sum(builder, name, &powers);
     name.to_owned()
 }
 

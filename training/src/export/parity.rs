@@ -65,7 +65,7 @@ pub fn check_parity(
             .iter()
             .zip([&expected.structural, &expected.logical])
         {
-            parity.add(&actual.elements, expected);
+            parity.add(&actual.elements, expected, 0.0);
         }
         parity.images += 1;
         progress(parity.images as u64, IMAGES as u64);
@@ -99,8 +99,8 @@ impl Parity {
         Ok(())
     }
 
-    /// Adds the difference of one map.
-    pub fn add(&mut self, actual: &[f32], expected: &[f32]) {
+    /// Adds the difference of one map, relative to its largest absolute value or to `least`, whichever is larger.
+    pub fn add(&mut self, actual: &[f32], expected: &[f32], least: f32) {
         let differences = actual
             .iter()
             .zip(expected)
@@ -115,7 +115,9 @@ impl Parity {
         });
         let scale = expected
             .iter()
-            .fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
+            .fold(least.max(f32::MIN_POSITIVE), |scale, value| {
+                scale.max(value.abs())
+            });
         self.largest_absolute = self.largest_absolute.max(largest);
         self.largest_relative = self.largest_relative.max(largest / f64::from(scale));
     }
@@ -165,4 +167,23 @@ fn rotated(frame: &Frame) -> Frame {
     });
     Frame::new(frame.height(), frame.width(), pixels.collect())
         .expect("rotating keeps the number of pixels")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn difference_is_relative_to_the_map_or_to_what_matters() {
+        let relative = |least| {
+            let mut parity = Parity::new("1");
+            parity.add(&[0.010, 0.0015], &[0.010, 0.001], least);
+            parity.check().is_ok()
+        };
+        assert!(!relative(0.0));
+        assert!(relative(1.0));
+        let mut parity = Parity::new("1");
+        parity.add(&[f32::NAN], &[0.0], 1.0);
+        assert!(parity.check().is_err());
+    }
 }

@@ -9,8 +9,8 @@ use inspectd_core::score::auroc;
 use serde::Serialize;
 use tch::Tensor;
 
+use super::calibrated::{Calibrated, PhotoSize, scores};
 use super::go_on;
-use super::maps::{Calibrated, PhotoSize, scores};
 use super::method::FitMethod;
 use super::model::Model;
 use super::photos::Photo;

@@ -56,8 +56,8 @@ impl FitMethod {
         }
     }
 
-    /// Whether the score is the root of the sum of the squares of the maps instead of their sum: a map in which an
-    /// anomaly does not show then adds less noise to the others.
+    /// Whether the score is a norm of the maps instead of their sum: a map in which an anomaly does not show then adds
+    /// less noise to the others.
     pub fn has_common_norm(self) -> bool {
         let FeatureMethods {
             padim,

@@ -6,6 +6,7 @@
 //! write the bundle with its report.
 
 mod bundle;
+mod calibrated;
 mod choice;
 mod folder;
 pub mod image_size;
@@ -42,8 +43,8 @@ use crate::network::architecture::{Architecture, Method};
 use crate::network::input_size::InputSize;
 use crate::network::preset::Preset;
 use bundle::{BundleParts, ImageOrigin};
+use calibrated::{Calibrated, PhotoSize};
 use choice::Defective;
-use maps::{Calibrated, PhotoSize};
 use model::Model;
 use photos::{Photo, View};
 use student::{FittedStudent, StudentPlan, TrainingSet};

@@ -8,7 +8,7 @@ use super::maps::Maps;
 use super::method::FitMethod;
 use super::student::FittedStudent;
 use crate::export::graph::Fused;
-use crate::export::method_graph::{Combination, FeatureTerms, SMALLEST_SQUARE};
+use crate::export::method_graph::{Combination, FeatureTerms, SMALLEST_POWER};
 use crate::feature_methods::{FeatureMaps, FittedMethod, MapScale, Terms};
 
 /// Everything that was fitted to the photographs, and the method that is selected from it.
@@ -20,7 +20,7 @@ pub(super) struct Model {
     scales: Scales,
 }
 
-/// Scales that make all maps comparable, for [`root_of_squares`].
+/// Scales that make all maps comparable, for [`norm`].
 #[derive(Clone, Copy, Debug)]
 struct Scales {
     features: [MapScale; 2],
@@ -168,7 +168,7 @@ impl Model {
                 side.push(scale.apply(&map));
             }
         }
-        let [structural, logical] = root_of_squares(&sides);
+        let [structural, logical] = norm(&sides);
         Maps {
             structural,
             logical: Some(logical),
@@ -205,18 +205,18 @@ impl Model {
     }
 }
 
-/// Two maps whose sum is the root of the sum of the squares of all given maps, as
-/// [`crate::export::method_graph`] describes it.
-fn root_of_squares(sides: &[Vec<Tensor>; 2]) -> [Tensor; 2] {
-    let squares = sides.each_ref().map(|maps| {
-        let positive = maps.iter().map(|map| map.relu() * map);
-        positive
+/// Two maps whose sum is the 4-norm of all given maps, as [`crate::export::method_graph`] describes it.
+fn norm(sides: &[Vec<Tensor>; 2]) -> [Tensor; 2] {
+    let powers = sides.each_ref().map(|maps| {
+        let powers = maps.iter().map(|map| (map.relu() * map).square());
+        powers
             .reduce(|sum, map| sum + map)
             .expect("a map on each side")
     });
-    let total = &squares[0] + &squares[1] + f64::from(SMALLEST_SQUARE);
-    let root = total.sqrt();
-    squares.map(|side| side / &root)
+    let total = &powers[0] + &powers[1] + f64::from(SMALLEST_POWER);
+    let squared = total.sqrt();
+    let cubed = &squared * squared.sqrt();
+    powers.map(|side| side / &cubed)
 }
 
 #[cfg(test)]
@@ -224,20 +224,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sum_of_the_maps_is_the_root_of_all_squares() {
+    fn sum_of_the_maps_is_the_norm_of_all() {
         let map = |values: &[f32]| Tensor::from_slice(values);
         let one = vec![
             map(&[3.0, -2.0, 1.0, f32::NAN]),
             map(&[0.0, -1.0, 2.0, 1.0]),
         ];
         let other = vec![map(&[4.0, -5.0, 2.0, 1.0])];
-        let [structural, logical] = root_of_squares(&[one, other]);
+        let [structural, logical] = norm(&[one, other]);
         let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).expect("floats");
         let (structural, logical) = (values(&structural), values(&logical));
-        let near = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
-        assert!(near(structural[0], 1.8) && near(logical[0], 3.2));
+        let near = |found: f32, expected: f32| (found - expected).abs() < 1e-5;
+        // (3^4 + 4^4)^(1/4), divided as 81 to 256.
+        let total = 337.0_f32.powf(0.25);
+        assert!(near(structural[0], total * 81.0 / 337.0));
+        assert!(near(logical[0], total * 256.0 / 337.0));
         assert!(near(structural[1], 0.0) && near(logical[1], 0.0));
-        assert!(near(structural[2] + logical[2], 3.0));
+        assert!(near(structural[2] + logical[2], 33.0_f32.powf(0.25)));
         assert!(structural[3].is_nan());
     }
 }

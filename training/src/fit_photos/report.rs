@@ -9,7 +9,8 @@ use inspectd_core::preprocess::Rotation;
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use maud::{Markup, PreEscaped, html};
 
-use super::maps::{self, Calibrated};
+use super::calibrated::Calibrated;
+use super::maps;
 use super::model::Model;
 use super::photos::View;
 use super::pseudo_defects::PseudoDefect;
