@@ -238,8 +238,8 @@ fn sum(builder: &mut GraphBuilder<'_>, name: &str, maps: &[String]) {
 
 /// Adds the outputs `structural` and `logical`, whose sum in each cell is the 4-norm of all given maps: the fourth root
 /// of the sum of their fourth powers. It is close to the largest map, so a map in which an anomaly does not show adds
-/// little noise to the others. The share of a side is that of its fourth powers. Negative values, which are usual on
-/// good parts, count as 0. A value that is not a number remains one.
+/// little noise to the others. The share of a side is that of its fourth powers, with [`STRUCTURAL_SHARE`]. Negative
+/// values, which are usual on good parts, count as 0. A value that is not a number remains one.
 pub(super) fn norm(builder: &mut GraphBuilder<'_>, structural: &[String], logical: &[String]) {
     let one = fourth_powers(builder, "structural/powers", structural);
     let other = fourth_powers(builder, "logical/powers", logical);
@@ -248,10 +248,18 @@ pub(super) fn norm(builder: &mut GraphBuilder<'_>, structural: &[String], logica
     let total = builder.add("Sum", "norm/powers", &[&one, &other, &smallest], vec![]);
     let squared = builder.add("Sqrt", "norm/squared", &[&total], vec![]);
     let root = builder.add("Sqrt", "norm/root", &[&squared], vec![]);
-    let cubed = builder.add("Mul", "norm/cubed", &[&squared, &root], vec![]);
-    builder.add("Div", "structural", &[&one, &cubed], vec![]);
-    builder.add("Div", "logical", &[&other, &cubed], vec![]);
+    let factor = TensorProto::f32("norm/structural_share", &[], &[STRUCTURAL_SHARE]);
+    let factor = builder.constant(factor);
+    let own = builder.add("Mul", "structural/share", &[&one, &factor], vec![]);
+    let shares = builder.add("Sum", "norm/shares", &[&own, &other, &smallest], vec![]);
+    let unit = builder.add("Div", "norm/unit", &[&root, &shares], vec![]);
+    builder.add("Mul", "structural", &[&own, &unit], vec![]);
+    builder.add("Mul", "logical", &[&other, &unit], vec![]);
 }
+
+/// Weight of the fourth powers of the structural maps in the shares: an anomaly counts as logical where the logical map
+/// is more than twice the structural one. Most structural defects show in both.
+pub const STRUCTURAL_SHARE: f32 = 16.0;
 
 /// Added to the sum of fourth powers, so that its root is above 0.
 pub const SMALLEST_POWER: f32 = 1e-12;

@@ -8,7 +8,7 @@ use super::maps::Maps;
 use super::method::FitMethod;
 use super::student::FittedStudent;
 use crate::export::graph::Fused;
-use crate::export::method_graph::{Combination, FeatureTerms, SMALLEST_POWER};
+use crate::export::method_graph::{Combination, FeatureTerms, SMALLEST_POWER, STRUCTURAL_SHARE};
 use crate::feature_methods::{FeatureMaps, FittedMethod, MapScale, Terms};
 
 /// Everything that was fitted to the photographs, and the method that is selected from it.
@@ -213,10 +213,12 @@ fn norm(sides: &[Vec<Tensor>; 2]) -> [Tensor; 2] {
             .reduce(|sum, map| sum + map)
             .expect("a map on each side")
     });
-    let total = &powers[0] + &powers[1] + f64::from(SMALLEST_POWER);
-    let squared = total.sqrt();
-    let cubed = &squared * squared.sqrt();
-    powers.map(|side| side / &cubed)
+    let [structural, logical] = powers;
+    let smallest = f64::from(SMALLEST_POWER);
+    let root = (&structural + &logical + smallest).sqrt().sqrt();
+    let structural = structural * f64::from(STRUCTURAL_SHARE);
+    let unit = root / (&structural + &logical + smallest);
+    [structural * &unit, logical * &unit]
 }
 
 #[cfg(test)]
@@ -235,10 +237,10 @@ mod tests {
         let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).expect("floats");
         let (structural, logical) = (values(&structural), values(&logical));
         let near = |found: f32, expected: f32| (found - expected).abs() < 1e-5;
-        // (3^4 + 4^4)^(1/4), divided as 81 to 256.
+        // (3^4 + 4^4)^(1/4), divided as (2 * 3)^4 to 4^4.
         let total = 337.0_f32.powf(0.25);
-        assert!(near(structural[0], total * 81.0 / 337.0));
-        assert!(near(logical[0], total * 256.0 / 337.0));
+        assert!(near(structural[0], total * 1296.0 / 1552.0));
+        assert!(near(logical[0], total * 256.0 / 1552.0));
         assert!(near(structural[1], 0.0) && near(logical[1], 0.0));
         assert!(near(structural[2] + logical[2], 33.0_f32.powf(0.25)));
         assert!(structural[3].is_nan());
