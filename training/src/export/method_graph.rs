@@ -79,7 +79,7 @@ pub struct MapTerm {
 pub enum Combination {
     /// One map, the sum of the terms, which is the structural map.
     Single(Vec<MapTerm>),
-    /// Two maps with a common norm; see [`norm`].
+    /// Two maps whose norm is the score.
     Both(FeatureTerms),
 }
 
