@@ -111,6 +111,36 @@ impl DeviceChoice {
     }
 }
 
+/// Sets the number of CPU threads of libtorch: `given`, or all cores, but not more than a quota of the control group
+/// allows. Returns the number for ONNX Runtime; 0 is its default, all cores.
+///
+/// # Errors
+/// When `given` is 0.
+pub fn set_threads(given: Option<u16>) -> Result<usize> {
+    let threads = match given {
+        Some(threads) => {
+            ensure!(threads > 0, "threads = 0: must be at least 1");
+            usize::from(threads)
+        }
+        None => quota(tch::get_num_threads()),
+    };
+    if threads > 0 {
+        tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    }
+    Ok(threads)
+}
+
+/// Number of threads that the quota allows if it is below `default`; 0 otherwise. libtorch and ONNX Runtime count
+/// cores and do not know quotas.
+fn quota(default: i32) -> usize {
+    let allowed = std::thread::available_parallelism().map_or(0, usize::from);
+    if usize::try_from(default).is_ok_and(|default| allowed < default) {
+        allowed
+    } else {
+        0
+    }
+}
+
 /// TF32 is off, which is the default of inspectd.
 fn cuda(index: u16) -> Provider {
     Provider::Cuda {
@@ -123,6 +153,15 @@ fn cuda(index: u16) -> Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_are_limited_only_if_fewer_are_allowed() {
+        let allowed = std::thread::available_parallelism().expect("a number of cores");
+        let allowed = i32::try_from(allowed.get()).expect("a small number");
+        assert_eq!(quota(allowed), 0);
+        assert_eq!(quota(allowed + 1), allowed as usize);
+        assert!(set_threads(Some(0)).is_err());
+    }
 
     #[test]
     fn words_are_parsed_and_written_back() {

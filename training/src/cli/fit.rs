@@ -12,6 +12,7 @@ use inspectd_core::preprocess::{Crop, Rotation};
 use super::interrupt_flag;
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
+use crate::device::set_threads;
 use crate::export::Label;
 use crate::feature_methods::SubspaceSettings;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
@@ -72,7 +73,7 @@ pub(super) struct FitPhotos {
     /// Random seed
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Number of CPU threads [default: all cores]
+    /// Number of CPU threads [default: all cores, within the quota of the control group]
     #[arg(long)]
     threads: Option<u16>,
 }
@@ -135,10 +136,7 @@ impl FitPhotos {
         ensure!(self.steps != Some(0), "--steps 0: must be at least 1");
         let label = self.label()?;
         crate::torch::flush_denormals();
-        if let Some(threads) = self.threads {
-            ensure!(threads > 0, "--threads 0: must be at least 1");
-            tch::set_num_threads(i32::from(threads));
-        }
+        let threads = set_threads(self.threads)?;
         let settings = FitSettings {
             view: View {
                 rotation: self.rotate,
@@ -158,7 +156,7 @@ impl FitPhotos {
             false_reject_rate: rate,
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,
-            threads: usize::from(self.threads.unwrap_or(0)),
+            threads,
         };
         let interrupted = interrupt_flag()?;
         let fit = match fit(&self.photos, &settings, label, &self.out, &interrupted) {

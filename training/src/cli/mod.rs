@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use tch::Device;
 
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, set_threads};
 use crate::fit::TrainingOutcome;
 
 /// Trains, calibrates, evaluates and exports the models that inspectd runs
@@ -83,17 +83,14 @@ struct Compute {
     /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
     #[arg(long, default_value_t)]
     device: DeviceChoice,
-    /// Number of CPU threads of libtorch [default: all cores]
+    /// Number of CPU threads of libtorch [default: all cores, within the quota of the control group]
     #[arg(long)]
     threads: Option<u16>,
 }
 
 impl Compute {
     fn device(&self) -> Result<Device> {
-        if let Some(threads) = self.threads {
-            ensure!(threads > 0, "threads = 0: must be at least 1");
-            tch::set_num_threads(i32::from(threads));
-        }
+        set_threads(self.threads)?;
         self.device.libtorch()
     }
 }

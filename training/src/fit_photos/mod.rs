@@ -59,8 +59,9 @@ pub use suspicious::Suspicion;
 pub const MIN_PHOTOS: usize = 5;
 /// Number of photographs below which the user is warned.
 const FEW_PHOTOS: usize = 20;
-/// Memory for the features of all photographs, bytes. With more photographs, an even selection is used.
-const FEATURE_BYTES: usize = 1 << 30;
+/// Memory for the features of all photographs, bytes; a fit needs about eight times as much. With more photographs, an
+/// even selection is used.
+const FEATURE_BYTES: usize = 1 << 29;
 /// Photographs of the parity check.
 const PARITY_IMAGES: usize = 4;
 /// Shortest time in which a student is trained, minutes.
@@ -228,6 +229,14 @@ pub fn fit(
     let training = work.train(&fitted, out, &fingerprint, started)?;
     let (student, steps) = training.map_or((None, 0), |(student, steps)| (Some(student), steps));
     let (model, choice) = work.choose(fitted, student)?;
+    let used_steps = if model.student().is_some() { steps } else { 0 };
+    if used_steps < steps {
+        warnings.push(format!(
+            "the student that was trained for {steps} steps is not used: it does not find the artificial defects clearly better than {}",
+            model.method()
+        ));
+    }
+    let steps = used_steps;
     let calibrated = work.calibrated(&model)?;
     let rate = settings.false_reject_rate;
     warnings.extend(suspicious::influence(
@@ -469,7 +478,7 @@ impl Work<'_> {
             normalisation: fitted.features().normalisation(),
             probes: &self.defective.frames,
         };
-        let mut plan = StudentPlan {
+        let plan = StudentPlan {
             architecture,
             steps: 0,
             precision: Precision::Auto.resolve(tch::Device::Cpu),
@@ -477,7 +486,7 @@ impl Work<'_> {
         };
         let measured = || student::steps(set, &plan, self.settings.minutes, started);
         let folder = WorkFolder::open(out, &plan, fingerprint, self.settings.steps, measured)?;
-        plan.steps = folder.steps();
+        let plan = folder.plan(plan);
         let student = FittedStudent::train(set, &plan, folder.path(), self.interrupted)?;
         Ok(Some((student, plan.steps)))
     }

@@ -49,22 +49,23 @@ impl WorkFolder {
         let saved = std::fs::read_to_string(&file)
             .ok()
             .and_then(|text| toml::from_str::<Trainings>(&text).ok());
-        let wanted = |steps| Trainings {
+        let wanted = |steps, precision| Trainings {
             fingerprint: fingerprint.to_owned(),
             architecture: plan.architecture,
             folds: FOLDS,
             seed: plan.seed,
-            precision: plan.precision,
+            precision,
             steps,
         };
-        if let Some(trainings) =
-            saved.filter(|saved| *saved == wanted(given.unwrap_or(saved.steps)))
-        {
+        // The precision is measured, so it may come out differently each time.
+        let same =
+            |saved: &Trainings| *saved == wanted(given.unwrap_or(saved.steps), saved.precision);
+        if let Some(trainings) = saved.filter(same) {
             eprintln!("continuing the trainings in {}", path.display());
             return Ok(Self { path, trainings });
         }
         Self::remove(out)?;
-        let trainings = wanted(given.map_or_else(measured, Ok)?);
+        let trainings = wanted(given.map_or_else(measured, Ok)?, plan.precision);
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot create {}", path.display()))?;
         files::replace_text(&file, &toml::to_string_pretty(&trainings)?)?;
@@ -76,9 +77,13 @@ impl WorkFolder {
         &self.path
     }
 
-    /// Optimiser steps of each training.
-    pub(super) fn steps(&self) -> u64 {
-        self.trainings.steps
+    /// The plan of the trainings: that of the folder, if it was continued.
+    pub(super) fn plan(&self, plan: StudentPlan) -> StudentPlan {
+        StudentPlan {
+            steps: self.trainings.steps,
+            precision: self.trainings.precision,
+            ..plan
+        }
     }
 
     /// Removes the folder for the bundle `out`, if it is one of these.
