@@ -12,10 +12,7 @@ use sha2::{Digest, Sha256};
 /// covers the path with `/` as separator, a zero byte, the length as 8 little-endian bytes, and the
 /// content. Different lists of files therefore never hash the same bytes.
 pub(super) fn of<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
-    let mut named: Vec<(String, &Path)> = files
-        .map(|path| (within(root, path), path.as_path()))
-        .collect();
-    named.sort();
+    let named = sorted(root, files);
     let mut hash = Sha256::new();
     for (name, path) in named {
         add(&mut hash, &name, path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -28,10 +25,7 @@ pub(super) fn of_listing<'a>(
     root: &Path,
     files: impl Iterator<Item = &'a PathBuf>,
 ) -> Result<String> {
-    let mut named: Vec<(String, &Path)> = files
-        .map(|path| (within(root, path), path.as_path()))
-        .collect();
-    named.sort();
+    let named = sorted(root, files);
     let mut hash = Sha256::new();
     for (name, path) in named {
         let facts = path
@@ -42,6 +36,15 @@ pub(super) fn of_listing<'a>(
         hash.update(facts.len().to_le_bytes());
     }
     Ok(hexadecimal(hash))
+}
+
+/// The files with their paths relative to `root`, sorted by them.
+fn sorted<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> Vec<(String, &'a Path)> {
+    let mut named: Vec<(String, &Path)> = files
+        .map(|path| (within(root, path), path.as_path()))
+        .collect();
+    named.sort();
+    named
 }
 
 fn hexadecimal(hash: Sha256) -> String {

@@ -86,9 +86,9 @@ pub enum Combination {
 /// The terms of two maps.
 #[derive(Clone, Debug)]
 pub struct FeatureTerms {
-    /// Terms whose sum is the structural map; none if there is no such map.
+    /// Terms whose sum is the structural map; empty without a structural map.
     pub structural: Vec<MapTerm>,
-    /// Terms whose sum is the logical map; none if there is no such map.
+    /// Terms whose sum is the logical map; empty without a logical map.
     pub logical: Vec<MapTerm>,
     /// Scales that make the structural and the logical map comparable: centre and spread.
     pub scales: [[f32; 2]; 2],
