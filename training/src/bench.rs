@@ -153,7 +153,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
             0..u64::MAX,
             ahead,
         ),
-        train_images: IMAGES as usize,
+        features: (0..IMAGES).map(|_| None).collect(),
         validation: Vec::new(),
         batch: bench.batch,
         cache_bytes: bench.teacher_cache_mib << 20,

@@ -382,6 +382,7 @@ impl Work<'_> {
         };
         let set = TrainingSet {
             photos: &self.photos,
+            features: &self.features,
             normalisation: fitted.features().normalisation(),
             probes: &self.defective.frames,
         };

@@ -75,10 +75,22 @@ pub(super) struct StudentPlan {
 pub(super) struct TrainingSet<'a> {
     /// The photographs.
     pub(super) photos: &'a [Photo],
+    /// The teacher's features of the photographs before normalisation, `[N, C, HW]`.
+    pub(super) features: &'a Tensor,
     /// Statistics that normalise the teacher's features.
     pub(super) normalisation: &'a ChannelNormalisation,
     /// Altered copies of the photographs, with the indices of their originals.
     pub(super) probes: &'a [(Frame, usize)],
+}
+
+impl TrainingSet<'_> {
+    /// Features of the photograph at `index`, `[1, C, h, w]`.
+    fn features_of(&self, index: usize, architecture: &Architecture) -> Tensor {
+        let [height, width] = architecture.feature_sides();
+        self.features
+            .get(index as i64)
+            .reshape([1, architecture.features(), height, width])
+    }
 }
 
 impl FittedStudent {
@@ -281,7 +293,10 @@ fn train_one(
     );
     let data = TrainingData {
         train: loader,
-        train_images: count,
+        features: indices
+            .iter()
+            .map(|&index| Some(set.features_of(index, &plan.architecture)))
+            .collect(),
         validation: Vec::new(),
         batch: BATCH,
         cache_bytes: CACHE_BYTES,

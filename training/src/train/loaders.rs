@@ -70,7 +70,7 @@ impl Run {
         let steps = start * settings.batch as u64..u64::MAX;
         Ok(TrainingData {
             train: Loader::new(&images, sampler, steps, self.prefetch()),
-            train_images: self.dataset.train.len(),
+            features: self.dataset.train.iter().map(|_| None).collect(),
             validation,
             batch: settings.batch,
             cache_bytes: settings.teacher_cache_mib << 20,

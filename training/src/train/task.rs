@@ -56,8 +56,8 @@ impl TeacherFeatureCache {
 pub struct TrainingData {
     /// Training images in the order of the steps.
     pub train: Loader,
-    /// Number of distinct training images.
-    pub train_images: usize,
+    /// Features of each distinct training image before normalisation, `[1, C, h, w]`, where they are known already.
+    pub features: Vec<Option<Tensor>>,
     /// Validation images. Empty without early stopping.
     pub validation: Vec<LoadedImage>,
     /// Images per step.
@@ -79,7 +79,7 @@ impl StudentTraining {
             teacher,
             student,
             feature_cache: TeacherFeatureCache {
-                features: (0..data.train_images).map(|_| None).collect(),
+                features: data.features,
                 free_bytes: data.cache_bytes,
             },
             train: data.train,
