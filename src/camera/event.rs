@@ -12,6 +12,14 @@ pub enum CaptureError {
     /// An image file cannot be decoded.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A video file ends before its last frame.
+    #[error("the file ends after {read} of {expected} frames: it is cut short")]
+    CutShort {
+        /// Frames read.
+        read: u64,
+        /// Frames that the file should have.
+        expected: u64,
+    },
 }
 
 /// One capture: a frame, or the reason why it is not usable.

@@ -26,7 +26,7 @@ pub use health::{HealthLimits, LARGEST_TURN_DEG};
 pub use journal::{Evidence, Journal, MissingView, OnFailure, Parts, Recipes};
 pub use process::{Life, Log, LogFormat};
 pub use server::{Access, Server, Tls};
-pub use source::{Controls, Pace, Source};
+pub use source::{Controls, Pace, Source, before_appsink};
 pub use thresholds::{Overrides, Verdict};
 
 use super::group::{Group, Output, Section};

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::config::settings::{Settings, Source};
 use crate::pipeline::model::{Model, ModelError};
-use crate::recipe::{Folder, FolderError, Recipe, RecipeError};
+use crate::recipe::{Folder, FolderError, PlanBuilder, Recipe, RecipeError, UninspectedArea};
 
 /// Why a recipe is not usable.
 #[derive(Debug, Error)]
@@ -38,6 +38,14 @@ pub enum RecipeRefusal {
         id: RecipeId,
         /// What is wrong.
         fault: String,
+    },
+    /// A region, or the whole frame, cannot be rejected.
+    #[error("recipe {id}: {source}")]
+    NothingInspected {
+        /// The recipe.
+        id: RecipeId,
+        /// The area.
+        source: UninspectedArea,
     },
     /// It must be prepared before it can be used immediately.
     #[error("recipe {0} is not prepared; call PrepareRecipe first")]
@@ -135,6 +143,12 @@ impl RecipeCache {
             Some(model) => Arc::clone(model),
             None => Arc::new(Model::load(&bundle, &settings.engine).map_err(failed)?),
         };
+        PlanBuilder::new(settings, model.threshold)
+            .check_inspected(&recipe, model.map_size)
+            .map_err(|source| RecipeRefusal::NothingInspected {
+                id: id.clone(),
+                source,
+            })?;
         let prepared = PreparedRecipe {
             recipe: Arc::new(recipe),
             model,

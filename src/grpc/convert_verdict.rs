@@ -75,6 +75,7 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Saturated => proto::FaultReason::Saturated,
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
+        FaultReason::NothingInspected => proto::FaultReason::NothingInspected,
         FaultReason::Unknown => proto::FaultReason::Unspecified,
     }
 }

@@ -206,8 +206,9 @@ impl Shared {
 /// The camera fault that the frame shows, if any.
 fn examine(camera: &CameraId, lane: &CameraLane, job: &Job) -> Option<Finding> {
     let settings = &job.ticket.active.settings;
-    let limits = settings.cameras.get(camera)?.limits();
-    lane.health.lock().examine(&job.frame, &limits)
+    let settings = settings.cameras.get(camera)?;
+    let (limits, parts) = (settings.limits(), settings.frozen_parts_after());
+    lane.health.lock().examine_part(&job.frame, &limits, parts)
 }
 
 fn fault_reason(fault: HealthFault) -> FaultReason {
@@ -248,7 +249,13 @@ impl Sink for Shared {
             stats.capture(info.moment.utc, since_start, size);
             stats.frames.skipped += u64::from(assignment.is_none());
         }
-        let Some(assignment) = assignment else { return };
+        let Some(assignment) = assignment else {
+            // A frozen camera must be known before the next part is requested.
+            if let (Ok(frame), Some(camera)) = (frame, self.active().settings.cameras.get(camera)) {
+                lane.health.lock().observe(&frame, &camera.limits());
+            }
+            return;
+        };
         match frame {
             Err(error) => self.refuse_capture(camera, lane, info, &error, assignment),
             Ok(frame) => {

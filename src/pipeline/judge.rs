@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use inspectd_core::maps::combine;
 use inspectd_core::record::{Fault, FaultReason, Outcome, Subject};
 use inspectd_core::rules::FrameShape;
-use inspectd_core::verdict::{FrameMaps, judge};
+use inspectd_core::verdict::{FrameMaps, JudgeError, judge};
 
 use super::active::Active;
 use super::answers::Shared;
@@ -72,7 +72,13 @@ fn judge_frame(
     });
     let outcome = match judged {
         Ok(judgement) => Outcome::Judged(judgement),
-        Err(error) => Outcome::Fault(Fault::new(FaultReason::Engine, error.to_string())),
+        Err(error) => {
+            let reason = match error {
+                JudgeError::NotFinite => FaultReason::Engine,
+                JudgeError::NothingInspected(_) => FaultReason::NothingInspected,
+            };
+            Outcome::Fault(Fault::new(reason, error.to_string()))
+        }
     };
     let ended = shared.clock.now().monotonic;
     frame.timings.judge = Some(ended.saturating_duration_since(started));

@@ -29,7 +29,7 @@ use crate::config::settings::Overrides;
 pub use crate::config::Fault;
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
 pub use folder::{Folder, RecipeFile};
-pub use plan_builder::PlanBuilder;
+pub use plan_builder::{PlanBuilder, UninspectedArea};
 
 /// Maximum number of recipes of a folder. A folder with more was probably configured by mistake.
 pub const MOST_RECIPES: usize = 1000;

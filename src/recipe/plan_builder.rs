@@ -4,11 +4,27 @@ use std::collections::BTreeMap;
 
 use inspectd_core::decision::Thresholds;
 use inspectd_core::id::CameraId;
+use inspectd_core::maps::MapSize;
 use inspectd_core::regions::RegionRules;
-use inspectd_core::rules::{InspectionPlan, Rule};
+use inspectd_core::rules::{FrameShape, InspectionPlan, Rule, Rules};
+use inspectd_core::verdict::{NothingInspected, check_inspected};
+use thiserror::Error;
 
 use super::Recipe;
 use crate::config::settings::{Overrides, Settings};
+
+/// Pixels in each direction of a map cell, for checking areas before the size of the frames is known.
+const NOMINAL_PIXELS: u32 = 8;
+
+/// An area of a recipe in which no defect can be found.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{images}: {source}")]
+pub struct UninspectedArea {
+    /// The camera, or that it is images of clients.
+    pub images: String,
+    /// The area.
+    pub source: NothingInspected,
+}
 
 /// Builds the inspection plan of each camera from the settings, the threshold of the bundle and a recipe.
 #[derive(Clone, Debug)]
@@ -44,6 +60,31 @@ impl PlanBuilder {
     pub fn thresholds(&self, camera: Option<&CameraId>) -> Thresholds {
         let own = camera.and_then(|id| self.cameras.get(id)).copied();
         own.unwrap_or_default().resolve(self.general, self.bundle)
+    }
+
+    /// Checks that every region of `recipe`, and something of each frame, can be rejected with maps of the size `map`,
+    /// for every camera and for clients' images.
+    ///
+    /// # Errors
+    /// The first area in which no defect can be found.
+    pub fn check_inspected(&self, recipe: &Recipe, map: MapSize) -> Result<(), UninspectedArea> {
+        let pixels = |cells: usize| cells as u32 * NOMINAL_PIXELS;
+        let shape = FrameShape {
+            map,
+            width: pixels(map.width),
+            height: pixels(map.height),
+        };
+        for camera in self.cameras.keys().map(Some).chain([None]) {
+            let rules = Rules::new(self.plan(camera, Some(recipe)), shape);
+            check_inspected(&rules, shape).map_err(|source| UninspectedArea {
+                images: camera.map_or_else(
+                    || "images of clients".to_owned(),
+                    |camera| format!("camera {camera}"),
+                ),
+                source,
+            })?;
+        }
+        Ok(())
     }
 
     /// The plan of a camera with this recipe.

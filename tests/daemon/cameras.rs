@@ -1,6 +1,9 @@
 //! Cameras that are lost, stall, or are faster than the pipeline, while other cameras continue.
 
-use inspectd_client::proto::{CameraState, Decision, Fault, FaultReason, LineState, Verdict};
+use inspectd_client::proto::trigger_inspection_request::Target;
+use inspectd_client::proto::{
+    CameraState, Decision, Fault, FaultReason, LineState, TriggerInspectionRequest, Verdict,
+};
 use inspectd_test_support::{onnx_runtime, require};
 
 use crate::harness::{Site, Verdicts};
@@ -188,4 +191,44 @@ async fn free_running_camera_skips_frames_of_a_busy_pipeline() {
     let counts = last_counts(&daemon.stop())["belt"];
     assert_eq!(ended(&counts), counts.captured);
     assert_eq!(counts.faulted, 0);
+}
+
+/// Decisions of six parts that a network camera sees as the same picture.
+async fn same_picture(rest: &str) -> Vec<(Decision, Option<FaultReason>)> {
+    let server = Server::start(Mood::Serves);
+    let site = Site::new(&format!(
+        "{}mode = \"requested\"\n{rest}",
+        server.camera("net")
+    ));
+    let daemon = site.start();
+    let running = |status: &_| camera(status, "net").state() == CameraState::Running;
+    daemon.status_when("a running camera", running).await;
+    let mut client = daemon.inspection().await;
+    let mut decisions = Vec::new();
+    for _ in 0..6 {
+        let request = TriggerInspectionRequest {
+            target: Some(Target::CameraId("net".to_owned())),
+            wait: true,
+            ..TriggerInspectionRequest::default()
+        };
+        let answer = client.trigger_inspection(request).await.expect("accepted");
+        let verdict = answer.into_inner().verdict.expect("a verdict");
+        decisions.push((
+            verdict.decision(),
+            verdict.fault.as_ref().map(Fault::reason),
+        ));
+    }
+    daemon.stop();
+    decisions
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn frozen_picture_passes_two_requested_parts_at_most() {
+    require!(onnx_runtime());
+    let decisions = same_picture("").await;
+    let pass = (Decision::Pass, None);
+    let frozen = (Decision::Fault, Some(FaultReason::Frozen));
+    assert_eq!(decisions, [pass, pass, frozen, frozen, frozen, frozen]);
+    let decisions = same_picture("check.frozen_after = 0\n").await;
+    assert_eq!(decisions, [pass; 6]);
 }

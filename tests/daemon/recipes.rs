@@ -192,6 +192,47 @@ async fn trigger_requires_a_prepared_recipe() {
     daemon.stop();
 }
 
+/// A rectangle of the frame as a polygon of a recipe.
+fn polygon(left: f32, right: f32) -> String {
+    format!("polygon = [[{left}, 0], [{right}, 0], [{right}, 1], [{left}, 1]]\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn recipe_that_inspects_nothing_is_refused() {
+    require!(onnx_runtime());
+    let site = site();
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    let (left, all) = (polygon(0.0, 0.5), polygon(0.0, 1.0));
+    for (rest, expected) in [
+        (
+            format!("[[ignore]]\nname = \"all\"\n{all}"),
+            "camera belt: nothing of the frame is inspected",
+        ),
+        (
+            format!(
+                "[[regions]]\nname = \"port\"\nmin_area = 0.5\n{left}[[ignore]]\nname = \"edge\"\n{}",
+                polygon(0.0, 0.1)
+            ),
+            "camera belt: region \"port\" inspects nothing",
+        ),
+    ] {
+        std::fs::write(
+            site.path("recipes/nothing.toml"),
+            recipe("../bundle", &rest),
+        )
+        .expect("written");
+        let refused = line
+            .activate("nothing")
+            .await
+            .expect_err("nothing is inspected");
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+        assert!(refused.message().contains(expected), "{refused}");
+    }
+    assert_eq!(line.decided().await, Decision::Pass);
+    daemon.stop();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_change_is_audited_and_the_hash_chain_verifies() {
     require!(onnx_runtime());

@@ -9,6 +9,7 @@ use crate::maps::{Grid, MapSize, Span};
 use crate::partition::Area;
 use crate::polygon::Polygon;
 use crate::regions::RegionRules;
+use crate::verdict::NothingInspected;
 
 /// The rule for one area of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +42,39 @@ pub struct InspectionPlan {
     pub ignored: Vec<Polygon>,
     /// Which defects are listed. Unlisted defects still count for the decision.
     pub listing: RegionRules,
+}
+
+/// How much of an area is inspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// A defect of the minimum area fits into it.
+    Inspected,
+    /// It has no pixels.
+    Empty,
+    /// No defect of the minimum area fits into it.
+    TooSmall,
+}
+
+impl InspectionPlan {
+    /// Checks that every region is inspected, and the rest, which may be empty if there are regions. `extents` are
+    /// those of the regions in their order, then of the rest.
+    pub(crate) fn check_inspected(&self, extents: &[Extent]) -> Result<(), NothingInspected> {
+        for (region, extent) in self.regions.iter().zip(extents) {
+            if *extent != Extent::Inspected {
+                return Err(NothingInspected::Region {
+                    name: Arc::clone(&region.name),
+                    min_area: region.rule.min_area,
+                });
+            }
+        }
+        match extents[self.regions.len()] {
+            Extent::Inspected => Ok(()),
+            Extent::Empty if !self.regions.is_empty() => Ok(()),
+            Extent::Empty | Extent::TooSmall => Err(NothingInspected::Frame {
+                min_area: self.general.min_area,
+            }),
+        }
+    }
 }
 
 /// The map size and frame size that rules are prepared for.

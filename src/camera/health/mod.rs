@@ -4,7 +4,7 @@
 //! frames are measured before they are judged. They are measured as captured, before rotation and crop,
 //! because the check concerns the camera and not the part; so is the reference image.
 //!
-//! This module does no IO, reads no clock, and keeps at most two reduced images of frames.
+//! This module does no IO, reads no clock, and keeps at most four reduced images of frames.
 
 mod alignment;
 mod limits;
@@ -52,11 +52,14 @@ pub struct Measurements {
     pub view: Option<ViewAlignment>,
 }
 
-/// Monitors the health of a camera: holds its reference image, and the run of repeated frames.
+/// Monitors the health of a camera: holds its reference image, and the runs of repeated frames.
 #[derive(Debug)]
 pub struct HealthMonitor {
     reference: Option<Reference>,
-    run: Option<Run>,
+    /// All frames.
+    frames: Option<Run>,
+    /// Frames that show a part.
+    parts: Option<Run>,
 }
 
 /// A run of repeated frames. All of them are compared with the first: in a scene that changes slowly, each
@@ -74,7 +77,8 @@ impl HealthMonitor {
     pub fn new(reference: Option<&Frame>) -> Self {
         Self {
             reference: reference.map(|frame| Reference::new(&Plane::of(frame))),
-            run: None,
+            frames: None,
+            parts: None,
         }
     }
 
@@ -86,16 +90,54 @@ impl HealthMonitor {
         limits.judge(&self.measure(frame, limits.frozen_difference))
     }
 
+    /// As [`Self::examine`], for a frame that shows a part: it is also compared with the frame of the part before, which
+    /// it may repeat `frozen_parts_after` times in a row.
+    pub fn examine_part(
+        &mut self,
+        frame: &Frame,
+        limits: &HealthLimits,
+        frozen_parts_after: Option<u32>,
+    ) -> Option<Finding> {
+        let repeats = match frozen_parts_after {
+            None | Some(0) => 0,
+            Some(_) => {
+                let samples = Samples::of(frame);
+                update(&mut self.parts, samples, limits.frozen_difference);
+                self.parts.as_ref().map_or(0, |run| run.repeats)
+            }
+        };
+        self.examine(frame, limits).or_else(|| {
+            let limit = frozen_parts_after.filter(|limit| (1..=repeats).contains(limit))?;
+            Some(Finding {
+                kind: HealthFault::Frozen,
+                message: format!(
+                    "frozen: the pictures of {repeats} parts in a row repeat the part before, limit {limit}"
+                ),
+            })
+        })
+    }
+
+    /// Counts a frame that shows no part.
+    pub fn observe(&mut self, frame: &Frame, limits: &HealthLimits) {
+        if limits.frozen_after.unwrap_or(0) > 0 {
+            update(
+                &mut self.frames,
+                Samples::of(frame),
+                limits.frozen_difference,
+            );
+        }
+    }
+
     /// Measures the camera's next frame. It repeats the previous one if they differ by at most
     /// `frozen_difference` grey levels on average.
     pub fn measure(&mut self, frame: &Frame, frozen_difference: f32) -> Measurements {
         let samples = Samples::of(frame);
         let histogram = samples.histogram();
         let plane = Plane::of(frame);
-        let difference = self.update_run(samples, frozen_difference);
+        let difference = update(&mut self.frames, samples, frozen_difference);
         Measurements {
             difference,
-            repeats: self.run.as_ref().map_or(0, |run| run.repeats),
+            repeats: self.frames.as_ref().map_or(0, |run| run.repeats),
             brightness: brightness(&histogram),
             clipped: share(&histogram, CLIPPED),
             sharpness: sharpness::sharpness(&plane),
@@ -105,24 +147,23 @@ impl HealthMonitor {
                 .and_then(|reference| reference.align(&plane)),
         }
     }
+}
 
-    /// Adds the next frame to the run, or begins another run; returns the difference from the previous
-    /// frame.
-    fn update_run(&mut self, samples: Samples, frozen_difference: f32) -> Option<f32> {
-        let Some(run) = &mut self.run else {
-            self.run = Some(Run::of(samples));
-            return None;
-        };
-        let difference = run.last.difference(&samples);
-        let from_first = run.first.difference(&samples);
-        if from_first.is_some_and(|difference| difference <= frozen_difference) {
-            run.repeats = run.repeats.saturating_add(1);
-            run.last = samples;
-        } else {
-            *run = Run::of(samples);
-        }
-        difference
+/// Adds the next frame to a run, or begins another run; returns the difference from the previous frame.
+fn update(run: &mut Option<Run>, samples: Samples, frozen_difference: f32) -> Option<f32> {
+    let Some(run) = run else {
+        *run = Some(Run::of(samples));
+        return None;
+    };
+    let difference = run.last.difference(&samples);
+    let from_first = run.first.difference(&samples);
+    if from_first.is_some_and(|difference| difference <= frozen_difference) {
+        run.repeats = run.repeats.saturating_add(1);
+        run.last = samples;
+    } else {
+        *run = Run::of(samples);
     }
+    difference
 }
 
 impl Run {

@@ -39,6 +39,14 @@ pub enum SourceError {
         /// The backend.
         backend: &'static str,
     },
+    /// A pipeline does not start.
+    #[error(
+        "the pipeline: cannot be opened (OpenCV's GStreamer backend); its elements must exist, and the last one before appsink must deliver raw video (video/x-raw): decodebin decodes, bayer2rgb converts Bayer patterns"
+    )]
+    OpenPipeline,
+    /// A video whose metadata asks for a rotation that is not a multiple of 90 degrees.
+    #[error("the video's metadata ask for a rotation by {0} degrees; must be 0, 90, 180 or 270")]
+    Orientation(f64),
     /// Not an address that can be connected to.
     #[error("{url}: not an address; must be rtsp, rtsps, http or https, and name a host")]
     Address {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::moment::Moment;
-use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_POS_FRAMES};
+use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_FRAMES};
 
 use super::error::SourceError;
 use super::open_lock;
 use super::source::{Shot, Source};
 use super::video::Video;
+use crate::camera::event::CaptureError;
 use crate::clock::SharedClock;
 
 /// Rate of a file that reports no sensible rate, frames per second.
@@ -26,6 +27,10 @@ pub struct VideoFile {
     video: Video,
     /// Frames read since the beginning of the file.
     position: u64,
+    /// Frames that the file should have, if it says so.
+    expected: Option<u64>,
+    /// Whether the missing end of the file was reported since its beginning.
+    reported: bool,
     open_timeout: Duration,
     clock: SharedClock,
 }
@@ -43,11 +48,15 @@ impl VideoFile {
         queued: &dyn Fn(bool),
     ) -> Result<Self, SourceError> {
         let _lock = open_lock::acquire(open_timeout, queued)?;
+        let video = open(path, clock)?;
+        let count = video.get(CAP_PROP_FRAME_COUNT)?;
         Ok(Self {
             path: path.to_owned(),
             repeat,
-            video: open(path, clock)?,
+            video,
             position: 0,
+            expected: (count >= 1.0).then_some(count as u64),
+            reported: false,
             open_timeout,
             clock: clock.clone(),
         })
@@ -63,9 +72,27 @@ impl VideoFile {
         }
     }
 
+    /// The fault of a file that ends too early, once.
+    fn cut_short(&mut self) -> Option<Shot> {
+        let (read, expected) = (self.position, self.expected?);
+        // The number of some containers is computed from their duration.
+        let tolerance = (expected / 100).max(2);
+        if self.reported || read == 0 || read + tolerance >= expected {
+            return None;
+        }
+        self.reported = true;
+        Some(Shot {
+            moment: self.clock.now(),
+            frame: Err(CaptureError::CutShort { read, expected }),
+            item: format!("frame {}", read + 1),
+            truth: String::new(),
+        })
+    }
+
     /// Rewinds the file and reads its first frame.
     fn rewind(&mut self) -> Result<Option<(Moment, Frame)>, SourceError> {
         self.position = 0;
+        self.reported = false;
         if self.video.set(CAP_PROP_POS_FRAMES, 0.0)?
             && let Some(first) = self.video.read()?
         {
@@ -95,6 +122,11 @@ fn open(path: &Path, clock: &SharedClock) -> Result<Video, SourceError> {
 impl Source for VideoFile {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
         let mut read = self.video.read()?;
+        if read.is_none()
+            && let Some(fault) = self.cut_short()
+        {
+            return Ok(Some(fault));
+        }
         if read.is_none() && self.repeat && self.position > 0 {
             read = self.rewind()?;
         }

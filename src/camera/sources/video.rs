@@ -5,9 +5,16 @@ use std::sync::Once;
 
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::moment::Moment;
-use opencv::core::{CV_8U, LogLevel, Mat, MatTraitConst, Vec3b, Vector, set_log_level};
+use inspectd_core::preprocess::{Rotation, rotate};
+use opencv::core::{
+    CV_8U, LogLevel, Mat, MatTraitConst, Vec3b, Vector, get_version_major, get_version_minor,
+    set_log_level,
+};
 use opencv::imgproc::{COLOR_BGR2RGB, COLOR_BGRA2RGB, COLOR_GRAY2RGB, cvt_color_def};
-use opencv::videoio::{VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
+use opencv::videoio::{
+    CAP_FFMPEG, CAP_PROP_ORIENTATION_AUTO, CAP_PROP_ORIENTATION_META, VideoCapture,
+    VideoCaptureTrait, VideoCaptureTraitConst,
+};
 
 use super::error::SourceError;
 use crate::clock::SharedClock;
@@ -16,6 +23,7 @@ use crate::clock::SharedClock;
 pub struct Video {
     capture: VideoCapture,
     image: Mat,
+    rotation: Rotation,
     clock: SharedClock,
 }
 
@@ -29,12 +37,23 @@ impl Video {
     ) -> Result<Option<Self>, SourceError> {
         silence_opencv();
         let properties = Vector::from_slice(properties);
-        let capture = VideoCapture::from_file_with_params(name, api, &properties)?;
+        let mut capture = VideoCapture::from_file_with_params(name, api, &properties)?;
         if !capture.is_opened()? {
             return Ok(None);
         }
+        // OpenCV 4.6 rotates in the wrong direction (opencv issue 22088).
+        let rotates = api == CAP_FFMPEG && capture.set(CAP_PROP_ORIENTATION_AUTO, 0.0)?;
+        let rotation = if rotates {
+            clockwise(
+                capture.get(CAP_PROP_ORIENTATION_META)?,
+                [get_version_major(), get_version_minor()],
+            )?
+        } else {
+            Rotation::R0
+        };
         Ok(Some(Self {
             capture,
+            rotation,
             image: Mat::default(),
             clock: clock.clone(),
         }))
@@ -57,7 +76,24 @@ impl Video {
         if !grabbed || !self.capture.retrieve_def(&mut self.image)? || self.image.empty() {
             return Ok(None);
         }
-        Ok(Some((moment, frame(&self.image)?)))
+        Ok(Some((moment, rotate(frame(&self.image)?, self.rotation))))
+    }
+}
+
+/// The clockwise rotation with which players show a video whose orientation OpenCV `version` reports as `reported` degrees.
+fn clockwise(reported: f64, version: [i32; 2]) -> Result<Rotation, SourceError> {
+    // Up to 4.6 the sign is that of the display matrix, which is counter-clockwise.
+    let degrees = if version <= [4, 6] {
+        -reported
+    } else {
+        reported
+    };
+    match degrees.rem_euclid(360.0) {
+        0.0 => Ok(Rotation::R0),
+        90.0 => Ok(Rotation::R90),
+        180.0 => Ok(Rotation::R180),
+        270.0 => Ok(Rotation::R270),
+        _ => Err(SourceError::Orientation(reported)),
     }
 }
 
@@ -108,6 +144,24 @@ mod tests {
         check(CV_8UC1, [7.0, 0.0, 0.0, 0.0], [7, 7, 7]);
         check(CV_8UC3, [10.0, 20.0, 30.0, 0.0], [30, 20, 10]);
         check(CV_8UC4, [10.0, 20.0, 30.0, 255.0], [30, 20, 10]);
+    }
+
+    #[test]
+    fn rotation_of_the_metadata_is_clockwise_in_every_version() {
+        for (reported, version, expected) in [
+            (0.0, [4, 6], Rotation::R0),
+            (270.0, [4, 6], Rotation::R90),
+            (180.0, [4, 6], Rotation::R180),
+            (90.0, [4, 6], Rotation::R270),
+            (-90.0, [4, 5], Rotation::R90),
+            (90.0, [4, 7], Rotation::R90),
+            (270.0, [5, 0], Rotation::R270),
+        ] {
+            let found = clockwise(reported, version).expect("a multiple of 90");
+            assert_eq!(found, expected, "{reported} {version:?}");
+        }
+        let error = clockwise(45.0, [4, 6]).expect_err("not a multiple of 90");
+        assert!(error.to_string().contains("must be 0, 90, 180 or 270"));
     }
 
     #[test]

@@ -138,6 +138,18 @@ impl Camera {
             ..limits
         }
     }
+
+    /// Returns how many parts in a row may repeat the picture of the part before: 2 where each frame of a live source is
+    /// a part, because different parts never give the same pixels.
+    pub fn frozen_parts_after(&self) -> Option<u32> {
+        let live = matches!(
+            self.source,
+            Source::Device { .. } | Source::Url { .. } | Source::GStreamer { .. }
+        );
+        let each_is_a_part = self.part_counter || self.mode != Mode::FreeRunning;
+        let usual = (live && each_is_a_part).then_some(2);
+        self.check.limits.frozen_after.or(usual)
+    }
 }
 
 group! {

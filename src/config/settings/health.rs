@@ -21,7 +21,9 @@ group! {
     pub struct HealthLimits {
         /// Frames are FAULTs once this many in a row repeat the frame before them; 0 for never. Unset: 10 for
         /// a device; 250 for `url` and `gstreamer`, whose codecs may repeat a still scene until the next key
-        /// frame; never for other sources, whose recorded or rendered frames may repeat.
+        /// frame; never for other sources, whose recorded or rendered frames may repeat. Where each frame of a live
+        /// source is a part (`triggered`, `requested`, `part_counter`), parts are FAULTs once 2 in a row repeat
+        /// the part before.
         frozen_after: Option<u32> = Key::unset("check.frozen_after", Kind::Whole(0, LONGEST_RUN))
             .unit(Unit::Plain("frames"))
             .live(),

@@ -176,11 +176,12 @@ keys! {
     )
     .of(&["url"]);
 
-    /// The pipeline; its last element is `appsink`. For a camera that may be off at the start,
+    /// The pipeline; its last element is `appsink`, and it must get raw video (`video/x-raw`), which is converted to BGR or
+    /// 8-bit grey. `decodebin` decodes streams, `bayer2rgb` converts Bayer patterns. For a camera that may be off at the start,
     /// `source = "url"` is safer: OpenCV 4.6 does not stop a pipeline that fails to start.
     PIPELINE = Key::required(
         "pipeline",
-        Kind::Text(is_pipeline, "a GStreamer pipeline with an appsink"),
+        Kind::Text(is_pipeline, "a GStreamer pipeline that ends in `! appsink`"),
     )
     .secret()
     .of(&["gstreamer"]);
@@ -361,7 +362,14 @@ fn is_url(text: &str) -> bool {
 }
 
 fn is_pipeline(text: &str) -> bool {
-    text.contains("appsink") && !text.contains('\0')
+    before_appsink(text).is_some() && !text.contains('\0')
+}
+
+/// Position of the last `appsink` of a pipeline, if an element is linked to it by `!`.
+pub fn before_appsink(pipeline: &str) -> Option<usize> {
+    let position = pipeline.rfind("appsink")?;
+    let linked = pipeline[..position].trim_end().strip_suffix('!')?;
+    (!linked.trim().is_empty()).then_some(position)
 }
 
 fn is_pixel_format(text: &str) -> bool {
@@ -371,6 +379,17 @@ fn is_pixel_format(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pipeline_requires_an_element_that_is_linked_to_an_appsink() {
+        let check = |text, expected| assert_eq!(is_pipeline(text), expected, "{text}");
+        check("videotestsrc ! appsink", true);
+        check("videotestsrc ! appsink drop=true", true);
+        check("appsink", false);
+        check("! appsink", false);
+        check("videotestsrc ! autovideosink", false);
+        check("appsink name=s videotestsrc ! s.", false);
+    }
 
     #[test]
     fn url_requires_a_known_scheme_and_a_host() {

@@ -175,7 +175,9 @@ fn missing_key_of_each_source_is_reported() {
     );
     check_camera(
         "source = \"gstreamer\"",
-        &["4: cameras.left.pipeline: missing, must be a GStreamer pipeline with an appsink"],
+        &[
+            "4: cameras.left.pipeline: missing, must be a GStreamer pipeline that ends in `! appsink`",
+        ],
     );
     check_camera(
         "source = \"file\"",

@@ -255,6 +255,34 @@ fn only_devices_and_streams_are_frozen_by_default() {
 }
 
 #[test]
+fn parts_of_live_sources_may_repeat_once() {
+    let check = |text: &str, expected| {
+        assert_eq!(only_camera(text).frozen_parts_after(), expected, "{text}");
+    };
+    let device = "source = \"device\"\ndevice = \"/x\"\n";
+    check(device, None);
+    check(&format!("{device}mode = \"triggered\""), Some(2));
+    check(&format!("{device}mode = \"requested\""), Some(2));
+    check(
+        &format!("{device}mode = \"triggered\"\ncheck.frozen_after = 0"),
+        Some(0),
+    );
+    check(
+        &format!("{device}mode = \"triggered\"\ncheck.frozen_after = 7"),
+        Some(7),
+    );
+    check(
+        "source = \"url\"\nurl = \"rtsp://host\"\nmode = \"triggered\"",
+        Some(2),
+    );
+    check(
+        "source = \"folder\"\npath = \"/x\"\nmode = \"triggered\"",
+        None,
+    );
+    check("source = \"simulator\"\nmode = \"requested\"", None);
+}
+
+#[test]
 fn example_is_a_configuration_of_two_cameras() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inspectd.toml");
     let text = fs::read_to_string(file).expect("the example");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{Stream, unfold};
 use inspectd_core::bundle::Bundle;
+use inspectd_core::maps::MapSize;
 use inspectd_core::record::{ModelId, RecipeTag};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -76,14 +77,18 @@ impl GrpcService {
             Some(RecipeField::Inline(inline)) => blocking(move || inline_recipe(&inline)).await??,
         };
         let active = self.pipeline.active();
-        let (model, threshold) = if loaded_model {
-            (active.model.id.clone(), active.model.threshold)
+        let (model, threshold, maps) = if loaded_model {
+            let model = &active.model;
+            (model.id.clone(), model.threshold, model.map_size)
         } else {
             let folder = recipe.bundle.clone();
             blocking(move || read_model(&folder)).await??
         };
         let range = self.range(from_time, to_time).await?;
         let configured = PlanBuilder::new(&active.settings, threshold);
+        configured
+            .check_inspected(&recipe, maps)
+            .map_err(|error| status::invalid("recipe", error.to_string()))?;
         Ok(ReplayStream {
             pipeline: Arc::clone(&self.pipeline),
             recipe: RecipeTag {
@@ -152,8 +157,8 @@ fn invalid_recipe(error: &RecipeError) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-/// Reads the model of a recipe's bundle, with its suggested threshold.
-fn read_model(folder: &Path) -> Result<(ModelId, f32), Status> {
+/// Reads the model of a recipe's bundle, with its suggested threshold and the size of its maps.
+fn read_model(folder: &Path) -> Result<(ModelId, f32, MapSize), Status> {
     let bundle = Bundle::open(folder)
         .map_err(|error| Status::failed_precondition(format!("the recipe's bundle: {error}")))?;
     let manifest = bundle.manifest();
@@ -162,7 +167,11 @@ fn read_model(folder: &Path) -> Result<(ModelId, f32), Status> {
         version: manifest.version.clone(),
         sha256: manifest.graph.sha256.clone(),
     };
-    Ok((model, manifest.threshold.value))
+    let maps = MapSize {
+        width: manifest.maps.width as usize,
+        height: manifest.maps.height as usize,
+    };
+    Ok((model, manifest.threshold.value, maps))
 }
 
 impl ReplayStream {

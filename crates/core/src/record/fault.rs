@@ -35,13 +35,15 @@ pub enum FaultReason {
     Blurred,
     /// The camera's view has moved.
     ViewMoved,
+    /// Masks cover the frame or a region, or what is left is smaller than its minimum area.
+    NothingInspected,
     /// A stored reason that this program does not know. No new verdict has it.
     Unknown,
 }
 
 impl FaultReason {
     /// All reasons that a verdict can have: all but [`Self::Unknown`].
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::CameraLost,
         Self::CameraStalled,
         Self::CorruptFrame,
@@ -57,6 +59,7 @@ impl FaultReason {
         Self::Saturated,
         Self::Blurred,
         Self::ViewMoved,
+        Self::NothingInspected,
     ];
 
     /// Returns the name in `snake_case`.
@@ -77,6 +80,7 @@ impl FaultReason {
             Self::Saturated => "saturated",
             Self::Blurred => "blurred",
             Self::ViewMoved => "view_moved",
+            Self::NothingInspected => "nothing_inspected",
             Self::Unknown => "unknown",
         }
     }

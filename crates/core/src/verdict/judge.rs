@@ -7,12 +7,12 @@
 
 use std::borrow::Cow;
 
-use super::{AnomalyKind, Decision, Judgement, NotFinite, Region, RegionScore};
+use super::{AnomalyKind, Decision, JudgeError, Judgement, NothingInspected, Region, RegionScore};
 use crate::area_opening::area_opening;
 use crate::maps::{Grid, MapCalibration, MapSize, Place, Score, combine, finite};
 use crate::partition::SAMPLES;
 use crate::regions::{MapCells, RegionRules, regions};
-use crate::rules::{FrameShape, RuledArea, Rules};
+use crate::rules::{Extent, FrameShape, RuledArea, Rules};
 
 /// The two maps of a frame, and the size of the frame.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,8 @@ pub struct FrameMaps<'a> {
 /// Judges a frame by its maps.
 ///
 /// # Errors
-/// When a map has a non-finite value, also if it is under a mask. The frame is then a FAULT, never a PASS.
+/// When a map has a non-finite value, also if it is under a mask, or an area that should be inspected has no score.
+/// The frame is then a FAULT, never a PASS.
 ///
 /// # Panics
 /// When a map does not have the stated size, or a size is zero.
@@ -40,7 +41,7 @@ pub fn judge(
     maps: FrameMaps<'_>,
     calibration: &MapCalibration,
     rules: &Rules,
-) -> Result<Judgement, NotFinite> {
+) -> Result<Judgement, JudgeError> {
     let combined = combine(maps.structural, maps.logical, calibration);
     let shape = FrameShape {
         map: maps.size,
@@ -57,7 +58,7 @@ pub fn judge(
 /// structural, and the branches in the judgement are meaningless.
 ///
 /// # Errors
-/// When the combined map has a non-finite value.
+/// As [`judge`].
 ///
 /// # Panics
 /// When a map does not have the size of `shape`, or a size is zero.
@@ -66,10 +67,26 @@ pub fn rejudge(
     structural: Option<&[f32]>,
     shape: FrameShape,
     rules: &Rules,
-) -> Result<Judgement, NotFinite> {
+) -> Result<Judgement, JudgeError> {
     let structural = structural.unwrap_or(combined);
     assert_eq!(structural.len(), combined.len(), "maps of equal length");
     judge_combined(combined, shape, rules, Branches::Kept { structural })
+}
+
+/// Checks that every region of `rules`, and something of the frame, can be rejected, for frames of the size `shape`.
+///
+/// # Errors
+/// The first area in which no defect can be found.
+///
+/// # Panics
+/// When a size is zero.
+pub fn check_inspected(rules: &Rules, shape: FrameShape) -> Result<(), NothingInspected> {
+    // On a map without differences, an area has a score exactly if a defect of its minimum area fits into it.
+    let flat = vec![0.0; shape.map.cells()];
+    match judge_combined(&flat, shape, rules, Branches::Kept { structural: &flat }) {
+        Err(JudgeError::NothingInspected(area)) => Err(area),
+        Ok(_) | Err(JudgeError::NotFinite) => Ok(()),
+    }
 }
 
 /// Source of the shares of the two branches.
@@ -126,7 +143,7 @@ fn judge_combined(
     shape: FrameShape,
     rules: &Rules,
     branches: Branches<'_>,
-) -> Result<Judgement, NotFinite> {
+) -> Result<Judgement, JudgeError> {
     let size = shape.map;
     assert!(
         size.cells() > 0 && shape.width > 0 && shape.height > 0,
@@ -134,13 +151,19 @@ fn judge_combined(
     );
     assert_eq!(combined.len(), size.cells(), "a map of {size:?}");
     if !finite(combined) {
-        return Err(NotFinite);
+        return Err(JudgeError::NotFinite);
     }
     let areas = rules.areas(shape);
     let mut scores = Vec::new();
     let mut places = Vec::new();
+    let mut states = Vec::new();
     for area in areas.iter() {
-        let found = area_score(combined, size, &areas.grid, area)?;
+        let state = area_score(combined, size, &areas.grid, area)?;
+        let found = match state {
+            AreaScore::Found(found) => Some(found),
+            AreaScore::Empty | AreaScore::TooSmall => None,
+        };
+        states.push(state.extent());
         let score = found.map(|found| found.score);
         let thresholds = area.rule.thresholds;
         places.push(found);
@@ -151,6 +174,7 @@ fn judge_combined(
             decision: score.map_or(Decision::Pass, |score| thresholds.decide(score)),
         });
     }
+    rules.plan().check_inspected(&states)?;
     let decider = deciding_area(&scores);
     let score = places[decider].map_or(NO_SCORE, |found| branches.score(found, size));
     let highest = scores.iter().filter_map(|area| area.score);
@@ -181,42 +205,61 @@ const NO_SCORE: Score = Score {
     logical: 0.0,
 };
 
-/// Returns the score of an area; `None` if it has no pixels or no defect can have the minimum area.
+/// The score of an area, or why it has none.
+#[derive(Clone, Copy)]
+enum AreaScore {
+    Found(PlacedScore),
+    Empty,
+    TooSmall,
+}
+
+impl AreaScore {
+    fn extent(self) -> Extent {
+        match self {
+            Self::Found(_) => Extent::Inspected,
+            Self::Empty => Extent::Empty,
+            Self::TooSmall => Extent::TooSmall,
+        }
+    }
+}
+
+/// Returns the score of an area.
 fn area_score(
     combined: &[f32],
     size: MapSize,
     grid: &Grid,
     area: RuledArea<'_>,
-) -> Result<Option<PlacedScore>, NotFinite> {
+) -> Result<AreaScore, JudgeError> {
     let Some(peak) = grid.maximum(combined, area.spans(grid)) else {
-        return Ok(None);
+        return Ok(AreaScore::Empty);
     };
     // Interpolation between finite values can overflow single precision.
     if !peak.value.is_finite() {
-        return Err(NotFinite);
+        return Err(JudgeError::NotFinite);
     }
     let largest = PlacedScore {
         score: peak.value,
         place: peak.place,
     };
     if area.rule.min_area <= 0.0 {
-        return Ok(Some(largest));
+        return Ok(AreaScore::Found(largest));
     }
     let values = area.values(combined, size);
     let samples = |cell: usize| area.area.map_or(SAMPLES, |area| area.samples[cell]);
     let level = area_opening(&values, samples, size.width, area.rule.min_area);
-    Ok(level.map(|level| {
-        // The centre of a cell can be between pixels and higher than all of them.
-        if level.value >= largest.score {
-            return largest;
-        }
-        let centre = || Place::cell(level.cell, size);
-        PlacedScore {
-            score: level.value,
-            place: area
-                .area
-                .map_or_else(centre, |area| area.place(level.cell, size)),
-        }
+    let Some(level) = level else {
+        return Ok(AreaScore::TooSmall);
+    };
+    // The centre of a cell can be between pixels and higher than all of them.
+    if level.value >= largest.score {
+        return Ok(AreaScore::Found(largest));
+    }
+    let centre = || Place::cell(level.cell, size);
+    Ok(AreaScore::Found(PlacedScore {
+        score: level.value,
+        place: area
+            .area
+            .map_or_else(centre, |area| area.place(level.cell, size)),
     }))
 }
 

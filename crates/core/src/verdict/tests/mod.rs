@@ -19,7 +19,7 @@ fn calibration() -> MapCalibration {
     }
 }
 
-fn judged(structural: [f32; 4], thresholds: Thresholds) -> Result<Judgement, NotFinite> {
+fn judged(structural: [f32; 4], thresholds: Thresholds) -> Result<Judgement, JudgeError> {
     let maps = FrameMaps {
         structural: &structural,
         logical: &[0.1; 4],
@@ -91,6 +91,9 @@ fn pass_lists_no_region_and_non_finite_maps_are_rejected() {
     let pass = judged([0.0; 4], thresholds).expect("finite maps");
     assert_eq!((pass.decision, pass.regions.len()), (Decision::Pass, 0));
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        assert_eq!(judged([0.0, value, 0.0, 0.0], thresholds), Err(NotFinite));
+        assert_eq!(
+            judged([0.0, value, 0.0, 0.0], thresholds),
+            Err(JudgeError::NotFinite)
+        );
     }
 }

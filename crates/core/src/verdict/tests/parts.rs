@@ -1,5 +1,7 @@
 //! Judgements with recipe regions and masks.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::{LISTING, calibration};
@@ -10,7 +12,9 @@ use crate::polygon::Polygon;
 use crate::polygon::tests::{any_polygon, rectangle, whole};
 use crate::regions::{MapCells, RegionRules, regions};
 use crate::rules::{FrameShape, InspectionPlan, Rule, RuledPolygon, Rules};
-use crate::verdict::{FrameMaps, Judgement, NotFinite, judge, rejudge};
+use crate::verdict::{
+    FrameMaps, JudgeError, Judgement, NothingInspected, check_inspected, judge, rejudge,
+};
 
 fn rule(reject_above: f32, review_from: Option<f32>, min_area: f32) -> Rule {
     Rule {
@@ -124,7 +128,7 @@ fn judgement_lists_every_area_and_the_region_of_every_defect() {
     let scene = two_defects();
     let regions = vec![
         region("left", left(), rule(0.8, None, 0.0)),
-        region("hidden", left(), rule(0.1, None, 0.0)),
+        region("edge", rectangle(0.5, 0.0, 1.0, 0.25), rule(0.1, None, 0.0)),
     ];
     let judgement = scene.judge_by(&plan(rule(0.7, Some(0.5), 0.0), regions, vec![]));
     let listed_rules: Vec<_> = judgement
@@ -136,7 +140,7 @@ fn judgement_lists_every_area_and_the_region_of_every_defect() {
         listed_rules,
         [
             (Some("left"), Some(0.9), Decision::Reject),
-            (Some("hidden"), None, Decision::Pass),
+            (Some("edge"), Some(0.0), Decision::Pass),
             (None, Some(0.6), Decision::Review),
         ]
     );
@@ -183,12 +187,45 @@ fn defect_under_a_mask_does_not_count() {
     let judgement = scene.judge_by(&plan(general, vec![], vec![left()]));
     assert_eq!(judgement.score.score.to_bits(), 0.6_f32.to_bits());
     assert_eq!(judgement.regions.len(), 1);
-    let masked = scene.judge_by(&plan(rule(-1.0, None, 0.0), vec![], vec![whole()]));
-    assert_eq!(
-        (masked.decision, masked.rules[0].score),
-        (Decision::Pass, None)
-    );
-    assert_eq!(masked.highest.to_bits(), 0);
+}
+
+#[test]
+fn frame_or_region_in_which_nothing_is_inspected_is_not_judged() {
+    let scene = two_defects();
+    let general = |min_area| rule(0.5, None, min_area);
+    let named = |min_area| region("a", left(), rule(0.5, None, min_area));
+    let name: Arc<str> = "a".into();
+    let of_region = |min_area| NothingInspected::Region {
+        name: Arc::clone(&name),
+        min_area,
+    };
+    let of_frame = |min_area| NothingInspected::Frame { min_area };
+    let hidden = region("b", whole(), general(0.0));
+    for (plan, expected) in [
+        (plan(general(0.0), vec![], vec![whole()]), of_frame(0.0)),
+        (plan(general(0.6), vec![], vec![left()]), of_frame(0.6)),
+        // The rest outside of a region is too small; it may be empty, but not uninspected.
+        (plan(general(0.6), vec![named(0.0)], vec![]), of_frame(0.6)),
+        (
+            plan(general(0.0), vec![named(0.0)], vec![left()]),
+            of_region(0.0),
+        ),
+        (plan(general(0.0), vec![named(0.6)], vec![]), of_region(0.6)),
+        (
+            plan(general(0.0), vec![hidden, named(0.0)], vec![]),
+            of_region(0.0),
+        ),
+    ] {
+        let rules = Rules::new(plan, scene.shape);
+        assert_eq!(check_inspected(&rules, scene.shape), Err(expected.clone()));
+        let judged = judge(scene.maps(), &calibration(), &rules);
+        assert_eq!(judged, Err(JudgeError::NothingInspected(expected)));
+    }
+    // Regions that cover the frame leave no rest.
+    let all = region("a", whole(), general(0.0));
+    let rules = Rules::new(plan(general(0.9), vec![all], vec![]), scene.shape);
+    assert_eq!(check_inspected(&rules, scene.shape), Ok(()));
+    assert!(judge(scene.maps(), &calibration(), &rules).is_ok());
 }
 
 #[test]
@@ -200,9 +237,12 @@ fn non_finite_value_under_a_mask_is_rejected() {
             plan(rule(0.5, None, 0.0), vec![], vec![whole()]),
             scene.shape,
         );
-        assert_eq!(judge(scene.maps(), &calibration(), &masked), Err(NotFinite));
+        assert_eq!(
+            judge(scene.maps(), &calibration(), &masked),
+            Err(JudgeError::NotFinite)
+        );
         let again = rejudge(&scene.structural, None, scene.shape, &masked);
-        assert_eq!(again, Err(NotFinite));
+        assert_eq!(again, Err(JudgeError::NotFinite));
     }
 }
 
@@ -341,6 +381,24 @@ fn any_plan() -> impl Strategy<Value = InspectionPlan> {
     )
 }
 
+fn inspects(plan: &InspectionPlan, shape: FrameShape) -> bool {
+    check_inspected(&Rules::new(plan.clone(), shape), shape).is_ok()
+}
+
+/// Removes from a plan what prevents an inspection.
+fn inspectable(mut plan: InspectionPlan, shape: FrameShape) -> InspectionPlan {
+    while let Err(error) = check_inspected(&Rules::new(plan.clone(), shape), shape) {
+        match error {
+            NothingInspected::Region { name, .. } => {
+                plan.regions.retain(|region| region.name != name);
+            }
+            NothingInspected::Frame { min_area } if min_area > 0.0 => plan.general.min_area = 0.0,
+            NothingInspected::Frame { .. } => plan.ignored.clear(),
+        }
+    }
+    plan
+}
+
 proptest! {
     #[test]
     fn plan_without_polygons_judges_as_the_plain_rule(scene in any_scene(), rule in any_rule()) {
@@ -372,22 +430,32 @@ proptest! {
     }
 
     #[test]
-    fn mask_over_the_whole_frame_passes(scene in any_scene(), plan in any_plan()) {
+    fn frame_under_a_mask_is_not_judged(scene in any_scene(), plan in any_plan()) {
         let masked = InspectionPlan { ignored: vec![whole()], ..plan };
-        let judgement = scene.judge_by(&masked);
-        prop_assert_eq!(judgement.decision, Decision::Pass);
-        prop_assert!(judgement.rules.iter().all(|area| area.score.is_none()));
+        let rules = Rules::new(masked, scene.shape);
+        let judged = judge(scene.maps(), &calibration(), &rules);
+        prop_assert!(matches!(judged, Err(JudgeError::NothingInspected(_))), "{:?}", judged);
+    }
+
+    #[test]
+    fn frame_is_judged_exactly_if_the_check_of_its_plan_passes(scene in any_scene(), plan in any_plan()) {
+        let rules = Rules::new(plan, scene.shape);
+        let checked = check_inspected(&rules, scene.shape);
+        let judged = judge(scene.maps(), &calibration(), &rules);
+        prop_assert_eq!(judged.err(), checked.err().map(JudgeError::from));
     }
 
     #[test]
     fn infinite_threshold_decides_as_a_mask(
         scene in any_scene(), polygon in any_polygon(), plan in any_plan(),
     ) {
+        let plan = inspectable(plan, scene.shape);
         let infinite = region("infinite", polygon.clone(), rule(f32::INFINITY, None, 0.0));
         let mut tolerant = plan.clone();
         tolerant.regions.insert(0, infinite);
         let mut masked = plan;
         masked.ignored.push(polygon);
+        prop_assume!([&tolerant, &masked].iter().all(|plan| inspects(plan, scene.shape)));
         let (tolerant, masked) = (scene.judge_by(&tolerant), scene.judge_by(&masked));
         prop_assert_eq!(tolerant.decision, masked.decision);
         prop_assert_eq!(&tolerant.rules[1..], &masked.rules[..]);
@@ -398,6 +466,7 @@ proptest! {
     fn higher_threshold_and_larger_minimum_area_never_raise_severity_or_score(
         scene in any_scene(), plan in any_plan(), index in 0usize..4, by in 0.0f32..1.0, area in 0.0f32..0.3,
     ) {
+        let plan = inspectable(plan, scene.shape);
         let mut relaxed = plan.clone();
         let rule = match relaxed.regions.get_mut(index) {
             Some(region) => &mut region.rule,
@@ -406,6 +475,7 @@ proptest! {
         rule.thresholds.reject_above += by;
         rule.thresholds.review_from = rule.thresholds.review_from.map(|from| from + by);
         rule.min_area += area;
+        prop_assume!(inspects(&relaxed, scene.shape));
         let before = scene.judge_by(&plan);
         let after = scene.judge_by(&relaxed);
         prop_assert!(after.decision.severity() <= before.decision.severity());
@@ -418,6 +488,7 @@ proptest! {
     fn most_severe_area_decides_and_its_score_is_above_its_threshold_if_it_rejects(
         scene in any_scene(), plan in any_plan(),
     ) {
+        let plan = inspectable(plan, scene.shape);
         let judgement = scene.judge_by(&plan);
         let worst = judgement.rules.iter().map(|area| area.decision.severity()).max();
         prop_assert_eq!(Some(judgement.decision.severity()), worst);
@@ -439,7 +510,7 @@ proptest! {
     #[test]
     fn rejudging_the_stored_map_gives_the_same_judgement(scene in any_scene(), plan in any_plan()) {
         let calibration = calibration();
-        let rules = Rules::new(plan, scene.shape);
+        let rules = Rules::new(inspectable(plan, scene.shape), scene.shape);
         let judged = scene.judge(&rules);
         let combined = combine(&scene.structural, &scene.logical, &calibration);
         let structural = calibration.structural_share(&scene.structural);
