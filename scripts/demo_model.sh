@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Creates models/demo again: a teacher pretrained on generated images and a student trained on the simulated
-# line. It contains neither photographs nor third-party weights. Takes about 15 minutes on two cores.
+# Makes models/demo again: MHKD on EfficientNet-Lite0 together with FRE, fitted to rendered parts of the simulated line. It
+# contains no photographs. Takes about 20 minutes on two cores; it can be interrupted and started again.
 #
 #   scripts/demo_model.sh WORK_FOLDER
 set -euo pipefail
@@ -12,9 +12,8 @@ export ORT_DYLIB_PATH=$PWD/.tools/onnxruntime/libonnxruntime.so
 mhkd=target/release/mhkd
 
 [ -d "$work/data" ] || $mhkd synth "$work/data"
-$mhkd teacher pretrain --out "$work/teacher" --lesson labels --preset tiny --precision f32 \
-    --steps 700 --batch 8 --pictures 1000
-$mhkd train --out "$work/run" --dataset "$work/data/line" --teacher "$work/teacher/teacher.safetensors" \
-    --precision f32 --steps 2000 --learning-rate 5e-4 --location-normalisation true
-$mhkd export "$work/run" --name demo-line --out models/demo
-$mhkd evaluate models/demo --dataset "$work/data/line" --json "$work/evaluation.json"
+[ -f "$work/bundle/manifest.toml" ] || $mhkd fit "$work/data/line" --out "$work/bundle" --name demo-line \
+    --method mhkd+fre --backbone efficientnet_lite0 --fre-rank 8 --size 256x256 --steps 2500
+$mhkd evaluate "$work/bundle" --dataset "$work/data/line" --json "$work/evaluation.json"
+# README.md and the licence of the backbone stay in the folder.
+cp "$work/bundle/model.onnx" "$work/bundle/manifest.toml" models/demo/
