@@ -126,7 +126,8 @@ impl FieldValue for Duration {
         let number = f64::from_setting(setting, key)?;
         let seconds = match key.unit {
             Unit::Milliseconds => number / 1000.0,
-            Unit::Days => number * SECONDS_PER_DAY,
+            // To whole milliseconds, so that a duration that was converted to days and back is the same.
+            Unit::Days => (number * SECONDS_PER_DAY * 1000.0).round() / 1000.0,
             _ => number,
         };
         Self::try_from_secs_f64(seconds).ok()

@@ -166,6 +166,7 @@ fn task(bench: &TrainBench, folder: &std::path::Path, device: Device) -> Result<
         Objective::Mhkd {
             weights: LossWeights::default(),
             hard_quantile: None,
+            penalty: None,
         },
         device,
     ))

@@ -3,6 +3,8 @@
 use inspectd_core::frame::Frame;
 use tch::{Device, Kind, Tensor};
 
+use crate::fit::checkpoint::host;
+
 /// Shape and elements of a tensor in memory, independent of libtorch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightTensor {
@@ -10,6 +12,16 @@ pub struct WeightTensor {
     pub shape: Vec<i64>,
     /// Elements, row-major.
     pub values: Vec<f32>,
+}
+
+impl WeightTensor {
+    /// Copies a tensor of libtorch.
+    pub fn of(tensor: &Tensor) -> Self {
+        Self {
+            shape: tensor.size(),
+            values: host(tensor),
+        }
+    }
 }
 
 /// Channel means of `ImageNet`, for values in [0, 1].

@@ -19,6 +19,12 @@ pub enum SourceError {
         /// The reason.
         source: io::Error,
     },
+    /// A folder, a pipe or a device in the place of a video file.
+    #[error("{}: not a regular file; must be a video file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// A folder without images.
     #[error("{}: contains no image; must contain at least one file ending in {}, directly or in a subfolder", path.display(), IMAGE_EXTENSIONS.join(", "))]
     NoImage {

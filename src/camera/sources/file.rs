@@ -1,6 +1,7 @@
 //! A video file.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ impl VideoFile {
         clock: &SharedClock,
         queued: &dyn Fn(bool),
     ) -> Result<Self, SourceError> {
+        probe(path)?;
         let _lock = open_lock::acquire(open_timeout, queued)?;
         let video = open(path, clock)?;
         let count = video.get(CAP_PROP_FRAME_COUNT)?;
@@ -99,20 +101,33 @@ impl VideoFile {
             return Ok(Some(first));
         }
         // Files without an index cannot be rewound.
+        probe(&self.path)?;
         let _lock = open_lock::acquire(self.open_timeout, &|_| ())?;
         self.video = open(&self.path, &self.clock)?;
         self.video.read()
     }
 }
 
-fn open(path: &Path, clock: &SharedClock) -> Result<Video, SourceError> {
-    // OpenCV gives no reason for a failure, and takes the name of a missing file for a pattern or a
-    // protocol.
-    let file = File::open(path).map_err(|source| SourceError::Path {
+/// Opens the file without OpenCV, which gives no reason for a failure, and takes the name of a missing file for a pattern
+/// or a protocol. A file of a dead network drive hangs here: outside of the lock that all cameras share.
+fn probe(path: &Path) -> Result<(), SourceError> {
+    let inaccessible = |source| SourceError::Path {
         path: path.to_owned(),
         source,
-    });
-    drop(file?);
+    };
+    if !path.metadata().map_err(inaccessible)?.is_file() {
+        let path = path.to_owned();
+        return Err(SourceError::NotAFile { path });
+    }
+    let mut file = File::open(path).map_err(inaccessible)?;
+    if file.read(&mut [0; 1]).map_err(inaccessible)? == 0 {
+        let path = path.to_owned();
+        return Err(SourceError::NoFrame { path });
+    }
+    Ok(())
+}
+
+fn open(path: &Path, clock: &SharedClock) -> Result<Video, SourceError> {
     Video::open(path, CAP_FFMPEG, &[], clock)?.ok_or_else(|| SourceError::Open {
         name: path.display().to_string(),
         backend: "FFMPEG",

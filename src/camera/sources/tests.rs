@@ -223,6 +223,10 @@ fn a_file_that_is_not_a_video_is_refused() {
         "text.avi: cannot be opened (OpenCV's FFMPEG backend)",
     );
     check(&temporary.path().join("nowhere.avi"), "No such file");
+    check(temporary.path(), "not a regular file; must be a video file");
+    let empty = temporary.path().join("empty.avi");
+    fs::write(&empty, "").expect("there is disk space");
+    check(&empty, "contains no frame that can be decoded");
 }
 
 #[test]

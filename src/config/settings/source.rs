@@ -163,7 +163,7 @@ keys! {
     /// The stream. May contain user and password; they are never logged.
     URL = Key::required(
         "url",
-        Kind::Text(is_url, "a URL that begins with rtsp://, rtsps://, http:// or https://"),
+        Kind::Text(is_url, "a URL that begins with rtsp://, rtsps://, http:// or https://; in a password, # is written %23, / %2F, ? %3F and @ %40"),
     )
     .secret()
     .of(&["url"]);
@@ -353,9 +353,10 @@ fn is_url(text: &str) -> bool {
         .iter()
         .filter_map(|scheme| text.strip_prefix(scheme));
     let host = |rest: &str| {
-        rest.split(['/', '?', '#'])
-            .next()
-            .is_some_and(|host| !host.is_empty())
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        // An @ behind it is probably that of a password with such a character, whose first part would be taken for the
+        // host and logged.
+        end > 0 && !rest[end..].contains('@')
     };
     let printable = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     printable && rests.next().is_some_and(host)
@@ -404,5 +405,9 @@ mod tests {
         check("rtsp:///stream", false);
         check("rtsp://camera/a b", false);
         check("rtsp://camera/\0", false);
+        check("rtsp://admin:2024#Line@camera/stream", false);
+        check("rtsp://admin:2024/Line@camera", false);
+        check("rtsp://admin:2024%23Line@camera/stream?x=1", true);
+        check("http://camera/stream?user=a@b", false);
     }
 }

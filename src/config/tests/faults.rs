@@ -170,7 +170,7 @@ fn missing_key_of_each_source_is_reported() {
     check_camera(
         "source = \"url\"",
         &[
-            "4: cameras.left.url: missing, must be a URL that begins with rtsp://, rtsps://, http:// or https://",
+            "4: cameras.left.url: missing, must be a URL that begins with rtsp://, rtsps://, http:// or https://; in a password, # is written %23, / %2F, ? %3F and @ %40",
         ],
     );
     check_camera(
@@ -213,7 +213,7 @@ fn refused_url_is_not_shown() {
         "source = \"url\"\nurl = \"ftp://user:secret@host\"",
         &[
             "5: cameras.left.url: a value that is not shown, as it may hold a password, must be a URL that begins \
-           with rtsp://, rtsps://, http:// or https://",
+           with rtsp://, rtsps://, http:// or https://; in a password, # is written %23, / %2F, ? %3F and @ %40",
         ],
     );
 }

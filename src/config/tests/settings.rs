@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::super::documentation::page;
 use super::super::settings::{
     Access, Camera, Controls, Crop, LogFormat, Mode, Overrides, Pace, Precision, ProviderChoice,
-    Rotation, Source, Tls,
+    Rotation, Settings, Source, Tls,
 };
+use super::super::values::Values;
 use super::{MINIMAL, Site, camera, loaded};
 use crate::config::settings::HealthLimits;
 
@@ -329,16 +330,26 @@ fn hash_depends_only_on_the_effective_settings() {
 #[test]
 fn password_affects_neither_hash_nor_json() {
     let url = |url: &str| loaded(&camera(&format!("source = \"url\"\nurl = \"{url}\"")));
-    let bare = url("rtsp://host:554/a@b?c");
-    let whole = url("rtsp://user:pass@word@host:554/a@b?c");
+    let bare = url("rtsp://host:554/a-b?c");
+    let whole = url("rtsp://user:pass@word@host:554/a-b?c");
     assert_eq!(whole.hash, bare.hash);
     assert_ne!(whole.settings, bare.settings);
     let json = serde_json::to_string(&whole.settings).expect("JSON");
     assert!(
-        json.contains("rtsp://host:554/a@b?c") && !json.contains("word"),
+        json.contains("rtsp://host:554/a-b?c") && !json.contains("word"),
         "{json}"
     );
-    assert_ne!(url("rtsp://other:554/a@b?c").hash, bare.hash);
+    assert_ne!(url("rtsp://other:554/a-b?c").hash, bare.hash);
+}
+
+#[test]
+fn days_are_restored_from_their_values() {
+    // This number of days and the days of its duration in nanoseconds differ.
+    let text = format!("{MINIMAL}[journal]\nfolder = \"/j\"\nmax_age_days = 35.970969922031074\n");
+    let settings = loaded(&text).settings;
+    let cameras = settings.cameras.keys().cloned().collect();
+    let restored = Settings::read(&Values::new(settings.values(), cameras));
+    assert_eq!(restored.journal, settings.journal);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Tensor};
 
 use super::{BackboneError, CheckpointTensors};
+use crate::tensors::WeightTensor;
 
 /// Constant of the batch norms (the published checkpoints' `batch_norm_epsilon`).
 const EPSILON: f64 = 1e-3;
@@ -317,6 +318,14 @@ impl EfficientNetLite {
     /// The tensors with folded batch norms, by name: `stem.weight`, `blocks.0.depthwise.bias`.
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
+    }
+
+    /// The same, independent of libtorch.
+    pub fn weights(&self) -> BTreeMap<String, WeightTensor> {
+        let tensors = self.tensors.iter();
+        tensors
+            .map(|(name, tensor)| (name.clone(), WeightTensor::of(tensor)))
+            .collect()
     }
 
     /// Moves the tensors to `device`.

@@ -9,7 +9,8 @@ use clap::{Args, Subcommand};
 use super::{Compute, interrupt_flag, report_outcome};
 use crate::backbone::{BackboneKind, shipped};
 use crate::network::preset::Pdn;
-use crate::teacher::file::TeacherVariant;
+use crate::teacher::crops::{self, CropSettings};
+use crate::teacher::file::{TeacherFile, TeacherVariant};
 use crate::teacher::import::import;
 use crate::teacher::settings::{DistillFlags, PretrainFlags};
 use crate::teacher::training::{distill, pretrain, resolve_settings};
@@ -22,8 +23,44 @@ pub(super) enum Command {
     Pretrain(TrainingArgs<PretrainFlags>),
     /// Import a teacher from a .safetensors or .pth checkpoint
     Import(Import),
+    /// Write training images for a distillation: squares of large photographs, and rendered images
+    Images(Images),
+    /// Round the weights of a teacher to 16 bits, which halves its file
+    Half(Half),
     /// Fold a published EfficientNet-Lite checkpoint into a backbone file
     Backbone(FoldBackbone),
+}
+
+/// Squares have random places and sizes; equal seeds give equal images.
+#[derive(Debug, Args)]
+pub(super) struct Images {
+    /// Folder of large photographs, searched recursively
+    pictures: PathBuf,
+    /// Folder to create; must not exist or must be empty
+    #[arg(long)]
+    out: PathBuf,
+    /// Side of each image, pixels: twice the teacher's input, as backbones with a scale of 2 see it
+    #[arg(long, default_value_t = 512)]
+    side: u32,
+    /// Number of squares cut from the photographs
+    #[arg(long, default_value_t = 1000)]
+    crops: u64,
+    /// Number of rendered images
+    #[arg(long, default_value_t = 500)]
+    generated: u64,
+    /// Random seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// The networks compute in 32 bits as before.
+#[derive(Debug, Args)]
+pub(super) struct Half {
+    /// Teacher file
+    teacher: PathBuf,
+    /// Teacher file to write
+    #[arg(long)]
+    out: PathBuf,
 }
 
 /// Writes the network up to stride 16, with its batch norms folded into the convolutions.
@@ -98,6 +135,28 @@ impl Command {
                         args.out.display()
                     ),
                 ))
+            }
+            Self::Half(command) => {
+                TeacherFile::load(&command.teacher)?.save_half(&command.out)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Images(command) => {
+                let Images {
+                    pictures,
+                    out,
+                    side,
+                    crops,
+                    generated,
+                    seed,
+                } = command;
+                let settings = CropSettings {
+                    side,
+                    crops,
+                    generated,
+                    seed,
+                };
+                crops::write(&pictures, &out, settings)?;
+                Ok(ExitCode::SUCCESS)
             }
             Self::Backbone(command) => {
                 let FoldBackbone {

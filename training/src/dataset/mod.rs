@@ -67,6 +67,8 @@ pub struct Dataset {
     pub train: Vec<PathBuf>,
     /// Good validation images for the calibration, at least one, disjoint from `train`.
     pub validation: Vec<PathBuf>,
+    /// Whether the validation images were held out of the training images, because the dataset has none.
+    pub held_out: bool,
     /// Test images. May be empty in the `folder` layout.
     pub test: Vec<TestItem>,
 }
@@ -141,7 +143,8 @@ pub fn open(
         Layout::RetinalOct => retinal_oct::find(&root),
         Layout::Folder => folder::find(&root),
     }?;
-    let (train, validation) = if files.validation.is_empty() {
+    let held_out = files.validation.is_empty();
+    let (train, validation) = if held_out {
         validation_split::hold_out(files.train, seed, &root)?
     } else {
         (files.train, files.validation)
@@ -152,6 +155,7 @@ pub fn open(
         root,
         train,
         validation,
+        held_out,
         test: files.test,
     })
 }
@@ -239,6 +243,14 @@ impl Dataset {
     /// When a file cannot be read. The message names the file.
     pub fn fingerprint(&self) -> Result<String> {
         fingerprint::of(&self.root, self.train.iter().chain(&self.validation))
+    }
+
+    /// The same over the training images alone, without those that are held out for validation.
+    ///
+    /// # Errors
+    /// When a file cannot be read. The message names the file.
+    pub fn train_fingerprint(&self) -> Result<String> {
+        fingerprint::of(&self.root, self.train.iter())
     }
 }
 

@@ -30,20 +30,22 @@ pub fn grid(size: ImageSize) -> MapSize {
     }
 }
 
+/// Name of the input of [`stage_extractor`].
+const IMAGE: &str = "image";
+
 /// Name of the features, `[N, C, h, w]`, before [`normalised`].
 pub(super) const FEATURES: &str = "features";
 
-/// Adds the backbone up to the concatenated features of the normalised `image` and returns their name.
+/// Adds the backbone of the normalised `image` and returns the names of the features at strides 8 and 16.
 ///
 /// # Panics
 /// When a tensor of the backbone is missing: shipped weights are complete.
-pub(super) fn features(
+fn stages(
     builder: &mut GraphBuilder<'_>,
     variant: LiteVariant,
     weights: &BTreeMap<String, WeightTensor>,
     image: &str,
-    size: ImageSize,
-) -> String {
+) -> [String; 2] {
     let low = builder.constant(TensorProto::f32("relu6/low", &[], &[0.0]));
     let high = builder.constant(TensorProto::f32("relu6/high", &[], &[6.0]));
     let mut value = image.to_owned();
@@ -79,7 +81,22 @@ pub(super) fn features(
         }
         stages.insert(block.stride, value.clone());
     }
-    let averaged = [8, 16].map(|stride| {
+    [8, 16].map(|stride| stages[&stride].clone())
+}
+
+/// Adds the backbone up to the concatenated features of the normalised `image` and returns their name.
+///
+/// # Panics
+/// When a tensor of the backbone is missing: shipped weights are complete.
+pub(super) fn features(
+    builder: &mut GraphBuilder<'_>,
+    variant: LiteVariant,
+    weights: &BTreeMap<String, WeightTensor>,
+    image: &str,
+    size: ImageSize,
+) -> String {
+    let stages = stages(builder, variant, weights, image);
+    let averaged = [(8, &stages[0]), (16, &stages[1])].map(|(stride, stage)| {
         let name = format!("stride{stride}/mean");
         let attributes = vec![
             AttributeProto::ints("kernel_shape", &[3, 3]),
@@ -87,7 +104,7 @@ pub(super) fn features(
             AttributeProto::ints("pads", &[1, 1, 1, 1]),
             AttributeProto::int("count_include_pad", 1),
         ];
-        builder.add("AveragePool", &name, &[&stages[&stride]], attributes)
+        builder.add("AveragePool", &name, &[stage], attributes)
     });
     let [fine, coarse] = averaged;
     let MapSize { width, height } = grid(size);
@@ -143,6 +160,29 @@ pub fn extractor(
         "Features of both stages on the grid of stride 8.",
     )];
     model(graph, "features", vec![])
+}
+
+/// Builds the graph that maps `image`, a square of `side` pixels normalised for the backbone, to the features at strides
+/// 8 and 16. Returns it with their names.
+pub fn stage_extractor(
+    variant: LiteVariant,
+    weights: &BTreeMap<String, WeightTensor>,
+    side: i64,
+) -> (ModelProto, [String; 2]) {
+    let mut builder = GraphBuilder::without_networks();
+    let names = stages(&mut builder, variant, weights, IMAGE);
+    let mut graph = builder.into_graph();
+    let tensor = |name: &str, channels, side, text: &'static str| {
+        let shape = [Free("N"), Known(channels), Known(side), Known(side)];
+        ValueInfoProto::tensor(name, DataType::Float, &shape, text)
+    };
+    graph.input = vec![tensor(IMAGE, 3, side, "Normalised RGB images.")];
+    let [fine, coarse] = variant.channels();
+    graph.output = vec![
+        tensor(&names[0], fine, side / 8, "Features at stride 8."),
+        tensor(&names[1], coarse, side / 16, "Features at stride 16."),
+    ];
+    (model(graph, "stages", vec![]), names)
 }
 
 /// Description of the graph's input.

@@ -123,13 +123,7 @@ pub fn student_graph(
     let named = teacher.network().tensors().chain(student.tensors());
     let weights = Weights(
         named
-            .map(|(name, tensor)| {
-                let tensor = WeightTensor {
-                    shape: tensor.size(),
-                    values: host(tensor),
-                };
-                (name, tensor)
-            })
+            .map(|(name, tensor)| (name, WeightTensor::of(tensor)))
             .collect(),
     );
     let normalisation = TeacherNormalisation {

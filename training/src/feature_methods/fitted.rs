@@ -16,9 +16,12 @@ use crate::fit::checkpoint::host;
 /// Quantiles of a map's cells that become 0 and 1 before two maps are added.
 const SUM_QUANTILES: [f64; 2] = [0.9, 0.995];
 
-/// The same for maps of which the norm is taken. Values below the lower one do not count, so it must be below the
-/// maximum of every image, also if some images are unlike the others.
-const NORM_QUANTILES: [f64; 2] = [0.5, 0.9995];
+/// Quantile of a map's cells that becomes 0 before a norm of maps is taken. Values below it do not count, so it must be
+/// below the maximum of every image, also if some images are unlike the others.
+const NORM_CENTRE: f64 = 0.5;
+/// Number of good images whose maximum is above 1 before a norm of maps is taken, so that each map rejects about as many
+/// good images on its own. Fewer would make the scale depend on single images, which may be unlike the others.
+const NORM_BEYOND: f64 = 5.0;
 
 /// A choice of methods without training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,18 +144,21 @@ impl MapScale {
 
     /// Scale for a sum of maps, measured on `maps` of good images, `[N, HW]`.
     pub fn of(maps: &Tensor) -> Self {
-        Self::by_quantiles(maps, SUM_QUANTILES)
+        let mut cells = host(maps);
+        let [low, high] = SUM_QUANTILES.map(|q| quantile(&mut cells, q) as f32);
+        Self::between(low, high)
     }
 
     /// Scale for a norm of maps, measured on `maps` of good images, `[N, HW]`.
     pub fn of_norm(maps: &Tensor) -> Self {
-        Self::by_quantiles(maps, NORM_QUANTILES)
+        let mut maxima = host(&maps.amax([1].as_slice(), false));
+        let centre = quantile(&mut host(maps), NORM_CENTRE);
+        let below = (1.0 - NORM_BEYOND / maxima.len() as f64).max(0.5);
+        Self::between(centre as f32, quantile(&mut maxima, below) as f32)
     }
 
-    fn by_quantiles(maps: &Tensor, quantiles: [f64; 2]) -> Self {
-        let mut cells = host(maps);
-        let [low, high] = quantiles.map(|q| quantile(&mut cells, q) as f32);
-        // A constant map has no spread; it is only centred.
+    /// The scale that maps `low` to 0 and `high` to 1. A constant map has no spread; it is only centred.
+    fn between(low: f32, high: f32) -> Self {
         Self([low, if high > low { high - low } else { 1.0 }])
     }
 
@@ -406,6 +412,25 @@ mod tests {
             let probe = mean(fitted.probe_maps().single());
             assert!(probe > unseen, "{method:?}: {probe} {unseen}");
         }
+    }
+
+    #[test]
+    fn scale_for_a_norm_is_that_of_the_maxima_and_ignores_an_outlier() {
+        let image = |maximum: f32| [vec![1.0; 8], vec![3.0; 7], vec![maximum]].concat();
+        let maps = |last: f32| {
+            let values: Vec<f32> = (0..20)
+                .flat_map(|index| image(if index == 19 { last } else { 5.0 }))
+                .collect();
+            Tensor::from_slice(&values).reshape([20, 16])
+        };
+        // Half of the cells are 1, and the maximum of all but one image is 5.
+        for last in [5.0, 500.0] {
+            let [centre, spread] = MapScale::of_norm(&maps(last)).values();
+            assert!((1.0..=3.0).contains(&centre), "{centre}");
+            assert!((centre + spread - 5.0).abs() < 1e-5, "{centre} {spread}");
+        }
+        let constant = Tensor::full([3, 4], 2.0, (Kind::Float, Device::Cpu));
+        assert_eq!(MapScale::of_norm(&constant).values(), [2.0, 1.0]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::files;
 /// Tensors by name, with the metadata of the file (`__metadata__` of the safetensors format).
 #[derive(Debug, Default)]
 pub struct Checkpoint {
-    /// Tensors, f32, on the CPU after loading.
+    /// Tensors; f32 and on the CPU after loading. Tensors of 16 bits are saved as f16, others as f32.
     pub tensors: BTreeMap<String, Tensor>,
     /// Metadata: keys and values as text.
     pub metadata: BTreeMap<String, String>,
@@ -28,7 +28,10 @@ struct LazyTensorView {
 
 impl View for LazyTensorView {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.tensor.kind() {
+            Kind::Half => Dtype::F16,
+            _ => Dtype::F32,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -37,16 +40,22 @@ impl View for LazyTensorView {
 
     fn data(&self) -> Cow<'_, [u8]> {
         let values = host(&self.tensor);
-        Cow::Owned(
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
+        let values = values.iter();
+        Cow::Owned(match self.dtype() {
+            // The values come from f16, so that the conversion is exact.
+            Dtype::F16 => values
+                .flat_map(|value| half::f16::from_f32(*value).to_le_bytes())
                 .collect(),
-        )
+            _ => values.flat_map(|value| value.to_le_bytes()).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
-        self.tensor.numel() * size_of::<f32>()
+        let bytes = match self.dtype() {
+            Dtype::F16 => size_of::<half::f16>(),
+            _ => size_of::<f32>(),
+        };
+        self.tensor.numel() * bytes
     }
 }
 
@@ -98,14 +107,18 @@ impl Checkpoint {
     /// Reads the checkpoint at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, is not a complete safetensors file, or has a tensor that is not f32.
+    /// When the file cannot be read, is not a complete safetensors file, or has a tensor that is neither f32 nor f16.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&bytes).with_context(|| format!("{}: not a checkpoint", path.display()))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    /// Reads a checkpoint from the bytes of its file. Tensors of 16 bits become f32.
+    ///
+    /// # Errors
+    /// When the bytes are not a complete safetensors file, or a tensor is neither f32 nor f16.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header
             .metadata()
@@ -115,13 +128,15 @@ impl Checkpoint {
             .collect();
         let mut tensors = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-            if view.dtype() != Dtype::F32 {
-                bail!("tensor `{name}` is {:?}; must be F32", view.dtype());
-            }
+            let kind = match view.dtype() {
+                Dtype::F32 => Kind::Float,
+                Dtype::F16 => Kind::Half,
+                other => bail!("tensor `{name}` is {other:?}; must be F32 or F16"),
+            };
             let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
             tensors.insert(
                 name.to_owned(),
-                Tensor::from_data_size(view.data(), &shape, Kind::Float),
+                Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float),
             );
         }
         Ok(Self { tensors, metadata })

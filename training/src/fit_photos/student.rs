@@ -27,6 +27,7 @@ use crate::network::architecture::{Architecture, Method};
 use crate::network::student::{LossWeights, Student};
 use crate::network::teacher::{Teacher, TeacherNetwork};
 use crate::train::objective::{HARD_QUANTILE, Objective};
+use crate::train::penalty::PenaltyImages;
 use crate::train::task::{StudentTraining, TrainingData};
 
 /// Number of students of which each has not seen one part of the photographs.
@@ -307,11 +308,14 @@ fn train_one(
         Method::Mhkd => Objective::Mhkd {
             weights: LossWeights::default(),
             hard_quantile: None,
+            penalty: None,
         },
         Method::UninformedStudents => Objective::UninformedStudents,
         Method::EfficientAd => Objective::EfficientAd {
             hard_quantile: HARD_QUANTILE,
-            penalty: None,
+            penalty: Some(PenaltyImages::generated(
+                plan.architecture.input_size.into(),
+            )),
         },
     };
     let teacher = teacher(plan, set.normalisation)?;

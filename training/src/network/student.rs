@@ -8,6 +8,8 @@ use tch::{Device, Kind, Tensor};
 use super::architecture::{Architecture, Method, StudentNetwork, TensorId};
 use super::net::{Mode, Net};
 
+const COMPLETE: &str = "every architecture writes the three features";
+
 /// `F_s`: the student's networks in evaluation order. Each reads the image or an earlier output.
 #[derive(Debug)]
 pub struct Student {
@@ -82,20 +84,42 @@ impl Student {
     /// # Panics
     /// Never: the networks of every architecture write the three features.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> StudentFeatures {
+        let mut values = self.evaluate(x, mode, None);
+        let mut take = |value| values.remove(&value);
+        StudentFeatures {
+            high: take(TensorId::High),
+            low: take(TensorId::Low).expect(COMPLETE),
+            structural: take(TensorId::Structural).expect(COMPLETE),
+            logical: take(TensorId::Logical).expect(COMPLETE),
+        }
+    }
+
+    /// Returns `f_s` of normalised images `x` [N, 3, H, W], without the networks that it does not need.
+    ///
+    /// # Panics
+    /// Never: the networks of every architecture write this feature.
+    pub fn structural(&self, x: &Tensor, mode: Mode) -> Tensor {
+        let mut values = self.evaluate(x, mode, Some(TensorId::Structural));
+        values.remove(&TensorId::Structural).expect(COMPLETE)
+    }
+
+    /// Evaluates the networks in order, up to the one that writes `last`.
+    fn evaluate(
+        &self,
+        x: &Tensor,
+        mode: Mode,
+        last: Option<TensorId>,
+    ) -> BTreeMap<TensorId, Tensor> {
         let mut values = BTreeMap::from([(TensorId::Image, x.shallow_clone())]);
         for (Wiring { input, outputs }, net) in &self.parts {
             let result = net.forward(&values[input], mode);
             let shares = result.chunk(outputs.len() as i64, 1);
             values.extend(outputs.iter().copied().zip(shares));
+            if last.is_some_and(|last| outputs.contains(&last)) {
+                break;
+            }
         }
-        let mut take = |value| values.remove(&value);
-        let expected = "every architecture writes the three features";
-        StudentFeatures {
-            high: take(TensorId::High),
-            low: take(TensorId::Low).expect(expected),
-            structural: take(TensorId::Structural).expect(expected),
-            logical: take(TensorId::Logical).expect(expected),
-        }
+        values
     }
 
     /// Returns the anomaly maps of `features` and the normalised `f_t` (eq. 9). For S-T they are the squared error

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::fit::checkpoint::Checkpoint;
 use crate::network::layer_tables::Padding;
@@ -58,24 +57,45 @@ impl TeacherFile {
     /// # Errors
     /// When the file cannot be read or is not a teacher file. The message refers to `mhkd teacher import`.
     pub fn load(path: &Path) -> Result<Self> {
-        let tensors = Checkpoint::load(path)?;
-        let preset = tensors.metadata_value::<String>("mhkd_teacher").with_context(|| {
-            format!(
-                "{}: not a teacher file; create one with `mhkd teacher distill`, or convert a checkpoint with `mhkd teacher import`",
-                path.display()
-            )
-        })?;
-        let bytes = std::fs::read(path)?;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&bytes).with_context(|| path.display().to_string())
+    }
+
+    /// Reads a teacher from the bytes of its file.
+    ///
+    /// # Errors
+    /// When they are not those of a teacher file. The message refers to `mhkd teacher import`.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let tensors = Checkpoint::parse(bytes).context("not a checkpoint")?;
+        let preset = tensors.metadata_value::<String>("mhkd_teacher").context(
+            "not a teacher file; create one with `mhkd teacher distill`, or convert a checkpoint with `mhkd teacher import`",
+        )?;
         Ok(Self {
             variant: TeacherVariant {
                 preset: <Pdn as clap::ValueEnum>::from_str(&preset, false)
-                    .map_err(|error| anyhow::anyhow!("{}: preset {error}", path.display()))?,
+                    .map_err(|error| anyhow::anyhow!("preset {error}"))?,
                 padded: tensors.metadata_value("padded")?,
             },
             description: tensors.metadata_value("description")?,
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: inspectd_core::bundle::sha256(bytes),
             tensors,
         })
+    }
+
+    /// Writes the teacher with weights of 16 bits, which halves the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_half(&self, path: &Path) -> Result<()> {
+        let half: Vec<(String, Tensor)> = self
+            .tensors
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.to_kind(Kind::Half)))
+            .collect();
+        let named = half.iter().map(|(name, tensor)| (name.clone(), tensor));
+        Self::save(path, self.variant, named, &self.description)
     }
 
     /// Creates the network with the weights of the file and the given border.
@@ -91,13 +111,4 @@ impl TeacherFile {
         self.tensors.restore(unprefixed)?;
         Ok(net)
     }
-}
-
-/// Formats `bytes` in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 
 use super::pretext::PretextObjective;
-use crate::backbone::BackboneKind;
+use crate::backbone::{BackboneKind, LiteVariant};
 use crate::fit::plan::{LearningRateDecay, Precision, TrainingPlan};
 use crate::network::input_size::InputSize;
 use crate::network::preset::Pdn;
-use crate::settings::settings;
+use crate::settings::{settings, value_name};
 
 /// Settings that may differ when a run is resumed. They do not change the trained weights.
 pub const CHANGEABLE_ON_RESUME: [&str; 4] =
@@ -23,8 +23,6 @@ settings! {
 
     /// Backbone to distill [default: wide_resnet101_2]
     backbone: BackboneKind = BackboneKind::WideResNet101,
-    /// Checkpoint of the backbone, .safetensors or .pth, with the tensor names of torchvision
-    weights: PathBuf = PathBuf::new(),
     /// Folder of images, searched recursively
     images: PathBuf = PathBuf::new(),
     /// Preset of the teacher [default: medium]
@@ -62,6 +60,9 @@ settings! {
     /// Number of threads that decode and resize images in advance [default: 2]
     workers: usize = 2,
     ;
+    /// Checkpoint of the backbone, .safetensors or .pth, with the tensor names of torchvision [default: that in the
+    /// program, for efficientnet_lite0 and efficientnet_lite2]
+    weights: PathBuf,
     /// Side of a random crop of each image, pixels, a multiple of 16; twelve crops of 128 train better
     /// than three whole images of 256, at the same cost [default: whole images]
     crop: i64,
@@ -130,10 +131,9 @@ impl DistillSettings {
     /// # Errors
     /// When a value is out of its range; key and range are named.
     pub fn validate(&self) -> Result<()> {
-        ensure!(
-            !self.weights.as_os_str().is_empty(),
-            "weights is not set: must be the checkpoint of the backbone"
-        );
+        if self.weights.is_none() {
+            self.shipped()?;
+        }
         ensure!(
             !self.images.as_os_str().is_empty(),
             "images is not set: must be a folder of images"
@@ -152,6 +152,21 @@ impl DistillSettings {
             ("workers", self.workers as u64),
         ])?;
         check_crop(self.crop(), self.input_size)
+    }
+
+    /// The backbone in the program that is used without `weights`.
+    ///
+    /// # Errors
+    /// When the program does not contain the backbone.
+    pub fn shipped(&self) -> Result<LiteVariant> {
+        match self.backbone {
+            BackboneKind::EfficientNetLite0 => Ok(LiteVariant::Lite0),
+            BackboneKind::EfficientNetLite2 => Ok(LiteVariant::Lite2),
+            other => bail!(
+                "weights is not set: must be a checkpoint of {}; only efficientnet_lite0 and efficientnet_lite2 are part of the program",
+                value_name(&other)
+            ),
+        }
     }
 
     /// Side of the square input, pixels.

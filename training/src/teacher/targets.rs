@@ -2,18 +2,66 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use inspectd_engine::{Elements, EngineOptions, Session};
+use prost::Message;
 use tch::{Device, Kind, Tensor};
 
 use super::embedding::Embedding;
 use super::statistics::ChannelStatistics;
-use crate::backbone::Backbone;
-use crate::tensors;
+use crate::backbone::{Backbone, EfficientNetLite};
+use crate::export::feature_graph::stage_extractor;
+use crate::fit::checkpoint::host;
+use crate::tensors::{self, InputNormalisation};
+
+/// What computes the two stages of a backbone.
+#[derive(Debug)]
+enum StageSource {
+    /// libtorch.
+    Torch(Backbone),
+    /// ONNX Runtime, for `EfficientNet`-Lite on a CPU: libtorch takes several times as long for depth-wise
+    /// convolutions.
+    OnnxRuntime {
+        session: Box<Session>,
+        names: [String; 2],
+    },
+}
+
+impl StageSource {
+    fn new(backbone: Backbone, side: i64, device: Device) -> Result<Self> {
+        match backbone {
+            Backbone::EfficientNetLite(net) if device == Device::Cpu => Self::lite(&net, side),
+            other => Ok(Self::Torch(other)),
+        }
+    }
+
+    fn lite(net: &EfficientNetLite, side: i64) -> Result<Self> {
+        let (model, names) = stage_extractor(net.variant(), &net.weights(), side);
+        let session = Session::load(&model.encode_to_vec(), &EngineOptions::default());
+        Ok(Self::OnnxRuntime {
+            session: Box::new(session.context("cannot run the backbone")?),
+            names,
+        })
+    }
+
+    /// Features of both stages of normalised images `x` [1, 3, side, side].
+    fn stages(&mut self, x: &Tensor) -> Result<[Tensor; 2]> {
+        match self {
+            Self::Torch(backbone) => Ok(backbone.stages(x)),
+            Self::OnnxRuntime { session, names } => {
+                let [fine, coarse] = names.each_ref().map(String::as_str);
+                let features = session.run(&x.size(), Elements::F32(&host(x)), [fine, coarse])?;
+                Ok(features.map(|stage| Tensor::from_slice(&stage.elements).reshape(&stage.shape)))
+            }
+        }
+    }
+}
 
 /// Computes and caches the normalised embeddings of images.
 #[derive(Debug)]
 pub struct Targets {
-    backbone: Backbone,
+    backbone: StageSource,
+    input_normalisation: InputNormalisation,
     embedding: Embedding,
     paths: Vec<PathBuf>,
     /// Side of the backbone input, pixels.
@@ -31,19 +79,24 @@ impl Targets {
     /// Creates the targets of `paths` for a teacher with `features` channels and an input of `side` pixels.
     /// Caches at most `cache_bytes` of embeddings. The targets are not normalised before [`Self::measure`]
     /// or [`Self::normalise_by`] is called.
+    ///
+    /// # Errors
+    /// When ONNX Runtime, which runs `EfficientNet`-Lite on a CPU, is not available.
     pub fn new(
         backbone: Backbone,
         paths: Vec<PathBuf>,
         (features, side): (i64, i64),
         cache_bytes: usize,
         device: Device,
-    ) -> Self {
+    ) -> Result<Self> {
+        let side_of_backbone = side * backbone.scale();
         let column = |value: f64| Tensor::full([1, features, 1, 1], value, (Kind::Float, device));
         let per_image = (features * (side / 4).pow(2)) as usize * size_of::<half::f16>();
-        Self {
+        Ok(Self {
             embedding: Embedding::new(backbone.channels(), features, device),
-            side: side * backbone.scale(),
-            backbone,
+            side: side_of_backbone,
+            input_normalisation: backbone.input_normalisation(),
+            backbone: StageSource::new(backbone, side_of_backbone, device)?,
             cache: paths.iter().map(|_| None).collect(),
             paths,
             grid: side / 4,
@@ -51,7 +104,7 @@ impl Targets {
             mean: column(0.0),
             std: column(1.0),
             free_entries: cache_bytes / per_image,
-        }
+        })
     }
 
     /// Measures the mean and standard deviation per channel over at most `limit` images, and normalises the
@@ -118,7 +171,7 @@ impl Targets {
         Ok(raw)
     }
 
-    fn compute(&self, index: usize, grey: bool) -> Result<Tensor> {
+    fn compute(&mut self, index: usize, grey: bool) -> Result<Tensor> {
         let frame = crate::dataset::load(&self.paths[index], self.side as u32)?;
         let mut unit = tensors::unit(&[&frame], self.device);
         if grey {
@@ -128,15 +181,15 @@ impl Targets {
         let compute = || {
             let stages = self
                 .backbone
-                .stages(&self.backbone.input_normalisation().apply(&unit));
+                .stages(&self.input_normalisation.apply(&unit))?;
             let embedding = self.embedding.apply(&stages);
             debug_assert_eq!(
                 embedding.size()[2..],
                 [self.grid, self.grid],
                 "Backbone::scale"
             );
-            embedding.to_kind(Kind::Half)
+            Ok(embedding.to_kind(Kind::Half))
         };
-        Ok(crate::torch::in_f32(self.device, || tch::no_grad(compute)))
+        crate::torch::in_f32(self.device, || tch::no_grad(compute))
     }
 }

@@ -17,7 +17,7 @@ use super::pretext::{CropSampling, PretextTask};
 use super::settings::{CHANGEABLE_ON_RESUME, DistillSettings, PretrainSettings};
 use super::synthetic_images::{self, LabelledImage};
 use super::targets::Targets;
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, shipped};
 use crate::checkpoint_import;
 use crate::dataset::ImageSize;
 use crate::dataset::image_cache::ImageCache;
@@ -106,7 +106,7 @@ pub fn distill(
         (features, side),
         settings.cache_mib << 20,
         device,
-    );
+    )?;
     match &checkpoint {
         Some(checkpoint) => targets.normalise_by(
             &restore_vector(checkpoint, "target.mean", features)?,
@@ -248,7 +248,13 @@ fn new_network(
 }
 
 fn load_backbone(settings: &DistillSettings, device: Device) -> Result<Backbone> {
-    let read = checkpoint_import::read(&settings.weights)?;
+    let Some(weights) = &settings.weights else {
+        let variant = settings.shipped()?;
+        return Ok(Backbone::EfficientNetLite(Box::new(
+            shipped::load(variant)?.to_device(device),
+        )));
+    };
+    let read = checkpoint_import::read(weights)?;
     let tensors: BTreeMap<String, Tensor> = read
         .into_iter()
         .map(|(name, host)| {
@@ -264,7 +270,7 @@ fn load_backbone(settings: &DistillSettings, device: Device) -> Result<Backbone>
     let mismatch = || {
         format!(
             "{}: does not contain the weights of {}",
-            settings.weights.display(),
+            weights.display(),
             value_name(&settings.backbone)
         )
     };

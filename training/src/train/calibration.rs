@@ -23,6 +23,11 @@ impl Run {
     pub fn calibration(&self) -> Result<Calibration> {
         let path = calibration_path(&self.folder);
         ensure!(
+            !self.validation_changed,
+            "{}: the validation images have changed since the run was calibrated; calibrate it again with `mhkd train --resume`",
+            self.folder.display()
+        );
+        ensure!(
             path.exists(),
             "{}: the run is not calibrated, because its training is not finished; continue it with `mhkd train --resume`",
             self.folder.display()

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::objective::{HARD_QUANTILE, Objective};
-use super::run::{Run, penalty_paths};
+use super::penalty::{PenaltyImages, PenaltySource};
+use super::run::Run;
 use super::task::TrainingData;
 use crate::dataset::ImageSize;
 use crate::dataset::image_cache::ImageCache;
@@ -21,34 +22,38 @@ impl Run {
     /// Creates the training objective for the steps from `start` on.
     pub(super) fn objective(&self, start: u64) -> Result<Objective> {
         let settings = &self.settings;
+        let penalty = self.penalty(start)?;
         Ok(match settings.method {
             Method::Mhkd => Objective::Mhkd {
                 weights: settings.loss_weights(),
                 hard_quantile: settings.hard_quantile,
+                penalty,
             },
             Method::UninformedStudents => Objective::UninformedStudents,
             Method::EfficientAd => Objective::EfficientAd {
                 hard_quantile: settings.hard_quantile.unwrap_or(HARD_QUANTILE),
-                penalty: penalty_paths(settings)?.map(|paths| self.penalty_images(paths, start)),
+                penalty,
             },
         })
     }
 
-    /// Loads the penalty images at twice the input sides; the objective uses their centre.
-    fn penalty_images(&self, paths: Vec<PathBuf>, start: u64) -> Loader {
+    /// The penalty images for the steps from `start` on.
+    fn penalty(&self, start: u64) -> Result<Option<PenaltyImages>> {
         let settings = &self.settings;
-        let ImageSize { width, height } = settings.input_size.into();
+        let size: ImageSize = settings.input_size.into();
+        let source = settings.penalty();
+        let Some(paths) = source.paths()? else {
+            return Ok((source == PenaltySource::Generated).then(|| PenaltyImages::generated(size)));
+        };
         let sampler = Sampler::shuffled(settings.seed, paths.len());
-        let images = Arc::new(ImageCache::new(
-            paths,
-            ImageSize {
-                width: 2 * width,
-                height: 2 * height,
-            },
-            0,
-        ));
+        let doubled = ImageSize {
+            width: 2 * size.width,
+            height: 2 * size.height,
+        };
+        let images = Arc::new(ImageCache::new(paths, doubled, 0));
         let steps = start * settings.batch as u64..u64::MAX;
-        Loader::new(&images, sampler, steps, self.prefetch())
+        let loader = Loader::new(&images, sampler, steps, self.prefetch());
+        Ok(Some(PenaltyImages::Loaded(Box::new(loader))))
     }
 
     /// Creates the loaders of the training and validation images for the steps from `start` on.

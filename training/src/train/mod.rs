@@ -3,6 +3,7 @@
 pub mod calibration;
 mod loaders;
 pub mod objective;
+pub mod penalty;
 pub mod run;
 pub mod settings;
 pub mod task;

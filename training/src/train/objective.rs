@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
-use crate::dataset::loader::Loader;
+use super::penalty::{PenaltyImages, uniform};
 use crate::network::net::Mode;
 use crate::network::student::{LossWeights, Student, hard_mse, losses, mse};
 use crate::network::teacher::Teacher;
@@ -11,9 +11,6 @@ use crate::tensors;
 
 /// `p_hard` of `EfficientAD`: the loss covers the 0.1 % of the features with the largest differences.
 pub const HARD_QUANTILE: f64 = 0.999;
-
-/// Probability that a penalty image is converted to greyscale (`EfficientAD`, appendix A.1).
-const GREY_PENALTY: f64 = 0.3;
 
 /// Maximum relative change of brightness, contrast or saturation in the input of the `EfficientAD`
 /// autoencoder.
@@ -28,6 +25,8 @@ pub enum Objective {
         weights: LossWeights,
         /// If set, `L_L` covers only the features above this quantile. Not in the paper.
         hard_quantile: Option<f64>,
+        /// Arbitrary images on which the structural branch must not reproduce the teacher. Not in the paper.
+        penalty: Option<PenaltyImages>,
     },
     /// The loss of S-T: the mean squared error of each student (Bergmann et al., equation 5, without its constant
     /// variance).
@@ -39,7 +38,7 @@ pub enum Objective {
         /// Quantile above which a feature is hard.
         hard_quantile: f64,
         /// Arbitrary images on which the student must not reproduce the teacher.
-        penalty: Option<Loader>,
+        penalty: Option<PenaltyImages>,
     },
 }
 
@@ -57,7 +56,16 @@ impl Objective {
     /// Names of the losses. The last one is the minimised sum.
     pub(super) fn names(&self) -> &'static [&'static str] {
         match self {
-            Self::Mhkd { .. } => &["structural", "logical", "self_distillation", "total"],
+            Self::Mhkd { penalty: None, .. } => {
+                &["structural", "logical", "self_distillation", "total"]
+            }
+            Self::Mhkd { .. } => &[
+                "structural",
+                "logical",
+                "self_distillation",
+                "penalty",
+                "total",
+            ],
             Self::UninformedStudents => &["student1", "student2", "student3", "total"],
             Self::EfficientAd { .. } => &[
                 "hard_features",
@@ -76,15 +84,20 @@ impl Objective {
             Self::Mhkd {
                 weights,
                 hard_quantile,
+                penalty,
             } => {
                 let features = batch.student.forward(&x, Mode::Train);
                 let losses = losses(batch.f_t, &features, *weights, *hard_quantile);
-                Ok(vec![
-                    losses.structural,
-                    losses.logical,
-                    losses.self_distillation,
-                    losses.total,
-                ])
+                let mut all = vec![losses.structural, losses.logical, losses.self_distillation];
+                match penalty {
+                    Some(images) => {
+                        let penalty = penalty_loss(batch, images)?;
+                        let total = &losses.total + &penalty;
+                        all.extend([penalty, total]);
+                    }
+                    None => all.push(losses.total),
+                }
+                Ok(all)
             }
             Self::UninformedStudents => {
                 let features = batch.student.forward(&x, Mode::Train);
@@ -98,9 +111,8 @@ impl Objective {
             } => {
                 let plain = batch.student.forward(&x, Mode::Train);
                 let hard = hard_mse(&plain.structural, batch.f_t, *hard_quantile);
-                let count = batch.unit.size()[0];
                 let penalty = match penalty {
-                    Some(images) => penalty_loss(batch, images, count)?,
+                    Some(images) => penalty_loss(batch, images)?,
                     None => hard.zeros_like(),
                 };
                 let changed = batch.teacher.input(&jittered(batch.unit));
@@ -123,6 +135,7 @@ impl Objective {
             Self::Mhkd {
                 weights,
                 hard_quantile,
+                ..
             } => losses(batch.f_t, &features, *weights, *hard_quantile).total,
             Self::UninformedStudents => {
                 let [one, two, three] = features.grid().map(|student| mse(student, batch.f_t));
@@ -137,32 +150,15 @@ impl Objective {
     }
 }
 
-/// Mean square of the first output half of the student, which reproduces the teacher, on `count` penalty
-/// images of the size and on the device of `batch`.
-fn penalty_loss(batch: &Batch<'_>, images: &mut Loader, count: i64) -> Result<Tensor> {
+/// Mean square of the structural features, which reproduce the teacher's, on as many penalty images as `batch` has
+/// images.
+fn penalty_loss(batch: &Batch<'_>, images: &mut PenaltyImages) -> Result<Tensor> {
     let size = batch.unit.size();
-    let (height, width) = (size[2], size[3]);
-    let mut units = Vec::new();
-    for _ in 0..count {
-        let image = images.next_image()?;
-        let unit = tensors::unit(&[image.frame.as_ref()], batch.unit.device());
-        let rows = unit.narrow(2, (unit.size()[2] - height) / 2, height);
-        let centre = rows.narrow(3, (unit.size()[3] - width) / 2, width);
-        units.push(if uniform() < GREY_PENALTY {
-            tensors::grey(&centre)
-        } else {
-            centre
-        });
-    }
-    let x = batch.teacher.input(&Tensor::cat(&units, 0));
-    let features = batch.student.forward(&x, Mode::Train);
-    Ok(features.structural.square().mean(Kind::Float))
-}
-
-/// Draws from the uniform distribution on [0, 1) with the generator of libtorch, which is seeded for every
-/// step.
-fn uniform() -> f64 {
-    Tensor::rand([1], (Kind::Double, tch::Device::Cpu)).double_value(&[0])
+    let unit = images.next([size[0], size[2], size[3]], batch.unit.device())?;
+    let structural = batch
+        .student
+        .structural(&batch.teacher.input(&unit), Mode::Train);
+    Ok(structural.square().mean(Kind::Float))
 }
 
 /// Changes either the brightness, the contrast or the saturation of `unit` [N, 3, H, W].

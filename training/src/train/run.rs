@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
+use inspectd_core::score::upper_bound;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -48,7 +49,10 @@ pub struct Origin {
     pub category: String,
     /// SHA-256 over the names and contents of the training and validation images.
     pub dataset_fingerprint: String,
-    /// SHA-256 over the names and lengths of the penalty images, if there are any.
+    /// The same over the training images alone; runs of version 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_fingerprint: Option<String>,
+    /// SHA-256 over the names and lengths of the penalty images of a folder, or a description of generated ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub penalty_fingerprint: Option<String>,
     /// Git revision that the program was built from.
@@ -66,6 +70,8 @@ pub struct Run {
     pub origin: Origin,
     pub(super) dataset: Dataset,
     teacher: TeacherSource,
+    /// Whether the validation images are others than those of the calibration.
+    pub(super) validation_changed: bool,
 }
 
 impl Run {
@@ -84,6 +90,7 @@ impl Run {
         let settings = Settings {
             precision: settings.precision.resolve(device),
             steps: Some(settings.steps()),
+            penalty_images: Some(settings.penalty()),
             ..settings
         };
         let dataset = open(&settings)?;
@@ -91,7 +98,7 @@ impl Run {
         let teacher = TeacherSource::of(&settings)?;
         let origin = Origin::of(&settings, &dataset, &teacher)?;
         teacher.copy_to(folder, &settings)?;
-        files::replace_text(&folder.join("run.toml"), &toml::to_string_pretty(&origin)?)?;
+        origin.save(folder)?;
         settings::save(&settings, &settings::path(folder))?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -99,13 +106,15 @@ impl Run {
             origin,
             dataset,
             teacher,
+            validation_changed: false,
         })
     }
 
-    /// Opens the run in `folder`. `flags` may change only [`CHANGEABLE_ON_RESUME`].
+    /// Opens the run in `folder`. `flags` may change only [`CHANGEABLE_ON_RESUME`]. The validation images may have
+    /// changed, unless they have decided when the training stops; [`Run::train`] then calibrates again.
     ///
     /// # Errors
-    /// When `folder` does not contain a run, other settings are changed, or the images differ from those
+    /// When `folder` does not contain a run, other settings are changed, or the training images differ from those
     /// that the run was started with.
     pub fn open(folder: &Path, flags: &impl Serialize) -> Result<Self> {
         let path = settings::path(folder);
@@ -126,23 +135,25 @@ impl Run {
             settings.steps(),
             saved.steps()
         );
-        let origin_path = folder.join("run.toml");
-        let text = std::fs::read_to_string(&origin_path)
-            .with_context(|| format!("cannot read {}", origin_path.display()))?;
-        let origin: Origin =
-            toml::from_str(&text).with_context(|| origin_path.display().to_string())?;
+        let mut origin = Origin::load(folder)?;
         let dataset = open(&settings)?;
         let fingerprint = dataset.fingerprint()?;
+        let validation_changed = fingerprint != origin.dataset_fingerprint;
+        if validation_changed {
+            ensure!(
+                settings.early_stopping_every.is_none()
+                    && origin.train_fingerprint == Some(dataset.train_fingerprint()?),
+                "the images of {} differ from those that the run was started with (fingerprint {fingerprint}, the run has {})",
+                settings.dataset.display(),
+                origin.dataset_fingerprint
+            );
+            origin.dataset_fingerprint = fingerprint;
+        }
+        let penalty = settings.penalty();
         ensure!(
-            fingerprint == origin.dataset_fingerprint,
-            "the images of {} differ from those that the run was started with (fingerprint {fingerprint}, the run has {})",
-            settings.dataset.display(),
-            origin.dataset_fingerprint
-        );
-        let penalty = penalty_fingerprint(&settings)?;
-        ensure!(
-            penalty == origin.penalty_fingerprint,
-            "the penalty images differ from those that the run was started with"
+            penalty.fingerprint()? == origin.penalty_fingerprint,
+            "penalty_images = \"{penalty}\": the penalty images differ from those that the run was started with ({})",
+            origin.penalty_fingerprint.as_deref().unwrap_or("none")
         );
         Ok(Self {
             teacher: TeacherSource::open(folder, &origin.architecture, &origin.teacher_sha256)?,
@@ -150,6 +161,7 @@ impl Run {
             settings,
             origin,
             dataset,
+            validation_changed,
         })
     }
 
@@ -158,6 +170,14 @@ impl Run {
     /// # Errors
     /// When an image cannot be read, a loss is non-finite, or a file cannot be written.
     pub fn train(&self, device: Device, interrupted: &AtomicBool) -> Result<TrainingOutcome> {
+        if self.validation_changed {
+            eprintln!(
+                "the validation images have changed since the run was started; the run is calibrated with the present ones"
+            );
+            check_images(&self.dataset)?;
+            self.remove_calibration()?;
+            self.origin.save(&self.folder)?;
+        }
         let path = fit::checkpoint_path(&self.folder);
         let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
         let start = checkpoint
@@ -224,11 +244,12 @@ impl Run {
     pub fn summary(&self, device: Device) -> String {
         let (settings, architecture) = (&self.settings, &self.origin.architecture);
         format!(
-            "{} ({}): {} training images, {} validation images\n{} at {}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
+            "{} ({}): {} training images, {} validation images\n{}\n{} at {}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
             self.origin.category,
             self.origin.dataset_layout,
             self.dataset.train.len(),
             self.dataset.validation.len(),
+            self.confidence(),
             architecture.preset.name(),
             settings.input_size,
             architecture.parameters() as f64 / 1e6,
@@ -237,6 +258,21 @@ impl Run {
             settings.batch,
             settings.precision,
             self.origin.teacher_description,
+        )
+    }
+
+    /// What the validation images can say about a threshold, one line.
+    fn confidence(&self) -> String {
+        let count = self.dataset.validation.len();
+        let bound = 100.0 * upper_bound(0, count, CONFIDENCE);
+        let hint = if self.dataset.held_out {
+            "; they are held out, because the dataset has no validation images; `mhkd fit --method mhkd` calibrates with all images"
+        } else {
+            ""
+        };
+        format!(
+            "a threshold that rejects none of {count} validation images rejects at most {bound:.1} % of good parts, with {:.0} % confidence{hint}",
+            100.0 * CONFIDENCE
         )
     }
 
@@ -288,6 +324,17 @@ impl Run {
 }
 
 impl Origin {
+    fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("run.toml");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        files::replace_text(&folder.join("run.toml"), &toml::to_string_pretty(self)?)
+    }
+
     fn of(settings: &Settings, dataset: &Dataset, teacher: &TeacherSource) -> Result<Self> {
         Ok(Self {
             architecture: Architecture {
@@ -303,11 +350,15 @@ impl Origin {
             dataset_layout: settings::value_name(&dataset.layout),
             category: dataset.category.clone(),
             dataset_fingerprint: dataset.fingerprint()?,
-            penalty_fingerprint: penalty_fingerprint(settings)?,
+            train_fingerprint: Some(dataset.train_fingerprint()?),
+            penalty_fingerprint: settings.penalty().fingerprint()?,
             revision: env!("MHKD_REVISION").to_owned(),
         })
     }
 }
+
+/// Confidence of the stated rate.
+const CONFIDENCE: f64 = 0.95;
 
 /// Minimum number of validation images: a threshold needs a spread of scores.
 const MIN_VALIDATION: usize = 2;
@@ -335,19 +386,4 @@ fn open(settings: &Settings) -> Result<Dataset> {
         settings.layout,
         settings.seed,
     )
-}
-
-/// Returns the fingerprint of the penalty images, if the settings name a folder.
-fn penalty_fingerprint(settings: &Settings) -> Result<Option<String>> {
-    let (Some(folder), Some(paths)) = (&settings.penalty_images, penalty_paths(settings)?) else {
-        return Ok(None);
-    };
-    dataset::listing_fingerprint(folder, paths.iter()).map(Some)
-}
-
-/// Returns the paths of the penalty images, if the settings name a folder.
-pub(super) fn penalty_paths(settings: &Settings) -> Result<Option<Vec<PathBuf>>> {
-    let folder = settings.penalty_images.as_deref();
-    let paths = folder.map(dataset::images_below).transpose();
-    paths.context("penalty_images")
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::penalty::PenaltySource;
 use crate::calibrate::BranchWeights;
 use crate::dataset::Layout;
 use crate::fit::plan::{EarlyStopping, LearningRateDecay, Precision, TrainingPlan};
@@ -107,8 +108,9 @@ settings! {
     /// Quantile of the squared feature differences; the structural loss uses only features above it
     /// [default: all features with mhkd, 0.999 with efficientad]
     hard_quantile: f64,
-    /// Folder of penalty images, on which the student of EfficientAD must not reproduce the teacher [default: none]
-    penalty_images: PathBuf,
+    /// Penalty images, on which the structural branch must not reproduce the teacher: none, generated, or a folder
+    /// [default: generated with efficientad, else none]
+    penalty_images: PenaltySource,
 }
 
 impl Settings {
@@ -178,8 +180,8 @@ impl Settings {
     /// Rejects settings that the method does not support.
     fn validate_method(&self) -> Result<()> {
         ensure!(
-            self.method == Method::EfficientAd || self.penalty_images.is_none(),
-            "penalty_images requires method = \"efficientad\"; other methods have no penalty"
+            self.method != Method::UninformedStudents || self.penalty() == PenaltySource::None,
+            "penalty_images has no effect with method = \"st\""
         );
         ensure!(
             self.method == Method::Mhkd || (self.second_encoder && self.self_distillation),
@@ -198,6 +200,15 @@ impl Settings {
             Method::Mhkd | Method::UninformedStudents => 80_000,
             Method::EfficientAd => 70_000,
         })
+    }
+
+    /// Source of the penalty images.
+    pub fn penalty(&self) -> PenaltySource {
+        let default = match self.method {
+            Method::EfficientAd => PenaltySource::Generated,
+            Method::Mhkd | Method::UninformedStudents => PenaltySource::None,
+        };
+        self.penalty_images.clone().unwrap_or(default)
     }
 
     /// Plan of the training loop.

@@ -10,14 +10,15 @@ use crate::backbone::{LiteVariant, shipped};
 use crate::files;
 use crate::network::architecture::Architecture;
 use crate::network::layer_tables::Padding;
-use crate::network::preset::{Preset, TeacherKind};
+use crate::network::preset::{Pdn, Preset, TeacherKind};
 use crate::network::teacher::TeacherNetwork;
 use crate::teacher::file::TeacherFile;
+use crate::teacher::shipped_pdn;
 
 /// The teacher of a run.
 #[derive(Debug)]
 pub(super) enum TeacherSource {
-    /// A teacher file, copied into the run.
+    /// A teacher file, which may be part of the program; it is copied into the run.
     File(Box<TeacherFile>),
     /// A backbone that is part of the program.
     Shipped(LiteVariant),
@@ -44,8 +45,9 @@ impl TeacherSource {
         let preset = settings.preset.unwrap_or(Preset::Standard);
         match preset.teacher() {
             TeacherKind::Backbone(variant) => Ok(Self::Shipped(variant)),
+            TeacherKind::Pdn(Pdn::Small) => Ok(Self::File(Box::new(shipped_pdn::load()?))),
             TeacherKind::Pdn(_) => bail!(
-                "preset = \"{}\" needs a teacher file: set teacher to a file of `mhkd teacher distill` or `mhkd teacher import`, or use preset edge or standard, which need none",
+                "preset = \"{}\" needs a teacher file: set teacher to a file of `mhkd teacher distill` or `mhkd teacher import`, or use preset edge, standard or small, which need none",
                 preset.name()
             ),
         }
@@ -75,10 +77,16 @@ impl TeacherSource {
     /// # Errors
     /// When the file cannot be copied.
     pub(super) fn copy_to(&self, folder: &Path, settings: &Settings) -> Result<()> {
-        let (Self::File(_), Some(path)) = (self, &settings.teacher) else {
+        if let Self::Shipped(_) = self {
             return Ok(());
+        }
+        let copy = |part: &Path| {
+            match &settings.teacher {
+                Some(path) => std::fs::copy(path, part).map(|_| ()),
+                None => std::fs::write(part, shipped_pdn::FILE),
+            }?;
+            Ok(())
         };
-        let copy = |part: &Path| Ok(std::fs::copy(path, part).map(|_| ())?);
         files::replace(&copy_path(folder), copy)
     }
 

@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, ImageBuffer, Luma, RgbImage};
 
-use super::workspace::{copy, fail, mhkd, shared_workspace, succeed};
+use super::workspace::{bytes, copy, fail, losses, mhkd, shared_workspace, succeed};
 
 /// Creates a copy of the dataset that a test may modify.
 fn dataset_copy(name: &str) -> String {
@@ -208,6 +208,29 @@ fn resuming_with_a_changed_dataset_is_rejected() {
         error.contains("differ from those that the run was started with"),
         "{error}"
     );
+}
+
+#[test]
+fn run_is_calibrated_again_after_a_validation_image_was_repaired() {
+    let workspace = shared_workspace();
+    let data = dataset_copy("repaired");
+    let run = workspace.path("of-repaired");
+    succeed(&mut workspace.train("of-repaired", &["--dataset", &data, "--steps", "2"]));
+    let calibration = || bytes(&format!("{run}/calibration.toml"));
+    let (before, trained) = (calibration(), losses(&run));
+    let image = |index| format!("{data}/validation/good/{index}");
+    std::fs::copy(image("001.png"), image("000.png")).expect("a copy");
+    let export = || mhkd(&["export", &run, "--out", &workspace.path("repaired-bundle")]);
+    let error = fail(&mut export());
+    assert!(
+        error.contains("calibrate it again with `mhkd train --resume`"),
+        "{error}"
+    );
+    assert!(calibration() == before);
+    succeed(&mut mhkd(&["train", "--resume", "--out", &run]));
+    assert_eq!(losses(&run), trained);
+    assert!(calibration() != before);
+    succeed(&mut export());
 }
 
 #[test]

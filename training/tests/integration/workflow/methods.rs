@@ -7,8 +7,9 @@ use inspectd_core::bundle::Bundle;
 use inspectd_core::frame::Frame;
 use inspectd_engine::{Engine, EngineOptions};
 use mhkd::fit::checkpoint::Checkpoint;
+use mhkd::teacher::shipped_pdn;
 
-use super::workspace::{fail, losses, mhkd, shared_workspace, succeed};
+use super::workspace::{bytes, fail, losses, mhkd, shared_workspace, succeed};
 
 /// Trains run `name` with `flags`, exports it, and returns its bundle.
 fn bundle(name: &str, flags: &[&str]) -> Bundle {
@@ -40,6 +41,62 @@ fn efficientad_is_trained_and_exported_to_a_bundle() {
         settings["penalty_fingerprint"].as_str().map(str::len),
         Some(64)
     );
+}
+
+#[test]
+fn generated_penalty_images_add_a_loss_and_are_the_default_of_efficientad_only() {
+    let workspace = shared_workspace();
+    for (name, flags, fingerprint) in [
+        ("penalty-default", &[][..], None),
+        (
+            "penalty-generated",
+            &["--penalty-images", "generated"],
+            Some("generated: 256 images"),
+        ),
+        (
+            "penalty-efficientad",
+            &["--method", "efficientad"],
+            Some("generated: 256 images"),
+        ),
+        (
+            "penalty-none",
+            &["--method", "efficientad", "--penalty-images", "none"],
+            None,
+        ),
+    ] {
+        let mut train = workspace.train(name, &["--steps", "2"]);
+        succeed(train.args(flags));
+        let folder = workspace.path(name);
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("{folder}/{file}")).expect("written by the training")
+        };
+        let run: toml::Table = read("run.toml").parse().expect("TOML");
+        let found = run
+            .get("penalty_fingerprint")
+            .and_then(|value| value.as_str());
+        assert_eq!(found, fingerprint, "{name}");
+        let losses = read("losses.csv");
+        let columns: Vec<&str> = losses
+            .lines()
+            .next()
+            .expect("a header")
+            .split(',')
+            .collect();
+        let column = columns.iter().position(|column| *column == "penalty");
+        let value = column.map(|column| {
+            let last = losses.lines().last().expect("a row");
+            let cell = last
+                .split(',')
+                .nth(column)
+                .expect("as many cells as columns");
+            cell.parse::<f64>().expect("a number")
+        });
+        match (name, value) {
+            ("penalty-default", value) => assert_eq!(value, None),
+            ("penalty-none", value) => assert_eq!(value, Some(0.0)),
+            (_, value) => assert!(value.expect("a penalty") > 0.0, "{name}"),
+        }
+    }
 }
 
 #[test]
@@ -92,6 +149,25 @@ fn training_without_a_teacher_file_uses_the_shipped_backbone() {
                 .contains("Apache-2.0")
         );
     }
+}
+
+#[test]
+fn preset_small_uses_the_distilled_teacher_of_the_program() {
+    let workspace = shared_workspace();
+    let (run, dataset) = (workspace.path("shipped-pdn"), workspace.path("data/line"));
+    let mut train = mhkd(&["train", "--out", &run, "--dataset", &dataset]);
+    train.args(["--preset", "small", "--input-size", "128", "--steps", "2"]);
+    succeed(&mut train);
+    assert!(bytes(&format!("{run}/teacher.safetensors")) == shipped_pdn::FILE);
+    let out = format!("{run}-bundle");
+    let stdout = succeed(&mut mhkd(&["export", &run, "--out", &out]));
+    assert!(stdout.contains("agrees with libtorch"), "{stdout}");
+    let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+    let teacher = &bundle.manifest().provenance.teacher.description;
+    assert!(
+        teacher.contains("small distilled from efficientnet_lite2"),
+        "{teacher}"
+    );
 }
 
 #[test]
@@ -235,7 +311,10 @@ fn settings_that_the_method_does_not_support_are_rejected() {
         &["--method", "efficientad", "--second-encoder", "false"],
         "only with method = \"mhkd\"",
     );
-    check(&["--penalty-images", "x"], "penalty_images requires method");
+    check(
+        &["--method", "st", "--penalty-images", "generated"],
+        "penalty_images has no effect with method = \"st\"",
+    );
     check(&["--hard-quantile", "1"], "hard_quantile = 1: must be");
     let empty = workspace.path("empty-penalty-images");
     std::fs::create_dir_all(&empty).expect("a folder");
