@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::decision::Thresholds;
 use crate::maps::{Grid, MapSize, Span};
 use crate::partition::Area;
 use crate::polygon::Polygon;
 use crate::regions::RegionRules;
-use crate::verdict::NothingInspected;
 
 /// The rule for one area of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +43,29 @@ pub struct InspectionPlan {
     pub ignored: Vec<Polygon>,
     /// Which defects are listed. Unlisted defects still count for the decision.
     pub listing: RegionRules,
+}
+
+/// An area in which no defect can be found, because masks cover it or it is smaller than its minimum area.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum NothingInspected {
+    /// A recipe region.
+    #[error(
+        "region \"{name}\" inspects nothing: masks or earlier regions cover it, or what is left is smaller than its min_area = {min_area}"
+    )]
+    Region {
+        /// Name of the region.
+        name: Arc<str>,
+        /// Its minimum area, a fraction of the frame.
+        min_area: f32,
+    },
+    /// The frame outside of regions.
+    #[error(
+        "nothing of the frame is inspected outside of regions: masks cover it, or what is left is smaller than min_area = {min_area}"
+    )]
+    Frame {
+        /// Minimum area outside of regions, a fraction of the frame.
+        min_area: f32,
+    },
 }
 
 /// How much of an area is inspected.

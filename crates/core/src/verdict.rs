@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::decision::{AnomalyKind, Decision, Region, Thresholds};
 use crate::maps::Score;
 
+pub use crate::rules::NothingInspected;
 pub use judge::{FrameMaps, check_inspected, judge, rejudge};
 
 /// Score and decision of one area of the frame.
@@ -64,29 +65,6 @@ pub enum JudgeError {
     /// A part of the frame that should be inspected has no score.
     #[error(transparent)]
     NothingInspected(#[from] NothingInspected),
-}
-
-/// An area in which no defect can be found, because masks cover it or it is smaller than its minimum area.
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum NothingInspected {
-    /// A recipe region.
-    #[error(
-        "region \"{name}\" inspects nothing: masks or earlier regions cover it, or what is left is smaller than its min_area = {min_area}"
-    )]
-    Region {
-        /// Name of the region.
-        name: Arc<str>,
-        /// Its minimum area, a fraction of the frame.
-        min_area: f32,
-    },
-    /// The frame outside of regions.
-    #[error(
-        "nothing of the frame is inspected outside of regions: masks cover it, or what is left is smaller than min_area = {min_area}"
-    )]
-    Frame {
-        /// Minimum area outside of regions, a fraction of the frame.
-        min_area: f32,
-    },
 }
 
 #[cfg(test)]

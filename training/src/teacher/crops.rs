@@ -39,6 +39,9 @@ pub struct CropSettings {
 ///
 /// # Errors
 /// When a photograph cannot be read or is smaller than `side`, `out` is not empty, or a file cannot be written.
+///
+/// # Panics
+/// Never: a frame has three bytes for each pixel.
 pub fn write(pictures: &Path, out: &Path, settings: CropSettings) -> Result<()> {
     let paths = dataset::images_below(pictures)?;
     for path in &paths {

@@ -5,6 +5,7 @@ use std::path::Path;
 use inspectd_test_support::{onnx_runtime, reference_data, require};
 use mhkd::backbone::{Backbone, LiteVariant, shipped};
 use mhkd::network::layer_tables::Padding;
+use mhkd::network::net::Net;
 use mhkd::teacher::crops::{self, CropSettings};
 use mhkd::teacher::embedding::Embedding;
 use mhkd::teacher::file::TeacherFile;
@@ -110,7 +111,7 @@ fn shipped_teacher_has_weights_of_16_bits_and_a_second_rounding_changes_nothing(
     let again = TeacherFile::load(&path).expect("a teacher");
     let nets =
         [&teacher, &again].map(|file| file.net(Padding::Zeros, Device::Cpu).expect("complete"));
-    let [one, two] = nets.each_ref().map(|net| net.tensors());
+    let [one, two] = nets.each_ref().map(Net::tensors);
     for ((name, one), (_, two)) in one.zip(two) {
         assert!(one.equal(two), "{name}");
     }
