@@ -84,10 +84,7 @@ impl HealthMonitor {
 
     /// Measures and judges the camera's next frame. Measures nothing if all checks are off.
     pub fn examine(&mut self, frame: &Frame, limits: &HealthLimits) -> Option<Finding> {
-        if limits.are_off() {
-            return None;
-        }
-        limits.judge(&self.measure(frame, limits.frozen_difference))
+        self.examine_part(frame, limits, None)
     }
 
     /// As [`Self::examine`], for a frame that shows a part: it is also compared with the frame of the part before, which
@@ -98,16 +95,19 @@ impl HealthMonitor {
         limits: &HealthLimits,
         frozen_parts_after: Option<u32>,
     ) -> Option<Finding> {
-        let repeats = match frozen_parts_after {
-            None | Some(0) => 0,
-            Some(_) => {
-                let samples = Samples::of(frame);
-                update(&mut self.parts, samples, limits.frozen_difference);
-                self.parts.as_ref().map_or(0, |run| run.repeats)
-            }
-        };
-        self.examine(frame, limits).or_else(|| {
-            let limit = frozen_parts_after.filter(|limit| (1..=repeats).contains(limit))?;
+        let frozen_parts_after = frozen_parts_after.filter(|limit| *limit > 0);
+        if limits.are_off() && frozen_parts_after.is_none() {
+            return None;
+        }
+        let samples = Samples::of(frame);
+        let mut repeats = 0;
+        if frozen_parts_after.is_some() {
+            update(&mut self.parts, samples.clone(), limits.frozen_difference);
+            repeats = self.parts.as_ref().map_or(0, |run| run.repeats);
+        }
+        let measured = self.measure_sampled(frame, samples, limits.frozen_difference);
+        limits.judge(&measured).or_else(|| {
+            let limit = frozen_parts_after.filter(|limit| repeats >= *limit)?;
             Some(Finding {
                 kind: HealthFault::Frozen,
                 message: format!(
@@ -131,7 +131,15 @@ impl HealthMonitor {
     /// Measures the camera's next frame. It repeats the previous one if they differ by at most
     /// `frozen_difference` grey levels on average.
     pub fn measure(&mut self, frame: &Frame, frozen_difference: f32) -> Measurements {
-        let samples = Samples::of(frame);
+        self.measure_sampled(frame, Samples::of(frame), frozen_difference)
+    }
+
+    fn measure_sampled(
+        &mut self,
+        frame: &Frame,
+        samples: Samples,
+        frozen_difference: f32,
+    ) -> Measurements {
         let histogram = samples.histogram();
         let plane = Plane::of(frame);
         let difference = update(&mut self.frames, samples, frozen_difference);

@@ -1,4 +1,5 @@
 mod parts;
+mod properties;
 
 use super::*;
 use crate::maps::{MapCalibration, MapSize, Quantiles};
