@@ -29,6 +29,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// The reading of the monotonic clock, milliseconds, to compare with timestamps of drivers (V4L2,
+/// `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`). [`Instant`] does not show its reading.
+pub fn monotonic_ms() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::time::Duration;

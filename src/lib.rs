@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 
+pub mod alarm;
+
 pub mod camera;
 pub mod recipe;
 

@@ -21,6 +21,8 @@ pub enum Action {
     Model,
     /// A lock was set or released.
     Lock,
+    /// A group of cameras that count their parts was put in step.
+    Resynchronize,
     /// The daemon started.
     Start,
     /// The daemon shut down. A start without a preceding stop follows a crash.
@@ -29,12 +31,13 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Configuration,
         Self::Recipe,
         Self::Threshold,
         Self::Model,
         Self::Lock,
+        Self::Resynchronize,
         Self::Start,
         Self::Stop,
     ];
@@ -47,6 +50,7 @@ impl Action {
             Self::Threshold => "threshold",
             Self::Model => "model",
             Self::Lock => "lock",
+            Self::Resynchronize => "resynchronize",
             Self::Start => "start",
             Self::Stop => "stop",
         }

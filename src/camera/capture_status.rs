@@ -66,6 +66,8 @@ struct CaptureState {
     frames: u64,
     /// Whether the current opening delivered a frame.
     delivered: bool,
+    /// Result of the last opening; unset until the first one succeeded or failed.
+    opened: Option<Result<(), String>>,
     /// When the supervisor checks again without a signal; never if unset.
     next_check: Option<Instant>,
 }
@@ -101,6 +103,7 @@ impl CaptureStatus {
                 outcome: None,
                 frames,
                 delivered: false,
+                opened: None,
                 next_check: None,
             }),
             changed: Condvar::new(),
@@ -146,6 +149,23 @@ impl CaptureStatus {
         self.state.lock().stopping.is_some()
     }
 
+    /// Waits until the source was opened, or failed to open, for the first time.
+    ///
+    /// # Errors
+    /// Why it is not open, for people.
+    pub fn wait_opened(&self, deadline: Instant) -> Result<(), String> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(opened) = &state.opened {
+                return opened.clone();
+            }
+            if self.now() >= deadline {
+                return Err("not opened in time".to_owned());
+            }
+            self.wait(&mut state, Some(deadline));
+        }
+    }
+
     /// Supervisor: begins a new opening; reports of earlier ones are refused from now on.
     pub fn begin(&self) -> OpeningNumber {
         let now = self.now();
@@ -174,6 +194,10 @@ impl CaptureStatus {
                 Progress::Stuck => OpeningResult::Stuck,
             };
             state.opening += 1;
+            if state.opened.is_none() {
+                state.opened = Some(Err("opening the source hangs".to_owned()));
+                self.changed.notify_all();
+            }
             return result;
         }
     }
@@ -207,6 +231,10 @@ impl CaptureStatus {
         if accepted {
             let now = self.now();
             state.enter(activity, now);
+            if activity == Activity::Reading && state.opened.is_none() {
+                state.opened = Some(Ok(()));
+                self.changed.notify_all();
+            }
             self.wake_if_late(&state, now);
         }
         accepted
@@ -257,6 +285,9 @@ impl CaptureStatus {
     pub fn finish(&self, opening: OpeningNumber, outcome: CaptureOutcome) {
         let mut state = self.state.lock();
         if state.opening == opening {
+            if let (CaptureOutcome::Failed(reason), None) = (&outcome, &state.opened) {
+                state.opened = Some(Err(reason.clone()));
+            }
             state.outcome = Some(outcome);
             self.changed.notify_all();
         }

@@ -114,6 +114,14 @@ impl Camera {
         self.stop.0.frames()
     }
 
+    /// Waits until its source was opened, or failed to open, for the first time; at most until `deadline`.
+    ///
+    /// # Errors
+    /// Why it is not open, for people.
+    pub fn wait_opened(&self, deadline: Instant) -> Result<(), String> {
+        self.stop.0.wait_opened(deadline)
+    }
+
     /// Asks the camera to stop. Does not wait.
     pub fn stop(&self) {
         self.stop.0.stop();

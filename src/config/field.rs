@@ -174,14 +174,16 @@ impl FieldValue for Rotation {
     }
 }
 
-/// Four ASCII characters, such as a V4L2 pixel format.
+/// A V4L2 pixel format: four ASCII characters, padded with spaces at its end.
 impl FieldValue for [u8; 4] {
     fn from_setting(setting: &Setting, _: &Key) -> Option<Self> {
-        setting.text()?.as_bytes().try_into().ok()
+        format!("{:4}", setting.text()?).as_bytes().try_into().ok()
     }
 
     fn to_setting(&self, _: &Key) -> Option<Setting> {
-        Some(Setting::Text(String::from_utf8_lossy(self).into_owned()))
+        Some(Setting::Text(
+            String::from_utf8_lossy(self).trim_end().to_owned(),
+        ))
     }
 }
 

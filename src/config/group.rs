@@ -97,7 +97,7 @@ macro_rules! group {
         pub struct $name:ident {
             $(
                 $(#[doc = $doc:literal])+
-                $(#[serde($serde:ident)])?
+                $(#[serde($serde:ident $(= $function:literal)?)])?
                 $field:ident: $type:ty $(= $key:expr)? $(=> $nested:ty)?,
             )+
         }
@@ -106,7 +106,7 @@ macro_rules! group {
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
         $(#[derive($($derived),+)])?
         pub struct $name {
-            $($(#[doc = $doc])+ $(#[serde($serde)])? pub $field: $type,)+
+            $($(#[doc = $doc])+ $(#[serde($serde $(= $function)?)])? pub $field: $type,)+
         }
 
         $crate::config::group::group_for! {

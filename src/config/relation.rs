@@ -101,6 +101,7 @@ impl Checker<'_> {
             );
         }
         self.mode(camera);
+        self.latency(camera);
         self.together(
             camera,
             &["crop.left", "crop.top", "crop.right", "crop.bottom"],
@@ -130,6 +131,28 @@ impl Checker<'_> {
         only_in("shed", &["triggered"]);
         if is_true(camera, "part_counter") {
             only_in("part_counter", &["free-running", "triggered"]);
+        }
+    }
+
+    /// A stream has no timestamps that can be compared with the time of a request.
+    fn latency(&mut self, camera: &Part<'_>) {
+        let requested = text(camera, "mode") == Some("requested");
+        let stream = matches!(text(camera, "source"), Some("url" | "gstreamer"));
+        if requested && stream && camera.place("latency_ms").is_none() {
+            self.0.push(Fault::Missing {
+                place: camera.place("mode").unwrap_or("defaults").to_owned(),
+                key: camera.path("latency_ms"),
+                allowed:
+                    "set with mode \"requested\", so that no frame from before a request is taken; \
+                          inspectctl camera latency measures it"
+                        .to_owned(),
+            });
+        }
+        if let Some((latency, deadline)) = numbers(camera, "latency_ms", "deadline_ms")
+            && latency >= deadline
+        {
+            let allowed = format!("below deadline_ms = {deadline}, which begins with the exposure");
+            self.refuse(camera, "latency_ms", latency.to_string(), &allowed);
         }
     }
 

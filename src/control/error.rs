@@ -6,8 +6,10 @@ use thiserror::Error;
 
 use super::persisted_state::Lock;
 use super::recipe_cache::RecipeRefusal;
+use super::running_cameras::RestartError;
 use crate::audit::AuditError;
 use crate::config::ConfigError;
+use crate::pipeline::ResynchronizeError;
 use crate::pipeline::model::ModelError;
 
 /// Why a change was not made.
@@ -31,9 +33,12 @@ pub enum ChangeError {
     /// The change cannot be saved for the next start.
     #[error("the change cannot be saved and was not made: {0}")]
     State(#[from] io::Error),
-    /// A camera cannot be restarted.
-    #[error("a camera cannot be restarted: {0}")]
-    Camera(io::Error),
+    /// A camera does not run with the settings of the recipe.
+    #[error("the recipe is not activated: {0}")]
+    Camera(RestartError),
+    /// The group cannot be put in step.
+    #[error(transparent)]
+    Resynchronize(#[from] ResynchronizeError),
     /// Locks can only be changed on this machine.
     #[error("a lock can only be set or released from this machine")]
     NotLocal,

@@ -27,15 +27,16 @@ pub use reload::Configuration;
 use actor::Actor;
 use audit_sink::AuditSink;
 use persisted_state::{Lock, PersistedState, StateFile};
-use recipe_cache::{PreparedRecipe, RecipeCache, describe_recipe};
+use recipe_cache::{RecipeCache, describe_recipe};
 use reload::ReloadHistory;
 use running_cameras::RunningCameras;
 
+use crate::alarm::Alarms;
 use crate::audit::{Action, AuditError};
 use crate::clock::SharedClock;
 use crate::config::Sources;
-use crate::pipeline::Pipeline;
 use crate::pipeline::model::Model;
+use crate::pipeline::{Pipeline, PreparedRecipe};
 use crate::telemetry::Telemetry;
 
 type ControlResult<T> = Result<T, ChangeError>;
@@ -47,7 +48,6 @@ struct PreviousRecipe(Option<PreparedRecipe>);
 /// State that only one change at a time may access.
 #[derive(Debug)]
 struct ChangeState {
-    recipe_cache: RecipeCache,
     /// The recipe that was active before the present one, for rolling back.
     previous: Option<PreviousRecipe>,
     state: PersistedState,
@@ -62,7 +62,9 @@ pub struct Control {
     telemetry: Telemetry,
     clock: SharedClock,
     audit_sink: AuditSink,
+    alarms: Alarms,
     state_file: StateFile,
+    recipe_cache: RecipeCache,
     change: Mutex<ChangeState>,
     reload_history: Mutex<ReloadHistory>,
     lock: Mutex<Option<Lock>>,
@@ -77,6 +79,8 @@ pub struct InitialState {
     pub recipe: Option<PreparedRecipe>,
     /// The audit log.
     pub audit_sink: AuditSink,
+    /// The alarms.
+    pub alarms: Alarms,
 }
 
 impl Control {
@@ -90,7 +94,7 @@ impl Control {
         initial: InitialState,
     ) -> Self {
         let settings = &pipeline.active().settings;
-        let mut recipe_cache = RecipeCache::new(settings);
+        let recipe_cache = RecipeCache::new(settings);
         if let Some(prepared) = initial.recipe {
             recipe_cache.keep(prepared);
         }
@@ -102,9 +106,10 @@ impl Control {
             telemetry,
             clock,
             audit_sink: initial.audit_sink,
+            alarms: initial.alarms,
             lock: Mutex::new(initial.state.lock.clone()),
+            recipe_cache,
             change: Mutex::new(ChangeState {
-                recipe_cache,
                 previous: None,
                 state: initial.state,
             }),
@@ -115,6 +120,17 @@ impl Control {
     /// Returns the path of the main configuration file.
     pub fn file(&self) -> &Path {
         &self.sources.file
+    }
+
+    /// Puts a group whose cameras count their parts in step; see
+    /// [`Pipeline::resynchronize`](crate::pipeline::Pipeline::resynchronize).
+    ///
+    /// # Errors
+    /// When that is not possible, or cannot be recorded.
+    pub fn resynchronize(&self, actor: &Actor, group: &str) -> ControlResult<()> {
+        let _change = self.change.lock();
+        self.record(actor, Action::Resynchronize, group, "", "")?;
+        Ok(self.pipeline.resynchronize(group)?)
     }
 
     /// Returns the audit log.

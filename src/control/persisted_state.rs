@@ -32,6 +32,18 @@ impl Lock {
     }
 }
 
+/// The active recipe as it was activated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivatedRecipe {
+    /// SHA-256 of the recipe.
+    pub sha256: String,
+    /// SHA-256 of the graph of its model.
+    pub model_sha256: String,
+    /// The text of its file.
+    pub text: String,
+}
+
 /// The persisted state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +51,9 @@ pub struct PersistedState {
     /// The recipe that was activated last; empty for none. Unset if none was ever activated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
+    /// That recipe as it was activated. Unset for none, and in files of version 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated: Option<ActivatedRecipe>,
     /// The change lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
@@ -102,6 +117,11 @@ mod tests {
         );
         let state = PersistedState {
             recipe: Some("juice".to_owned()),
+            activated: Some(ActivatedRecipe {
+                sha256: "ab".to_owned(),
+                model_sha256: "cd".to_owned(),
+                text: "product = \"a \\ b\"\n'''\n\"\"\"\n".to_owned(),
+            }),
             lock: Some(Lock {
                 who: "anna".to_owned(),
                 reason: "lens \"changed\"".to_owned(),

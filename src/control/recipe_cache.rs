@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use inspectd_core::bundle::Bundle;
 use inspectd_core::id::{RecipeId, RecipeIdError};
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::config::settings::{Settings, Source};
+use crate::pipeline::PreparedRecipe;
 use crate::pipeline::model::{Model, ModelError};
-use crate::recipe::{Folder, FolderError, PlanBuilder, Recipe, RecipeError, UninspectedArea};
+use crate::recipe::{self, Folder, FolderError, PlanBuilder, Recipe, RecipeError, UninspectedArea};
 
 /// Why a recipe is not usable.
 #[derive(Debug, Error)]
@@ -50,29 +52,38 @@ pub enum RecipeRefusal {
     /// It must be prepared before it can be used immediately.
     #[error("recipe {0} is not prepared; call PrepareRecipe first")]
     NotPrepared(RecipeId),
+    /// Another content of it is prepared.
+    #[error(
+        "recipe {id} is prepared with the content {prepared}, not {requested}; call PrepareRecipe first"
+    )]
+    OtherContent {
+        /// The recipe.
+        id: RecipeId,
+        /// SHA-256 of the prepared content.
+        prepared: String,
+        /// SHA-256 of the requested content.
+        requested: String,
+    },
     /// The recipe id in the persisted state is not valid.
     #[error("journal.folder: state.toml: recipe: {0}")]
     PersistedId(#[from] RecipeIdError),
+    /// The recipe in the persisted state is not the one that was activated.
+    #[error(
+        "journal.folder: state.toml: activated.text does not have the SHA-256 of recipe {0} as it was activated: the file was edited; to start with recipes.active instead, remove recipe and [activated] from it"
+    )]
+    PersistedContent(RecipeId),
     /// No recipe was activated since the start.
     #[error("cannot roll back: no recipe was activated since the start")]
     NoPrevious,
 }
 
-/// A recipe with its model, loaded and warmed up.
-#[derive(Clone, Debug)]
-pub struct PreparedRecipe {
-    /// The recipe.
-    pub recipe: Arc<Recipe>,
-    /// Its model.
-    pub model: Arc<Model>,
-}
-
-/// Recipes that are prepared. Bounded: the least recently used one is dropped.
+/// Recipes that are prepared. Bounded: the least recently used one is dropped. No lock is held while a file is read
+/// or a model is loaded.
 #[derive(Debug)]
 pub struct RecipeCache {
     folder: Option<Folder>,
     limit: usize,
-    prepared: VecDeque<PreparedRecipe>,
+    prepared: Mutex<VecDeque<PreparedRecipe>>,
 }
 
 impl RecipeCache {
@@ -81,7 +92,7 @@ impl RecipeCache {
         Self {
             folder: settings.recipes.folder.clone().map(Folder::new),
             limit: settings.recipes.prepared_limit,
-            prepared: VecDeque::new(),
+            prepared: Mutex::default(),
         }
     }
 
@@ -103,22 +114,36 @@ impl RecipeCache {
         Ok(recipe)
     }
 
-    /// Returns the prepared recipes.
-    pub fn prepared(&self) -> impl Iterator<Item = &PreparedRecipe> {
-        self.prepared.iter()
-    }
-
-    /// Returns the recipe if it is prepared for the present content of its file.
+    /// Returns the recipe as it was activated: `text` is the text of its file at that time. The file may have changed
+    /// since.
     ///
     /// # Errors
-    /// When its file is not valid, or it is not prepared.
-    pub fn find(&self, id: &RecipeId) -> Result<PreparedRecipe, RecipeRefusal> {
-        let recipe = self.folder()?.read(id)?;
-        let same = |prepared: &&PreparedRecipe| {
-            prepared.recipe.id == *id && prepared.recipe.hash == recipe.hash
-        };
-        let prepared = self.prepared.iter().find(same).cloned();
-        prepared.ok_or_else(|| RecipeRefusal::NotPrepared(id.clone()))
+    /// Everything that is wrong with it.
+    pub fn activated(
+        &self,
+        id: &RecipeId,
+        text: &str,
+        settings: &Settings,
+    ) -> Result<Recipe, RecipeRefusal> {
+        let recipe = recipe::parse(id, &self.folder()?.file(id), text)?;
+        check(&recipe, settings)?;
+        Ok(recipe)
+    }
+
+    /// Returns the prepared recipes.
+    pub fn prepared(&self) -> Vec<PreparedRecipe> {
+        self.prepared.lock().iter().cloned().collect()
+    }
+
+    /// Returns the prepared recipe that `matches`, which then counts as used.
+    pub fn find(&self, matches: impl Fn(&Recipe) -> bool) -> Option<PreparedRecipe> {
+        let mut prepared = self.prepared.lock();
+        let position = prepared
+            .iter()
+            .position(|prepared| matches(&prepared.recipe))?;
+        let found = prepared.remove(position)?;
+        prepared.push_back(found.clone());
+        Some(found)
     }
 
     /// Prepares a recipe: reads it, and loads its model unless the same one is already loaded.
@@ -126,7 +151,7 @@ impl RecipeCache {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn prepare(
-        &mut self,
+        &self,
         id: &RecipeId,
         settings: &Settings,
         loaded: &Arc<Model>,
@@ -137,10 +162,10 @@ impl RecipeCache {
             source: Box::new(source),
         };
         let bundle = Bundle::open(&recipe.bundle).map_err(|error| failed(error.into()))?;
-        let known = self.prepared.iter().map(|prepared| &prepared.model);
-        let same = |model: &&Arc<Model>| model.manifest == *bundle.manifest();
-        let model = match known.chain([loaded]).find(same) {
-            Some(model) => Arc::clone(model),
+        let known = self.prepared().into_iter().map(|prepared| prepared.model);
+        let same = |model: &Arc<Model>| model.manifest == *bundle.manifest();
+        let model = match known.chain([Arc::clone(loaded)]).find(same) {
+            Some(model) => model,
             None => Arc::new(Model::load(&bundle, &settings.engine).map_err(failed)?),
         };
         PlanBuilder::new(settings, model.threshold)
@@ -157,13 +182,13 @@ impl RecipeCache {
         Ok(prepared)
     }
 
-    /// Adds a prepared recipe.
-    pub fn keep(&mut self, prepared: PreparedRecipe) {
-        self.prepared
-            .retain(|other| other.recipe.id != prepared.recipe.id);
-        self.prepared.push_back(prepared);
-        while self.prepared.len() > self.limit {
-            self.prepared.pop_front();
+    /// Adds a prepared recipe, in place of an earlier content of it.
+    pub fn keep(&self, added: PreparedRecipe) {
+        let mut prepared = self.prepared.lock();
+        prepared.retain(|other| other.recipe.id != added.recipe.id);
+        prepared.push_back(added);
+        while prepared.len() > self.limit {
+            prepared.pop_front();
         }
     }
 }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use inspectd_core::bundle::Bundle;
-use inspectd_core::id::RecipeId;
-use tracing::info;
+use inspectd_core::id::{CameraId, RecipeId};
+use tracing::{error, info, warn};
 
 use super::actor::Actor;
 use super::error::ChangeError;
-use super::recipe_cache::{PreparedRecipe, RecipeRefusal, describe_recipe};
+use super::persisted_state::ActivatedRecipe;
+use super::recipe_cache::{RecipeRefusal, describe_recipe};
 use super::{ChangeState, Control, ControlResult, PreviousRecipe};
+use crate::alarm::AlarmKind;
 use crate::audit::Action;
-use crate::pipeline::Active;
 use crate::pipeline::model::{Model, ModelError};
+use crate::pipeline::{Active, PreparedRecipe, RequestedRecipe};
 use crate::recipe::{Recipe, RecipeFile as ListedRecipe};
 
 /// A recipe of the folder, with its state.
@@ -32,22 +34,16 @@ impl Control {
     /// # Errors
     /// When no folder is configured, or it cannot be listed.
     pub fn recipes(&self) -> ControlResult<Vec<RecipeState>> {
-        let change = self.change.lock();
         let active = self.pipeline.active();
-        let listed = change
-            .recipe_cache
-            .folder()?
-            .list()
-            .map_err(RecipeRefusal::from)?;
+        let prepared = self.recipe_cache.prepared();
+        let folder = self.recipe_cache.folder()?;
+        let listed = folder.list().map_err(RecipeRefusal::from)?;
         let same = |one: &Recipe, other: &Recipe| one.id == other.id && one.hash == other.hash;
         let state = |listed: ListedRecipe| {
             let recipe = listed.recipe.as_ref().ok();
             let is = |other: &Recipe| recipe.is_some_and(|recipe| same(recipe, other));
             RecipeState {
-                prepared: change
-                    .recipe_cache
-                    .prepared()
-                    .any(|prepared| is(&prepared.recipe)),
+                prepared: prepared.iter().any(|prepared| is(&prepared.recipe)),
                 active: active.recipe.as_ref().is_some_and(|recipe| is(recipe)),
                 listed,
             }
@@ -60,8 +56,7 @@ impl Control {
     /// # Errors
     /// When it is not found or not valid.
     pub fn recipe(&self, id: &RecipeId) -> ControlResult<Recipe> {
-        let change = self.change.lock();
-        let recipe = change.recipe_cache.folder()?.read(id);
+        let recipe = self.recipe_cache.folder()?.read(id);
         Ok(recipe.map_err(RecipeRefusal::from)?)
     }
 
@@ -70,9 +65,9 @@ impl Control {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn prepare(&self, id: &RecipeId) -> ControlResult<Arc<Recipe>> {
-        let mut change = self.change.lock();
+        let _change = self.change.lock();
         let active = self.pipeline.active();
-        let prepared = change
+        let prepared = self
             .recipe_cache
             .prepare(id, &active.settings, &active.model)?;
         Ok(prepared.recipe)
@@ -87,41 +82,47 @@ impl Control {
         self.check_lock(actor)?;
         let mut change = self.change.lock();
         let active = self.pipeline.active();
-        let next = match id {
-            None => None,
-            Some(id) => Some(match change.recipe_cache.find(id) {
-                Err(RecipeRefusal::NotPrepared(_)) => {
-                    change
-                        .recipe_cache
-                        .prepare(id, &active.settings, &active.model)?
-                }
-                found => found?,
-            }),
-        };
+        let next = id.map(|id| {
+            let present = self.recipe_cache.folder()?.read(id)?;
+            let same = |recipe: &Recipe| recipe.id == *id && recipe.hash == present.hash;
+            match self.recipe_cache.find(same) {
+                Some(prepared) => Ok(prepared),
+                None => self
+                    .recipe_cache
+                    .prepare(id, &active.settings, &active.model),
+            }
+        });
+        let next = next.transpose()?;
         self.activate_prepared(actor, &mut change, next)
     }
 
-    /// Like [`Self::activate`], for a recipe that is already active or prepared. Does not load a model.
+    /// Returns a recipe that was prepared or activated, whatever its file contains now. Does not wait for a change
+    /// that is being made.
     ///
     /// # Errors
-    /// When it is neither active nor prepared.
-    pub fn use_prepared(&self, actor: &Actor, id: &RecipeId) -> ControlResult<()> {
-        let is_active = |active: &Active| {
-            active
-                .recipe
-                .as_ref()
-                .is_some_and(|recipe| recipe.id == *id)
-        };
-        if is_active(&self.pipeline.active()) {
-            return Ok(());
+    /// When the requested content is not prepared.
+    pub fn prepared(&self, requested: &RequestedRecipe) -> ControlResult<PreparedRecipe> {
+        let id = &requested.id;
+        let is = |recipe: &Recipe| requested.is(recipe.id.as_str(), &recipe.hash);
+        if let Some(prepared) = self.recipe_cache.find(is) {
+            return Ok(prepared);
         }
-        self.check_lock(actor)?;
-        let mut change = self.change.lock();
-        if is_active(&self.pipeline.active()) {
-            return Ok(());
+        let active = self.pipeline.active();
+        if let Some(recipe) = active.recipe.as_ref().filter(|recipe| is(recipe)) {
+            return Ok(PreparedRecipe {
+                recipe: Arc::clone(recipe),
+                model: Arc::clone(&active.model),
+            });
         }
-        let next = change.recipe_cache.find(id)?;
-        self.activate_prepared(actor, &mut change, Some(next))
+        let other = self.recipe_cache.find(|recipe| recipe.id == *id);
+        Err(match (other, &requested.sha256) {
+            (Some(other), Some(sha256)) => RecipeRefusal::OtherContent {
+                id: id.clone(),
+                prepared: other.recipe.hash.clone(),
+                requested: sha256.clone(),
+            },
+            _ => RecipeRefusal::NotPrepared(id.clone()),
+        })?
     }
 
     /// Activates the recipe that was active before the present one.
@@ -159,38 +160,84 @@ impl Control {
             recipe.map_or_else(String::new, |recipe| describe_recipe(recipe))
         };
         let (from, to) = (describe(before.as_ref()), describe(recipe.as_ref()));
-        self.record(actor, Action::Recipe, "recipe", &from, &to)?;
-        self.save_recipe(change, recipe.as_deref())?;
-        change.previous = Some(PreviousRecipe(before.map(|recipe| PreparedRecipe {
+        let saved = recipe.clone().map(|recipe| PreparedRecipe {
             recipe,
-            model: Arc::clone(&active.model),
-        })));
-        if let Some(recipe) = &recipe {
-            change.recipe_cache.keep(PreparedRecipe {
-                recipe: Arc::clone(recipe),
-                model: Arc::clone(&model),
-            });
-        }
-        let hash = active.stamp.config_hash.clone();
+            model: Arc::clone(&model),
+        });
         let next = Active::new(
             active.settings.clone(),
-            hash,
+            active.stamp.config_hash.clone(),
             active.generation,
             model,
             recipe,
             self.clock.now().utc,
         );
-        self.pipeline.activate(next);
-        info!(by = actor.name(), %from, %to, "recipe changed");
-        self.cameras
-            .apply(&self.pipeline.active())
+        self.record(actor, Action::Recipe, "recipe", &from, &to)?;
+        let changing = self.cameras.changed(&active, &next);
+        self.pipeline.settings_change(&changing);
+        if let Err(error) = self
+            .cameras
+            .restart(&changing, &next)
             .map_err(ChangeError::Camera)
+            .and_then(|()| self.save_recipe(change, saved.as_ref()))
+        {
+            error!(%error, recipe = %to, "the recipe is not activated");
+            self.restore_cameras(&changing, &active);
+            return Err(self.record_failure(actor, &to, &from, error));
+        }
+        change.previous = Some(PreviousRecipe(before.map(|recipe| PreparedRecipe {
+            recipe,
+            model: Arc::clone(&active.model),
+        })));
+        if let Some(saved) = saved {
+            self.recipe_cache.keep(saved);
+        }
+        self.pipeline.activate(next);
+        self.pipeline.settings_changed(&changing);
+        for subject in ["file", "model"] {
+            self.alarms.clear(AlarmKind::RecipeChanged, subject);
+        }
+        info!(by = actor.name(), %from, %to, "recipe changed");
+        Ok(())
     }
 
-    /// Saves the active recipe for the next start.
-    fn save_recipe(&self, change: &mut ChangeState, recipe: Option<&Recipe>) -> ControlResult<()> {
+    /// Gives the cameras their previous settings after a change that was not made.
+    fn restore_cameras(&self, changed: &[CameraId], active: &Active) {
+        if let Err(error) = self.cameras.restart(changed, active) {
+            // A camera that does not open reports its own fault until it does.
+            warn!(%error, "a camera does not run again with its previous settings yet");
+        }
+        self.pipeline.settings_changed(changed);
+    }
+
+    /// Records that a recorded change was not made.
+    fn record_failure(
+        &self,
+        actor: &Actor,
+        from: &str,
+        to: &str,
+        error: ChangeError,
+    ) -> ChangeError {
+        match self.record(actor, Action::Recipe, "recipe", from, to) {
+            Ok(()) => error,
+            Err(audit) => ChangeError::Audit(audit),
+        }
+    }
+
+    /// Saves the active recipe for the next start, with its text: the file may change before it is activated again.
+    fn save_recipe(
+        &self,
+        change: &mut ChangeState,
+        active: Option<&PreparedRecipe>,
+    ) -> ControlResult<()> {
         let mut state = change.state.clone();
-        state.recipe = Some(recipe.map_or_else(String::new, |recipe| recipe.id.to_string()));
+        let id = |prepared: &PreparedRecipe| prepared.recipe.id.to_string();
+        state.recipe = Some(active.map_or_else(String::new, id));
+        state.activated = active.map(|PreparedRecipe { recipe, model }| ActivatedRecipe {
+            sha256: recipe.hash.clone(),
+            model_sha256: model.id.sha256.clone(),
+            text: recipe.text.to_string(),
+        });
         self.state_file.write(&state)?;
         change.state = state;
         Ok(())

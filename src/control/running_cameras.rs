@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use inspectd_core::id::CameraId;
 use parking_lot::Mutex;
+use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::camera::{Camera, Sink};
@@ -16,6 +17,23 @@ use crate::pipeline::Active;
 
 /// Maximum wait until a camera has closed its device before it is opened again.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why a camera does not run with the settings of a recipe.
+#[derive(Debug, Error)]
+#[error("camera {camera}: {reason}")]
+pub struct RestartError {
+    camera: CameraId,
+    reason: String,
+}
+
+impl RestartError {
+    fn failed<E: ToString>(camera: &CameraId) -> impl Fn(E) -> Self {
+        move |reason| Self {
+            camera: camera.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}
 
 struct RunningCamera {
     camera: Camera,
@@ -45,34 +63,67 @@ impl RunningCameras {
         }
     }
 
-    /// Starts all cameras, and restarts those whose settings changed. Waits only for the devices of the
-    /// latter.
+    /// Starts all cameras.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn apply(&self, active: &Active) -> io::Result<()> {
+    pub fn start(&self, active: &Active) -> io::Result<()> {
         let mut running = self.running.lock();
         for id in active.settings.cameras.keys() {
-            let settings = active.camera(id);
-            if running
-                .get(id)
-                .is_some_and(|running| running.settings == settings)
-            {
-                continue;
-            }
+            let started = self.start_camera(id, active.camera(id), 0)?;
+            running.insert(id.clone(), started);
+        }
+        Ok(())
+    }
+
+    /// Returns the cameras whose settings differ between the active settings and the next ones.
+    pub fn changed(&self, active: &Active, next: &Active) -> Vec<CameraId> {
+        let ids = active.settings.cameras.keys();
+        ids.filter(|id| active.camera(id) != next.camera(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Restarts these cameras with the settings of `active`, and waits until each of them is open. The source checks
+    /// that it has its exposure and gain before it counts as open.
+    ///
+    /// # Errors
+    /// When a camera does not open with these settings. All of them have been restarted.
+    pub fn restart(&self, ids: &[CameraId], active: &Active) -> Result<(), RestartError> {
+        let mut running = self.running.lock();
+        for id in ids {
             let frames = running
                 .remove(id)
                 .map_or(0, |running| self.stop(id, running));
-            let camera = Camera::start_after(
-                frames,
-                id.clone(),
-                settings.clone(),
-                Arc::clone(&self.sink),
-                self.clock.clone(),
-            )?;
-            running.insert(id.clone(), RunningCamera { camera, settings });
+            let started = self.start_camera(id, active.camera(id), frames);
+            running.insert(id.clone(), started.map_err(RestartError::failed(id))?);
         }
-        Ok(())
+        let opened = |id: &CameraId| {
+            let RunningCamera { camera, settings } = &running[id];
+            let deadline = self.clock.now().monotonic + settings.open_timeout;
+            camera.wait_opened(deadline)
+        };
+        let failures = ids
+            .iter()
+            .map(|id| opened(id).map_err(RestartError::failed(id)));
+        // Each camera is waited for, although the first failure is returned.
+        failures.fold(Ok(()), Result::and)
+    }
+
+    fn start_camera(
+        &self,
+        id: &CameraId,
+        settings: settings::Camera,
+        frames: u64,
+    ) -> io::Result<RunningCamera> {
+        let camera = Camera::start_after(
+            frames,
+            id.clone(),
+            settings.clone(),
+            Arc::clone(&self.sink),
+            self.clock.clone(),
+        )?;
+        Ok(RunningCamera { camera, settings })
     }
 
     /// Stops a camera in order to restart it; returns the number of its frames.

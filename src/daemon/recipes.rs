@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use inspectd_core::id::RecipeId;
 
+use crate::alarm::{AlarmKind, Alarms};
 use crate::config::settings::Settings;
 use crate::control::persisted_state::PersistedState;
 use crate::control::recipe_cache::{RecipeCache, RecipeRefusal};
 use crate::recipe::Recipe;
 
-/// Returns the initial recipe: the one that was activated last, or else that of the settings. The daemon
-/// does not start with a different one.
+/// Returns the initial recipe: the one that was activated last, with the content that it had then, or else that of
+/// the settings. The daemon does not start with a different one.
 ///
 /// # Errors
 /// When it is not usable.
 pub(super) fn initial(
     settings: &Settings,
     state: &PersistedState,
+    alarms: &Alarms,
 ) -> Result<Option<Arc<Recipe>>, RecipeRefusal> {
     let id = match &state.recipe {
         Some(none) if none.is_empty() => None,
@@ -24,8 +26,33 @@ pub(super) fn initial(
         None => settings.recipes.active.clone(),
     };
     let Some(id) = id else { return Ok(None) };
-    let recipe = RecipeCache::new(settings).read(&id, settings)?;
+    let recipes = RecipeCache::new(settings);
+    let Some(activated) = &state.activated else {
+        return Ok(Some(Arc::new(recipes.read(&id, settings)?)));
+    };
+    let recipe = recipes.activated(&id, &activated.text, settings)?;
+    if recipe.hash != activated.sha256 {
+        return Err(RecipeRefusal::PersistedContent(id));
+    }
+    report_change(&recipes, &recipe, alarms);
     Ok(Some(Arc::new(recipe)))
+}
+
+/// Raises an alarm if the file of the active recipe has another content than when it was activated.
+fn report_change(recipes: &RecipeCache, active: &Recipe, alarms: &Alarms) {
+    let present = recipes.folder().map(|folder| folder.read(&active.id));
+    let reason = match present {
+        Ok(Ok(present)) if present.hash == active.hash => return,
+        Ok(Ok(_)) => "it was edited".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!(
+        "the file of the active recipe {} is not what was activated ({reason}); the activated content {} is used \
+         until a recipe is activated",
+        active.id, active.hash
+    );
+    alarms.raise(AlarmKind::RecipeChanged, "file", message);
 }
 
 /// Checks that all recipes of the folder are valid and compatible with the cameras.

@@ -95,7 +95,7 @@ impl Daemon {
         }
         daemon
             .cameras
-            .apply(&daemon.pipeline.active())
+            .start(&daemon.pipeline.active())
             .map_err(Failure::threads("cameras"))?;
         if daemon.settings.life.watch_files {
             daemon.watch_config();

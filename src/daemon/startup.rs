@@ -15,12 +15,12 @@ use super::recipes;
 use super::running::Daemon;
 use super::signals::Signals;
 use crate::access::Access;
+use crate::alarm::{AlarmKind, Alarms};
 use crate::clock::SharedClock;
 use crate::config::settings::{self, Settings};
 use crate::config::{Loaded, Sources};
 use crate::control::audit_sink::AuditSink;
 use crate::control::persisted_state::StateFile;
-use crate::control::recipe_cache::PreparedRecipe;
 use crate::control::running_cameras::RunningCameras;
 use crate::control::{Control, InitialState};
 use crate::grpc::Listeners;
@@ -28,7 +28,7 @@ use crate::http::metrics::Metrics;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::open_journal;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions};
+use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions, PreparedRecipe};
 use crate::telemetry::Telemetry;
 
 /// Starts the daemon; returns none if a termination signal arrives while the model is being loaded.
@@ -45,7 +45,8 @@ pub(super) async fn start(
     let state = StateFile::new(folder.as_deref())
         .read()
         .map_err(Failure::State)?;
-    let recipe = recipes::initial(&loaded.settings, &state)?;
+    let alarms = Alarms::new(clock.clone());
+    let recipe = recipes::initial(&loaded.settings, &state, &alarms)?;
     let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
     let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
     let model = tokio::select! {
@@ -53,6 +54,17 @@ pub(super) async fn start(
         () = signals.terminated() => return Ok(None),
     };
     log_startup(&loaded, &model);
+    if let Some(activated) = &state.activated
+        && activated.model_sha256 != model.id.sha256
+    {
+        let message = format!(
+            "the model of recipe {} is {}, it was activated with {}",
+            state.recipe.as_deref().unwrap_or_default(),
+            model.id.sha256,
+            activated.model_sha256
+        );
+        alarms.raise(AlarmKind::RecipeChanged, "model", message);
+    }
     let initial = InitialState {
         state,
         recipe: recipe.map(|recipe| PreparedRecipe {
@@ -60,6 +72,7 @@ pub(super) async fn start(
             model: Arc::clone(&model),
         }),
         audit_sink: AuditSink::new(folder.as_deref(), clock.clone()),
+        alarms,
     };
     let core = start_core(sources, loaded, telemetry, clock, worker, model, initial)?;
     core.control.record_start();
@@ -138,6 +151,7 @@ fn start_core(
         journal,
         observer: Arc::clone(&metrics) as Arc<dyn Observer>,
         clock: clock.clone(),
+        alarms: initial.alarms.clone(),
         failed: Arc::new(move || failed.notify_one()),
     })
     .map_err(Failure::threads("pipeline"))?;

@@ -7,6 +7,7 @@ use inspectd_core::id::CameraId;
 use super::convert::{duration, model, recipe_tag, timestamp};
 use super::proto;
 use super::stream_registry::StreamCounts;
+use crate::alarm::Alarm;
 use crate::audit::StoredEntry;
 use crate::camera::CameraState;
 use crate::config::settings::{Mode, Settings};
@@ -154,6 +155,16 @@ pub(super) fn status(input: &StatusInput<'_>) -> proto::Status {
         late_views: snapshot.late_views,
         recipe: active.stamp.recipe.as_ref().map(recipe_tag),
         lock: input.lock.map(lock),
+        alarms: snapshot.alarms.iter().map(alarm).collect(),
+    }
+}
+
+fn alarm(alarm: &Alarm) -> proto::Alarm {
+    proto::Alarm {
+        kind: alarm.kind.name().to_owned(),
+        subject: alarm.subject.clone(),
+        message: alarm.message.clone(),
+        since_time: Some(timestamp(alarm.since)),
     }
 }
 

@@ -76,6 +76,8 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
         FaultReason::NothingInspected => proto::FaultReason::NothingInspected,
+        FaultReason::CameraSettings => proto::FaultReason::CameraSettings,
+        FaultReason::OutOfStep => proto::FaultReason::OutOfStep,
         FaultReason::Unknown => proto::FaultReason::Unspecified,
     }
 }

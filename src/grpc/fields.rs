@@ -48,6 +48,21 @@ pub(super) fn recipe_id(field: &str, id: &str) -> Result<RecipeId, Status> {
     RecipeId::from_str(id).map_err(|error| status::invalid(field, error.to_string()))
 }
 
+/// A SHA-256 of 64 lower-case hexadecimal digits; none if empty.
+pub(super) fn sha256(field: &str, text: String) -> Result<Option<String>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() != 64 || !text.bytes().all(digit) {
+        return Err(status::invalid(
+            field,
+            "must be 64 lower-case hexadecimal digits",
+        ));
+    }
+    Ok(Some(text))
+}
+
 /// A time; none if unset.
 pub(super) fn time(
     field: &str,

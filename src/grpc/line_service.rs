@@ -13,13 +13,15 @@ use super::proto::line_service_server::LineService;
 use super::proto::{
     GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
     ListCamerasRequest, ListCamerasResponse, LockChangesRequest, LockChangesResponse,
-    ReloadConfigurationRequest, ReloadConfigurationResponse, UnlockChangesRequest,
-    UnlockChangesResponse, WatchStatusRequest, WatchStatusResponse,
+    ReloadConfigurationRequest, ReloadConfigurationResponse, ResynchronizeGroupRequest,
+    ResynchronizeGroupResponse, UnlockChangesRequest, UnlockChangesResponse,
+    WatchBrightnessRequest, WatchBrightnessResponse, WatchStatusRequest, WatchStatusResponse,
 };
 use super::service::GrpcService;
 use super::{convert, convert_status, fields, proto, status};
 use crate::audit::AuditError;
 use crate::control::LOCK_DURATION_LIMIT;
+use crate::pipeline::Brightness;
 
 /// Range of the interval at which the status may be sampled for a client.
 const WATCH_INTERVALS: std::ops::RangeInclusive<Duration> =
@@ -40,6 +42,7 @@ const AUDIT_PAGE_LIMIT: usize = 1000;
 #[tonic::async_trait]
 impl LineService for GrpcService {
     type WatchStatusStream = BoxStream<'static, Result<WatchStatusResponse, Status>>;
+    type WatchBrightnessStream = BoxStream<'static, Result<WatchBrightnessResponse, Status>>;
 
     async fn get_status(
         &self,
@@ -78,6 +81,32 @@ impl LineService for GrpcService {
             let status = Some(service.status());
             let next = Some((service, interval, ending, slot));
             Some((Ok(WatchStatusResponse { status }), next))
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn watch_brightness(
+        &self,
+        request: Request<WatchBrightnessRequest>,
+    ) -> Result<Response<Self::WatchBrightnessStream>, Status> {
+        let id = request.into_inner().camera_id;
+        let camera = self.configured_camera("camera_id", &id)?;
+        let brightness = self.pipeline.brightness(&camera);
+        let brightness =
+            brightness.ok_or_else(|| status::not_found("camera", &id, "is not configured"))?;
+        let slot = self.streams.open()?;
+        let state = (brightness, self.lifecycle.streams_ending(), slot);
+        let stream = unfold(Some(state), |state| async move {
+            let (mut brightness, mut ending, slot) = state?;
+            tokio::select! {
+                changed = brightness.changed() => changed.ok()?,
+                _ = ending.wait_for(|&ending| ending) => {
+                    return Some((Err(status::stopping()), None));
+                }
+            }
+            let Brightness { frame_id, level } = *brightness.borrow_and_update();
+            let response = WatchBrightnessResponse { frame_id, level };
+            Some((Ok(response), Some((brightness, ending, slot))))
         });
         Ok(Response::new(Box::pin(stream)))
     }
@@ -141,6 +170,19 @@ impl LineService for GrpcService {
             .await?
             .map_err(|error| status::change(&error))?;
         Ok(Response::new(UnlockChangesResponse {}))
+    }
+
+    async fn resynchronize_group(
+        &self,
+        request: Request<ResynchronizeGroupRequest>,
+    ) -> Result<Response<ResynchronizeGroupResponse>, Status> {
+        let actor = actor(&request);
+        let group = request.into_inner().group_id;
+        let control = Arc::clone(&self.control);
+        blocking(move || control.resynchronize(&actor, &group))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(ResynchronizeGroupResponse {}))
     }
 
     async fn list_audit_entries(

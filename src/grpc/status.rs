@@ -10,7 +10,7 @@ use crate::access::{Identity, Unknown};
 use crate::control::ChangeError;
 use crate::control::recipe_cache::RecipeRefusal;
 use crate::pipeline::publisher::{AcknowledgeError, Totals};
-use crate::pipeline::{InspectError, TriggerError};
+use crate::pipeline::{InspectError, ResynchronizeError, TriggerError};
 use crate::recipe::RecipeError;
 
 /// The domain in `google.rpc.ErrorInfo`.
@@ -106,7 +106,9 @@ pub(super) fn trigger(error: &TriggerError) -> Status {
     match error {
         TriggerError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
         TriggerError::NoGroup(group) => not_found("group", group, "has no camera"),
-        TriggerError::Mode(_) => Status::failed_precondition(error.to_string()),
+        TriggerError::Mode(_) | TriggerError::CameraSettings { .. } => {
+            Status::failed_precondition(error.to_string())
+        }
         TriggerError::Busy(_) => exhausted("requests", error.to_string()),
         TriggerError::Key(_) => Status::already_exists(error.to_string()),
         TriggerError::Stopping => stopping(),
@@ -131,6 +133,10 @@ pub(super) fn change(error: &ChangeError) -> Status {
         ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
             return Status::not_found(error.to_string());
         }
+        ChangeError::Resynchronize(ResynchronizeError::NoGroup(group)) => {
+            return not_found("group", group, "has no cameras that count parts");
+        }
+        ChangeError::Resynchronize(_) => "GROUP",
         ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
         ChangeError::Recipe(_) => "RECIPE",
         ChangeError::Locked(_) => "LOCKED",

@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 29] = [
+pub const METRICS: [Metric; 30] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -118,6 +118,7 @@ pub const METRICS: [Metric; 29] = [
         "inspectd_config_info",
         "1 for the active configuration (hash)",
     ),
+    gauge("inspectd_alarms", "Active alarms (kind)"),
     gauge("inspectd_streams", "Open verdict streams"),
     counter(
         "inspectd_missed_by_slow_clients_total",

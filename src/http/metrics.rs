@@ -9,6 +9,7 @@ use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use super::metric_table::describe;
+use crate::alarm::AlarmKind;
 use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::Totals;
@@ -160,6 +161,14 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
     gauge!("inspectd_config_generation").set(snapshot.active.generation as f64);
     // On each scrape: activating another model or configuration sets its predecessor's series to 0.
     set_active_info(&snapshot.active, 1.0);
+    for kind in AlarmKind::ALL {
+        let active = snapshot
+            .alarms
+            .iter()
+            .filter(|alarm| alarm.kind == kind)
+            .count();
+        gauge!("inspectd_alarms", "kind" => kind.name()).set(active as f64);
+    }
     gauge!("inspectd_streams").set(streams.open as f64);
     counter!("inspectd_missed_by_slow_clients_total").absolute(streams.missed);
     counter!("inspectd_late_views_total").absolute(snapshot.late_views);

@@ -18,6 +18,15 @@ use crate::recipe::{PlanBuilder, Recipe};
 /// again.
 const PREPARED_RULES: usize = 256;
 
+/// A recipe with its model, loaded and warmed up.
+#[derive(Clone, Debug)]
+pub struct PreparedRecipe {
+    /// The recipe.
+    pub recipe: Arc<Recipe>,
+    /// Its model.
+    pub model: Arc<Model>,
+}
+
 /// What frames are judged by. A frame is judged by what was active when it was captured.
 #[derive(Debug)]
 pub struct Active {
@@ -37,7 +46,12 @@ pub struct Active {
     pub stamp: Arc<Stamp>,
     plans: PlanBuilder,
     rules: Mutex<PreparedRules>,
+    /// The same settings with the recipes of requests that name one.
+    variants: Mutex<Vec<Arc<Active>>>,
 }
+
+/// Recipes of requests for which [`Active`] keeps a variant. Above that number the oldest is made again.
+const VARIANTS: usize = 32;
 
 /// Rules by camera (`None` for clients' images) and sizes.
 type PreparedRules = HashMap<(Option<CameraId>, FrameShape), Arc<Rules>>;
@@ -78,7 +92,64 @@ impl Active {
             recipe,
             stamp,
             rules: Mutex::default(),
+            variants: Mutex::default(),
         }
+    }
+
+    /// The same settings with another recipe, for frames of requests that name it. The same for all frames of a
+    /// recipe, so that they share batches.
+    pub(super) fn with_recipe(self: &Arc<Self>, prepared: &PreparedRecipe) -> Arc<Self> {
+        let PreparedRecipe { recipe, model } = prepared;
+        let is = |active: &Self| {
+            let same = |own: &Arc<Recipe>| own.id == recipe.id && own.hash == recipe.hash;
+            active.recipe.as_ref().is_some_and(same) && Arc::ptr_eq(&active.model, model)
+        };
+        if is(self) {
+            return Arc::clone(self);
+        }
+        let mut variants = self.variants.lock();
+        if let Some(variant) = variants.iter().find(|variant| is(variant)) {
+            return Arc::clone(variant);
+        }
+        let variant = Arc::new(Self::new(
+            self.settings.clone(),
+            self.stamp.config_hash.clone(),
+            self.generation,
+            Arc::clone(model),
+            Some(Arc::clone(recipe)),
+            self.since,
+        ));
+        if variants.len() >= VARIANTS {
+            variants.remove(0);
+        }
+        variants.push(Arc::clone(&variant));
+        variant
+    }
+
+    /// Whether the camera has the exposure and gain that `other` needs.
+    pub(super) fn same_controls(&self, other: &Self, camera: &CameraId) -> bool {
+        self.controls(camera) == other.controls(camera)
+    }
+
+    /// Exposure and gain of a camera, by the recipe or the configuration.
+    fn controls(&self, camera: &CameraId) -> (Option<u32>, Option<f64>) {
+        let own = self
+            .recipe
+            .as_ref()
+            .and_then(|recipe| recipe.cameras.get(camera));
+        let (exposure_us, gain) = match self
+            .settings
+            .cameras
+            .get(camera)
+            .map(|camera| &camera.source)
+        {
+            Some(Source::Device { controls, .. }) => (controls.exposure_us, controls.gain),
+            _ => (None, None),
+        };
+        (
+            own.and_then(|own| own.exposure_us).or(exposure_us),
+            own.and_then(|own| own.gain).or(gain),
+        )
     }
 
     /// The inspected part of a camera's frames.
@@ -92,13 +163,10 @@ impl Active {
     /// When the camera is not configured.
     pub fn camera(&self, id: &CameraId) -> Camera {
         let mut camera = self.settings.cameras[id].clone();
-        let own = self
-            .recipe
-            .as_ref()
-            .and_then(|recipe| recipe.cameras.get(id));
-        if let (Some(own), Source::Device { controls, .. }) = (own, &mut camera.source) {
-            controls.exposure_us = own.exposure_us.or(controls.exposure_us);
-            controls.gain = own.gain.or(controls.gain);
+        let (exposure_us, gain) = self.controls(id);
+        if let Source::Device { controls, .. } = &mut camera.source {
+            controls.exposure_us = exposure_us;
+            controls.gain = gain;
         }
         camera
     }

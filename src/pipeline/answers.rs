@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::active::Active;
 use super::camera_lane::CameraLane;
+use super::counted_group::CountedGroup;
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::Intake;
@@ -25,6 +26,7 @@ use super::notice::Notice;
 use super::observer::Observer;
 use super::publisher::{InspectedImages, Publisher, VerdictEntry};
 use super::response_slot::{Reply, ResponseSlot};
+use crate::alarm::Alarms;
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
 use crate::evidence::CapturedFrame;
@@ -38,6 +40,9 @@ pub(super) struct Shared {
     pub(super) start: Moment,
     pub(super) active: ArcSwap<Active>,
     pub(super) lanes: BTreeMap<CameraId, CameraLane>,
+    /// Groups whose cameras count their parts.
+    pub(super) counted: BTreeMap<Arc<str>, Arc<CountedGroup>>,
+    pub(super) alarms: Alarms,
     pub(super) intake: Intake<Job>,
     pub(super) publisher: Publisher,
     pub(super) observer: Arc<dyn Observer>,

@@ -9,20 +9,29 @@ use inspectd_core::moment::Moment;
 use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject};
 use tracing::warn;
 
+use super::active::PreparedRecipe;
 use super::answers::Shared;
-use super::camera_lane::{CameraLane, counter_name};
+use super::camera_lane::{Brightness, CameraLane, PartCounter, counter_name};
 use super::intake::Pushed;
 use super::job::{Job, Ticket};
 use super::notice::{Deadline, Notice, deadline_missed};
 use super::response_slot::{Reply, ResponseSlot};
 use crate::camera::health::{Finding, HealthFault};
-use crate::camera::{CameraEvent, CameraTrouble, CaptureError, Captured, Sink};
+use crate::camera::{CameraEvent, CameraTrouble, Captured, Sink};
 use crate::config::settings::{Mode, NoJudgement};
 
+/// Message of the fault of a camera whose settings are being changed.
+const CHANGING: &str = "the camera is restarted with the exposure and gain of a recipe";
+
 /// The part that a capture shows, and the reply to the caller that requested it.
+#[derive(Default)]
 struct Assignment {
     tag: Option<Arc<PartTag>>,
+    /// The recipe of its request, if the request names one.
+    recipe: Option<PreparedRecipe>,
     reply: Option<Reply>,
+    /// Why the part is not known.
+    fault: Option<Fault>,
 }
 
 /// A capture without its pixels.
@@ -34,16 +43,16 @@ struct CaptureInfo {
 }
 
 impl Shared {
-    /// Publishes the FAULT of a capture without a usable frame.
+    /// Publishes the FAULT of a capture whose frame is not usable.
     fn refuse_capture(
         &self,
         camera: &CameraId,
         lane: &CameraLane,
         info: CaptureInfo,
-        error: &CaptureError,
+        fault: Fault,
         assignment: Assignment,
     ) {
-        let active = self.active();
+        let active = self.active_for(assignment.recipe.as_ref());
         let subject = Subject {
             frame_id: info.frame_id,
             simulated: lane.simulated,
@@ -53,7 +62,6 @@ impl Shared {
             truth: info.truth,
             ..Subject::new(Some(camera.clone()), Arc::clone(&active.stamp))
         };
-        let fault = Fault::new(FaultReason::CorruptFrame, error.to_string());
         self.publish(
             info.moment,
             subject,
@@ -112,7 +120,7 @@ impl Shared {
         info: CaptureInfo,
         assignment: Assignment,
     ) -> Job {
-        let active = self.active();
+        let active = self.active_for(assignment.recipe.as_ref());
         let ticket = Ticket {
             camera: Some(camera.clone()),
             thresholds_of: Some(camera.clone()),
@@ -136,6 +144,11 @@ impl Shared {
         // A frame whose deadline has passed has a verdict, and was not skipped.
         if ticket.slot.take().is_some() {
             lane.stats.lock().frames.skipped += 1;
+            if let (Some(PartCounter::Group(group)), Some(camera)) =
+                (&lane.part_counter, &ticket.camera)
+            {
+                group.lost(format!("a frame of camera {camera} was skipped"));
+            }
         } else {
             self.count_late(ticket.camera.as_ref());
         }
@@ -155,6 +168,47 @@ impl Shared {
             subject: ticket.subject(),
             fault: deadline_missed(limit, settings.on_deadline == NoJudgement::Reject),
         })));
+    }
+
+    /// The fault of a capture whose camera does not have the exposure or gain of the recipe.
+    fn wrong_controls(
+        &self,
+        camera: &CameraId,
+        lane: &CameraLane,
+        recipe: Option<&PreparedRecipe>,
+    ) -> Option<Fault> {
+        if lane.changing.load(Ordering::Acquire) {
+            return Some(Fault::new(FaultReason::CameraSettings, CHANGING));
+        }
+        let prepared = recipe?;
+        let active = self.active();
+        (!active.same_controls(&active.with_recipe(prepared), camera)).then(|| {
+            let recipe = &prepared.recipe.id;
+            let message =
+                format!("the camera does not have the exposure or gain of recipe {recipe}");
+            Fault::new(FaultReason::CameraSettings, message)
+        })
+    }
+
+    /// Marks the cameras whose settings a recipe is about to change: until [`Self::settings_changed`], their captures
+    /// are FAULT. Publishes a FAULT for each, because a camera that is restarted misses parts.
+    pub(super) fn settings_change(&self, cameras: &[CameraId]) {
+        for (camera, lane) in self.lanes_of(cameras) {
+            lane.changing.store(true, Ordering::Release);
+            let fault = Fault::new(FaultReason::CameraSettings, CHANGING);
+            self.camera_fault(camera, lane, fault, self.clock.now());
+        }
+    }
+
+    /// Judges the captures of these cameras again.
+    pub(super) fn settings_changed(&self, cameras: &[CameraId]) {
+        for (_, lane) in self.lanes_of(cameras) {
+            lane.changing.store(false, Ordering::Release);
+        }
+    }
+
+    fn lanes_of(&self, cameras: &[CameraId]) -> impl Iterator<Item = (&CameraId, &CameraLane)> {
+        cameras.iter().filter_map(|id| self.lanes.get_key_value(id))
     }
 
     /// Publishes the FAULT of a camera that delivers no frame.
@@ -186,20 +240,29 @@ impl Shared {
             let (request, reply) = lane.requests.take(captured.moment)?;
             return Some(Assignment {
                 tag: Some(request.tag),
+                recipe: request.recipe,
                 reply,
+                fault: None,
             });
         }
-        let tag = lane.part_counter.as_ref().map(|counter| {
-            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
-            if let Some(journal) = self.publisher.journal() {
-                journal.count(&counter_name(camera), number);
-            }
-            Arc::new(PartTag {
+        let Some(counter) = &lane.part_counter else {
+            return Some(Assignment::default());
+        };
+        let (number, fault) = match counter {
+            PartCounter::Own(last) => (last.fetch_add(1, Ordering::Relaxed) + 1, None),
+            PartCounter::Group(group) => group.count(camera, captured.moment.monotonic),
+        };
+        if let Some(journal) = self.publisher.journal() {
+            journal.count(&counter_name(camera), number);
+        }
+        Some(Assignment {
+            tag: Some(Arc::new(PartTag {
                 part_id: number.to_string(),
                 ..PartTag::default()
-            })
-        });
-        Some(Assignment { tag, reply: None })
+            })),
+            fault,
+            ..Assignment::default()
+        })
     }
 }
 
@@ -232,6 +295,12 @@ impl Sink for Shared {
         let Some(lane) = self.lanes.get(camera) else {
             return warn!(%camera, "frame of a camera that is not configured");
         };
+        if let Ok(frame) = &captured.frame
+            && lane.brightness.receiver_count() > 0
+        {
+            let brightness = Brightness::of(captured.frame_id, frame);
+            lane.brightness.send_replace(brightness);
+        }
         let assignment = self.assign(camera, lane, &mut captured, wait, stopped);
         let frame = captured.frame;
         let size = frame.as_ref().ok();
@@ -249,15 +318,23 @@ impl Sink for Shared {
             stats.capture(info.moment.utc, since_start, size);
             stats.frames.skipped += u64::from(assignment.is_none());
         }
-        let Some(assignment) = assignment else {
+        let Some(mut assignment) = assignment else {
             // A frozen camera must be known before the next part is requested.
             if let (Ok(frame), Some(camera)) = (frame, self.active().settings.cameras.get(camera)) {
                 lane.health.lock().observe(&frame, &camera.limits());
             }
             return;
         };
+        let fault = assignment.fault.take();
+        let recipe = assignment.recipe.as_ref();
+        if let Some(fault) = fault.or_else(|| self.wrong_controls(camera, lane, recipe)) {
+            return self.refuse_capture(camera, lane, info, fault, assignment);
+        }
         match frame {
-            Err(error) => self.refuse_capture(camera, lane, info, &error, assignment),
+            Err(error) => {
+                let fault = Fault::new(FaultReason::CorruptFrame, error.to_string());
+                self.refuse_capture(camera, lane, info, fault, assignment);
+            }
             Ok(frame) => {
                 let stopped = wait.then_some(stopped);
                 self.queue(camera, lane, frame, info, assignment, stopped);
@@ -270,7 +347,12 @@ impl Sink for Shared {
             return;
         };
         match event {
-            CameraEvent::State(state) => lane.stats.lock().enter(state),
+            CameraEvent::State(state) => {
+                lane.stats.lock().enter(state);
+                if let Some(PartCounter::Group(group)) = &lane.part_counter {
+                    group.enter(camera, state);
+                }
+            }
             CameraEvent::Trouble {
                 trouble,
                 moment,

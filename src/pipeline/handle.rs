@@ -11,26 +11,30 @@ use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Fault, FaultReason, Verdict};
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::active::Active;
 use super::answers::Shared;
-use super::camera_lane::{CameraLane, groups, last_part, queue_policy};
+use super::camera_lane::{
+    Brightness, CameraLane, counted_groups, groups, part_counter, queue_policy,
+};
 use super::camera_view::FrameSizeError;
+use super::counted_group::ResynchronizeError;
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::{Intake, Pushed, QueuePolicy};
 use super::job::{Job, Ticket};
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
-use super::part_assembler::PartAssembler;
+use super::part_assembler::{CaptureSpread, PartAssembler};
 use super::publisher::{Journal, OnPublished, Publisher, PublisherOptions, Totals};
 use super::response_slot::{Reply, ResponseSlot};
 use super::snapshot::{JournalSnapshot, Snapshot};
 use super::threads::{Threads, join, start_judging, wait_for};
 use super::timekeeper;
 use super::worker::Worker;
+use crate::alarm::Alarms;
 use crate::camera::Sink;
 use crate::clock::SharedClock;
 use crate::evidence::{DiskStore, Evidence};
@@ -85,6 +89,8 @@ pub struct PipelineOptions {
     pub observer: Arc<dyn Observer>,
     /// The clock.
     pub clock: SharedClock,
+    /// The alarms.
+    pub alarms: Alarms,
     /// Called when the inspector or the judge panics.
     pub failed: Arc<dyn Fn() + Send + Sync>,
 }
@@ -102,6 +108,7 @@ impl Pipeline {
             journal,
             observer,
             clock,
+            alarms,
             failed,
         } = options;
         let start = clock.now();
@@ -115,22 +122,32 @@ impl Pipeline {
             on_published: on_published(Arc::clone(&observer), notices.clone()),
             clock: Arc::clone(&clock),
         })?;
+        let counted = counted_groups(settings, publisher.journal(), &alarms, &clock);
         let parts = PartAssembler::new(
             groups(settings),
             settings.parts.window,
             settings.parts.missing_view,
+            CaptureSpread {
+                limit: settings.parts.capture_spread,
+                cameras: counted
+                    .values()
+                    .flat_map(|group| group.live_cameras())
+                    .collect(),
+            },
         );
         let cameras = settings.cameras.iter();
         let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
         let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGE_QUEUE)]);
         let lanes = cameras.enumerate().map(|(index, (id, camera))| {
-            let last_part = last_part(id, settings, publisher.journal());
-            (id.clone(), CameraLane::new(index, id, camera, last_part))
+            let part_counter = part_counter(id, camera, &counted, publisher.journal());
+            (id.clone(), CameraLane::new(index, id, camera, part_counter))
         });
         let shared = Arc::new(Shared {
             start,
             intake: Intake::new(policies, Arc::clone(&clock)),
             lanes: lanes.collect(),
+            counted,
+            alarms,
             publisher,
             observer,
             notices,
@@ -194,6 +211,34 @@ impl Pipeline {
         self.shared.observer.replaced(&before);
     }
 
+    /// The brightness of the frames of a camera from now on; `None` if it is not configured.
+    pub fn brightness(&self, camera: &CameraId) -> Option<watch::Receiver<Brightness>> {
+        let lane = self.shared.lanes.get(camera)?;
+        Some(lane.brightness.subscribe())
+    }
+
+    /// Puts a group whose cameras count their parts in step: the next frame of each camera shows the same part.
+    ///
+    /// # Errors
+    /// When there is no such group, or one of its cameras does not run.
+    pub fn resynchronize(&self, group: &str) -> Result<(), ResynchronizeError> {
+        match self.shared.counted.get(group) {
+            Some(counted) => counted.resynchronize(),
+            None => Err(ResynchronizeError::NoGroup(group.to_owned())),
+        }
+    }
+
+    /// Marks the cameras whose exposure or gain a recipe is about to change. Until [`Self::settings_changed`],
+    /// their captures are FAULT.
+    pub fn settings_change(&self, cameras: &[CameraId]) {
+        self.shared.settings_change(cameras);
+    }
+
+    /// Judges the captures of these cameras again.
+    pub fn settings_changed(&self, cameras: &[CameraId]) {
+        self.shared.settings_changed(cameras);
+    }
+
     /// All verdicts from now on, and what was broadcast until now.
     pub fn subscribe(&self) -> (broadcast::Receiver<Arc<Verdict>>, Totals) {
         self.shared.publisher.subscribe()
@@ -238,6 +283,7 @@ impl Pipeline {
             cameras: shared.lanes.iter().map(camera).collect(),
             totals: shared.publisher.totals(),
             late_views: shared.late_views.load(Ordering::Relaxed),
+            alarms: shared.alarms.active(),
             journal,
             engine_failures: shared.engine_failures.load(Ordering::Relaxed),
             engine_failing: shared.engine_failing.load(Ordering::Relaxed),

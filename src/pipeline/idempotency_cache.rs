@@ -101,6 +101,7 @@ mod tests {
     fn request(key: &str, part: &str) -> Trigger {
         Trigger {
             target: Target::Group("cell".to_owned()),
+            recipe: None,
             part_id: part.to_owned(),
             client_data: Vec::new(),
             idempotency_key: key.to_owned(),

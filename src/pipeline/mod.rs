@@ -8,6 +8,7 @@ mod camera_lane;
 pub mod camera_stats;
 pub mod camera_view;
 mod capture_intake;
+mod counted_group;
 mod handle;
 mod heartbeat;
 mod idempotency_cache;
@@ -29,10 +30,13 @@ mod timekeeper;
 mod trigger;
 pub mod worker;
 
-pub use active::Active;
+pub use active::{Active, PreparedRecipe};
+pub use camera_lane::Brightness;
+pub use counted_group::ResynchronizeError;
 pub use handle::{CLIENT_IMAGE_QUEUE, InspectError, Pipeline, PipelineOptions};
 pub use observer::Observer;
 pub use requests::{
-    AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, Target, Trigger, TriggerError,
+    AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target,
+    Trigger, TriggerError,
 };
 pub use snapshot::{JournalSnapshot, Snapshot};

@@ -40,11 +40,23 @@ pub struct DecidedPart {
     pub views: Vec<Arc<Verdict>>,
     /// The decision about the part.
     pub decision: PartDecision,
+    /// Why the cameras of the group may count different parts; none if they do not, or do not count.
+    pub out_of_step: Option<String>,
+}
+
+/// How far apart views of a counted part may be captured.
+#[derive(Debug)]
+pub struct CaptureSpread {
+    /// Maximum time between the first and the last capture.
+    pub limit: Duration,
+    /// The cameras whose capture times count.
+    pub cameras: BTreeSet<CameraId>,
 }
 
 /// The open parts of all groups.
 #[derive(Debug)]
 pub struct PartAssembler {
+    spread: CaptureSpread,
     members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
     window: Duration,
     missing: MissingView,
@@ -67,8 +79,10 @@ impl PartAssembler {
         members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
         window: Duration,
         missing: MissingView,
+        spread: CaptureSpread,
     ) -> Self {
         Self {
+            spread,
             members,
             window,
             missing,
@@ -172,21 +186,56 @@ impl PartAssembler {
             .map(CameraId::as_str)
             .collect();
         let views: Vec<Arc<Verdict>> = open.views.into_values().collect();
+        let apart = self.spread.exceeded(&views);
+        let part = &open.tag.part_id;
+        let out_of_step = match &apart {
+            Some(fault) => Some(format!("part {part}: {}", fault.message)),
+            None if missing.is_empty() => None,
+            None => Some(format!("part {part} has no view of {}", missing.join(", "))),
+        };
         Some(DecidedPart {
             group: Arc::clone(&key.0),
+            decision: combine(&views, &missing, self.missing, self.window, apart),
+            out_of_step: out_of_step.filter(|_| open.tag.trigger.is_none()),
             tag: open.tag,
-            decision: combine(&views, &missing, self.missing, self.window),
             views,
         })
     }
 }
 
-/// The most severe decision of the views ([`Decision::severity`]). A missing view counts as `policy` says.
+impl CaptureSpread {
+    /// The fault of views that were captured too far apart to be of one part.
+    fn exceeded(&self, views: &[Arc<Verdict>]) -> Option<Fault> {
+        let counts = |verdict: &&Arc<Verdict>| {
+            let camera = verdict.subject.camera.as_ref();
+            camera.is_some_and(|camera| self.cameras.contains(camera))
+        };
+        let times = || {
+            views
+                .iter()
+                .filter(counts)
+                .map(|verdict| verdict.since_start)
+        };
+        let spread = times().max()?.saturating_sub(times().min()?);
+        (spread > self.limit).then(|| {
+            let message = format!(
+                "its views were captured {} ms apart, more than parts.capture_spread_ms = {}",
+                spread.as_millis(),
+                self.limit.as_millis()
+            );
+            Fault::new(FaultReason::OutOfStep, message)
+        })
+    }
+}
+
+/// The most severe decision of the views ([`Decision::severity`]), and of the fault of views that are too far `apart`.
+/// A missing view counts as `policy` says.
 fn combine(
     views: &[Arc<Verdict>],
     missing: &[&str],
     policy: MissingView,
     window: Duration,
+    apart: Option<Fault>,
 ) -> PartDecision {
     let worst = views
         .iter()
@@ -204,6 +253,7 @@ fn combine(
         rejects: policy == MissingView::Reject,
         ..Fault::new(FaultReason::MissingView, message())
     });
+    let fault = apart.or(fault);
     let own = fault.as_ref().map(Fault::decision);
     let decision = worst
         .into_iter()
@@ -282,7 +332,16 @@ mod tests {
 
     fn parts(missing: MissingView) -> PartAssembler {
         let cameras = BTreeSet::from([camera("a"), camera("b")]);
-        PartAssembler::new(BTreeMap::from([("g".into(), cameras)]), WINDOW, missing)
+        let spread = CaptureSpread {
+            limit: WINDOW / 2,
+            cameras: cameras.clone(),
+        };
+        PartAssembler::new(
+            BTreeMap::from([("g".into(), cameras)]),
+            WINDOW,
+            missing,
+            spread,
+        )
     }
 
     #[test]
@@ -337,6 +396,28 @@ mod tests {
         check(MissingView::Reject, &[Pass], Reject, true);
         check(MissingView::Ignore, &[Pass], Pass, false);
         check(MissingView::Ignore, &[], Fault, true);
+    }
+
+    #[test]
+    fn views_captured_too_far_apart_are_a_fault_and_out_of_step() {
+        use Decision::{Fault, Pass, Reject};
+        for (apart_ms, decision, expected, in_step) in [
+            (50, Pass, Pass, true),
+            (51, Pass, Fault, false),
+            (51, Reject, Reject, false),
+        ] {
+            let mut parts = parts(MissingView::Fault);
+            let now = Instant::now();
+            parts.view(&verdict("a", "1", Decision::Pass), now);
+            let mut late = Arc::unwrap_or_clone(verdict("b", "1", decision));
+            late.since_start = Duration::from_millis(apart_ms);
+            let decided = parts.view(&Arc::new(late), now);
+            let [decided] = decided.as_slice() else {
+                panic!("{decided:?}")
+            };
+            assert_eq!(decided.decision.decision, expected, "{apart_ms} ms");
+            assert_eq!(decided.out_of_step.is_none(), in_step, "{apart_ms} ms");
+        }
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inspectd_core::id::CameraId;
+use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::moment::Moment;
 use inspectd_core::record::{PartTag, Verdict};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::active::PreparedRecipe;
 use super::response_slot::{Reply, ResponseSlot};
 use crate::journal::JournalError;
 
@@ -32,11 +33,29 @@ pub enum Target {
     Group(String),
 }
 
+/// The recipe that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedRecipe {
+    /// Its id.
+    pub id: RecipeId,
+    /// SHA-256 of its content; the content that was prepared last if unset.
+    pub sha256: Option<String>,
+}
+
+impl RequestedRecipe {
+    /// Whether this is the recipe with `id` and the SHA-256 `hash`.
+    pub fn is(&self, id: &str, hash: &str) -> bool {
+        self.id.as_str() == id && self.sha256.as_ref().is_none_or(|sha256| sha256 == hash)
+    }
+}
+
 /// A client's request for an inspection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// What is inspected.
     pub target: Target,
+    /// The recipe that judges the frame; the one that is active at its capture if unset.
+    pub recipe: Option<RequestedRecipe>,
     /// The part; empty if it has no id.
     pub part_id: String,
     /// Copied into the verdict.
@@ -84,6 +103,16 @@ pub enum TriggerError {
     /// The key was used for another request.
     #[error("the key {0:?} belongs to another request")]
     Key(String),
+    /// The camera does not have the exposure or gain of the recipe.
+    #[error(
+        "recipe {recipe} sets another exposure_us or gain for camera {camera} than it has now: activate the recipe instead"
+    )]
+    CameraSettings {
+        /// The recipe.
+        recipe: RecipeId,
+        /// The camera.
+        camera: CameraId,
+    },
     /// The pipeline is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -98,6 +127,8 @@ pub(super) struct PendingRequest {
     pub(super) tag: Arc<PartTag>,
     /// Time of the request. A frame that was captured earlier shows another part.
     pub(super) at: Moment,
+    /// The recipe that judges the frame; the one that is active at its capture if unset.
+    pub(super) recipe: Option<PreparedRecipe>,
     /// Taken by the frame, or by the deadline for one.
     pub(super) slot: ResponseSlot,
 }

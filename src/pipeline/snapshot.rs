@@ -9,6 +9,7 @@ use inspectd_core::id::CameraId;
 use super::active::Active;
 use super::camera_stats::CameraSnapshot;
 use super::publisher::{JournalTrouble, Totals};
+use crate::alarm::Alarm;
 use crate::camera::CameraState;
 use crate::evidence::EvidenceCounts;
 use crate::journal::Consumer;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Views that were received after their part was decided.
     pub late_views: u64,
+    /// The active alarms.
+    pub alarms: Vec<Alarm>,
     /// The journal, if one is configured.
     pub journal: Option<JournalSnapshot>,
     /// Runs of the model that failed.
@@ -64,7 +67,7 @@ impl Snapshot {
         self.cameras.values().all(|(camera, _)| ended(camera))
     }
 
-    /// Whether the engine, the journal or a camera does not work.
+    /// Whether the engine, the journal or a camera does not work, or an alarm is active.
     pub fn degraded(&self) -> bool {
         let works = |camera: &CameraSnapshot| {
             matches!(camera.state, CameraState::Running | CameraState::Ended)
@@ -72,6 +75,6 @@ impl Snapshot {
         let journal = self.journal.as_ref();
         let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
         let cameras = self.cameras.values().all(|(camera, _)| works(camera));
-        self.engine_failing || !journalling || !cameras
+        self.engine_failing || !journalling || !cameras || !self.alarms.is_empty()
     }
 }

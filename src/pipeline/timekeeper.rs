@@ -112,7 +112,15 @@ pub(super) fn run(shared: &Shared, mut parts: PartAssembler, notices: &Receiver<
                     miss(shared, shut_down(*deadline));
                 }
                 for decided in parts.all() {
-                    publish(shared, decided);
+                    // Views that are missing because the daemon stops say nothing about the counters.
+                    let out_of_step = None;
+                    publish(
+                        shared,
+                        DecidedPart {
+                            out_of_step,
+                            ..decided
+                        },
+                    );
                 }
                 return;
             }
@@ -148,8 +156,15 @@ fn shut_down(deadline: Deadline) -> Deadline {
 fn publish(shared: &Shared, decided: DecidedPart) {
     let outcome = decided.outcome();
     let DecidedPart {
-        group, tag, views, ..
+        group,
+        tag,
+        views,
+        out_of_step,
+        ..
     } = decided;
+    if let (Some(reason), Some(counted)) = (out_of_step, shared.counted.get(&group)) {
+        counted.lost(reason);
+    }
     let first = views.iter().min_by_key(|view| view.since_start);
     let moment = first.map_or_else(|| shared.clock.now(), |view| shared.capture_moment(view));
     let stamp = first.map_or_else(

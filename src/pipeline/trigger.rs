@@ -8,6 +8,7 @@ use uuid::Uuid;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Fault, FaultReason, PartTag, Subject, Verdict};
 
+use super::active::{Active, PreparedRecipe};
 use super::answers::Shared;
 use super::camera_lane::CameraLane;
 use super::handle::Pipeline;
@@ -21,12 +22,16 @@ use crate::config::settings::{Mode, NoJudgement};
 const ATTEMPTS: usize = 8;
 
 impl Pipeline {
-    /// Requests an inspection of the next frame of a camera, or of all cameras of a group. A request with
-    /// the idempotency key of an earlier request is that request. May read the journal.
+    /// Requests an inspection of the next frame of a camera, or of all cameras of a group, by `recipe` if given.
+    /// A request with the idempotency key of an earlier request is that request. May read the journal.
     ///
     /// # Errors
     /// Why the request is refused. No camera of a group is inspected then.
-    pub fn trigger(&self, request: &Trigger) -> Result<AcceptedTrigger, TriggerError> {
+    pub fn trigger(
+        &self,
+        request: &Trigger,
+        recipe: Option<&PreparedRecipe>,
+    ) -> Result<AcceptedTrigger, TriggerError> {
         if self.shared.intake.is_closed() {
             return Err(TriggerError::Stopping);
         }
@@ -39,7 +44,11 @@ impl Pipeline {
             return Ok(accepted);
         }
         check_room(&cameras)?;
-        Ok(self.accept(request, &cameras))
+        let active = self.shared.active();
+        if let Some(prepared) = recipe {
+            check_controls(&active, prepared, &cameras)?;
+        }
+        Ok(self.accept(request, recipe, &cameras))
     }
 
     /// The earlier request with the same idempotency key. May read the journal.
@@ -99,7 +108,12 @@ impl Pipeline {
             }
         };
         let tag = first.subject.tag.clone().unwrap_or_default();
-        let same = tag.part_id == request.part_id && tag.client_data == request.client_data;
+        let recipe = first.subject.stamp.recipe.as_ref();
+        let same_recipe = request.recipe.as_ref().is_none_or(|requested| {
+            recipe.is_some_and(|recipe| requested.is(&recipe.id, &recipe.sha256))
+        });
+        let same =
+            same_recipe && tag.part_id == request.part_id && tag.client_data == request.client_data;
         match verdicts.into_iter().find(same_target) {
             Some(verdict) if same => {
                 let tag = verdict.subject.tag.clone().unwrap_or_default();
@@ -116,7 +130,12 @@ impl Pipeline {
         }
     }
 
-    fn accept(&self, request: &Trigger, cameras: &[(&CameraId, &CameraLane)]) -> AcceptedTrigger {
+    fn accept(
+        &self,
+        request: &Trigger,
+        recipe: Option<&PreparedRecipe>,
+        cameras: &[(&CameraId, &CameraLane)],
+    ) -> AcceptedTrigger {
         let trigger = Uuid::now_v7();
         let (sender, verdict) = watch::channel(None);
         let accepted = AcceptedTrigger {
@@ -141,7 +160,8 @@ impl Pipeline {
         self.shared.requests.insert(request, &accepted);
         for (id, lane) in cameras {
             let reply = reply.take().map(requests::reply);
-            self.shared.request(id, lane, Arc::clone(&tag), reply);
+            self.shared
+                .request(id, lane, Arc::clone(&tag), recipe, reply);
         }
         accepted
     }
@@ -159,18 +179,47 @@ fn check_room(cameras: &[(&CameraId, &CameraLane)]) -> Result<(), TriggerError> 
     Ok(())
 }
 
+/// Refuses a recipe for which a camera would have to be restarted.
+fn check_controls(
+    active: &Arc<Active>,
+    prepared: &PreparedRecipe,
+    cameras: &[(&CameraId, &CameraLane)],
+) -> Result<(), TriggerError> {
+    let wanted = active.with_recipe(prepared);
+    match cameras
+        .iter()
+        .find(|(id, _)| !active.same_controls(&wanted, id))
+    {
+        None => Ok(()),
+        Some((camera, _)) => Err(TriggerError::CameraSettings {
+            recipe: prepared.recipe.id.clone(),
+            camera: (*camera).clone(),
+        }),
+    }
+}
+
 impl Shared {
+    /// The settings and model that judge a frame that is captured now, by the recipe of its request if it names one.
+    pub(super) fn active_for(&self, recipe: Option<&PreparedRecipe>) -> Arc<Active> {
+        let active = self.active();
+        recipe.map_or_else(
+            || Arc::clone(&active),
+            |prepared| active.with_recipe(prepared),
+        )
+    }
+
     /// Requests an inspection of a camera's next frame. If no frame is captured in time, that is a FAULT.
     fn request(
         &self,
         camera: &CameraId,
         lane: &CameraLane,
         tag: Arc<PartTag>,
+        recipe: Option<&PreparedRecipe>,
         reply: Option<Reply>,
     ) {
         let at = self.clock.now();
         let slot = ResponseSlot::new(reply);
-        let active = self.active();
+        let active = self.active_for(recipe);
         let settings = active.settings.cameras.get(camera);
         let limit = settings.map_or_else(Default::default, |camera| {
             camera.deadline.unwrap_or(camera.read_timeout)
@@ -193,6 +242,11 @@ impl Shared {
                 ..Fault::new(FaultReason::CameraStalled, message)
             },
         })));
-        lane.requests.push(PendingRequest { tag, at, slot });
+        lane.requests.push(PendingRequest {
+            tag,
+            at,
+            recipe: recipe.cloned(),
+            slot,
+        });
     }
 }

@@ -52,7 +52,7 @@ const LONGEST_EXPOSURE: u32 = 10_000_000;
 pub(super) fn read(id: &RecipeId, file: &Path, text: &str) -> Result<Recipe, Vec<Fault>> {
     let parsed = document::parse(&file.display().to_string(), text);
     let (document, mut reader) = parsed.map_err(|fault| vec![fault])?;
-    let recipe = recipe(&mut reader, Table::root(&document), id, file);
+    let recipe = recipe(&mut reader, Table::root(&document), id, file, text);
     let faults = reader.into_faults();
     match recipe {
         Some(recipe) if faults.is_empty() => Ok(recipe),
@@ -66,6 +66,7 @@ fn recipe(
     root: Table<'_>,
     id: &RecipeId,
     file: &Path,
+    text: &str,
 ) -> Option<Recipe> {
     reader.known(root, ROOT);
     let product = product(reader, root);
@@ -86,6 +87,7 @@ fn recipe(
         product: product?,
         version: version?,
         hash: String::new(),
+        text: text.into(),
         bundle: file.parent().unwrap_or(&file).join(path?),
         thresholds,
         min_area,

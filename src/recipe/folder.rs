@@ -62,12 +62,17 @@ impl Folder {
         Ok(files.into_iter().map(entry).collect())
     }
 
+    /// Path of the file of the recipe `id`.
+    pub fn file(&self, id: &RecipeId) -> PathBuf {
+        self.path.join(format!("{id}.toml"))
+    }
+
     /// Returns the recipe `id`.
     ///
     /// # Errors
     /// When the recipe does not exist or is not valid.
     pub fn read(&self, id: &RecipeId) -> Result<Recipe, RecipeError> {
-        match read(id, &self.path.join(format!("{id}.toml"))) {
+        match read(id, &self.file(id)) {
             Err(RecipeError::Unreadable { source, .. })
                 if source.kind() == io::ErrorKind::NotFound =>
             {

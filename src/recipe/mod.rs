@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use inspectd_core::decision::Thresholds;
 use inspectd_core::id::{CameraId, RecipeId};
@@ -54,6 +55,9 @@ pub struct Recipe {
     /// that a folder of recipes has the same hashes on another machine.
     #[serde(skip)]
     pub hash: String,
+    /// The text it was read from.
+    #[serde(skip)]
+    pub text: Arc<str>,
     /// The bundle's folder, absolute.
     #[serde(skip)]
     pub bundle: PathBuf,

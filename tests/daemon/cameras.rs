@@ -1,6 +1,7 @@
 //! Cameras that are lost, stall, or are faster than the pipeline, while other cameras continue.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
@@ -8,9 +9,10 @@ use inspectd_client::proto::{
 };
 use inspectd_test_support::{onnx_runtime, reference_data, require};
 
-use crate::harness::{Site, Verdicts};
+use crate::ctl::{inspectctl, run};
+use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::{camera, ended, frames, last_counts};
-use crate::mjpeg::{Mood, Server};
+use crate::mjpeg::{Mood, Server, jpeg};
 
 /// A camera that never fails.
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\n\
@@ -102,7 +104,7 @@ async fn lost_camera_is_one_fault_until_it_returns() {
     assert!(daemon.serves("camera/belt").await.expect("known"));
     assert!(daemon.serves("").await.expect("known"));
     // Ten further attempts to open it are no further faults.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
 
     server.set(Mood::Serves);
     let back = reader.pass().await;
@@ -199,7 +201,7 @@ async fn free_running_camera_skips_frames_of_a_busy_pipeline() {
 async fn same_picture(rest: &str) -> Vec<(Decision, Option<FaultReason>)> {
     let server = Server::start(Mood::Serves);
     let site = Site::new(&format!(
-        "{}mode = \"requested\"\n{rest}",
+        "{}mode = \"requested\"\nlatency_ms = 10\n{rest}",
         server.camera("net")
     ));
     let daemon = site.start();
@@ -258,5 +260,154 @@ async fn pipe_in_the_place_of_a_video_does_not_stop_other_cameras() {
     verdicts
         .until(|verdict| verdict.camera_id == "pipe" && verdict.frame_id > 0)
         .await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn jpeg_that_is_cut_short_is_a_fault() {
+    require!(onnx_runtime());
+    let server = Server::start(Mood::Serves);
+    let site = Site::new(&format!(
+        "{}mode = \"triggered\"\ncheck.frozen_after = 0\n",
+        server
+            .camera("net")
+            .replace("read_timeout_s = 1", "read_timeout_s = 60")
+    ));
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    verdicts
+        .until(|verdict| verdict.decision() == Decision::Pass)
+        .await;
+    server.set(Mood::OnDemand);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut verdicts = daemon.verdicts().await;
+    let whole = jpeg(128);
+    for part in [
+        &whole[..],
+        &whole[..whole.len() / 2],
+        &whole[..whole.len() - 2],
+        &whole[..],
+    ] {
+        server.send(part.to_vec());
+    }
+    let mut decisions = Vec::new();
+    for _ in 0..4 {
+        let verdict = verdicts.until(|verdict| verdict.frame_id > 0).await;
+        decisions.push(
+            verdict
+                .fault
+                .map_or(FaultReason::Unspecified, |fault| fault.reason()),
+        );
+    }
+    let (good, corrupt) = (FaultReason::Unspecified, FaultReason::CorruptFrame);
+    assert_eq!(decisions, [good, corrupt, corrupt, good]);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn pipeline_with_16_bits_is_scaled_by_its_bit_depth() {
+    require!(onnx_runtime());
+    let pipeline = |id: &str, rest: &str| {
+        format!(
+            "[cameras.{id}]\nsource = \"gstreamer\"\nallow_upscaling = true\npipeline = \"videotestsrc pattern=white \
+             ! video/x-raw,format=GRAY16_LE,width=64,height=48 ! appsink\"\n{rest}"
+        )
+    };
+    let site = Site::new(&format!(
+        "{}{}",
+        pipeline("full", ""),
+        pipeline("ten", "bit_depth = 10\n")
+    ));
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let white = verdicts
+        .until(|verdict| verdict.camera_id == "full" && verdict.frame_id > 0)
+        .await;
+    assert_eq!((white.width, white.height), (64, 48), "{white:?}");
+    let score = white.score.expect("judged").value;
+    assert!(score > 0.9, "{score}");
+    let refused = |status: &_| camera(status, "ten").last_error.contains("bit_depth = 10");
+    daemon
+        .status_when("a pixel of more than 10 bits", refused)
+        .await;
+    daemon.stop();
+}
+
+/// A network camera whose frames only the test sends.
+async fn on_demand(rest: &str) -> (Server, Site, Daemon) {
+    let server = Server::start(Mood::Serves);
+    let site = Site::new(&format!(
+        "{}check.frozen_after = 0\n{rest}",
+        server
+            .camera("net")
+            .replace("read_timeout_s = 1", "read_timeout_s = 60")
+    ));
+    let daemon = site.start();
+    let running = |status: &_| camera(status, "net").state() == CameraState::Running;
+    daemon.status_when("a running camera", running).await;
+    server.set(Mood::OnDemand);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (server, site, daemon)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frame_exposed_before_a_request_is_not_taken_for_it() {
+    require!(onnx_runtime());
+    let (server, _site, daemon) = on_demand("mode = \"requested\"\nlatency_ms = 500\n").await;
+    let mut client = daemon.inspection().await;
+    let request = TriggerInspectionRequest {
+        target: Some(Target::CameraId("net".to_owned())),
+        wait: true,
+        ..TriggerInspectionRequest::default()
+    };
+    let asked = Instant::now();
+    let answer = tokio::spawn(async move { client.trigger_inspection(request).await });
+    // The scene before the request: delivered within the latency of the stream.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.send(jpeg(128));
+    }
+    tokio::time::sleep_until((asked + Duration::from_millis(900)).into()).await;
+    server.send(jpeg(250));
+    let answer = answer.await.expect("no panic").expect("accepted");
+    let verdict = answer.into_inner().verdict.expect("a verdict");
+    assert_eq!(verdict.decision(), Decision::Reject, "{verdict:?}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inspectctl_measures_the_latency_of_a_camera() {
+    require!(onnx_runtime());
+    let (server, site, daemon) = on_demand("").await;
+    let switch = site.path("switch.sh");
+    let text = format!("#!/bin/sh\necho >> {}\n", site.path("light").display());
+    std::fs::write(&switch, text).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&switch, executable).expect("executable");
+    // A stream that shows a change of the light 300 ms late.
+    let light = site.path("light");
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let scene = std::thread::spawn(move || {
+        let mut shown = 0;
+        while end.recv_timeout(Duration::from_millis(40)).is_err() {
+            let changes = std::fs::read(&light).unwrap_or_default().len();
+            if changes != shown {
+                std::thread::sleep(Duration::from_millis(300));
+                shown = changes;
+            }
+            server.send(jpeg(if shown % 2 == 0 { 60 } else { 140 }));
+        }
+    });
+    let line = "camera latency net --repeat 2 --command";
+    let mut command = inspectctl(&daemon);
+    let finished = run(command.args(line.split(' ')).arg(&switch), 0);
+    ended.send(()).expect("it runs");
+    scene.join().expect("no panic");
+    let text = finished.stdout();
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("latency_ms = "));
+    let latency: u64 = value.expect("a value").parse().expect("a number");
+    assert!((300..3000).contains(&latency), "{text}");
     daemon.stop();
 }

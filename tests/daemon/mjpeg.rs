@@ -1,9 +1,10 @@
 //! A network camera: MJPEG over HTTP, which stalls and disconnects on demand.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(5);
 pub enum Mood {
     /// Sends frames.
     Serves,
+    /// Sends what [`Server::send`] is given.
+    OnDemand,
     /// Accepts connections and keeps them open, and sends nothing.
     Silent,
     /// Has closed its connections and its port.
@@ -34,7 +37,11 @@ pub enum Mood {
 pub struct Server {
     address: SocketAddr,
     mood: Arc<AtomicU8>,
+    demanded: Demanded,
 }
+
+/// JPEG files that wait to be sent.
+type Demanded = Arc<Mutex<VecDeque<Vec<u8>>>>;
 
 impl Server {
     /// A camera in a mood.
@@ -43,8 +50,19 @@ impl Server {
         let address = listener.local_addr().expect("it is bound");
         let mood = Arc::new(AtomicU8::new(mood as u8));
         let shared = Arc::clone(&mood);
-        thread::spawn(move || listen(Some(listener), address, &shared));
-        Self { address, mood }
+        let demanded = Demanded::default();
+        let waiting = Arc::clone(&demanded);
+        thread::spawn(move || listen(Some(listener), address, &shared, &waiting));
+        Self {
+            address,
+            mood,
+            demanded,
+        }
+    }
+
+    /// Sends an image in the mood [`Mood::OnDemand`].
+    pub fn send(&self, jpeg: Vec<u8>) {
+        self.demanded.lock().expect("not poisoned").push_back(jpeg);
     }
 
     /// The configuration of a camera that reads from here, with short timeouts.
@@ -78,7 +96,12 @@ fn is(shared: &AtomicU8, mood: Mood) -> bool {
     shared.load(Ordering::SeqCst) == mood as u8
 }
 
-fn listen(mut listener: Option<TcpListener>, address: SocketAddr, mood: &Arc<AtomicU8>) {
+fn listen(
+    mut listener: Option<TcpListener>,
+    address: SocketAddr,
+    mood: &Arc<AtomicU8>,
+    demanded: &Demanded,
+) {
     while !is(mood, Mood::Ended) {
         if is(mood, Mood::Gone) {
             listener = None;
@@ -88,16 +111,16 @@ fn listen(mut listener: Option<TcpListener>, address: SocketAddr, mood: &Arc<Ato
         }
         match listener.as_ref().map(TcpListener::accept) {
             Some(Ok((stream, _))) => {
-                let mood = Arc::clone(mood);
+                let (mood, demanded) = (Arc::clone(mood), Arc::clone(demanded));
                 // A client that disconnects is not an error.
-                thread::spawn(move || serve(stream, &mood).unwrap_or_default());
+                thread::spawn(move || serve(stream, &mood, &demanded).unwrap_or_default());
             }
             _ => thread::sleep(LOOK),
         }
     }
 }
 
-fn serve(mut stream: TcpStream, mood: &AtomicU8) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, mood: &AtomicU8, demanded: &Demanded) -> std::io::Result<()> {
     let mut request = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     while line != "\r\n" {
@@ -114,10 +137,18 @@ fn serve(mut stream: TcpStream, mood: &AtomicU8) -> std::io::Result<()> {
     if is(mood, Mood::Serves) {
         stream.write_all(header.as_bytes())?;
     }
-    let part = part(&grey());
-    while is(mood, Mood::Serves) || is(mood, Mood::Silent) {
+    let grey = part(&jpeg(128));
+    while !is(mood, Mood::Gone) && !is(mood, Mood::Ended) {
+        if is(mood, Mood::OnDemand) {
+            let next = demanded.lock().expect("not poisoned").pop_front();
+            if let Some(jpeg) = next {
+                stream.write_all(&part(&jpeg))?;
+            }
+            thread::sleep(LOOK);
+            continue;
+        }
         if is(mood, Mood::Serves) {
-            stream.write_all(&part)?;
+            stream.write_all(&grey)?;
         }
         thread::sleep(INTERVAL);
     }
@@ -132,11 +163,11 @@ fn part(jpeg: &[u8]) -> Vec<u8> {
     part
 }
 
-/// An evenly grey frame of 64 x 48 pixels: a PASS.
-fn grey() -> Vec<u8> {
+/// An evenly grey frame of 64 x 48 pixels as a JPEG file. The level 128 is a PASS.
+pub fn jpeg(grey: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 95)
-        .encode_image(&RgbImage::from_pixel(64, 48, Rgb([128; 3])))
+        .encode_image(&RgbImage::from_pixel(64, 48, Rgb([grey; 3])))
         .expect("memory can be written");
     bytes
 }

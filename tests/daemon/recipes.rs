@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use crate::harness::{Daemon, Site, write_bundle};
 
 /// Grey frames of level 128: their score is 0.502.
-fn site() -> Site {
+pub fn site() -> Site {
     let site = Site::new("");
     site.pictures("belt", &[("a.png", 128)]);
     std::fs::create_dir(site.path("recipes")).expect("a folder");
@@ -42,30 +42,32 @@ fn site() -> Site {
     site
 }
 
-fn recipe(bundle: &str, rest: &str) -> String {
+/// The text of a recipe.
+pub fn recipe(bundle: &str, rest: &str) -> String {
     format!("product = \"Grey\"\nversion = \"1\"\nbundle = \"{bundle}\"\n{rest}\n")
 }
 
-struct Line<'a> {
+/// A daemon with clients of it.
+pub struct Line<'a> {
     daemon: &'a Daemon,
-    recipes: RecipeServiceClient<Channel>,
+    pub recipes: RecipeServiceClient<Channel>,
 }
 
 impl Line<'_> {
-    async fn of(daemon: &Daemon) -> Line<'_> {
+    pub async fn of(daemon: &Daemon) -> Line<'_> {
         Line {
             daemon,
             recipes: RecipeServiceClient::new(daemon.channel().await),
         }
     }
 
-    async fn activate(&mut self, id: &str) -> Result<Option<Recipe>, tonic::Status> {
+    pub async fn activate(&mut self, id: &str) -> Result<Option<Recipe>, tonic::Status> {
         let request = ActivateRecipeRequest { id: id.to_owned() };
         let answer = self.recipes.activate_recipe(request).await?;
         Ok(answer.into_inner().recipe)
     }
 
-    async fn inspect(&self, recipe: &str) -> Result<Verdict, tonic::Status> {
+    pub async fn inspect(&self, recipe: &str) -> Result<Verdict, tonic::Status> {
         let request = TriggerInspectionRequest {
             target: Some(Target::CameraId("belt".to_owned())),
             recipe_id: recipe.to_owned(),
@@ -77,7 +79,14 @@ impl Line<'_> {
         Ok(answer.verdict.expect("a verdict"))
     }
 
-    async fn decided(&self) -> Decision {
+    /// Prepares a recipe; returns its SHA-256.
+    pub async fn prepare(&mut self, id: &str) -> String {
+        let request = PrepareRecipeRequest { id: id.to_owned() };
+        let answer = self.recipes.prepare_recipe(request).await.expect("valid");
+        answer.into_inner().recipe.expect("the recipe").sha256
+    }
+
+    pub async fn decided(&self) -> Decision {
         self.inspect("").await.expect("accepted").decision()
     }
 }
@@ -166,30 +175,48 @@ async fn active_recipe_survives_a_kill_and_a_broken_one_is_rejected() {
     assert_eq!(broken.map(|recipe| recipe.faults.is_empty()), Some(false));
     daemon.stop();
 
-    // The daemon never starts with a recipe other than the active one.
+    // The content that was activated judges, although its file is gone.
     std::fs::remove_file(site.path("recipes/strict.toml")).expect("removed");
+    let daemon = site.start();
+    let line = Line::of(&daemon).await;
+    assert_eq!(line.decided().await, Decision::Reject);
+    daemon.stop();
+
+    // The daemon never starts with a recipe other than the active one.
+    let state = std::fs::read_to_string(site.path("journal/state.toml")).expect("a state");
+    site.write("journal/state.toml", &state.replace("Grey", "Gray"));
     let (code, text) = site.refused(&[]);
     assert_eq!(code, 78, "{text}");
-    assert!(text.contains("strict"), "{text}");
+    assert!(
+        text.contains("strict") && text.contains("was edited"),
+        "{text}"
+    );
+    site.write("journal/state.toml", "recipe = \"absent\"\n");
+    let (code, text) = site.refused(&[]);
+    assert_eq!(code, 78, "{text}");
+    assert!(text.contains("absent"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn trigger_requires_a_prepared_recipe() {
+async fn edited_recipe_does_not_become_active_by_a_kill() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
     let mut line = Line::of(&daemon).await;
-    let refused = line.inspect("strict").await.expect_err("not prepared");
-    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
-    let request = PrepareRecipeRequest {
-        id: "strict".to_owned(),
-    };
-    line.recipes.prepare_recipe(request).await.expect("valid");
-    assert_eq!(line.decided().await, Decision::Pass);
-    let verdict = line.inspect("strict").await.expect("prepared");
-    assert_eq!(verdict.decision(), Decision::Reject);
-    assert_eq!(line.decided().await, Decision::Reject);
-    daemon.stop();
+    let activated = line.activate("lenient").await.expect("valid");
+    let activated = activated.expect("active").sha256;
+    let lenient = std::fs::read_to_string(site.path("recipes/lenient.toml")).expect("a recipe");
+    for edited in [lenient.replace("0.9", "0.01"), lenient[..30].to_owned()] {
+        site.write("recipes/lenient.toml", &edited);
+        daemon.signal("KILL");
+        let daemon = site.start();
+        let verdict = Line::of(&daemon).await.inspect("").await.expect("accepted");
+        assert_eq!(verdict.decision(), Decision::Pass);
+        assert_eq!(verdict.recipe.expect("a recipe").sha256, activated);
+        let warning = "the file of the active recipe lenient is not what was activated";
+        daemon.wait_for_log(warning);
+        daemon.stop();
+    }
 }
 
 /// A rectangle of the frame as a polygon of a recipe.

@@ -29,8 +29,10 @@ pub struct Trigger {
     /// Identifies the request: a request with the key of an earlier one is the same request, so that it can
     /// be repeated after a lost answer. At most 128 bytes. Empty: no key.
     pub idempotency_key: String,
-    /// A prepared recipe that becomes active with this request. Empty: the active recipe.
+    /// A prepared recipe that judges the frames of this request. Empty: the active recipe.
     pub recipe_id: String,
+    /// SHA-256 of that recipe. Empty: the content that was prepared last.
+    pub recipe_sha256: String,
     /// How long to wait for the verdict. `None`: the answer comes once the request is accepted, with the
     /// verdict only if it exists already.
     pub wait: Option<Duration>,
@@ -45,6 +47,7 @@ impl Trigger {
             client_data: Vec::new(),
             idempotency_key: String::new(),
             recipe_id: String::new(),
+            recipe_sha256: String::new(),
             wait: None,
         }
     }
@@ -60,6 +63,7 @@ impl Trigger {
             client_data: self.client_data.clone(),
             idempotency_key: self.idempotency_key.clone(),
             recipe_id: self.recipe_id.clone(),
+            recipe_sha256: self.recipe_sha256.clone(),
             wait: self.wait.is_some(),
         }
     }

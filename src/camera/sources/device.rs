@@ -4,13 +4,14 @@ use std::fs::File;
 use std::path::Path;
 
 use opencv::videoio::{
-    CAP_PROP_AUTO_EXPOSURE, CAP_PROP_BUFFERSIZE, CAP_PROP_EXPOSURE, CAP_PROP_FOURCC, CAP_PROP_FPS,
-    CAP_PROP_FRAME_HEIGHT, CAP_PROP_FRAME_WIDTH, CAP_PROP_GAIN, CAP_V4L2,
+    CAP_PROP_AUTO_EXPOSURE, CAP_PROP_BUFFERSIZE, CAP_PROP_CONVERT_RGB, CAP_PROP_EXPOSURE,
+    CAP_PROP_FOURCC, CAP_PROP_FPS, CAP_PROP_FRAME_HEIGHT, CAP_PROP_FRAME_WIDTH, CAP_PROP_GAIN,
+    CAP_V4L2,
 };
 
 use super::error::SourceError;
 use super::source::{Shot, Source};
-use super::video::Video;
+use super::video::{Timing, Video};
 use crate::clock::SharedClock;
 use crate::config::settings::Controls;
 
@@ -18,6 +19,13 @@ use crate::config::settings::Controls;
 const EXPOSURE_MANUAL: f64 = 1.0;
 /// V4L2's unit of exposure, microseconds.
 const EXPOSURE_UNIT_US: f64 = 100.0;
+
+/// Buffers of the driver: with one, it loses frames while that is read. Frames do not wait in them, as the capture
+/// thread always reads.
+const BUFFERS: f64 = 4.0;
+
+/// Largest relative difference of a control from the requested value: a driver rounds to the steps of its sensor.
+const READ_BACK_TOLERANCE: f64 = 0.02;
 
 /// An open camera.
 pub struct Device(Video);
@@ -38,6 +46,8 @@ impl Device {
     pub fn open(
         path: &Path,
         controls: &Controls,
+        bit_depth: Option<u32>,
+        timing: Timing,
         clock: &SharedClock,
     ) -> Result<Self, SourceError> {
         let failed = |source| SourceError::Path {
@@ -58,6 +68,18 @@ impl Device {
                 return Err(rejected(path, control));
             }
         }
+        // A driver may accept a value and use another one.
+        for control in read_back(controls) {
+            let actual = video.get(control.property)?;
+            if (actual - control.value).abs() > READ_BACK_TOLERANCE * control.value.abs().max(1.0) {
+                return Err(SourceError::ReadBack {
+                    path: path.to_owned(),
+                    control: control.name,
+                    requested: control.value,
+                    actual,
+                });
+            }
+        }
         if let Some(requested) = controls.size {
             let side = |property| video.get(property).map(|pixels| pixels as u32);
             let actual = [side(CAP_PROP_FRAME_WIDTH)?, side(CAP_PROP_FRAME_HEIGHT)?];
@@ -70,7 +92,16 @@ impl Device {
                 });
             }
         }
-        Ok(Self(video))
+        // Without the conversion, pixels of 16 bits are delivered as they are.
+        if bit_depth.is_some() && !video.set(CAP_PROP_CONVERT_RGB, 0.0)? {
+            let path = path.to_owned();
+            return Err(SourceError::Control {
+                path,
+                control: "bit_depth",
+                value: "raw pixels".to_owned(),
+            });
+        }
+        Ok(Self(video.timed(timing).with_bit_depth(bit_depth)))
     }
 }
 
@@ -82,8 +113,7 @@ fn requested(controls: &Controls) -> Vec<Control> {
         property,
         value,
     };
-    // One buffer: an old frame is of no use.
-    let mut requested = vec![control("buffers", CAP_PROP_BUFFERSIZE, 1.0)];
+    let mut requested = vec![control("buffers", CAP_PROP_BUFFERSIZE, BUFFERS)];
     if let Some(letters) = controls.pixel_format {
         let fourcc = f64::from(u32::from_le_bytes(letters));
         requested.push(control("pixel_format", CAP_PROP_FOURCC, fourcc));
@@ -110,6 +140,12 @@ fn requested(controls: &Controls) -> Vec<Control> {
     requested
 }
 
+/// The properties that must have the requested value after all were set.
+fn read_back(controls: &Controls) -> impl Iterator<Item = Control> {
+    let checked = |control: &Control| matches!(control.property, CAP_PROP_EXPOSURE | CAP_PROP_GAIN);
+    requested(controls).into_iter().filter(checked)
+}
+
 fn rejected(path: &Path, control: Control) -> SourceError {
     SourceError::Control {
         path: path.to_owned(),
@@ -132,6 +168,8 @@ impl Source for Device {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::tests::ManualClock;
 
@@ -142,7 +180,7 @@ mod tests {
             let requested: Vec<_> = requested.iter().map(|c| (c.name, c.value)).collect();
             assert_eq!(requested, expected);
         };
-        check(Controls::default(), &[("buffers", 1.0)]);
+        check(Controls::default(), &[("buffers", BUFFERS)]);
         check(
             Controls {
                 size: Some([1280, 1024]),
@@ -152,7 +190,7 @@ mod tests {
                 pixel_format: Some(*b"MJPG"),
             },
             &[
-                ("buffers", 1.0),
+                ("buffers", BUFFERS),
                 ("pixel_format", f64::from(0x4750_4A4D_u32)),
                 ("width", 1280.0),
                 ("height", 1024.0),
@@ -169,7 +207,7 @@ mod tests {
                 ..Controls::default()
             },
             &[
-                ("buffers", 1.0),
+                ("buffers", BUFFERS),
                 ("exposure_auto", 1.0),
                 ("exposure_absolute", 1.0),
             ],
@@ -194,7 +232,8 @@ mod tests {
     fn a_path_that_is_not_a_camera_is_named_with_the_reason() {
         let check = |path: &str, expected: &str| {
             let clock: SharedClock = ManualClock::new();
-            let opened = Device::open(Path::new(path), &Controls::default(), &clock);
+            let timing = Timing::Latency(Duration::ZERO);
+            let opened = Device::open(Path::new(path), &Controls::default(), None, timing, &clock);
             let error = opened.err().expect("it is not a camera").to_string();
             assert!(
                 error.starts_with(path) && error.contains(expected),

@@ -79,6 +79,18 @@ pub enum SourceError {
         /// The requested value.
         value: String,
     },
+    /// The camera uses another value than it accepted.
+    #[error("{}: accepts {control} = {requested}, but has {actual}; must be a value that the camera offers (v4l2-ctl --list-ctrls)", path.display())]
+    ReadBack {
+        /// The device.
+        path: PathBuf,
+        /// The setting.
+        control: &'static str,
+        /// The requested value.
+        requested: f64,
+        /// The value that it has.
+        actual: f64,
+    },
     /// The camera uses another size than requested.
     #[error("{}: delivers {}x{} pixels instead of {}x{}; must be a size that it offers in its pixel format (v4l2-ctl --list-formats-ext)", path.display(), actual[0], actual[1], requested[0], requested[1])]
     Size {
@@ -92,8 +104,23 @@ pub enum SourceError {
     /// The stream of a live source ended.
     #[error("the stream ended")]
     StreamEnded,
-    /// Pixels that are not 8-bit grey, BGR or BGRA.
-    #[error("pixels of {channels} channels, OpenCV depth {depth}; must be 8-bit grey, BGR or BGRA")]
+    /// The driver gives no timestamps, although the mode requires them.
+    #[error(
+        "the driver gives no timestamps of frames; must be replaced by latency_ms with mode \"requested\" (inspectctl camera latency measures it)"
+    )]
+    NoTimestamp,
+    /// A pixel value that has more significant bits than configured.
+    #[error("a pixel has the value {value}, which does not fit into bit_depth = {bit_depth} bits")]
+    BitDepth {
+        /// The value.
+        value: u32,
+        /// The configured number of bits.
+        bit_depth: u32,
+    },
+    /// Pixels that are not grey, BGR or BGRA.
+    #[error(
+        "pixels of {channels} channels, OpenCV depth {depth}; must be grey of 8 or 16 bits, BGR or BGRA"
+    )]
     Pixels {
         /// Number of channels.
         channels: i32,

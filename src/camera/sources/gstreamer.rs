@@ -1,15 +1,21 @@
 //! GStreamer pipelines.
 
+use std::time::Duration;
+
 use opencv::videoio::CAP_GSTREAMER;
 
 use super::error::SourceError;
 use super::source::{Shot, Source};
-use super::video::Video;
+use super::video::{Timing, Video};
 use crate::clock::SharedClock;
 use crate::config::settings::before_appsink;
 
-/// The formats that OpenCV converts correctly. It takes planar and Bayer formats for grey images of another size.
-const FORMATS: &str = "videoconvert ! video/x-raw,format={BGR,GRAY8,GRAY16_LE} ! ";
+/// The formats that OpenCV converts correctly. It takes planar and Bayer formats for grey images of another size. Grey
+/// pixels of 16 bits become their highest 8 bits.
+const FORMATS: &str = "videoconvert ! video/x-raw,format={BGR,GRAY8} ! ";
+
+/// Grey pixels with all of their bits.
+const FORMAT_16_BIT: &str = "videoconvert ! video/x-raw,format=GRAY16_LE ! ";
 
 /// A running pipeline.
 pub struct Pipeline(Video);
@@ -19,17 +25,29 @@ pub struct Pipeline(Video);
 ///
 /// # Errors
 /// When it does not start.
-pub fn open(pipeline: &str, clock: &SharedClock) -> Result<Pipeline, SourceError> {
-    let video = Video::open(with_formats(pipeline), CAP_GSTREAMER, &[], clock)?;
-    video.map(Pipeline).ok_or(SourceError::OpenPipeline)
+pub fn open(
+    pipeline: &str,
+    latency: Duration,
+    bit_depth: Option<u32>,
+    clock: &SharedClock,
+) -> Result<Pipeline, SourceError> {
+    let formats = if bit_depth.is_some() {
+        FORMAT_16_BIT
+    } else {
+        FORMATS
+    };
+    let video = Video::open(with_formats(pipeline, formats), CAP_GSTREAMER, &[], clock)?;
+    let video = video.ok_or(SourceError::OpenPipeline)?;
+    let video = video.timed(Timing::Latency(latency));
+    Ok(Pipeline(video.with_bit_depth(bit_depth)))
 }
 
-/// Inserts a conversion to [`FORMATS`] before the appsink.
-fn with_formats(pipeline: &str) -> String {
+/// Inserts a conversion to these formats before the appsink.
+fn with_formats(pipeline: &str, formats: &str) -> String {
     let mut pipeline = pipeline.to_owned();
     // The configuration requires an appsink.
     if let Some(position) = before_appsink(&pipeline) {
-        pipeline.insert_str(position, FORMATS);
+        pipeline.insert_str(position, formats);
     }
     pipeline
 }

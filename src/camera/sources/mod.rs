@@ -22,6 +22,7 @@ use device::Device;
 use file::VideoFile;
 use folder::Folder;
 use simulator::Simulator;
+use video::Timing;
 
 use crate::clock::SharedClock;
 use crate::config::settings::{self, Mode, Pace};
@@ -47,11 +48,20 @@ pub fn open(
     };
     match &camera.source {
         Source::Device { path, controls } => {
-            Ok(OpenedSource::unpaced(Device::open(path, controls, clock)?))
+            let required = matches!(camera.mode, Mode::Requested { .. });
+            let timing = camera
+                .latency
+                .map_or(Timing::Driver { required }, Timing::Latency);
+            Device::open(path, controls, camera.bit_depth, timing, clock).map(OpenedSource::unpaced)
         }
-        Source::Url { url, rtsp_tcp } => url::open(url, *rtsp_tcp, timeouts, clock, queued),
+        Source::Url { url, rtsp_tcp } => {
+            let latency = camera.latency.unwrap_or_default();
+            url::open(url, *rtsp_tcp, timeouts, latency, clock, queued)
+        }
         Source::GStreamer { pipeline } => {
-            gstreamer::open(pipeline, clock).map(OpenedSource::unpaced)
+            let latency = camera.latency.unwrap_or_default();
+            let pipeline = gstreamer::open(pipeline, latency, camera.bit_depth, clock);
+            pipeline.map(OpenedSource::unpaced)
         }
         Source::File { path, repeat, pace } => {
             let file = VideoFile::open(path, *repeat, camera.open_timeout, clock, queued)?;

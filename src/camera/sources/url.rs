@@ -1,21 +1,30 @@
 //! An RTSP or HTTP stream.
 
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 use std::{io, vec};
 
-use opencv::videoio::{CAP_FFMPEG, CAP_PROP_OPEN_TIMEOUT_MSEC, CAP_PROP_READ_TIMEOUT_MSEC};
+use inspectd_core::image_file;
+use opencv::videoio::{
+    CAP_FFMPEG, CAP_PROP_FORMAT, CAP_PROP_FOURCC, CAP_PROP_OPEN_TIMEOUT_MSEC,
+    CAP_PROP_READ_TIMEOUT_MSEC,
+};
 
 use super::error::SourceError;
 use super::source::{OpenedSource, Shot, Source};
-use super::video::Video;
+use super::video::{Timing, Video};
 use super::{gstreamer, open_lock};
+use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::SharedClock;
 
 /// FFMPEG's timeouts are longer than the supervisor's by this margin: the supervisor reports the stall
 /// first, and the abandoned thread ends afterwards.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// Value of `CAP_PROP_FORMAT` for images as they were encoded.
+const ENCODED: f64 = -1.0;
 
 /// Timeouts of a stream.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +36,11 @@ pub struct Timeouts {
 }
 
 /// A stream read by FFMPEG.
-struct Stream(Video);
+struct Stream {
+    video: Video,
+    /// Whether it delivers JPEG images as they were sent. FFMPEG fills up one that is cut short; our decoder refuses it.
+    jpeg: bool,
+}
 
 /// Opens a stream. FFMPEG reads RTSP over TCP, and OpenCV can change that only for the whole process; so
 /// without `rtsp_tcp` GStreamer reads the stream over UDP.
@@ -38,6 +51,7 @@ pub fn open(
     url: &str,
     rtsp_tcp: bool,
     timeouts: Timeouts,
+    latency: Duration,
     clock: &SharedClock,
     queued: &dyn Fn(bool),
 ) -> Result<OpenedSource, SourceError> {
@@ -45,7 +59,8 @@ pub fn open(
     // stalled.
     check_reachable(url, timeouts.open / 2)?;
     if !rtsp_tcp && url.starts_with("rtsp") {
-        return gstreamer::open(&udp_pipeline(url), clock).map(OpenedSource::unpaced);
+        return gstreamer::open(&udp_pipeline(url), latency, None, clock)
+            .map(OpenedSource::unpaced);
     }
     let _lock = open_lock::acquire(timeouts.open, queued)?;
     let limit_ms = |limit: Duration| (limit + MARGIN).as_millis().try_into().unwrap_or(i32::MAX);
@@ -54,18 +69,38 @@ pub fn open(
         [CAP_PROP_READ_TIMEOUT_MSEC, limit_ms(timeouts.read)],
     ];
     let video = Video::open(url, CAP_FFMPEG, properties.as_flattened(), clock)?;
-    let stream = video.map(Stream).ok_or_else(|| SourceError::Open {
+    let video = video.ok_or_else(|| SourceError::Open {
         name: redact(url),
         backend: "FFMPEG",
     })?;
-    Ok(OpenedSource::unpaced(stream))
+    let mut video = video.timed(Timing::Latency(latency));
+    let jpeg =
+        is_mjpeg(video.get(CAP_PROP_FOURCC)? as u32) && video.set(CAP_PROP_FORMAT, ENCODED)?;
+    Ok(OpenedSource::unpaced(Stream { video, jpeg }))
 }
 
 impl Source for Stream {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
-        let (moment, frame) = self.0.read()?.ok_or(SourceError::StreamEnded)?;
-        Ok(Some(Shot::unnamed(moment, frame)))
+        if !self.jpeg {
+            let (moment, frame) = self.video.read()?.ok_or(SourceError::StreamEnded)?;
+            return Ok(Some(Shot::unnamed(moment, frame)));
+        }
+        let (moment, bytes) = self.video.read_encoded()?.ok_or(SourceError::StreamEnded)?;
+        let frame = image_file::decode_bytes(Path::new("the stream"), bytes);
+        Ok(Some(Shot {
+            moment,
+            frame: frame.map_err(CaptureError::from),
+            item: String::new(),
+            truth: String::new(),
+        }))
     }
+}
+
+/// Whether a stream has this code of MJPEG: OpenCV gives that of the container, or the first letters of the codec's
+/// name.
+fn is_mjpeg(fourcc: u32) -> bool {
+    let letters = fourcc.to_le_bytes();
+    [*b"MJPG", *b"mjpg", *b"mjpe"].contains(&letters)
 }
 
 /// Connects and disconnects. An unreachable host is the most frequent fault: FFMPEG would wait for it

@@ -37,6 +37,8 @@ pub fn settings(source: Source) -> settings::Camera {
         rotate: Rotation::default(),
         expected_size: None,
         allow_upscaling: false,
+        latency: None,
+        bit_depth: None,
         open_timeout: PATIENCE,
         read_timeout: PATIENCE,
         reopen_after: Duration::from_millis(20),

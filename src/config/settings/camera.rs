@@ -68,6 +68,22 @@ section! {
         reopen_after_max: Duration =
             Key::preset("reopen_after_max_s", Kind::Number(0.01, 3600.0), "30").unit(Unit::Seconds),
 
+        /// Maximum time from the exposure of a frame to its delivery: in the camera, the network and the decoder.
+        /// Frames count as captured this long before their delivery. Required with `mode = "requested"` for streams
+        /// and pipelines, and for devices whose driver gives no timestamps: otherwise a frame from before the request
+        /// could be taken. `inspectctl camera latency` measures it. Unset: the timestamps of the driver, or 0.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        latency: Option<Duration> = Key::unset("latency_ms", Kind::Number(0.0, 60_000.0))
+            .unit(Unit::Milliseconds)
+            .of(&["device", "url", "gstreamer"]),
+
+        /// Significant bits of grey frames with 16 bits per pixel, such as 12 for Mono12: the largest value of these bits
+        /// becomes white, and a larger value is an error. Unset: the highest 8 of 16 bits are used.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bit_depth: Option<u32> = Key::unset("bit_depth", Kind::Whole(9, 16))
+            .unit(Unit::Plain("bits"))
+            .of(&["device", "gstreamer"]),
+
         /// Checks of the camera's health.
         check: Check => Check,
 
@@ -142,12 +158,8 @@ impl Camera {
     /// Returns how many parts in a row may repeat the picture of the part before: 2 where each frame of a live source is
     /// a part, because different parts never give the same pixels.
     pub fn frozen_parts_after(&self) -> Option<u32> {
-        let live = matches!(
-            self.source,
-            Source::Device { .. } | Source::Url { .. } | Source::GStreamer { .. }
-        );
         let each_is_a_part = self.part_counter || self.mode != Mode::FreeRunning;
-        let usual = (live && each_is_a_part).then_some(2);
+        let usual = (self.source.live() && each_is_a_part).then_some(2);
         self.check.limits.frozen_after.or(usual)
     }
 }

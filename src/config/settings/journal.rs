@@ -52,7 +52,26 @@ section! {
         /// `ignore`: the decision of the other views; FAULT without any.
         missing_view: MissingView =
             Key::preset("missing_view", Kind::Choice(MissingView::WORDS), "fault"),
+
+        /// Maximum time between the captures of the views of a part whose cameras count (`part_counter`); less than half
+        /// the time between two parts. If the views are further apart, a camera has missed a part: FAULT, and the group is
+        /// out of step. Applies to devices, streams and pipelines.
+        #[serde(skip_serializing_if = "is_usual_spread")]
+        capture_spread: Duration = Key::preset("capture_spread_ms", Kind::Number(1.0, 600_000.0), "100")
+            .unit(Unit::Milliseconds),
+
+        /// Time without a frame of any camera of a group after which a group that is out of step is in step again,
+        /// because no part is in view. Unset: only by `inspectctl resynchronize`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        idle_gap: Option<Duration> = Key::unset("idle_gap_ms", Kind::Number(1.0, 86_400_000.0))
+            .unit(Unit::Milliseconds),
     }
+}
+
+/// Keys that came after version 0.1 are not part of the hash while they have their defaults, so that the hash of the same
+/// settings stays the same.
+fn is_usual_spread(spread: &Duration) -> bool {
+    *spread == Duration::from_millis(100)
 }
 
 choice! {

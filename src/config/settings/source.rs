@@ -110,6 +110,14 @@ impl Source {
         }
     }
 
+    /// Whether parts pass it in real time: a device, a stream or a pipeline.
+    pub fn live(&self) -> bool {
+        matches!(
+            self,
+            Self::Device { .. } | Self::Url { .. } | Self::GStreamer { .. }
+        )
+    }
+
     /// Whether its frames are rendered.
     pub fn simulated(&self) -> bool {
         matches!(self, Self::Simulator { .. })
@@ -152,11 +160,11 @@ keys! {
         .unit(Unit::Plain("the camera's own units"))
         .of(&["device"]);
 
-    /// Pixel format of the frames as the camera sends them, such as `MJPG` or `YUYV`. Unset: the camera's
+    /// Pixel format of the frames as the camera sends them, such as `MJPG`, `YUYV` or `Y16`. Unset: the camera's
     /// own.
     PIXEL_FORMAT = Key::unset(
         "pixel_format",
-        Kind::Text(is_pixel_format, "four letters or digits, such as \"MJPG\""),
+        Kind::Text(is_pixel_format, "three or four letters or digits, such as \"MJPG\""),
     )
     .of(&["device"]);
 
@@ -374,7 +382,7 @@ pub fn before_appsink(pipeline: &str) -> Option<usize> {
 }
 
 fn is_pixel_format(text: &str) -> bool {
-    text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

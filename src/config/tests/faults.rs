@@ -259,6 +259,18 @@ fn incompatible_keys_are_refused() {
         "mode = \"requested\"\npart_counter = true",
         "6: cameras.left.part_counter: set with mode \"requested\", must be left out unless mode is \"free-running\" or \"triggered\"",
     );
+    check_camera(
+        "source = \"url\"\nurl = \"http://h/v\"\nmode = \"requested\"",
+        &[
+            "6: cameras.left.latency_ms: missing, must be set with mode \"requested\", so that no frame from before a request is taken; inspectctl camera latency measures it",
+        ],
+    );
+    check_camera(
+        "source = \"url\"\nurl = \"http://h/v\"\nlatency_ms = 90\ndeadline_ms = 90",
+        &[
+            "6: cameras.left.latency_ms: 90, must be below deadline_ms = 90, which begins with the exposure",
+        ],
+    );
     simulator(
         "expected_height = 3",
         "5: cameras.left.expected_width: missing, must be set, as expected_height is",

@@ -214,6 +214,7 @@ fn reconciled(mut values: BTreeMap<String, String>) -> Loaded {
             let partners = [
                 key.replace("width", "height"),
                 key.replace("height", "width"),
+                key.replace("latency_ms", "mode"),
             ];
             let crop = key.contains(".crop.");
             let depends =

@@ -385,7 +385,7 @@ fn full() -> [String; 3] {
         [life]\nshutdown_deadline_s = 0.9\nexit_when_ended = true\nwatch_files = false\n\
         [log]\nfilter = \"warn\"\nformat = \"journald\"\n";
     let sources = "[cameras.b]\nsource = \"url\"\nurl = \"rtsp://h/s\"\nrtsp_transport = \"udp\"\nmode = \"requested\"\n\
-        queue = 9\n[cameras.c]\nsource = \"gstreamer\"\npipeline = \"x ! appsink\"\n[cameras.d]\nsource = \"file\"\n\
+        latency_ms = 40\nqueue = 9\n[cameras.c]\nsource = \"gstreamer\"\npipeline = \"x ! appsink\"\n[cameras.d]\nsource = \"file\"\n\
         path = \"/f\"\nrepeat = true\npace = \"fast\"\n[cameras.e]\nsource = \"folder\"\npath = \"/g\"\nfps = 0.3\n\
         [cameras.f]\nsource = \"simulator\"\nseed = 3\ndefect_rate = 0.3\nwidth = 33\nheight = 34\nparts = 35\n";
     let device = "source = \"device\"\ndevice = \"/d\"\nwidth = 640\nheight = 480\nfps = 29.97\nexposure_us = 900\n\
@@ -407,7 +407,7 @@ fn hash_of_the_same_settings_is_the_same_in_every_version() {
     let hashes = full().map(|text| loaded(&text).hash);
     let expected = [
         "e24d2e67bace9b488e81e5069eb3f474f3e23ba1688e3ca4a98fed47d0b99317",
-        "a5593c09af1e3f353d123667b890bb783aea8e9802fe8c0652f6b3894b94ce5b",
+        "866e78c635786e8cadcf8a456fa9037ca3f24418131dd6a1e08897335e300a5f",
         "7cfcb977358520c287a7d21eb0b14da97a72723052719953de294677eccdc4d8",
     ];
     assert_eq!(hashes, expected);

@@ -37,13 +37,17 @@ pub enum FaultReason {
     ViewMoved,
     /// Masks cover the frame or a region, or what is left is smaller than its minimum area.
     NothingInspected,
+    /// The camera does not have the exposure or gain of the recipe.
+    CameraSettings,
+    /// The cameras of the group may count different parts.
+    OutOfStep,
     /// A stored reason that this program does not know. No new verdict has it.
     Unknown,
 }
 
 impl FaultReason {
     /// All reasons that a verdict can have: all but [`Self::Unknown`].
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::CameraLost,
         Self::CameraStalled,
         Self::CorruptFrame,
@@ -60,6 +64,8 @@ impl FaultReason {
         Self::Blurred,
         Self::ViewMoved,
         Self::NothingInspected,
+        Self::CameraSettings,
+        Self::OutOfStep,
     ];
 
     /// Returns the name in `snake_case`.
@@ -81,6 +87,8 @@ impl FaultReason {
             Self::Blurred => "blurred",
             Self::ViewMoved => "view_moved",
             Self::NothingInspected => "nothing_inspected",
+            Self::CameraSettings => "camera_settings",
+            Self::OutOfStep => "out_of_step",
             Self::Unknown => "unknown",
         }
     }

@@ -1,5 +1,6 @@
 //! `inspectctl`, the operator's client of `inspectd`: parses the command line, calls the daemon, prints.
 
+mod camera;
 mod cameras;
 mod connection;
 mod consumers;
@@ -15,6 +16,7 @@ mod moved;
 mod recipe;
 mod reload;
 mod replay;
+mod resynchronize;
 mod status;
 mod summary;
 mod table;
@@ -81,6 +83,11 @@ enum Command {
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
+    /// Set up a camera.
+    Camera(camera::Arguments),
+    /// Put a group whose cameras count their parts in step, while no part is in view.
+    #[command(alias = "resync")]
+    Resynchronize(resynchronize::Arguments),
     /// List, prepare and activate recipes.
     Recipe(recipe::Arguments),
     /// Refuse changes from other machines, for work on the daemon's machine.
@@ -130,6 +137,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Evidence(arguments) => evidence::run(&client()?, &arguments).await?,
         Command::Reload => reload::run(&client()?).await?,
         Command::Cameras(arguments) => cameras::run(&client()?, &arguments).await?,
+        Command::Camera(arguments) => camera::run(&client()?, &arguments).await?,
+        Command::Resynchronize(arguments) => resynchronize::run(&client()?, arguments).await?,
         Command::Recipe(arguments) => recipe::run(&client()?, &arguments).await?,
         Command::Lock(arguments) => lock::lock(&client()?, arguments).await?,
         Command::Unlock => lock::unlock(&client()?).await?,
@@ -183,6 +192,11 @@ mod tests {
         check("inspectctl verdicts --from 2h --to 1h --limit 5", true);
         check("inspectctl verdicts --limit 5 --all", false);
         check("inspectctl trigger --camera top --part 7 --wait", true);
+        check("inspectctl trigger --camera a --recipe-sha256 ab", false);
+        check("inspectctl camera latency top --repeat 3", true);
+        check("inspectctl camera latency", false);
+        check("inspectctl resynchronize cell", true);
+        check("inspectctl resynchronize", false);
         check("inspectctl trigger", false);
         check("inspectctl consumers", true);
         check("inspectctl consumers acknowledge mes 7 --json", true);

@@ -82,6 +82,16 @@ fn describe(status: &Status) -> String {
         format::short_hash(&model.sha256),
         status.threshold
     );
+    for alarm in &status.alarms {
+        let warning = format::warning_style();
+        let since = alarm.since_time.as_ref();
+        let since = since.map_or_else(|| "-".to_owned(), ToString::to_string);
+        let _ = writeln!(
+            out,
+            "ALARM     {warning}{}{warning:#} (since {since})",
+            alarm.message
+        );
+    }
     out += &engine(&status.engine.clone().unwrap_or_default());
     out += &configuration(&status.configuration.clone().unwrap_or_default());
     let _ = writeln!(

@@ -59,9 +59,18 @@ pub struct Arguments {
         hide_default_value = true
     )]
     idempotency_key: String,
-    /// Id of a prepared recipe, which becomes active with this part.
+    /// Id of a prepared recipe that judges this part. The active recipe does not change.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     recipe: String,
+    /// SHA-256 of that recipe, if only that content of it may judge the part.
+    #[arg(
+        long,
+        value_name = "HASH",
+        default_value = "",
+        hide_default_value = true,
+        requires = "recipe"
+    )]
+    recipe_sha256: String,
     /// Wait for the verdict.
     #[arg(long)]
     wait: bool,
@@ -82,6 +91,7 @@ impl Arguments {
             client_data: self.data.clone().into_bytes(),
             idempotency_key: self.idempotency_key.clone(),
             recipe_id: self.recipe.clone(),
+            recipe_sha256: self.recipe_sha256.clone(),
             wait: self.wait.then_some(VERDICT_TIMEOUT),
             ..Trigger::new(camera.or(group)?)
         })

@@ -25,6 +25,15 @@ pub struct Status<'a> {
     missed_by_slow_clients: u64,
     journal: Option<Journal<'a>>,
     late_views: u64,
+    alarms: Vec<Alarm<'a>>,
+}
+
+#[derive(Serialize)]
+struct Alarm<'a> {
+    kind: &'a str,
+    subject: &'a str,
+    message: &'a str,
+    since_time: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -115,6 +124,18 @@ impl<'a> From<&'a proto::Status> for Status<'a> {
             missed_by_slow_clients: status.missed_by_slow_clients,
             journal: status.journal.as_ref().map(Journal::from),
             late_views: status.late_views,
+            alarms: status.alarms.iter().map(Alarm::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a proto::Alarm> for Alarm<'a> {
+    fn from(alarm: &'a proto::Alarm) -> Self {
+        Self {
+            kind: &alarm.kind,
+            subject: &alarm.subject,
+            message: &alarm.message,
+            since_time: time(alarm.since_time.as_ref()),
         }
     }
 }

@@ -1,0 +1,304 @@
+//! Groups of cameras that count their parts: each camera numbers its frames, and views with the same number are one
+//! part. That holds only as long as no camera misses a part. After anything that may have lost a frame, the group is out
+//! of step: all its views are FAULT until it is resynchronised while no part is in view.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inspectd_core::id::CameraId;
+use inspectd_core::record::{Fault, FaultReason};
+use parking_lot::Mutex;
+
+use crate::alarm::{AlarmKind, Alarms};
+use crate::camera::CameraState;
+use crate::clock::SharedClock;
+
+/// Why a group cannot be resynchronised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResynchronizeError {
+    /// No group with this id counts its parts.
+    #[error("no cameras of group {0:?} count parts (part_counter)")]
+    NoGroup(String),
+    /// A camera would miss the next part.
+    #[error("camera {0} is not running")]
+    NotRunning(CameraId),
+}
+
+/// A camera of the group.
+#[derive(Debug)]
+struct Member {
+    /// Number of its last part.
+    number: u64,
+    /// Whether a part may pass it without a frame. Files and the simulator lose none.
+    live: bool,
+    state: CameraState,
+}
+
+#[derive(Debug, Default)]
+struct GroupState {
+    members: BTreeMap<CameraId, Member>,
+    /// Why it is out of step.
+    out_of_step: Option<String>,
+    /// Since when no camera had a frame and all live ones have run.
+    idle_since: Option<Instant>,
+}
+
+/// A group of cameras that count their parts.
+#[derive(Debug)]
+pub(super) struct CountedGroup {
+    id: Arc<str>,
+    idle_gap: Option<Duration>,
+    state: Mutex<GroupState>,
+    alarms: Alarms,
+    clock: SharedClock,
+}
+
+impl CountedGroup {
+    /// A group whose last part was number `last`. `cameras` have a flag for live sources: with one of them the group
+    /// is out of step, because parts may be between the cameras. After `idle_gap` without a frame it is in step;
+    /// never by itself if unset.
+    pub(super) fn new(
+        id: Arc<str>,
+        cameras: impl IntoIterator<Item = (CameraId, bool)>,
+        last: u64,
+        idle_gap: Option<Duration>,
+        alarms: Alarms,
+        clock: SharedClock,
+    ) -> Self {
+        let member = |(camera, live)| {
+            let state = CameraState::Opening;
+            let member = Member {
+                number: last,
+                live,
+                state,
+            };
+            (camera, member)
+        };
+        let mut state = GroupState {
+            members: cameras.into_iter().map(member).collect(),
+            out_of_step: None,
+            idle_since: None,
+        };
+        let group = Self {
+            id,
+            idle_gap,
+            state: Mutex::default(),
+            alarms,
+            clock,
+        };
+        if state.members.values().any(|member| member.live) {
+            group.lose_step(&mut state, "the daemon was started".to_owned());
+        }
+        *group.state.lock() = state;
+        group
+    }
+
+    /// Its cameras with live sources. Capture times of other cameras say nothing about parts.
+    pub(super) fn live_cameras(&self) -> BTreeSet<CameraId> {
+        let state = self.state.lock();
+        let live = state.members.iter().filter(|(_, member)| member.live);
+        live.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The number of the part of a frame of `camera`, captured at `at`, and the fault of the frame if the group is out
+    /// of step.
+    pub(super) fn count(&self, camera: &CameraId, at: Instant) -> (u64, Option<Fault>) {
+        let mut state = self.state.lock();
+        if let (Some(gap), Some(since), Some(_)) =
+            (self.idle_gap, state.idle_since, &state.out_of_step)
+            && at.saturating_duration_since(since) >= gap
+        {
+            // A camera that does not run leaves it out of step.
+            let _ = self.align(&mut state);
+        }
+        state.idle_since = Some(at);
+        let absent = state.members.iter().find(|(id, member)| {
+            *id != camera && member.live && member.state != CameraState::Running
+        });
+        if let Some((absent, _)) = absent {
+            let reason =
+                format!("camera {camera} had a frame while camera {absent} was not running");
+            self.lose_step(&mut state, reason);
+        }
+        let number = state.members.get_mut(camera).map_or(0, |member| {
+            member.number += 1;
+            member.number
+        });
+        let fault = state.out_of_step.as_ref().map(|reason| {
+            let id = &self.id;
+            let message = format!(
+                "the cameras of group {id} may count different parts ({reason}); \
+                 resynchronise it while no part is in view (inspectctl resynchronize {id})"
+            );
+            Fault::new(FaultReason::OutOfStep, message)
+        });
+        (number, fault)
+    }
+
+    /// Notes the state of a camera. A live camera that no longer runs may miss a part.
+    pub(super) fn enter(&self, camera: &CameraId, entered: CameraState) {
+        let mut state = self.state.lock();
+        let Some(member) = state.members.get_mut(camera) else {
+            return;
+        };
+        let before = std::mem::replace(&mut member.state, entered);
+        if entered == CameraState::Running {
+            state.idle_since = Some(self.clock.now().monotonic);
+            return;
+        }
+        if member.live && before == CameraState::Running {
+            self.lose_step(&mut state, format!("camera {camera} stopped running"));
+        }
+    }
+
+    /// Puts the group out of step.
+    pub(super) fn lost(&self, reason: String) {
+        self.lose_step(&mut self.state.lock(), reason);
+    }
+
+    fn lose_step(&self, state: &mut GroupState, reason: String) {
+        if state.out_of_step.is_none() {
+            let message = format!(
+                "group {} is out of step, its parts are FAULT: {reason}; resynchronise it while no part is in view",
+                self.id
+            );
+            self.alarms
+                .raise(AlarmKind::GroupOutOfStep, &self.id, message);
+            state.out_of_step = Some(reason);
+        }
+    }
+
+    /// Puts the group in step: the next frame of each camera shows the same part.
+    ///
+    /// # Errors
+    /// When a camera does not run.
+    pub(super) fn resynchronize(&self) -> Result<(), ResynchronizeError> {
+        self.align(&mut self.state.lock())
+    }
+
+    fn align(&self, state: &mut GroupState) -> Result<(), ResynchronizeError> {
+        let mut members = state.members.iter();
+        let stopped =
+            members.find(|(_, member)| member.live && member.state != CameraState::Running);
+        if let Some((camera, _)) = stopped {
+            return Err(ResynchronizeError::NotRunning(camera.clone()));
+        }
+        let last = state.members.values().map(|member| member.number).max();
+        for member in state.members.values_mut() {
+            member.number = last.unwrap_or(0);
+        }
+        state.out_of_step = None;
+        self.alarms.clear(AlarmKind::GroupOutOfStep, &self.id);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::clock::tests::ManualClock;
+
+    struct Cell {
+        group: CountedGroup,
+        clock: Arc<ManualClock>,
+        alarms: Alarms,
+    }
+
+    fn id(name: &str) -> CameraId {
+        name.parse().expect("an id")
+    }
+
+    fn cell(live: bool, idle_gap_ms: Option<u64>) -> Cell {
+        let clock = ManualClock::new();
+        let alarms = Alarms::new(clock.clone());
+        let cameras = [(id("a"), live), (id("b"), live)];
+        let idle_gap = idle_gap_ms.map(Duration::from_millis);
+        Cell {
+            group: CountedGroup::new(
+                "cell".into(),
+                cameras,
+                6,
+                idle_gap,
+                alarms.clone(),
+                clock.clone(),
+            ),
+            clock,
+            alarms,
+        }
+    }
+
+    impl Cell {
+        fn run(&self) {
+            for camera in ["a", "b"] {
+                self.group.enter(&id(camera), CameraState::Running);
+            }
+        }
+
+        /// The number of the next frame, and whether it is a FAULT.
+        fn count(&self, camera: &str) -> (u64, bool) {
+            let (number, fault) = self.group.count(&id(camera), self.clock.now().monotonic);
+            (number, fault.is_some())
+        }
+    }
+
+    #[test]
+    fn cameras_count_by_themselves_until_a_frame_may_be_lost() {
+        let cell = cell(true, None);
+        cell.run();
+        assert_eq!(cell.count("a"), (7, true), "the daemon was started");
+        cell.group.resynchronize().expect("both run");
+        assert_eq!([cell.count("a"), cell.count("b")], [(8, false), (8, false)]);
+        assert_eq!(
+            [cell.count("a"), cell.count("a")],
+            [(9, false), (10, false)]
+        );
+        cell.group.lost("part 9 has no view of b".to_owned());
+        assert_eq!([cell.count("a"), cell.count("b")], [(11, true), (9, true)]);
+        assert_eq!(cell.alarms.active().len(), 1);
+        cell.clock.advance(Duration::from_mins(10));
+        assert_eq!(cell.count("b"), (10, true));
+        cell.group.resynchronize().expect("both run");
+        assert!(cell.alarms.active().is_empty());
+        assert_eq!(
+            [cell.count("b"), cell.count("a")],
+            [(12, false), (12, false)]
+        );
+    }
+
+    #[test]
+    fn camera_that_stops_or_does_not_run_yet_puts_the_group_out_of_step() {
+        let cell = cell(true, None);
+        cell.group.enter(&id("a"), CameraState::Running);
+        assert_eq!(cell.count("a"), (7, true));
+        let absent = cell.group.resynchronize();
+        assert_eq!(absent, Err(ResynchronizeError::NotRunning(id("b"))));
+        cell.run();
+        cell.group.resynchronize().expect("both run");
+        assert_eq!(cell.count("b"), (8, false));
+        cell.group.enter(&id("b"), CameraState::Waiting);
+        cell.group.enter(&id("b"), CameraState::Running);
+        assert_eq!(cell.count("a"), (8, true));
+    }
+
+    #[test]
+    fn idle_gap_resynchronises_and_a_shorter_pause_does_not() {
+        let cell = cell(true, Some(500));
+        cell.run();
+        cell.clock.advance(Duration::from_millis(499));
+        assert_eq!(cell.count("b"), (7, true));
+        cell.clock.advance(Duration::from_millis(500));
+        assert_eq!([cell.count("b"), cell.count("a")], [(8, false), (8, false)]);
+    }
+
+    #[test]
+    fn files_lose_no_frame_when_one_of_them_is_opened_later() {
+        let cell = cell(false, None);
+        cell.group.enter(&id("a"), CameraState::Running);
+        assert_eq!(cell.count("a"), (7, false));
+        cell.group.enter(&id("a"), CameraState::Ended);
+        cell.group.enter(&id("b"), CameraState::Running);
+        assert_eq!(cell.count("b"), (7, false));
+    }
+}
