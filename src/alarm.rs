@@ -17,17 +17,40 @@ pub enum AlarmKind {
     GroupOutOfStep,
     /// The file of the active recipe, or its model, is not what was activated.
     RecipeChanged,
+    /// The wall clock jumped: verdicts of before do not age by that.
+    ClockJumped,
+    /// The journal removes verdicts that a consumer has not acknowledged.
+    UnacknowledgedRemoved,
+    /// The journal holds unacknowledged verdicts beyond its limits.
+    Held,
+    /// A reader keeps the journal's write-ahead log from being checkpointed.
+    WalGrows,
+    /// A changed file of clients or certificates is not valid: the old content stays active.
+    AccessFile,
 }
 
 impl AlarmKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::GroupOutOfStep, Self::RecipeChanged];
+    pub const ALL: [Self; 7] = [
+        Self::GroupOutOfStep,
+        Self::RecipeChanged,
+        Self::ClockJumped,
+        Self::UnacknowledgedRemoved,
+        Self::Held,
+        Self::WalGrows,
+        Self::AccessFile,
+    ];
 
     /// Name in status and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::GroupOutOfStep => "group_out_of_step",
             Self::RecipeChanged => "recipe_changed",
+            Self::ClockJumped => "clock_jumped",
+            Self::UnacknowledgedRemoved => "unacknowledged_removed",
+            Self::Held => "held",
+            Self::WalGrows => "wal_grows",
+            Self::AccessFile => "access_file",
         }
     }
 }

@@ -6,6 +6,7 @@ mod certificate;
 mod clients;
 mod peer;
 pub mod permissions;
+pub mod places;
 mod rate_limit;
 mod reloadable;
 mod role;
@@ -21,6 +22,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info};
 
+use crate::alarm::{AlarmKind, Alarms};
 use crate::clock::SharedClock;
 use crate::config::ConfigError;
 use crate::config::settings;
@@ -60,6 +62,7 @@ pub struct Access {
     clients: Option<Reloadable<Clients, AccessError>>,
     rate_limit: RateLimit,
     clock: SharedClock,
+    alarms: Alarms,
     /// Number of times that other clients became active.
     changes: watch::Sender<u64>,
 }
@@ -69,7 +72,11 @@ impl Access {
     ///
     /// # Errors
     /// When a file cannot be read, has the wrong content, or does not belong to the other files.
-    pub fn open(settings: &Settings, clock: SharedClock) -> Result<Self, AccessError> {
+    pub fn open(
+        settings: &Settings,
+        clock: SharedClock,
+        alarms: Alarms,
+    ) -> Result<Self, AccessError> {
         let settings::Access {
             clients,
             requests_per_second,
@@ -88,6 +95,7 @@ impl Access {
             clients: clients.transpose()?,
             rate_limit: RateLimit::new(requests_per_second, burst, Arc::clone(&clock)),
             clock,
+            alarms,
             changes: watch::Sender::new(0),
         })
     }
@@ -124,9 +132,13 @@ impl Access {
             Some(Ok(tls)) => {
                 let valid_until = &tls.certificate().valid_until;
                 info!(%valid_until, "new certificates are active");
+                self.alarms.clear(AlarmKind::AccessFile, "certificates");
             }
             Some(Err(error)) => {
-                error!(%error, "new certificates are refused, the old ones stay active");
+                let message =
+                    format!("new certificates are refused, the old ones stay active: {error}");
+                self.alarms
+                    .raise(AlarmKind::AccessFile, "certificates", message);
             }
             None => {}
         }
@@ -137,10 +149,15 @@ impl Access {
         {
             Some(Ok(clients)) => {
                 info!(clients = clients.len(), "new clients are active");
+                self.alarms.clear(AlarmKind::AccessFile, "clients");
                 self.changes.send_modify(|changes| *changes += 1);
             }
             Some(Err(error)) => {
                 error!(%error, "new clients are refused, the old ones stay active");
+                let message = format!(
+                    "new clients are refused, the old ones stay active, also those that the file revokes: {error}"
+                );
+                self.alarms.raise(AlarmKind::AccessFile, "clients", message);
             }
             None => {}
         }
@@ -191,6 +208,7 @@ impl Access {
     ) -> Result<Identity, Unknown> {
         let local = peer.local();
         if self.trusts(peer) {
+            peer.set_known();
             return Ok(Identity {
                 name: LOCAL.into(),
                 role: Role::Engineer,

@@ -11,6 +11,9 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     checker.access(values);
     checker.engine(&values.part("engine"));
     checker.at_most(&values.part("verdict"), "review_from", "threshold");
+    if is_true(&values.part("journal"), "hold_unacknowledged") {
+        checker.at_most(&values.part("journal"), "max_mib", "hold_max_mib");
+    }
     for id in &values.cameras {
         checker.camera(&values.part(format!("{CAMERAS}.{id}")));
     }

@@ -23,7 +23,7 @@ use inspectd_core::id::CameraId;
 pub use camera::{Camera, Check, Crop, Mode, NoJudgement, Rotation, Shed};
 pub use engine::{Engine, Model, Precision, ProviderChoice};
 pub use health::{HealthLimits, LARGEST_TURN_DEG};
-pub use journal::{Evidence, Journal, MissingView, OnFailure, Parts, Recipes};
+pub use journal::{Evidence, HoldOverflow, Journal, MissingView, OnFailure, Parts, Recipes};
 pub use process::{Life, Log, LogFormat};
 pub use server::{Access, Server, Tls};
 pub use source::{Controls, Pace, Source, before_appsink};

@@ -1,6 +1,7 @@
 //! The process of the daemon: start, supervision, orderly stop.
 
 mod components;
+mod descriptors;
 mod exit;
 pub mod failure;
 mod listeners;
@@ -21,7 +22,8 @@ use failure::Failure;
 use signals::Signals;
 
 use crate::access::Access;
-use crate::clock::SystemClock;
+use crate::alarm::Alarms;
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources};
 use crate::pipeline::model::ModelError;
@@ -77,7 +79,8 @@ async fn run_until_stopped(
 /// The failure with which the daemon would not start.
 pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
-    Access::open(&loaded.settings, Arc::new(SystemClock))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    Access::open(&loaded.settings, clock.clone(), Alarms::new(clock))?;
     Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
     recipes::check_all(&loaded.settings)?;
     Ok(loaded.settings)

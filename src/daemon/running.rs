@@ -26,6 +26,7 @@ use crate::control::lifecycle::{Lifecycle, Phase};
 use crate::control::running_cameras::RunningCameras;
 use crate::grpc::{GrpcService, Health, Listeners, StreamRegistry, serve};
 use crate::http::HttpState;
+use crate::http::listener::LimitedListener;
 use crate::http::metrics::Metrics;
 use crate::pipeline::{Pipeline, Snapshot};
 
@@ -153,6 +154,7 @@ impl Daemon {
             streams: Arc::clone(&self.streams),
             metrics: Arc::clone(&self.metrics),
         };
+        let listener = LimitedListener::new(listener, self.clock.clone());
         self.spawn_server(|stopped| async move {
             let stopped = async move { drop(stopped.await) };
             let served = axum::serve(listener, state.router()).with_graceful_shutdown(stopped);

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::components::{Core, Endpoints};
+use super::descriptors;
 use super::failure::Failure;
 use super::listeners::{bind, bind_unix};
 use super::recipes;
@@ -26,7 +27,7 @@ use crate::control::{Control, InitialState};
 use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
 use crate::pipeline::model::{Model, ModelError};
-use crate::pipeline::publisher::open_journal;
+use crate::pipeline::publisher::PublisherError;
 use crate::pipeline::worker::Worker;
 use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions, PreparedRecipe};
 use crate::telemetry::Telemetry;
@@ -39,13 +40,13 @@ pub(super) async fn start(
     clock: SharedClock,
     signals: &mut Signals,
 ) -> Result<Option<Daemon>, Failure> {
-    let endpoints = bind_all(&loaded.settings, &clock).await?;
+    let alarms = Alarms::new(clock.clone());
+    let endpoints = bind_all(&loaded.settings, &clock, &alarms).await?;
     let worker = Worker::start("inspector").map_err(Failure::threads("inspector"))?;
     let folder = loaded.settings.journal.folder.clone();
     let state = StateFile::new(folder.as_deref())
         .read()
         .map_err(Failure::State)?;
-    let alarms = Alarms::new(clock.clone());
     let recipe = recipes::initial(&loaded.settings, &state, &alarms)?;
     let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
     let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
@@ -79,9 +80,13 @@ pub(super) async fn start(
     Daemon::start(core, endpoints).await.map(Some)
 }
 
-async fn bind_all(settings: &Settings, clock: &SharedClock) -> Result<Endpoints, Failure> {
+async fn bind_all(
+    settings: &Settings,
+    clock: &SharedClock,
+    alarms: &Alarms,
+) -> Result<Endpoints, Failure> {
     let server = &settings.server;
-    let access = Access::open(settings, clock.clone())?;
+    let access = Access::open(settings, clock.clone(), alarms.clone())?;
     access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
     let (unix, socket) = match &server.unix_socket {
@@ -96,7 +101,11 @@ async fn bind_all(settings: &Settings, clock: &SharedClock) -> Result<Endpoints,
         None => None,
     };
     Ok(Endpoints {
-        grpc: Listeners { tcp, unix },
+        grpc: Listeners {
+            tcp,
+            unix,
+            connection_limit: descriptors::connection_limit(settings),
+        },
         access: Arc::new(access),
         socket,
         http,
@@ -140,7 +149,6 @@ fn start_core(
     let now = clock.now().utc;
     let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe, now);
     let run_id = Uuid::now_v7();
-    let journal = open_journal(&settings, run_id)?;
     let metrics = Arc::new(Metrics::new()?);
     let pipeline_failed = Arc::new(Notify::new());
     let failed = Arc::clone(&pipeline_failed);
@@ -148,13 +156,15 @@ fn start_core(
         active,
         worker,
         run_id,
-        journal,
         observer: Arc::clone(&metrics) as Arc<dyn Observer>,
         clock: clock.clone(),
         alarms: initial.alarms.clone(),
         failed: Arc::new(move || failed.notify_one()),
     })
-    .map_err(Failure::threads("pipeline"))?;
+    .map_err(|error| match error {
+        PublisherError::Thread(error) => Failure::threads("pipeline")(error),
+        PublisherError::Journal(error) => error.into(),
+    })?;
     let pipeline = Arc::new(pipeline);
     let cameras = Arc::new(RunningCameras::new(pipeline.sink(), clock.clone()));
     let control = Control::new(

@@ -23,6 +23,7 @@ pub(super) fn evidence(sequence: u64, side: u32) -> Evidence {
         since_start: Duration::ZERO,
         recorded: SystemTime::UNIX_EPOCH,
         evidence: true,
+        unconfirmed: false,
         subject: Subject::new(None, Arc::new(stamp)),
         outcome: Outcome::Fault(Fault::new(FaultReason::Engine, "")),
     };

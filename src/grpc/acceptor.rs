@@ -2,10 +2,10 @@
 //! attaches what is known of the peer.
 //!
 //! The loop of each listener only accepts. Everything that may take time runs in a task of the connection,
-//! which holds a permit of the connection limit from the first byte on.
+//! which holds a place of the connection limit from the first byte on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::connection::{Connection, Transport};
+use crate::access::places::{Place, Places};
 use crate::access::{Access, Certificate, Peer};
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
@@ -30,7 +30,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that the peer of a failed handshake has to read the reason.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A TCP connection without an authenticated call is closed after this time: it holds a permit of the
+/// A TCP connection without an authenticated call is closed after this time: it holds a place of the
 /// connection limit, and anyone could open it.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,6 +47,8 @@ pub struct Listeners {
     pub tcp: TcpListener,
     /// `server.unix_socket`.
     pub unix: Option<UnixListener>,
+    /// Maximum number of connections of each.
+    pub connection_limit: usize,
 }
 
 /// Returns the accepted connections. The listeners are closed when the stream is dropped.
@@ -54,15 +56,14 @@ pub(super) fn connections(
     listeners: Listeners,
     access: &Arc<Access>,
     clock: &SharedClock,
-    limit: usize,
 ) -> impl Stream<Item = io::Result<Connection>> {
-    // A connection that waits here holds its permit, so `limit` bounds those, too.
+    // A connection that waits here holds its place, so the limit bounds those, too.
     let (sender, mut receiver) = channel(1);
     let acceptor = |listener| Acceptor {
         sender: sender.clone(),
         access: Arc::clone(access),
         clock: clock.clone(),
-        permits: Arc::new(Semaphore::new(limit)),
+        places: Places::new(listeners.connection_limit),
         listener,
         limit_log: LogThrottle::new(LOG_INTERVAL),
         accept_log: LogThrottle::new(LOG_INTERVAL),
@@ -80,7 +81,7 @@ struct Acceptor {
     sender: Sender<Connection>,
     access: Arc<Access>,
     clock: SharedClock,
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
     /// The configuration key of the listener.
     listener: &'static str,
     limit_log: LogThrottle,
@@ -96,10 +97,10 @@ impl Acceptor {
                 () = self.sender.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let Some((stream, permit)) = self.admit(accepted).await else {
+            let Some((stream, place)) = self.admit(accepted, |_| None).await else {
                 continue;
             };
-            let connection = Connection::new(Transport::Unix(stream.0), Peer::unix(), permit, None);
+            let connection = Connection::new(Transport::Unix(stream.0), Peer::unix(), place, None);
             let sender = self.sender.clone();
             tokio::spawn(async move { drop(sender.send(connection).await) });
         }
@@ -111,13 +112,14 @@ impl Acceptor {
                 () = self.sender.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let Some(((stream, address), permit)) = self.admit(accepted).await else {
+            let ip = |(_, address): &(TcpStream, SocketAddr)| Some(address.ip().to_canonical());
+            let Some(((stream, address), place)) = self.admit(accepted, ip).await else {
                 continue;
             };
             let (sender, access) = (self.sender.clone(), Arc::clone(&self.access));
             let (clock, log) = (self.clock.clone(), Arc::clone(&self.handshake_log));
             tokio::spawn(async move {
-                match handshake(stream, address, &access, permit).await {
+                match handshake(stream, address, &access, place).await {
                     Ok(connection) => drop(sender.send(connection).await),
                     Err(reason) => {
                         if let Some(suppressed) = log.lock().allow(clock.now().monotonic) {
@@ -129,22 +131,28 @@ impl Acceptor {
         }
     }
 
-    /// Acquires a permit for an accepted connection; without one it is closed.
-    async fn admit<T>(&mut self, accepted: io::Result<T>) -> Option<(T, OwnedSemaphorePermit)> {
+    /// Takes a place for an accepted connection; without one it is closed.
+    async fn admit<T>(
+        &mut self,
+        accepted: io::Result<T>,
+        address: impl FnOnce(&T) -> Option<IpAddr>,
+    ) -> Option<(T, Place)> {
         let now = self.clock.now().monotonic;
         let listener = self.listener;
         match accepted {
-            Ok(accepted) => {
-                if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-                    return Some((accepted, permit));
+            Ok(accepted) => match self.places.take(address(&accepted)) {
+                Ok(place) => return Some((accepted, place)),
+                Err(reason) => {
+                    if let Some(suppressed) = self.limit_log.allow(now) {
+                        warn!(
+                            listener,
+                            %reason,
+                            suppressed,
+                            "a connection beyond server.connection_limit is closed"
+                        );
+                    }
                 }
-                if let Some(suppressed) = self.limit_log.allow(now) {
-                    warn!(
-                        listener,
-                        suppressed, "a connection beyond server.connection_limit is closed"
-                    );
-                }
-            }
+            },
             Err(error) => {
                 if let Some(suppressed) = self.accept_log.allow(now) {
                     warn!(%error, listener, suppressed, "cannot accept a connection");
@@ -161,7 +169,7 @@ async fn handshake(
     stream: TcpStream,
     address: SocketAddr,
     access: &Access,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) -> io::Result<Connection> {
     // A verdict is small and urgent: it must not be delayed for a fuller packet. If the option is not
     // supported, the connection works without it.
@@ -189,7 +197,7 @@ async fn handshake(
     };
     let peer = Peer::tcp(address, certificate);
     let auth_timeout = (!access.trusts(&peer)).then_some(AUTH_TIMEOUT);
-    Ok(Connection::new(transport, peer, permit, auth_timeout))
+    Ok(Connection::new(transport, peer, place, auth_timeout))
 }
 
 /// Closes a connection so that the peer can read the TLS alert: reads what the peer has sent first, because

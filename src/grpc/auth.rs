@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 use tracing::warn;
 
 use super::revocable::RevocableBody;
-use super::status;
+use super::{status, timeout as timeout_header};
 use crate::access::permissions::{self, Permission};
 use crate::access::{Access, Identity, Peer};
 use crate::camera::LogThrottle;
@@ -31,6 +31,9 @@ const IMAGE_CALL: &str = "/inspectd.v1.InspectionService/InspectImage";
 /// Maximum number of concurrent image calls; further ones are refused. The pipeline takes eight, while
 /// others are being received or decoded.
 const IMAGE_CALL_LIMIT: usize = 16;
+
+/// A call ends this long before its deadline, so that it ends as DEADLINE_EXCEEDED.
+const TIMEOUT_MARGIN: Duration = Duration::from_millis(2);
 
 /// Interval at which the caller of a long call is checked again, unless the clients change earlier.
 const RECHECK_INTERVAL: Duration = Duration::from_mins(1);
@@ -120,8 +123,24 @@ where
         // The service that was polled ready, not its clone.
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let response = inner.call(request).await?;
-            drop(image_permit);
+            let limit = timeout_header::of_headers(request.headers());
+            let call = async {
+                // A call with a deadline waits for its turn.
+                let _image_permit = match image_permit {
+                    ImagePermit::NotNeeded => None,
+                    ImagePermit::Held(permit) => Some(permit),
+                    ImagePermit::Waits(permits) => permits.acquire_owned().await.ok(),
+                };
+                inner.call(request).await
+            };
+            let response = match limit {
+                None => call.await?,
+                // Slightly before tonic ends the call as cancelled.
+                Some(limit) => match timeout(limit.saturating_sub(TIMEOUT_MARGIN), call).await {
+                    Ok(response) => response?,
+                    Err(_) => return Ok(status::deadline_exceeded().into_http()),
+                },
+            };
             if authorizer.access.trusts(&caller.peer) {
                 return Ok(response);
             }
@@ -145,8 +164,18 @@ struct Caller {
 struct AuthorizedCall {
     identity: Identity,
     /// Permit of an image call.
-    image_permit: Option<OwnedSemaphorePermit>,
+    image_permit: ImagePermit,
     caller: Caller,
+}
+
+/// The permit of an image call.
+enum ImagePermit {
+    /// It is another call.
+    NotNeeded,
+    /// It has a permit.
+    Held(OwnedSemaphorePermit),
+    /// It waits for a permit until its deadline.
+    Waits(Arc<Semaphore>),
 }
 
 /// Authorizes calls.
@@ -170,8 +199,11 @@ impl Authorizer {
         let admitted = self.access.admit(&identity);
         admitted.map_err(|wait| status::rate_limited(&identity, wait))?;
         let image_permit = match path {
-            IMAGE_CALL => Some(self.image_permit()?),
-            _ => None,
+            IMAGE_CALL if timeout_header::of_headers(request.headers()).is_some() => {
+                ImagePermit::Waits(Arc::clone(&self.image_permits))
+            }
+            IMAGE_CALL => ImagePermit::Held(self.image_permit()?),
+            _ => ImagePermit::NotNeeded,
         };
         Ok(AuthorizedCall {
             identity,

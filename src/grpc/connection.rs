@@ -1,4 +1,4 @@
-//! A connection over TCP, TLS or a Unix socket, as tonic requires it: with its peer, a permit of the
+//! A connection over TCP, TLS or a Unix socket, as tonic requires it: with its peer, a place within the
 //! connection limit, and a timeout for clients that do not authenticate.
 
 use std::io;
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use crate::access::Peer;
+use crate::access::places::Place;
 
 /// The transport of a connection.
 pub(super) enum Transport {
@@ -32,24 +32,24 @@ pub(super) struct Connection {
     peer: Arc<Peer>,
     /// Expires unless an authenticated client makes a call.
     auth_timeout: Option<Pin<Box<Sleep>>>,
-    /// Permit of the connection limit.
-    _permit: OwnedSemaphorePermit,
+    /// Place within the connection limit.
+    place: Place,
 }
 
 impl Connection {
-    /// A connection that holds `permit` while it is open. It is closed after `auth_timeout`, if set,
+    /// A connection that holds `place` while it is open. It is closed after `auth_timeout`, if set,
     /// unless an authenticated client has made a call.
     pub fn new(
         transport: Transport,
         peer: Peer,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         auth_timeout: Option<Duration>,
     ) -> Self {
         Self {
             transport,
             peer: Arc::new(peer),
             auth_timeout: auth_timeout.map(|timeout| Box::pin(sleep(timeout))),
-            _permit: permit,
+            place,
         }
     }
 }
@@ -69,6 +69,9 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.place.is_silent() && this.peer.known() {
+            this.place.identified();
+        }
         if let Some(timeout) = &mut this.auth_timeout {
             if this.peer.known() {
                 this.auth_timeout = None;

@@ -6,15 +6,18 @@ use super::journal_access::read;
 use super::proto::{self, AcknowledgeVerdictsRequest};
 use super::service::GrpcService;
 use super::{convert_status, fields, status};
+use crate::access::Identity;
 
 impl GrpcService {
     /// Acknowledges verdicts; returns the consumer.
     pub(super) async fn acknowledge(
         &self,
+        client: &Identity,
         request: AcknowledgeVerdictsRequest,
     ) -> Result<proto::Consumer, Status> {
         let journal = self.journal()?;
         let name = fields::consumer(&request.consumer)?;
+        self.streams.own(name, client)?;
         let totals = self.pipeline.totals();
         if request.sequence > totals.sequence {
             return Err(status::not_assigned("sequence", request.sequence, totals));
@@ -40,7 +43,9 @@ impl GrpcService {
             .forget(name)
             .map_err(|error| status::acknowledge(&error))?;
         let written = durable.await.map_err(|_| status::stopping())?;
-        written.map_err(|error| status::journal(&error))
+        written.map_err(|error| status::journal(&error))?;
+        self.streams.disown(name);
+        Ok(())
     }
 
     /// Returns the consumers, by name.

@@ -54,6 +54,7 @@ pub(super) fn verdict(verdict: &Verdict) -> proto::Verdict {
         },
         record_time: Some(timestamp(verdict.recorded)),
         evidence_kept: verdict.evidence,
+        unconfirmed: verdict.unconfirmed,
         recipe: subject.stamp.recipe.as_ref().map(recipe_tag),
     }
 }

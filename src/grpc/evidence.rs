@@ -26,6 +26,9 @@ impl GrpcService {
             return self.stored_evidence(request.sequence).await;
         };
         let verdict = convert_verdict::verdict(&evidence.verdict);
+        // A call whose client has gone is dropped here.
+        let permit = Arc::clone(&self.encoding_permits).acquire_owned().await;
+        let _permit = permit.map_err(|_| status::stopping())?;
         let (frame, heatmap) = blocking(move || images(&evidence, encoding)).await??;
         Ok(GetEvidenceResponse {
             verdict: Some(verdict),

@@ -7,6 +7,7 @@ use inspectd_core::id::CameraId;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
+use super::auth::identity;
 use super::blocking::blocking;
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
@@ -18,8 +19,9 @@ use super::proto::{
 };
 use super::service::GrpcService;
 use super::stream::{StreamOptions, VerdictStream};
-use super::{convert_verdict, fields, image, status};
+use super::{convert_verdict, fields, image, status, timeout};
 use crate::journal::Filter;
+use crate::pipeline::InspectError;
 
 #[tonic::async_trait]
 impl InspectionService for GrpcService {
@@ -29,6 +31,7 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<StreamVerdictsRequest>,
     ) -> Result<Response<Self::StreamVerdictsStream>, Status> {
+        let client = identity(&request).clone();
         let StreamVerdictsRequest {
             camera_ids,
             decisions,
@@ -36,7 +39,10 @@ impl InspectionService for GrpcService {
         } = request.into_inner();
         let filter = self.filter(&camera_ids, decisions)?;
         let (start, consumer) = self.stream_start(start).await?;
-        let slot = self.streams.open()?;
+        if let Some(name) = &consumer {
+            self.streams.own(name, &client)?;
+        }
+        let slot = self.streams.open(&client)?;
         let stream = VerdictStream::new(StreamOptions {
             pipeline: Arc::clone(&self.pipeline),
             clock: self.clock.clone(),
@@ -54,7 +60,8 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<AcknowledgeVerdictsRequest>,
     ) -> Result<Response<AcknowledgeVerdictsResponse>, Status> {
-        let consumer = Some(self.acknowledge(request.into_inner()).await?);
+        let client = identity(&request).clone();
+        let consumer = Some(self.acknowledge(&client, request.into_inner()).await?);
         Ok(Response::new(AcknowledgeVerdictsResponse { consumer }))
     }
 
@@ -93,6 +100,7 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
+        let deadline = timeout::of(request.metadata());
         let InspectImageRequest { image, camera_id } = request.into_inner();
         let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
         let camera = match camera_id.as_str() {
@@ -101,10 +109,22 @@ impl InspectionService for GrpcService {
         };
         let side_limit = self.pipeline.active().settings.server.image_side_limit;
         let frame = blocking(move || image::frame(image, side_limit)).await??;
+        let places = Arc::clone(&self.image_places);
+        // A call with a deadline waits for its turn; it is dropped when the deadline has passed.
+        let _place = match deadline {
+            Some(_) => places
+                .acquire_owned()
+                .await
+                .map_err(|_| status::stopping())?,
+            None => places
+                .try_acquire_owned()
+                .map_err(|_| status::inspect(&InspectError::Busy))?,
+        };
         let (sender, receiver) = oneshot::channel();
-        // A client that disconnected does not receive the verdict, but its image still gets one.
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));
-        self.pipeline
+        // Dropped with the call: an image whose client has gone leaves the queue.
+        let _pending = self
+            .pipeline
             .inspect(frame, camera, reply)
             .map_err(|error| status::inspect(&error))?;
         let verdict = receiver.await.map_err(|_| status::stopping())?;

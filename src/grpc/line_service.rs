@@ -7,7 +7,7 @@ use futures_util::stream::{BoxStream, unfold};
 use tokio::time::interval;
 use tonic::{Request, Response, Status};
 
-use super::auth::actor;
+use super::auth::{actor, identity};
 use super::blocking::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
@@ -56,6 +56,7 @@ impl LineService for GrpcService {
         &self,
         request: Request<WatchStatusRequest>,
     ) -> Result<Response<Self::WatchStatusStream>, Status> {
+        let client = identity(&request).clone();
         let period = match request.into_inner().interval {
             None => Duration::from_secs(1),
             Some(requested) => Duration::try_from(requested)
@@ -63,7 +64,7 @@ impl LineService for GrpcService {
                 .filter(|requested| WATCH_INTERVALS.contains(requested))
                 .ok_or_else(|| status::invalid("interval", "must be from 0.1 s to 1 h"))?,
         };
-        let slot = self.streams.open()?;
+        let slot = self.streams.open(&client)?;
         let state = (
             self.clone(),
             interval(period),
@@ -89,12 +90,13 @@ impl LineService for GrpcService {
         &self,
         request: Request<WatchBrightnessRequest>,
     ) -> Result<Response<Self::WatchBrightnessStream>, Status> {
+        let client = identity(&request).clone();
         let id = request.into_inner().camera_id;
         let camera = self.configured_camera("camera_id", &id)?;
         let brightness = self.pipeline.brightness(&camera);
         let brightness =
             brightness.ok_or_else(|| status::not_found("camera", &id, "is not configured"))?;
-        let slot = self.streams.open()?;
+        let slot = self.streams.open(&client)?;
         let state = (brightness, self.lifecycle.streams_ending(), slot);
         let stream = unfold(Some(state), |state| async move {
             let (mut brightness, mut ending, slot) = state?;

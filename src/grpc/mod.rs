@@ -26,6 +26,7 @@ mod status;
 mod stream;
 mod stream_registry;
 mod stream_start;
+mod timeout;
 mod trigger;
 mod tuning_service;
 #[cfg(test)]

@@ -61,10 +61,7 @@ pub async fn serve(
         .add_service(health)
         .add_service(descriptors().build_v1()?)
         .add_service(descriptors().build_v1alpha()?)
-        .serve_with_incoming_shutdown(
-            connections(listeners, access, &clock, settings.connection_limit),
-            shutdown,
-        )
+        .serve_with_incoming_shutdown(connections(listeners, access, &clock), shutdown)
         .await?;
     Ok(())
 }

@@ -8,11 +8,15 @@ use super::stream_registry::StreamRegistry;
 use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{CLIENT_IMAGE_QUEUE, Pipeline};
 
 /// Maximum number of concurrent calls of the tuning service: each reads the journal while the pipeline
 /// writes it. Further calls are refused.
 pub(super) const TUNING_CALL_LIMIT: usize = 2;
+
+/// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further calls
+/// wait until their clients give up.
+const ENCODING_LIMIT: usize = 1;
 
 /// Implements all services of `inspectd.v1`. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +29,10 @@ pub struct GrpcService {
     pub(super) run_id: String,
     /// Permits of the tuning service.
     pub(super) tuning_permits: Arc<Semaphore>,
+    /// Permits to encode pictures of verdicts.
+    pub(super) encoding_permits: Arc<Semaphore>,
+    /// Places of clients' images in the pipeline's queue.
+    pub(super) image_places: Arc<Semaphore>,
 }
 
 impl GrpcService {
@@ -44,6 +52,8 @@ impl GrpcService {
             streams,
             clock,
             tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
+            encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
+            image_places: Arc::new(Semaphore::new(CLIENT_IMAGE_QUEUE)),
         }
     }
 }

@@ -48,6 +48,17 @@ pub(super) fn superseded() -> Status {
     Status::aborted("replaced by a newer stream of this consumer")
 }
 
+/// The client's deadline has passed.
+pub(super) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// The client may not use the consumer.
+pub(super) fn consumer_denied(message: String) -> Status {
+    let details = ErrorDetails::with_error_info("CONSUMER", DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
 /// No journal is configured.
 pub(super) fn no_journal() -> Status {
     let text = "no journal is configured: journal.folder is not set";

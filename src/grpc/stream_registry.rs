@@ -9,6 +9,10 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::status;
+use crate::access::{AuthMethod, Identity, Role};
+
+/// Most consumers whose client is remembered: as many as the journal keeps.
+const OWNER_LIMIT: usize = 256;
 
 /// Counts of verdict streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub struct StreamRegistry {
     missed: AtomicU64,
     /// The newest stream of each consumer; the value becomes true when a newer one replaces it.
     consumers: Mutex<HashMap<String, watch::Sender<bool>>>,
+    /// Open streams of each client that is identified by credentials.
+    clients: Mutex<HashMap<Arc<str>, usize>>,
+    /// The client that a consumer belongs to: the first one that uses it.
+    owners: Mutex<HashMap<String, Arc<str>>>,
 }
 
 impl StreamRegistry {
@@ -37,6 +45,8 @@ impl StreamRegistry {
             open: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
             consumers: Mutex::default(),
+            clients: Mutex::default(),
+            owners: Mutex::default(),
         }
     }
 
@@ -53,19 +63,62 @@ impl StreamRegistry {
         self.consumers.lock().contains_key(consumer)
     }
 
-    /// Opens a stream, if the limit allows it; it counts as open until the slot is dropped.
-    pub(super) fn open(self: &Arc<Self>) -> Result<StreamSlot, Status> {
-        let grow = |open| (open < self.limit).then_some(open + 1);
-        let grown = self
-            .open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
-        match grown {
-            Ok(_) => Ok(StreamSlot(Arc::clone(self))),
-            Err(open) => Err(status::exhausted(
-                "streams",
-                format!("{open} verdict streams are open; server.stream_limit is reached"),
-            )),
+    /// Opens a stream, if the limits allow it; it counts as open until the slot is dropped. A client with credentials may
+    /// have a quarter of all streams. Local clients without access control cannot be told apart.
+    pub(super) fn open(self: &Arc<Self>, identity: &Identity) -> Result<StreamSlot, Status> {
+        let client = (identity.method != AuthMethod::Local).then(|| Arc::clone(&identity.name));
+        if let Some(name) = &client {
+            let most = (self.limit / 4).max(1);
+            let mut clients = self.clients.lock();
+            let open = clients.entry(Arc::clone(name)).or_default();
+            if *open >= most {
+                let message =
+                    format!("{name} has {open} streams open, a quarter of server.stream_limit");
+                return Err(status::exhausted("streams", message));
+            }
+            *open += 1;
         }
+        // From here on, dropping the slot undoes what was counted.
+        let slot = StreamSlot {
+            registry: Arc::clone(self),
+            client,
+        };
+        let open = self.open.fetch_add(1, Ordering::Relaxed);
+        if open >= self.limit {
+            let message =
+                format!("{open} verdict streams are open; server.stream_limit is reached");
+            return Err(status::exhausted("streams", message));
+        }
+        Ok(slot)
+    }
+
+    /// Checks that a client may use a consumer: it is an operator at least, and the consumer is not that of another client.
+    pub(super) fn own(&self, consumer: &str, identity: &Identity) -> Result<(), Status> {
+        if identity.role < Role::Operator {
+            return Err(status::consumer_denied(format!(
+                "consumer {consumer} requires the role operator; {} has the role {}",
+                identity.name, identity.role
+            )));
+        }
+        let mut owners = self.owners.lock();
+        match owners.get(consumer) {
+            Some(owner) if *owner != identity.name => Err(status::consumer_denied(format!(
+                "consumer {consumer} belongs to the client {owner}"
+            ))),
+            Some(_) => Ok(()),
+            None => {
+                // As many as the journal keeps.
+                if owners.len() < OWNER_LIMIT {
+                    owners.insert(consumer.to_owned(), Arc::clone(&identity.name));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The consumer belongs to nobody.
+    pub(super) fn disown(&self, consumer: &str) {
+        self.owners.lock().remove(consumer);
     }
 
     /// Registers a stream of a consumer; an older one of the same consumer must end.
@@ -84,18 +137,30 @@ impl StreamRegistry {
 
 /// Keeps a stream counted as open.
 #[derive(Debug)]
-pub(super) struct StreamSlot(Arc<StreamRegistry>);
+pub(super) struct StreamSlot {
+    registry: Arc<StreamRegistry>,
+    client: Option<Arc<str>>,
+}
 
 impl StreamSlot {
     /// Counts verdicts that the stream's client missed.
     pub(super) fn add_missed(&self, count: u64) {
-        self.0.missed.fetch_add(count, Ordering::Relaxed);
+        self.registry.missed.fetch_add(count, Ordering::Relaxed);
     }
 }
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.registry.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(client) = &self.client {
+            let mut clients = self.registry.clients.lock();
+            if let Some(open) = clients.get_mut(client) {
+                *open -= 1;
+                if *open == 0 {
+                    clients.remove(client);
+                }
+            }
+        }
     }
 }
 

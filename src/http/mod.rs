@@ -1,5 +1,6 @@
 //! The HTTP server: `/metrics` for Prometheus, and `/healthz`.
 
+pub mod listener;
 mod metric_table;
 pub mod metrics;
 

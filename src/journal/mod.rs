@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 
 pub use error::{JournalError, RowError};
 pub use query::{Filter, Order, Page, Readers};
-pub use store::{Batch, Consumer, Limits, Opened, Store};
+pub use store::{Batch, Consumer, Limits, Opened, Store, Trimmed};
+
+/// Prefix of the counters that hold the sequences from which on `recorded` is earlier than before.
+pub const STEP_BACK: &str = "clock/back/";
 
 /// Name of the file within the journal's folder.
 const FILE: &str = "journal.sqlite";

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
 use super::row::{self, nanoseconds};
-use super::{JournalError, schema};
+use super::{JournalError, STEP_BACK, schema};
 
 /// Idle connections that stay open; more are closed after use.
 const KEPT_CONNECTIONS: usize = 4;
@@ -203,7 +203,8 @@ impl Reader {
         Ok(verdicts)
     }
 
-    /// Binary search: `recorded` never decreases from one sequence to the next.
+    /// Binary search. `recorded` never decreases from one sequence to the next, except where the wall clock was set back:
+    /// the search is in the last stretch between two of these places that begins at or before `time`.
     fn first_since(&mut self, time: i64) -> Result<Option<u64>, JournalError> {
         // Two subqueries: one query with min and max would scan all rows.
         let ends =
@@ -215,6 +216,18 @@ impl Reader {
             return Ok(None);
         };
         let mut high = last + 1;
+        let mut steps = self.connection.prepare_cached(
+            "SELECT sequence, recorded FROM verdicts
+            WHERE sequence IN (SELECT value FROM counters WHERE name GLOB ?1) ORDER BY sequence",
+        )?;
+        let steps = steps.query_map([format!("{STEP_BACK}*")], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        let steps: Vec<(i64, i64)> = steps.collect::<Result<_, _>>()?;
+        let begun = steps.iter().rposition(|&(_, recorded)| recorded <= time);
+        low = begun.map_or(low, |index| steps[index].0);
+        let next = steps.get(begun.map_or(0, |index| index + 1));
+        high = next.map_or(high, |&(sequence, _)| sequence);
         let mut at = self.connection.prepare_cached(
             "SELECT sequence, recorded FROM verdicts WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
         )?;

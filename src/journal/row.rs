@@ -147,6 +147,7 @@ pub(super) fn verdict(
         since_start: Duration::from_nanos(row.get::<_, i64>("since_start")? as u64),
         recorded: time(row.get("recorded")?),
         evidence: row.get("evidence")?,
+        unconfirmed: details.unconfirmed,
         subject,
         outcome: outcome(row, details, sequence)?,
     })

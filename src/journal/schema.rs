@@ -97,6 +97,9 @@ CREATE TABLE counters (
 /// which verdicts wait.
 const CHECKPOINT_PAGES: i64 = 4096;
 
+/// How long a connection waits for a lock of the file.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The page cache of a connection, KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
@@ -112,7 +115,7 @@ impl Schema<'_> {
     /// When the file cannot be opened or written, has a later version, or is not a journal.
     pub fn open(&self, path: &Path) -> Result<Connection, JournalError> {
         let mut connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(1))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         // Before anything is written: a refused file stays unchanged.
         let version = self.checked_version(&connection, path)?;
         // Has an effect only before the first table is created.
@@ -186,7 +189,7 @@ fn step(connection: &mut Connection, sql: &str, version: i64) -> rusqlite::Resul
 pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(1))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }

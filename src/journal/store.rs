@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use inspectd_core::record::{Stamp, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::row::{self, nanoseconds, time};
-use super::schema::CURRENT;
+use super::schema::{self, CURRENT};
 use super::{JournalError, file};
 
 /// Name of the lock file. The daemon that writes in the folder holds its lock.
@@ -48,11 +48,26 @@ impl Batch {
 }
 
 /// Limits of retention.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Verdicts recorded before this time are removed; `None`: age does not count.
     pub before: Option<SystemTime>,
     /// Maximum of used bytes in the file. When there are more, the oldest verdicts are removed.
+    pub bytes: u64,
+    /// Verdicts from this sequence on are held: they are removed only to keep `held_bytes`.
+    pub hold_from: Option<u64>,
+    /// Maximum of used bytes with verdicts that are held; `None`: they are never removed.
+    pub held_bytes: Option<u64>,
+}
+
+/// What [`Store::trim`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// The first sequence that stays; `None` if nothing was removed.
+    pub kept_from: Option<u64>,
+    /// Verdicts beyond the limits were kept because they are held.
+    pub held: bool,
+    /// Used bytes before the removal.
     pub bytes: u64,
 }
 
@@ -159,8 +174,7 @@ impl Store {
     }
 
     /// Removes some of the verdicts beyond the limits, oldest first. Calls `before_removal` with the first
-    /// sequence that stays, then removes all below it. Returns that sequence, or `None` if nothing was
-    /// removed.
+    /// sequence that stays, then removes all below it.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -168,24 +182,34 @@ impl Store {
         &mut self,
         limits: Limits,
         before_removal: impl FnOnce(u64),
-    ) -> Result<Option<u64>, JournalError> {
+    ) -> Result<Trimmed, JournalError> {
+        let bytes = self.used_bytes()?;
+        let mut trimmed = Trimmed {
+            bytes,
+            ..Trimmed::default()
+        };
         let Some(oldest) = oldest(&self.connection)? else {
-            return Ok(None);
+            return Ok(trimmed);
         };
         let old = match limits.before {
             Some(before) => self.recorded(oldest)? < nanoseconds(before),
             None => false,
         };
-        let before = if self.used_bytes()? > limits.bytes {
+        let before = if bytes > limits.bytes {
             i64::MAX
         } else if let Some(before) = limits.before.filter(|_| old) {
             nanoseconds(before)
         } else {
-            return Ok(None);
+            return Ok(trimmed);
         };
-        let kept = self.first_kept(before)?;
+        let mut kept = self.first_kept(before)?;
+        let overflows = limits.held_bytes.is_some_and(|most| bytes > most);
+        if let Some(held) = limits.hold_from.filter(|_| !overflows) {
+            trimmed.held = kept > held;
+            kept = kept.min(held);
+        }
         if kept <= oldest {
-            return Ok(None);
+            return Ok(trimmed);
         }
         before_removal(kept);
         let delete = "DELETE FROM verdicts WHERE sequence < ?1";
@@ -197,7 +221,41 @@ impl Store {
         let mut rows = vacuum.query([])?;
         while rows.next()?.is_some() {}
         drop(rows);
-        Ok(Some(kept))
+        trimmed.kept_from = Some(kept);
+        Ok(trimmed)
+    }
+
+    /// Moves the write-ahead log into the file and empties it, unless a reader needs it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn checkpoint(&mut self) -> Result<(), JournalError> {
+        // A reader is not waited for: the log is then checkpointed as far as possible.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let done = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+        Ok(done?)
+    }
+
+    /// Size of the write-ahead log, bytes; 0 if there is none.
+    pub fn wal_bytes(&self) -> u64 {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        fs::metadata(path).map_or(0, |file| file.len())
+    }
+
+    /// Marks the verdicts from `first` on as not confirmed: the process was killed before it knew that they were
+    /// published as they are stored.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn mark_unconfirmed(&mut self, first: u64) -> Result<usize, JournalError> {
+        let update =
+            "UPDATE verdicts SET details = json_set(details, '$.unconfirmed', json('true'))
+            WHERE sequence >= ?1";
+        Ok(self.connection.execute(update, [first as i64])?)
     }
 
     /// The first sequence that stays when at most [`TRIM_ROWS`] verdicts recorded before `before` are

@@ -55,6 +55,7 @@ fn fault(name: &str, sequence: u64) -> Verdict {
         since_start: Duration::from_millis(sequence),
         recorded: UNIX_EPOCH + Duration::from_secs(1_000_000 + sequence),
         evidence: false,
+        unconfirmed: false,
         subject: Subject::new(Some(camera(name)), stamp(0)),
         outcome: Outcome::Fault(Fault::new(FaultReason::Overflow, "full")),
     }
@@ -178,8 +179,12 @@ fn last_used_sequence_is_known_after_all_verdicts_were_removed() {
     let all = Limits {
         before: Some(UNIX_EPOCH + Duration::from_secs(2_000_000)),
         bytes: u64::MAX,
+        ..Limits::default()
     };
-    assert_eq!(store.trim(all, |_| {}).expect("removed"), Some(10));
+    assert_eq!(
+        store.trim(all, |_| {}).expect("removed").kept_from,
+        Some(10)
+    );
     drop(store);
     let (_store, opened) = open(&folder);
     assert_eq!((opened.sequence, opened.oldest), (9, None));
@@ -195,9 +200,16 @@ fn trim_removes_verdicts_before_the_time_limit_only() {
     let limits = Limits {
         before: Some(UNIX_EPOCH + Duration::from_secs(1_000_005)),
         bytes: u64::MAX,
+        ..Limits::default()
     };
-    assert_eq!(store.trim(limits, |_| {}).expect("removed"), Some(5));
-    assert_eq!(store.trim(limits, |_| {}).expect("nothing to do"), None);
+    assert_eq!(
+        store.trim(limits, |_| {}).expect("removed").kept_from,
+        Some(5)
+    );
+    assert_eq!(
+        store.trim(limits, |_| {}).expect("nothing to do").kept_from,
+        None
+    );
 }
 
 #[test]
@@ -207,19 +219,110 @@ fn trim_keeps_the_file_near_its_size_limit() {
     let limits = Limits {
         before: None,
         bytes: 400_000,
+        ..Limits::default()
     };
     let mut removed = 0;
     for first in (1..20_000).step_by(1000) {
         store
             .commit(&batch((first..first + 1000).map(|n| fault("a", n))))
             .expect("written");
-        if let Some(oldest) = store.trim(limits, |_| {}).expect("trimmed") {
+        if let Some(oldest) = store.trim(limits, |_| {}).expect("trimmed").kept_from {
             removed = oldest;
         }
     }
     assert!(removed > 10_000, "{removed}");
     let size = file(folder.path()).metadata().expect("a file").len();
     assert!(size < 1_500_000, "{size}");
+}
+
+#[test]
+fn trim_keeps_held_verdicts_up_to_their_own_limit() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    store
+        .commit(&batch((1..=9).map(|n| fault("a", n))))
+        .expect("written");
+    let limits = Limits {
+        before: Some(UNIX_EPOCH + Duration::from_secs(2_000_000)),
+        bytes: u64::MAX,
+        hold_from: Some(4),
+        held_bytes: None,
+    };
+    let trimmed = store.trim(limits, |_| {}).expect("trimmed");
+    assert_eq!((trimmed.kept_from, trimmed.held), (Some(4), true));
+    let trimmed = store.trim(limits, |_| {}).expect("trimmed");
+    assert_eq!((trimmed.kept_from, trimmed.held), (None, true));
+    let overflow = Limits {
+        held_bytes: Some(trimmed.bytes - 1),
+        ..limits
+    };
+    let trimmed = store.trim(overflow, |_| {}).expect("trimmed");
+    assert_eq!((trimmed.kept_from, trimmed.held), (Some(10), false));
+}
+
+#[test]
+fn first_since_searches_after_the_last_step_back_of_the_clock() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    let mut verdicts: Vec<Verdict> = (1..=9).map(|n| fault("a", n)).collect();
+    // The clock is ahead for 4 to 6, and corrected from 7 on.
+    for ahead in &mut verdicts[3..6] {
+        ahead.recorded += Duration::from_hours(9000);
+    }
+    let mut written = batch(verdicts);
+    written.counters.insert(format!("{STEP_BACK}7"), 7);
+    store.commit(&written).expect("written");
+    let readers = Readers::new(file(folder.path()));
+    let first = |seconds: u64| {
+        let time = UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+        readers.first_since(time).expect("readable")
+    };
+    assert_eq!(first(0), Some(1));
+    assert_eq!(first(3), Some(3));
+    assert_eq!(first(8), Some(8));
+    assert_eq!(first(10), None);
+}
+
+#[test]
+fn tail_is_marked_as_unconfirmed() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    store
+        .commit(&batch((1..=5).map(|n| fault("a", n))))
+        .expect("written");
+    assert_eq!(store.mark_unconfirmed(4).expect("marked"), 2);
+    let readers = Readers::new(file(folder.path()));
+    let unconfirmed = |n| {
+        readers
+            .get(n)
+            .expect("readable")
+            .expect("stored")
+            .unconfirmed
+    };
+    assert_eq!([3, 4, 5].map(unconfirmed), [false, true, true]);
+}
+
+#[test]
+fn checkpoint_empties_the_log_unless_a_reader_needs_it() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, _) = open(&folder);
+    let commit = |store: &mut Store, from: u64| {
+        store
+            .commit(&batch((from..from + 500).map(|n| fault("a", n))))
+            .expect("written");
+    };
+    commit(&mut store, 1);
+    assert!(store.wal_bytes() > 0);
+    let reader = rusqlite::Connection::open(file(folder.path())).expect("opened");
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM verdicts")
+        .expect("a snapshot");
+    commit(&mut store, 501);
+    store.checkpoint().expect("no error");
+    assert!(store.wal_bytes() > 0);
+    reader.execute_batch("COMMIT").expect("ended");
+    store.checkpoint().expect("no error");
+    assert_eq!(store.wal_bytes(), 0);
 }
 
 #[test]

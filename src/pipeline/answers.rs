@@ -13,7 +13,7 @@ use inspectd_core::preprocess::rotate;
 use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject, Verdict};
 use inspectd_engine::EngineError;
 use parking_lot::Mutex;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::active::Active;
 use super::camera_lane::CameraLane;
@@ -34,6 +34,12 @@ use crate::evidence::CapturedFrame;
 /// Faults of one camera and reason are logged at most once in this time.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
+/// Runs of the model that fail in a row until it is loaded again.
+const RENEW_AFTER: u64 = 5;
+
+/// Runs of the model that fail in a row until the process ends.
+const EXIT_AFTER: u64 = 15;
+
 /// What the pipeline's threads and its callers share.
 pub(super) struct Shared {
     pub(super) clock: SharedClock,
@@ -53,6 +59,10 @@ pub(super) struct Shared {
     pub(super) engine_failures: AtomicU64,
     /// Whether the last run of the model failed.
     pub(super) engine_failing: AtomicBool,
+    /// Runs of the model that failed since the last one that succeeded.
+    pub(super) failed_runs: AtomicU64,
+    /// Ends the process, so that it is started again.
+    pub(super) failed: Arc<dyn Fn() + Send + Sync>,
     /// Views that were received after their part was decided.
     pub(super) late_views: AtomicU64,
     /// Throttles of the log, one for each camera and reason.
@@ -182,6 +192,28 @@ impl Shared {
         };
         let outcome = Outcome::Fault(fault);
         self.answer(&ticket.slot, ticket.moment, subject, outcome, Some(images));
+    }
+
+    /// Reacts to runs of the model that fail one after the other: first with a new session, then by ending the process,
+    /// so that it is started again. Called by the inspector.
+    pub(super) fn after_run(&self, active: &Active, error: Option<&EngineError>) {
+        if error.is_none_or(|error| matches!(error, EngineError::NotFinite { .. })) {
+            self.failed_runs.store(0, Ordering::Relaxed);
+            return;
+        }
+        let failed = self.failed_runs.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed == RENEW_AFTER {
+            let _work = self.inspector_heartbeat.work();
+            match active.model.renew(&active.settings.engine) {
+                Ok(()) => warn!(failed, "the model was loaded again, because its runs fail"),
+                Err(error) => {
+                    error!(%error, failed, "the runs of the model fail, and it cannot be loaded again")
+                }
+            }
+        } else if failed == EXIT_AFTER {
+            error!(failed, "the runs of the model fail: exiting for a restart");
+            (self.failed)();
+        }
     }
 
     /// Counts a failed run of the model. Non-finite maps are a fault of one frame, not of the engine.

@@ -248,11 +248,17 @@ impl Shared {
         let Some(counter) = &lane.part_counter else {
             return Some(Assignment::default());
         };
+        // The journal may have been opened after the start.
+        let journal = self.publisher.journal();
+        let last = journal.map_or(0, |journal| journal.counter(&counter_name(camera)));
         let (number, fault) = match counter {
-            PartCounter::Own(last) => (last.fetch_add(1, Ordering::Relaxed) + 1, None),
-            PartCounter::Group(group) => group.count(camera, captured.moment.monotonic),
+            PartCounter::Own(own) => {
+                own.fetch_max(last, Ordering::Relaxed);
+                (own.fetch_add(1, Ordering::Relaxed) + 1, None)
+            }
+            PartCounter::Group(group) => group.count(camera, captured.moment.monotonic, last),
         };
-        if let Some(journal) = self.publisher.journal() {
+        if let Some(journal) = journal {
             journal.count(&counter_name(camera), number);
         }
         Some(Assignment {

@@ -102,8 +102,8 @@ impl CountedGroup {
     }
 
     /// The number of the part of a frame of `camera`, captured at `at`, and the fault of the frame if the group is out
-    /// of step.
-    pub(super) fn count(&self, camera: &CameraId, at: Instant) -> (u64, Option<Fault>) {
+    /// of step. `last` is the least number of the camera's last part.
+    pub(super) fn count(&self, camera: &CameraId, at: Instant, last: u64) -> (u64, Option<Fault>) {
         let mut state = self.state.lock();
         if let (Some(gap), Some(since), Some(_)) =
             (self.idle_gap, state.idle_since, &state.out_of_step)
@@ -122,7 +122,7 @@ impl CountedGroup {
             self.lose_step(&mut state, reason);
         }
         let number = state.members.get_mut(camera).map_or(0, |member| {
-            member.number += 1;
+            member.number = member.number.max(last) + 1;
             member.number
         });
         let fault = state.out_of_step.as_ref().map(|reason| {
@@ -238,7 +238,7 @@ mod tests {
 
         /// The number of the next frame, and whether it is a FAULT.
         fn count(&self, camera: &str) -> (u64, bool) {
-            let (number, fault) = self.group.count(&id(camera), self.clock.now().monotonic);
+            let (number, fault) = self.group.count(&id(camera), self.clock.now().monotonic, 0);
             (number, fault.is_some())
         }
     }

@@ -28,17 +28,16 @@ use super::job::{Job, Ticket};
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
 use super::part_assembler::{CaptureSpread, PartAssembler};
-use super::publisher::{Journal, OnPublished, Publisher, PublisherOptions, Totals};
+use super::publisher::{Journal, OnPublished, Publisher, PublisherError, PublisherOptions, Totals};
 use super::response_slot::{Reply, ResponseSlot};
 use super::snapshot::{JournalSnapshot, Snapshot};
-use super::threads::{Threads, join, start_judging, wait_for};
+use super::threads::{OnPanic, Threads, join, start_judging, wait_for};
 use super::timekeeper;
 use super::worker::Worker;
 use crate::alarm::Alarms;
 use crate::camera::Sink;
 use crate::clock::SharedClock;
 use crate::evidence::{DiskStore, Evidence};
-use crate::journal::{Opened, Store};
 
 /// Images of clients that may wait. The next one is refused.
 pub const CLIENT_IMAGE_QUEUE: usize = 8;
@@ -75,6 +74,29 @@ pub enum InspectError {
     Size(#[from] FrameSizeError),
 }
 
+/// A client's image that waits for its verdict. Dropping it gives the image up.
+pub struct PendingImage {
+    shared: Arc<Shared>,
+    slot: ResponseSlot,
+}
+
+impl std::fmt::Debug for PendingImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PendingImage").field(&self.slot).finish()
+    }
+}
+
+impl Drop for PendingImage {
+    fn drop(&mut self) {
+        if self.slot.take().is_some() {
+            let queue = self.shared.lanes.len();
+            self.shared
+                .intake
+                .retain(queue, |job| job.ticket.slot.is_open());
+        }
+    }
+}
+
 /// What a pipeline is started with.
 pub struct PipelineOptions {
     /// The settings, model and recipe that are active from the start.
@@ -83,15 +105,13 @@ pub struct PipelineOptions {
     pub worker: Worker,
     /// Id of this run of the daemon.
     pub run_id: Uuid,
-    /// The journal, see [`open_journal`](super::publisher::open_journal).
-    pub journal: Option<(Store, Opened)>,
     /// Observes verdicts and runs of the model.
     pub observer: Arc<dyn Observer>,
     /// The clock.
     pub clock: SharedClock,
     /// The alarms.
     pub alarms: Alarms,
-    /// Called when the inspector or the judge panics.
+    /// Called when a thread of the pipeline panics, or the model fails again and again.
     pub failed: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -99,13 +119,12 @@ impl Pipeline {
     /// Starts the pipeline's threads.
     ///
     /// # Errors
-    /// When the operating system refuses a thread.
-    pub fn start(options: PipelineOptions) -> std::io::Result<Self> {
+    /// When the operating system refuses a thread, or the journal cannot be used.
+    pub fn start(options: PipelineOptions) -> Result<Self, PublisherError> {
         let PipelineOptions {
             active,
             worker,
             run_id,
-            journal,
             observer,
             clock,
             alarms,
@@ -118,9 +137,10 @@ impl Pipeline {
             start,
             run: run_id,
             settings,
-            journal,
             on_published: on_published(Arc::clone(&observer), notices.clone()),
             clock: Arc::clone(&clock),
+            alarms: alarms.clone(),
+            failed: Arc::clone(&failed),
         })?;
         let counted = counted_groups(settings, publisher.journal(), &alarms, &clock);
         let parts = PartAssembler::new(
@@ -157,14 +177,20 @@ impl Pipeline {
             judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
             engine_failures: AtomicU64::new(0),
             engine_failing: AtomicBool::new(false),
+            failed_runs: AtomicU64::new(0),
+            failed: Arc::clone(&failed),
             late_views: AtomicU64::new(0),
             fault_log: Mutex::default(),
             clock,
         });
         let timekeeper = {
             let shared = Arc::clone(&shared);
+            let guard = OnPanic(Arc::clone(&failed));
             let builder = thread::Builder::new().name("timekeeper".to_owned());
-            builder.spawn(move || timekeeper::run(&shared, parts, &received))?
+            builder.spawn(move || {
+                let _guard = guard;
+                timekeeper::run(&shared, parts, &received);
+            })?
         };
         let judges = start_judging(&shared, worker, failed)?;
         Ok(Self {
@@ -298,6 +324,7 @@ impl Pipeline {
     }
 
     /// Inspects a client's image, by the view and thresholds of `camera` if given. `reply` receives the
+    /// verdict. When the returned guard is dropped before, and the image still waits, it leaves the queue without a
     /// verdict.
     ///
     /// # Errors
@@ -307,7 +334,7 @@ impl Pipeline {
         frame: Frame,
         camera: Option<CameraId>,
         reply: Reply,
-    ) -> Result<(), InspectError> {
+    ) -> Result<PendingImage, InspectError> {
         let shared = &self.shared;
         let active = self.active();
         let view = match &camera {
@@ -332,11 +359,15 @@ impl Pipeline {
             active,
             slot: ResponseSlot::new(Some(reply)),
         };
+        let pending = PendingImage {
+            shared: Arc::clone(shared),
+            slot: ticket.slot.clone(),
+        };
         match shared
             .intake
             .push(shared.lanes.len(), Job { frame, ticket })
         {
-            Pushed::Queued | Pushed::Replaced(_) => Ok(()),
+            Pushed::Queued | Pushed::Replaced(_) => Ok(pending),
             Pushed::Full(_) => Err(InspectError::Busy),
             Pushed::Closed(_) => Err(InspectError::Stopping),
         }

@@ -123,6 +123,7 @@ fn run(
         let started = shared.clock.now().monotonic;
         let inputs: Vec<&Frame> = frames.iter().map(|frame| &frame.input).collect();
         let maps = active.model.engine().run(&inputs);
+        shared.after_run(active, maps.as_ref().err());
         let inference = shared
             .clock
             .now()

@@ -98,6 +98,12 @@ impl<T> Intake<T> {
         pushed
     }
 
+    /// Keeps only the items of the queue `index` that `keeps` selects.
+    pub fn retain(&self, index: usize, keeps: impl FnMut(&T) -> bool) {
+        self.queues.lock().all[index].items.retain(keeps);
+        self.emptied.notify_all();
+    }
+
     /// Takes up to `limit` items from all queues in turn. Waits for the first item, then up to `window`
     /// for more. Returns `None` once the intake is closed and empty.
     pub fn take(&self, limit: usize, window: Duration) -> Option<Vec<T>> {

@@ -33,7 +33,7 @@ pub mod worker;
 pub use active::{Active, PreparedRecipe};
 pub use camera_lane::Brightness;
 pub use counted_group::ResynchronizeError;
-pub use handle::{CLIENT_IMAGE_QUEUE, InspectError, Pipeline, PipelineOptions};
+pub use handle::{CLIENT_IMAGE_QUEUE, InspectError, PendingImage, Pipeline, PipelineOptions};
 pub use observer::Observer;
 pub use requests::{
     AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target,

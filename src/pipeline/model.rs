@@ -1,5 +1,7 @@
 //! A loaded and warmed model bundle.
 
+use std::path::PathBuf;
+
 use inspectd_core::bundle::{Bundle, BundleError};
 use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_core::manifest::Manifest;
@@ -24,6 +26,12 @@ pub enum ModelError {
     /// ONNX Runtime or the execution provider is not available.
     #[error(transparent)]
     Runtime(EngineError),
+    /// The bundle is not the one that was loaded.
+    #[error("{bundle}: was changed since it was loaded")]
+    Changed {
+        /// The bundle's folder.
+        bundle: String,
+    },
     /// ONNX Runtime rejects the graph.
     #[error("{}: {source}", .bundle)]
     Engine {
@@ -39,7 +47,7 @@ impl ModelError {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Runtime(_) => "engine",
-            Self::Bundle(_) | Self::Engine { .. } => "model.bundle",
+            Self::Bundle(_) | Self::Changed { .. } | Self::Engine { .. } => "model.bundle",
         }
     }
 }
@@ -67,6 +75,8 @@ pub struct Model {
     pub runtime_version: String,
     /// The batch sizes that it was warmed for, ascending from 1.
     batch_sizes: Vec<usize>,
+    /// The folder of its bundle.
+    folder: PathBuf,
     /// Only the inspector runs it; it is locked because the model is shared.
     engine: Mutex<Engine>,
 }
@@ -109,6 +119,7 @@ impl Model {
             fallback_reason,
             runtime_version: engine.version().to_owned(),
             batch_sizes,
+            folder: bundle.dir().to_owned(),
             engine: Mutex::new(engine),
         })
     }
@@ -116,6 +127,27 @@ impl Model {
     /// The engine, for one run.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock()
+    }
+
+    /// Replaces the session by a new one of the same graph, after the old one has failed.
+    ///
+    /// # Errors
+    /// When the bundle is not the same any more, or the new session fails as well.
+    pub fn renew(&self, settings: &settings::Engine) -> Result<(), ModelError> {
+        let bundle = Bundle::open(&self.folder)?;
+        if *bundle.manifest() != self.manifest {
+            return Err(ModelError::Changed {
+                bundle: self.folder.display().to_string(),
+            });
+        }
+        let failed = |source| ModelError::Engine {
+            bundle: self.folder.display().to_string(),
+            source,
+        };
+        let (mut engine, _) = start(&bundle, settings).map_err(failed)?;
+        warm_up(&mut engine, self.input, &self.batch_sizes).map_err(failed)?;
+        *self.engine.lock() = engine;
+        Ok(())
     }
 
     /// Number of the `waiting` frames to run together: the largest warmed batch size that fits.

@@ -325,6 +325,7 @@ mod tests {
             since_start: Duration::ZERO,
             recorded: SystemTime::UNIX_EPOCH,
             evidence: false,
+            unconfirmed: false,
             subject,
             outcome,
         })

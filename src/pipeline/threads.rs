@@ -22,7 +22,7 @@ pub(super) struct Threads {
 }
 
 /// Calls the closure if the thread that holds it panics.
-struct OnPanic(Arc<dyn Fn() + Send + Sync>);
+pub(super) struct OnPanic(pub(super) Arc<dyn Fn() + Send + Sync>);
 
 impl Drop for OnPanic {
     fn drop(&mut self) {

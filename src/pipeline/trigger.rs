@@ -17,8 +17,8 @@ use super::requests::{self, AcceptedTrigger, PendingRequest, Target, Trigger, Tr
 use super::response_slot::{Reply, ResponseSlot};
 use crate::config::settings::{Mode, NoJudgement};
 
-/// Attempts of one group request that are looked through for a decided part. A request that is repeated after
-/// the process was killed is another attempt, as the first one may have left views and no part.
+/// Attempts of one group request that are looked through for a decided part: version 0.1 inspected a part again if the
+/// process had been killed before it was decided.
 const ATTEMPTS: usize = 8;
 
 impl Pipeline {
@@ -59,10 +59,10 @@ impl Pipeline {
         if request.idempotency_key.is_empty() {
             return Ok(None);
         }
-        match self.shared.requests.get(request)? {
-            Some(accepted) => Ok(Some(accepted)),
-            None => self.journalled(request),
+        if let Some(accepted) = self.shared.requests.get(request)? {
+            return Ok(Some(accepted));
         }
+        self.journalled(request)
     }
 
     fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &CameraLane)>, TriggerError> {
@@ -114,8 +114,9 @@ impl Pipeline {
         });
         let same =
             same_recipe && tag.part_id == request.part_id && tag.client_data == request.client_data;
-        match verdicts.into_iter().find(same_target) {
-            Some(verdict) if same => {
+        match verdicts.iter().position(same_target) {
+            Some(position) if same => {
+                let verdict = verdicts[position].clone();
                 let tag = verdict.subject.tag.clone().unwrap_or_default();
                 let (_, awaited) = watch::channel(Some(Arc::new(verdict)));
                 Ok(Some(AcceptedTrigger {
@@ -124,10 +125,45 @@ impl Pipeline {
                     repeated: true,
                 }))
             }
-            // The daemon was killed before the part was decided.
-            None if same && matches!(request.target, Target::Group(_)) => Ok(None),
+            None if same && matches!(request.target, Target::Group(_)) => {
+                self.resume(request, &tag, verdicts).map(Some)
+            }
             _ => Err(TriggerError::Key(request.idempotency_key.clone())),
         }
+    }
+
+    /// The request of a group whose part was not decided because the process was killed: it is decided by the views that
+    /// were journalled. The part has moved on, so nothing is inspected again.
+    fn resume(
+        &self,
+        request: &Trigger,
+        tag: &Arc<PartTag>,
+        views: Vec<Verdict>,
+    ) -> Result<AcceptedTrigger, TriggerError> {
+        // Of two repetitions, the second finds what the first has begun.
+        let _accepting = self.shared.requests.accepting();
+        if let Some(accepted) = self.shared.requests.get(request)? {
+            return Ok(accepted);
+        }
+        let trigger = tag.trigger.unwrap_or_default();
+        let (sender, verdict) = watch::channel(None);
+        let accepted = AcceptedTrigger {
+            trigger,
+            verdict,
+            repeated: true,
+        };
+        self.shared.requests.await_part(trigger, sender);
+        self.shared.requests.insert(request, &accepted);
+        if let Target::Group(group) = &request.target {
+            let group = group.as_str().into();
+            self.shared.notify(Notice::Expect(group, Arc::clone(tag)));
+        }
+        for view in views {
+            if view.subject.tag.as_ref().and_then(|tag| tag.trigger) == tag.trigger {
+                self.shared.notify(Notice::Published(Arc::new(view)));
+            }
+        }
+        Ok(accepted)
     }
 
     fn accept(

@@ -6,11 +6,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use inspectd_client::proto::FaultReason;
 use inspectd_test_support::{onnx_runtime, require};
 
 use crate::clients::narrow;
 use crate::end::staged;
-use crate::harness::{Daemon, PATIENCE, Site, Verdicts, check_concurrently, write_bundle};
+use crate::harness::{
+    Daemon, PATIENCE, Site, Verdicts, check_concurrently, write_bundle, write_bundle_of,
+};
 use crate::inquiry::{ended, last_counts};
 use crate::mjpeg::{Mood, Server};
 
@@ -118,4 +121,23 @@ async fn second_termination_signal_exits_immediately_with_130() {
         "{:#?}",
         daemon.log()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn model_whose_runs_fail_is_loaded_again_and_then_the_process_exits() {
+    require!(onnx_runtime());
+    let site = Site::new(
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\nmode = \"triggered\"\n",
+    );
+    // The graph fails for bright frames; the warm-up is grey.
+    let failing = include_bytes!("testdata/failing.onnx");
+    write_bundle_of(&site.path("failing"), "2026.1", 0.6, failing);
+    site.set_bundle("failing");
+    site.pictures("pictures", &[("a.png", 255)]);
+    let mut daemon = Daemon::spawn(&mut site.command());
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.fault(FaultReason::Engine).await;
+    daemon.wait_for_log("the model was loaded again");
+    daemon.wait_for_log("exiting for a restart");
+    assert_eq!(daemon.wait_for_end().code(), Some(70));
 }

@@ -201,6 +201,8 @@ pub struct Verdict {
     pub recorded: SystemTime,
     /// Whether evidence of the frame is kept.
     pub evidence: bool,
+    /// Whether the process was killed before it knew that the verdict was published like this.
+    pub unconfirmed: bool,
     /// The frame or part.
     pub subject: Subject,
     /// The result.

@@ -74,6 +74,38 @@ fn is_usual_spread(spread: &Duration) -> bool {
     *spread == Duration::from_millis(100)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_usual_hold_limit(bytes: &u64) -> bool {
+    *bytes == 16_384 << 20
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_usual_wal_limit(bytes: &u64) -> bool {
+    *bytes == 512 << 20
+}
+
+choice! {
+    /// Treatment of unacknowledged verdicts that exceed the limit up to which they are held.
+    pub enum HoldOverflow {
+        /// New verdicts are not journalled.
+        Fault = "fault",
+        /// The oldest are removed.
+        Remove = "remove",
+    }
+}
+
+impl HoldOverflow {
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_usual(&self) -> bool {
+        *self == Self::Fault
+    }
+}
+
 choice! {
     /// Treatment of verdicts that cannot be written to the journal.
     pub enum OnFailure {
@@ -113,6 +145,28 @@ section! {
         /// The oldest verdicts are removed if the file is larger.
         size_limit: u64 =
             Key::preset("max_mib", Kind::Whole(1, 1_048_576), "4096").unit(Unit::Mib),
+
+        /// Whether verdicts that a known consumer has not acknowledged are kept beyond `max_age_days` and `max_mib`, up to
+        /// `hold_max_mib`. While they are, an alarm is active.
+        #[serde(skip_serializing_if = "is_false")]
+        hold: bool = Key::preset("hold_unacknowledged", Kind::Flag, "false"),
+
+        /// Size of the file up to which unacknowledged verdicts are held; at least `max_mib`.
+        #[serde(skip_serializing_if = "is_usual_hold_limit")]
+        hold_limit: u64 =
+            Key::preset("hold_max_mib", Kind::Whole(1, 1_048_576), "16384").unit(Unit::Mib),
+
+        /// What happens at `hold_max_mib`. `fault`: new verdicts are treated as `on_journal_failure` says, until a consumer
+        /// acknowledges. `remove`: the oldest unacknowledged verdicts are removed, with an alarm.
+        #[serde(skip_serializing_if = "HoldOverflow::is_usual")]
+        hold_overflow: HoldOverflow =
+            Key::preset("on_hold_overflow", Kind::Choice(HoldOverflow::WORDS), "fault"),
+
+        /// Maximum size of the write-ahead log beside the file. A reader that never ends, such as a forgotten `sqlite3`,
+        /// makes it grow; beyond the limit verdicts are treated as `on_journal_failure` says.
+        #[serde(skip_serializing_if = "is_usual_wal_limit")]
+        wal_limit: u64 =
+            Key::preset("wal_max_mib", Kind::Whole(32, 65_536), "512").unit(Unit::Mib),
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Details {
     /// Whether the fault counts as REJECT.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejects: bool,
+    /// Whether the process was killed before it knew that the verdict was published like this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,6 +159,7 @@ impl Details {
                 Outcome::Judged(_) | Outcome::Fault(_) => None,
             },
             rejects: verdict.outcome.fault().is_some_and(|fault| fault.rejects),
+            unconfirmed: verdict.unconfirmed,
         }
     }
 

@@ -210,6 +210,7 @@ fn write() {
     let limits = Limits {
         before: Some(UNIX_EPOCH + Duration::from_secs(1_000_000 + OLDEST)),
         bytes: u64::MAX,
+        ..Limits::default()
     };
     store.trim(limits, |_| {}).expect("trimmed");
     drop(store);

@@ -135,6 +135,7 @@ prop_compose! {
             since_start: Duration::from_nanos(times[1]),
             recorded: UNIX_EPOCH + Duration::from_nanos(times[2]),
             evidence: flags[0],
+            unconfirmed: !flags[0],
             subject: Subject {
                 camera: names.map(|name| camera(&name)),
                 group: group.map(Arc::from),

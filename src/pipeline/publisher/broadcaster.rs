@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Fault, FaultReason, Outcome, Verdict};
@@ -17,6 +17,9 @@ use crate::config::settings::{OnFailure, Settings};
 use crate::evidence::{CapturePolicy, DiskStore, Evidence, Recent};
 use crate::pipeline::camera_stats::{CameraStats, DecisionCounts};
 use inspectd_core::moment::Moment;
+
+/// `recorded` does not decrease while the wall clock is set back by less than this: searches by time are simpler.
+const STEP_LIMIT: Duration = Duration::from_mins(10);
 
 /// Called with each verdict once it is broadcast. Must not wait.
 pub type OnPublished = Box<dyn Fn(&Arc<Verdict>) + Send + Sync>;
@@ -121,6 +124,9 @@ impl Broadcaster {
         let mut state = self.state.lock();
         state.totals.sequence = sequence.max(state.totals.sequence);
         state.totals.oldest = oldest.unwrap_or(state.totals.sequence + 1);
+        // A time in the future is of a clock that has been corrected since.
+        let latest = self.clock.now().utc + STEP_LIMIT;
+        let recorded = recorded.filter(|recorded| *recorded <= latest);
         state.recorded = state.recorded.max(recorded.unwrap_or(state.recorded));
     }
 
@@ -149,7 +155,12 @@ impl Broadcaster {
             reply,
         } = entry;
         let mut state = self.state.lock();
-        state.recorded = state.recorded.max(self.clock.now().utc);
+        let now = self.clock.now().utc;
+        state.recorded = if state.recorded > now + STEP_LIMIT {
+            now
+        } else {
+            state.recorded.max(now)
+        };
         let mut verdict = Verdict {
             sequence,
             run: self.run,
@@ -157,6 +168,7 @@ impl Broadcaster {
             since_start: moment.monotonic.saturating_duration_since(self.start),
             recorded: state.recorded,
             evidence: false,
+            unconfirmed: false,
             subject,
             outcome,
         };

@@ -118,6 +118,13 @@ impl std::fmt::Debug for CommitQueue {
     }
 }
 
+impl Taken {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.acknowledgements.is_empty()
+    }
+}
+
 impl CommitQueue {
     pub(super) fn new(stall_timeout: Duration, clock: SharedClock) -> Self {
         Self {
@@ -196,6 +203,16 @@ impl CommitQueue {
         Some(taken)
     }
 
+    /// Marks the start of a call into the store that writes no verdicts. It counts as stalled like a write.
+    pub(super) fn start_call(&self) {
+        self.start_write(Vec::new());
+    }
+
+    /// Marks the end of the call. Returns whether it was stalled: verdicts were published without the journal.
+    pub(super) fn end_call(&self) -> bool {
+        self.end_write().is_none()
+    }
+
     /// Marks the start of a write of these verdicts.
     pub(super) fn start_write(&self, ready: Vec<ReadyVerdict>) {
         self.state.lock().write = Some(WriteInProgress {
@@ -226,7 +243,7 @@ impl CommitQueue {
         state.stalled = true;
         state.trouble.get_or_insert_with(|| JournalTrouble {
             since: self.clock.now().utc,
-            message: format!("a write takes more than {timeout:?}"),
+            message: format!("the disk does not answer within {timeout:?}"),
         });
         for change in state.acknowledgements.drain(..) {
             // The caller may have stopped waiting.

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant, SystemTime};
 
+use inspectd_core::moment::Moment;
 use inspectd_core::record::Verdict;
 use tracing::{error, info, warn};
 
 use super::broadcaster::Broadcaster;
 use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, Taken};
 use super::entry::{ReadyVerdict, VerdictEntry};
-use super::wall_clock_guard::WallClockGuard;
+use super::wall_clock::WallClock;
+use crate::alarm::{AlarmKind, Alarms};
 use crate::clock::SharedClock;
-use crate::config::settings;
-use crate::journal::{Batch, Consumer, JournalError, Limits, Opened, Store};
+use crate::config::settings::{self, HoldOverflow};
+use crate::journal::{Batch, Consumer, JournalError, Limits, Opened, STEP_BACK, Store};
 
 /// Time between two attempts to open a journal that failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,8 +25,17 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The journal's counter that is written when a journal is opened again: the next sequence.
 const REOPENED: &str = "journal/reopened";
 
+/// The journal's counter of the last sequence that was published as it is stored.
+const CONFIRMED: &str = "journal/confirmed";
+
 /// Shortest time between two removals of old verdicts.
 const TRIM_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Size of the write-ahead log from which its growth is reported: several times that at which it is checkpointed.
+const WAL_REPORTED: u64 = 64 << 20;
+
+/// Result of the first attempt to open the journal.
+pub(super) type FirstOpening = SyncSender<Result<(), JournalError>>;
 
 /// Writes verdicts to the journal and broadcasts them.
 pub(super) struct Committer {
@@ -41,7 +53,16 @@ pub(super) struct Committer {
     retry_at: Instant,
     last_commit: Instant,
     last_trim: Instant,
-    wall_clock: WallClockGuard,
+    wall_clock: WallClock,
+    alarms: Alarms,
+    /// When the newest verdict was recorded.
+    last_recorded: Option<SystemTime>,
+    /// The last sequence that is known to be published as it is stored, as the journal has it.
+    confirmed: u64,
+    /// Whether the journal was opened in this run.
+    was_opened: bool,
+    /// Why no verdict may be written although the journal is open.
+    full: Option<String>,
 }
 
 impl Committer {
@@ -51,10 +72,10 @@ impl Committer {
         queue: Arc<CommitQueue>,
         broadcaster: Arc<Broadcaster>,
         clock: SharedClock,
-        journal: Option<(Store, Opened)>,
+        alarms: Alarms,
     ) -> Self {
         let now = clock.now();
-        let mut committer = Self {
+        Self {
             folder,
             settings,
             queue,
@@ -66,17 +87,23 @@ impl Committer {
             retry_at: now.monotonic,
             last_commit: now.monotonic,
             last_trim: now.monotonic,
-            wall_clock: WallClockGuard::new(now),
-        };
-        match journal {
-            Some((store, opened)) => committer.opened(store, opened),
-            None => committer.failed("it cannot be opened"),
+            wall_clock: WallClock::new(now),
+            alarms,
+            last_recorded: None,
+            confirmed: 0,
+            was_opened: false,
+            full: None,
         }
-        committer
     }
 
-    /// Writes until the queue is closed and empty.
-    pub(super) fn run(mut self) {
+    /// Opens the journal, reports the result to `first_opening`, then writes until the queue is closed and empty.
+    pub(super) fn run(mut self, first_opening: &FirstOpening) {
+        let opened = self.open();
+        if let Err(error) = &opened {
+            self.failed(&error.to_string());
+        }
+        // The start no longer waits if the disk took too long.
+        let _ = first_opening.send(opened);
         loop {
             let not_before = self.last_commit + self.settings.commit_window;
             let Some(taken) = self.queue.take(not_before, TRIM_INTERVAL) else {
@@ -85,23 +112,65 @@ impl Committer {
             if self.store.is_none() && self.clock.now().monotonic >= self.retry_at {
                 self.reopen();
             }
+            let idle = taken.is_empty();
             self.write(taken);
             self.queue.finish();
-            self.trim();
+            if idle {
+                self.confirm();
+            }
+            self.maintain();
         }
+        self.confirm();
+    }
+
+    /// A call into the store. A call that takes too long is treated as a write that does: verdicts are published without
+    /// the journal meanwhile.
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Store) -> Result<T, JournalError>,
+    ) -> Option<Result<T, JournalError>> {
+        let store = self.store.as_mut()?;
+        self.queue.start_call();
+        let result = call(store);
+        let stalled = self.queue.end_call();
+        match &result {
+            Ok(_) if stalled => self.stall_ended(),
+            Ok(_) => {}
+            Err(error) => {
+                error!(%error, "the journal cannot be maintained");
+                self.failed(&error.to_string());
+            }
+        }
+        Some(result)
+    }
+
+    fn stall_ended(&self) {
+        warn!("a stalled call of the journal has ended; the journal is written in time again");
+        self.queue.set_trouble(None);
+    }
+
+    fn open(&mut self) -> Result<(), JournalError> {
+        self.queue.start_call();
+        let opened = Store::open(&self.folder, self.broadcaster.run());
+        let opened = opened.and_then(|(mut store, opened)| {
+            if self.was_opened {
+                self.settle(&mut store, opened.sequence)?;
+            } else {
+                mark_tail(&mut store, &opened)?;
+            }
+            Ok((store, opened))
+        });
+        self.queue.end_call();
+        let (store, opened) = opened?;
+        self.opened(store, opened);
+        Ok(())
     }
 
     fn reopen(&mut self) {
-        let store = Store::open(&self.folder, self.broadcaster.run());
-        let settled = store.and_then(|(mut store, opened)| {
-            self.settle(&mut store, opened.sequence)?;
-            Ok((store, opened))
-        });
-        match settled {
-            Ok((store, opened)) => {
-                info!(sequence = opened.sequence, "the journal is written again");
+        match self.open() {
+            Ok(()) => {
+                info!(sequence = self.next - 1, "the journal is written again");
                 self.uncertain.clear();
-                self.opened(store, opened);
             }
             Err(error) => self.failed(&error.to_string()),
         }
@@ -125,9 +194,44 @@ impl Committer {
         self.next = self.next.max(opened.sequence + 1);
         self.broadcaster
             .restore(opened.sequence, opened.oldest, opened.recorded);
+        if !self.was_opened {
+            let now = self.clock.now();
+            let Opened {
+                counters,
+                sequence,
+                recorded,
+                ..
+            } = &opened;
+            let changes = self.wall_clock.opened(now, counters, *sequence, *recorded);
+            self.count(changes);
+            self.last_recorded = opened.recorded;
+            self.was_opened = true;
+        }
+        self.confirmed = opened.sequence;
         self.queue.restore(opened.consumers, opened.counters);
         self.queue.set_trouble(None);
         self.store = Some(store);
+    }
+
+    fn count(&self, changes: impl IntoIterator<Item = (String, u64)>) {
+        for (name, value) in changes {
+            self.queue.count(&name, value);
+        }
+    }
+
+    /// Records that all verdicts so far are published as they are stored, so that none is marked after a kill.
+    fn confirm(&mut self) {
+        let newest = self.next - 1;
+        if self.confirmed >= newest {
+            return;
+        }
+        let batch = Batch {
+            counters: BTreeMap::from([(CONFIRMED.to_owned(), newest)]),
+            ..Batch::default()
+        };
+        if let Some(Ok(())) = self.call(|store| store.commit(&batch)) {
+            self.confirmed = newest;
+        }
     }
 
     fn failed(&mut self, message: &str) {
@@ -137,15 +241,28 @@ impl Committer {
     }
 
     fn write(&mut self, taken: Taken) {
-        let Taken {
-            entries,
-            acknowledgements,
-            counters,
-        } = taken;
-        if entries.is_empty() && acknowledgements.is_empty() {
+        if taken.is_empty() {
             return;
         }
+        let Taken {
+            mut entries,
+            acknowledgements,
+            mut counters,
+        } = taken;
+        if self.full.is_some() {
+            // Acknowledgements are what makes room.
+            for entry in entries.drain(..) {
+                self.broadcaster.broadcast_unjournalled(entry);
+            }
+        }
         let ready = self.number(entries);
+        if let Some(first) = ready.first() {
+            counters.insert(
+                CONFIRMED.to_owned(),
+                first.verdict.sequence.saturating_sub(1),
+            );
+            self.note_steps_back(&ready, &mut counters);
+        }
         let Some(store) = &mut self.store else {
             for ready in ready {
                 self.broadcaster.broadcast_withdrawn(ready);
@@ -168,6 +285,21 @@ impl Committer {
                 self.uncertain = self.as_broadcast(&batch);
                 self.not_written(error, ready, acknowledgements);
             }
+        }
+    }
+
+    /// Notes from which sequence on `recorded` is earlier than before, because the wall clock was set back: searches by
+    /// time need it.
+    fn note_steps_back(&mut self, ready: &[ReadyVerdict], counters: &mut BTreeMap<String, u64>) {
+        for ReadyVerdict { verdict, .. } in ready {
+            if self
+                .last_recorded
+                .is_some_and(|last| verdict.recorded < last)
+            {
+                let sequence = verdict.sequence;
+                counters.insert(format!("{STEP_BACK}{sequence:020}"), sequence);
+            }
+            self.last_recorded = Some(verdict.recorded);
         }
     }
 
@@ -213,13 +345,15 @@ impl Committer {
             ..Batch::default()
         };
         let Some(store) = &mut self.store else { return };
-        match store.commit(&amended) {
+        self.queue.start_call();
+        let committed = store.commit(&amended);
+        self.queue.end_call();
+        match committed {
             Ok(()) => {
                 if let Some(last) = amended.verdicts.last() {
                     self.broadcaster.reached(last.sequence);
                 }
-                warn!("a stalled journal write has ended; the journal is written in time again");
-                self.queue.set_trouble(None);
+                self.stall_ended();
             }
             Err(error) => {
                 self.uncertain = amended.verdicts;
@@ -251,26 +385,160 @@ impl Committer {
         }
     }
 
-    /// Removes some of the verdicts that exceed the limits of age and size.
-    fn trim(&mut self) {
+    /// Observes the clock, removes some of the verdicts that exceed the limits, and limits the write-ahead log.
+    fn maintain(&mut self) {
         let now = self.clock.now();
         if now.monotonic.saturating_duration_since(self.last_trim) < TRIM_INTERVAL {
             return;
         }
         self.last_trim = now.monotonic;
-        let Some(store) = &mut self.store else { return };
-        let time = self.wall_clock.trusted(now);
-        let limits = Limits {
-            before: time.and_then(|time| time.checked_sub(self.settings.age_limit)),
-            bytes: self.settings.size_limit,
-        };
-        // Before the removal, so that a reader sees why a verdict does not exist.
-        let trimmed = |oldest| self.broadcaster.trimmed(oldest);
-        if let Err(error) = store.trim(limits, trimmed) {
-            error!(%error, "old verdicts were not removed");
-            self.failed(&error.to_string());
+        let changes = self.wall_clock.observe(now, self.next - 1);
+        self.count(changes);
+        self.report_clock(now);
+        self.trim(now);
+        self.limit_wal();
+    }
+
+    fn report_clock(&self, now: Moment) {
+        match self.wall_clock.reported(now) {
+            None => self.alarms.clear(AlarmKind::ClockJumped, ""),
+            Some(by) => {
+                let hours = by.as_secs() / 3600;
+                let message = format!(
+                    "the wall clock jumped forward by {hours} h, or the daemon was off that long; verdicts of before \
+                     do not age by that, and none is removed for it; check the time of this machine"
+                );
+                self.alarms.raise(AlarmKind::ClockJumped, "", message);
+            }
         }
     }
+
+    fn trim(&mut self, now: Moment) {
+        let oldest = self.broadcaster.totals().oldest;
+        let changes = self.wall_clock.forget_before(oldest);
+        self.count(changes);
+        let settings = &self.settings;
+        let removes = settings.hold_overflow == HoldOverflow::Remove;
+        let consumers = self.queue.consumers();
+        let behind = consumers
+            .iter()
+            .min_by_key(|(_, consumer)| consumer.acknowledged);
+        let unacknowledged =
+            behind.map(|(name, consumer)| (name.clone(), consumer.acknowledged + 1));
+        let limits = Limits {
+            before: self.wall_clock.aged_since(now, settings.age_limit, oldest),
+            bytes: settings.size_limit,
+            hold_from: unacknowledged
+                .as_ref()
+                .filter(|_| settings.hold)
+                .map(|(_, from)| *from),
+            held_bytes: removes.then_some(settings.hold_limit),
+        };
+        let (hold_limit, stops) = (settings.hold_limit, settings.hold && !removes);
+        // Before the removal, so that a reader sees why a verdict does not exist.
+        let broadcaster = Arc::clone(&self.broadcaster);
+        let Some(Ok(trimmed)) =
+            self.call(|store| store.trim(limits, |oldest| broadcaster.trimmed(oldest)))
+        else {
+            return;
+        };
+        let name = unacknowledged.as_ref().map_or("", |(name, _)| name);
+        if let (Some(kept), Some((name, from))) = (trimmed.kept_from, &unacknowledged)
+            && kept > *from
+        {
+            let message = format!(
+                "verdicts {from} to {} were removed before consumer {name} acknowledged them; if it does not exist any \
+                 more: inspectctl consumers forget {name}",
+                kept - 1
+            );
+            self.alarms
+                .raise(AlarmKind::UnacknowledgedRemoved, name, message);
+        } else if unacknowledged
+            .as_ref()
+            .is_none_or(|(_, from)| *from >= oldest)
+        {
+            for consumer in consumers.keys() {
+                self.alarms
+                    .clear(AlarmKind::UnacknowledgedRemoved, consumer);
+            }
+        }
+        let overflows = stops && trimmed.held && trimmed.bytes > hold_limit;
+        if trimmed.held {
+            let message = format!(
+                "the journal is beyond its limits, because consumer {name} has not acknowledged its verdicts{}",
+                if overflows {
+                    "; it is full, and verdicts are not journalled"
+                } else {
+                    ""
+                }
+            );
+            self.alarms.raise(AlarmKind::Held, "", message);
+        } else {
+            self.alarms.clear(AlarmKind::Held, "");
+        }
+        self.set_full(overflows.then(|| {
+            format!(
+                "the journal holds unacknowledged verdicts up to hold_max_mib (consumer {name})"
+            )
+        }));
+    }
+
+    /// Has verdicts published without the journal, or no longer, although it is open.
+    fn set_full(&mut self, reason: Option<String>) {
+        if self.store.is_some() && (self.full.is_some() || reason.is_some()) {
+            self.queue.set_trouble(reason.clone());
+        }
+        self.full = reason;
+    }
+
+    /// Empties a large write-ahead log if no reader needs it. If it exceeds its limit, nothing is written until the reader
+    /// has ended.
+    fn limit_wal(&mut self) {
+        let Some(bytes) = self.store.as_ref().map(Store::wal_bytes) else {
+            return;
+        };
+        if bytes <= WAL_REPORTED {
+            return self.alarms.clear(AlarmKind::WalGrows, "");
+        }
+        if self
+            .call(Store::checkpoint)
+            .is_none_or(|done| done.is_err())
+        {
+            return;
+        }
+        let bytes = self.store.as_ref().map_or(0, Store::wal_bytes);
+        if bytes <= WAL_REPORTED {
+            return self.alarms.clear(AlarmKind::WalGrows, "");
+        }
+        let (mib, limit) = (bytes >> 20, self.settings.wal_limit);
+        let message = format!(
+            "the write-ahead log of the journal has {mib} MiB, because a program has read the journal for long \
+             (fuser {}); at {} MiB verdicts are no longer journalled",
+            crate::journal::file(&self.folder).display(),
+            limit >> 20
+        );
+        self.alarms.raise(AlarmKind::WalGrows, "", message);
+        if bytes > limit {
+            let reason = format!("the write-ahead log has {mib} MiB, more than wal_max_mib");
+            self.set_full(Some(reason));
+        }
+    }
+}
+
+/// Marks the verdicts of an earlier run that was killed before it knew that they were published as they are stored.
+fn mark_tail(store: &mut Store, opened: &Opened) -> Result<(), JournalError> {
+    let Some(confirmed) = opened.counters.get(CONFIRMED) else {
+        return Ok(());
+    };
+    if opened.sequence > *confirmed {
+        let marked = store.mark_unconfirmed(confirmed + 1)?;
+        warn!(
+            first = confirmed + 1,
+            marked,
+            "the process was killed while these verdicts were published: they are marked as unconfirmed"
+        );
+    }
+    Ok(())
 }
 
 /// The latest change of each consumer. An acknowledged sequence never decreases.

@@ -10,22 +10,26 @@ mod entry;
 mod journal;
 #[cfg(test)]
 mod tests;
-mod wall_clock_guard;
+mod wall_clock;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use inspectd_core::moment::Moment;
 use inspectd_core::record::Verdict;
 use tokio::sync::broadcast;
+use tracing::error;
 use uuid::Uuid;
 
+use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::settings::Settings;
 use crate::evidence::{DiskStore, Evidence};
-use crate::journal::{JournalError, Opened, Readers, Store};
+use crate::journal::{JournalError, Readers};
+use crate::pipeline::threads::OnPanic;
 
 use broadcaster::Broadcaster;
 use commit_queue::CommitQueue;
@@ -56,28 +60,45 @@ pub struct PublisherOptions<'a> {
     pub run: Uuid,
     /// The settings.
     pub settings: &'a Settings,
-    /// The opened journal, see [`open_journal`].
-    pub journal: Option<(Store, Opened)>,
     /// Called with each verdict that is broadcast.
     pub on_published: OnPublished,
     /// The clock.
     pub clock: SharedClock,
+    /// The alarms.
+    pub alarms: Alarms,
+    /// Called when the thread that writes the journal panics.
+    pub failed: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Why a publisher does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PublisherError {
+    /// The operating system refuses a thread.
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+    /// Another daemon uses the journal, or the file is not a journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 impl Publisher {
     /// Starts to publish. Where the settings name a journal, a thread writes it until [`Self::close`].
-    /// Returns the threads to join.
+    /// Returns the threads to join. That thread opens the journal as well; if that takes longer than the stall timeout, or
+    /// fails for a reason that may pass, verdicts are published without the journal until it is open.
     ///
     /// # Errors
-    /// When the operating system refuses a thread.
-    pub fn start(options: PublisherOptions<'_>) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+    /// When the operating system refuses a thread, or the journal cannot be opened for a reason that does not pass.
+    pub fn start(
+        options: PublisherOptions<'_>,
+    ) -> Result<(Self, Vec<JoinHandle<()>>), PublisherError> {
         let PublisherOptions {
             start,
             run,
             settings,
-            journal: opened,
             on_published,
             clock,
+            alarms,
+            failed,
         } = options;
         let mut threads = Vec::new();
         let folder = settings.journal.folder.as_ref();
@@ -113,11 +134,22 @@ impl Publisher {
                 Arc::clone(&queue),
                 Arc::clone(&publisher.broadcaster),
                 Arc::clone(&clock),
-                opened,
+                alarms,
             );
             let builder = thread::Builder::new().name("journal".to_owned());
             // First, as it is joined before the thread that stores evidence.
-            threads.insert(0, builder.spawn(move || committer.run())?);
+            let (first_opening, opened) = sync_channel(1);
+            threads.insert(
+                0,
+                builder.spawn(move || {
+                    let _guard = OnPanic(failed);
+                    committer.run(&first_opening);
+                })?,
+            );
+            if let Err(error) = wait_until_open(&opened, timeout) {
+                queue.close();
+                return Err(error.into());
+            }
             let readers = Readers::new(crate::journal::file(folder));
             publisher.journal = Some(Journal {
                 queue,
@@ -218,24 +250,27 @@ impl Publisher {
     }
 }
 
-/// Opens the journal that the settings name. Returns `None` without one, and for a disk that is full or
-/// not writable: the pipeline then runs without, and opening is retried.
+/// Waits until the journal is open, at most for `timeout`.
 ///
 /// # Errors
 /// Errors that do not pass by waiting: another daemon uses the journal, or the file is not a journal.
-pub fn open_journal(
-    settings: &Settings,
-    run: Uuid,
-) -> Result<Option<(Store, Opened)>, JournalError> {
-    let Some(folder) = &settings.journal.folder else {
-        return Ok(None);
-    };
-    match Store::open(folder, run) {
-        Ok(opened) => Ok(Some(opened)),
-        Err(error) if error.is_permanent() => Err(error),
-        Err(error) => {
-            tracing::error!(%error, "the journal cannot be opened; opening is retried");
-            Ok(None)
+fn wait_until_open(
+    opened: &Receiver<Result<(), JournalError>>,
+    timeout: Duration,
+) -> Result<(), JournalError> {
+    match opened.recv_timeout(timeout) {
+        Ok(Err(error)) if error.is_permanent() => Err(error),
+        Ok(Err(error)) => {
+            error!(%error, "the journal cannot be opened; opening is retried");
+            Ok(())
+        }
+        Ok(Ok(())) => Ok(()),
+        Err(_) => {
+            error!(
+                ?timeout,
+                "opening the journal takes too long; verdicts are not journalled until it is open"
+            );
+            Ok(())
         }
     }
 }

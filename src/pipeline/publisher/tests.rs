@@ -66,14 +66,14 @@ fn entry(message: &str) -> VerdictEntry {
 fn start(folder: &TempDir, policy: &str) -> (Publisher, Vec<JoinHandle<()>>) {
     let settings = settings(folder, policy);
     let run = Uuid::from_u128(1);
-    let journal = open_journal(&settings, run).expect("a journal");
     let options = PublisherOptions {
         start: SystemClock.now(),
         run,
         settings: &settings,
-        journal,
         on_published: Box::new(|_| ()),
         clock: Arc::new(SystemClock),
+        alarms: Alarms::new(Arc::new(SystemClock)),
+        failed: Arc::new(|| panic!("the journal's thread panicked")),
     };
     Publisher::start(options).expect("threads")
 }

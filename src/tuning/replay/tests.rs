@@ -94,6 +94,7 @@ fn verdict(sequence: u64, heat: &AnomalyMap, recipe: Option<&Recipe>) -> Verdict
         since_start: Duration::ZERO,
         recorded: SystemTime::UNIX_EPOCH,
         evidence: true,
+        unconfirmed: false,
         subject,
         outcome: Outcome::Judged(judgement.expect("numbers")),
     }

@@ -224,3 +224,163 @@ async fn oversized_image_header_is_rejected_before_decoding() {
     check(raw(64, 64, u32::MAX), "raw.data").await;
     daemon.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_address_without_calls_does_not_keep_clients_out() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
+    let command = secured.site.command();
+    let program = command.get_program().to_owned();
+    // As few files as an interactive shell has, and the metrics port is flooded as well.
+    let mut limited = std::process::Command::new("prlimit");
+    limited
+        .arg("--nofile=256")
+        .arg(program)
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    let daemon = Daemon::spawn(&mut limited);
+    daemon.wait_for_log("ready");
+    let viewer = Client::plain(&daemon).with_token(secured.token(Role::Viewer));
+    viewer.status().await.expect("a place");
+    let flood = |key: &str| -> Vec<TcpStream> {
+        let address = daemon.address(key);
+        (0..368)
+            .map(|_| TcpStream::connect(&address).expect("a connection"))
+            .collect()
+    };
+    let mut metrics = flood("server.metrics_listen");
+    let mut silent = flood("server.listen");
+    let open = |streams: &mut Vec<TcpStream>| {
+        let mut open = 0;
+        for stream in streams {
+            stream
+                .set_read_timeout(Some(Duration::from_millis(2)))
+                .expect("a limit");
+            open += usize::from(!closed(stream));
+        }
+        open
+    };
+    assert!(open(&mut metrics) <= 16);
+    assert!(open(&mut silent) <= 64);
+    // A client that connects now gets a place, and the line goes on.
+    let operator = Client::plain(&daemon).with_token(secured.token(Role::Operator));
+    let answered = operator.status().await;
+    drop(metrics);
+    drop(silent);
+    // The flood is of the same address: its share is bounded, and free again at once.
+    if answered.is_err() {
+        wait("a place", || {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::block_in_place(|| runtime.block_on(operator.status())).is_ok()
+        });
+    }
+    viewer
+        .status()
+        .await
+        .expect("the first connection is not affected");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn consumer_belongs_to_an_operator_and_a_client_has_a_share_of_the_streams() {
+    use inspectd_client::proto::stream_verdicts_request::Start;
+    use inspectd_client::proto::{AcknowledgeVerdictsRequest, StreamVerdictsRequest};
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!(
+        "[journal]\nfolder = \"journal\"\nstall_timeout_s = 20\n{ACCESS}"
+    ));
+    let daemon = secured
+        .site
+        .start_with(&[("INSPECTD__SERVER__STREAM_LIMIT", "8")]);
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
+    let stream = async |client: &Client, start: Option<Start>| {
+        let mut inspection = InspectionServiceClient::new(client.channel.clone());
+        let request = client.request(StreamVerdictsRequest {
+            start,
+            ..StreamVerdictsRequest::default()
+        });
+        inspection
+            .stream_verdicts(request)
+            .await
+            .map(tonic::Response::into_inner)
+    };
+    let mes = || Some(Start::Consumer("mes".to_owned()));
+    let (viewer, operator, engineer) = (of(Role::Viewer), of(Role::Operator), of(Role::Engineer));
+    let mut own = stream(&operator, mes()).await.expect("an operator");
+    for other in [&viewer, &engineer] {
+        let refused = stream(other, mes()).await.expect_err("not its consumer");
+        assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    }
+    let acknowledgement = AcknowledgeVerdictsRequest {
+        consumer: "mes".to_owned(),
+        sequence: 1,
+    };
+    let mut inspection = InspectionServiceClient::new(engineer.channel.clone());
+    let refused = inspection
+        .acknowledge_verdicts(engineer.request(acknowledgement))
+        .await;
+    assert_eq!(
+        refused.expect_err("not its consumer").code(),
+        Code::PermissionDenied
+    );
+    own.message()
+        .await
+        .expect("the stream goes on")
+        .expect("a message");
+
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(stream(&viewer, None).await.expect("a quarter of eight"));
+    }
+    let refused = stream(&viewer, None).await.expect_err("its share is used");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    stream(&engineer, None).await.expect("others have theirs");
+    drop(held.pop());
+    wait("a free stream", || {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| runtime.block_on(stream(&viewer, None))).is_ok()
+    });
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_with_short_deadlines_end_with_their_deadline_and_leave_the_queue() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new("[engine]\nbatch_limit = 2\nbatch_window_ms = 200\n");
+    let daemon = secured.site.start();
+    let image = || InspectImageRequest {
+        image: Some(Image::Raw(RawImage {
+            width: 32,
+            height: 32,
+            format: PixelFormat::Mono8.into(),
+            data: vec![128; 32 * 32],
+            ..RawImage::default()
+        })),
+        ..InspectImageRequest::default()
+    };
+    let channel = daemon.channel().await;
+    let calls = (0..100).map(|_| {
+        let mut client = InspectionServiceClient::new(channel.clone());
+        let mut request = tonic::Request::new(image());
+        request.set_timeout(Duration::from_millis(30));
+        tokio::spawn(async move { client.inspect_image(request).await.map(drop) })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut codes = Vec::new();
+    for call in calls {
+        codes.push(
+            call.await
+                .expect("no panic")
+                .err()
+                .map(|status| status.code()),
+        );
+    }
+    let ended = [None, Some(Code::DeadlineExceeded), Some(Code::Cancelled)];
+    assert!(codes.iter().all(|code| ended.contains(code)), "{codes:?}");
+    // The queue is free at once for a client without a deadline.
+    let mut client = daemon.inspection().await;
+    client.inspect_image(image()).await.expect("a place");
+    daemon.stop();
+}

@@ -162,3 +162,25 @@ async fn removed_client_loses_its_open_stream_and_others_keep_theirs() {
     }
     daemon.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn revocation_in_a_file_that_is_not_valid_is_an_alarm() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
+    let daemon = secured.site.start();
+    let clients = secured.clients();
+    secured
+        .site
+        .write("clients.toml", &clients.replace("role = ", "rolle = "));
+    let metric = "inspectd_alarms{kind=\"access_file\"}";
+    let alarms = |count: &str| {
+        daemon
+            .page("/metrics")
+            .1
+            .contains(&format!("{metric} {count}"))
+    };
+    wait("an alarm", || alarms("1"));
+    secured.site.write("clients.toml", &clients);
+    wait("no alarm", || alarms("0"));
+    daemon.stop();
+}

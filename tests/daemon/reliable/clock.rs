@@ -63,16 +63,15 @@ async fn setting_the_wall_clock_back_and_forward_loses_no_verdict() {
     until_captured(&mut verdicts, &mut seen, |captured| captured < now + HOUR).await;
     for pair in seen.windows(2) {
         assert_eq!(pair[1].sequence, pair[0].sequence + 1);
-        assert!(
-            time(pair[1].record_time) >= time(pair[0].record_time),
-            "{pair:?}"
-        );
         let since_start = |verdict: &Verdict| {
             let since = verdict.capture_monotonic.expect("a time");
             (since.seconds, since.nanos)
         };
         assert!(since_start(&pair[1]) >= since_start(&pair[0]), "{pair:?}");
     }
+    // The clock that was ahead does not stamp the verdicts after its correction.
+    let recorded = time(seen.last().expect("some").record_time);
+    assert!(recorded < now + HOUR, "{recorded:?}");
     let kept = whole(&daemon).await;
     for verdict in &seen {
         assert_eq!(kept.get(&verdict.sequence), Some(verdict));
@@ -83,5 +82,54 @@ async fn setting_the_wall_clock_back_and_forward_loses_no_verdict() {
     let first = stream_from(&daemon, start).await.next().await;
     assert_eq!(first.record_time, wanted.record_time);
     assert!(first.sequence <= wanted.sequence);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn wrong_clock_at_the_start_removes_no_verdict_and_is_an_alarm() {
+    require!(onnx_runtime());
+    let library = require!(libfaketime());
+    let site = site(&journal(""), &belt("belt", "fps = 50"));
+    let start = |ahead: &str| {
+        Daemon::spawn(
+            site.command()
+                .env("LD_PRELOAD", &library)
+                .env("FAKETIME", ahead)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        )
+    };
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.until(|verdict| verdict.sequence >= 40).await;
+    daemon.stop();
+
+    // The second start sees verdicts that were recorded with the wrong clock.
+    for _ in 0..2 {
+        let daemon = start("+400d");
+        daemon.wait_for_log("ready");
+        let mut verdicts = daemon.verdicts().await;
+        let from = verdicts.next().await.sequence;
+        verdicts
+            .until(|verdict| verdict.sequence >= from + 100)
+            .await;
+        assert_eq!(
+            whole(&daemon)
+                .await
+                .first_key_value()
+                .map(|(first, _)| *first),
+            Some(1)
+        );
+        if from < 100 {
+            let status = daemon.status().await;
+            assert_eq!(status.alarms[0].kind, "clock_jumped");
+        }
+        daemon.stop();
+    }
+    let daemon = start("+0");
+    daemon.wait_for_log("ready");
+    let mut verdicts = daemon.verdicts().await;
+    let recorded = time(verdicts.next().await.record_time);
+    assert!(recorded < SystemTime::now() + HOUR, "{recorded:?}");
+    assert!(daemon.status().await.alarms.is_empty());
     daemon.stop();
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{
-    AcknowledgeVerdictsRequest, Consumer, ForgetConsumerRequest, ListConsumersRequest, Verdict,
+    AcknowledgeVerdictsRequest, Consumer, FaultReason, ForgetConsumerRequest, ListConsumersRequest,
+    Verdict,
 };
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::journal_site::{Client, belt, from, journal, kept, site, stream_from, stream_refused};
-use crate::harness::{Daemon, Verdicts};
+use crate::harness::{Daemon, Site, Verdicts};
 
 fn plc() -> Start {
     Start::Consumer("plc".to_owned())
@@ -178,5 +179,53 @@ async fn removed_sequences_are_rejected_with_the_kept_range() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let size = std::fs::metadata(site.path("journal/journal.sqlite")).expect("a file");
     assert!(size.len() < 8 << 20, "{size:?}");
+    daemon.stop();
+}
+
+/// A journal that is beyond its limit at once.
+fn tiny(keys: &str) -> Site {
+    let top = journal(&format!("max_mib = 1\ncommit_window_ms = 0\n{keys}"));
+    site(&top, &belt("belt", "pace = \"fast\""))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn verdicts_are_held_until_acknowledged_and_the_overflow_is_a_fault() {
+    require!(onnx_runtime());
+    let site = tiny("hold_unacknowledged = true\nhold_max_mib = 2\n");
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    acknowledge(&mut client, 1).await.expect("recorded");
+    let mut verdicts = daemon.verdicts().await;
+    let full = verdicts.until(|verdict| verdict.sequence == 0).await;
+    assert_eq!(full.fault.expect("a fault").reason(), FaultReason::Journal);
+    let status = daemon.status().await;
+    assert!(
+        status.alarms.iter().any(|alarm| alarm.kind == "held"),
+        "{status:?}"
+    );
+    let kept = status.journal.expect("a journal");
+    assert!(kept.oldest_sequence <= 2, "{kept:?}");
+    assert!(kept.trouble.contains("hold_max_mib"), "{kept:?}");
+
+    // The acknowledgement makes room.
+    acknowledge(&mut client, status.sequence)
+        .await
+        .expect("recorded");
+    verdicts.until(|verdict| verdict.sequence > 0).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn removal_of_unacknowledged_verdicts_is_an_alarm() {
+    require!(onnx_runtime());
+    let site = tiny("");
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    acknowledge(&mut client, 1).await.expect("recorded");
+    let removed = |status: &inspectd_client::proto::Status| {
+        let mut alarms = status.alarms.iter();
+        alarms.any(|alarm| alarm.kind == "unacknowledged_removed" && alarm.subject == "plc")
+    };
+    daemon.status_when("an alarm", removed).await;
     daemon.stop();
 }

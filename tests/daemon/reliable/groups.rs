@@ -161,3 +161,46 @@ async fn part_counter_continues_after_a_restart() {
     assert_eq!(counted.len(), count, "no id is used twice");
     daemon.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn part_of_a_killed_daemon_is_decided_by_its_stored_views() {
+    require!(onnx_runtime());
+    let left = requested("left", "group = \"cell\"");
+    // It delivers no frame, so the part is open until its window has passed.
+    let right =
+        requested("right", "group = \"cell\"\nread_timeout_s = 60").replace("pictures", "absent");
+    let site = site(&parts("window_ms = 3000\n"), &(left + &right));
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let request = TriggerInspectionRequest {
+        target: Some(Target::GroupId("cell".to_owned())),
+        part_id: "7".to_owned(),
+        client_data: b"7".to_vec(),
+        idempotency_key: "once".to_owned(),
+        ..TriggerInspectionRequest::default()
+    };
+    let accepted = daemon.inspection().await.trigger_inspection(request).await;
+    let trigger_id = accepted.expect("accepted").into_inner().trigger_id;
+    let view = verdicts.until(|verdict| verdict.camera_id == "left").await;
+    daemon.signal("KILL");
+    drop(daemon);
+
+    let daemon = site.start();
+    let repeated = trigger(&daemon, "7", "once").await;
+    assert!(repeated.repeated);
+    assert_eq!(repeated.trigger_id, trigger_id);
+    let part = repeated.verdict.expect("decided");
+    assert_eq!(part.decision(), Decision::Fault);
+    assert_eq!(
+        part.fault.as_ref().map(|fault| fault.reason()),
+        Some(FaultReason::MissingView)
+    );
+    let views: Vec<u64> = part.views.iter().map(|view| view.sequence).collect();
+    assert_eq!(views, [view.sequence]);
+    let inspected = whole(&daemon)
+        .await
+        .into_values()
+        .filter(|verdict| verdict.camera_id == "left");
+    assert_eq!(inspected.count(), 1, "it is inspected once");
+    daemon.stop();
+}

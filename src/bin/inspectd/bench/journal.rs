@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use inspectd::alarm::Alarms;
 use inspectd::clock::{Clock, SystemClock};
 use inspectd::config::{self, Settings, Sources};
-use inspectd::pipeline::publisher::{Publisher, PublisherOptions, VerdictEntry, open_journal};
+use inspectd::pipeline::publisher::{Publisher, PublisherOptions, VerdictEntry};
 use inspectd::pipeline::response_slot::Reply;
 use inspectd_core::decision::Decision;
 use inspectd_core::record::{Stamp, Subject, Timings, Verdict};
@@ -241,14 +242,14 @@ fn single(folder: &Path) -> Result<Vec<f64>> {
 fn publisher(folder: &Path) -> Result<(Publisher, Vec<std::thread::JoinHandle<()>>)> {
     let settings = settings(folder)?;
     let run = Uuid::now_v7();
-    let journal = open_journal(&settings, run)?;
     Ok(Publisher::start(PublisherOptions {
         start: SystemClock.now(),
         run,
         settings: &settings,
-        journal,
         on_published: Box::new(|_| ()),
         clock: Arc::new(SystemClock),
+        alarms: Alarms::new(Arc::new(SystemClock)),
+        failed: Arc::new(|| ()),
     })?)
 }
 

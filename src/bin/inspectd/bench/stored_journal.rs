@@ -105,6 +105,7 @@ fn old(sequence: u64, run: Uuid, start: SystemTime, stamp: &Arc<Stamp>) -> Verdi
         since_start: Duration::from_millis(50 * sequence),
         recorded: time,
         evidence: false,
+        unconfirmed: false,
         subject,
         outcome: judged(decision),
     }

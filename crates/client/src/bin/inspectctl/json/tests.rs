@@ -78,6 +78,7 @@ fn verdict_has_the_field_names_of_the_proto() {
             nanos: 0,
         }),
         evidence_kept: true,
+        unconfirmed: false,
         recipe: Some(proto::RecipeTag {
             id: "mx24".into(),
             version: "3".into(),
@@ -103,7 +104,7 @@ fn verdict_has_the_field_names_of_the_proto() {
         "batch_size": 0, "width": 0, "height": 0, "source_item": "", "truth": "scratch",
         "part_id": "P-1", "client_data": "/wA=", "trigger_id": "uuid", "group_id": "cell",
         "views": [{"camera_id": "top", "sequence": 6, "frame_id": 9, "decision": "reject"}],
-        "record_time": "2026-11-18T11:06:41Z", "evidence_kept": true,
+        "record_time": "2026-11-18T11:06:41Z", "evidence_kept": true, "unconfirmed": false,
         "recipe": {"id": "mx24", "version": "3", "sha256": "ab"},
     }});
     assert_eq!(

@@ -39,6 +39,7 @@ pub struct Verdict<'a> {
     views: Vec<View<'a>>,
     record_time: Option<String>,
     evidence_kept: bool,
+    unconfirmed: bool,
     recipe: Option<RecipeTag<'a>>,
 }
 
@@ -159,6 +160,7 @@ impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
             views: verdict.views.iter().map(View::from).collect(),
             record_time: time(verdict.record_time.as_ref()),
             evidence_kept: verdict.evidence_kept,
+            unconfirmed: verdict.unconfirmed,
             recipe: verdict.recipe.as_ref().map(RecipeTag::from),
         }
     }

@@ -1,0 +1,143 @@
+//! The listener of the HTTP server: limits connections, and closes those that are silent.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep, sleep};
+use tracing::warn;
+
+use crate::access::places::{Place, Places};
+use crate::camera::LogThrottle;
+use crate::clock::SharedClock;
+
+/// Maximum number of open connections. Prometheus and probes have one or two each.
+const CONNECTION_LIMIT: usize = 64;
+
+/// A connection on which nothing is read or written for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Pause after a failure to accept: the most likely reason, too many open files, persists for a while.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Interval at which repeated failures are logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A listener with limits.
+pub struct LimitedListener {
+    listener: TcpListener,
+    places: Arc<Places>,
+    clock: SharedClock,
+    log: LogThrottle,
+}
+
+impl LimitedListener {
+    /// Limits the connections of `listener`.
+    pub fn new(listener: TcpListener, clock: SharedClock) -> Self {
+        Self {
+            listener,
+            places: Places::new(CONNECTION_LIMIT),
+            clock,
+            log: LogThrottle::new(LOG_INTERVAL),
+        }
+    }
+}
+
+impl Listener for LimitedListener {
+    type Io = IdleLimited;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (IdleLimited, SocketAddr) {
+        loop {
+            let refused = match self.listener.accept().await {
+                Ok((stream, address)) => {
+                    match self.places.take(Some(address.ip().to_canonical())) {
+                        Ok(place) => return (IdleLimited::new(stream, place), address),
+                        Err(reason) => reason.to_string(),
+                    }
+                }
+                Err(error) => {
+                    sleep(ACCEPT_PAUSE).await;
+                    error.to_string()
+                }
+            };
+            if let Some(suppressed) = self.log.allow(self.clock.now().monotonic) {
+                warn!(
+                    reason = refused,
+                    suppressed, "a connection to server.metrics_listen is refused"
+                );
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection that ends when nothing is read or written for [`IDLE_TIMEOUT`].
+pub struct IdleLimited {
+    stream: TcpStream,
+    idle: Pin<Box<Sleep>>,
+    _place: Place,
+}
+
+impl IdleLimited {
+    fn new(stream: TcpStream, place: Place) -> Self {
+        Self {
+            stream,
+            idle: Box::pin(sleep(IDLE_TIMEOUT)),
+            _place: place,
+        }
+    }
+
+    /// Restarts the timeout after progress; ends the connection once it is over.
+    fn watched<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.idle.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+        } else if self.idle.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+}
+
+impl AsyncRead for IdleLimited {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.watched(context, polled)
+    }
+}
+
+impl AsyncWrite for IdleLimited {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watched(context, polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
