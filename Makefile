@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz simulate clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -17,6 +17,9 @@ BENCH_ROUNDS ?= 2
 # The bundle of `make measure`, and further arguments of `inspectd bench`.
 BUNDLE ?= models/demo
 MEASURE ?=
+
+# Schedules of `make simulate`.
+SEEDS ?= 100000
 
 # Duration of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 600
@@ -76,6 +79,9 @@ bench: ## Compare the time of a training step of mhkd with PyTorch on this machi
 	    PYTHONPATH=.tools/pytorch python3 training/bench_pytorch.py $$run >>target/bench/pytorch.jsonl; \
 	done; done; done
 	@python3 training/bench_pytorch.py --table target/bench/mhkd.jsonl target/bench/pytorch.jsonl
+
+simulate: setup ## Run random schedules of the pipeline on a simulated clock and check its invariants (SEEDS=n)
+	INSPECTD_SIMULATE_SEEDS=$(SEEDS) cargo test --release -p inspectd --lib -- pipeline::simulation --nocapture
 
 measure: ## Compare the daemon with a bare ONNX Runtime loop and a plain Python pipeline
 	scripts/setup.sh runtime baseline

@@ -27,11 +27,13 @@ pub enum AlarmKind {
     WalGrows,
     /// A changed file of clients or certificates is not valid: the old content stays active.
     AccessFile,
+    /// A damaged journal was set aside, or the journal was replaced.
+    JournalDamaged,
 }
 
 impl AlarmKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::GroupOutOfStep,
         Self::RecipeChanged,
         Self::ClockJumped,
@@ -39,6 +41,7 @@ impl AlarmKind {
         Self::Held,
         Self::WalGrows,
         Self::AccessFile,
+        Self::JournalDamaged,
     ];
 
     /// Name in status and metrics.
@@ -51,6 +54,7 @@ impl AlarmKind {
             Self::Held => "held",
             Self::WalGrows => "wal_grows",
             Self::AccessFile => "access_file",
+            Self::JournalDamaged => "journal_damaged",
         }
     }
 }

@@ -209,6 +209,7 @@ fn journal(facts: &JournalSnapshot, totals: Totals) -> proto::Journal {
         evidence_kept: evidence.kept,
         evidence_bytes: evidence.bytes,
         evidence_missed: evidence.missed,
+        epoch: totals.epoch,
     }
 }
 

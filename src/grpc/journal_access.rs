@@ -19,7 +19,12 @@ pub(super) async fn read<T: Send + 'static>(
 ) -> Result<T, Status> {
     let pipeline = Arc::clone(pipeline);
     blocking(move || match pipeline.journal() {
-        Some(journal) => read(journal).map_err(|error| status::journal(&error)),
+        Some(journal) => read(journal).map_err(|error| {
+            if error.is_damage() {
+                journal.report_damage(&error);
+            }
+            status::journal(&error)
+        }),
         None => Err(status::no_journal()),
     })
     .await?

@@ -10,11 +10,11 @@ use inspectd_core::record::Verdict;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Interval, interval};
+use tokio::time::{Interval, interval, sleep};
 use tonic::Status;
 
 use super::proto::stream_verdicts_response::Event;
-use super::proto::{Gap, Heartbeat, StreamVerdictsResponse};
+use super::proto::{Gap, GapReason, Heartbeat, StreamVerdictsResponse};
 use super::stream_registry::{ConsumerStream, StreamSlot};
 use super::{convert_verdict, status};
 use crate::clock::SharedClock;
@@ -24,6 +24,12 @@ use crate::pipeline::publisher::Totals;
 
 /// Number of verdicts read from the journal at a time, and held for one client.
 const PAGE_SIZE: usize = 256;
+
+/// Pause between two reads of a journal that is damaged and being replaced.
+const DAMAGE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Such reads in a row until a stream ends.
+const DAMAGED_READS: u32 = 50;
 
 /// The beginning of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +62,8 @@ pub(super) struct VerdictStream {
     page: VecDeque<Verdict>,
     /// Number of unjournalled verdicts up to now, since the start of the pipeline.
     unjournalled: u64,
+    /// Pages in a row that could not be read because the journal is damaged.
+    damaged_reads: u32,
     heartbeat: Interval,
     /// Whether the first heartbeat, which confirms the connection, was sent.
     confirmed: bool,
@@ -94,6 +102,7 @@ impl VerdictStream {
             journal_until: totals.sequence,
             page: VecDeque::new(),
             unjournalled: totals.unjournalled,
+            damaged_reads: 0,
             confirmed: false,
             heartbeat: interval(options.heartbeat),
             ending: options.ending,
@@ -152,20 +161,25 @@ impl VerdictStream {
         {
             return Some(Err(status::superseded()));
         }
-        if self.page.is_empty()
-            && let Err(status) = self.read_page().await
-        {
-            return Some(Err(status));
+        if self.page.is_empty() {
+            match self.read_page().await {
+                Ok(None) => {}
+                Ok(Some(event)) => return Some(Ok(event)),
+                Err(status) => return Some(Err(status)),
+            }
         }
         let verdict = self.page.pop_front()?;
         Some(Ok(Event::Verdict(convert_verdict::verdict(&verdict))))
     }
 
-    async fn read_page(&mut self) -> Result<(), Status> {
-        let Some(next) = self.next else { return Ok(()) };
-        let oldest = self.pipeline.totals().oldest;
-        if next < oldest {
-            return Err(status::aged_out(next, self.pipeline.totals()));
+    /// Reads the next page. Returns the event of verdicts that were lost with the journal instead.
+    async fn read_page(&mut self) -> Result<Option<Event>, Status> {
+        let Some(next) = self.next else {
+            return Ok(None);
+        };
+        let totals = self.pipeline.totals();
+        if next < totals.oldest {
+            return self.lost(next, totals).map(Some);
         }
         let page = Page {
             filter: self.filter.clone(),
@@ -182,19 +196,52 @@ impl VerdictStream {
         let read = spawn_blocking(read)
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
-        let verdicts = read.map_err(|error| status::journal(&error))?;
+        let verdicts = match read {
+            Err(error) if error.is_damage() && self.damaged_reads < DAMAGED_READS => {
+                // The journal is being replaced; then its verdicts are lost.
+                if let Some(journal) = self.pipeline.journal() {
+                    journal.report_damage(&error);
+                }
+                self.damaged_reads += 1;
+                sleep(DAMAGE_PAUSE).await;
+                return Ok(None);
+            }
+            read => read.map_err(|error| status::journal(&error))?,
+        };
+        self.damaged_reads = 0;
         // The oldest sequence is raised before verdicts are deleted: they may have been deleted while
         // the page was read.
         let begins = verdicts.first().is_some_and(|first| first.sequence == next);
-        if !begins && next < self.pipeline.totals().oldest {
-            return Err(status::aged_out(next, self.pipeline.totals()));
+        let totals = self.pipeline.totals();
+        if !begins && next < totals.oldest {
+            return self.lost(next, totals).map(Some);
         }
         self.next = Some(match verdicts.last() {
             Some(last) if verdicts.len() == PAGE_SIZE => last.sequence + 1,
             _ => self.journal_until + 1,
         });
         self.page.extend(verdicts);
-        Ok(())
+        Ok(None)
+    }
+
+    /// The event of verdicts that were lost with the journal, from `next` on.
+    ///
+    /// # Errors
+    /// When they aged out instead.
+    fn lost(&mut self, next: u64, totals: Totals) -> Result<Event, Status> {
+        let (_, last) = totals
+            .lost
+            .filter(|(first, last)| (*first..=*last).contains(&next))
+            .ok_or_else(|| status::aged_out(next, totals))?;
+        self.next = Some(last + 1);
+        let missed = last + 1 - next;
+        self.slot.add_missed(missed);
+        Ok(Event::Gap(Gap {
+            missed,
+            reason: GapReason::Lost.into(),
+            first_sequence: next,
+            last_sequence: last,
+        }))
     }
 
     /// Waits, without changing any state.
@@ -256,15 +303,21 @@ impl VerdictStream {
 
     fn gap(&self, missed: u64) -> Event {
         self.slot.add_missed(missed);
-        Event::Gap(Gap { missed })
+        Event::Gap(Gap {
+            missed,
+            ..Gap::default()
+        })
     }
 
     fn heartbeat(&self) -> Event {
-        let Totals { sequence, .. } = self.pipeline.totals();
+        let Totals {
+            sequence, epoch, ..
+        } = self.pipeline.totals();
         Event::Heartbeat(Heartbeat {
             time: Some(self.clock.now().utc.into()),
             sequence,
             run_id: self.pipeline.run_id().to_string(),
+            epoch,
         })
     }
 }

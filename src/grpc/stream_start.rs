@@ -35,7 +35,10 @@ impl GrpcService {
                 (next, Some(name))
             }
         };
-        if sequence < totals.oldest {
+        let lost = totals
+            .lost
+            .is_some_and(|(first, last)| (first..=last).contains(&sequence));
+        if sequence < totals.oldest && !lost {
             return Err(status::aged_out(sequence, totals));
         }
         if sequence > totals.sequence + 1 {

@@ -39,6 +39,12 @@ pub enum JournalError {
         /// Highest version that this program can open.
         supported: i64,
     },
+    /// The high-water mark of sequences cannot be read or written.
+    #[error("journal.folder: {0}")]
+    Mark(io::Error),
+    /// A damaged journal cannot be renamed.
+    #[error("journal.folder: the damaged journal cannot be set aside: {0}")]
+    Aside(io::Error),
     /// The file is a SQLite database of another program.
     #[error("journal: {}: is a SQLite database, but not a journal of inspectd", path.display())]
     NotAJournal {
@@ -98,6 +104,16 @@ pub enum RowError {
 }
 
 impl JournalError {
+    /// Whether the file is damaged: SQLite has found that its pages contradict each other.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(error) | Self::Migration { source: error, .. } => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a retry cannot succeed: someone has to look.
     pub fn is_permanent(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
@@ -112,7 +128,7 @@ impl JournalError {
             | Self::Version { .. }
             | Self::NotAJournal { .. }
             | Self::Row { .. } => true,
-            Self::Folder { .. } => false,
+            Self::Folder { .. } | Self::Mark(_) | Self::Aside(_) => false,
         }
     }
 }

@@ -4,7 +4,9 @@
 //! (`pipeline/publisher`); this module decides how it is stored.
 
 mod error;
+mod mark;
 mod query;
+pub mod repair;
 mod row;
 mod schema;
 mod store;
@@ -16,6 +18,9 @@ use std::path::{Path, PathBuf};
 pub use error::{JournalError, RowError};
 pub use query::{Filter, Order, Page, Readers};
 pub use store::{Batch, Consumer, Limits, Opened, Store, Trimmed};
+
+/// Name of the counter of the journal's epoch.
+pub const EPOCH: &str = "journal/epoch";
 
 /// Prefix of the counters that hold the sequences from which on `recorded` is earlier than before.
 pub const STEP_BACK: &str = "clock/back/";

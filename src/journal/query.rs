@@ -5,6 +5,7 @@ mod sql;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use inspectd_core::decision::Decision;
@@ -76,6 +77,8 @@ pub struct Page {
 pub struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
+    /// Incremented when the file was replaced.
+    generation: AtomicU64,
 }
 
 impl Readers {
@@ -84,13 +87,21 @@ impl Readers {
         Self {
             path,
             idle: Mutex::default(),
+            generation: AtomicU64::new(0),
         }
+    }
+
+    /// Closes all connections: the file was replaced.
+    pub fn reset(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.idle.lock().clear();
     }
 
     fn with<T>(
         &self,
         read: impl FnOnce(&mut Reader) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
+        let generation = self.generation.load(Ordering::Acquire);
         let idle = self.idle.lock().pop();
         let mut reader = match idle {
             Some(reader) => reader,
@@ -99,7 +110,8 @@ impl Readers {
         // After an error the connection is closed.
         let result = read(&mut reader)?;
         let mut idle = self.idle.lock();
-        if idle.len() < KEPT_CONNECTIONS {
+        let same_file = generation == self.generation.load(Ordering::Acquire);
+        if same_file && idle.len() < KEPT_CONNECTIONS {
             idle.push(reader);
         }
         Ok(result)

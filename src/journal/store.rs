@@ -10,9 +10,10 @@ use inspectd_core::record::{Stamp, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::mark::{self, Continuation, Mark};
 use super::row::{self, nanoseconds, time};
 use super::schema::{self, CURRENT};
-use super::{JournalError, file};
+use super::{EPOCH, JournalError, file};
 
 /// Name of the lock file. The daemon that writes in the folder holds its lock.
 const LOCK: &str = "lock";
@@ -84,6 +85,10 @@ pub struct Opened {
     pub consumers: BTreeMap<String, Consumer>,
     /// Counters by name.
     pub counters: BTreeMap<String, u64>,
+    /// Number of the journal: 1 for the first of this folder, one more after each replacement.
+    pub epoch: u64,
+    /// Whether the journal is another one than before: it was moved away, or restored from a backup.
+    pub replaced: bool,
 }
 
 /// The only writer of a journal.
@@ -91,6 +96,8 @@ pub struct Opened {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    folder: PathBuf,
+    mark: Mark,
     run: i64,
     stamps: HashMap<Arc<Stamp>, i64>,
     /// Unlocked when dropped.
@@ -114,10 +121,13 @@ impl Store {
         )?;
         let select = "SELECT id FROM runs WHERE uuid = ?1";
         let run = connection.query_row(select, [run.to_string()], |row| row.get(0))?;
-        let opened = opened(&connection)?;
+        let mut opened = opened(&connection)?;
+        let mark = open_mark(folder, &connection, &mut opened)?;
         let store = Self {
             connection,
             path,
+            folder: folder.to_owned(),
+            mark,
             run,
             stamps: HashMap::new(),
             _lock: lock,
@@ -137,6 +147,16 @@ impl Store {
     /// was opened again.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), JournalError> {
         let known = self.stamps.len();
+        if let Some(last) = batch.verdicts.last().map(|last| last.sequence)
+            && last > self.mark.reserved
+        {
+            let mark = Mark {
+                reserved: last + mark::BLOCK,
+                ..self.mark
+            };
+            mark.write(&self.folder).map_err(JournalError::Mark)?;
+            self.mark = mark;
+        }
         let committed = self.try_commit(batch);
         if committed.is_err() && self.stamps.len() > known {
             // The rows of the new stamps were rolled back.
@@ -310,6 +330,46 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     }
 }
 
+/// Compares the journal with the high-water mark beside it, and brings both up to date.
+fn open_mark(
+    folder: &Path,
+    connection: &Connection,
+    opened: &mut Opened,
+) -> Result<Mark, JournalError> {
+    let found = Mark::read(folder).map_err(JournalError::Mark)?;
+    let content = mark::Content {
+        epoch: opened.counters.get(EPOCH).copied(),
+        used: opened.sequence,
+    };
+    let evidence = mark::newest_evidence(folder);
+    let Continuation { epoch, sequence } = mark::continuation(found, content, evidence);
+    let mark = match found {
+        Some(mark) if mark.epoch == epoch => mark,
+        _ => {
+            let mark = Mark {
+                epoch,
+                reserved: sequence + mark::BLOCK,
+            };
+            mark.write(folder).map_err(JournalError::Mark)?;
+            mark
+        }
+    };
+    if sequence > opened.sequence {
+        // The last used sequence, also of a journal that has none of its own yet.
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'verdicts'", [])?;
+        let insert = "INSERT INTO sqlite_sequence (name, seq) VALUES ('verdicts', ?1)";
+        connection.execute(insert, [sequence as i64])?;
+    }
+    if content.epoch != Some(epoch) {
+        let insert = "INSERT OR REPLACE INTO counters VALUES (?1, ?2)";
+        connection.execute(insert, params![EPOCH, epoch as i64])?;
+    }
+    opened.epoch = epoch;
+    opened.replaced = sequence > opened.sequence;
+    opened.sequence = sequence;
+    Ok(mark)
+}
+
 /// The row number of a stamp, which is inserted if it is new.
 fn stamp_id(connection: &Connection, stamp: &Stamp) -> rusqlite::Result<i64> {
     let (recipe, version, sha256) = match &stamp.recipe {
@@ -398,5 +458,7 @@ fn opened(connection: &Connection) -> rusqlite::Result<Opened> {
         oldest: oldest(connection)?,
         consumers,
         counters,
+        epoch: 1,
+        replaced: false,
     })
 }

@@ -398,3 +398,81 @@ fn second_writer_and_file_that_is_not_sqlite_are_refused() {
     let error = Store::open(foreign.path(), RUN).expect_err("not a database");
     assert!(error.is_permanent(), "{error}");
 }
+
+/// Overwrites pages in the middle of a journal with many verdicts.
+fn damaged(folder: &TempDir) -> PathBuf {
+    let (mut store, _) = open(folder);
+    for first in (1..=6000).step_by(1000) {
+        store
+            .commit(&batch((first..first + 1000).map(|n| fault("a", n))))
+            .expect("written");
+    }
+    store.checkpoint().expect("in the file");
+    drop(store);
+    let path = file(folder.path());
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 3 * 4096].fill(0xa5);
+    std::fs::write(&path, bytes).expect("damaged");
+    path
+}
+
+#[test]
+fn damage_beyond_the_first_page_is_found_and_what_is_intact_is_salvaged() {
+    let folder = TempDir::new().expect("a folder");
+    let path = damaged(&folder);
+    let check = repair::Check::open(&path).expect("the first page is intact");
+    assert!(!check.run(3).expect("checked").is_empty());
+
+    let out = TempDir::new().expect("a folder");
+    let mut steps = 0;
+    let salvaged = repair::salvage(&path, out.path(), |_| steps += 1).expect("salvaged");
+    assert!(steps > 1);
+    assert!(
+        salvaged.copied > 3000 && salvaged.copied < 6000,
+        "{salvaged:?}"
+    );
+    let (first, last) = salvaged.range.expect("some");
+    assert_eq!(salvaged.copied + salvaged.lost, last - first + 1);
+    let intact = repair::Check::open(&file(out.path())).expect("a journal");
+    assert_eq!(intact.run(1).expect("checked"), Vec::<String>::new());
+    let verdicts =
+        Readers::new(file(out.path())).page(&page(Filter::default(), Order::Ascending, 10_000));
+    for verdict in verdicts.expect("readable") {
+        assert_eq!(verdict, fault("a", verdict.sequence));
+    }
+    // Nothing is overwritten.
+    assert!(repair::salvage(&path, out.path(), |_| ()).is_err());
+    let absent = repair::salvage(&out.path().join("absent"), &out.path().join("new"), |_| ());
+    assert!(
+        absent
+            .expect_err("no file")
+            .to_string()
+            .contains("No such file")
+    );
+}
+
+#[test]
+fn journal_that_was_moved_away_goes_on_after_its_sequences() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut store, opened) = open(&folder);
+    assert_eq!((opened.epoch, opened.replaced), (1, false));
+    store
+        .commit(&batch((1..=9).map(|n| fault("a", n))))
+        .expect("written");
+    drop(store);
+    let (store, opened) = open(&folder);
+    assert_eq!(
+        (opened.epoch, opened.sequence, opened.replaced),
+        (1, 9, false)
+    );
+    drop(store);
+    let aside = repair::set_aside(folder.path()).expect("renamed");
+    assert_eq!(repair::aside(folder.path()), [aside]);
+    let (store, opened) = open(&folder);
+    assert_eq!((opened.epoch, opened.replaced), (2, true));
+    assert!(opened.sequence >= 9, "{opened:?}");
+    drop(store);
+    let (_store, again) = open(&folder);
+    assert_eq!((again.epoch, again.sequence), (2, opened.sequence));
+}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
+use inspectd_core::moment::Moment;
 use inspectd_core::record::{Fault, FaultReason, Verdict};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
@@ -132,56 +133,24 @@ impl Pipeline {
         } = options;
         let start = clock.now();
         let (notices, received) = sync_channel(NOTICE_QUEUE);
-        let settings = &active.settings;
         let (publisher, writers) = Publisher::start(PublisherOptions {
             start,
             run: run_id,
-            settings,
+            settings: &active.settings,
             on_published: on_published(Arc::clone(&observer), notices.clone()),
             clock: Arc::clone(&clock),
             alarms: alarms.clone(),
             failed: Arc::clone(&failed),
         })?;
-        let counted = counted_groups(settings, publisher.journal(), &alarms, &clock);
-        let parts = PartAssembler::new(
-            groups(settings),
-            settings.parts.window,
-            settings.parts.missing_view,
-            CaptureSpread {
-                limit: settings.parts.capture_spread,
-                cameras: counted
-                    .values()
-                    .flat_map(|group| group.live_cameras())
-                    .collect(),
-            },
-        );
-        let cameras = settings.cameras.iter();
-        let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
-        let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGE_QUEUE)]);
-        let lanes = cameras.enumerate().map(|(index, (id, camera))| {
-            let part_counter = part_counter(id, camera, &counted, publisher.journal());
-            (id.clone(), CameraLane::new(index, id, camera, part_counter))
-        });
-        let shared = Arc::new(Shared {
+        let (shared, parts) = assemble(Assembly {
             start,
-            intake: Intake::new(policies, Arc::clone(&clock)),
-            lanes: lanes.collect(),
-            counted,
-            alarms,
+            active,
             publisher,
-            observer,
             notices,
-            requests: IdempotencyCache::default(),
-            active: ArcSwap::from_pointee(active),
-            inspector_heartbeat: Heartbeat::new(Arc::clone(&clock)),
-            judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
-            engine_failures: AtomicU64::new(0),
-            engine_failing: AtomicBool::new(false),
-            failed_runs: AtomicU64::new(0),
-            failed: Arc::clone(&failed),
-            late_views: AtomicU64::new(0),
-            fault_log: Mutex::default(),
+            observer,
             clock,
+            alarms,
+            failed: Arc::clone(&failed),
         });
         let timekeeper = {
             let shared = Arc::clone(&shared);
@@ -399,10 +368,82 @@ impl Pipeline {
     }
 }
 
+/// What a pipeline consists of, apart from its threads.
+pub(super) struct Assembly {
+    pub(super) start: Moment,
+    pub(super) active: Active,
+    pub(super) publisher: Publisher,
+    pub(super) notices: SyncSender<Notice>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) clock: SharedClock,
+    pub(super) alarms: Alarms,
+    pub(super) failed: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Puts a pipeline together, without threads.
+pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
+    let Assembly {
+        start,
+        active,
+        publisher,
+        notices,
+        observer,
+        clock,
+        alarms,
+        failed,
+    } = assembly;
+    let settings = &active.settings;
+    let counted = counted_groups(settings, publisher.journal(), &alarms, &clock);
+    let parts = PartAssembler::new(
+        groups(settings),
+        settings.parts.window,
+        settings.parts.missing_view,
+        CaptureSpread {
+            limit: settings.parts.capture_spread,
+            cameras: counted
+                .values()
+                .flat_map(|group| group.live_cameras())
+                .collect(),
+        },
+    );
+    let cameras = settings.cameras.iter();
+    let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
+    let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGE_QUEUE)]);
+    let lanes = cameras.enumerate().map(|(index, (id, camera))| {
+        let part_counter = part_counter(id, camera, &counted, publisher.journal());
+        (id.clone(), CameraLane::new(index, id, camera, part_counter))
+    });
+    let shared = Arc::new(Shared {
+        start,
+        intake: Intake::new(policies, Arc::clone(&clock)),
+        lanes: lanes.collect(),
+        counted,
+        alarms,
+        publisher,
+        observer,
+        notices,
+        requests: IdempotencyCache::default(),
+        active: ArcSwap::from_pointee(active),
+        inspector_heartbeat: Heartbeat::new(Arc::clone(&clock)),
+        judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
+        engine_failures: AtomicU64::new(0),
+        engine_failing: AtomicBool::new(false),
+        failed_runs: AtomicU64::new(0),
+        failed,
+        late_views: AtomicU64::new(0),
+        fault_log: Mutex::default(),
+        clock,
+    });
+    (shared, parts)
+}
+
 /// Passes each published verdict to the observer, and the views of parts to the timekeeper. It is called
 /// by the thread that the journal waits for, so it must not wait: a notice is dropped where the queue is
 /// full, and the part then lacks a view.
-fn on_published(observer: Arc<dyn Observer>, notices: SyncSender<Notice>) -> OnPublished {
+pub(super) fn on_published(
+    observer: Arc<dyn Observer>,
+    notices: SyncSender<Notice>,
+) -> OnPublished {
     Box::new(move |verdict| {
         observer.published(verdict);
         if verdict.subject.group.is_some() && verdict.subject.tag.is_some() {

@@ -39,19 +39,28 @@ pub(super) struct InspectedBatch {
 /// Inspects frames until the intake is closed and empty. Then the judge receives nothing further and ends
 /// as well.
 pub(super) fn inspect(shared: &Shared, judge: &SyncSender<InspectedBatch>) {
-    while let Some(mut jobs) = shared.take() {
-        while !jobs.is_empty() {
-            let _work = shared.inspector_heartbeat.work();
-            let (active, batch) = next_batch(&mut jobs);
-            let frames = batch
-                .into_iter()
-                .filter_map(|job| prepare(shared, &active, job))
-                .collect();
-            run(shared, &active, frames, &mut |inspected| {
-                // The judge ends after this sender.
-                let _ = judge.send(inspected);
-            });
-        }
+    while let Some(jobs) = shared.take() {
+        inspect_jobs(shared, jobs, &mut |inspected| {
+            // The judge ends after this sender.
+            let _ = judge.send(inspected);
+        });
+    }
+}
+
+/// Inspects these frames, in batches.
+pub(super) fn inspect_jobs(
+    shared: &Shared,
+    mut jobs: Vec<Job>,
+    done: &mut dyn FnMut(InspectedBatch),
+) {
+    while !jobs.is_empty() {
+        let _work = shared.inspector_heartbeat.work();
+        let (active, batch) = next_batch(&mut jobs);
+        let frames = batch
+            .into_iter()
+            .filter_map(|job| prepare(shared, &active, job))
+            .collect();
+        run(shared, &active, frames, done);
     }
 }
 

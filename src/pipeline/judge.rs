@@ -15,27 +15,32 @@ use crate::evidence::{AnomalyMap, CapturedFrame};
 
 /// Judges until the inspector has ended.
 pub(super) fn judge_all(shared: &Shared, inspected: &Receiver<InspectedBatch>) {
-    while let Ok(InspectedBatch {
+    while let Ok(inspected) = inspected.recv() {
+        judge_batch(shared, inspected);
+    }
+}
+
+/// Judges the frames of one run of the model.
+pub(super) fn judge_batch(shared: &Shared, inspected: InspectedBatch) {
+    let InspectedBatch {
         active,
         frames,
         batch_size,
         maps,
-    }) = inspected.recv()
-    {
-        let _work = shared.judge_heartbeat.work();
-        match maps {
-            Ok(maps) => {
-                shared.observer.inferred(&frames[0].timings, batch_size);
-                for (frame, maps) in frames.into_iter().zip(maps.frames()) {
-                    judge_frame(shared, &active, frame, maps, batch_size);
-                }
+    } = inspected;
+    let _work = shared.judge_heartbeat.work();
+    match maps {
+        Ok(maps) => {
+            shared.observer.inferred(&frames[0].timings, batch_size);
+            for (frame, maps) in frames.into_iter().zip(maps.frames()) {
+                judge_frame(shared, &active, frame, maps, batch_size);
             }
-            Err(error) => {
-                shared.engine_failed(&error);
-                for frame in frames {
-                    let fault = Fault::new(FaultReason::Engine, error.to_string());
-                    publish(shared, frame, batch_size, Outcome::Fault(fault), None);
-                }
+        }
+        Err(error) => {
+            shared.engine_failed(&error);
+            for frame in frames {
+                let fault = Fault::new(FaultReason::Engine, error.to_string());
+                publish(shared, frame, batch_size, Outcome::Fault(fault), None);
             }
         }
     }

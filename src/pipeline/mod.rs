@@ -24,6 +24,8 @@ pub mod publisher;
 mod rate;
 mod requests;
 pub mod response_slot;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod threads;
 mod timekeeper;

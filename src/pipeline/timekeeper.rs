@@ -77,55 +77,88 @@ impl Deadlines {
 }
 
 /// Runs until the end is notified or all senders are gone.
-pub(super) fn run(shared: &Shared, mut parts: PartAssembler, notices: &Receiver<Notice>) {
-    let mut deadlines = Deadlines::new();
+pub(super) fn run(shared: &Shared, parts: PartAssembler, notices: &Receiver<Notice>) {
+    let mut timekeeper = Timekeeper::new(parts);
     loop {
-        let now = shared.clock.now().monotonic;
-        shared.publisher.check_stalled(now);
-        while let Some(deadline) = deadlines.pop_due(now) {
-            miss(shared, deadline);
-        }
-        for decided in parts.due(now) {
-            publish(shared, decided);
-        }
-        let next = [deadlines.next_due(), parts.next_due()]
-            .into_iter()
-            .flatten();
-        let sleep = next.min().map_or(INTERVAL, |at| {
-            at.saturating_duration_since(now).min(INTERVAL)
-        });
+        let sleep = timekeeper.act(shared);
         match notices.recv_timeout(sleep) {
-            Ok(Notice::Deadline(deadline)) => deadlines.push(deadline),
-            Ok(Notice::Expect(group, tag)) => {
-                if let Some(decided) = parts.expect(&group, &tag, now) {
-                    publish(shared, decided);
-                }
-            }
-            Ok(Notice::Published(verdict)) => {
-                for decided in parts.view(&verdict, now) {
-                    publish(shared, decided);
-                }
-            }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Notice::End) | Err(RecvTimeoutError::Disconnected) => {
-                for HeapEntry(_, deadline) in deadlines.heap {
-                    miss(shared, shut_down(*deadline));
-                }
-                for decided in parts.all() {
-                    // Views that are missing because the daemon stops say nothing about the counters.
-                    let out_of_step = None;
-                    publish(
-                        shared,
-                        DecidedPart {
-                            out_of_step,
-                            ..decided
-                        },
-                    );
-                }
-                return;
+                return timekeeper.end(shared);
             }
+            Ok(notice) => timekeeper.take(shared, notice),
         }
-        shared.set_late_views(parts.late());
+        shared.set_late_views(timekeeper.parts.late());
+    }
+}
+
+/// What waits for its time.
+pub(super) struct Timekeeper {
+    deadlines: Deadlines,
+    parts: PartAssembler,
+}
+
+impl Timekeeper {
+    pub(super) fn new(parts: PartAssembler) -> Self {
+        Self {
+            deadlines: Deadlines::new(),
+            parts,
+        }
+    }
+
+    /// Does what is due. Returns the time until something else is due.
+    pub(super) fn act(&mut self, shared: &Shared) -> Duration {
+        let now = shared.clock.now().monotonic;
+        shared.publisher.check_stalled(now);
+        while let Some(deadline) = self.deadlines.pop_due(now) {
+            miss(shared, deadline);
+        }
+        for decided in self.parts.due(now) {
+            publish(shared, decided);
+        }
+        let next = [self.deadlines.next_due(), self.parts.next_due()]
+            .into_iter()
+            .flatten();
+        next.min().map_or(INTERVAL, |at| {
+            at.saturating_duration_since(now).min(INTERVAL)
+        })
+    }
+
+    /// Takes a notice.
+    pub(super) fn take(&mut self, shared: &Shared, notice: Notice) {
+        let now = shared.clock.now().monotonic;
+        match notice {
+            Notice::Deadline(deadline) => self.deadlines.push(deadline),
+            Notice::Expect(group, tag) => {
+                if let Some(decided) = self.parts.expect(&group, &tag, now) {
+                    publish(shared, decided);
+                }
+            }
+            Notice::Published(verdict) => {
+                for decided in self.parts.view(&verdict, now) {
+                    publish(shared, decided);
+                }
+            }
+            Notice::End => {}
+        }
+    }
+
+    /// Decides everything that waits, because the daemon stops.
+    pub(super) fn end(mut self, shared: &Shared) {
+        for HeapEntry(_, deadline) in self.deadlines.heap {
+            miss(shared, shut_down(*deadline));
+        }
+        for decided in self.parts.all() {
+            // Views that are missing because the daemon stops say nothing about the counters.
+            let out_of_step = None;
+            publish(
+                shared,
+                DecidedPart {
+                    out_of_step,
+                    ..decided
+                },
+            );
+        }
     }
 }
 

@@ -32,23 +32,7 @@ impl Pipeline {
         request: &Trigger,
         recipe: Option<&PreparedRecipe>,
     ) -> Result<AcceptedTrigger, TriggerError> {
-        if self.shared.intake.is_closed() {
-            return Err(TriggerError::Stopping);
-        }
-        if let Some(accepted) = self.known(request)? {
-            return Ok(accepted);
-        }
-        let cameras = self.cameras_of(&request.target)?;
-        let _accepting = self.shared.requests.accepting();
-        if let Some(accepted) = self.shared.requests.get(request)? {
-            return Ok(accepted);
-        }
-        check_room(&cameras)?;
-        let active = self.shared.active();
-        if let Some(prepared) = recipe {
-            check_controls(&active, prepared, &cameras)?;
-        }
-        Ok(self.accept(request, recipe, &cameras))
+        self.shared.trigger(request, recipe)
     }
 
     /// The earlier request with the same idempotency key. May read the journal.
@@ -56,17 +40,49 @@ impl Pipeline {
     /// # Errors
     /// When the key was used for another request, or the journal cannot be read.
     pub fn known(&self, request: &Trigger) -> Result<Option<AcceptedTrigger>, TriggerError> {
+        self.shared.known(request)
+    }
+}
+
+impl Shared {
+    /// See [`Pipeline::trigger`].
+    pub(super) fn trigger(
+        &self,
+        request: &Trigger,
+        recipe: Option<&PreparedRecipe>,
+    ) -> Result<AcceptedTrigger, TriggerError> {
+        if self.intake.is_closed() {
+            return Err(TriggerError::Stopping);
+        }
+        if let Some(accepted) = self.known(request)? {
+            return Ok(accepted);
+        }
+        let cameras = self.cameras_of(&request.target)?;
+        let _accepting = self.requests.accepting();
+        if let Some(accepted) = self.requests.get(request)? {
+            return Ok(accepted);
+        }
+        check_room(&cameras)?;
+        let active = self.active();
+        if let Some(prepared) = recipe {
+            check_controls(&active, prepared, &cameras)?;
+        }
+        Ok(self.accept(request, recipe, &cameras))
+    }
+
+    /// See [`Pipeline::known`].
+    pub(super) fn known(&self, request: &Trigger) -> Result<Option<AcceptedTrigger>, TriggerError> {
         if request.idempotency_key.is_empty() {
             return Ok(None);
         }
-        if let Some(accepted) = self.shared.requests.get(request)? {
+        if let Some(accepted) = self.requests.get(request)? {
             return Ok(Some(accepted));
         }
         self.journalled(request)
     }
 
     fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &CameraLane)>, TriggerError> {
-        let lanes = &self.shared.lanes;
+        let lanes = &self.lanes;
         let found: Vec<_> = match target {
             Target::Camera(id) => lanes.get_key_value(id).into_iter().collect(),
             Target::Group(group) => lanes
@@ -90,10 +106,10 @@ impl Pipeline {
 
     /// The request of an earlier run with the same key.
     fn journalled(&self, request: &Trigger) -> Result<Option<AcceptedTrigger>, TriggerError> {
-        let Some(journal) = self.journal() else {
+        let Some(journal) = self.publisher.journal() else {
             return Ok(None);
         };
-        let attempt = self.shared.lanes.len() + 1;
+        let attempt = self.lanes.len() + 1;
         let verdicts = journal
             .readers()
             .of_key(&request.idempotency_key, ATTEMPTS * attempt)
@@ -141,8 +157,8 @@ impl Pipeline {
         views: Vec<Verdict>,
     ) -> Result<AcceptedTrigger, TriggerError> {
         // Of two repetitions, the second finds what the first has begun.
-        let _accepting = self.shared.requests.accepting();
-        if let Some(accepted) = self.shared.requests.get(request)? {
+        let _accepting = self.requests.accepting();
+        if let Some(accepted) = self.requests.get(request)? {
             return Ok(accepted);
         }
         let trigger = tag.trigger.unwrap_or_default();
@@ -152,15 +168,15 @@ impl Pipeline {
             verdict,
             repeated: true,
         };
-        self.shared.requests.await_part(trigger, sender);
-        self.shared.requests.insert(request, &accepted);
+        self.requests.await_part(trigger, sender);
+        self.requests.insert(request, &accepted);
         if let Target::Group(group) = &request.target {
             let group = group.as_str().into();
-            self.shared.notify(Notice::Expect(group, Arc::clone(tag)));
+            self.notify(Notice::Expect(group, Arc::clone(tag)));
         }
         for view in views {
             if view.subject.tag.as_ref().and_then(|tag| tag.trigger) == tag.trigger {
-                self.shared.notify(Notice::Published(Arc::new(view)));
+                self.notify(Notice::Published(Arc::new(view)));
             }
         }
         Ok(accepted)
@@ -189,15 +205,13 @@ impl Pipeline {
         if let Target::Group(group) = &request.target
             && let Some(sender) = reply.take()
         {
-            self.shared.requests.await_part(trigger, sender);
-            self.shared
-                .notify(Notice::Expect(group.as_str().into(), Arc::clone(&tag)));
+            self.requests.await_part(trigger, sender);
+            self.notify(Notice::Expect(group.as_str().into(), Arc::clone(&tag)));
         }
-        self.shared.requests.insert(request, &accepted);
+        self.requests.insert(request, &accepted);
         for (id, lane) in cameras {
             let reply = reply.take().map(requests::reply);
-            self.shared
-                .request(id, lane, Arc::clone(&tag), recipe, reply);
+            self.request(id, lane, Arc::clone(&tag), recipe, reply);
         }
         accepted
     }

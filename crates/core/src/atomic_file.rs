@@ -82,6 +82,16 @@ pub fn replace_folder<T, E: From<io::Error>>(
     Ok(filled)
 }
 
+/// Renames a file within its folder, durably.
+///
+/// # Errors
+/// When it cannot be renamed, or the folder not be flushed.
+#[allow(clippy::disallowed_methods)] // The file is complete, and the folder is flushed.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to.parent().unwrap_or(Path::new(".")))
+}
+
 /// Flushes the names in `folder` to the disk.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ pub struct Moment {
 
 impl Moment {
     /// The moment `age` earlier; on a clock that does not reach back so far, this one.
+    #[must_use]
     pub fn before(self, age: Duration) -> Self {
         Self {
             utc: self.utc.checked_sub(age).unwrap_or(self.utc),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod journal;
 mod token;
 
 use std::io::{Error as IoError, ErrorKind};
@@ -47,6 +48,8 @@ enum Command {
     BenchJournal(bench::JournalArguments),
     /// Verify or list an audit log, from its file
     Audit(audit::Arguments),
+    /// Check a journal for damage, or copy what can be read of a damaged one
+    Journal(journal::Arguments),
     /// Make a token for a client
     Token(token::Arguments),
     #[command(hide = true)]
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),
         Some(Command::BenchBare(arguments)) => bench_exit_code(bench::run_bare_loop(&arguments)),
         Some(Command::Audit(arguments)) => file_exit_code(audit::run(&arguments)),
+        Some(Command::Journal(arguments)) => file_exit_code(journal::run(&arguments)),
         Some(Command::Token(arguments)) => file_exit_code(token::run(&arguments)),
     }
 }

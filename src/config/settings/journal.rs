@@ -74,6 +74,10 @@ fn is_usual_spread(spread: &Duration) -> bool {
     *spread == Duration::from_millis(100)
 }
 
+fn is_usual_check_interval(interval: &Duration) -> bool {
+    *interval == Duration::from_hours(24)
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -161,6 +165,11 @@ section! {
         #[serde(skip_serializing_if = "HoldOverflow::is_usual")]
         hold_overflow: HoldOverflow =
             Key::preset("on_hold_overflow", Kind::Choice(HoldOverflow::WORDS), "fault"),
+
+        /// Interval at which the whole file is read in the background, to find damage; also at the start.
+        #[serde(skip_serializing_if = "is_usual_check_interval")]
+        check_interval: Duration =
+            Key::preset("check_interval_s", Kind::Number(1.0, 31_536_000.0), "86400").unit(Unit::Seconds),
 
         /// Maximum size of the write-ahead log beside the file. A reader that never ends, such as a forgotten `sqlite3`,
         /// makes it grow; beyond the limit verdicts are treated as `on_journal_failure` says.

@@ -15,6 +15,7 @@ use super::entry::{InspectedImages, ReadyVerdict, VerdictEntry};
 use crate::clock::SharedClock;
 use crate::config::settings::{OnFailure, Settings};
 use crate::evidence::{CapturePolicy, DiskStore, Evidence, Recent};
+use crate::journal::Opened;
 use crate::pipeline::camera_stats::{CameraStats, DecisionCounts};
 use inspectd_core::moment::Moment;
 
@@ -31,6 +32,10 @@ pub struct Totals {
     pub sequence: u64,
     /// The oldest sequence in the journal; larger than `sequence` if the journal is empty.
     pub oldest: u64,
+    /// The epoch of the journal; 0 without one.
+    pub epoch: u64,
+    /// First and last sequence that were lost with a journal that was replaced.
+    pub lost: Option<(u64, u64)>,
     /// Verdicts of this run by decision.
     pub decisions: DecisionCounts,
     /// Verdicts of this run that were broadcast without a sequence.
@@ -120,8 +125,17 @@ impl Broadcaster {
     }
 
     /// Takes over the content of the opened journal: all sequences from `oldest` to `sequence`.
-    pub(super) fn restore(&self, sequence: u64, oldest: Option<u64>, recorded: Option<SystemTime>) {
+    pub(super) fn restore(&self, opened: &Opened, lost: Option<(u64, u64)>) {
+        let Opened {
+            sequence,
+            oldest,
+            recorded,
+            epoch,
+            ..
+        } = *opened;
         let mut state = self.state.lock();
+        state.totals.epoch = epoch;
+        state.totals.lost = lost;
         state.totals.sequence = sequence.max(state.totals.sequence);
         state.totals.oldest = oldest.unwrap_or(state.totals.sequence + 1);
         // A time in the future is of a clock that has been corrected since.

@@ -98,6 +98,8 @@ struct QueueState {
     counters: BTreeMap<String, u64>,
     /// Counters that were changed since the last write.
     changed_counters: BTreeMap<String, u64>,
+    /// What was found damaged in the journal, and not handled yet.
+    damage: Option<String>,
     /// Verdicts that were taken are not broadcast yet.
     busy: bool,
     closed: bool,
@@ -272,6 +274,25 @@ impl CommitQueue {
             since: since.unwrap_or_else(|| self.clock.now().utc),
             message,
         });
+    }
+
+    /// Reports that the journal is damaged.
+    pub(super) fn report_damage(&self, damage: &str) {
+        self.state
+            .lock()
+            .damage
+            .get_or_insert_with(|| damage.to_owned());
+        self.filled.notify_one();
+    }
+
+    /// Takes a report of damage.
+    pub(super) fn take_damage(&self) -> Option<String> {
+        self.state.lock().damage.take()
+    }
+
+    /// The counters.
+    pub(super) fn counters(&self) -> BTreeMap<String, u64> {
+        self.state.lock().counters.clone()
     }
 
     pub(super) fn trouble(&self) -> Option<JournalTrouble> {

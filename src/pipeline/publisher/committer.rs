@@ -17,7 +17,9 @@ use super::wall_clock::WallClock;
 use crate::alarm::{AlarmKind, Alarms};
 use crate::clock::SharedClock;
 use crate::config::settings::{self, HoldOverflow};
-use crate::journal::{Batch, Consumer, JournalError, Limits, Opened, STEP_BACK, Store};
+use crate::journal::{
+    Batch, Consumer, JournalError, Limits, Opened, Readers, STEP_BACK, Store, repair,
+};
 
 /// Time between two attempts to open a journal that failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,6 +29,9 @@ const REOPENED: &str = "journal/reopened";
 
 /// The journal's counter of the last sequence that was published as it is stored.
 const CONFIRMED: &str = "journal/confirmed";
+
+/// The journal's counters of the first and the last sequence that were lost with journals that were replaced.
+const LOST: [&str; 2] = ["journal/lost_from", "journal/lost_to"];
 
 /// Shortest time between two removals of old verdicts.
 const TRIM_INTERVAL: Duration = Duration::from_millis(200);
@@ -38,7 +43,7 @@ const WAL_REPORTED: u64 = 64 << 20;
 pub(super) type FirstOpening = SyncSender<Result<(), JournalError>>;
 
 /// Writes verdicts to the journal and broadcasts them.
-pub(super) struct Committer {
+pub(in crate::pipeline) struct Committer {
     folder: PathBuf,
     settings: settings::Journal,
     queue: Arc<CommitQueue>,
@@ -63,6 +68,41 @@ pub(super) struct Committer {
     was_opened: bool,
     /// Why no verdict may be written although the journal is open.
     full: Option<String>,
+    readers: Arc<Readers>,
+    /// Whether the alarm of a damaged journal is active because of files that were set aside.
+    aside: bool,
+    #[cfg(test)]
+    pub(in crate::pipeline) inject: Inject,
+}
+
+/// Failures of writes that the simulation injects.
+#[cfg(test)]
+#[derive(Default)]
+pub(in crate::pipeline) struct Inject {
+    /// The next write fails and leaves nothing on the disk.
+    pub(in crate::pipeline) fail_before: bool,
+    /// The next write fails and is on the disk nevertheless.
+    pub(in crate::pipeline) fail_after: bool,
+    /// Called within the next write.
+    pub(in crate::pipeline) during: Option<Box<dyn FnOnce() + Send>>,
+}
+
+#[cfg(test)]
+impl Inject {
+    fn commit(&mut self, store: &mut Store, batch: &Batch) -> Result<(), JournalError> {
+        let failed = || JournalError::Mark(std::io::Error::other("injected"));
+        if let Some(during) = self.during.take() {
+            during();
+        }
+        if std::mem::take(&mut self.fail_before) {
+            return Err(failed());
+        }
+        store.commit(batch)?;
+        if std::mem::take(&mut self.fail_after) {
+            return Err(failed());
+        }
+        Ok(())
+    }
 }
 
 impl Committer {
@@ -71,6 +111,7 @@ impl Committer {
         settings: settings::Journal,
         queue: Arc<CommitQueue>,
         broadcaster: Arc<Broadcaster>,
+        readers: Arc<Readers>,
         clock: SharedClock,
         alarms: Alarms,
     ) -> Self {
@@ -93,34 +134,75 @@ impl Committer {
             confirmed: 0,
             was_opened: false,
             full: None,
+            readers,
+            aside: false,
+            #[cfg(test)]
+            inject: Inject::default(),
         }
     }
 
     /// Opens the journal, reports the result to `first_opening`, then writes until the queue is closed and empty.
     pub(super) fn run(mut self, first_opening: &FirstOpening) {
-        let opened = self.open();
-        if let Err(error) = &opened {
-            self.failed(&error.to_string());
-        }
         // The start no longer waits if the disk took too long.
-        let _ = first_opening.send(opened);
+        let _ = first_opening.send(self.open_first());
         loop {
             let not_before = self.last_commit + self.settings.commit_window;
             let Some(taken) = self.queue.take(not_before, TRIM_INTERVAL) else {
                 break;
             };
-            if self.store.is_none() && self.clock.now().monotonic >= self.retry_at {
-                self.reopen();
-            }
-            let idle = taken.is_empty();
-            self.write(taken);
-            self.queue.finish();
-            if idle {
-                self.confirm();
-            }
-            self.maintain();
+            self.handle(taken);
         }
         self.confirm();
+    }
+
+    /// The first attempt to open the journal.
+    fn open_first(&mut self) -> Result<(), JournalError> {
+        let mut opened = self.open();
+        if let Err(error) = &opened {
+            if error.is_damage() {
+                let damage = error.to_string();
+                opened = self.set_aside(&damage).and_then(|()| self.open());
+            }
+            if let Err(error) = &opened {
+                self.failed(&error.to_string());
+            }
+        }
+        opened
+    }
+
+    /// Makes one step without waiting, for the simulation.
+    #[cfg(test)]
+    pub(in crate::pipeline) fn step(&mut self) {
+        if !self.was_opened {
+            let _ = self.open_first();
+        }
+        let now = self.clock.now().monotonic;
+        if let Some(taken) = self.queue.take(now, Duration::ZERO) {
+            self.handle(taken);
+        }
+    }
+
+    /// Closes the journal as a process that is killed does, for the simulation.
+    #[cfg(test)]
+    pub(in crate::pipeline) fn close(&mut self) {
+        self.store = None;
+    }
+
+    /// Writes what was taken, and maintains the journal.
+    fn handle(&mut self, taken: Taken) {
+        if self.store.is_none() && self.clock.now().monotonic >= self.retry_at {
+            self.reopen();
+        }
+        if let Some(damage) = self.queue.take_damage() {
+            self.replace(&damage);
+        }
+        let idle = taken.is_empty();
+        self.write(taken);
+        self.queue.finish();
+        if idle {
+            self.confirm();
+        }
+        self.maintain();
     }
 
     /// A call into the store. A call that takes too long is treated as a write that does: verdicts are published without
@@ -136,6 +218,10 @@ impl Committer {
         match &result {
             Ok(_) if stalled => self.stall_ended(),
             Ok(_) => {}
+            Err(error) if error.is_damage() => {
+                let damage = error.to_string();
+                self.replace(&damage);
+            }
             Err(error) => {
                 error!(%error, "the journal cannot be maintained");
                 self.failed(&error.to_string());
@@ -153,17 +239,37 @@ impl Committer {
         self.queue.start_call();
         let opened = Store::open(&self.folder, self.broadcaster.run());
         let opened = opened.and_then(|(mut store, opened)| {
+            let mut opened = opened;
             if self.was_opened {
-                self.settle(&mut store, opened.sequence)?;
+                self.settle(&mut store, &opened)?;
             } else {
                 mark_tail(&mut store, &opened)?;
             }
+            self.note_loss(&mut store, &mut opened)?;
             Ok((store, opened))
         });
         self.queue.end_call();
         let (store, opened) = opened?;
         self.opened(store, opened);
         Ok(())
+    }
+
+    /// Closes a damaged journal and renames it.
+    fn set_aside(&mut self, damage: &str) -> Result<(), JournalError> {
+        self.store = None;
+        self.uncertain.clear();
+        let aside = repair::set_aside(&self.folder).map_err(JournalError::Aside)?;
+        self.readers.reset();
+        error!(%damage, aside = %aside.display(), "the journal is damaged: it was set aside, and a new one is begun");
+        Ok(())
+    }
+
+    /// Begins a new journal in place of a damaged one. Sequences, consumers and counters go on.
+    fn replace(&mut self, damage: &str) {
+        let replaced = self.set_aside(damage).and_then(|()| self.open());
+        if let Err(error) = replaced {
+            self.failed(&error.to_string());
+        }
     }
 
     fn reopen(&mut self) {
@@ -178,22 +284,58 @@ impl Committer {
 
     /// Makes a journal that failed agree with what was broadcast. It always writes, because opening
     /// does not show whether the disk is still full.
-    fn settle(&self, store: &mut Store, sequence: u64) -> Result<(), JournalError> {
+    fn settle(&self, store: &mut Store, opened: &Opened) -> Result<(), JournalError> {
         // A write is one transaction: all of its verdicts reached the disk, or none.
         let first = self.uncertain.first();
-        let reached_disk = first.is_some_and(|first| first.sequence <= sequence);
+        let reached_disk = first.is_some_and(|first| first.sequence <= opened.sequence);
         let verdicts = self.uncertain.iter().filter(|_| reached_disk);
-        store.commit(&Batch {
+        let mut batch = Batch {
             verdicts: verdicts.cloned().collect(),
             counters: BTreeMap::from([(REOPENED.to_owned(), self.next)]),
             ..Batch::default()
-        })
+        };
+        if opened.replaced {
+            let consumers = self.queue.consumers().into_iter();
+            batch.consumers = consumers
+                .map(|(name, consumer)| (name, Some(consumer)))
+                .collect();
+            let own = |(name, _): &(String, u64)| name != crate::journal::EPOCH;
+            batch
+                .counters
+                .extend(self.queue.counters().into_iter().filter(own));
+        }
+        store.commit(&batch)
+    }
+
+    /// Notes which sequences are lost if the journal was replaced, so that streams report them.
+    fn note_loss(&self, store: &mut Store, opened: &mut Opened) -> Result<(), JournalError> {
+        if !opened.replaced {
+            return Ok(());
+        }
+        let before = self.broadcaster.totals();
+        let known = self.queue.counters().get(LOST[0]).copied();
+        let from = known.unwrap_or(before.oldest).max(1);
+        let counters = LOST
+            .map(str::to_owned)
+            .into_iter()
+            .zip([from, opened.sequence]);
+        let batch = Batch {
+            counters: counters.collect(),
+            ..Batch::default()
+        };
+        store.commit(&batch)?;
+        opened.counters.extend(batch.counters);
+        Ok(())
     }
 
     fn opened(&mut self, store: Store, opened: Opened) {
         self.next = self.next.max(opened.sequence + 1);
-        self.broadcaster
-            .restore(opened.sequence, opened.oldest, opened.recorded);
+        let lost = |name: &str| opened.counters.get(name).copied();
+        let lost = lost(LOST[0])
+            .zip(lost(LOST[1]))
+            .filter(|(from, to)| from <= to);
+        self.broadcaster.restore(&opened, lost);
+        self.report_damage(&opened, lost);
         if !self.was_opened {
             let now = self.clock.now();
             let Opened {
@@ -211,6 +353,26 @@ impl Committer {
         self.queue.restore(opened.consumers, opened.counters);
         self.queue.set_trouble(None);
         self.store = Some(store);
+    }
+
+    fn report_damage(&mut self, opened: &Opened, lost: Option<(u64, u64)>) {
+        let aside = repair::aside(&self.folder);
+        self.aside = !aside.is_empty();
+        let (from, to) = lost.unwrap_or_default();
+        let epoch = opened.epoch;
+        let message = match aside.last() {
+            Some(damaged) => format!(
+                "a damaged journal was set aside: {}; verdicts {from} to {to} may be in it (inspectd journal salvage); \
+                 this alarm ends when it is moved away",
+                damaged.display()
+            ),
+            None if opened.replaced => format!(
+                "the journal was replaced: it does not belong to the sequences used before; it goes on after {to}, epoch \
+                 {epoch}"
+            ),
+            None => return,
+        };
+        self.alarms.raise(AlarmKind::JournalDamaged, "", message);
     }
 
     fn count(&self, changes: impl IntoIterator<Item = (String, u64)>) {
@@ -276,6 +438,9 @@ impl Committer {
             counters,
         };
         self.queue.start_write(ready);
+        #[cfg(test)]
+        let written = self.inject.commit(store, &batch);
+        #[cfg(not(test))]
         let written = store.commit(&batch);
         self.last_commit = self.clock.now().monotonic;
         let ready = self.queue.end_write();
@@ -375,7 +540,11 @@ impl Committer {
         acknowledgements: Vec<Acknowledgement>,
     ) {
         error!(%error, "verdicts were not journalled");
-        self.failed(&error.to_string());
+        if error.is_damage() {
+            self.replace(&error.to_string());
+        } else {
+            self.failed(&error.to_string());
+        }
         refuse(
             acknowledgements,
             &AcknowledgeError::Journal(Arc::new(error)),
@@ -395,6 +564,10 @@ impl Committer {
         let changes = self.wall_clock.observe(now, self.next - 1);
         self.count(changes);
         self.report_clock(now);
+        if self.aside && repair::aside(&self.folder).is_empty() {
+            self.aside = false;
+            self.alarms.clear(AlarmKind::JournalDamaged, "");
+        }
         self.trim(now);
         self.limit_wal();
     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, JournalTrouble};
 use crate::clock::SharedClock;
-use crate::journal::{Consumer, Readers};
+use crate::journal::{Consumer, JournalError, Readers};
 
 /// Receives the outcome of an acknowledgement once it is durable.
 pub type Acknowledged = oneshot::Receiver<Result<(), AcknowledgeError>>;
@@ -16,7 +16,7 @@ pub type Acknowledged = oneshot::Receiver<Result<(), AcknowledgeError>>;
 #[derive(Debug)]
 pub struct Journal {
     pub(super) queue: Arc<CommitQueue>,
-    pub(super) readers: Readers,
+    pub(super) readers: Arc<Readers>,
     pub(super) clock: SharedClock,
 }
 
@@ -24,6 +24,11 @@ impl Journal {
     /// The readers of verdicts.
     pub fn readers(&self) -> &Readers {
         &self.readers
+    }
+
+    /// Reports that a reader found the file damaged. It is set aside then.
+    pub fn report_damage(&self, error: &JournalError) {
+        self.queue.report_damage(&error.to_string());
     }
 
     /// The consumers by name.

@@ -6,6 +6,7 @@
 mod broadcaster;
 mod commit_queue;
 mod committer;
+mod damage_check;
 mod entry;
 mod journal;
 #[cfg(test)]
@@ -33,7 +34,8 @@ use crate::pipeline::threads::OnPanic;
 
 use broadcaster::Broadcaster;
 use commit_queue::CommitQueue;
-use committer::Committer;
+pub(super) use committer::Committer;
+use damage_check::DamageCheck;
 
 pub use broadcaster::{OnPublished, Totals};
 pub use commit_queue::{AcknowledgeError, JournalTrouble};
@@ -49,6 +51,7 @@ const FLUSH_POLL: Duration = Duration::from_millis(1);
 pub struct Publisher {
     broadcaster: Arc<Broadcaster>,
     journal: Option<Journal>,
+    damage_check: Option<DamageCheck>,
     clock: SharedClock,
 }
 
@@ -91,16 +94,9 @@ impl Publisher {
     pub fn start(
         options: PublisherOptions<'_>,
     ) -> Result<(Self, Vec<JoinHandle<()>>), PublisherError> {
-        let PublisherOptions {
-            start,
-            run,
-            settings,
-            on_published,
-            clock,
-            alarms,
-            failed,
-        } = options;
         let mut threads = Vec::new();
+        let settings = options.settings;
+        let failed = Arc::clone(&options.failed);
         let folder = settings.journal.folder.as_ref();
         let disk_store = match folder.filter(|_| settings.evidence.disk_limit > 0) {
             None => None,
@@ -111,6 +107,44 @@ impl Publisher {
                 Some(disk_store)
             }
         };
+        let (mut publisher, committer) = Self::assemble(options, disk_store);
+        if let (Some(committer), Some(journal), Some(folder)) =
+            (committer, &publisher.journal, folder)
+        {
+            let builder = thread::Builder::new().name("journal".to_owned());
+            let (first_opening, opened) = sync_channel(1);
+            // First, as it is joined before the thread that stores evidence.
+            let thread = builder.spawn(move || {
+                let _guard = OnPanic(failed);
+                committer.run(&first_opening);
+            })?;
+            threads.insert(0, thread);
+            if let Err(error) = wait_until_open(&opened, settings.journal.stall_timeout) {
+                journal.queue.close();
+                return Err(error.into());
+            }
+            let interval = settings.journal.check_interval;
+            let queue = Arc::clone(&journal.queue);
+            let check = DamageCheck::start(crate::journal::file(folder), interval, queue)?;
+            publisher.damage_check = Some(check);
+        }
+        Ok((publisher, threads))
+    }
+
+    /// A publisher, and what writes its journal, without threads.
+    pub(super) fn assemble(
+        options: PublisherOptions<'_>,
+        disk_store: Option<DiskStore>,
+    ) -> (Self, Option<Committer>) {
+        let PublisherOptions {
+            start,
+            run,
+            settings,
+            on_published,
+            clock,
+            alarms,
+            failed: _,
+        } = options;
         let broadcaster = Arc::new(Broadcaster::new(
             start,
             run,
@@ -122,42 +156,31 @@ impl Publisher {
         let mut publisher = Self {
             broadcaster,
             journal: None,
+            damage_check: None,
             clock,
         };
-        if let Some(folder) = folder {
-            let clock = Arc::clone(&publisher.clock);
-            let timeout = settings.journal.stall_timeout;
-            let queue = Arc::new(CommitQueue::new(timeout, Arc::clone(&clock)));
-            let committer = Committer::new(
-                folder.clone(),
-                settings.journal.clone(),
-                Arc::clone(&queue),
-                Arc::clone(&publisher.broadcaster),
-                Arc::clone(&clock),
-                alarms,
-            );
-            let builder = thread::Builder::new().name("journal".to_owned());
-            // First, as it is joined before the thread that stores evidence.
-            let (first_opening, opened) = sync_channel(1);
-            threads.insert(
-                0,
-                builder.spawn(move || {
-                    let _guard = OnPanic(failed);
-                    committer.run(&first_opening);
-                })?,
-            );
-            if let Err(error) = wait_until_open(&opened, timeout) {
-                queue.close();
-                return Err(error.into());
-            }
-            let readers = Readers::new(crate::journal::file(folder));
-            publisher.journal = Some(Journal {
-                queue,
-                readers,
-                clock,
-            });
-        }
-        Ok((publisher, threads))
+        let Some(folder) = &settings.journal.folder else {
+            return (publisher, None);
+        };
+        let clock = Arc::clone(&publisher.clock);
+        let timeout = settings.journal.stall_timeout;
+        let queue = Arc::new(CommitQueue::new(timeout, Arc::clone(&clock)));
+        let readers = Arc::new(Readers::new(crate::journal::file(folder)));
+        let committer = Committer::new(
+            folder.clone(),
+            settings.journal.clone(),
+            Arc::clone(&queue),
+            Arc::clone(&publisher.broadcaster),
+            Arc::clone(&readers),
+            Arc::clone(&clock),
+            alarms,
+        );
+        publisher.journal = Some(Journal {
+            queue,
+            readers,
+            clock,
+        });
+        (publisher, Some(committer))
     }
 
     /// Publishes a verdict. Waits while the commit queue is full, unless journal writes are stalled.
@@ -213,6 +236,9 @@ impl Publisher {
 
     /// Takes no more verdicts. The threads end once the verdicts that wait are broadcast.
     pub fn close(&self) {
+        if let Some(check) = &self.damage_check {
+            check.stop();
+        }
         if let Some(journal) = &self.journal {
             journal.queue.close();
         }

@@ -1,6 +1,7 @@
 //! Durability: a delivered verdict is never lost, and what cannot be kept is reported.
 
 mod clock;
+mod damage;
 mod deadlines;
 mod delivery;
 mod disk;

@@ -1,0 +1,222 @@
+//! Damaged journals: finding damage, setting a damaged file aside, and reading from it what can be read.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use inspectd_core::atomic_file;
+use rusqlite::Connection;
+
+use super::schema::{self, CURRENT};
+use super::{FILE, JournalError, file};
+
+/// Verdicts that are copied at a time. After an error they are copied one by one.
+const CHUNK: i64 = 1000;
+
+/// Empty chunks in a row after which nothing more is expected beyond the damage.
+const EMPTY_CHUNKS: u32 = 1000;
+
+/// Ending of the name of a file that was set aside, before its number.
+const ASIDE: &str = ".damaged-";
+
+/// Ends a [`Check`] from another thread.
+pub struct Interrupt(rusqlite::InterruptHandle);
+
+impl Interrupt {
+    /// Ends the check, if it runs.
+    pub fn interrupt(&self) {
+        self.0.interrupt();
+    }
+}
+
+/// A check of a journal that can be interrupted from another thread.
+#[derive(Debug)]
+pub struct Check {
+    connection: Connection,
+}
+
+impl Check {
+    /// Opens the journal `path` for reading.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_reader(path)?;
+        Ok(Self { connection })
+    }
+
+    /// What ends [`Self::run`] from another thread.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.connection.get_interrupt_handle())
+    }
+
+    /// Reads the whole file. Returns what is damaged, at most `limit` findings; nothing if it is intact.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the check was interrupted.
+    pub fn run(&self, limit: u32) -> Result<Vec<String>, JournalError> {
+        let findings = || -> rusqlite::Result<Vec<String>> {
+            let mut check = self
+                .connection
+                .prepare(&format!("PRAGMA quick_check({limit})"))?;
+            let rows = check.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect()
+        };
+        match findings() {
+            Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            Err(error) => {
+                let error = JournalError::from(error);
+                if error.is_damage() {
+                    return Ok(vec![error.to_string()]);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Number of verdicts that can be counted, and the first and the last sequence.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn summary(&self) -> Result<(u64, Option<(u64, u64)>), JournalError> {
+        let select = "SELECT count(*), min(sequence), max(sequence) FROM verdicts";
+        let read = |row: &rusqlite::Row<'_>| {
+            let ends = row
+                .get::<_, Option<i64>>(1)?
+                .zip(row.get::<_, Option<i64>>(2)?);
+            let ends = ends.map(|(first, last)| (first as u64, last as u64));
+            Ok((row.get::<_, i64>(0)? as u64, ends))
+        };
+        Ok(self.connection.query_row(select, [], read)?)
+    }
+}
+
+/// Renames a damaged journal and its write-ahead log. Returns its new path.
+///
+/// # Errors
+/// When a file cannot be renamed.
+pub fn set_aside(folder: &Path) -> io::Result<PathBuf> {
+    let free = |number: &u32| !folder.join(format!("{FILE}{ASIDE}{number}")).exists();
+    let number = (1..).find(free).unwrap_or(u32::MAX);
+    for ending in ["", "-wal", "-shm"] {
+        let from = folder.join(format!("{FILE}{ending}"));
+        let to = folder.join(format!("{FILE}{ASIDE}{number}{ending}"));
+        match atomic_file::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(folder.join(format!("{FILE}{ASIDE}{number}")))
+}
+
+/// The damaged journals that were set aside in `folder`.
+pub fn aside(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_aside = |name: &str| {
+        let number = name
+            .strip_prefix(FILE)
+            .and_then(|rest| rest.strip_prefix(ASIDE));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_aside))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// What [`salvage`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Verdicts that were copied.
+    pub copied: u64,
+    /// Sequences between the first and the last one that were not read.
+    pub lost: u64,
+    /// First and last sequence that were copied.
+    pub range: Option<(u64, u64)>,
+    /// Consumers that were copied.
+    pub consumers: u64,
+}
+
+/// Copies what can be read of the damaged journal `damaged` into a new journal in the folder `out`, which must not have
+/// one. `progress` is called with the number of verdicts so far.
+///
+/// # Errors
+/// When the new journal cannot be written, or nothing can be read.
+pub fn salvage(
+    damaged: &Path,
+    out: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<Salvaged, JournalError> {
+    let folder = |source| JournalError::Folder {
+        folder: out.to_owned(),
+        source,
+    };
+    // Opening it would create an empty one.
+    fs::File::open(damaged).map_err(folder)?;
+    fs::create_dir_all(out).map_err(folder)?;
+    let path = file(out);
+    if path.exists() {
+        let message = format!("{} exists already", path.display());
+        return Err(folder(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            message,
+        )));
+    }
+    let connection = CURRENT.open(&path)?;
+    connection.execute("ATTACH ?1 AS damaged", [damaged.to_string_lossy()])?;
+    for table in ["runs", "stamps", "counters"] {
+        // Without a row of one of these, its verdicts cannot be read later.
+        connection.execute(
+            &format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM damaged.{table}"),
+            [],
+        )?;
+    }
+    let consumers = "INSERT OR IGNORE INTO main.consumers SELECT * FROM damaged.consumers";
+    let mut salvaged = Salvaged {
+        consumers: connection.execute(consumers, []).unwrap_or(0) as u64,
+        ..Salvaged::default()
+    };
+    let last = last_sequence(&connection);
+    let mut from = 1;
+    let mut empty = 0;
+    while last.map_or(empty < EMPTY_CHUNKS, |last| from <= last) {
+        let to = from + CHUNK - 1;
+        let copied = match copy(&connection, from, to) {
+            Ok(copied) => copied,
+            Err(_) => (from..=to)
+                .map(|sequence| copy(&connection, sequence, sequence).unwrap_or(0))
+                .sum(),
+        };
+        salvaged.copied += copied as u64;
+        empty = if copied == 0 { empty + 1 } else { 0 };
+        progress(salvaged.copied);
+        from = to + 1;
+    }
+    let ends = "SELECT min(sequence), max(sequence) FROM main.verdicts";
+    let ends: (Option<i64>, Option<i64>) =
+        connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    salvaged.range = ends
+        .0
+        .zip(ends.1)
+        .map(|(first, last)| (first as u64, last as u64));
+    if let Some((first, last)) = salvaged.range {
+        salvaged.lost = last - first + 1 - salvaged.copied;
+    }
+    connection.execute("DETACH damaged", [])?;
+    Ok(salvaged)
+}
+
+/// The last sequence that the damaged journal used, if that can be read.
+fn last_sequence(connection: &Connection) -> Option<i64> {
+    let used = "SELECT seq FROM damaged.sqlite_sequence WHERE name = 'verdicts'";
+    connection.query_row(used, [], |row| row.get(0)).ok()
+}
+
+fn copy(connection: &Connection, from: i64, to: i64) -> rusqlite::Result<usize> {
+    connection.execute(
+        "INSERT OR IGNORE INTO main.verdicts SELECT * FROM damaged.verdicts WHERE sequence BETWEEN ?1 AND ?2",
+        [from, to],
+    )
+}

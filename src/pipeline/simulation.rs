@@ -1,0 +1,798 @@
+//! Random schedules of the whole pipeline on a simulated clock, in one thread. Everything is the real code, with a real
+//! ONNX Runtime session and a real SQLite file: intake, requests, groups, deadlines, inspector, judge, journal. Only threads,
+//! clock, cameras and clients are simulated. After each step the invariants of ARCHITECTURE.md are checked against what the
+//! simulated line knows: which part is before which camera, and what each client was told.
+//!
+//! `INSPECTD_SIMULATE_SEEDS` sets the number of schedules, `INSPECTD_SIMULATE_SEED` runs a single one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use inspectd_core::bundle::{Bundle, sha256};
+use inspectd_core::decision::Decision;
+use inspectd_core::frame::Frame;
+use inspectd_core::id::CameraId;
+use inspectd_core::manifest::Manifest;
+use inspectd_core::record::{Outcome, Timings, Verdict};
+use inspectd_test_support::{onnx_runtime, require};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::active::{Active, PreparedRecipe};
+use super::answers::Shared;
+use super::handle::{Assembly, assemble, on_published};
+use super::model::Model;
+use super::notice::{NOTICE_QUEUE, Notice};
+use super::publisher::{Committer, Publisher, PublisherOptions};
+use super::requests::{RequestedRecipe, Target, Trigger};
+use super::timekeeper::Timekeeper;
+use super::{Observer, inspector, judge};
+use crate::alarm::Alarms;
+use crate::camera::{CameraEvent, CameraState, Captured, Sink};
+use crate::clock::tests::ManualClock;
+use crate::clock::{Clock, SharedClock};
+use crate::config::settings::Settings;
+use crate::config::{self, Sources};
+use crate::recipe;
+
+/// Schedules, unless `INSPECTD_SIMULATE_SEEDS` is set.
+const SEEDS: u64 = 10_000;
+
+/// Threads that run schedules.
+const THREADS: u64 = 2;
+
+/// Steps of a schedule.
+const STEPS: usize = 120;
+
+/// Latency of the requested camera, as configured.
+const LATENCY: Duration = Duration::from_millis(30);
+
+/// Grey levels of parts, and whether they are PASS without a recipe, with `lenient` and with `strict`.
+const LEVELS: [(u8, [bool; 3]); 3] = [
+    (60, [true, true, true]),
+    (140, [true, true, false]),
+    (220, [false, true, false]),
+];
+
+const RECIPES: [(&str, f32); 2] = [("lenient", 0.9), ("strict", 0.3)];
+
+/// What a frame shows, and by what it must be judged.
+#[derive(Clone, Debug)]
+struct Scene {
+    item: String,
+    level: u8,
+    /// Id of the recipe that was active at its capture.
+    recipe: Option<String>,
+}
+
+/// A request that was accepted.
+#[derive(Clone, Debug)]
+struct Asked {
+    at: SystemTime,
+    recipe: Option<String>,
+}
+
+/// What the line and its clients know of one run.
+#[derive(Default)]
+struct Knowledge {
+    scenes: BTreeMap<(CameraId, u64), Scene>,
+    asked: BTreeMap<Uuid, Asked>,
+    /// Verdicts by camera and frame.
+    views: BTreeMap<(CameraId, u64), Arc<Verdict>>,
+}
+
+/// Everything that was published, over all runs.
+#[derive(Default)]
+struct Published {
+    verdicts: Vec<Arc<Verdict>>,
+    /// Verdicts that the checks have not seen.
+    new: Vec<Arc<Verdict>>,
+    /// What clients received with a sequence.
+    durable: BTreeMap<u64, Arc<Verdict>>,
+}
+
+struct Recorder(Arc<Mutex<Published>>);
+
+impl Observer for Recorder {
+    fn published(&self, verdict: &Verdict) {
+        let mut published = self.0.lock();
+        let verdict = Arc::new(verdict.clone());
+        published.verdicts.push(Arc::clone(&verdict));
+        published.new.push(verdict);
+    }
+
+    fn inferred(&self, _: &Timings, _: u32) {}
+
+    fn replaced(&self, _: &Active) {}
+}
+
+/// A running pipeline.
+struct Run {
+    id: Uuid,
+    shared: Arc<Shared>,
+    timekeeper: Timekeeper,
+    notices: Receiver<Notice>,
+    committer: Committer,
+    frames: BTreeMap<CameraId, u64>,
+    knowledge: Knowledge,
+}
+
+struct World {
+    random: StdRng,
+    clock: Arc<ManualClock>,
+    folder: TempDir,
+    settings: Settings,
+    model: Arc<Model>,
+    recipes: Vec<PreparedRecipe>,
+    active: Option<usize>,
+    published: Arc<Mutex<Published>>,
+    run: Run,
+    runs: u128,
+    parts: u64,
+    keys: Vec<Trigger>,
+    seen: Seen,
+}
+
+/// How often the schedules came to what the checks are about.
+type Seen = BTreeMap<&'static str, u64>;
+
+/// All of it: a simulation that never comes to one of these shows nothing about it.
+const WANTED: [&str; 11] = [
+    "a part is PASS",
+    "a part is FAULT because its group is out of step",
+    "a frame is judged by the recipe of its request",
+    "a frame is judged by the active recipe",
+    "a deadline is missed",
+    "a frame is skipped",
+    "a queue is full",
+    "a verdict is not journalled",
+    "a repeated request is answered from the journal",
+    "a verdict is unconfirmed after a kill",
+    "a kill",
+];
+
+fn id(name: &str) -> CameraId {
+    name.parse().expect("an id")
+}
+
+/// A model that is loaded once for all schedules.
+fn model() -> Arc<Model> {
+    static MODEL: OnceLock<(TempDir, Arc<Model>)> = OnceLock::new();
+    let (_, model) = MODEL.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let graph = include_bytes!("../../tests/daemon/testdata/cells.onnx");
+        let text = include_str!("../../tests/daemon/testdata/manifest.toml")
+            .replace("SHA256", &sha256(graph))
+            .replace("THRESHOLD", "0.6");
+        let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a manifest");
+        let bundle = folder.path().join("bundle");
+        Bundle::write(&bundle, manifest, graph.to_vec()).expect("written");
+        let bundle = Bundle::open(&bundle).expect("a bundle");
+        let settings = settings(folder.path());
+        let model = Model::load(&bundle, &settings.engine).expect("a model");
+        (folder, Arc::new(model))
+    });
+    Arc::clone(model)
+}
+
+fn settings(folder: &Path) -> Settings {
+    let camera = |id: &str, rest: &str| {
+        format!(
+            "[cameras.{id}]\nsource = \"url\"\nurl = \"http://127.0.0.1:9/{id}\"\ncheck.frozen_after = 0\n{rest}\n"
+        )
+    };
+    let counted = "mode = \"triggered\"\nqueue = 2\ngroup = \"cell\"\npart_counter = true\n";
+    let text = format!(
+        "[model]\nbundle = \"bundle\"\n[engine]\nthreads = 1\nbatch_limit = 2\nbatch_window_ms = 0\n\
+         [journal]\nfolder = \"journal\"\nstall_timeout_s = 1\ncommit_window_ms = 0\n[evidence]\ndisk_mib = 0\n\
+         memory_mib = 0\n[parts]\nwindow_ms = 400\ncapture_spread_ms = 20\n{}{}{}{}",
+        camera("left", counted),
+        camera("right", counted),
+        camera(
+            "asked",
+            "mode = \"requested\"\nqueue = 2\nlatency_ms = 30\ndeadline_ms = 300"
+        ),
+        camera("free", "deadline_ms = 500"),
+    );
+    let file = folder.join("inspectd.toml");
+    std::fs::write(&file, text).expect("written");
+    let sources = Sources {
+        file,
+        required: true,
+        environment: Vec::new(),
+    };
+    config::load(&sources).expect("valid settings").settings
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        // In memory where that is possible: a flush then takes no time.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let folder = folder.expect("a folder");
+        let settings = settings(folder.path());
+        let model = model();
+        let prepared = |(name, threshold): &(&str, f32)| {
+            let text = format!(
+                "product = \"P\"\nversion = \"1\"\nbundle = \"bundle\"\nthreshold = {threshold}\n"
+            );
+            let id = name.parse().expect("an id");
+            let recipe = recipe::parse(&id, Path::new("recipe.toml"), &text).expect("a recipe");
+            PreparedRecipe {
+                recipe: Arc::new(recipe),
+                model: Arc::clone(&model),
+            }
+        };
+        let clock = ManualClock::new();
+        let published = Arc::<Mutex<Published>>::default();
+        let recipes: Vec<_> = RECIPES.iter().map(prepared).collect();
+        let run = Run::start(1, &clock, &settings, &model, None, &published);
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            clock,
+            folder,
+            settings,
+            model,
+            recipes,
+            active: None,
+            published,
+            run,
+            runs: 1,
+            parts: 0,
+            keys: Vec::new(),
+            seen: Seen::new(),
+        }
+    }
+
+    fn saw(&mut self, what: &'static str) {
+        debug_assert!(WANTED.contains(&what), "{what}");
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        self.random.random_range(0..1000) < per_mille
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+    }
+
+    fn level(&mut self) -> u8 {
+        LEVELS.choose(&mut self.random).expect("some").0
+    }
+
+    fn active_id(&self) -> Option<String> {
+        self.active.map(|index| RECIPES[index].0.to_owned())
+    }
+
+    /// A camera delivers a frame that was exposed `age` ago.
+    fn deliver(&mut self, camera: &str, item: String, level: u8, age: Duration) {
+        let camera = id(camera);
+        let frame_id = self.run.frames.entry(camera.clone()).or_default();
+        *frame_id += 1;
+        let frame_id = *frame_id;
+        let scene = Scene {
+            item: item.clone(),
+            level,
+            recipe: self.active_id(),
+        };
+        self.run
+            .knowledge
+            .scenes
+            .insert((camera.clone(), frame_id), scene);
+        let captured = Captured {
+            frame_id,
+            moment: self.clock.now().before(age),
+            frame: Ok(Frame::new(32, 32, vec![level; 32 * 32 * 3]).expect("an area")),
+            item,
+            truth: String::new(),
+        };
+        self.run
+            .shared
+            .captured(&camera, captured, false, &|| false);
+    }
+
+    /// A part passes both cameras of the group.
+    fn belt(&mut self) {
+        self.parts += 1;
+        let item = format!("part {}", self.parts);
+        let level = self.level();
+        if !self.chance(30) {
+            self.deliver("left", item.clone(), level, Duration::ZERO);
+        }
+        let between = self.random.random_range(0..15);
+        self.advance(between);
+        if !self.chance(30) {
+            self.deliver("right", item, level, Duration::ZERO);
+        }
+        // Parts are further apart than twice the spread.
+        let gap = self.random.random_range(50..120);
+        self.advance(gap);
+    }
+
+    fn trigger(&mut self) {
+        let repeated = self.chance(200);
+        let request = match self.keys.choose(&mut self.random) {
+            Some(known) if repeated => known.clone(),
+            _ => {
+                let recipe = self.random.random_range(0..3_usize).checked_sub(1);
+                let number = self.random.random_range(0..u32::MAX);
+                Trigger {
+                    target: Target::Camera(id("asked")),
+                    recipe: recipe.map(|index| RequestedRecipe {
+                        id: self.recipes[index].recipe.id.clone(),
+                        sha256: None,
+                    }),
+                    part_id: number.to_string(),
+                    client_data: Vec::new(),
+                    idempotency_key: format!("key {number}"),
+                }
+            }
+        };
+        let named = request.recipe.as_ref().map(|recipe| recipe.id.to_string());
+        let prepared = named.as_ref().and_then(|name| {
+            self.recipes
+                .iter()
+                .find(|prepared| prepared.recipe.id.as_str() == name)
+        });
+        let accepted = self.run.shared.trigger(&request, prepared);
+        if let Ok(accepted) = accepted {
+            if !accepted.repeated {
+                let asked = Asked {
+                    at: self.clock.now().utc,
+                    recipe: named,
+                };
+                self.run.knowledge.asked.insert(accepted.trigger, asked);
+                self.keys.push(request);
+            } else if let Some(verdict) = accepted.now() {
+                // It is the verdict that was published, of this run or of an earlier one.
+                let published = self.published.lock();
+                let known = published.verdicts.iter().any(|other| {
+                    other.outcome == verdict.outcome && other.subject.tag == verdict.subject.tag
+                });
+                assert!(known || verdict.unconfirmed, "{verdict:?}");
+                let earlier = verdict.run != self.run.id;
+                drop(published);
+                if earlier {
+                    self.saw("a repeated request is answered from the journal");
+                }
+            }
+        }
+    }
+
+    fn activate(&mut self) {
+        self.active = self.random.random_range(0..3_usize).checked_sub(1);
+        let recipe = self
+            .active
+            .map(|index| Arc::clone(&self.recipes[index].recipe));
+        let active = Active::new(
+            self.settings.clone(),
+            "hash".to_owned(),
+            1,
+            Arc::clone(&self.model),
+            recipe,
+            self.clock.now().utc,
+        );
+        self.run.shared.active.store(Arc::new(active));
+    }
+
+    fn inspect(&mut self) {
+        let shared = &self.run.shared;
+        let waiting = (0..=shared.lanes.len()).any(|queue| shared.intake.queued(queue) > 0);
+        if waiting && let Some(jobs) = shared.take() {
+            inspector::inspect_jobs(shared, jobs, &mut |inspected| {
+                judge::judge_batch(shared, inspected);
+            });
+        }
+    }
+
+    fn keep_time(&mut self) {
+        let run = &mut self.run;
+        for notice in run.notices.try_iter().collect::<Vec<_>>() {
+            run.timekeeper.take(&run.shared, notice);
+        }
+        run.timekeeper.act(&run.shared);
+    }
+
+    fn camera_event(&mut self) {
+        let camera = id(["left", "right", "asked", "free"]
+            .choose(&mut self.random)
+            .expect("some"));
+        for state in [CameraState::Waiting, CameraState::Running] {
+            self.run.shared.event(&camera, CameraEvent::State(state));
+        }
+    }
+
+    fn break_journal(&mut self) {
+        let inject = &mut self.run.committer.inject;
+        match self.random.random_range(0..3) {
+            0 => inject.fail_before = true,
+            1 => inject.fail_after = true,
+            _ => {
+                let (clock, shared) = (Arc::clone(&self.clock), Arc::downgrade(&self.run.shared));
+                inject.during = Some(Box::new(move || {
+                    clock.advance(Duration::from_millis(1500));
+                    if let Some(shared) = shared.upgrade() {
+                        shared.publisher.check_stalled(clock.now().monotonic);
+                    }
+                }));
+            }
+        }
+    }
+
+    /// The process is killed at this moment, and started again.
+    fn kill(&mut self) {
+        self.check();
+        self.saw("a kill");
+        self.runs += 1;
+        let active = self
+            .active
+            .map(|index| Arc::clone(&self.recipes[index].recipe));
+        self.run.stop();
+        self.run = Run::start(
+            self.runs,
+            &self.clock,
+            &self.settings,
+            &self.model,
+            active,
+            &self.published,
+        );
+        self.check_kept();
+    }
+
+    fn step(&mut self) {
+        let step = self.random.random_range(0..100);
+        match step {
+            0..=21 => self.belt(),
+            22..=31 => {
+                let level = self.level();
+                let age = LATENCY;
+                self.deliver("asked", "scene".to_owned(), level, age);
+            }
+            32..=39 => {
+                let level = self.level();
+                self.deliver("free", "scene".to_owned(), level, Duration::ZERO);
+            }
+            40..=47 => self.trigger(),
+            48..=50 => self.activate(),
+            51..=66 => self.inspect(),
+            67..=76 => self.keep_time(),
+            77..=88 => self.run.committer.step(),
+            89..=91 => {
+                let ms = self.random.random_range(0..700);
+                self.advance(ms);
+            }
+            92..=93 => self.camera_event(),
+            94..=96 => {
+                // No part is between the cameras now.
+                let _ = self.run.shared.counted["cell"].resynchronize();
+            }
+            97..=98 => self.break_journal(),
+            _ => self.kill(),
+        }
+    }
+
+    /// Lets everything that waits come to its end.
+    fn drain(&mut self) {
+        for _ in 0..12 {
+            for _ in 0..4 {
+                self.inspect();
+            }
+            self.keep_time();
+            self.run.committer.step();
+            self.advance(300);
+        }
+    }
+
+    /// Checks what was published since the last check.
+    fn check(&mut self) {
+        let new = std::mem::take(&mut self.published.lock().new);
+        for verdict in new {
+            if verdict.run == self.run.id {
+                self.check_verdict(&verdict);
+            }
+            self.note(&verdict);
+            if verdict.sequence > 0 {
+                let mut published = self.published.lock();
+                let last = published
+                    .durable
+                    .last_key_value()
+                    .map_or(0, |(last, _)| *last);
+                assert!(
+                    verdict.sequence > last,
+                    "a sequence is used again: {verdict:?}"
+                );
+                published
+                    .durable
+                    .insert(verdict.sequence, Arc::clone(&verdict));
+                drop(published);
+                // Durable before published.
+                let journal = self.run.shared.publisher.journal().expect("a journal");
+                let stored = journal.readers().get(verdict.sequence).expect("readable");
+                assert_eq!(
+                    stored.as_ref(),
+                    Some(&*verdict),
+                    "not journalled as published"
+                );
+            }
+        }
+    }
+
+    fn note(&mut self, verdict: &Verdict) {
+        use inspectd_core::record::FaultReason;
+        let subject = &verdict.subject;
+        let trigger = subject.tag.as_ref().and_then(|tag| tag.trigger);
+        let asked = trigger.and_then(|trigger| self.run.knowledge.asked.get(&trigger));
+        let named = asked.is_some_and(|asked| asked.recipe.is_some());
+        let what = match &verdict.outcome {
+            Outcome::Part(part) if part.decision == Decision::Pass => "a part is PASS",
+            Outcome::Judged(_) if named => "a frame is judged by the recipe of its request",
+            Outcome::Judged(_) if subject.stamp.recipe.is_some() => {
+                "a frame is judged by the active recipe"
+            }
+            outcome => match outcome.fault().map(|fault| fault.reason) {
+                Some(FaultReason::OutOfStep) => "a part is FAULT because its group is out of step",
+                Some(FaultReason::DeadlineMissed) => "a deadline is missed",
+                Some(FaultReason::Overflow) => "a queue is full",
+                Some(FaultReason::Journal) => "a verdict is not journalled",
+                _ => return,
+            },
+        };
+        self.saw(what);
+    }
+
+    fn check_verdict(&mut self, verdict: &Arc<Verdict>) {
+        let subject = &verdict.subject;
+        let knowledge = &mut self.run.knowledge;
+        let Some(camera) = &subject.camera else {
+            return check_part(verdict, knowledge);
+        };
+        let trigger = subject.tag.as_ref().and_then(|tag| tag.trigger);
+        if subject.frame_id == 0 {
+            return assert_ne!(verdict.decision(), Decision::Pass, "{verdict:?}");
+        }
+        let key = (camera.clone(), subject.frame_id);
+        let before = knowledge.views.insert(key.clone(), Arc::clone(verdict));
+        assert!(before.is_none(), "a frame has two verdicts: {verdict:?}");
+        let scene = &knowledge.scenes[&key];
+        assert_eq!(scene.item, subject.item);
+        let Outcome::Judged(_) = &verdict.outcome else {
+            return assert_ne!(verdict.decision(), Decision::Pass, "{verdict:?}");
+        };
+        let judged_by = subject
+            .stamp
+            .recipe
+            .as_ref()
+            .map(|recipe| recipe.id.clone());
+        let asked = trigger.map(|trigger| &knowledge.asked[&trigger]);
+        if let Some(asked) = asked {
+            assert!(
+                verdict.captured >= asked.at,
+                "exposed before its request: {verdict:?}"
+            );
+        }
+        let wanted = asked
+            .and_then(|asked| asked.recipe.clone())
+            .or_else(|| scene.recipe.clone());
+        assert_eq!(judged_by, wanted, "judged by another recipe: {verdict:?}");
+        let (_, passes) = LEVELS
+            .iter()
+            .find(|(level, _)| *level == scene.level)
+            .expect("a level");
+        let column = wanted.as_ref().map_or(0, |wanted| {
+            1 + RECIPES
+                .iter()
+                .position(|(name, _)| name == wanted)
+                .expect("a recipe")
+        });
+        let expected = if passes[column] {
+            Decision::Pass
+        } else {
+            Decision::Reject
+        };
+        assert_eq!(verdict.decision(), expected, "{verdict:?}");
+    }
+
+    /// After a restart: nothing that a client received is lost or changed.
+    fn check_kept(&mut self) {
+        self.run.committer.step();
+        let journal = self.run.shared.publisher.journal().expect("a journal");
+        let mut unconfirmed = 0;
+        for (sequence, told) in &self.published.lock().durable {
+            let stored = journal.readers().get(*sequence).expect("readable");
+            let stored = stored.expect("kept");
+            unconfirmed += u64::from(stored.unconfirmed && stored.run.as_u128() + 1 == self.runs);
+            let stored = Verdict {
+                unconfirmed: told.unconfirmed,
+                ..stored
+            };
+            assert_eq!(stored, **told, "changed after a kill");
+        }
+        if unconfirmed > 0 {
+            self.saw("a verdict is unconfirmed after a kill");
+        }
+    }
+
+    /// Every captured frame has one outcome.
+    fn check_counts(&mut self) {
+        for (camera, lane) in &self.run.shared.lanes {
+            let frames = lane.stats.snapshot().frames;
+            let captured = self.run.frames.get(camera).copied().unwrap_or(0);
+            assert_eq!(frames.captured, captured, "{camera}: {frames:?}");
+            assert_eq!(frames.in_progress(), 0, "{camera}: {frames:?}");
+            if frames.skipped > 0 {
+                *self.seen.entry("a frame is skipped").or_default() += 1;
+            }
+        }
+        let verdicts = self.published.lock();
+        let sequences: BTreeSet<u64> = verdicts.durable.keys().copied().collect();
+        assert_eq!(sequences.len(), verdicts.durable.len());
+    }
+}
+
+/// A PASS of a part is of views of one and the same part.
+fn check_part(verdict: &Verdict, knowledge: &Knowledge) {
+    let Outcome::Part(part) = &verdict.outcome else {
+        return assert_ne!(verdict.decision(), Decision::Pass, "{verdict:?}");
+    };
+    if part.decision != Decision::Pass {
+        return;
+    }
+    let views: Vec<&Arc<Verdict>> = part
+        .views
+        .iter()
+        .map(|view| &knowledge.views[&(view.camera.clone(), view.frame_id)])
+        .collect();
+    assert_eq!(views.len(), 2, "a view is missing: {verdict:?}");
+    assert!(
+        views.iter().all(|view| view.decision() == Decision::Pass),
+        "{verdict:?}"
+    );
+    let items: BTreeSet<&str> = views
+        .iter()
+        .map(|view| view.subject.item.as_str())
+        .collect();
+    assert_eq!(items.len(), 1, "views of different parts: {items:?}");
+}
+
+impl Run {
+    fn start(
+        number: u128,
+        clock: &Arc<ManualClock>,
+        settings: &Settings,
+        model: &Arc<Model>,
+        recipe: Option<Arc<recipe::Recipe>>,
+        published: &Arc<Mutex<Published>>,
+    ) -> Self {
+        let clock: SharedClock = Arc::clone(clock) as SharedClock;
+        let start = clock.now();
+        let id = Uuid::from_u128(number);
+        let alarms = Alarms::new(clock.clone());
+        let observer: Arc<dyn Observer> = Arc::new(Recorder(Arc::clone(published)));
+        let (notices, received) = sync_channel(NOTICE_QUEUE);
+        let failed: Arc<dyn Fn() + Send + Sync> = Arc::new(|| ());
+        let (publisher, committer) = Publisher::assemble(
+            PublisherOptions {
+                start,
+                run: id,
+                settings,
+                on_published: on_published(Arc::clone(&observer), notices.clone()),
+                clock: clock.clone(),
+                alarms: alarms.clone(),
+                failed: Arc::clone(&failed),
+            },
+            None,
+        );
+        let mut committer = committer.expect("a journal");
+        committer.step();
+        let active = Active::new(
+            settings.clone(),
+            "hash".to_owned(),
+            1,
+            Arc::clone(model),
+            recipe,
+            start.utc,
+        );
+        let (shared, parts) = assemble(Assembly {
+            start,
+            active,
+            publisher,
+            notices,
+            observer,
+            clock,
+            alarms,
+            failed,
+        });
+        for camera in ["left", "right", "asked", "free"] {
+            let running = CameraEvent::State(CameraState::Running);
+            shared.event(&self::id(camera), running);
+        }
+        Self {
+            id,
+            shared,
+            timekeeper: Timekeeper::new(parts),
+            notices: received,
+            committer,
+            frames: BTreeMap::new(),
+            knowledge: Knowledge::default(),
+        }
+    }
+
+    /// Gives up the journal's lock, as a killed process does.
+    fn stop(&mut self) {
+        self.committer.close();
+    }
+}
+
+fn simulate(seed: u64) -> Seen {
+    let mut world = World::new(seed);
+    for _ in 0..STEPS {
+        world.step();
+        world.check();
+    }
+    world.drain();
+    world.check();
+    world.check_counts();
+    world.kill();
+    drop(world.folder);
+    world.seen
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}: must be a whole number")))
+}
+
+#[test]
+fn invariants_hold_in_random_schedules() {
+    require!(onnx_runtime());
+    if let Some(seed) = number("INSPECTD_SIMULATE_SEED") {
+        println!("{:#?}", simulate(seed));
+        return;
+    }
+    let seeds = number("INSPECTD_SIMULATE_SEEDS").unwrap_or(SEEDS);
+    let all = |first: u64| {
+        let mut seen = Seen::new();
+        for seed in (first..seeds).step_by(THREADS as usize) {
+            let result = std::panic::catch_unwind(|| simulate(seed));
+            let Ok(found) = result else {
+                panic!("schedule {seed} failed; repeat it with INSPECTD_SIMULATE_SEED={seed}");
+            };
+            for (what, count) in found {
+                *seen.entry(what).or_default() += count;
+            }
+        }
+        seen
+    };
+    let seen = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|first| scope.spawn(move || all(first)))
+            .collect();
+        let mut seen = Seen::new();
+        for thread in threads {
+            let found = thread.join();
+            for (what, count) in found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                *seen.entry(what).or_default() += count;
+            }
+        }
+        seen
+    });
+    println!("{seeds} schedules: {seen:#?}");
+    if seeds >= 100 {
+        for what in WANTED {
+            assert!(seen.contains_key(what), "no schedule comes to: {what}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A damaged journal is found, set aside and replaced while the line runs; streams report what was lost.
+
+use std::process::Command;
+
+use inspectd_client::proto::stream_verdicts_request::Start;
+use inspectd_client::proto::stream_verdicts_response::Event;
+use inspectd_client::proto::{AcknowledgeVerdictsRequest, GapReason, Status};
+use inspectd_test_support::{onnx_runtime, require};
+
+use super::journal_site::{belt, journal, site, stream_from};
+use crate::harness::{Daemon, Site, ends};
+
+fn damaged_alarm(status: &Status) -> bool {
+    status
+        .alarms
+        .iter()
+        .any(|alarm| alarm.kind == "journal_damaged")
+}
+
+/// A journal with some thousand verdicts and an acknowledgement, whose pages in the middle are overwritten.
+async fn damage(site: &Site) {
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.until(|verdict| verdict.sequence >= 3000).await;
+    let acknowledgement = AcknowledgeVerdictsRequest {
+        consumer: "plc".to_owned(),
+        sequence: 700,
+    };
+    let mut client = daemon.inspection().await;
+    client
+        .acknowledge_verdicts(acknowledgement)
+        .await
+        .expect("recorded");
+    daemon.stop();
+    let path = site.path("journal/journal.sqlite");
+    let connection = rusqlite::Connection::open(&path).expect("the journal");
+    let into_the_file = "PRAGMA wal_checkpoint(TRUNCATE)";
+    connection
+        .query_row(into_the_file, [], |_| Ok(()))
+        .expect("written");
+    drop(connection);
+    let mut bytes = std::fs::read(&path).expect("a journal");
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4 * 4096].fill(0xa5);
+    std::fs::write(&path, bytes).expect("damaged");
+}
+
+/// Reads a stream until the event of lost verdicts; returns their first and last sequence.
+async fn lost(daemon: &Daemon, start: Start) -> (u64, u64) {
+    let mut stream = stream_from(daemon, start).await;
+    loop {
+        match stream.event().await.expect("the stream goes on") {
+            Event::Gap(gap) => {
+                assert_eq!(gap.reason(), GapReason::Lost);
+                assert_eq!(gap.missed, gap.last_sequence + 1 - gap.first_sequence);
+                let after = stream.next().await.sequence;
+                assert!(after > gap.last_sequence, "{after}");
+                return (gap.first_sequence, gap.last_sequence);
+            }
+            Event::Verdict(_) | Event::Heartbeat(_) => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn damaged_journal_is_set_aside_and_its_verdicts_are_reported_as_lost() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    damage(&site).await;
+    let daemon = site.start();
+    daemon.status_when("an alarm", damaged_alarm).await;
+    let status = daemon.status().await;
+    let kept = status.journal.expect("a journal");
+    assert_eq!((kept.epoch, kept.trouble.as_str()), (2, ""));
+    assert!(kept.oldest_sequence > 3000, "{kept:?}");
+
+    // From the first sequence on, from within, and of the consumer, whose position is kept.
+    let (first, last) = lost(&daemon, Start::FromSequence(1)).await;
+    assert_eq!(first, 1);
+    assert!(last >= 3000);
+    let within = lost(&daemon, Start::FromSequence(1500)).await;
+    assert_eq!(within, (1500, last));
+    let of_consumer = lost(&daemon, Start::Consumer("plc".to_owned())).await;
+    assert_eq!(of_consumer, (701, last));
+
+    // The tool says so, and copies what is intact. The alarm ends when the file is moved away.
+    let tool = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+        ends(command.args(arguments))
+    };
+    let aside = site.path("journal/journal.sqlite.damaged-1");
+    let aside = aside.to_str().expect("UTF-8");
+    let (code, text) = tool(&["journal", "check", aside]);
+    assert_eq!(code, 1, "{text}");
+    let out = site.path("salvaged");
+    let out = out.to_str().expect("UTF-8");
+    let (code, text) = tool(&["journal", "salvage", aside, "--out", out]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = tool(&["journal", "check", out]);
+    assert_eq!(code, 0, "{text}");
+    for ending in ["", "-wal", "-shm"] {
+        let file = format!("{aside}{ending}");
+        // The log exists only if it was not empty.
+        let _ = std::fs::rename(&file, site.path(format!("moved{ending}")));
+    }
+    daemon
+        .status_when("no alarm", |status| !damaged_alarm(status))
+        .await;
+    daemon.stop();
+
+    // After a restart it is the same journal, and the loss is still known.
+    let daemon = site.start();
+    assert_eq!(daemon.status().await.journal.expect("a journal").epoch, 2);
+    assert_eq!(lost(&daemon, Start::FromSequence(1)).await, (1, last));
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn journal_that_was_moved_away_uses_no_sequence_again() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "fps = 50"));
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let last = verdicts
+        .until(|verdict| verdict.sequence >= 40)
+        .await
+        .sequence;
+    daemon.stop();
+    site.rename("journal/journal.sqlite", "moved.sqlite");
+    let daemon = site.start();
+    let next = daemon.verdicts().await.next().await.sequence;
+    assert!(next > last, "{next}");
+    let status = daemon.status().await;
+    assert!(damaged_alarm(&status));
+    assert_eq!(status.journal.expect("a journal").epoch, 2);
+    daemon.stop();
+}
