@@ -141,37 +141,37 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([10, 0, 0, last]))
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
     }
 
     #[test]
     fn address_without_calls_takes_a_quarter_at_most() {
         let places = Places::new(32);
         let mut held: Vec<Place> = (0..8)
-            .map(|_| places.take(address(1)).expect("a place"))
+            .map(|_| places.take(Some(address(1))).expect("a place"))
             .collect();
-        assert_eq!(places.take(address(1)).err(), Some(NoPlace::Address));
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Address));
         held[0].identified();
-        held.push(places.take(address(1)).expect("a place"));
-        assert_eq!(places.take(address(1)).err(), Some(NoPlace::Address));
+        held.push(places.take(Some(address(1))).expect("a place"));
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Address));
         held.pop();
-        assert!(places.take(address(1)).is_ok());
+        assert!(places.take(Some(address(1))).is_ok());
     }
 
     #[test]
     fn last_places_are_for_addresses_of_known_clients() {
         let places = Places::new(8);
-        let mut known = places.take(address(1)).expect("a place");
+        let mut known = places.take(Some(address(1))).expect("a place");
         known.identified();
         drop(known);
         let _others: Vec<Place> = (2..8_u8)
-            .map(|last| places.take(address(last)).expect("a place"))
+            .map(|last| places.take(Some(address(last))).expect("a place"))
             .collect();
-        assert_eq!(places.take(address(9)).err(), Some(NoPlace::Reserved));
-        let _one = places.take(address(1)).expect("reserved");
-        let _two = places.take(address(1)).expect("reserved");
-        assert_eq!(places.take(address(1)).err(), Some(NoPlace::Full));
+        assert_eq!(places.take(Some(address(9))).err(), Some(NoPlace::Reserved));
+        let _one = places.take(Some(address(1))).expect("reserved");
+        let _two = places.take(Some(address(1))).expect("reserved");
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Full));
         assert_eq!(places.take(None).err(), Some(NoPlace::Full));
     }
 }

@@ -81,7 +81,7 @@ impl Listener for LimitedListener {
     }
 }
 
-/// A connection that ends when nothing is read or written for [`IDLE_TIMEOUT`].
+/// A connection that ends when nothing is read or written for half a minute.
 pub struct IdleLimited {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,

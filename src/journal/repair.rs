@@ -97,7 +97,7 @@ impl Check {
 /// When a file cannot be renamed.
 pub fn set_aside(folder: &Path) -> io::Result<PathBuf> {
     let free = |number: &u32| !folder.join(format!("{FILE}{ASIDE}{number}")).exists();
-    let number = (1..).find(free).unwrap_or(u32::MAX);
+    let number = (1..u32::MAX).find(free).unwrap_or(u32::MAX);
     for ending in ["", "-wal", "-shm"] {
         let from = folder.join(format!("{FILE}{ending}"));
         let to = folder.join(format!("{FILE}{ASIDE}{number}{ending}"));

@@ -207,7 +207,7 @@ impl Shared {
             match active.model.renew(&active.settings.engine) {
                 Ok(()) => warn!(failed, "the model was loaded again, because its runs fail"),
                 Err(error) => {
-                    error!(%error, failed, "the runs of the model fail, and it cannot be loaded again")
+                    error!(%error, failed, "the runs of the model fail, and it cannot be loaded again");
                 }
             }
         } else if failed == EXIT_AFTER {

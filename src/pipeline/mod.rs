@@ -19,6 +19,7 @@ mod judge;
 pub mod model;
 mod notice;
 mod observer;
+mod on_panic;
 mod part_assembler;
 pub mod publisher;
 mod rate;

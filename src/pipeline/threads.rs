@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::answers::Shared;
+use super::on_panic::OnPanic;
 use super::worker::Worker;
 use super::{inspector, judge};
 use crate::clock::Clock;
@@ -19,17 +20,6 @@ pub(super) struct Threads {
     pub(super) judges: Vec<JoinHandle<()>>,
     pub(super) timekeeper: Vec<JoinHandle<()>>,
     pub(super) writers: Vec<JoinHandle<()>>,
-}
-
-/// Calls the closure if the thread that holds it panics.
-pub(super) struct OnPanic(pub(super) Arc<dyn Fn() + Send + Sync>);
-
-impl Drop for OnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            (self.0)();
-        }
-    }
 }
 
 /// Starts the inspector, on the worker's thread, and the judge.

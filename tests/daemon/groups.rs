@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use inspectd_client::proto::{
-    CameraState, Decision, FaultReason, LineState, ResynchronizeGroupRequest, Status, Verdict,
+    CameraState, Decision, Fault, FaultReason, LineState, ResynchronizeGroupRequest, Status,
+    Verdict,
 };
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
@@ -66,7 +67,7 @@ async fn decided(verdicts: &mut Verdicts) -> (Decision, Option<FaultReason>) {
     let views = verdict.views.len();
     assert!(views >= 1, "{verdict:?}");
     let fault = verdict.fault.as_ref();
-    (verdict.decision(), fault.map(|fault| fault.reason()))
+    (verdict.decision(), fault.map(Fault::reason))
 }
 
 const PASS: (Decision, Option<FaultReason>) = (Decision::Pass, None);

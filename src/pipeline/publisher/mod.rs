@@ -30,7 +30,7 @@ use crate::clock::SharedClock;
 use crate::config::settings::Settings;
 use crate::evidence::{DiskStore, Evidence};
 use crate::journal::{JournalError, Readers};
-use crate::pipeline::threads::OnPanic;
+use crate::pipeline::on_panic::OnPanic;
 
 use broadcaster::Broadcaster;
 use commit_queue::CommitQueue;

@@ -2,7 +2,7 @@
 
 use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
-    Decision, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
+    Decision, Fault, FaultReason, TriggerInspectionRequest, TriggerInspectionResponse, Verdict,
 };
 use inspectd_test_support::{onnx_runtime, require};
 
@@ -192,7 +192,7 @@ async fn part_of_a_killed_daemon_is_decided_by_its_stored_views() {
     let part = repeated.verdict.expect("decided");
     assert_eq!(part.decision(), Decision::Fault);
     assert_eq!(
-        part.fault.as_ref().map(|fault| fault.reason()),
+        part.fault.as_ref().map(Fault::reason),
         Some(FaultReason::MissingView)
     );
     let views: Vec<u64> = part.views.iter().map(|view| view.sequence).collect();

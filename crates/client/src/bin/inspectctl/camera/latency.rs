@@ -107,7 +107,7 @@ impl Light {
     }
 
     /// Whether `level` differs by more than noise.
-    fn differs(&self, level: f32) -> bool {
+    fn differs(self, level: f32) -> bool {
         let least = SMALLEST_CHANGE.max(NOISE_FACTOR * (self.most - self.least));
         level > self.most + least || level < self.least - least
     }

@@ -47,6 +47,7 @@ struct Journal<'a> {
     evidence_kept: u64,
     evidence_bytes: u64,
     evidence_missed: u64,
+    epoch: u64,
 }
 
 #[derive(Serialize)]
@@ -152,6 +153,7 @@ impl<'a> From<&'a proto::Journal> for Journal<'a> {
             evidence_kept: journal.evidence_kept,
             evidence_bytes: journal.evidence_bytes,
             evidence_missed: journal.evidence_missed,
+            epoch: journal.epoch,
         }
     }
 }

@@ -1,0 +1,158 @@
+//! What the journal's thread does between writes: observes the clock, removes old verdicts, limits the write-ahead log.
+
+use std::sync::Arc;
+
+use inspectd_core::moment::Moment;
+
+use super::{Committer, TRIM_INTERVAL};
+use crate::alarm::AlarmKind;
+use crate::config::settings::HoldOverflow;
+use crate::journal::{Limits, Store, repair};
+
+/// Size of the write-ahead log from which its growth is reported: several times that at which it is checkpointed.
+const WAL_REPORTED: u64 = 64 << 20;
+
+impl Committer {
+    /// Observes the clock, removes some of the verdicts that exceed the limits, and limits the write-ahead log.
+    pub(super) fn maintain(&mut self) {
+        let now = self.clock.now();
+        if now.monotonic.saturating_duration_since(self.last_trim) < TRIM_INTERVAL {
+            return;
+        }
+        self.last_trim = now.monotonic;
+        let changes = self.wall_clock.observe(now, self.next - 1);
+        self.count(changes);
+        self.report_clock(now);
+        if self.aside && repair::aside(&self.folder).is_empty() {
+            self.aside = false;
+            self.alarms.clear(AlarmKind::JournalDamaged, "");
+        }
+        self.trim(now);
+        self.limit_wal();
+    }
+
+    fn report_clock(&self, now: Moment) {
+        match self.wall_clock.reported(now) {
+            None => self.alarms.clear(AlarmKind::ClockJumped, ""),
+            Some(by) => {
+                let hours = by.as_secs() / 3600;
+                let message = format!(
+                    "the wall clock jumped forward by {hours} h, or the daemon was off that long; verdicts of before \
+                     do not age by that, and none is removed for it; check the time of this machine"
+                );
+                self.alarms.raise(AlarmKind::ClockJumped, "", message);
+            }
+        }
+    }
+
+    fn trim(&mut self, now: Moment) {
+        let oldest = self.broadcaster.totals().oldest;
+        let changes = self.wall_clock.forget_before(oldest);
+        self.count(changes);
+        let settings = &self.settings;
+        let removes = settings.hold_overflow == HoldOverflow::Remove;
+        let consumers = self.queue.consumers();
+        let behind = consumers
+            .iter()
+            .min_by_key(|(_, consumer)| consumer.acknowledged);
+        let unacknowledged =
+            behind.map(|(name, consumer)| (name.clone(), consumer.acknowledged + 1));
+        let limits = Limits {
+            before: self.wall_clock.aged_since(now, settings.age_limit, oldest),
+            bytes: settings.size_limit,
+            hold_from: unacknowledged
+                .as_ref()
+                .filter(|_| settings.hold)
+                .map(|(_, from)| *from),
+            held_bytes: removes.then_some(settings.hold_limit),
+        };
+        let (hold_limit, stops) = (settings.hold_limit, settings.hold && !removes);
+        // Before the removal, so that a reader sees why a verdict does not exist.
+        let broadcaster = Arc::clone(&self.broadcaster);
+        let Some(Ok(trimmed)) =
+            self.call(|store| store.trim(limits, |oldest| broadcaster.trimmed(oldest)))
+        else {
+            return;
+        };
+        let name = unacknowledged.as_ref().map_or("", |(name, _)| name);
+        if let (Some(kept), Some((name, from))) = (trimmed.kept_from, &unacknowledged)
+            && kept > *from
+        {
+            let message = format!(
+                "verdicts {from} to {} were removed before consumer {name} acknowledged them; if it does not exist any \
+                 more: inspectctl consumers forget {name}",
+                kept - 1
+            );
+            self.alarms
+                .raise(AlarmKind::UnacknowledgedRemoved, name, message);
+        } else if unacknowledged
+            .as_ref()
+            .is_none_or(|(_, from)| *from >= oldest)
+        {
+            for consumer in consumers.keys() {
+                self.alarms
+                    .clear(AlarmKind::UnacknowledgedRemoved, consumer);
+            }
+        }
+        let overflows = stops && trimmed.held && trimmed.bytes > hold_limit;
+        if trimmed.held {
+            let message = format!(
+                "the journal is beyond its limits, because consumer {name} has not acknowledged its verdicts{}",
+                if overflows {
+                    "; it is full, and verdicts are not journalled"
+                } else {
+                    ""
+                }
+            );
+            self.alarms.raise(AlarmKind::Held, "", message);
+        } else {
+            self.alarms.clear(AlarmKind::Held, "");
+        }
+        self.set_full(overflows.then(|| {
+            format!(
+                "the journal holds unacknowledged verdicts up to hold_max_mib (consumer {name})"
+            )
+        }));
+    }
+
+    /// Has verdicts published without the journal, or no longer, although it is open.
+    fn set_full(&mut self, reason: Option<String>) {
+        if self.store.is_some() && (self.full.is_some() || reason.is_some()) {
+            self.queue.set_trouble(reason.clone());
+        }
+        self.full = reason;
+    }
+
+    /// Empties a large write-ahead log if no reader needs it. If it exceeds its limit, nothing is written until the reader
+    /// has ended.
+    fn limit_wal(&mut self) {
+        let Some(bytes) = self.store.as_ref().map(Store::wal_bytes) else {
+            return;
+        };
+        if bytes <= WAL_REPORTED {
+            return self.alarms.clear(AlarmKind::WalGrows, "");
+        }
+        if self
+            .call(Store::checkpoint)
+            .is_none_or(|done| done.is_err())
+        {
+            return;
+        }
+        let bytes = self.store.as_ref().map_or(0, Store::wal_bytes);
+        if bytes <= WAL_REPORTED {
+            return self.alarms.clear(AlarmKind::WalGrows, "");
+        }
+        let (mib, limit) = (bytes >> 20, self.settings.wal_limit);
+        let message = format!(
+            "the write-ahead log of the journal has {mib} MiB, because a program has read the journal for long \
+             (fuser {}); at {} MiB verdicts are no longer journalled",
+            crate::journal::file(&self.folder).display(),
+            limit >> 20
+        );
+        self.alarms.raise(AlarmKind::WalGrows, "", message);
+        if bytes > limit {
+            let reason = format!("the write-ahead log has {mib} MiB, more than wal_max_mib");
+            self.set_full(Some(reason));
+        }
+    }
+}
