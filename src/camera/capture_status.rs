@@ -159,6 +159,9 @@ impl CaptureStatus {
             if let Some(opened) = &state.opened {
                 return opened.clone();
             }
+            if state.stopping.is_some() {
+                return Err("it was stopped".to_owned());
+            }
             if self.now() >= deadline {
                 return Err("not opened in time".to_owned());
             }

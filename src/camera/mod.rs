@@ -22,4 +22,4 @@ mod tests;
 pub use event::{CameraEvent, CameraState, CameraTrouble, CaptureError, Captured, Sink};
 pub use log_throttle::LogThrottle;
 pub use redact::redact;
-pub use supervisor::Camera;
+pub use supervisor::{Camera, FirstOpening};

@@ -114,12 +114,9 @@ impl Camera {
         self.stop.0.frames()
     }
 
-    /// Waits until its source was opened, or failed to open, for the first time; at most until `deadline`.
-    ///
-    /// # Errors
-    /// Why it is not open, for people.
-    pub fn wait_opened(&self, deadline: Instant) -> Result<(), String> {
-        self.stop.0.wait_opened(deadline)
+    /// The first opening of its source.
+    pub fn first_opening(&self) -> FirstOpening {
+        FirstOpening(Arc::clone(&self.stop.0))
     }
 
     /// Asks the camera to stop. Does not wait.
@@ -142,6 +139,20 @@ impl Camera {
             Err(RecvTimeoutError::Disconnected) => self.supervisor.join().is_ok_and(|n| n == 0),
             Ok(()) | Err(RecvTimeoutError::Timeout) => false,
         }
+    }
+}
+
+/// The first opening of a camera's source.
+#[derive(Debug)]
+pub struct FirstOpening(Arc<CaptureStatus>);
+
+impl FirstOpening {
+    /// Waits until the source was opened, or failed to open; at most until `deadline`.
+    ///
+    /// # Errors
+    /// Why it is not open, for people.
+    pub fn wait(&self, deadline: Instant) -> Result<(), String> {
+        self.0.wait_opened(deadline)
     }
 }
 

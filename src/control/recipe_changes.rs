@@ -150,6 +150,8 @@ impl Control {
         let before = active.recipe.clone();
         if next.as_ref().map(|next| &next.recipe.hash) == before.as_ref().map(|recipe| &recipe.hash)
         {
+            // Its file has the content that is active.
+            self.alarms.clear(AlarmKind::RecipeChanged, "file");
             return Ok(());
         }
         let (model, recipe) = match next {

@@ -90,22 +90,25 @@ impl RunningCameras {
     /// # Errors
     /// When a camera does not open with these settings. All of them have been restarted.
     pub fn restart(&self, ids: &[CameraId], active: &Active) -> Result<(), RestartError> {
-        let mut running = self.running.lock();
-        for id in ids {
-            let frames = running
-                .remove(id)
-                .map_or(0, |running| self.stop(id, running));
-            let started = self.start_camera(id, active.camera(id), frames);
-            running.insert(id.clone(), started.map_err(RestartError::failed(id))?);
+        let mut openings = Vec::new();
+        {
+            let mut running = self.running.lock();
+            for id in ids {
+                let frames = running
+                    .remove(id)
+                    .map_or(0, |running| self.stop(id, running));
+                let started = self.start_camera(id, active.camera(id), frames);
+                let started = started.map_err(RestartError::failed(id))?;
+                let timeout = started.settings.open_timeout;
+                openings.push((id, started.camera.first_opening(), timeout));
+                running.insert(id.clone(), started);
+            }
         }
-        let opened = |id: &CameraId| {
-            let RunningCamera { camera, settings } = &running[id];
-            let deadline = self.clock.now().monotonic + settings.open_timeout;
-            camera.wait_opened(deadline)
-        };
-        let failures = ids
-            .iter()
-            .map(|id| opened(id).map_err(RestartError::failed(id)));
+        // Without the lock: the cameras can be stopped meanwhile.
+        let failures = openings.iter().map(|(id, opening, timeout)| {
+            let deadline = self.clock.now().monotonic + *timeout;
+            opening.wait(deadline).map_err(RestartError::failed(id))
+        });
         // Each camera is waited for, although the first failure is returned.
         failures.fold(Ok(()), Result::and)
     }
