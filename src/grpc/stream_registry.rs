@@ -64,7 +64,7 @@ impl StreamRegistry {
     }
 
     /// Opens a stream, if the limits allow it; it counts as open until the slot is dropped. A client with credentials may
-    /// have a quarter of all streams. Local clients without access control cannot be told apart.
+    /// have a quarter of all streams. Local clients without access control have no names.
     pub(super) fn open(self: &Arc<Self>, identity: &Identity) -> Result<StreamSlot, Status> {
         let client = (identity.method != AuthMethod::Local).then(|| Arc::clone(&identity.name));
         if let Some(name) = &client {

@@ -1,22 +1,20 @@
 //! Random schedules of the whole pipeline on a simulated clock, in one thread. Everything is the real code, with a real
 //! ONNX Runtime session and a real SQLite file: intake, requests, groups, deadlines, inspector, judge, journal. Only threads,
 //! clock, cameras and clients are simulated. After each step the invariants of ARCHITECTURE.md are checked against what the
-//! simulated line knows: which part is before which camera, and what each client was told.
+//! simulated line knows: which part is before which camera, and what each client received.
 //!
 //! `INSPECTD_SIMULATE_SEEDS` sets the number of schedules, `INSPECTD_SIMULATE_SEED` runs a single one.
 
 mod checks;
+mod run;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use inspectd_core::bundle::{Bundle, sha256};
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
-use inspectd_core::manifest::Manifest;
 use inspectd_core::record::{Timings, Verdict};
 use inspectd_test_support::{onnx_runtime, require};
 use parking_lot::Mutex;
@@ -26,21 +24,16 @@ use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use run::{Run, model, settings};
+
 use super::active::{Active, PreparedRecipe};
-use super::answers::Shared;
-use super::handle::{Assembly, assemble, on_published};
 use super::model::Model;
-use super::notice::{NOTICE_QUEUE, Notice};
-use super::publisher::{Committer, Publisher, PublisherOptions};
 use super::requests::{RequestedRecipe, Target, Trigger};
-use super::timekeeper::Timekeeper;
 use super::{Observer, inspector, judge};
-use crate::alarm::Alarms;
 use crate::camera::{CameraEvent, CameraState, Captured, Sink};
+use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
-use crate::clock::{Clock, SharedClock};
 use crate::config::settings::Settings;
-use crate::config::{self, Sources};
 use crate::recipe;
 
 /// Schedules, unless `INSPECTD_SIMULATE_SEEDS` is set.
@@ -114,17 +107,6 @@ impl Observer for Recorder {
     fn replaced(&self, _: &Active) {}
 }
 
-/// A running pipeline.
-struct Run {
-    id: Uuid,
-    shared: Arc<Shared>,
-    timekeeper: Timekeeper,
-    notices: Receiver<Notice>,
-    committer: Committer,
-    frames: BTreeMap<CameraId, u64>,
-    knowledge: Knowledge,
-}
-
 struct World {
     random: StdRng,
     clock: Arc<ManualClock>,
@@ -161,55 +143,6 @@ const WANTED: [&str; 11] = [
 
 fn id(name: &str) -> CameraId {
     name.parse().expect("an id")
-}
-
-/// A model that is loaded once for all schedules.
-fn model() -> Arc<Model> {
-    static MODEL: OnceLock<(TempDir, Arc<Model>)> = OnceLock::new();
-    let (_, model) = MODEL.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let graph = include_bytes!("../../tests/daemon/testdata/cells.onnx");
-        let text = include_str!("../../tests/daemon/testdata/manifest.toml")
-            .replace("SHA256", &sha256(graph))
-            .replace("THRESHOLD", "0.6");
-        let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a manifest");
-        let bundle = folder.path().join("bundle");
-        Bundle::write(&bundle, manifest, graph.to_vec()).expect("written");
-        let bundle = Bundle::open(&bundle).expect("a bundle");
-        let settings = settings(folder.path());
-        let model = Model::load(&bundle, &settings.engine).expect("a model");
-        (folder, Arc::new(model))
-    });
-    Arc::clone(model)
-}
-
-fn settings(folder: &Path) -> Settings {
-    let camera = |id: &str, rest: &str| {
-        format!(
-            "[cameras.{id}]\nsource = \"url\"\nurl = \"http://127.0.0.1:9/{id}\"\ncheck.frozen_after = 0\n{rest}\n"
-        )
-    };
-    let counted = "mode = \"triggered\"\nqueue = 2\ngroup = \"cell\"\npart_counter = true\n";
-    let text = format!(
-        "[model]\nbundle = \"bundle\"\n[engine]\nthreads = 1\nbatch_limit = 2\nbatch_window_ms = 0\n\
-         [journal]\nfolder = \"journal\"\nstall_timeout_s = 1\ncommit_window_ms = 0\n[evidence]\ndisk_mib = 0\n\
-         memory_mib = 0\n[parts]\nwindow_ms = 400\ncapture_spread_ms = 20\n{}{}{}{}",
-        camera("left", counted),
-        camera("right", counted),
-        camera(
-            "asked",
-            "mode = \"requested\"\nqueue = 2\nlatency_ms = 30\ndeadline_ms = 300"
-        ),
-        camera("free", "deadline_ms = 500"),
-    );
-    let file = folder.join("inspectd.toml");
-    std::fs::write(&file, text).expect("written");
-    let sources = Sources {
-        file,
-        required: true,
-        environment: Vec::new(),
-    };
-    config::load(&sources).expect("valid settings").settings
 }
 
 impl World {
@@ -494,75 +427,6 @@ impl World {
             self.run.committer.step();
             self.advance(300);
         }
-    }
-}
-
-impl Run {
-    fn start(
-        number: u128,
-        clock: &Arc<ManualClock>,
-        settings: &Settings,
-        model: &Arc<Model>,
-        recipe: Option<Arc<recipe::Recipe>>,
-        published: &Arc<Mutex<Published>>,
-    ) -> Self {
-        let clock: SharedClock = Arc::clone(clock) as SharedClock;
-        let start = clock.now();
-        let id = Uuid::from_u128(number);
-        let alarms = Alarms::new(clock.clone());
-        let observer: Arc<dyn Observer> = Arc::new(Recorder(Arc::clone(published)));
-        let (notices, received) = sync_channel(NOTICE_QUEUE);
-        let failed: Arc<dyn Fn() + Send + Sync> = Arc::new(|| ());
-        let (publisher, committer) = Publisher::assemble(
-            PublisherOptions {
-                start,
-                run: id,
-                settings,
-                on_published: on_published(Arc::clone(&observer), notices.clone()),
-                clock: clock.clone(),
-                alarms: alarms.clone(),
-                failed: Arc::clone(&failed),
-            },
-            None,
-        );
-        let mut committer = committer.expect("a journal");
-        committer.step();
-        let active = Active::new(
-            settings.clone(),
-            "hash".to_owned(),
-            1,
-            Arc::clone(model),
-            recipe,
-            start.utc,
-        );
-        let (shared, parts) = assemble(Assembly {
-            start,
-            active,
-            publisher,
-            notices,
-            observer,
-            clock,
-            alarms,
-            failed,
-        });
-        for camera in ["left", "right", "asked", "free"] {
-            let running = CameraEvent::State(CameraState::Running);
-            shared.event(&self::id(camera), running);
-        }
-        Self {
-            id,
-            shared,
-            timekeeper: Timekeeper::new(parts),
-            notices: received,
-            committer,
-            frames: BTreeMap::new(),
-            knowledge: Knowledge::default(),
-        }
-    }
-
-    /// Gives up the journal's lock, as a killed process does.
-    fn stop(&mut self) {
-        self.committer.close();
     }
 }
 

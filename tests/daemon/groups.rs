@@ -13,7 +13,7 @@ use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::camera;
 use crate::mjpeg::{Mood, Server, jpeg};
 
-/// Two cameras of a group, which send a frame when told to.
+/// Two cameras of a group, which send a frame when the test asks for it.
 struct Cell {
     servers: [Server; 2],
     site: Site,

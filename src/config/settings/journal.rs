@@ -171,8 +171,8 @@ section! {
         check_interval: Duration =
             Key::preset("check_interval_s", Kind::Number(1.0, 31_536_000.0), "86400").unit(Unit::Seconds),
 
-        /// Maximum size of the write-ahead log beside the file. A reader that never ends, such as a forgotten `sqlite3`,
-        /// makes it grow; beyond the limit verdicts are treated as `on_journal_failure` says.
+        /// Maximum size of the write-ahead log of the file. A reader that never ends, such as a forgotten `sqlite3`,
+        /// makes it grow; above the limit verdicts are treated as `on_journal_failure` says.
         #[serde(skip_serializing_if = "is_usual_wal_limit")]
         wal_limit: u64 =
             Key::preset("wal_max_mib", Kind::Whole(32, 65_536), "512").unit(Unit::Mib),

@@ -122,15 +122,15 @@ impl World {
         self.run.committer.step();
         let journal = self.run.shared.publisher.journal().expect("a journal");
         let mut unconfirmed = 0;
-        for (sequence, told) in &self.published.lock().durable {
+        for (sequence, published) in &self.published.lock().durable {
             let stored = journal.readers().get(*sequence).expect("readable");
             let stored = stored.expect("kept");
             unconfirmed += u64::from(stored.unconfirmed && stored.run.as_u128() + 1 == self.runs);
             let stored = Verdict {
-                unconfirmed: told.unconfirmed,
+                unconfirmed: published.unconfirmed,
                 ..stored
             };
-            assert_eq!(stored, **told, "changed after a kill");
+            assert_eq!(stored, **published, "changed after a kill");
         }
         if unconfirmed > 0 {
             self.saw("a verdict is unconfirmed after a kill");

@@ -144,8 +144,8 @@ impl Committer {
         }
         let (mib, limit) = (bytes >> 20, self.settings.wal_limit);
         let message = format!(
-            "the write-ahead log of the journal has {mib} MiB, because a program has read the journal for long \
-             (fuser {}); at {} MiB verdicts are no longer journalled",
+            "the write-ahead log of the journal has {mib} MiB, because a program keeps the journal open for reading \
+             (to find it: fuser {}); above {} MiB verdicts are not journalled",
             crate::journal::file(&self.folder).display(),
             limit >> 20
         );
