@@ -10,8 +10,6 @@ pub const STOP_GRACE: Duration = Duration::from_millis(500);
 pub enum Activity {
     /// Opens the source.
     Opening,
-    /// Waits, with a limit of its own, until other cameras have opened their sources.
-    Queued,
     /// Waits until the next frame is due.
     Pausing,
     /// Waits for a frame of the source.
@@ -57,7 +55,7 @@ impl CurrentActivity {
         let limit = match self.activity {
             Activity::Opening => Some(limits.open),
             Activity::Reading | Activity::Closing => Some(limits.read),
-            Activity::Queued | Activity::Pausing | Activity::Delivering => None,
+            Activity::Pausing | Activity::Delivering => None,
         };
         let overdue = limit.map(|limit| self.since + limit);
         // A delivery is never abandoned: its frame would be counted and lost.
@@ -101,13 +99,12 @@ mod tests {
         check(Reading, None, 1999, Progress::OnTime(Some(ms(2000))));
         check(Reading, None, 2000, Progress::Stalled);
         check(Closing, None, 2000, Progress::Stalled);
-        check(Queued, None, 99_999, Progress::OnTime(None));
         check(Pausing, None, 99_999, Progress::OnTime(None));
         check(Delivering, None, 99_999, Progress::OnTime(None));
         check(Delivering, Some(10), 99_999, Progress::OnTime(None));
         check(Reading, Some(100), 599, Progress::OnTime(Some(ms(600))));
         check(Reading, Some(100), 600, Progress::Stuck);
-        check(Queued, Some(100), 600, Progress::Stuck);
+        check(Pausing, Some(100), 600, Progress::Stuck);
         check(Reading, Some(1900), 2000, Progress::OnTime(Some(ms(2400))));
     }
 }

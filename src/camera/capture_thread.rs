@@ -16,9 +16,8 @@ use crate::clock::SharedClock;
 use crate::config::settings;
 
 /// Opens a source; see [`super::sources::open`].
-pub type Open = dyn Fn(&settings::Camera, &SharedClock, &dyn Fn(bool)) -> Result<OpenedSource, SourceError>
-    + Send
-    + Sync;
+pub type Open =
+    dyn Fn(&settings::Camera, &SharedClock) -> Result<OpenedSource, SourceError> + Send + Sync;
 
 /// Everything that a capture thread needs.
 #[derive(Clone)]
@@ -52,15 +51,7 @@ impl CaptureJob {
     }
 
     fn capture(&self, opening: OpeningNumber) -> Result<CaptureOutcome, SourceError> {
-        let queued = |queued| {
-            let activity = if queued {
-                Activity::Queued
-            } else {
-                Activity::Opening
-            };
-            self.status.enter(opening, activity);
-        };
-        let mut opened = (self.open)(&self.settings, &self.clock, &queued)?;
+        let mut opened = (self.open)(&self.settings, &self.clock)?;
         let outcome = self.deliver_frames(opening, &mut opened);
         self.status.enter(opening, Activity::Closing);
         drop(opened);

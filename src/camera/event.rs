@@ -20,6 +20,9 @@ pub enum CaptureError {
         /// Frames that the file should have.
         expected: u64,
     },
+    /// The reason that the capture process reports.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// One capture: a frame, or the reason why it is not usable.

@@ -22,4 +22,5 @@ mod tests;
 pub use event::{CameraEvent, CameraState, CameraTrouble, CaptureError, Captured, Sink};
 pub use log_throttle::LogThrottle;
 pub use redact::redact;
+pub use sources::{CAPTURE_COMMAND, run_capture_process};
 pub use supervisor::{Camera, FirstOpening};

@@ -38,23 +38,10 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Starts a camera. Its own threads deliver frames and events to `sink`; after [`CameraState::Ended`]
-    /// there are none. The source is reopened until it is finished or the camera is stopped.
+    /// Starts a camera that has delivered `frames` frames before. Its own threads deliver frames and events to `sink`;
+    /// after [`CameraState::Ended`] there are none. The source is reopened until it is finished or the camera is stopped.
     ///
     /// [`CameraState::Ended`]: super::CameraState::Ended
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(
-        id: CameraId,
-        settings: settings::Camera,
-        sink: Arc<dyn Sink>,
-        clock: SharedClock,
-    ) -> io::Result<Self> {
-        Self::start_after(0, id, settings, sink, clock)
-    }
-
-    /// Like [`Self::start`], for a camera that has delivered `frames` frames before.
     ///
     /// # Errors
     /// When the thread cannot be started.

@@ -33,9 +33,15 @@ use crate::pipeline::{Pipeline, Snapshot};
 /// Interval of the checks of health and cameras.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long the start waits for the first attempt to open each camera: one that hangs does not count as a failed start.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long clients may take to receive their last messages after all verdicts are made. After that, a
 /// client that does not answer no longer delays the stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Minimum time for recording the stop.
+const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A running server.
 struct Server {
@@ -47,6 +53,8 @@ struct Server {
 pub(super) struct Daemon {
     settings: Settings,
     clock: SharedClock,
+    /// When the daemon is ready, even if a camera is still being opened.
+    ready_by: Instant,
     config_watch: Option<Watch>,
     cameras: Arc<RunningCameras>,
     pipeline: Arc<Pipeline>,
@@ -88,6 +96,7 @@ impl Daemon {
             pipeline,
             pipeline_failed,
             settings,
+            ready_by: clock.now().monotonic + READY_TIMEOUT,
             clock,
         };
         daemon.serve_grpc(endpoints.grpc, endpoints.access);
@@ -195,7 +204,8 @@ impl Daemon {
 
     /// Makes one periodic check.
     async fn check(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
-        let ready = self.lifecycle.phase() == Phase::Starting && snapshot.all_attempted();
+        let starting = self.lifecycle.phase() == Phase::Starting;
+        let ready = starting && (snapshot.all_attempted() || self.now() >= self.ready_by);
         if ready {
             self.lifecycle.enter(Phase::Running);
         }
@@ -232,12 +242,22 @@ impl Daemon {
         self.lifecycle.end_streams();
         self.health.end().await;
         self.stop_servers(deadline).await;
-        self.control.record_stop();
+        self.record_stop(deadline).await;
         log_totals(&self.pipeline.snapshot());
         if in_time {
             Ok(())
         } else {
             Err(Failure::Deadline)
+        }
+    }
+
+    /// Records the stop in the audit log, if its disk answers in time.
+    async fn record_stop(&self, deadline: Instant) {
+        let control = Arc::clone(&self.control);
+        let recorded = spawn_blocking(move || control.record_stop());
+        let limit = deadline.saturating_duration_since(self.now());
+        if timeout(limit.max(RECORD_TIMEOUT), recorded).await.is_err() {
+            error!("the stop cannot be recorded: the disk of the audit log does not answer");
         }
     }
 

@@ -1,11 +1,15 @@
 //! Starting the daemon: listeners, model, pipeline, servers, cameras.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inspectd_core::bundle::Bundle;
 use tokio::sync::{Notify, oneshot};
-use tracing::{info, warn};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::components::{Core, Endpoints};
@@ -21,7 +25,7 @@ use crate::clock::SharedClock;
 use crate::config::settings::{self, Settings};
 use crate::config::{Loaded, Sources};
 use crate::control::audit_sink::AuditSink;
-use crate::control::persisted_state::StateFile;
+use crate::control::persisted_state::{PersistedState, StateFile};
 use crate::control::running_cameras::RunningCameras;
 use crate::control::{Control, InitialState};
 use crate::grpc::Listeners;
@@ -31,6 +35,9 @@ use crate::pipeline::publisher::PublisherError;
 use crate::pipeline::worker::Worker;
 use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions, PreparedRecipe};
 use crate::telemetry::Telemetry;
+
+/// After this time without an answer of the disk, the start reports it.
+const DISK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts the daemon; returns none if a termination signal arrives while the model is being loaded.
 pub(super) async fn start(
@@ -44,9 +51,10 @@ pub(super) async fn start(
     let endpoints = bind_all(&loaded.settings, &clock, &alarms).await?;
     let worker = Worker::start("inspector").map_err(Failure::threads("inspector"))?;
     let folder = loaded.settings.journal.folder.clone();
-    let state = StateFile::new(folder.as_deref())
-        .read()
-        .map_err(Failure::State)?;
+    let state = tokio::select! {
+        state = read_state(folder.clone()) => state.map_err(Failure::State)?,
+        () = signals.terminated() => return Ok(None),
+    };
     let recipe = recipes::initial(&loaded.settings, &state, &alarms)?;
     let bundle = recipe.as_ref().map(|recipe| recipe.bundle.clone());
     let bundle = bundle.unwrap_or_else(|| loaded.settings.model.bundle.clone());
@@ -76,8 +84,30 @@ pub(super) async fn start(
         alarms,
     };
     let core = start_core(sources, loaded, telemetry, clock, worker, model, initial)?;
-    core.control.record_start();
+    record_start(&core.control).await;
     Daemon::start(core, endpoints).await.map(Some)
+}
+
+/// Reads the persisted state. Without it, the active recipe is not known: it is waited for, and can be interrupted.
+async fn read_state(folder: Option<PathBuf>) -> io::Result<PersistedState> {
+    let mut reading = spawn_blocking(move || StateFile::new(folder.as_deref()).read());
+    loop {
+        match timeout(DISK_TIMEOUT, &mut reading).await {
+            Ok(read) => return read.map_err(io::Error::other)?,
+            Err(_) => warn!(
+                "the disk of journal.folder does not answer; waiting for the persisted state, which names the recipe"
+            ),
+        }
+    }
+}
+
+/// Records the start in the audit log. If its disk does not answer, inspection starts without waiting.
+async fn record_start(control: &Arc<Control>) {
+    let control = Arc::clone(control);
+    let recorded = spawn_blocking(move || control.record_start());
+    if timeout(DISK_TIMEOUT, recorded).await.is_err() {
+        error!("the disk of the audit log does not answer; changes are refused until it does");
+    }
 }
 
 async fn bind_all(

@@ -42,6 +42,12 @@ pub enum JournalError {
     /// The high-water mark of sequences cannot be read or written.
     #[error("journal.folder: {0}")]
     Mark(io::Error),
+    /// The disk does not deliver a page, so that nothing is known about damage.
+    #[error("journal: the disk cannot be read: {0}")]
+    Unreadable(String),
+    /// A journal that seemed damaged was read without an error.
+    #[error("journal: {0}; a check of the whole file found no damage")]
+    NotDamaged(String),
     /// A damaged journal cannot be renamed.
     #[error("journal.folder: the damaged journal cannot be set aside: {0}")]
     Aside(io::Error),
@@ -128,7 +134,11 @@ impl JournalError {
             | Self::Version { .. }
             | Self::NotAJournal { .. }
             | Self::Row { .. } => true,
-            Self::Folder { .. } | Self::Mark(_) | Self::Aside(_) => false,
+            Self::Folder { .. }
+            | Self::Mark(_)
+            | Self::Aside(_)
+            | Self::Unreadable(_)
+            | Self::NotDamaged(_) => false,
         }
     }
 }

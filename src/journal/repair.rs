@@ -63,7 +63,10 @@ impl Check {
             rows.collect()
         };
         match findings() {
-            Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            Ok(lines) => match lines.iter().find(|line| is_unreadable(line)) {
+                Some(line) => Err(JournalError::Unreadable(line.clone())),
+                None => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            },
             Err(error) => {
                 let error = JournalError::from(error);
                 if error.is_damage() {
@@ -89,6 +92,17 @@ impl Check {
         };
         Ok(self.connection.query_row(select, [], read)?)
     }
+}
+
+/// Whether a finding of SQLite's check is an error of the disk and no damage: it reports both alike.
+fn is_unreadable(finding: &str) -> bool {
+    if finding.contains("failed to get page") {
+        return true;
+    }
+    let code = finding.split_once("error code=");
+    let code = code.and_then(|(_, code)| code.trim().parse::<i32>().ok());
+    // The lowest byte is the kind of error.
+    code.is_some_and(|code| code & 0xff != rusqlite::ffi::SQLITE_CORRUPT)
 }
 
 /// Renames a damaged journal and its write-ahead log. Returns its new path.
@@ -219,4 +233,32 @@ fn copy(connection: &Connection, from: i64, to: i64) -> rusqlite::Result<usize> 
         "INSERT OR IGNORE INTO main.verdicts SELECT * FROM damaged.verdicts WHERE sequence BETWEEN ?1 AND ?2",
         [from, to],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_of_the_disk_is_not_taken_for_damage() {
+        for (finding, unreadable) in [
+            (
+                "Tree 7 page 12: unable to get the page. error code=266",
+                true,
+            ),
+            ("Freelist: failed to get page 9", true),
+            (
+                "Tree 7 page 12: unable to get the page. error code=11",
+                false,
+            ),
+            (
+                "Tree 7 page 12: btreeInitPage() returns error code 11",
+                false,
+            ),
+            ("Tree 7 page 12: Rowid 5 out of order", false),
+            ("ok", false),
+        ] {
+            assert_eq!(is_unreadable(finding), unreadable, "{finding}");
+        }
+    }
 }

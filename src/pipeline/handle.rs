@@ -13,6 +13,7 @@ use inspectd_core::moment::Moment;
 use inspectd_core::record::{Fault, FaultReason, Verdict};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::active::Active;
@@ -345,7 +346,8 @@ impl Pipeline {
 
     /// Stops the pipeline: takes no further captures, and judges frames that wait for three quarters of
     /// the time until the deadline. Frames that still wait become FAULT; those in progress have the rest
-    /// of the time. Returns whether all threads have ended.
+    /// of the time. Returns whether every frame has its verdict: false if a judge did not end. Verdicts do not wait for the
+    /// journal beyond the deadline.
     pub fn finish(&self, deadline: Instant) -> bool {
         let shared = &self.shared;
         let clock = &*shared.clock;
@@ -364,7 +366,12 @@ impl Pipeline {
         shared.notify(Notice::End);
         ended &= join(&mut threads.timekeeper, deadline, clock);
         shared.publisher.close();
-        ended &= join(&mut threads.writers, deadline, clock);
+        if !join(&mut threads.writers, deadline, clock) {
+            warn!(
+                "the disk did not answer before the end; verdicts that wait for it are published without the journal"
+            );
+            shared.publisher.abandon_journal();
+        }
         ended
     }
 }

@@ -9,6 +9,7 @@
 mod access;
 mod belt;
 mod cameras;
+mod capture_process;
 mod client_library;
 mod clients;
 mod ctl;

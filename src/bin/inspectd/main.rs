@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use inspectd::camera::{CAPTURE_COMMAND, run_capture_process};
 use inspectd::config::Sources;
 use inspectd::daemon;
 use inspectd::daemon::failure::Failure;
@@ -52,6 +53,8 @@ enum Command {
     Journal(journal::Arguments),
     /// Make a token for a client
     Token(token::Arguments),
+    #[command(hide = true, name = CAPTURE_COMMAND)]
+    Capture,
     #[command(hide = true)]
     BenchBare(bench::BareLoopArguments),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
     let sources = Sources::of_process(file, required);
     match arguments.command {
         None | Some(Command::Run) => daemon::exit(daemon_exit_code(daemon::run(sources))),
+        Some(Command::Capture) => file_exit_code(run_capture_process().map_err(Into::into)),
         Some(Command::Check) => check(&sources),
         Some(Command::Bench(arguments)) => bench_exit_code(bench::run(&arguments)),
         Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use thiserror::Error;
 
@@ -127,9 +128,18 @@ pub enum SourceError {
         /// Depth; `CV_8U` is 0.
         depth: i32,
     },
-    /// OpenCV opens one source at a time, and another camera's takes too long.
-    #[error("the source of another camera is being opened and that does not finish")]
-    Busy,
+    /// An error that the capture process reports.
+    #[error("{0}")]
+    Reported(String),
+    /// The capture process cannot be started or reached.
+    #[error("the capture process: {0}")]
+    Process(io::Error),
+    /// The capture process ended without a reason, for example because a driver or a codec crashed.
+    #[error("the capture process ended unexpectedly ({0})")]
+    ProcessEnded(ExitStatus),
+    /// The capture process did not answer in time and was killed.
+    #[error("the capture process did not answer; it was killed")]
+    ProcessHangs,
     /// OpenCV failed.
     #[error("OpenCV: {0}")]
     OpenCv(#[from] opencv::Error),

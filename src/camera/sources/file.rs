@@ -3,14 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::moment::Moment;
 use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_FRAMES};
 
 use super::error::SourceError;
-use super::open_lock;
 use super::source::{Shot, Source};
 use super::video::Video;
 use crate::camera::event::CaptureError;
@@ -32,7 +30,6 @@ pub struct VideoFile {
     expected: Option<u64>,
     /// Whether the missing end of the file was reported since its beginning.
     reported: bool,
-    open_timeout: Duration,
     clock: SharedClock,
 }
 
@@ -41,15 +38,8 @@ impl VideoFile {
     ///
     /// # Errors
     /// When it cannot be read or contains no video.
-    pub fn open(
-        path: &Path,
-        repeat: bool,
-        open_timeout: Duration,
-        clock: &SharedClock,
-        queued: &dyn Fn(bool),
-    ) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, repeat: bool, clock: &SharedClock) -> Result<Self, SourceError> {
         probe(path)?;
-        let _lock = open_lock::acquire(open_timeout, queued)?;
         let video = open(path, clock)?;
         let count = video.get(CAP_PROP_FRAME_COUNT)?;
         Ok(Self {
@@ -59,7 +49,6 @@ impl VideoFile {
             position: 0,
             expected: (count >= 1.0).then_some(count as u64),
             reported: false,
-            open_timeout,
             clock: clock.clone(),
         })
     }
@@ -101,15 +90,13 @@ impl VideoFile {
             return Ok(Some(first));
         }
         // Files without an index cannot be rewound.
-        probe(&self.path)?;
-        let _lock = open_lock::acquire(self.open_timeout, &|_| ())?;
         self.video = open(&self.path, &self.clock)?;
         self.video.read()
     }
 }
 
 /// Opens the file without OpenCV, which gives no reason for a failure, and takes the name of a missing file for a pattern
-/// or a protocol. A file of a dead network drive hangs here: outside of the lock that all cameras share.
+/// or a protocol.
 fn probe(path: &Path) -> Result<(), SourceError> {
     let inaccessible = |source| SourceError::Path {
         path: path.to_owned(),

@@ -1,28 +1,31 @@
 //! Sources of frames: one file for each kind of source, behind one small trait.
 
+mod capture_message;
+mod capture_process;
+mod capture_worker;
 mod device;
 mod error;
 mod file;
 mod folder;
 mod gstreamer;
-mod open_lock;
 mod simulator;
 mod source;
 #[cfg(test)]
 mod tests;
 mod url;
 mod video;
+mod video_settings;
 
+pub use capture_process::COMMAND as CAPTURE_COMMAND;
+pub use capture_worker::run as run_capture_process;
 pub use error::SourceError;
 #[cfg(test)]
 pub use source::Source;
 pub use source::{OpenedSource, Shot};
 
-use device::Device;
-use file::VideoFile;
 use folder::Folder;
 use simulator::Simulator;
-use video::Timing;
+use video_settings::{OpenedVideo, VideoSettings};
 
 use crate::clock::SharedClock;
 use crate::config::settings::{self, Mode, Pace};
@@ -30,47 +33,34 @@ use crate::config::settings::{self, Mode, Pace};
 /// Native rate of a folder or simulator, frames per second.
 const NATIVE_FPS: f64 = 10.0;
 
-/// Opens a camera's source. `queued` is called with true when waiting for other cameras' openings begins
-/// and with false when it ends: that time does not count against the source.
+/// Opens a camera's source: in a process of its own if OpenCV reads it.
 ///
 /// # Errors
 /// When it cannot be opened, or rejects a setting.
-pub fn open(
+pub fn open(camera: &settings::Camera, clock: &SharedClock) -> Result<OpenedSource, SourceError> {
+    open_with(camera, clock, capture_process::open)
+}
+
+/// Opens a camera's source in this process.
+#[cfg(test)]
+pub fn open_in_process(
     camera: &settings::Camera,
     clock: &SharedClock,
-    queued: &dyn Fn(bool),
+) -> Result<OpenedSource, SourceError> {
+    open_with(camera, clock, VideoSettings::open)
+}
+
+fn open_with(
+    camera: &settings::Camera,
+    clock: &SharedClock,
+    open_video: impl Fn(&VideoSettings, &SharedClock) -> Result<OpenedVideo, SourceError>,
 ) -> Result<OpenedSource, SourceError> {
     use settings::Source;
 
-    let timeouts = url::Timeouts {
-        open: camera.open_timeout,
-        read: camera.read_timeout,
-    };
     match &camera.source {
-        Source::Device { path, controls } => {
-            let required = matches!(camera.mode, Mode::Requested { .. });
-            let timing = camera
-                .latency
-                .map_or(Timing::Driver { required }, Timing::Latency);
-            Device::open(path, controls, camera.bit_depth, timing, clock).map(OpenedSource::unpaced)
-        }
-        Source::Url { url, rtsp_tcp } => {
-            let latency = camera.latency.unwrap_or_default();
-            url::open(url, *rtsp_tcp, timeouts, latency, clock, queued)
-        }
-        Source::GStreamer { pipeline } => {
-            let latency = camera.latency.unwrap_or_default();
-            let pipeline = gstreamer::open(pipeline, latency, camera.bit_depth, clock);
-            pipeline.map(OpenedSource::unpaced)
-        }
-        Source::File { path, repeat, pace } => {
-            let file = VideoFile::open(path, *repeat, camera.open_timeout, clock, queued)?;
-            let native_fps = file.fps();
-            Ok(OpenedSource::paced(file, *pace, native_fps))
-        }
         Source::Folder { path, repeat, pace } => {
             let folder = Folder::open(path, *repeat, clock)?;
-            Ok(OpenedSource::paced(folder, *pace, NATIVE_FPS))
+            Ok(OpenedSource::paced(Box::new(folder), *pace, NATIVE_FPS))
         }
         Source::Simulator {
             seed,
@@ -82,7 +72,15 @@ pub fn open(
         } => {
             let size = [*width, *height];
             let simulator = Simulator::new(*seed, *defect_rate, size, *parts, clock);
-            Ok(OpenedSource::paced(simulator, *pace, NATIVE_FPS))
+            Ok(OpenedSource::paced(Box::new(simulator), *pace, NATIVE_FPS))
+        }
+        video => {
+            let settings = VideoSettings::of(camera).expect("OpenCV reads all other sources");
+            let OpenedVideo { source, native_fps } = open_video(&settings, clock)?;
+            Ok(match (video, native_fps) {
+                (Source::File { pace, .. }, Some(fps)) => OpenedSource::paced(source, *pace, fps),
+                _ => OpenedSource::unpaced(source),
+            })
         }
     }
 }

@@ -52,22 +52,22 @@ pub struct OpenedSource {
 
 impl OpenedSource {
     /// A source that determines its own rate.
-    pub fn unpaced(source: impl Source + 'static) -> Self {
+    pub fn unpaced(source: Box<dyn Source>) -> Self {
         Self {
-            source: Box::new(source),
+            source,
             schedule: None,
         }
     }
 
     /// A source whose native rate is `native_fps` frames per second.
-    pub fn paced(source: impl Source + 'static, pace: Pace, native_fps: f64) -> Self {
+    pub fn paced(source: Box<dyn Source>, pace: Pace, native_fps: f64) -> Self {
         let fps = match pace {
             Pace::Native => Some(native_fps),
             Pace::Fast => None,
             Pace::Fps(fps) => Some(fps),
         };
         Self {
-            source: Box::new(source),
+            source,
             schedule: fps.map(Schedule::new),
         }
     }

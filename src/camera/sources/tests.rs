@@ -19,7 +19,7 @@ use crate::clock::tests::ManualClock;
 use crate::config::settings::Source as Setting;
 
 fn opened(source: Setting) -> Result<OpenedSource, SourceError> {
-    open(&settings(source), &system_clock(), &|_| ())
+    open_in_process(&settings(source), &system_clock())
 }
 
 /// The next `count` shots, fewer if the source ends earlier.

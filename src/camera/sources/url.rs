@@ -12,9 +12,10 @@ use opencv::videoio::{
 };
 
 use super::error::SourceError;
-use super::source::{OpenedSource, Shot, Source};
+use super::gstreamer;
+use super::source::{Shot, Source};
 use super::video::{Timing, Video};
-use super::{gstreamer, open_lock};
+use super::video_settings::Timeouts;
 use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::SharedClock;
@@ -25,15 +26,6 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// Value of `CAP_PROP_FORMAT` for images as they were encoded.
 const ENCODED: f64 = -1.0;
-
-/// Timeouts of a stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// Timeout of opening.
-    pub open: Duration,
-    /// Timeout of reading a frame.
-    pub read: Duration,
-}
 
 /// A stream read by FFMPEG.
 struct Stream {
@@ -53,16 +45,14 @@ pub fn open(
     timeouts: Timeouts,
     latency: Duration,
     clock: &SharedClock,
-    queued: &dyn Fn(bool),
-) -> Result<OpenedSource, SourceError> {
+) -> Result<Box<dyn Source>, SourceError> {
     // Half of the time: a host that does not answer is reported as lost, with a reason, and not as
     // stalled.
     check_reachable(url, timeouts.open / 2)?;
     if !rtsp_tcp && url.starts_with("rtsp") {
-        return gstreamer::open(&udp_pipeline(url), latency, None, clock)
-            .map(OpenedSource::unpaced);
+        let pipeline = gstreamer::open(&udp_pipeline(url), latency, None, clock)?;
+        return Ok(Box::new(pipeline));
     }
-    let _lock = open_lock::acquire(timeouts.open, queued)?;
     let limit_ms = |limit: Duration| (limit + MARGIN).as_millis().try_into().unwrap_or(i32::MAX);
     let properties = [
         [CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms(timeouts.open)],
@@ -76,7 +66,7 @@ pub fn open(
     let mut video = video.timed(Timing::Latency(latency));
     let jpeg =
         is_mjpeg(video.get(CAP_PROP_FOURCC)? as u32) && video.set(CAP_PROP_FORMAT, ENCODED)?;
-    Ok(OpenedSource::unpaced(Stream { video, jpeg }))
+    Ok(Box::new(Stream { video, jpeg }))
 }
 
 impl Source for Stream {
@@ -104,7 +94,7 @@ fn is_mjpeg(fourcc: u32) -> bool {
 }
 
 /// Connects and disconnects. An unreachable host is the most frequent fault: FFMPEG would wait for it
-/// while it holds its lock, and give no reason.
+/// and give no reason.
 fn check_reachable(url: &str, limit: Duration) -> Result<(), SourceError> {
     let (host, port) = endpoint(url).ok_or_else(|| SourceError::Address { url: redact(url) })?;
     connect(host, port, limit).map_err(|source| SourceError::Unreachable {

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use server::jpeg;
 
-use super::{Camera, CameraEvent, CameraState, CameraTrouble, Captured, Sink};
+use super::{Camera, CameraEvent, CameraState, CameraTrouble, Captured, Sink, sources};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::settings::{self, Check, Mode, Overrides, Pace, Rotation, Source};
 
@@ -70,7 +70,9 @@ pub fn system_clock() -> SharedClock {
 
 /// Starts a camera on the system's clock.
 pub fn start(name: &str, settings: settings::Camera, sink: &Arc<Recorder>) -> Camera {
-    Camera::start(id(name), settings, sink.clone(), system_clock()).expect("the thread starts")
+    let open = Arc::new(sources::open_in_process);
+    let camera = Camera::start_with(0, id(name), settings, sink.clone(), system_clock(), open);
+    camera.expect("the thread starts")
 }
 
 /// The deadline of a test's waits.

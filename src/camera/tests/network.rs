@@ -61,34 +61,6 @@ fn frame_id(record: &Record) -> Option<u64> {
 }
 
 #[test]
-fn a_silent_camera_does_not_keep_another_from_being_opened() {
-    let silent = Server::start();
-    silent.set(Behaviour::Silent);
-    let settings = settings::Camera {
-        open_timeout: Duration::from_millis(700),
-        ..stream(&silent)
-    };
-    let silent_sink = Arc::new(Recorder::default());
-    let hung = start("silent", settings, &silent_sink);
-    silent_sink.wait_until(|records| !records.is_empty());
-
-    let server = Server::start();
-    let sink = Arc::new(Recorder::default());
-    let camera = start("sound", stream(&server), &sink);
-    sink.wait_until(|records| frames(records) > 5);
-    silent_sink.wait_until(|records| !troubles(records).is_empty());
-    assert_eq!(troubles(&silent_sink.records())[0], CameraTrouble::Stalled);
-    assert_eq!(troubles(&sink.records()), []);
-
-    let stopped = SystemClock.now().monotonic;
-    hung.stop();
-    camera.stop();
-    assert!(camera.join(deadline()));
-    hung.join(deadline());
-    assert!(SystemClock.now().monotonic - stopped < PATIENCE / 2);
-}
-
-#[test]
 fn a_refused_connection_is_reported_as_lost_without_the_password() {
     let source = Source::Url {
         // Nothing listens on port 1.

@@ -51,23 +51,21 @@ impl Script {
 
     fn opener(self: &Arc<Self>) -> Arc<Open> {
         let script = self.clone();
-        Arc::new(
-            move |_: &settings::Camera, clock: &SharedClock, _: &dyn Fn(bool)| {
-                script.opened.fetch_add(1, Ordering::SeqCst);
-                let steps = script.openings.lock().pop_front().unwrap_or(&[Hang]);
-                let mut source = Scripted {
-                    steps: steps.iter().copied().collect(),
-                    hung: script.hung.clone(),
-                    release: script.release.clone(),
-                    clock: clock.clone(),
-                };
-                sources::Source::read(&mut source)?;
-                Ok(OpenedSource {
-                    source: Box::new(source),
-                    schedule: None,
-                })
-            },
-        )
+        Arc::new(move |_: &settings::Camera, clock: &SharedClock| {
+            script.opened.fetch_add(1, Ordering::SeqCst);
+            let steps = script.openings.lock().pop_front().unwrap_or(&[Hang]);
+            let mut source = Scripted {
+                steps: steps.iter().copied().collect(),
+                hung: script.hung.clone(),
+                release: script.release.clone(),
+                clock: clock.clone(),
+            };
+            sources::Source::read(&mut source)?;
+            Ok(OpenedSource {
+                source: Box::new(source),
+                schedule: None,
+            })
+        })
     }
 
     fn start_on(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::size::{LARGEST_SIDE, read_size, write_size};
 use crate::config::group::{Group, Output, keys};
@@ -83,7 +83,7 @@ pub enum Pace {
 }
 
 /// Requested settings of a V4L2 camera. Unset ones keep the camera's own value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Controls {
     /// Width and height, pixels.
     pub size: Option<[u32; 2]>,

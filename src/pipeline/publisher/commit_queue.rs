@@ -79,9 +79,11 @@ pub(super) struct Overdue {
     pub(super) ready: Vec<ReadyVerdict>,
 }
 
-struct WriteInProgress {
+/// What the journal's thread does while it does not wait for the queue.
+struct Work {
+    /// When it last made progress.
     since: Instant,
-    /// The verdicts of the write; `None` once they were published without the journal.
+    /// The verdicts of a write; `None` once they were published without the journal.
     ready: Option<Vec<ReadyVerdict>>,
 }
 
@@ -89,8 +91,9 @@ struct WriteInProgress {
 struct QueueState {
     entries: VecDeque<VerdictEntry>,
     acknowledgements: VecDeque<Acknowledgement>,
-    write: Option<WriteInProgress>,
-    /// The write in progress takes too long: nothing waits for it any more.
+    /// `None` while the thread waits for the queue.
+    work: Option<Work>,
+    /// The work takes too long: nothing waits for it any more.
     stalled: bool,
     trouble: Option<JournalTrouble>,
     /// `None` before the journal was opened.
@@ -200,9 +203,25 @@ impl CommitQueue {
                 BTreeMap::new()
             },
         };
+        state.work = Some(self.work(Vec::new()));
         drop(state);
         self.emptied.notify_all();
         Some(taken)
+    }
+
+    /// Work that makes progress now.
+    fn work(&self, ready: Vec<ReadyVerdict>) -> Work {
+        Work {
+            since: self.clock.now().monotonic,
+            ready: Some(ready),
+        }
+    }
+
+    /// The thread has ended its work and is about to wait. Returns whether the work was stalled at its end.
+    pub(super) fn rest(&self) -> bool {
+        let mut state = self.state.lock();
+        state.work = None;
+        std::mem::take(&mut state.stalled)
     }
 
     /// Marks the start of a call into the store that writes no verdicts. It counts as stalled like a write.
@@ -217,30 +236,30 @@ impl CommitQueue {
 
     /// Marks the start of a write of these verdicts.
     pub(super) fn start_write(&self, ready: Vec<ReadyVerdict>) {
-        self.state.lock().write = Some(WriteInProgress {
-            since: self.clock.now().monotonic,
-            ready: Some(ready),
-        });
+        let mut state = self.state.lock();
+        state.stalled = false;
+        state.work = Some(self.work(ready));
     }
 
     /// Marks the end of the write. Returns its verdicts unless they were published without the journal.
     pub(super) fn end_write(&self) -> Option<Vec<ReadyVerdict>> {
         let mut state = self.state.lock();
         state.stalled = false;
-        state.write.take()?.ready
+        state.work.replace(self.work(Vec::new()))?.ready
     }
 
-    /// Takes over everything that waits for a write which takes longer than the stall timeout.
+    /// Takes over everything that waits for the thread, if that makes no progress for longer than the stall timeout. Every
+    /// access to the disk counts, also one that is not marked as a call.
     pub(super) fn take_overdue(&self, now: Instant) -> Overdue {
         let mut state = self.state.lock();
         let timeout = self.stall_timeout;
-        let Some(write) = &mut state.write else {
+        let Some(work) = &mut state.work else {
             return Overdue::default();
         };
-        if now.saturating_duration_since(write.since) < timeout {
+        if now.saturating_duration_since(work.since) < timeout {
             return Overdue::default();
         }
-        let ready = write.ready.take().unwrap_or_default();
+        let ready = work.ready.take().unwrap_or_default();
         let entries: Vec<VerdictEntry> = state.entries.drain(..).collect();
         state.stalled = true;
         state.trouble.get_or_insert_with(|| JournalTrouble {
@@ -256,10 +275,16 @@ impl CommitQueue {
         Overdue { entries, ready }
     }
 
-    /// Whether nothing waits and nothing is being written.
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether verdicts wait for the journal or are being written.
+    pub(super) fn has_unpublished(&self) -> bool {
         let state = self.state.lock();
-        state.entries.is_empty() && !state.busy
+        let taken = state.busy && state.work.as_ref().is_some_and(|work| work.ready.is_some());
+        taken || !state.entries.is_empty()
+    }
+
+    /// The time after which work counts as stalled.
+    pub(super) fn stall_timeout(&self) -> Duration {
+        self.stall_timeout
     }
 
     /// Marks that the verdicts that were taken are broadcast.

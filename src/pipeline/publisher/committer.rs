@@ -109,6 +109,7 @@ impl Committer {
         // The start no longer waits if the disk took too long.
         let _ = first_opening.send(self.open_first());
         loop {
+            self.rest();
             let not_before = self.last_commit + self.settings.commit_window;
             let Some(taken) = self.queue.take(not_before, TRIM_INTERVAL) else {
                 break;
@@ -143,6 +144,7 @@ impl Committer {
         if let Some(taken) = self.queue.take(now, Duration::ZERO) {
             self.handle(taken);
         }
+        self.rest();
     }
 
     /// Closes the journal as a process that is killed does, for the simulation.
@@ -151,14 +153,8 @@ impl Committer {
         self.store = None;
     }
 
-    /// Writes what was taken, and maintains the journal.
+    /// Writes what was taken, then maintains the journal: no verdict that was taken waits for that.
     fn handle(&mut self, taken: Taken) {
-        if self.store.is_none() && self.clock.now().monotonic >= self.retry_at {
-            self.reopen();
-        }
-        if let Some(damage) = self.queue.take_damage() {
-            self.replace(&damage);
-        }
         let idle = taken.is_empty();
         self.write(taken);
         self.queue.finish();
@@ -166,6 +162,19 @@ impl Committer {
             self.confirm();
         }
         self.maintain();
+        if let Some(damage) = self.queue.take_damage() {
+            self.replace(&damage);
+        }
+        if self.store.is_none() && self.clock.now().monotonic >= self.retry_at {
+            self.reopen();
+        }
+    }
+
+    /// The end of the work, before waiting for more.
+    fn rest(&self) {
+        if self.queue.rest() && self.store.is_some() {
+            self.stall_ended();
+        }
     }
 
     /// A call into the store. A call that takes too long is treated as a write that does: verdicts are published without

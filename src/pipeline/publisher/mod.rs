@@ -220,10 +220,17 @@ impl Publisher {
         }
     }
 
+    /// Broadcasts what waits for the journal, however short the wait was.
+    pub fn abandon_journal(&self) {
+        if let Some(journal) = &self.journal {
+            self.check_stalled(self.clock.now().monotonic + journal.queue.stall_timeout());
+        }
+    }
+
     /// Waits until everything that was published is broadcast, until the deadline at most.
     pub fn flush(&self, deadline: Instant) {
         let Some(journal) = &self.journal else { return };
-        while !journal.queue.is_idle() && self.clock.now().monotonic < deadline {
+        while journal.queue.has_unpublished() && self.clock.now().monotonic < deadline {
             thread::sleep(FLUSH_POLL);
         }
     }

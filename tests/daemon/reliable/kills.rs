@@ -1,20 +1,19 @@
 //! A daemon that is killed at any moment: no verdict that a client saw is lost or changed, and no
 //! sequence is used twice.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::stream_verdicts_response::Event;
 use inspectd_client::proto::{
-    AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse, Verdict,
+    AcknowledgeVerdictsRequest, ListVerdictsRequest, SortOrder, StreamVerdictsResponse,
 };
 use inspectd_test_support::{onnx_runtime, require};
 use rand::{Rng, SeedableRng};
 use tonic::Streaming;
 
-use super::journal_site::{Client, belt, from, journal, site, whole};
+use super::journal_site::{Client, belt, from, journal, site};
+use super::witness::{Witness, check_files};
 use crate::harness::{Daemon, PATIENCE, Site};
 
 /// How often the daemon is killed, unless `INSPECTD_TEST_KILLS` is set.
@@ -22,36 +21,6 @@ const KILLS: usize = 12;
 
 /// Verdicts after which the consumer acknowledges.
 const STEP: u64 = 20;
-
-/// All that any client saw.
-#[derive(Default)]
-struct Memory {
-    seen: BTreeMap<u64, Verdict>,
-    sights: u64,
-}
-
-impl Memory {
-    fn see(&mut self, mut verdict: Verdict) {
-        // Set after a kill, for what may have been published otherwise.
-        verdict.unconfirmed = false;
-        assert!(verdict.sequence > 0, "not journalled: {verdict:?}");
-        self.sights += 1;
-        if let Some(before) = self.seen.get(&verdict.sequence) {
-            assert_eq!(*before, verdict, "it has changed");
-        } else {
-            self.seen.insert(verdict.sequence, verdict);
-        }
-    }
-}
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Memory>>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the clients know from one run to the next.
 #[derive(Clone, Copy, Default)]
@@ -69,17 +38,17 @@ struct Places {
 /// A stream whose every verdict is remembered.
 struct Reader {
     stream: Streaming<StreamVerdictsResponse>,
-    memory: Shared,
+    witness: Witness,
     last: Option<u64>,
 }
 
 impl Reader {
     /// Starts a stream; `None` when the daemon is gone.
-    async fn begin(client: &mut Client, start: Start, memory: Shared) -> Option<Self> {
+    async fn begin(client: &mut Client, start: Start, witness: Witness) -> Option<Self> {
         let stream = client.stream_verdicts(from(start)).await.ok()?;
         Some(Self {
             stream: stream.into_inner(),
-            memory,
+            witness,
             last: None,
         })
     }
@@ -95,7 +64,7 @@ impl Reader {
                         last.is_none_or(|last| last + 1 == sequence),
                         "{last:?}, {sequence}"
                     );
-                    self.memory.lock().see(verdict);
+                    self.witness.lock().see(verdict);
                     return Some(sequence);
                 }
                 Some(Event::Gap(gap)) => panic!("{gap:?}"),
@@ -105,10 +74,10 @@ impl Reader {
     }
 }
 
-async fn follow(mut client: Client, memory: Shared, last: u64) -> u64 {
+async fn follow(mut client: Client, witness: Witness, last: u64) -> u64 {
     let mut followed = last;
     let start = Start::FromSequence(last + 1);
-    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+    let Some(mut reader) = Reader::begin(&mut client, start, witness).await else {
         return last;
     };
     while let Some(sequence) = reader.next().await {
@@ -118,11 +87,11 @@ async fn follow(mut client: Client, memory: Shared, last: u64) -> u64 {
     followed
 }
 
-async fn consume(mut client: Client, memory: Shared, places: Places) -> Places {
+async fn consume(mut client: Client, witness: Witness, places: Places) -> Places {
     let mut places = places;
     let may_begin = places.acknowledged + 1..=places.attempted + 1;
     let start = Start::Consumer("plc".to_owned());
-    let Some(mut reader) = Reader::begin(&mut client, start, memory).await else {
+    let Some(mut reader) = Reader::begin(&mut client, start, witness).await else {
         return places;
     };
     let mut begun = false;
@@ -147,7 +116,7 @@ async fn consume(mut client: Client, memory: Shared, places: Places) -> Places {
     places
 }
 
-async fn turn_pages(mut client: Client, memory: Shared, mut last: u64) -> u64 {
+async fn turn_pages(mut client: Client, witness: Witness, mut last: u64) -> u64 {
     loop {
         let request = ListVerdictsRequest {
             from_sequence: last + 1,
@@ -161,24 +130,24 @@ async fn turn_pages(mut client: Client, memory: Shared, mut last: u64) -> u64 {
         for verdict in page.into_inner().verdicts {
             assert_eq!(verdict.sequence, last + 1);
             last = verdict.sequence;
-            memory.lock().see(verdict);
+            witness.lock().see(verdict);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 /// One run with its clients, until it is killed `after` its first verdict.
-async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> Places {
+async fn run(site: &Site, witness: &Witness, places: Places, after: Duration) -> Places {
     let daemon = Daemon::spawn(&mut site.command());
     daemon.address("server.listen");
     let client = daemon.inspection().await;
-    let sights = memory.lock().sights;
-    let follower = tokio::spawn(follow(client.clone(), memory.clone(), places.followed));
-    let consumer = tokio::spawn(consume(client, memory.clone(), places));
+    let sights = witness.lock().sights;
+    let follower = tokio::spawn(follow(client.clone(), witness.clone(), places.followed));
+    let consumer = tokio::spawn(consume(client, witness.clone(), places));
     let client = daemon.inspection().await;
-    let lister = tokio::spawn(turn_pages(client, memory.clone(), places.listed));
+    let lister = tokio::spawn(turn_pages(client, witness.clone(), places.listed));
     let deadline = Instant::now() + PATIENCE;
-    while memory.lock().sights == sights {
+    while witness.lock().sights == sights {
         assert!(Instant::now() < deadline, "no verdict");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -191,26 +160,13 @@ async fn run(site: &Site, memory: &Shared, places: Places, after: Duration) -> P
     }
 }
 
-/// Asserts that the journal and the audit log's hash chain are intact.
-fn check_files(site: &Site) {
-    let file = site.path("journal/journal.sqlite");
-    let connection = rusqlite::Connection::open(file).expect("the journal");
-    let found: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .expect("a word");
-    assert_eq!(found, "ok");
-    let verified = inspectd::audit::verify(&site.path("journal/audit.sqlite"), None);
-    let verified = verified.expect("an unbroken chain");
-    assert!(verified.entries > 0, "{verified:?}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delivered_verdicts_survive_kills_unchanged() {
     require!(onnx_runtime());
     let kills = std::env::var("INSPECTD_TEST_KILLS").ok();
     let kills = kills.map_or(KILLS, |text| text.parse().expect("a number of kills"));
     let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
-    let memory = Shared::default();
+    let witness = Witness::default();
     let mut places = Places::default();
     let mut random = rand::rngs::StdRng::seed_from_u64(1);
     let begun = Instant::now();
@@ -222,28 +178,20 @@ async fn delivered_verdicts_survive_kills_unchanged() {
             drop(daemon);
         } else {
             let after = Duration::from_millis(random.random_range(5..150));
-            places = run(&site, &memory, places, after).await;
+            places = run(&site, &witness, places, after).await;
         }
     }
     let took = begun.elapsed();
     check_files(&site);
     let daemon = site.start();
-    let kept = whole(&daemon).await;
+    witness.check_journal(&daemon).await;
     daemon.stop();
-    let memory = memory.lock();
-    for (sequence, seen) in &memory.seen {
-        let kept = kept.get(sequence).cloned();
-        let kept = kept.map(|kept| Verdict {
-            unconfirmed: false,
-            ..kept
-        });
-        assert_eq!(Some(seen), kept.as_ref(), "verdict {sequence}");
-    }
+    let memory = witness.lock();
     println!(
         "{kills} kills in {:.1} s: {} verdicts seen {} times, all of them kept as they were",
         took.as_secs_f32(),
-        memory.seen.len(),
+        memory.journalled.len(),
         memory.sights,
     );
-    assert!(memory.seen.len() > kills, "there was no load");
+    assert!(memory.journalled.len() > kills, "there was no load");
 }

@@ -13,3 +13,5 @@ mod pages;
 mod requests;
 mod slow;
 mod torn;
+mod torture;
+mod witness;

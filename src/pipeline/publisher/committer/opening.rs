@@ -6,7 +6,8 @@ use tracing::{error, info, warn};
 
 use super::{CONFIRMED, Committer};
 use crate::alarm::AlarmKind;
-use crate::journal::{Batch, JournalError, Opened, Store, repair};
+use crate::journal::repair::Check;
+use crate::journal::{self, Batch, JournalError, Opened, Store, repair};
 
 /// The journal's counter that is written when a journal is opened again: the next sequence.
 const REOPENED: &str = "journal/reopened";
@@ -37,9 +38,16 @@ impl Committer {
         Ok(())
     }
 
-    /// Closes a damaged journal and renames it.
+    /// Closes a damaged journal and renames it, if a check of the whole file finds damage as well: on a failing disk, an
+    /// intact file may look damaged.
     pub(super) fn set_aside(&mut self, damage: &str) -> Result<(), JournalError> {
         self.store = None;
+        self.queue.start_call();
+        let found = Check::open(&journal::file(&self.folder)).and_then(|check| check.run(1));
+        self.queue.end_call();
+        if found?.is_empty() {
+            return Err(JournalError::NotDamaged(damage.to_owned()));
+        }
         self.uncertain.clear();
         let aside = repair::set_aside(&self.folder).map_err(JournalError::Aside)?;
         self.readers.reset();

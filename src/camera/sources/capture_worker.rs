@@ -1,0 +1,116 @@
+//! The capture process: opens a source and delivers its frames to the daemon that started it.
+
+use std::fs::File;
+use std::io::{
+    BufReader, Error as IoError, ErrorKind, Read, Result as IoResult, stderr, stdin, stdout,
+};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::stdio::{dup2_stdin, dup2_stdout};
+
+use super::capture_message::{Answer, Stamp, receive, send};
+use super::error::SourceError;
+use super::source::Shot;
+use super::video_settings::VideoSettings;
+use crate::camera::redact::redact;
+use crate::clock::{SharedClock, SystemClock};
+
+/// Runs a capture process: standard input is the connection to the daemon, standard output the memory of the pixels. Ends
+/// when the daemon closes the connection, or ends.
+///
+/// # Errors
+/// When the connection fails.
+pub fn run() -> IoResult<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let control = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
+    control.peer_addr().map_err(|_| by_hand())?;
+    let memory = File::from(stdout().as_fd().try_clone_to_owned()?);
+    // What libraries print must not get into the pixels.
+    dup2_stdout(stderr())?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    Worker {
+        requests: BufReader::new(control.try_clone()?),
+        answers: control,
+        memory,
+        clock: Arc::new(SystemClock),
+    }
+    .serve()
+}
+
+fn by_hand() -> IoError {
+    IoError::new(
+        ErrorKind::InvalidInput,
+        "this command is not for people: the daemon starts it for each camera",
+    )
+}
+
+struct Worker {
+    requests: BufReader<UnixStream>,
+    answers: UnixStream,
+    memory: File,
+    clock: SharedClock,
+}
+
+impl Worker {
+    fn serve(mut self) -> IoResult<()> {
+        let settings: Option<VideoSettings> = receive(&mut self.requests)?;
+        let Some(settings) = settings else {
+            return Err(by_hand());
+        };
+        let mut opened = match settings.open(&self.clock) {
+            Ok(opened) => opened,
+            Err(error) => return self.failed(&error),
+        };
+        let native_fps = opened.native_fps;
+        send(&mut self.answers, &Answer::Opened { native_fps })?;
+        // Each request is one byte.
+        while self.requests.read(&mut [0])? > 0 {
+            let shot = match opened.source.read() {
+                Ok(Some(shot)) => shot,
+                Ok(None) => return send(&mut self.answers, &Answer::Ended),
+                Err(error) => return self.failed(&error),
+            };
+            self.deliver(shot)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &SourceError) -> IoResult<()> {
+        let reason = redact(&error.to_string());
+        send(&mut self.answers, &Answer::Failed { reason })
+    }
+
+    fn deliver(&mut self, shot: Shot) -> IoResult<()> {
+        let Shot {
+            moment,
+            frame,
+            item,
+            truth: _,
+        } = shot;
+        let answer = match frame {
+            Ok(frame) => {
+                self.memory.write_all_at(frame.rgb(), 0)?;
+                Answer::Frame {
+                    size: [frame.width(), frame.height()],
+                    captured: self.stamp(moment),
+                    item,
+                }
+            }
+            Err(error) => Answer::Unusable {
+                reason: error.to_string(),
+                captured: self.stamp(moment),
+                item,
+            },
+        };
+        send(&mut self.answers, &answer)
+    }
+
+    fn stamp(&self, moment: inspectd_core::moment::Moment) -> Stamp {
+        let now = self.clock.now().monotonic;
+        Stamp::before_now(now.saturating_duration_since(moment.monotonic))
+    }
+}
