@@ -120,6 +120,17 @@ impl Alarms {
         }
     }
 
+    /// Ends the alarms of a kind about these subjects.
+    pub fn clear_where(&self, kind: AlarmKind, subject: impl Fn(&str) -> bool) {
+        let active = self.active();
+        let ended = active
+            .iter()
+            .filter(|alarm| alarm.kind == kind && subject(&alarm.subject));
+        for alarm in ended {
+            self.clear(kind, &alarm.subject);
+        }
+    }
+
     /// The active alarms, by kind and subject.
     pub fn active(&self) -> Vec<Alarm> {
         self.active.lock().values().cloned().collect()

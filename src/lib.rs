@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod on_panic;
 pub mod telemetry;
 
 pub mod alarm;

@@ -84,7 +84,8 @@ def run(arguments):
     for response in stream(channel, pool, arguments.camera, arguments.decision):
         event = response.WhichOneof("event")
         if event == "gap":
-            print(f"{response.gap.missed} verdicts missed: read too slowly", file=sys.stderr)
+            reason = "lost with the journal" if response.gap.last_sequence else "read too slowly"
+            print(f"{response.gap.missed} verdicts missed: {reason}", file=sys.stderr)
         if event != "verdict":
             continue
         verdict = json_format.MessageToDict(response.verdict, preserving_proto_field_name=True)

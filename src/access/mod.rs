@@ -27,6 +27,7 @@ use crate::clock::SharedClock;
 use crate::config::ConfigError;
 use crate::config::settings;
 use crate::config::settings::Settings;
+use crate::on_panic::Failed;
 pub use certificate::Certificate;
 use clients::Clients;
 pub use clients::{LARGEST_NAME, is_name};
@@ -169,8 +170,8 @@ impl Access {
     }
 
     /// Starts checking the files periodically, independent of `life.watch_files`: a daemon that does not apply
-    /// renewed certificates becomes unreachable.
-    pub fn watch(self: &Arc<Self>) -> Watch {
+    /// renewed certificates becomes unreachable. `failed` is called if a check panics.
+    pub fn watch(self: &Arc<Self>, failed: Failed) -> Watch {
         let access = Arc::clone(self);
         Watch(tokio::spawn(async move {
             loop {
@@ -178,10 +179,8 @@ impl Access {
                 let access = Arc::clone(&access);
                 // A file system that does not respond blocks only this task.
                 if spawn_blocking(move || access.check_files()).await.is_err() {
-                    error!(
-                        "checking of certificates and clients failed: changes are not applied until a restart"
-                    );
-                    return;
+                    error!("the check of certificates and clients failed");
+                    return failed();
                 }
             }
         }))

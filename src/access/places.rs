@@ -1,5 +1,5 @@
-//! The places of connections: a limit for all, a limit for connections of one address that have made no call, and places
-//! that only addresses with known clients may take. So one address cannot keep the others out.
+//! The places of connections: a limit for all, limits for one address, and places that only addresses with known
+//! clients may take. So one address cannot keep the others out.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Connections without a call that each address may have, however few places there are.
-const SILENT_AT_LEAST: usize = 8;
+/// Connections that each address may have, however few places there are.
+const ADDRESS_AT_LEAST: usize = 8;
 
 /// Addresses of known clients that are remembered; the oldest is forgotten.
 const KNOWN_LIMIT: usize = 1024;
@@ -24,14 +24,25 @@ pub enum NoPlace {
     Reserved,
     /// The address has too many connections that have made no call.
     #[error("too many connections of this address have made no call")]
-    Address,
+    Silent,
+    /// The address has too many connections.
+    #[error("this address has its share of the connections")]
+    Share,
+}
+
+/// The connections of an address.
+#[derive(Debug, Default)]
+struct Connections {
+    open: usize,
+    /// Those that have made no call.
+    silent: usize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     open: usize,
-    /// Connections of each address that have made no call.
-    silent: HashMap<IpAddr, usize>,
+    /// The addresses with open connections.
+    addresses: HashMap<IpAddr, Connections>,
     known: VecDeque<IpAddr>,
 }
 
@@ -39,19 +50,32 @@ struct State {
 #[derive(Debug)]
 pub struct Places {
     limit: usize,
+    address_limit: usize,
     silent_limit: usize,
     reserved: usize,
     state: Mutex<State>,
 }
 
 impl Places {
-    /// `limit` places. An address may have a quarter of them (8 at least) without a call, and a quarter is reserved for addresses of
-    /// known clients.
+    /// `limit` places. An address may have half of them, and a quarter without a call (8 at least of each). A quarter
+    /// is reserved for addresses of known clients.
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            silent_limit: (limit / 4).max(SILENT_AT_LEAST).min(limit),
+            address_limit: (limit / 2).max(ADDRESS_AT_LEAST),
+            silent_limit: (limit / 4).max(ADDRESS_AT_LEAST),
             reserved: limit / 4,
+            state: Mutex::default(),
+        })
+    }
+
+    /// `limit` places of a listener that does not identify clients. An address may have a quarter of them (8 at least).
+    pub fn anonymous(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            address_limit: (limit / 4).max(ADDRESS_AT_LEAST),
+            silent_limit: limit,
+            reserved: 0,
             state: Mutex::default(),
         })
     }
@@ -70,11 +94,16 @@ impl Places {
             if !known && state.open + self.reserved >= self.limit {
                 return Err(NoPlace::Reserved);
             }
-            let silent = state.silent.entry(address).or_default();
-            if *silent >= self.silent_limit {
-                return Err(NoPlace::Address);
+            // No limit is 0, so an address that is refused has an entry already.
+            let connections = state.addresses.entry(address).or_default();
+            if connections.open >= self.address_limit {
+                return Err(NoPlace::Share);
             }
-            *silent += 1;
+            if connections.silent >= self.silent_limit {
+                return Err(NoPlace::Silent);
+            }
+            connections.open += 1;
+            connections.silent += 1;
         }
         state.open += 1;
         Ok(Place {
@@ -82,17 +111,6 @@ impl Places {
             address,
             silent: address.is_some(),
         })
-    }
-}
-
-impl State {
-    fn end_silence(&mut self, address: IpAddr) {
-        if let Some(silent) = self.silent.get_mut(&address) {
-            *silent -= 1;
-            if *silent == 0 {
-                self.silent.remove(&address);
-            }
-        }
     }
 }
 
@@ -117,7 +135,9 @@ impl Place {
         };
         self.silent = false;
         let mut state = self.places.state.lock();
-        state.end_silence(address);
+        if let Some(connections) = state.addresses.get_mut(&address) {
+            connections.silent -= 1;
+        }
         if !state.known.contains(&address) {
             if state.known.len() >= KNOWN_LIMIT {
                 state.known.pop_front();
@@ -131,8 +151,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.places.state.lock();
         state.open -= 1;
-        if let Some(address) = self.address.filter(|_| self.silent) {
-            state.end_silence(address);
+        let Some(address) = self.address else {
+            return;
+        };
+        if let Some(connections) = state.addresses.get_mut(&address) {
+            connections.open -= 1;
+            connections.silent -= usize::from(self.silent);
+            if connections.open == 0 {
+                state.addresses.remove(&address);
+            }
         }
     }
 }
@@ -151,12 +178,49 @@ mod tests {
         let mut held: Vec<Place> = (0..8)
             .map(|_| places.take(Some(address(1))).expect("a place"))
             .collect();
-        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Address));
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Silent));
         held[0].identified();
         held.push(places.take(Some(address(1))).expect("a place"));
-        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Address));
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Silent));
         held.pop();
         assert!(places.take(Some(address(1))).is_ok());
+    }
+
+    #[test]
+    fn address_of_a_known_client_takes_half_at_most() {
+        let places = Places::new(32);
+        let mut held = Vec::new();
+        for _ in 0..16 {
+            let mut place = places.take(Some(address(1))).expect("a place");
+            place.identified();
+            held.push(place);
+        }
+        assert_eq!(places.take(Some(address(1))).err(), Some(NoPlace::Share));
+        let _other = places.take(Some(address(2))).expect("a place");
+        held.pop();
+        let _next = places.take(Some(address(1))).expect("a place");
+        drop(held);
+        assert_eq!(places.state.lock().addresses.len(), 2);
+    }
+
+    #[test]
+    fn anonymous_addresses_take_a_quarter_each_and_all_places_together() {
+        let places = Places::anonymous(64);
+        let mut held = Vec::new();
+        for last in 1..=4 {
+            for _ in 0..16 {
+                held.push(places.take(Some(address(last))).expect("a place"));
+            }
+            let refused = places.take(Some(address(last))).err();
+            let reason = if last < 4 {
+                NoPlace::Share
+            } else {
+                NoPlace::Full
+            };
+            assert_eq!(refused, Some(reason));
+        }
+        drop(held);
+        assert!(places.state.lock().addresses.is_empty());
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl CaptureJob {
         }
         let captured = Captured {
             frame_id: number.frame_id,
+            lost: shot.lost,
             moment: shot.moment,
             frame: shot.frame,
             item: shot.item,

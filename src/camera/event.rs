@@ -30,6 +30,8 @@ pub enum CaptureError {
 pub struct Captured {
     /// Number of the capture, from 1, over all openings of the camera's source.
     pub frame_id: u64,
+    /// Frames that the driver is known to have lost before it.
+    pub lost: u64,
     /// When the source delivered it.
     pub moment: Moment,
     /// The pixels, or the reason why they are not usable.

@@ -18,6 +18,7 @@ use super::reporter::{OpeningFailure, Reporter};
 use super::sources;
 use crate::clock::SharedClock;
 use crate::config::settings;
+use crate::on_panic::{Failed, OnPanic};
 
 /// Maximum number of abandoned capture threads of a camera that still hang. At the maximum the source is
 /// not opened again until one of them has ended.
@@ -40,6 +41,7 @@ pub struct Camera {
 impl Camera {
     /// Starts a camera that has delivered `frames` frames before. Its own threads deliver frames and events to `sink`;
     /// after [`CameraState::Ended`] there are none. The source is reopened until it is finished or the camera is stopped.
+    /// `failed` is called if the supervisor panics.
     ///
     /// [`CameraState::Ended`]: super::CameraState::Ended
     ///
@@ -51,11 +53,14 @@ impl Camera {
         settings: settings::Camera,
         sink: Arc<dyn Sink>,
         clock: SharedClock,
+        failed: Failed,
     ) -> io::Result<Self> {
-        Self::start_with(frames, id, settings, sink, clock, Arc::new(sources::open))
+        let open = Arc::new(sources::open);
+        Self::start_opening(frames, id, settings, sink, clock, open, failed)
     }
 
-    /// Like [`Self::start_after`], with the given function to open the source.
+    /// Like [`Self::start_after`], with the given function to open the source; nobody is told of a panic.
+    #[cfg(test)]
     pub(super) fn start_with(
         frames: u64,
         id: CameraId,
@@ -63,6 +68,18 @@ impl Camera {
         sink: Arc<dyn Sink>,
         clock: SharedClock,
         open: Arc<Open>,
+    ) -> io::Result<Self> {
+        Self::start_opening(frames, id, settings, sink, clock, open, Arc::new(|| ()))
+    }
+
+    fn start_opening(
+        frames: u64,
+        id: CameraId,
+        settings: settings::Camera,
+        sink: Arc<dyn Sink>,
+        clock: SharedClock,
+        open: Arc<Open>,
+        failed: Failed,
     ) -> io::Result<Self> {
         let limits = Limits {
             open: settings.open_timeout,
@@ -85,7 +102,7 @@ impl Camera {
             },
         };
         let supervisor = thread::Builder::new().name(name).spawn(move || {
-            let _alive = alive;
+            let (_alive, _guard) = (alive, OnPanic(failed));
             supervisor.run()
         })?;
         Ok(Self {

@@ -14,6 +14,7 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     if is_true(&values.part("journal"), "hold_unacknowledged") {
         checker.at_most(&values.part("journal"), "max_mib", "hold_max_mib");
     }
+    checker.idle_gap(&values.part("parts"));
     for id in &values.cameras {
         checker.camera(&values.part(format!("{CAMERAS}.{id}")));
     }
@@ -89,6 +90,20 @@ impl Checker<'_> {
                 found,
                 "left out unless provider is \"cuda\"",
             );
+        }
+    }
+
+    /// A gap in which no part is in view is longer than the time in which the views of a part arrive.
+    fn idle_gap(&mut self, parts: &Part<'_>) {
+        let (window, spread) = ("window_ms", "capture_spread_ms");
+        let Some(((gap, window), (_, spread))) =
+            numbers(parts, "idle_gap_ms", window).zip(numbers(parts, "idle_gap_ms", spread))
+        else {
+            return;
+        };
+        if gap <= window.max(spread) {
+            let allowed = format!("above window_ms = {window} and capture_spread_ms = {spread}");
+            self.refuse(parts, "idle_gap_ms", gap.to_string(), &allowed);
         }
     }
 

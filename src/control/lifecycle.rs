@@ -1,6 +1,10 @@
 //! The lifecycle of the process: its phase, and when streams must end.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+
+use crate::pipeline::Pipeline;
 
 /// Phase of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,4 +58,10 @@ impl Default for Lifecycle {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How long the engine has been busy with its present work, if that is longer than `engine.hang_timeout_s`.
+pub fn stalled_for(pipeline: &Pipeline) -> Option<Duration> {
+    let limit = pipeline.active().settings.engine.hang_timeout;
+    pipeline.busy_for().filter(|busy| *busy >= limit)
 }

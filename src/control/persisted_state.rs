@@ -48,7 +48,7 @@ pub struct ActivatedRecipe {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersistedState {
-    /// The recipe that was activated last; empty for none. Unset if none was ever activated.
+    /// The recipe that was active last; empty for none. Unset if none was ever active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
     /// That recipe as it was activated. Unset for none, and in files of version 0.1.

@@ -8,7 +8,7 @@ use inspectd_core::id::{RecipeId, RecipeIdError};
 use parking_lot::Mutex;
 use thiserror::Error;
 
-use crate::config::settings::{Settings, Source};
+use crate::config::settings::{Controls, Settings, Source};
 use crate::pipeline::PreparedRecipe;
 use crate::pipeline::model::{Model, ModelError};
 use crate::recipe::{self, Folder, FolderError, PlanBuilder, Recipe, RecipeError, UninspectedArea};
@@ -205,13 +205,23 @@ fn check(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
         }
     }
     for (id, own) in &recipe.cameras {
-        let source = settings.cameras.get(id).map(|camera| &camera.source);
-        let device = matches!(source, Some(Source::Device { .. }));
-        if !device && (own.exposure_us.is_some() || own.gain.is_some()) {
-            let fault = format!(
-                "cameras.{id}: exposure_us and gain require a camera with source \"device\""
-            );
-            return Err(refused(fault));
+        let controls = match settings.cameras.get(id).map(|camera| &camera.source) {
+            Some(Source::Device { controls, .. }) => *controls,
+            _ => Controls::default(),
+        };
+        let keys = [
+            (
+                "exposure_us",
+                own.exposure_us.is_some(),
+                controls.exposure_us.is_some(),
+            ),
+            ("gain", own.gain.is_some(), controls.gain.is_some()),
+        ];
+        if let Some((key, ..)) = keys.iter().find(|(_, own, configured)| *own && !configured) {
+            return Err(refused(format!(
+                "cameras.{id}.{key}: set, must be left out unless the configuration sets cameras.{id}.{key} (only for \
+                 source \"device\"): a device keeps the value, and recipes that do not set it would be judged with it"
+            )));
         }
     }
     Ok(())
@@ -220,4 +230,55 @@ fn check(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
 /// A recipe as the audit log records it.
 pub(super) fn describe_recipe(recipe: &Recipe) -> String {
     format!("{} {} {}", recipe.id, recipe.version, recipe.hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn exposure_and_gain_of_a_recipe_require_a_configured_value() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("inspectd.toml");
+        let device = |id: &str, key: &str| {
+            format!("[cameras.{id}]\nsource = \"device\"\ndevice = \"/dev/{id}\"\n{key}\n")
+        };
+        let cameras = [
+            device("exposed", "exposure_us = 800"),
+            device("amplified", "gain = 4"),
+            "[cameras.rendered]\nsource = \"simulator\"\n".to_owned(),
+        ];
+        let text = format!("model.bundle = \"b\"\n{}", cameras.concat());
+        std::fs::write(&file, text).expect("written");
+        let sources = Sources {
+            file,
+            required: true,
+            environment: Vec::new(),
+        };
+        let settings = load(&sources).expect("a configuration").settings;
+        let check = |camera: &str, key: &str, value: &str, allowed: bool| {
+            let text = format!(
+                "product = \"p\"\nversion = \"1\"\nbundle = \"b\"\n[cameras.{camera}]\n{key} = {value}\n"
+            );
+            let id = "bright".parse().expect("an id");
+            let recipe = recipe::parse(&id, Path::new("bright.toml"), &text).expect("a recipe");
+            let expected = format!(
+                "recipe bright: cameras.{camera}.{key}: set, must be left out unless the configuration sets \
+                 cameras.{camera}.{key} (only for source \"device\"): a device keeps the value, and recipes that do \
+                 not set it would be judged with it"
+            );
+            let refused = super::check(&recipe, &settings).err();
+            let refused = refused.map(|refusal| refusal.to_string());
+            assert_eq!(refused, (!allowed).then_some(expected));
+        };
+        check("exposed", "exposure_us", "500", true);
+        check("exposed", "gain", "2", false);
+        check("amplified", "gain", "2", true);
+        check("amplified", "exposure_us", "500", false);
+        check("rendered", "exposure_us", "500", false);
+        check("rendered", "threshold", "0.5", true);
+    }
 }

@@ -150,6 +150,9 @@ impl Control {
         let before = active.recipe.clone();
         if next.as_ref().map(|next| &next.recipe.hash) == before.as_ref().map(|recipe| &recipe.hash)
         {
+            if let Some(active) = &next {
+                self.save_unsaved(change, active)?;
+            }
             // Its file has the content that is active.
             self.alarms.clear(AlarmKind::RecipeChanged, "file");
             return Ok(());
@@ -224,6 +227,30 @@ impl Control {
             Ok(()) => error,
             Err(audit) => ChangeError::Audit(audit),
         }
+    }
+
+    /// Saves the recipe that is active from the start, as it was activated: by `recipes.active`, or by version 0.1,
+    /// which saved only its id. The next start uses this content, whatever its file then contains.
+    pub fn save_initial_recipe(&self) {
+        let mut change = self.change.lock();
+        let active = self.pipeline.active();
+        let Some(recipe) = active.recipe.clone() else {
+            return;
+        };
+        let model = Arc::clone(&active.model);
+        let prepared = PreparedRecipe { recipe, model };
+        if let Err(error) = self.save_unsaved(&mut change, &prepared) {
+            error!(%error, "the active recipe cannot be saved: the next start reads its file again");
+        }
+    }
+
+    /// Saves the active recipe, unless this content of it is saved.
+    fn save_unsaved(&self, change: &mut ChangeState, active: &PreparedRecipe) -> ControlResult<()> {
+        let saved = change.state.activated.as_ref();
+        if saved.is_some_and(|saved| saved.sha256 == active.recipe.hash) {
+            return Ok(());
+        }
+        self.save_recipe(change, Some(active))
     }
 
     /// Saves the active recipe for the next start, with its text: the file may change before it is activated again.

@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::control::running_cameras::RunningCameras;
 use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
+use crate::on_panic::Failed;
 use crate::pipeline::Pipeline;
 
 /// The bound listeners of all servers, with the access control of gRPC.
@@ -35,6 +36,8 @@ pub(super) struct Core {
     pub(super) cameras: Arc<RunningCameras>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<Metrics>,
-    /// Notified when a pipeline thread fails.
-    pub(super) pipeline_failed: Arc<Notify>,
+    /// Reports that a thread has failed.
+    pub(super) failed: Failed,
+    /// Notified by `failed`.
+    pub(super) thread_failed: Arc<Notify>,
 }

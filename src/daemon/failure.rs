@@ -66,9 +66,12 @@ pub enum Failure {
     /// The thread that loads the model ended without a result.
     #[error("the thread that loads the model failed; see the log")]
     ModelThread,
-    /// A thread of the pipeline ended unexpectedly.
-    #[error("a pipeline thread failed; see the log")]
-    PipelineThread,
+    /// A thread ended unexpectedly.
+    #[error("a thread failed; see the log")]
+    Thread,
+    /// A server ended although it was not stopped.
+    #[error("the {0} server ended; see the log")]
+    Server(&'static str),
     /// The pipeline did not stop in time.
     #[error(
         "the pipeline did not stop within life.shutdown_deadline_s; its remaining frames are lost"
@@ -95,7 +98,8 @@ impl Failure {
             | Self::Metrics(_)
             | Self::Threads { .. }
             | Self::ModelThread
-            | Self::PipelineThread
+            | Self::Thread
+            | Self::Server(_)
             | Self::Deadline => 70,
         }
     }

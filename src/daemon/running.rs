@@ -22,8 +22,9 @@ use crate::config::settings::Settings;
 use crate::config::{self, Watch};
 use crate::control::Control;
 use crate::control::actor::Actor;
-use crate::control::lifecycle::{Lifecycle, Phase};
+use crate::control::lifecycle::{Lifecycle, Phase, stalled_for};
 use crate::control::running_cameras::RunningCameras;
+use crate::evidence::DiskStore;
 use crate::grpc::{GrpcService, Health, Listeners, StreamRegistry, serve};
 use crate::http::HttpState;
 use crate::http::listener::LimitedListener;
@@ -45,6 +46,8 @@ const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A running server.
 struct Server {
+    /// Its protocol.
+    name: &'static str,
     shutdown: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -58,7 +61,7 @@ pub(super) struct Daemon {
     config_watch: Option<Watch>,
     cameras: Arc<RunningCameras>,
     pipeline: Arc<Pipeline>,
-    pipeline_failed: Arc<Notify>,
+    thread_failed: Arc<Notify>,
     control: Arc<Control>,
     lifecycle: Arc<Lifecycle>,
     streams: Arc<StreamRegistry>,
@@ -80,7 +83,8 @@ impl Daemon {
             cameras,
             control,
             metrics,
-            pipeline_failed,
+            failed,
+            thread_failed,
         } = core;
         let mut daemon = Self {
             config_watch: None,
@@ -91,10 +95,10 @@ impl Daemon {
             health: Health::new().await,
             metrics,
             servers: Vec::new(),
-            _access_watch: endpoints.access.watch(),
+            _access_watch: endpoints.access.watch(failed),
             _socket: endpoints.socket,
             pipeline,
-            pipeline_failed,
+            thread_failed,
             settings,
             ready_by: clock.now().monotonic + READY_TIMEOUT,
             clock,
@@ -128,13 +132,20 @@ impl Daemon {
     }
 
     /// Runs a server in a task of its own; `serve` gets the future that ends it.
-    fn spawn_server<F>(&mut self, serve: impl FnOnce(oneshot::Receiver<()>) -> F)
-    where
+    fn spawn_server<F>(
+        &mut self,
+        name: &'static str,
+        serve: impl FnOnce(oneshot::Receiver<()>) -> F,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let (shutdown, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(stopped));
-        self.servers.push(Server { shutdown, task });
+        self.servers.push(Server {
+            name,
+            shutdown,
+            task,
+        });
     }
 
     fn serve_grpc(&mut self, listeners: Listeners, access: Arc<Access>) {
@@ -147,7 +158,7 @@ impl Daemon {
         );
         let health = self.health.service();
         let settings = self.settings.server.clone();
-        self.spawn_server(|stopped| async move {
+        self.spawn_server("gRPC", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
             let served = serve(service, health, &settings, &access, listeners, stopped).await;
             if let Err(error) = served {
@@ -164,7 +175,7 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
         };
         let listener = LimitedListener::new(listener, self.clock.clone());
-        self.spawn_server(|stopped| async move {
+        self.spawn_server("HTTP", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
             let served = axum::serve(listener, state.router()).with_graceful_shutdown(stopped);
             if let Err(error) = served.await {
@@ -178,7 +189,7 @@ impl Daemon {
         let mut checks = interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut watchdog = Watchdog::new();
-        let pipeline_failed = Arc::clone(&self.pipeline_failed);
+        let thread_failed = Arc::clone(&self.thread_failed);
         loop {
             tokio::select! {
                 action = signals.next() => match action {
@@ -189,8 +200,9 @@ impl Daemon {
                         spawn_blocking(move || control.reload(&Actor::signal()));
                     }
                 },
-                () = pipeline_failed.notified() => return Err(Failure::PipelineThread),
+                () = thread_failed.notified() => return Err(Failure::Thread),
                 _ = checks.tick() => {
+                    self.check_running()?;
                     let snapshot = self.pipeline.snapshot();
                     self.check(&snapshot, &mut watchdog).await;
                     if self.settings.life.exit_when_ended && snapshot.all_ended() {
@@ -202,6 +214,18 @@ impl Daemon {
         }
     }
 
+    /// Checks that no server has ended, and that the thread that writes evidence has not failed.
+    fn check_running(&self) -> Result<(), Failure> {
+        if let Some(name) = ended(&self.servers) {
+            return Err(Failure::Server(name));
+        }
+        let store = self.pipeline.disk_store();
+        if store.is_some_and(DiskStore::writer_failed) {
+            return Err(Failure::Thread);
+        }
+        Ok(())
+    }
+
     /// Makes one periodic check.
     async fn check(&mut self, snapshot: &Snapshot, watchdog: &mut Watchdog) {
         let starting = self.lifecycle.phase() == Phase::Starting;
@@ -209,9 +233,9 @@ impl Daemon {
         if ready {
             self.lifecycle.enter(Phase::Running);
         }
-        let busy = self.pipeline.busy_for().unwrap_or_default();
-        let progresses = busy < self.settings.engine.hang_timeout;
-        if !progresses {
+        let stalled = stalled_for(&self.pipeline);
+        let progresses = stalled.is_none();
+        if let Some(busy) = stalled {
             error!(busy_s = busy.as_secs_f32(), "the engine is stalled");
         }
         self.health
@@ -263,7 +287,7 @@ impl Daemon {
 
     async fn stop_servers(&mut self, deadline: Instant) {
         let drain_deadline = deadline.min(self.now() + DRAIN_TIMEOUT);
-        for Server { shutdown, task } in std::mem::take(&mut self.servers) {
+        for Server { shutdown, task, .. } in std::mem::take(&mut self.servers) {
             let _ = shutdown.send(());
             let remaining = drain_deadline.saturating_duration_since(self.now());
             if timeout(remaining, task).await.is_err() {
@@ -287,6 +311,12 @@ impl Daemon {
     }
 }
 
+/// The name of a server that has ended, if there is one.
+fn ended(servers: &[Server]) -> Option<&'static str> {
+    let ended = servers.iter().find(|server| server.task.is_finished());
+    ended.map(|server| server.name)
+}
+
 fn log_totals(snapshot: &Snapshot) {
     for (id, (facts, _)) in &snapshot.cameras {
         let frames = facts.frames;
@@ -299,5 +329,78 @@ fn log_totals(snapshot: &Snapshot) {
             late = frames.late,
             "ended"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use inspectd_core::moment::Moment;
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::alarm::Alarms;
+    use crate::clock::{Clock, SystemClock};
+    use crate::config::{Sources, load};
+
+    fn server(name: &'static str, served: impl Future<Output = ()> + Send + 'static) -> Server {
+        let (shutdown, _) = oneshot::channel();
+        let task = tokio::spawn(served);
+        Server {
+            name,
+            shutdown,
+            task,
+        }
+    }
+
+    #[tokio::test]
+    async fn server_that_ends_or_panics_is_found() {
+        let running = || server("running", pending());
+        assert_eq!(ended(&[running()]), None);
+        for served in [
+            server("other", ready(())),
+            server("other", async { panic!("a server that panics") }),
+        ] {
+            while !served.task.is_finished() {
+                yield_now().await;
+            }
+            assert_eq!(ended(&[running(), served]), Some("other"));
+        }
+    }
+
+    /// A clock that panics once it is broken.
+    #[derive(Debug, Default)]
+    struct BreakingClock(AtomicBool);
+
+    impl Clock for BreakingClock {
+        fn now(&self) -> Moment {
+            assert!(!self.0.load(Ordering::Relaxed), "the clock is broken");
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_check_of_certificates_and_clients_is_reported() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("inspectd.toml");
+        let text = "model.bundle = \"b\"\n[cameras.left]\nsource = \"simulator\"\n";
+        std::fs::write(&file, text).expect("written");
+        let sources = Sources {
+            file,
+            required: true,
+            environment: Vec::new(),
+        };
+        let settings = load(&sources).expect("a configuration").settings;
+        let clock = Arc::new(BreakingClock::default());
+        let alarms = Alarms::new(clock.clone());
+        let access = Access::open(&settings, clock.clone(), alarms).expect("nothing to read");
+        clock.0.store(true, Ordering::Relaxed);
+        let failed = Arc::new(Notify::new());
+        let reported = Arc::clone(&failed);
+        let _watch = Arc::new(access).watch(Arc::new(move || failed.notify_one()));
+        let in_time = timeout(Duration::from_secs(20), reported.notified()).await;
+        in_time.expect("the panic is reported");
     }
 }

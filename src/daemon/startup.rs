@@ -30,6 +30,7 @@ use crate::control::running_cameras::RunningCameras;
 use crate::control::{Control, InitialState};
 use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
+use crate::on_panic::Failed;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::PublisherError;
 use crate::pipeline::worker::Worker;
@@ -84,20 +85,23 @@ pub(super) async fn start(
         alarms,
     };
     let core = start_core(sources, loaded, telemetry, clock, worker, model, initial)?;
-    record_start(&core.control).await;
-    Daemon::start(core, endpoints).await.map(Some)
+    let control = Arc::clone(&core.control);
+    record_start(&control).await;
+    let daemon = Daemon::start(core, endpoints).await?;
+    save_recipe(control).await;
+    Ok(Some(daemon))
 }
 
 /// Reads the persisted state. Without it, the active recipe is not known: it is waited for, and can be interrupted.
 async fn read_state(folder: Option<PathBuf>) -> io::Result<PersistedState> {
     let mut reading = spawn_blocking(move || StateFile::new(folder.as_deref()).read());
     loop {
-        match timeout(DISK_TIMEOUT, &mut reading).await {
-            Ok(read) => return read.map_err(io::Error::other)?,
-            Err(_) => warn!(
-                "the disk of journal.folder does not answer; waiting for the persisted state, which names the recipe"
-            ),
+        if let Ok(read) = timeout(DISK_TIMEOUT, &mut reading).await {
+            return read.map_err(io::Error::other)?;
         }
+        warn!(
+            "the disk of journal.folder does not answer; waiting for the persisted state, which names the recipe"
+        );
     }
 }
 
@@ -107,6 +111,17 @@ async fn record_start(control: &Arc<Control>) {
     let recorded = spawn_blocking(move || control.record_start());
     if timeout(DISK_TIMEOUT, recorded).await.is_err() {
         error!("the disk of the audit log does not answer; changes are refused until it does");
+    }
+}
+
+/// Saves the active recipe, after the start has succeeded. If the disk does not answer, inspection starts without
+/// waiting.
+async fn save_recipe(control: Arc<Control>) {
+    let saved = spawn_blocking(move || control.save_initial_recipe());
+    if timeout(DISK_TIMEOUT, saved).await.is_err() {
+        error!(
+            "the disk of journal.folder does not answer; the active recipe is not saved until it does"
+        );
     }
 }
 
@@ -180,8 +195,11 @@ fn start_core(
     let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe, now);
     let run_id = Uuid::now_v7();
     let metrics = Arc::new(Metrics::new()?);
-    let pipeline_failed = Arc::new(Notify::new());
-    let failed = Arc::clone(&pipeline_failed);
+    let thread_failed = Arc::new(Notify::new());
+    let failed: Failed = {
+        let thread_failed = Arc::clone(&thread_failed);
+        Arc::new(move || thread_failed.notify_one())
+    };
     let pipeline = Pipeline::start(PipelineOptions {
         active,
         worker,
@@ -189,14 +207,15 @@ fn start_core(
         observer: Arc::clone(&metrics) as Arc<dyn Observer>,
         clock: clock.clone(),
         alarms: initial.alarms.clone(),
-        failed: Arc::new(move || failed.notify_one()),
+        failed: Arc::clone(&failed),
     })
     .map_err(|error| match error {
         PublisherError::Thread(error) => Failure::threads("pipeline")(error),
         PublisherError::Journal(error) => error.into(),
     })?;
     let pipeline = Arc::new(pipeline);
-    let cameras = Arc::new(RunningCameras::new(pipeline.sink(), clock.clone()));
+    let cameras = RunningCameras::new(pipeline.sink(), clock.clone(), Arc::clone(&failed));
+    let cameras = Arc::new(cameras);
     let control = Control::new(
         Arc::clone(&pipeline),
         Arc::clone(&cameras),
@@ -212,7 +231,8 @@ fn start_core(
         cameras,
         control: Arc::new(control),
         metrics,
-        pipeline_failed,
+        failed,
+        thread_failed,
     })
 }
 

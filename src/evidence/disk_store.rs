@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 
 use super::{AnomalyMap, Evidence};
 use crate::config::settings;
+use crate::on_panic::OnPanic;
 use writer::Writer;
 
 /// Verdicts whose files wait to be written. When the queue is full, a verdict has no files and is counted
@@ -61,9 +62,11 @@ pub struct EvidenceCounts {
     pub missed: u64,
 }
 
-/// The counts that the writer shares with the store.
+/// What the writer shares with the store.
 #[derive(Debug, Default)]
 struct Counters {
+    /// Whether the writer has panicked.
+    failed: AtomicBool,
     kept: AtomicU64,
     bytes: AtomicU64,
     missed: AtomicU64,
@@ -89,9 +92,13 @@ impl DiskStore {
         let (tasks, received) = sync_channel(QUEUE);
         let counters = Arc::new(Counters::default());
         let writer = Writer::new(folder.clone(), settings.disk_limit, Arc::clone(&counters));
+        let guard = report_panic(&counters);
         let thread = thread::Builder::new()
             .name("evidence".to_owned())
-            .spawn(move || writer.run(&received))?;
+            .spawn(move || {
+                let _guard = guard;
+                writer.run(&received);
+            })?;
         let disk_store = Self {
             folder,
             tasks: Mutex::new(Some(tasks)),
@@ -123,6 +130,11 @@ impl DiskStore {
     /// Closes the queue. The thread stops after it has written what is queued.
     pub fn close(&self) {
         self.tasks.lock().take();
+    }
+
+    /// Whether the thread that writes the files has panicked. The daemon then exits for a restart.
+    pub fn writer_failed(&self) -> bool {
+        self.counters.failed.load(Ordering::Relaxed)
     }
 
     /// The amount of evidence on disk.
@@ -163,6 +175,14 @@ impl DiskStore {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The guard of the writer's thread.
+fn report_panic(counters: &Arc<Counters>) -> OnPanic {
+    let counters = Arc::clone(counters);
+    OnPanic(Arc::new(move || {
+        counters.failed.store(true, Ordering::Relaxed);
+    }))
 }
 
 fn folder_of(folder: &Path, sequence: u64) -> PathBuf {

@@ -144,12 +144,7 @@ impl Acceptor {
                 Ok(place) => return Some((accepted, place)),
                 Err(reason) => {
                     if let Some(suppressed) = self.limit_log.allow(now) {
-                        warn!(
-                            listener,
-                            %reason,
-                            suppressed,
-                            "a connection beyond server.connection_limit is closed"
-                        );
+                        warn!(listener, %reason, suppressed, "a connection is refused");
                     }
                 }
             },

@@ -126,11 +126,17 @@ where
             let limit = timeout_header::of_headers(request.headers());
             let call = async {
                 // A call with a deadline waits for its turn.
-                let _image_permit = match image_permit {
+                let permit = match image_permit {
                     ImagePermit::NotNeeded => None,
                     ImagePermit::Held(permit) => Some(permit),
                     ImagePermit::Waits(permits) => permits.acquire_owned().await.ok(),
                 };
+                let permit = permit.map(|permit| ImageCallPermit {
+                    _permit: Arc::new(permit),
+                });
+                if let Some(permit) = &permit {
+                    request.extensions_mut().insert(permit.clone());
+                }
                 inner.call(request).await
             };
             let response = match limit {
@@ -168,7 +174,14 @@ struct AuthorizedCall {
     caller: Caller,
 }
 
-/// The permit of an image call.
+/// The permit of an image call, in the request's extensions. It is released with the last clone: a decoder that goes on
+/// after its call keeps one.
+#[derive(Clone, Debug)]
+pub(super) struct ImageCallPermit {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// How an image call gets its permit.
 enum ImagePermit {
     /// It is another call.
     NotNeeded,

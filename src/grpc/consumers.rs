@@ -1,12 +1,15 @@
 //! Consumers: acknowledging, listing and forgetting.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tonic::Status;
 
-use super::journal_access::read;
 use super::proto::{self, AcknowledgeVerdictsRequest};
 use super::service::GrpcService;
 use super::{convert_status, fields, status};
 use crate::access::Identity;
+use crate::journal::Consumer;
 
 impl GrpcService {
     /// Acknowledges verdicts; returns the consumer.
@@ -17,20 +20,31 @@ impl GrpcService {
     ) -> Result<proto::Consumer, Status> {
         let journal = self.journal()?;
         let name = fields::consumer(&request.consumer)?;
-        self.streams.own(name, client)?;
+        let owner = self.own(name, client)?;
         let totals = self.pipeline.totals();
         if request.sequence > totals.sequence {
             return Err(status::not_assigned("sequence", request.sequence, totals));
         }
         let durable = journal
-            .acknowledge(name, request.sequence)
+            .acknowledge(name, request.sequence, owner)
             .map_err(|error| status::acknowledge(&error))?;
         let written = durable.await.map_err(|_| status::stopping())?;
-        written.map_err(|error| status::journal(&error))?;
-        let consumers = self.consumers().await?;
-        let consumer = consumers.into_iter().find(|consumer| consumer.name == name);
+        written.map_err(|error| status::acknowledge(&error))?;
         // Another client may have had it forgotten in the meantime.
-        consumer.ok_or_else(|| status::not_found("consumer", name, "is not known"))
+        let consumer = journal.consumers().remove(name);
+        let consumer =
+            consumer.ok_or_else(|| status::not_found("consumer", name, "is not known"))?;
+        // The acknowledgement is recorded, whether or not the journal can be read.
+        let lag = self.lag(&consumer).await.unwrap_or_default();
+        Ok(self.consumer(name, &consumer, lag))
+    }
+
+    /// Checks that a client may use a consumer; returns the client that it belongs to.
+    pub(super) fn own(&self, name: &str, client: &Identity) -> Result<Option<Arc<str>>, Status> {
+        let journal = self.journal()?;
+        let recorded = journal.consumers().remove(name);
+        let recorded = recorded.and_then(|consumer| consumer.client);
+        self.streams.own(name, client, recorded)
     }
 
     /// Forgets a consumer.
@@ -50,25 +64,30 @@ impl GrpcService {
 
     /// Returns the consumers, by name.
     pub(super) async fn consumers(&self) -> Result<Vec<proto::Consumer>, Status> {
-        let journal = self.journal()?;
         let mut consumers = Vec::new();
-        for (name, consumer) in journal.consumers() {
-            let totals = self.pipeline.totals();
-            let first = (consumer.acknowledged + 1).max(totals.oldest);
-            let waits_since = if first <= totals.sequence {
-                let first =
-                    read(&self.pipeline, move |journal| journal.readers().get(first)).await?;
-                first.map(|verdict| verdict.recorded)
-            } else {
-                None
-            };
-            let now = self.clock.now().utc;
-            let lag = waits_since.map(|since| now.duration_since(since).unwrap_or_default());
-            let connected = self.streams.is_connected(&name);
-            consumers.push(convert_status::consumer(
-                &name, &consumer, totals, lag, connected,
-            ));
+        for (name, consumer) in self.journal()?.consumers() {
+            let lag = self.lag(&consumer).await?;
+            consumers.push(self.consumer(&name, &consumer, lag));
         }
         Ok(consumers)
+    }
+
+    /// The age of the oldest verdict that a consumer has not acknowledged; `None` if it has acknowledged all.
+    async fn lag(&self, consumer: &Consumer) -> Result<Option<Duration>, Status> {
+        let totals = self.pipeline.totals();
+        let first = (consumer.acknowledged + 1).max(totals.oldest);
+        if first > totals.sequence {
+            return Ok(None);
+        }
+        let first = self
+            .read(move |journal| journal.readers().get(first))
+            .await?;
+        let now = self.clock.now().utc;
+        Ok(first.map(|first| now.duration_since(first.recorded).unwrap_or_default()))
+    }
+
+    fn consumer(&self, name: &str, consumer: &Consumer, lag: Option<Duration>) -> proto::Consumer {
+        let connected = self.streams.is_connected(name);
+        convert_status::consumer(name, consumer, self.pipeline.totals(), lag, connected)
     }
 }

@@ -33,6 +33,7 @@ fn frames(counts: FrameCounts) -> proto::FrameCounts {
         captured: counts.captured,
         judged: counts.judged,
         skipped: counts.skipped,
+        lost: counts.lost,
         faulted: counts.faulted,
         late: counts.late,
     }
@@ -229,5 +230,6 @@ pub(super) fn consumer(
         lag: lag.map(duration),
         lost: totals.oldest.saturating_sub(consumer.acknowledged + 1),
         connected,
+        client: consumer.client.as_deref().unwrap_or_default().to_owned(),
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tonic::Status;
 
-use super::blocking::blocking;
-use super::journal_access::read;
+use super::blocking::blocking_with;
+use super::blocking::disk_work;
 use super::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
 use super::service::GrpcService;
 use super::{convert_verdict, status};
@@ -28,8 +28,8 @@ impl GrpcService {
         let verdict = convert_verdict::verdict(&evidence.verdict);
         // A call whose client has gone is dropped here.
         let permit = Arc::clone(&self.encoding_permits).acquire_owned().await;
-        let _permit = permit.map_err(|_| status::stopping())?;
-        let (frame, heatmap) = blocking(move || images(&evidence, encoding)).await??;
+        let permit = permit.map_err(|_| status::stopping())?;
+        let (frame, heatmap) = blocking_with(permit, move || images(&evidence, encoding)).await??;
         Ok(GetEvidenceResponse {
             verdict: Some(verdict),
             frame,
@@ -49,13 +49,11 @@ impl GrpcService {
         if self.pipeline.disk_store().is_none() {
             return Err(not_found());
         }
-        let verdict = read(&self.pipeline, move |journal| {
-            journal.readers().get(sequence)
-        })
-        .await?;
-        let verdict = verdict.ok_or_else(not_found)?;
+        let verdict = self.read(move |journal| journal.readers().get(sequence));
+        let verdict = verdict.await?.ok_or_else(not_found)?;
         let pipeline = Arc::clone(&self.pipeline);
-        let stored = blocking(move || {
+        // It is in the folder of the journal.
+        let stored = disk_work(&self.read_permits, self.page_timeout(), move || {
             pipeline
                 .disk_store()
                 .map(|disk_store| disk_store.read(sequence))

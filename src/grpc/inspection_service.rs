@@ -7,8 +7,8 @@ use inspectd_core::id::CameraId;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
-use super::auth::identity;
-use super::blocking::blocking;
+use super::auth::{ImageCallPermit, identity};
+use super::blocking::blocking_with;
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
     AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ForgetConsumerRequest,
@@ -40,7 +40,7 @@ impl InspectionService for GrpcService {
         let filter = self.filter(&camera_ids, decisions)?;
         let (start, consumer) = self.stream_start(start).await?;
         if let Some(name) = &consumer {
-            self.streams.own(name, &client)?;
+            self.own(name, &client)?;
         }
         let slot = self.streams.open(&client)?;
         let stream = VerdictStream::new(StreamOptions {
@@ -51,6 +51,8 @@ impl InspectionService for GrpcService {
             heartbeat: self.pipeline.active().settings.server.heartbeat_interval,
             ending: self.lifecycle.streams_ending(),
             consumer: consumer.map(|name| self.streams.consume(&name)),
+            read_permits: Arc::clone(&self.read_permits),
+            page_timeout: self.page_timeout(),
             slot,
         });
         Ok(Response::new(Box::pin(stream.into_stream())))
@@ -101,6 +103,7 @@ impl InspectionService for GrpcService {
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
         let deadline = timeout::of(request.metadata());
+        let permit = request.extensions().get::<ImageCallPermit>().cloned();
         let InspectImageRequest { image, camera_id } = request.into_inner();
         let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
         let camera = match camera_id.as_str() {
@@ -108,7 +111,9 @@ impl InspectionService for GrpcService {
             id => Some(self.configured_camera("camera_id", id)?),
         };
         let side_limit = self.pipeline.active().settings.server.image_side_limit;
-        let frame = blocking(move || image::frame(image, side_limit)).await??;
+        // The decoder goes on after a call that ends meanwhile.
+        let decode = move || image::frame(image, side_limit);
+        let frame = blocking_with(permit, decode).await??;
         let places = Arc::clone(&self.image_places);
         // A call with a deadline waits for its turn; it is dropped when the deadline has passed.
         let _place = match deadline {

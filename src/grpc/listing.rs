@@ -2,7 +2,6 @@
 
 use tonic::Status;
 
-use super::journal_access::read;
 use super::proto::{ListVerdictsRequest, ListVerdictsResponse, SortOrder};
 use super::service::GrpcService;
 use super::{convert_verdict, fields, status};
@@ -27,8 +26,7 @@ impl GrpcService {
         let limit = page.limit;
         // One more shows whether there is another page.
         page.limit += 1;
-        let mut verdicts =
-            read(&self.pipeline, move |journal| journal.readers().page(&page)).await?;
+        let mut verdicts = self.read_page(page).await?;
         let more = verdicts.len() > limit;
         verdicts.truncate(limit);
         let last = verdicts.last().filter(|_| more);

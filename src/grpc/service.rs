@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::blocking::READ_LIMIT;
 use super::stream_registry::StreamRegistry;
 use crate::clock::SharedClock;
 use crate::control::Control;
@@ -14,8 +15,8 @@ use crate::pipeline::{CLIENT_IMAGE_QUEUE, Pipeline};
 /// writes it. Further calls are refused.
 pub(super) const TUNING_CALL_LIMIT: usize = 2;
 
-/// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further calls
-/// wait until their clients give up.
+/// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further
+/// calls wait until their clients give up.
 const ENCODING_LIMIT: usize = 1;
 
 /// Implements all services of `inspectd.v1`. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct GrpcService {
     pub(super) tuning_permits: Arc<Semaphore>,
     /// Permits to encode pictures of verdicts.
     pub(super) encoding_permits: Arc<Semaphore>,
+    /// Permits to read the journal and stored evidence.
+    pub(super) read_permits: Arc<Semaphore>,
     /// Places of clients' images in the pipeline's queue.
     pub(super) image_places: Arc<Semaphore>,
 }
@@ -53,6 +56,7 @@ impl GrpcService {
             clock,
             tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
             encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
+            read_permits: Arc::new(Semaphore::new(READ_LIMIT)),
             image_places: Arc::new(Semaphore::new(CLIENT_IMAGE_QUEUE)),
         }
     }

@@ -72,6 +72,11 @@ pub(super) fn journal(error: &impl ToString) -> Status {
     Status::unavailable(error.to_string())
 }
 
+/// The disk of the journal takes too long.
+pub(super) fn no_answer() -> Status {
+    journal(&"the disk of the journal does not answer")
+}
+
 /// A requested verdict has aged out or does not exist yet; the details contain the range that is kept.
 fn not_kept(text: String, totals: Totals) -> Status {
     let range = [

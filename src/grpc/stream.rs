@@ -8,17 +8,18 @@ use std::time::Duration;
 use futures_util::stream::{Stream, unfold};
 use inspectd_core::record::Verdict;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
-use tokio::task::spawn_blocking;
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{Interval, interval, sleep};
 use tonic::Status;
+use tracing::error;
 
+use super::blocking::disk_work;
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, GapReason, Heartbeat, StreamVerdictsResponse};
 use super::stream_registry::{ConsumerStream, StreamSlot};
 use super::{convert_verdict, status};
 use crate::clock::SharedClock;
-use crate::journal::{Filter, Order, Page};
+use crate::journal::{Filter, JournalError, Order, Page};
 use crate::pipeline::Pipeline;
 use crate::pipeline::publisher::Totals;
 
@@ -60,6 +61,8 @@ pub(super) struct VerdictStream {
     journal_until: u64,
     /// Verdicts that were read and not sent yet.
     page: VecDeque<Verdict>,
+    /// A verdict in the journal that cannot be read.
+    unreadable: Option<u64>,
     /// Number of unjournalled verdicts up to now, since the start of the pipeline.
     unjournalled: u64,
     /// Pages in a row that could not be read because the journal is damaged.
@@ -70,6 +73,8 @@ pub(super) struct VerdictStream {
     ending: watch::Receiver<bool>,
     consumer: Option<ConsumerStream>,
     ended: bool,
+    read_permits: Arc<Semaphore>,
+    page_timeout: Duration,
     slot: StreamSlot,
 }
 
@@ -82,6 +87,9 @@ pub(super) struct StreamOptions {
     pub(super) heartbeat: Duration,
     pub(super) ending: watch::Receiver<bool>,
     pub(super) consumer: Option<ConsumerStream>,
+    /// Permits of reads of the journal, and the time limit of one.
+    pub(super) read_permits: Arc<Semaphore>,
+    pub(super) page_timeout: Duration,
     pub(super) slot: StreamSlot,
 }
 
@@ -101,6 +109,7 @@ impl VerdictStream {
             filter: options.filter,
             journal_until: totals.sequence,
             page: VecDeque::new(),
+            unreadable: None,
             unjournalled: totals.unjournalled,
             damaged_reads: 0,
             confirmed: false,
@@ -108,6 +117,8 @@ impl VerdictStream {
             ending: options.ending,
             consumer: options.consumer,
             ended: false,
+            read_permits: options.read_permits,
+            page_timeout: options.page_timeout,
             slot: options.slot,
         }
     }
@@ -178,13 +189,18 @@ impl VerdictStream {
             return Ok(None);
         };
         let totals = self.pipeline.totals();
-        if next < totals.oldest {
+        if next < totals.oldest || totals.is_lost(next) {
             return self.lost(next, totals).map(Some);
         }
+        // Up to those that are lost or not readable, which are reported when the stream reaches them.
+        let missing = [totals.lost.map(|(first, _)| first), self.unreadable];
+        let missing = missing.into_iter().flatten().filter(|first| *first > next);
+        let until = missing.map(|first| first - 1).min();
+        let until = until.map_or(self.journal_until, |last| last.min(self.journal_until));
         let page = Page {
             filter: self.filter.clone(),
             from: next,
-            to: self.journal_until,
+            to: until,
             order: Order::Ascending,
             limit: PAGE_SIZE,
         };
@@ -193,18 +209,26 @@ impl VerdictStream {
             Some(journal) => journal.readers().page(&page),
             None => Ok(Vec::new()),
         };
-        let read = spawn_blocking(read)
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?;
+        let read = disk_work(&self.read_permits, self.page_timeout, read).await?;
         let verdicts = match read {
             Err(error) if error.is_damage() && self.damaged_reads < DAMAGED_READS => {
                 // The journal is being replaced; then its verdicts are lost.
                 if let Some(journal) = self.pipeline.journal() {
-                    journal.report_damage(&error);
+                    journal.suspect_damage();
                 }
                 self.damaged_reads += 1;
                 sleep(DAMAGE_PAUSE).await;
                 return Ok(None);
+            }
+            Err(JournalError::Row { sequence, source }) => {
+                if sequence > next {
+                    // First those before it.
+                    self.unreadable = Some(sequence);
+                    return Ok(None);
+                }
+                error!(sequence, %source, "a verdict in the journal cannot be read; the stream goes on after it");
+                self.next = Some(sequence + 1);
+                return Ok(Some(self.gap_of(sequence, sequence)));
             }
             read => read.map_err(|error| status::journal(&error))?,
         };
@@ -218,7 +242,7 @@ impl VerdictStream {
         }
         self.next = Some(match verdicts.last() {
             Some(last) if verdicts.len() == PAGE_SIZE => last.sequence + 1,
-            _ => self.journal_until + 1,
+            _ => until + 1,
         });
         self.page.extend(verdicts);
         Ok(None)
@@ -234,14 +258,19 @@ impl VerdictStream {
             .filter(|(first, last)| (*first..=*last).contains(&next))
             .ok_or_else(|| status::aged_out(next, totals))?;
         self.next = Some(last + 1);
-        let missed = last + 1 - next;
+        Ok(self.gap_of(next, last))
+    }
+
+    /// The event of verdicts that were lost.
+    fn gap_of(&self, first_sequence: u64, last_sequence: u64) -> Event {
+        let missed = last_sequence + 1 - first_sequence;
         self.slot.add_missed(missed);
-        Ok(Event::Gap(Gap {
+        Event::Gap(Gap {
             missed,
             reason: GapReason::Lost.into(),
-            first_sequence: next,
-            last_sequence: last,
-        }))
+            first_sequence,
+            last_sequence,
+        })
     }
 
     /// Waits, without changing any state.

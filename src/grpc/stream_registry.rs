@@ -14,7 +14,7 @@ use crate::access::{AuthMethod, Identity, Role};
 /// Most consumers whose client is remembered: as many as the journal keeps.
 const OWNER_LIMIT: usize = 256;
 
-/// Counts of verdict streams.
+/// Counts of streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamCounts {
     /// Open streams.
@@ -33,7 +33,7 @@ pub struct StreamRegistry {
     consumers: Mutex<HashMap<String, watch::Sender<bool>>>,
     /// Open streams of each client that is identified by credentials.
     clients: Mutex<HashMap<Arc<str>, usize>>,
-    /// The client that a consumer belongs to: the first one that uses it.
+    /// The client that a consumer belongs to, the first one that uses it, until the journal has it.
     owners: Mutex<HashMap<String, Arc<str>>>,
 }
 
@@ -85,35 +85,44 @@ impl StreamRegistry {
         };
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         if open >= self.limit {
-            let message =
-                format!("{open} verdict streams are open; server.stream_limit is reached");
+            let message = format!("{open} streams are open; server.stream_limit is reached");
             return Err(status::exhausted("streams", message));
         }
         Ok(slot)
     }
 
     /// Checks that a client may use a consumer: it is an operator at least, and the consumer is not that of another client.
-    pub(super) fn own(&self, consumer: &str, identity: &Identity) -> Result<(), Status> {
+    /// `recorded` is its client as the journal has it. Returns the client that it belongs to; `None` for local clients
+    /// without access control, which have no names.
+    pub(super) fn own(
+        &self,
+        consumer: &str,
+        identity: &Identity,
+        recorded: Option<Arc<str>>,
+    ) -> Result<Option<Arc<str>>, Status> {
         if identity.role < Role::Operator {
             return Err(status::consumer_denied(format!(
                 "consumer {consumer} requires the role operator; {} has the role {}",
                 identity.name, identity.role
             )));
         }
-        let mut owners = self.owners.lock();
-        match owners.get(consumer) {
-            Some(owner) if *owner != identity.name => Err(status::consumer_denied(format!(
-                "consumer {consumer} belongs to the client {owner}"
-            ))),
-            Some(_) => Ok(()),
-            None => {
-                // As many as the journal keeps.
-                if owners.len() < OWNER_LIMIT {
-                    owners.insert(consumer.to_owned(), Arc::clone(&identity.name));
-                }
-                Ok(())
-            }
+        if identity.method == AuthMethod::Local {
+            return Ok(None);
         }
+        let mut owners = self.owners.lock();
+        let owner = recorded.or_else(|| owners.get(consumer).cloned());
+        match &owner {
+            Some(owner) if *owner != identity.name => {
+                return Err(status::consumer_denied(format!(
+                    "consumer {consumer} belongs to the client {owner}; ForgetConsumer releases it"
+                )));
+            }
+            None if owners.len() < OWNER_LIMIT => {
+                owners.insert(consumer.to_owned(), Arc::clone(&identity.name));
+            }
+            Some(_) | None => {}
+        }
+        Ok(Some(Arc::clone(&identity.name)))
     }
 
     /// The consumer belongs to nobody.

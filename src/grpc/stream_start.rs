@@ -30,15 +30,16 @@ impl GrpcService {
             }
             StartField::Consumer(name) => {
                 fields::consumer(&name)?;
-                let known = journal.consumers().get(&name).copied();
-                let next = known.map_or(totals.oldest, |consumer| consumer.acknowledged + 1);
+                let known = journal.consumers();
+                let known = known.get(&name);
+                let next = known.map_or_else(
+                    || totals.oldest_or_lost(),
+                    |consumer| consumer.acknowledged + 1,
+                );
                 (next, Some(name))
             }
         };
-        let lost = totals
-            .lost
-            .is_some_and(|(first, last)| (first..=last).contains(&sequence));
-        if sequence < totals.oldest && !lost {
+        if sequence < totals.oldest && !totals.is_lost(sequence) {
             return Err(status::aged_out(sequence, totals));
         }
         if sequence > totals.sequence + 1 {

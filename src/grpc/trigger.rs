@@ -5,11 +5,14 @@ use std::sync::Arc;
 use tonic::Status;
 
 use super::blocking::blocking;
+use super::blocking::disk_work;
 use super::proto::trigger_inspection_request::Target as TargetField;
 use super::proto::{TriggerInspectionRequest, TriggerInspectionResponse};
 use super::service::GrpcService;
 use super::{convert_verdict, fields, status};
-use crate::pipeline::{CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target, Trigger};
+use crate::pipeline::{
+    AcceptedTrigger, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target, Trigger,
+};
 
 impl GrpcService {
     /// Requests an inspection.
@@ -19,24 +22,11 @@ impl GrpcService {
     ) -> Result<TriggerInspectionResponse, Status> {
         let wait = request.wait;
         let trigger = parse_trigger(request)?;
-        let pipeline = Arc::clone(&self.pipeline);
-        let control = Arc::clone(&self.control);
-        let accepted = blocking(move || {
+        let mut accepted = match self.known_trigger(&trigger).await? {
             // A repeated request needs no recipe.
-            if let Some(accepted) = pipeline.known(&trigger)? {
-                return Ok(Ok(accepted));
-            }
-            let recipe = trigger.recipe.as_ref();
-            match recipe
-                .map(|requested| control.prepared(requested))
-                .transpose()
-            {
-                Err(error) => Ok(Err(error)),
-                Ok(prepared) => pipeline.trigger(&trigger, prepared.as_ref()).map(Ok),
-            }
-        });
-        let accepted = accepted.await?.map_err(|error| status::trigger(&error))?;
-        let mut accepted = accepted.map_err(|error| status::change(&error))?;
+            Some(accepted) => accepted,
+            None => self.accept_trigger(trigger).await?,
+        };
         if wait {
             // The sender is dropped without a verdict only if the pipeline has stopped.
             let made = accepted.verdict.wait_for(Option::is_some).await;
@@ -49,6 +39,38 @@ impl GrpcService {
                 .now()
                 .map(|verdict| convert_verdict::verdict(&verdict)),
         })
+    }
+
+    /// Looks a request up by its key. Nothing is accepted here: after a disk that answers too late, the request would
+    /// inspect a later part.
+    async fn known_trigger(&self, trigger: &Trigger) -> Result<Option<AcceptedTrigger>, Status> {
+        if trigger.idempotency_key.is_empty() {
+            return Ok(None);
+        }
+        let (pipeline, trigger) = (Arc::clone(&self.pipeline), trigger.clone());
+        let known = move || pipeline.known(&trigger);
+        let known = disk_work(&self.read_permits, self.read_timeout(), known).await?;
+        known.map_err(|error| status::trigger(&error))
+    }
+
+    async fn accept_trigger(&self, trigger: Trigger) -> Result<AcceptedTrigger, Status> {
+        let (pipeline, control) = (Arc::clone(&self.pipeline), Arc::clone(&self.control));
+        let has_key = !trigger.idempotency_key.is_empty();
+        let accept = move || {
+            let recipe = trigger.recipe.as_ref();
+            let prepared = recipe.map(|requested| control.prepared(requested));
+            let prepared = prepared
+                .transpose()
+                .map_err(|error| status::change(&error))?;
+            let accepted = pipeline.trigger(&trigger, prepared.as_ref());
+            accepted.map_err(|error| status::trigger(&error))
+        };
+        if has_key {
+            // The pipeline looks the key up once more, because another call may have used it meanwhile.
+            disk_work(&self.read_permits, self.read_timeout(), accept).await?
+        } else {
+            blocking(accept).await?
+        }
     }
 }
 

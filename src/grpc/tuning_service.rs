@@ -26,8 +26,8 @@ impl TuningService for GrpcService {
         &self,
         request: Request<SuggestThresholdRequest>,
     ) -> Result<Response<SuggestThresholdResponse>, Status> {
-        let _permit = self.permit()?;
-        let response = self.suggest(&request.into_inner()).await?;
+        let permit = self.permit()?;
+        let response = self.suggest(&request.into_inner(), permit).await?;
         Ok(Response::new(response))
     }
 

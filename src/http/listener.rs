@@ -23,6 +23,10 @@ const CONNECTION_LIMIT: usize = 64;
 /// A connection on which nothing is read or written for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A connection is closed if a request is not answered this long after it began: its head is not complete, because
+/// all answers are immediate. The first request begins with the connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Pause after a failure to accept: the most likely reason, too many open files, persists for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,7 +46,7 @@ impl LimitedListener {
     pub fn new(listener: TcpListener, clock: SharedClock) -> Self {
         Self {
             listener,
-            places: Places::new(CONNECTION_LIMIT),
+            places: Places::anonymous(CONNECTION_LIMIT),
             clock,
             log: LogThrottle::new(LOG_INTERVAL),
         }
@@ -81,10 +85,12 @@ impl Listener for LimitedListener {
     }
 }
 
-/// A connection that ends when nothing is read or written for half a minute.
+/// A connection that ends when nothing is read or written for half a minute, or the head of a request takes too long.
 pub struct IdleLimited {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
+    /// The time limit of the request that has begun and has no answer yet.
+    head: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
@@ -93,6 +99,7 @@ impl IdleLimited {
         Self {
             stream,
             idle: Box::pin(sleep(IDLE_TIMEOUT)),
+            head: Some(Box::pin(sleep(HEAD_TIMEOUT))),
             _place: place,
         }
     }
@@ -118,7 +125,16 @@ impl AsyncRead for IdleLimited {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && self.head.is_none() {
+            self.head = Some(Box::pin(sleep(HEAD_TIMEOUT)));
+        }
+        if let Some(head) = &mut self.head
+            && head.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         self.watched(context, polled)
     }
 }
@@ -130,6 +146,9 @@ impl AsyncWrite for IdleLimited {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if polled.is_ready() {
+            self.head = None;
+        }
         self.watched(context, polled)
     }
 

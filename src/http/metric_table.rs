@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 30] = [
+pub const METRICS: [Metric; 31] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -63,6 +63,10 @@ pub const METRICS: [Metric; 30] = [
     counter(
         "inspectd_frames_skipped_total",
         "Frames replaced by a newer one before the engine was free (camera)",
+    ),
+    counter(
+        "inspectd_frames_lost_total",
+        "Frames that the driver lost, known for devices with fps (camera)",
     ),
     counter(
         "inspectd_frames_faulted_total",

@@ -143,6 +143,7 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
         count("inspectd_frames_captured_total", facts.frames.captured);
         count("inspectd_frames_judged_total", facts.frames.judged);
         count("inspectd_frames_skipped_total", facts.frames.skipped);
+        count("inspectd_frames_lost_total", facts.frames.lost);
         count("inspectd_frames_faulted_total", facts.frames.faulted);
         count("inspectd_frames_late_total", facts.frames.late);
         count("inspectd_camera_opened_total", facts.opened);

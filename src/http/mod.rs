@@ -15,7 +15,7 @@ pub use metric_table::{METRICS, Metric, MetricKind};
 
 use metrics::Metrics;
 
-use crate::control::lifecycle::{Lifecycle, Phase};
+use crate::control::lifecycle::{Lifecycle, Phase, stalled_for};
 use crate::grpc::StreamRegistry;
 use crate::pipeline::Pipeline;
 
@@ -35,10 +35,22 @@ pub struct HttpState {
 impl HttpState {
     /// Returns the routes of the HTTP server.
     pub fn router(self) -> Router {
-        let lifecycle = Arc::clone(&self.lifecycle);
+        let state = self.clone();
         Router::new()
             .route("/metrics", get(async move || self.metrics()))
-            .route("/healthz", get(async move || healthz(lifecycle.phase())))
+            .route("/healthz", get(async move || state.healthz()))
+    }
+
+    /// Liveness: a restart of the process would help if it fails.
+    fn healthz(&self) -> (StatusCode, &'static str) {
+        match self.lifecycle.phase() {
+            Phase::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            _ if stalled_for(&self.pipeline).is_some() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the engine is stalled\n")
+            }
+            Phase::Starting => (StatusCode::OK, "starting\n"),
+            Phase::Running => (StatusCode::OK, "running\n"),
+        }
     }
 
     fn metrics(&self) -> impl IntoResponse + use<> {
@@ -48,13 +60,5 @@ impl HttpState {
             self.metrics
                 .render(&self.pipeline.snapshot(), self.streams.counts()),
         )
-    }
-}
-
-fn healthz(phase: Phase) -> (StatusCode, &'static str) {
-    match phase {
-        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Phase::Running => (StatusCode::OK, "running\n"),
-        Phase::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     }
 }

@@ -110,11 +110,20 @@ pub enum RowError {
 }
 
 impl JournalError {
-    /// Whether the file is damaged: SQLite has found that its pages contradict each other.
+    /// Whether the file is damaged: its pages contradict each other, or its first one is not that of a database.
     pub fn is_damage(&self) -> bool {
+        self.is_foreign() || self.has_code(rusqlite::ErrorCode::DatabaseCorrupt)
+    }
+
+    /// Whether the file is no database, by its first page.
+    pub fn is_foreign(&self) -> bool {
+        self.has_code(rusqlite::ErrorCode::NotADatabase)
+    }
+
+    fn has_code(&self, code: rusqlite::ErrorCode) -> bool {
         match self {
             Self::Sqlite(error) | Self::Migration { source: error, .. } => {
-                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+                error.sqlite_error_code() == Some(code)
             }
             _ => false,
         }
@@ -122,14 +131,8 @@ impl JournalError {
 
     /// Whether a retry cannot succeed: someone has to look.
     pub fn is_permanent(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match self {
-            Self::Sqlite(error) | Self::Migration { source: error, .. } => {
-                matches!(
-                    error.sqlite_error_code(),
-                    Some(DatabaseCorrupt | NotADatabase)
-                )
-            }
+            Self::Sqlite(_) | Self::Migration { .. } => self.is_damage(),
             Self::Locked { .. }
             | Self::Version { .. }
             | Self::NotAJournal { .. }

@@ -9,11 +9,13 @@ use inspectd_core::atomic_file;
 use serde::{Deserialize, Serialize};
 
 /// Name of the file.
-const FILE: &str = "sequences.toml";
+pub(super) const FILE: &str = "sequences.toml";
 
-/// Sequences that are reserved at a time: so many are skipped at most when the journal is replaced, and so old may a
-/// restored journal be without being noticed.
-pub(super) const BLOCK: u64 = 1000;
+/// Sequences that are reserved at a time: so many are skipped when the journal is replaced.
+pub(super) const BLOCK: u64 = if cfg!(test) { 16 } else { 1000 };
+
+/// Largest number of sequences that were reserved and used by no row: those of the last write, which failed.
+const UNWRITTEN: u64 = 1024;
 
 /// The high-water mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub(super) struct Mark {
     pub epoch: u64,
     /// No larger sequence was used.
     pub reserved: u64,
+    /// How often the journal was opened.
+    #[serde(default)]
+    pub opening: u64,
 }
 
 /// What a journal has of itself.
@@ -32,6 +37,8 @@ pub(super) struct Content {
     pub epoch: Option<u64>,
     /// The last sequence that it used.
     pub used: u64,
+    /// How often it was opened.
+    pub opening: u64,
 }
 
 /// Where a journal continues.
@@ -41,6 +48,8 @@ pub(super) struct Continuation {
     pub epoch: u64,
     /// The last sequence that counts as used.
     pub sequence: u64,
+    /// Whether it is another journal than the one that was used last.
+    pub replaced: bool,
 }
 
 impl Mark {
@@ -68,28 +77,40 @@ impl Mark {
 
 /// Decides where a journal continues. `evidence` is the largest sequence of the evidence files.
 pub(super) fn continuation(mark: Option<Mark>, content: Content, evidence: u64) -> Continuation {
-    let Content { epoch, used } = content;
+    let Content {
+        epoch,
+        used,
+        opening,
+    } = content;
+    let continued = |epoch| Continuation {
+        epoch,
+        sequence: used,
+        replaced: false,
+    };
     match mark {
-        Some(mark) => {
-            let belongs = epoch == Some(mark.epoch);
-            if belongs && used <= mark.reserved && used + BLOCK >= mark.reserved {
-                let epoch = mark.epoch;
-                let sequence = used;
-                return Continuation { epoch, sequence };
-            }
-            Continuation {
-                epoch: mark.epoch.max(epoch.unwrap_or(0)) + 1,
-                sequence: mark.reserved.max(used).max(evidence),
-            }
+        // The mark is written after the journal's epoch and before its sequences are used.
+        Some(mark) if epoch.is_some_and(|epoch| epoch > mark.epoch) => {
+            continued(epoch.unwrap_or(mark.epoch))
         }
-        // A journal of version 0.1, or one whose mark was removed.
-        None if used > 0 => Continuation {
-            epoch: epoch.unwrap_or(1),
-            sequence: used.max(evidence),
+        // A backup was opened less often, unless it was made since the last opening.
+        Some(mark)
+            if epoch == Some(mark.epoch)
+                && opening >= mark.opening
+                && used + BLOCK + UNWRITTEN >= mark.reserved =>
+        {
+            continued(mark.epoch)
+        }
+        Some(mark) => Continuation {
+            epoch: mark.epoch + 1,
+            sequence: mark.reserved.max(used).max(evidence),
+            replaced: true,
         },
+        // A new journal, one of version 0.1, or one whose mark was removed.
+        None if used >= evidence => continued(epoch.unwrap_or(1)),
         None => Continuation {
-            epoch: if evidence > 0 { 2 } else { 1 },
+            epoch: epoch.unwrap_or(1) + 1,
             sequence: evidence,
+            replaced: true,
         },
     }
 }
@@ -121,30 +142,56 @@ mod tests {
 
     #[test]
     fn journal_that_does_not_belong_to_its_mark_continues_after_it_in_another_epoch() {
-        let mark = |epoch, reserved| Some(Mark { epoch, reserved });
-        let content = |epoch, used| Content { epoch, used };
-        for (mark, content, evidence, epoch, sequence) in [
+        let mark = |epoch, reserved| {
+            Some(Mark {
+                epoch,
+                reserved,
+                opening: 7,
+            })
+        };
+        let opened = |opening, epoch, used| Content {
+            epoch,
+            used,
+            opening,
+        };
+        let content = |epoch, used| opened(7, epoch, used);
+        for (mark, content, evidence, epoch, sequence, replaced) in [
             // New, and of version 0.1.
-            (None, content(None, 0), 0, 1, 0),
-            (None, content(None, 70), 60, 1, 70),
-            // As it was closed or killed.
-            (mark(1, 5000), content(Some(1), 4100), 4100, 1, 4100),
-            (mark(1, 1000), content(Some(1), 0), 0, 1, 0),
+            (None, content(None, 0), 0, 1, 0, false),
+            (None, content(None, 70), 60, 1, 70, false),
+            // As it was closed or killed, also within its first opening.
+            (mark(1, 5000), content(Some(1), 4990), 4990, 1, 4990, false),
+            (mark(1, BLOCK), content(Some(1), 0), 0, 1, 0, false),
+            (None, content(Some(1), 0), 0, 1, 0, false),
+            // The write after which the mark was raised failed.
+            (
+                mark(1, 5000),
+                content(Some(1), 5000 - BLOCK - UNWRITTEN),
+                0,
+                1,
+                5000 - BLOCK - UNWRITTEN,
+                false,
+            ),
+            // Killed between the journal's epoch and the mark.
+            (mark(1, 5000), content(Some(2), 5000), 4100, 2, 5000, false),
+            // The mark is of a backup.
+            (mark(1, 5000), content(Some(1), 9000), 4100, 1, 9000, false),
             // Moved away.
-            (mark(1, 5000), content(None, 0), 4100, 2, 5000),
-            // Restored from a backup.
-            (mark(1, 5000), content(Some(1), 3000), 4100, 2, 5000),
-            // Of another folder.
-            (mark(2, 5000), content(Some(4), 9000), 0, 5, 9000),
+            (mark(1, 5000), content(None, 0), 4100, 2, 5000, true),
+            // Restored from a backup: of before the last opening, of many sequences ago, and of an earlier epoch.
+            (mark(1, 5000), opened(6, Some(1), 4990), 4100, 2, 5000, true),
+            (mark(1, 5000), content(Some(1), 3000), 4100, 2, 5000, true),
+            (mark(3, 5000), content(Some(1), 9000), 4100, 4, 9000, true),
             // The mark was removed as well.
-            (None, content(None, 0), 4100, 2, 4100),
+            (None, content(None, 0), 4100, 2, 4100, true),
         ] {
             let found = continuation(mark, content, evidence);
-            assert_eq!(
-                found,
-                Continuation { epoch, sequence },
-                "{mark:?} {content:?}"
-            );
+            let expected = Continuation {
+                epoch,
+                sequence,
+                replaced,
+            };
+            assert_eq!(found, expected, "{mark:?} {content:?}");
         }
     }
 
@@ -155,6 +202,7 @@ mod tests {
         let mark = Mark {
             epoch: 3,
             reserved: 12_000,
+            opening: 4,
         };
         mark.write(folder.path()).expect("written");
         assert_eq!(Mark::read(folder.path()).expect("read"), Some(mark));

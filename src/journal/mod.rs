@@ -17,10 +17,21 @@ use std::path::{Path, PathBuf};
 
 pub use error::{JournalError, RowError};
 pub use query::{Filter, Order, Page, Readers};
-pub use store::{Batch, Consumer, Limits, Opened, Store, Trimmed};
+pub use store::{Batch, Consumer, Known, Limits, Opened, Store, Trimmed, wal_bytes};
+
+/// Whether a journal was used in `folder` before, even if its file is gone or damaged.
+pub fn was_used(folder: &Path) -> bool {
+    folder.join(mark::FILE).exists()
+}
 
 /// Name of the counter of the journal's epoch.
 pub const EPOCH: &str = "journal/epoch";
+
+/// Name of the counter of the journal's openings.
+pub const OPENING: &str = "journal/opening";
+
+/// Names of the counters of the first and the last sequence that were lost with journals that were replaced.
+pub const LOST: [&str; 2] = ["journal/lost_from", "journal/lost_to"];
 
 /// Prefix of the counters that hold the sequences from which on `recorded` is earlier than before.
 pub const STEP_BACK: &str = "clock/back/";

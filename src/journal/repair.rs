@@ -8,6 +8,7 @@ use inspectd_core::atomic_file;
 use rusqlite::Connection;
 
 use super::schema::{self, CURRENT};
+use super::store::{self, Known};
 use super::{FILE, JournalError, file};
 
 /// Verdicts that are copied at a time. After an error they are copied one by one.
@@ -19,20 +20,22 @@ const EMPTY_CHUNKS: u32 = 1000;
 /// Ending of the name of a file that was set aside, before its number.
 const ASIDE: &str = ".damaged-";
 
-/// Ends a [`Check`] from another thread.
-pub struct Interrupt(rusqlite::InterruptHandle);
+/// Steps of SQLite between two questions whether a check is to end.
+const STEPS: i32 = 10_000;
 
-impl Interrupt {
-    /// Ends the check, if it runs.
-    pub fn interrupt(&self) {
-        self.0.interrupt();
-    }
-}
-
-/// A check of a journal that can be interrupted from another thread.
+/// A check of a journal for damage.
 #[derive(Debug)]
 pub struct Check {
     connection: Connection,
+}
+
+/// How much a check reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every page.
+    Pages,
+    /// Also whether the indexes agree with the rows, which takes several times as long.
+    Indexes,
 }
 
 impl Check {
@@ -45,20 +48,19 @@ impl Check {
         Ok(Self { connection })
     }
 
-    /// What ends [`Self::run`] from another thread.
-    pub fn interrupt(&self) -> Interrupt {
-        Interrupt(self.connection.get_interrupt_handle())
-    }
-
     /// Reads the whole file. Returns what is damaged, at most `limit` findings; nothing if it is intact.
     ///
     /// # Errors
-    /// When it cannot be read, or the check was interrupted.
-    pub fn run(&self, limit: u32) -> Result<Vec<String>, JournalError> {
+    /// When it cannot be read.
+    pub fn run(&self, depth: Depth, limit: u32) -> Result<Vec<String>, JournalError> {
+        let pragma = match depth {
+            Depth::Pages => "quick_check",
+            Depth::Indexes => "integrity_check",
+        };
         let findings = || -> rusqlite::Result<Vec<String>> {
             let mut check = self
                 .connection
-                .prepare(&format!("PRAGMA quick_check({limit})"))?;
+                .prepare(&format!("PRAGMA {pragma}({limit})"))?;
             let rows = check.query_map([], |row| row.get::<_, String>(0))?;
             rows.collect()
         };
@@ -75,6 +77,19 @@ impl Check {
                 Err(error)
             }
         }
+    }
+
+    /// As [`Self::run`]; asks again and again whether to end.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was ended.
+    pub fn run_until(
+        &self,
+        depth: Depth,
+        ends: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Vec<String>, JournalError> {
+        self.connection.progress_handler(STEPS, Some(ends))?;
+        self.run(depth, 1)
     }
 
     /// Number of verdicts that can be counted, and the first and the last sequence.
@@ -103,6 +118,12 @@ fn is_unreadable(finding: &str) -> bool {
     let code = code.and_then(|(_, code)| code.trim().parse::<i32>().ok());
     // The lowest byte is the kind of error.
     code.is_some_and(|code| code & 0xff != rusqlite::ffi::SQLITE_CORRUPT)
+}
+
+/// What can be read of the consumers and counters of a damaged journal.
+pub fn rescue(path: &Path) -> Known {
+    let known = schema::open_reader(path).and_then(|connection| Ok(store::known(&connection)?));
+    known.unwrap_or_default()
 }
 
 /// Renames a damaged journal and its write-ahead log. Returns its new path.
@@ -136,7 +157,8 @@ pub fn aside(folder: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_name().to_str().is_some_and(is_aside))
         .map(|entry| entry.path())
         .collect();
-    found.sort();
+    // By number.
+    found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
     found
 }
 
@@ -187,11 +209,16 @@ pub fn salvage(
             [],
         )?;
     }
-    let consumers = "INSERT OR IGNORE INTO main.consumers SELECT * FROM damaged.consumers";
+    let consumers = "INSERT OR IGNORE INTO main.consumers (name, acknowledged, changed)
+        SELECT name, acknowledged, changed FROM damaged.consumers";
+    // A journal of version 1 does not have them.
+    let clients = "UPDATE main.consumers SET client = damaged.consumers.client
+        FROM damaged.consumers WHERE main.consumers.name = damaged.consumers.name";
     let mut salvaged = Salvaged {
         consumers: connection.execute(consumers, []).unwrap_or(0) as u64,
         ..Salvaged::default()
     };
+    let _ = connection.execute(clients, []);
     let last = last_sequence(&connection);
     let mut from = 1;
     let mut empty = 0;

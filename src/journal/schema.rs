@@ -24,8 +24,11 @@ pub(super) struct Schema<'a> {
 /// The schema of this program.
 pub(super) const CURRENT: Schema<'static> = Schema {
     tables: TABLES,
-    migrations: &[],
+    migrations: &[TO_2],
 };
+
+/// Version 2: the client that a consumer belongs to.
+const TO_2: &str = "ALTER TABLE consumers ADD COLUMN client TEXT;";
 
 /// Times are nanoseconds since 1970 (UTC), durations nanoseconds. AUTOINCREMENT: a `sequence` is never
 /// used twice, even after its row was removed.
@@ -85,7 +88,8 @@ CREATE INDEX verdicts_by_key ON verdicts (idempotency_key) WHERE idempotency_key
 CREATE TABLE consumers (
     name TEXT PRIMARY KEY,
     acknowledged INTEGER NOT NULL,
-    changed INTEGER NOT NULL
+    changed INTEGER NOT NULL,
+    client TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,

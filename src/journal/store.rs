@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::mark::{self, Continuation, Mark};
 use super::row::{self, nanoseconds, time};
 use super::schema::{self, CURRENT};
-use super::{EPOCH, JournalError, file};
+use super::{EPOCH, JournalError, LOST, OPENING, file};
 
 /// Name of the lock file. The daemon that writes in the folder holds its lock.
 const LOCK: &str = "lock";
@@ -22,12 +22,14 @@ const LOCK: &str = "lock";
 const TRIM_ROWS: i64 = 2000;
 
 /// A client that acknowledges verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
     /// The consumer has all verdicts up to this sequence.
     pub acknowledged: u64,
     /// When it acknowledged.
     pub changed: SystemTime,
+    /// The client that it belongs to; `None` if a client without a name uses it.
+    pub client: Option<Arc<str>>,
 }
 
 /// Changes that are committed in one transaction.
@@ -39,6 +41,8 @@ pub struct Batch {
     pub consumers: BTreeMap<String, Option<Consumer>>,
     /// New values of counters.
     pub counters: BTreeMap<String, u64>,
+    /// Sequences up to this one count as used, whether rows have them or not.
+    pub used: u64,
 }
 
 impl Batch {
@@ -72,6 +76,15 @@ pub struct Trimmed {
     pub bytes: u64,
 }
 
+/// What a journal knows beside its verdicts.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Consumers by name.
+    pub consumers: BTreeMap<String, Consumer>,
+    /// Counters by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
 /// State of a journal when it was opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -87,8 +100,10 @@ pub struct Opened {
     pub counters: BTreeMap<String, u64>,
     /// Number of the journal: 1 for the first of this folder, one more after each replacement.
     pub epoch: u64,
-    /// Whether the journal is another one than before: it was moved away, or restored from a backup.
+    /// Whether the journal is another one than before: it was moved away, set aside, or restored from a backup.
     pub replaced: bool,
+    /// The first and the last sequence of the verdicts that were lost with journals that were replaced.
+    pub lost: Option<(u64, u64)>,
 }
 
 /// The only writer of a journal.
@@ -106,15 +121,16 @@ pub struct Store {
 
 impl Store {
     /// Opens the journal in `folder` for the run `run`. Creates the folder and the file if they do not
-    /// exist, migrates a file of an earlier version.
+    /// exist, migrates a file of an earlier version. If the file is a new one in place of another, that had the verdicts
+    /// from `lost_from` on.
     ///
     /// # Errors
     /// When the folder cannot be written or is locked by another daemon, or the file is not a journal that
     /// this program knows.
-    pub fn open(folder: &Path, run: Uuid) -> Result<(Self, Opened), JournalError> {
+    pub fn open(folder: &Path, run: Uuid, lost_from: u64) -> Result<(Self, Opened), JournalError> {
         let lock = lock(folder)?;
         let path = file(folder);
-        let connection = CURRENT.open(&path)?;
+        let mut connection = CURRENT.open(&path)?;
         connection.execute(
             "INSERT OR IGNORE INTO runs (uuid) VALUES (?1)",
             [run.to_string()],
@@ -122,7 +138,7 @@ impl Store {
         let select = "SELECT id FROM runs WHERE uuid = ?1";
         let run = connection.query_row(select, [run.to_string()], |row| row.get(0))?;
         let mut opened = opened(&connection)?;
-        let mark = open_mark(folder, &connection, &mut opened)?;
+        let mark = open_mark(folder, &mut connection, &mut opened, lost_from)?;
         let store = Self {
             connection,
             path,
@@ -187,6 +203,9 @@ impl Store {
                 transaction.prepare_cached("INSERT OR REPLACE INTO counters VALUES (?1, ?2)")?;
             for (name, value) in &batch.counters {
                 counter.execute(params![name, *value as i64])?;
+            }
+            if batch.used > 0 {
+                raise_used(&transaction, batch.used)?;
             }
         }
         transaction.commit()?;
@@ -261,9 +280,7 @@ impl Store {
 
     /// Size of the write-ahead log, bytes; 0 if there is none.
     pub fn wal_bytes(&self) -> u64 {
-        let mut path = self.path.clone().into_os_string();
-        path.push("-wal");
-        fs::metadata(path).map_or(0, |file| file.len())
+        wal_bytes(&self.path)
     }
 
     /// Marks the verdicts from `first` on as not confirmed: the process was killed before it knew that they were
@@ -330,44 +347,68 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     }
 }
 
-/// Compares the journal with the high-water mark beside it, and brings both up to date.
+/// Compares the journal with the high-water mark beside it, and brings both up to date: the journal first, in one
+/// transaction.
 fn open_mark(
     folder: &Path,
-    connection: &Connection,
+    connection: &mut Connection,
     opened: &mut Opened,
+    lost_from: u64,
 ) -> Result<Mark, JournalError> {
     let found = Mark::read(folder).map_err(JournalError::Mark)?;
     let content = mark::Content {
         epoch: opened.counters.get(EPOCH).copied(),
         used: opened.sequence,
+        opening: opened.counters.get(OPENING).copied().unwrap_or(0),
     };
     let evidence = mark::newest_evidence(folder);
-    let Continuation { epoch, sequence } = mark::continuation(found, content, evidence);
-    let mark = match found {
-        Some(mark) if mark.epoch == epoch => mark,
-        _ => {
-            let mark = Mark {
-                epoch,
-                reserved: sequence + mark::BLOCK,
-            };
-            mark.write(folder).map_err(JournalError::Mark)?;
-            mark
-        }
+    let Continuation {
+        epoch,
+        sequence,
+        replaced,
+    } = mark::continuation(found, content, evidence);
+    let opening = found.map_or(0, |mark| mark.opening).max(content.opening) + 1;
+    let mut changed = BTreeMap::from([(OPENING.to_owned(), opening)]);
+    if content.epoch != Some(epoch) {
+        changed.insert(EPOCH.to_owned(), epoch);
+    }
+    if replaced {
+        // Those behind its last row, or all of those before a new file.
+        let own = opened.sequence + 1;
+        let from = if own > 1 { own } else { lost_from.max(1) };
+        changed.extend(LOST.map(str::to_owned).into_iter().zip([from, sequence]));
+    }
+    let transaction = connection.transaction()?;
+    raise_used(&transaction, sequence)?;
+    for (name, value) in &changed {
+        let insert = "INSERT OR REPLACE INTO counters VALUES (?1, ?2)";
+        transaction.execute(insert, params![name, *value as i64])?;
+    }
+    transaction.commit()?;
+    opened.counters.extend(changed);
+    let reserved = found.filter(|mark| mark.epoch == epoch && sequence <= mark.reserved);
+    let mark = Mark {
+        epoch,
+        reserved: reserved.map_or(sequence + mark::BLOCK, |mark| mark.reserved),
+        opening,
     };
-    if sequence > opened.sequence {
-        // The last used sequence, also of a journal that has none of its own yet.
+    mark.write(folder).map_err(JournalError::Mark)?;
+    opened.epoch = epoch;
+    opened.replaced = replaced;
+    opened.sequence = sequence;
+    let [from, to] = LOST.map(|name| opened.counters.get(name).copied());
+    opened.lost = from.zip(to).filter(|(from, to)| from <= to);
+    Ok(mark)
+}
+
+/// Sequences up to `used` count as used: the next row has a larger one.
+fn raise_used(connection: &Connection, used: u64) -> rusqlite::Result<()> {
+    if last_used(connection)? < used {
         connection.execute("DELETE FROM sqlite_sequence WHERE name = 'verdicts'", [])?;
         let insert = "INSERT INTO sqlite_sequence (name, seq) VALUES ('verdicts', ?1)";
-        connection.execute(insert, [sequence as i64])?;
+        connection.execute(insert, [used as i64])?;
     }
-    if content.epoch != Some(epoch) {
-        let insert = "INSERT OR REPLACE INTO counters VALUES (?1, ?2)";
-        connection.execute(insert, params![EPOCH, epoch as i64])?;
-    }
-    opened.epoch = epoch;
-    opened.replaced = sequence > opened.sequence;
-    opened.sequence = sequence;
-    Ok(mark)
+    Ok(())
 }
 
 /// The row number of a stamp, which is inserted if it is new.
@@ -407,11 +448,12 @@ fn put_consumer(
 ) -> rusqlite::Result<()> {
     let changed = match consumer {
         Some(consumer) => connection.execute(
-            "INSERT OR REPLACE INTO consumers VALUES (?1, ?2, ?3)",
+            "INSERT OR REPLACE INTO consumers VALUES (?1, ?2, ?3, ?4)",
             params![
                 name,
                 consumer.acknowledged as i64,
-                nanoseconds(consumer.changed)
+                nanoseconds(consumer.changed),
+                consumer.client
             ],
         ),
         None => connection.execute("DELETE FROM consumers WHERE name = ?1", [name]),
@@ -436,22 +478,10 @@ fn opened(connection: &Connection) -> rusqlite::Result<Opened> {
     let recorded = connection
         .query_row(newest, [], |row| row.get(0))
         .optional()?;
-    let mut consumers = BTreeMap::new();
-    let mut statement = connection.prepare("SELECT name, acknowledged, changed FROM consumers")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let consumer = Consumer {
-            acknowledged: row.get::<_, i64>(1)? as u64,
-            changed: time(row.get(2)?),
-        };
-        consumers.insert(row.get(0)?, consumer);
-    }
-    let mut counters = BTreeMap::new();
-    let mut statement = connection.prepare("SELECT name, value FROM counters")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        counters.insert(row.get(0)?, row.get::<_, i64>(1)? as u64);
-    }
+    let Known {
+        consumers,
+        counters,
+    } = known(connection)?;
     Ok(Opened {
         sequence: last_used(connection)?,
         recorded: recorded.map(time),
@@ -460,5 +490,37 @@ fn opened(connection: &Connection) -> rusqlite::Result<Opened> {
         counters,
         epoch: 1,
         replaced: false,
+        lost: None,
     })
+}
+
+/// The consumers and counters of a journal.
+pub(super) fn known(connection: &Connection) -> rusqlite::Result<Known> {
+    let mut known = Known::default();
+    let mut statement =
+        connection.prepare("SELECT name, acknowledged, changed, client FROM consumers")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let consumer = Consumer {
+            acknowledged: row.get::<_, i64>(1)? as u64,
+            changed: time(row.get(2)?),
+            client: row.get(3)?,
+        };
+        known.consumers.insert(row.get(0)?, consumer);
+    }
+    let mut statement = connection.prepare("SELECT name, value FROM counters")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        known
+            .counters
+            .insert(row.get(0)?, row.get::<_, i64>(1)? as u64);
+    }
+    Ok(known)
+}
+
+/// Size of the write-ahead log of the journal `path`, bytes; 0 if there is none.
+pub fn wal_bytes(path: &Path) -> u64 {
+    let mut path = path.to_owned().into_os_string();
+    path.push("-wal");
+    fs::metadata(path).map_or(0, |file| file.len())
 }

@@ -92,7 +92,7 @@ fn batch(verdicts: impl IntoIterator<Item = Verdict>) -> Batch {
 }
 
 fn open(folder: &TempDir) -> (Store, Opened) {
-    Store::open(folder.path(), RUN).expect("a journal")
+    Store::open(folder.path(), RUN, 1).expect("a journal")
 }
 
 fn page(filter: Filter, order: Order, limit: usize) -> Page {
@@ -358,12 +358,16 @@ fn consumers_and_counters_are_stored() {
     let consumer = Consumer {
         acknowledged: 5,
         changed: UNIX_EPOCH + Duration::from_secs(9),
+        client: Some("line-3".into()),
     };
     let names = |pairs: [(&str, Option<Consumer>); 2]| {
         pairs.map(|(name, state)| (name.to_owned(), state)).into()
     };
     let both = Batch {
-        consumers: names([("plc", Some(consumer)), ("mes", Some(consumer))]),
+        consumers: names([
+            ("plc", Some(consumer.clone())),
+            ("mes", Some(consumer.clone())),
+        ]),
         counters: BTreeMap::from([("part/a".to_owned(), 4)]),
         ..Batch::default()
     };
@@ -383,7 +387,7 @@ fn consumers_and_counters_are_stored() {
 fn second_writer_and_file_that_is_not_sqlite_are_refused() {
     let folder = TempDir::new().expect("a folder");
     let (_store, _) = open(&folder);
-    let error = Store::open(folder.path(), RUN).expect_err("locked");
+    let error = Store::open(folder.path(), RUN, 1).expect_err("locked");
     assert!(
         error.is_permanent() && error.to_string().contains("another daemon"),
         "{error}"
@@ -395,7 +399,7 @@ fn second_writer_and_file_that_is_not_sqlite_are_refused() {
         "plain text, longer than the header of a database",
     )
     .expect("written");
-    let error = Store::open(foreign.path(), RUN).expect_err("not a database");
+    let error = Store::open(foreign.path(), RUN, 1).expect_err("not a database");
     assert!(error.is_permanent(), "{error}");
 }
 
@@ -422,7 +426,12 @@ fn damage_beyond_the_first_page_is_found_and_what_is_intact_is_salvaged() {
     let folder = TempDir::new().expect("a folder");
     let path = damaged(&folder);
     let check = repair::Check::open(&path).expect("the first page is intact");
-    assert!(!check.run(3).expect("checked").is_empty());
+    assert!(
+        !check
+            .run(repair::Depth::Pages, 3)
+            .expect("checked")
+            .is_empty()
+    );
 
     let out = TempDir::new().expect("a folder");
     let mut steps = 0;
@@ -435,7 +444,10 @@ fn damage_beyond_the_first_page_is_found_and_what_is_intact_is_salvaged() {
     let (first, last) = salvaged.range.expect("some");
     assert_eq!(salvaged.copied + salvaged.lost, last - first + 1);
     let intact = repair::Check::open(&file(out.path())).expect("a journal");
-    assert_eq!(intact.run(1).expect("checked"), Vec::<String>::new());
+    assert_eq!(
+        intact.run(repair::Depth::Indexes, 1).expect("checked"),
+        Vec::<String>::new()
+    );
     let verdicts =
         Readers::new(file(out.path())).page(&page(Filter::default(), Order::Ascending, 10_000));
     for verdict in verdicts.expect("readable") {

@@ -59,8 +59,6 @@ pub(super) struct Shared {
     pub(super) engine_failures: AtomicU64,
     /// Whether the last run of the model failed.
     pub(super) engine_failing: AtomicBool,
-    /// Runs of the model that failed since the last one that succeeded.
-    pub(super) failed_runs: AtomicU64,
     /// Ends the process, so that it is started again.
     pub(super) failed: Arc<dyn Fn() + Send + Sync>,
     /// Views that were received after their part was decided.
@@ -194,14 +192,14 @@ impl Shared {
         self.answer(&ticket.slot, ticket.moment, subject, outcome, Some(images));
     }
 
-    /// Reacts to runs of the model that fail one after the other: first with a new session, then by ending the process,
+    /// Reacts to runs of one model that fail one after the other: first with a new session, then by ending the process,
     /// so that it is started again. Called by the inspector.
     pub(super) fn after_run(&self, active: &Active, error: Option<&EngineError>) {
         if error.is_none_or(|error| matches!(error, EngineError::NotFinite { .. })) {
-            self.failed_runs.store(0, Ordering::Relaxed);
+            active.model.run_succeeded();
             return;
         }
-        let failed = self.failed_runs.fetch_add(1, Ordering::Relaxed) + 1;
+        let failed = active.model.run_failed();
         if failed == RENEW_AFTER {
             let _work = self.inspector_heartbeat.work();
             match active.model.renew(&active.settings.engine) {

@@ -51,6 +51,8 @@ pub struct FrameCounts {
     pub judged: u64,
     /// Replaced by a newer frame, or not requested.
     pub skipped: u64,
+    /// Lost by the driver before they were captured.
+    pub lost: u64,
     /// Not judged: FAULT, or the REJECT that the settings make of it.
     pub faulted: u64,
     /// Of the faulted frames: those whose judgement was made after their deadline.

@@ -121,8 +121,9 @@ impl CountedGroup {
                 format!("camera {camera} had a frame while camera {absent} was not running");
             self.lose_step(&mut state, reason);
         }
+        self.continue_after(&mut state, camera, last);
         let number = state.members.get_mut(camera).map_or(0, |member| {
-            member.number = member.number.max(last) + 1;
+            member.number += 1;
             member.number
         });
         let fault = state.out_of_step.as_ref().map(|reason| {
@@ -134,6 +135,27 @@ impl CountedGroup {
             Fault::new(FaultReason::OutOfStep, message)
         });
         (number, fault)
+    }
+
+    /// Continues after the number `last`, which the journal has for a camera's last part: all members do, as otherwise they
+    /// would count different parts. If they have counted already, the journal was opened late: the group is out of step.
+    fn continue_after(&self, state: &mut GroupState, camera: &CameraId, last: u64) {
+        if state
+            .members
+            .get(camera)
+            .is_none_or(|member| member.number >= last)
+        {
+            return;
+        }
+        let counted = state.members.values().any(|member| member.number > 0);
+        for member in state.members.values_mut() {
+            member.number = member.number.max(last);
+        }
+        if counted {
+            let reason =
+                "the journal, which has the numbers of the parts, was opened late".to_owned();
+            self.lose_step(state, reason);
+        }
     }
 
     /// Notes the state of a camera. A live camera that no longer runs may miss a part.
@@ -300,5 +322,21 @@ mod tests {
         cell.group.enter(&id("a"), CameraState::Ended);
         cell.group.enter(&id("b"), CameraState::Running);
         assert_eq!(cell.count("b"), (7, false));
+    }
+
+    #[test]
+    fn numbers_of_a_journal_that_is_opened_late_apply_to_all_cameras() {
+        let cell = cell(false, None);
+        let count = |camera, last| {
+            let at = cell.clock.now().monotonic;
+            let (number, fault) = cell.group.count(&id(camera), at, last);
+            (number, fault.is_some())
+        };
+        assert_eq!([count("a", 0), count("b", 0)], [(7, false), (7, false)]);
+        // The journal has the last part of a, which was killed before that of b was written.
+        assert_eq!(
+            [count("a", 100), count("b", 99)],
+            [(101, true), (101, true)]
+        );
     }
 }

@@ -29,7 +29,6 @@ use super::intake::{Intake, Pushed, QueuePolicy};
 use super::job::{Job, Ticket};
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
-use super::on_panic::OnPanic;
 use super::part_assembler::{CaptureSpread, PartAssembler};
 use super::publisher::{Journal, OnPublished, Publisher, PublisherError, PublisherOptions, Totals};
 use super::response_slot::{Reply, ResponseSlot};
@@ -41,6 +40,7 @@ use crate::alarm::Alarms;
 use crate::camera::Sink;
 use crate::clock::SharedClock;
 use crate::evidence::{DiskStore, Evidence};
+use crate::on_panic::OnPanic;
 
 /// Images of clients that may wait. The next one is refused.
 pub const CLIENT_IMAGE_QUEUE: usize = 8;
@@ -436,7 +436,6 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
         judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
         engine_failures: AtomicU64::new(0),
         engine_failing: AtomicBool::new(false),
-        failed_runs: AtomicU64::new(0),
         failed,
         late_views: AtomicU64::new(0),
         fault_log: Mutex::default(),

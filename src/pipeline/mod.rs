@@ -19,7 +19,6 @@ mod judge;
 pub mod model;
 mod notice;
 mod observer;
-mod on_panic;
 mod part_assembler;
 pub mod publisher;
 mod rate;

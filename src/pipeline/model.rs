@@ -1,6 +1,7 @@
 //! A loaded and warmed model bundle.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use inspectd_core::bundle::{Bundle, BundleError};
 use inspectd_core::frame::{CHANNELS, Frame};
@@ -79,6 +80,8 @@ pub struct Model {
     folder: PathBuf,
     /// Only the inspector runs it; it is locked because the model is shared.
     engine: Mutex<Engine>,
+    /// Runs that failed since the last one that succeeded.
+    failed_runs: AtomicU64,
 }
 
 impl Model {
@@ -121,12 +124,23 @@ impl Model {
             batch_sizes,
             folder: bundle.dir().to_owned(),
             engine: Mutex::new(engine),
+            failed_runs: AtomicU64::new(0),
         })
     }
 
     /// The engine, for one run.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock()
+    }
+
+    /// Counts a run that succeeded.
+    pub fn run_succeeded(&self) {
+        self.failed_runs.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a run that failed. Returns the number of runs that failed since the last one that succeeded.
+    pub fn run_failed(&self) -> u64 {
+        self.failed_runs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Replaces the session by a new one of the same graph, after the old one has failed.

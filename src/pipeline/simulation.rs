@@ -226,6 +226,7 @@ impl World {
             .scenes
             .insert((camera.clone(), frame_id), scene);
         let captured = Captured {
+            lost: 0,
             frame_id,
             moment: self.clock.now().before(age),
             frame: Ok(Frame::new(32, 32, vec![level; 32 * 32 * 3]).expect("an area")),

@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::answers::Shared;
-use super::on_panic::OnPanic;
 use super::worker::Worker;
 use super::{inspector, judge};
 use crate::clock::Clock;
+use crate::on_panic::OnPanic;
 
 /// How often a wait checks whether the threads have ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{Fault, FaultReason, PartTag, Subject, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, PartTag, Subject, Verdict};
 
 use super::active::{Active, PreparedRecipe};
 use super::answers::Shared;
@@ -176,7 +176,7 @@ impl Shared {
         }
         for view in views {
             if view.subject.tag.as_ref().and_then(|tag| tag.trigger) == tag.trigger {
-                self.notify(Notice::Published(Arc::new(view)));
+                self.notify(Notice::Published(Arc::new(as_published(view))));
             }
         }
         Ok(accepted)
@@ -298,5 +298,18 @@ impl Shared {
             recipe: recipe.cloned(),
             slot,
         });
+    }
+}
+
+/// A view of a run that was killed, for the decision of its part. Clients may have heard FAULT instead of one that is not
+/// confirmed.
+fn as_published(view: Verdict) -> Verdict {
+    if !view.unconfirmed {
+        return view;
+    }
+    let message = "the process was killed before it was known how this view was published";
+    Verdict {
+        outcome: Outcome::Fault(Fault::new(FaultReason::Journal, message)),
+        ..view
     }
 }

@@ -142,7 +142,7 @@ async fn lost_frame_of_a_counted_group_is_a_fault_until_it_is_resynchronised() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn idle_gap_puts_a_counted_group_in_step() {
     require!(onnx_runtime());
-    let cell = Cell::new("idle_gap_ms = 1000\n");
+    let cell = Cell::new("idle_gap_ms = 2200\n");
     let (daemon, mut verdicts) = cell.start().await;
     for _ in 0..2 {
         cell.part();

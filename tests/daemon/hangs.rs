@@ -6,21 +6,30 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use inspectd_client::proto::FaultReason;
+use inspectd_client::proto::trigger_inspection_request::Target;
+use inspectd_client::proto::{FaultReason, TriggerInspectionRequest};
 use inspectd_test_support::{onnx_runtime, require};
 
 use crate::clients::narrow;
 use crate::end::staged;
 use crate::harness::{
-    Daemon, PATIENCE, Site, Verdicts, check_concurrently, write_bundle, write_bundle_of,
+    Daemon, PATIENCE, Site, Verdicts, check_concurrently, wait, write_bundle, write_bundle_of,
 };
 use crate::inquiry::{ended, last_counts};
 use crate::mjpeg::{Mood, Server};
 
-/// Makes a bundle whose graph cannot be read to its end, as on a network share whose server is down. The
-/// receiver gets a file once the graph is being read; reading hangs until that file is dropped.
+/// A graph whose runs fail for bright frames.
+pub const FAILING: &[u8] = include_bytes!("testdata/failing.onnx");
+
+/// Makes a bundle whose graph cannot be read to its end.
 fn hanging_bundle(site: &Site, folder: &str) -> Receiver<File> {
     write_bundle(&site.path(folder), 0.6);
+    hang_graph(site, folder)
+}
+
+/// Makes the graph of a bundle one that cannot be read to its end, as on a network share whose server is down. The
+/// receiver gets a file once the graph is being read; reading hangs until that file is dropped.
+fn hang_graph(site: &Site, folder: &str) -> Receiver<File> {
     let graph = site.path(folder).join("model.onnx");
     fs::remove_file(&graph).expect("a graph");
     let made = Command::new("mkfifo").arg(&graph).status();
@@ -123,17 +132,44 @@ async fn second_termination_signal_exits_immediately_with_130() {
     );
 }
 
+/// A camera `belt` and a model whose runs fail for its frames.
+fn failing_site(camera: &str) -> Site {
+    let site = Site::new(&format!(
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n{camera}"
+    ));
+    // The graph fails for bright frames; the warm-up is grey.
+    write_bundle_of(&site.path("failing"), "2026.1", 0.6, FAILING);
+    site.set_bundle("failing");
+    site.pictures("pictures", &[("a.png", 255)]);
+    site
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn liveness_fails_while_the_engine_is_stalled() {
+    require!(onnx_runtime());
+    let site = failing_site("mode = \"requested\"\n");
+    let daemon = site.start_with(&[("INSPECTD__ENGINE__HANG_TIMEOUT_S", "1")]);
+    assert_eq!(daemon.page("/healthz"), (200, "running\n".to_owned()));
+    // After five failed runs the model is loaded again, and reading its graph hangs.
+    let reading = hang_graph(&site, "failing");
+    let mut client = daemon.inspection().await;
+    for run in 1..=5 {
+        let request = TriggerInspectionRequest {
+            target: Some(Target::CameraId("belt".to_owned())),
+            wait: run < 5,
+            ..TriggerInspectionRequest::default()
+        };
+        client.trigger_inspection(request).await.expect("accepted");
+    }
+    let _hangs = reading.recv_timeout(PATIENCE).expect("it is read");
+    let stalled = (503, "the engine is stalled\n".to_owned());
+    wait("liveness to fail", || daemon.page("/healthz") == stalled);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn model_whose_runs_fail_is_loaded_again_and_then_the_process_exits() {
     require!(onnx_runtime());
-    let site = Site::new(
-        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\nmode = \"triggered\"\n",
-    );
-    // The graph fails for bright frames; the warm-up is grey.
-    let failing = include_bytes!("testdata/failing.onnx");
-    write_bundle_of(&site.path("failing"), "2026.1", 0.6, failing);
-    site.set_bundle("failing");
-    site.pictures("pictures", &[("a.png", 255)]);
+    let site = failing_site("fps = 20\nmode = \"triggered\"\n");
     let mut daemon = Daemon::spawn(&mut site.command());
     let mut verdicts = daemon.verdicts().await;
     verdicts.fault(FaultReason::Engine).await;

@@ -104,6 +104,7 @@ pub fn last_counts(log: &[String]) -> BTreeMap<String, FrameCounts> {
             captured: count("captured")?,
             judged: count("judged")?,
             skipped: count("skipped")?,
+            lost: 0,
             faulted: count("faulted")?,
             late: count("late")?,
         };

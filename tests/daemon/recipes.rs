@@ -200,23 +200,48 @@ async fn active_recipe_survives_a_kill_and_a_broken_one_is_rejected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn edited_recipe_does_not_become_active_by_a_kill() {
     require!(onnx_runtime());
-    let site = site();
-    let daemon = site.start();
-    let mut line = Line::of(&daemon).await;
-    let activated = line.activate("lenient").await.expect("valid");
-    let activated = activated.expect("active").sha256;
+    let activated = site();
+    let daemon = activated.start();
+    Line::of(&daemon)
+        .await
+        .activate("lenient")
+        .await
+        .expect("valid");
+    check_edited_and_killed(&activated, daemon).await;
+
+    let configured = site();
+    let text = std::fs::read_to_string(configured.path("inspectd.toml")).expect("a configuration");
+    let folder = "folder = \"recipes\"\n";
+    configured.write(
+        "inspectd.toml",
+        &text.replace(folder, &format!("{folder}active = \"lenient\"\n")),
+    );
+    check_edited_and_killed(&configured, configured.start()).await;
+
+    // Version 0.1 saved only the id.
+    let upgraded = site();
+    std::fs::create_dir(upgraded.path("journal")).expect("a folder");
+    upgraded.write("journal/state.toml", "recipe = \"lenient\"\n");
+    check_edited_and_killed(&upgraded, upgraded.start()).await;
+}
+
+/// Edits the file of the active recipe `lenient` and kills the daemon: the content that was active judges after that.
+async fn check_edited_and_killed(site: &Site, mut daemon: Daemon) {
+    let verdict = Line::of(&daemon).await.inspect("").await.expect("accepted");
+    let active = verdict.recipe.expect("a recipe");
+    assert_eq!(active.id, "lenient");
     let lenient = std::fs::read_to_string(site.path("recipes/lenient.toml")).expect("a recipe");
     for edited in [lenient.replace("0.9", "0.01"), lenient[..30].to_owned()] {
         site.write("recipes/lenient.toml", &edited);
         daemon.signal("KILL");
-        let daemon = site.start();
+        daemon.wait_for_end();
+        daemon = site.start();
         let verdict = Line::of(&daemon).await.inspect("").await.expect("accepted");
         assert_eq!(verdict.decision(), Decision::Pass);
-        assert_eq!(verdict.recipe.expect("a recipe").sha256, activated);
-        let warning = "the file of the active recipe lenient is not what was activated";
-        daemon.wait_for_log(warning);
-        daemon.stop();
+        assert_eq!(verdict.recipe.as_ref(), Some(&active));
+        daemon.wait_for_log("the file of the active recipe lenient is not what was activated");
     }
+    daemon.stop();
 }
 
 /// A rectangle of the frame as a polygon of a recipe.

@@ -8,6 +8,8 @@ use inspectd_client::proto::{
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
+use crate::hangs::FAILING;
+use crate::harness::{write_bundle_of, write_png};
 use crate::recipes::{Line, recipe, site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -115,7 +117,7 @@ async fn recipe_whose_exposure_a_camera_does_not_take_is_not_activated() {
     let text = std::fs::read_to_string(site.path("inspectd.toml")).expect("a configuration");
     site.write(
         "inspectd.toml",
-        &format!("{text}\n[cameras.dev]\nsource = \"device\"\ndevice = \"/dev/null\"\nmode = \"requested\"\nlatency_ms = 50\n"),
+        &format!("{text}\n[cameras.dev]\nsource = \"device\"\ndevice = \"/dev/null\"\nexposure_us = 800\nmode = \"requested\"\nlatency_ms = 50\n"),
     );
     let exposed = "threshold = 0.1\n[cameras.dev]\nexposure_us = 500";
     site.write("recipes/exposed.toml", &recipe("../bundle", exposed));
@@ -128,6 +130,19 @@ async fn recipe_whose_exposure_a_camera_does_not_take_is_not_activated() {
         "{refused}"
     );
     assert_eq!(line.decided().await, Decision::Pass);
+    // A device would keep the gain after a recipe that does not set it becomes active.
+    site.write(
+        "recipes/amplified.toml",
+        &recipe("../bundle", "[cameras.dev]\ngain = 2"),
+    );
+    let refused = line
+        .activate("amplified")
+        .await
+        .expect_err("no gain is configured");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    let message =
+        "cameras.dev.gain: set, must be left out unless the configuration sets cameras.dev.gain";
+    assert!(refused.message().contains(message), "{refused}");
     let mut client = daemon.inspection().await;
     let listed = client.list_verdicts(ListVerdictsRequest::default()).await;
     let verdicts = listed.expect("listed").into_inner().verdicts;
@@ -163,5 +178,28 @@ async fn recipe_whose_exposure_a_camera_does_not_take_is_not_activated() {
         line.inspect("exposed").await.expect("accepted").decision(),
         Decision::Reject
     );
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn failing_model_is_loaded_again_while_requests_alternate_with_a_model_that_works() {
+    require!(onnx_runtime());
+    let site = site();
+    // The graph fails for bright frames.
+    write_png(&site.path("belt/a.png"), 64, 255, 255);
+    write_bundle_of(&site.path("failing-bundle"), "2026.1", 0.6, FAILING);
+    site.write("recipes/failing.toml", &recipe("../failing-bundle", ""));
+    let daemon = site.start();
+    let mut line = Line::of(&daemon).await;
+    line.prepare("failing").await;
+    line.prepare("strict").await;
+    for _ in 0..5 {
+        let failed = line.inspect("failing").await.expect("accepted");
+        let fault = failed.fault.expect("a fault");
+        assert_eq!(fault.reason(), FaultReason::Engine, "{fault:?}");
+        let works = line.inspect("strict").await.expect("accepted");
+        assert_eq!(works.fault, None);
+    }
+    daemon.wait_for_log("the model was loaded again");
     daemon.stop();
 }

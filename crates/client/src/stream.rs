@@ -2,6 +2,7 @@
 
 mod position;
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -68,11 +69,13 @@ impl From<Start> for Subscription {
 pub enum Event {
     /// A verdict that matches the subscription.
     Verdict(Box<Verdict>),
-    /// The daemon dropped verdicts because this client read too slowly. Only verdicts without a sequence
-    /// in a journal can be dropped.
+    /// Verdicts that the daemon cannot deliver.
     Gap {
-        /// The number of verdicts, whether they matched the subscription or not.
+        /// The number of verdicts, whether they matched the subscription or not. Of lost ones at most as many.
         missed: u64,
+        /// The sequences of verdicts that were lost with a journal which was damaged, moved away or replaced. `None`: this
+        /// client read too slowly; only verdicts that are not in the journal are dropped then.
+        lost: Option<RangeInclusive<u64>>,
     },
     /// A sign of life: at the start of each connection, and after an interval without other events.
     Heartbeat(Heartbeat),

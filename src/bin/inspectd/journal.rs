@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use inspectd::journal::repair::{Check, salvage};
+use inspectd::journal::repair::{Check, Depth, salvage};
 
 /// Findings that are shown.
 const SHOWN: u32 = 20;
@@ -58,7 +58,7 @@ fn check(path: &Path) -> Result<()> {
     let path = file(path);
     let named = || path.display().to_string();
     let check = Check::open(&path).with_context(named)?;
-    let findings = check.run(SHOWN).with_context(named)?;
+    let findings = check.run(Depth::Indexes, SHOWN).with_context(named)?;
     if findings.is_empty() {
         let (count, ends) = check.summary().with_context(named)?;
         let ends = ends.map_or_else(String::new, |(first, last)| format!(", {first} to {last}"));

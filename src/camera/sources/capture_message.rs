@@ -26,6 +26,8 @@ pub enum Answer {
         captured: Stamp,
         /// Name given by the source; empty if it has none.
         item: String,
+        /// Frames that the driver is known to have lost before it.
+        lost: u64,
     },
     /// A frame without usable pixels.
     Unusable {
@@ -99,6 +101,7 @@ mod tests {
             size: [40, 32],
             captured: Stamp::before_now(Duration::from_secs(2)),
             item: "a line\nbreak".to_owned(),
+            lost: 3,
         };
         send(&mut bytes, &frame).expect("memory");
         send(&mut bytes, &Answer::Ended).expect("memory");
@@ -107,11 +110,12 @@ mod tests {
             size,
             captured,
             item,
+            lost,
         })) = receive(&mut reader)
         else {
             panic!("a frame was sent");
         };
-        assert_eq!((size, item.as_str()), ([40, 32], "a line\nbreak"));
+        assert_eq!((size, item.as_str(), lost), ([40, 32], "a line\nbreak", 3));
         assert!(captured.age() >= Duration::from_secs(2));
         assert!(matches!(receive(&mut reader), Ok(Some(Answer::Ended))));
         assert!(matches!(receive::<Answer>(&mut reader), Ok(None)));

@@ -19,8 +19,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::capture_message::{Answer, Stamp, receive, send};
 use super::error::SourceError;
-use super::source::{Shot, Source};
-use super::video_settings::{OpenedVideo, Timeouts, VideoSettings};
+use super::source::{Shot, Source, Timeouts};
+use super::video_settings::{OpenedVideo, VideoSettings};
 use crate::camera::event::CaptureError;
 use crate::clock::SharedClock;
 
@@ -60,7 +60,7 @@ pub fn open(settings: &VideoSettings, clock: &SharedClock) -> Result<OpenedVideo
             let source = Box::new(capture);
             Ok(OpenedVideo { source, native_fps })
         }
-        answer => Err(unexpected(answer)),
+        answer => Err(unexpected(&answer)),
     }
 }
 
@@ -119,6 +119,7 @@ impl CaptureProcess {
 
     fn shot(&self, captured: Stamp, frame: Result<Frame, CaptureError>, item: String) -> Shot {
         Shot {
+            lost: 0,
             moment: self.clock.now().before(captured.age()),
             frame,
             item,
@@ -145,19 +146,23 @@ impl Source for CaptureProcess {
                 size,
                 captured,
                 item,
-            } => Some(self.shot(captured, Ok(self.pixels(size)?), item)),
+                lost,
+            } => Some(Shot {
+                lost,
+                ..self.shot(captured, Ok(self.pixels(size)?), item)
+            }),
             Answer::Unusable {
                 reason,
                 captured,
                 item,
             } => Some(self.shot(captured, Err(CaptureError::Unusable(reason)), item)),
             Answer::Ended => None,
-            answer => return Err(unexpected(answer)),
+            answer => return Err(unexpected(&answer)),
         })
     }
 }
 
-fn unexpected(answer: Answer) -> SourceError {
+fn unexpected(answer: &Answer) -> SourceError {
     SourceError::Reported(format!(
         "the capture process gave a wrong answer: {answer:?}"
     ))

@@ -86,6 +86,7 @@ impl Worker {
 
     fn deliver(&mut self, shot: Shot) -> IoResult<()> {
         let Shot {
+            lost,
             moment,
             frame,
             item,
@@ -98,6 +99,7 @@ impl Worker {
                     size: [frame.width(), frame.height()],
                     captured: self.stamp(moment),
                     item,
+                    lost,
                 }
             }
             Err(error) => Answer::Unusable {

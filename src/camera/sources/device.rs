@@ -10,6 +10,7 @@ use opencv::videoio::{
 };
 
 use super::error::SourceError;
+use super::lost_frames::LostFrames;
 use super::source::{Shot, Source};
 use super::video::{Timing, Video};
 use crate::clock::SharedClock;
@@ -28,7 +29,11 @@ const BUFFERS: f64 = 4.0;
 const READ_BACK_TOLERANCE: f64 = 0.02;
 
 /// An open camera.
-pub struct Device(Video);
+pub struct Device {
+    video: Video,
+    /// If its rate is known.
+    lost: Option<LostFrames>,
+}
 
 /// A property that is set, with its name in messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +106,10 @@ impl Device {
                 value: "raw pixels".to_owned(),
             });
         }
-        Ok(Self(video.timed(timing).with_bit_depth(bit_depth)))
+        Ok(Self {
+            video: video.timed(timing).with_bit_depth(bit_depth),
+            lost: controls.fps.map(LostFrames::at_rate),
+        })
     }
 }
 
@@ -161,8 +169,12 @@ fn rejected(path: &Path, control: Control) -> SourceError {
 
 impl Source for Device {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
-        let (moment, frame) = self.0.read()?.ok_or(SourceError::StreamEnded)?;
-        Ok(Some(Shot::unnamed(moment, frame)))
+        let (moment, frame) = self.video.read()?.ok_or(SourceError::StreamEnded)?;
+        let lost = self.lost.as_mut();
+        Ok(Some(Shot {
+            lost: lost.map_or(0, |lost| lost.before(moment.monotonic)),
+            ..Shot::unnamed(moment, frame)
+        }))
     }
 }
 

@@ -73,6 +73,7 @@ impl VideoFile {
         }
         self.reported = true;
         Some(Shot {
+            lost: 0,
             moment: self.clock.now(),
             frame: Err(CaptureError::CutShort { read, expected }),
             item: format!("frame {}", read + 1),

@@ -93,6 +93,7 @@ impl Source for Folder {
         let frame = image_file::decode(&self.root.join(relative));
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
         Ok(Some(Shot {
+            lost: 0,
             moment: self.clock.now(),
             frame: frame.map_err(CaptureError::from),
             item: names.join("/"),

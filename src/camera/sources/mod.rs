@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod folder;
 mod gstreamer;
+mod lost_frames;
 mod simulator;
 mod source;
 #[cfg(test)]

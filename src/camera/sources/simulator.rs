@@ -44,6 +44,7 @@ impl Source for Simulator {
         self.next += 1;
         let frame = scene.render(self.size[0], self.size[1]);
         Ok(Some(Shot {
+            lost: 0,
             moment: self.clock.now(),
             frame: Ok(frame),
             item: format!("part {}", self.next),

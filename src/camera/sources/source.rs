@@ -1,7 +1,10 @@
 //! The trait of sources, and what an open source consists of.
 
+use std::time::Duration;
+
 use inspectd_core::frame::Frame;
 use inspectd_core::moment::Moment;
+use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use crate::camera::event::CaptureError;
@@ -20,6 +23,8 @@ pub trait Source {
 /// One result of reading a source.
 #[derive(Debug)]
 pub struct Shot {
+    /// Frames that the driver is known to have lost before it.
+    pub lost: u64,
     /// When it was captured or read.
     pub moment: Moment,
     /// The pixels, or the reason why they are not usable.
@@ -34,6 +39,7 @@ impl Shot {
     /// A frame without a name.
     pub fn unnamed(moment: Moment, frame: Frame) -> Self {
         Self {
+            lost: 0,
             moment,
             frame: Ok(frame),
             item: String::new(),
@@ -71,4 +77,13 @@ impl OpenedSource {
             schedule: fps.map(Schedule::new),
         }
     }
+}
+
+/// Time limits of a source.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Timeouts {
+    /// Limit of opening.
+    pub open: Duration,
+    /// Limit of reading a frame.
+    pub read: Duration,
 }

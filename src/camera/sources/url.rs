@@ -13,9 +13,8 @@ use opencv::videoio::{
 
 use super::error::SourceError;
 use super::gstreamer;
-use super::source::{Shot, Source};
+use super::source::{Shot, Source, Timeouts};
 use super::video::{Timing, Video};
-use super::video_settings::Timeouts;
 use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::SharedClock;
@@ -78,6 +77,7 @@ impl Source for Stream {
         let (moment, bytes) = self.video.read_encoded()?.ok_or(SourceError::StreamEnded)?;
         let frame = image_file::decode_bytes(Path::new("the stream"), bytes);
         Ok(Some(Shot {
+            lost: 0,
             moment,
             frame: frame.map_err(CaptureError::from),
             item: String::new(),

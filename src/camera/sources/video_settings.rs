@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::device::Device;
 use super::error::SourceError;
 use super::file::VideoFile;
-use super::source::Source;
+use super::source::{Source, Timeouts};
 use super::video::Timing;
 use super::{gstreamer, url};
 use crate::clock::SharedClock;
@@ -33,15 +33,6 @@ enum VideoSource {
     Url { url: String, rtsp_tcp: bool },
     GStreamer { pipeline: String },
     File { path: PathBuf, repeat: bool },
-}
-
-/// Time limits of a source.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct Timeouts {
-    /// Limit of opening.
-    pub open: Duration,
-    /// Limit of reading a frame.
-    pub read: Duration,
 }
 
 /// An open video source.

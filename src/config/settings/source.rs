@@ -205,7 +205,7 @@ keys! {
     PACE = Key::unset("pace", Kind::Choice(&["native", "fast"]))
         .of(&["file", "folder", "simulator"]);
 
-    /// Requested frame rate of a device; unset: the camera's own. Pace of the other sources; unset: `pace`.
+    /// Requested frame rate of a device; a longer time between two frames then counts as lost frames. Unset: the camera's own. Pace of the other sources; unset: `pace`.
     FPS = Key::unset("fps", Kind::Number(0.01, 1000.0))
         .unit(Unit::Plain("frames a second"))
         .of(&["device", "file", "folder", "simulator"]);

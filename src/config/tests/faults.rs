@@ -236,6 +236,14 @@ fn incompatible_keys_are_refused() {
         "[verdict]\nthreshold = 0.5\nreview_from = 0.6",
         "7: verdict.review_from: 0.6, must be at most threshold = 0.5",
     );
+    check(
+        "[parts]\nidle_gap_ms = 1000",
+        "6: parts.idle_gap_ms: 1000, must be above window_ms = 1000 and capture_spread_ms = 100",
+    );
+    check(
+        "[parts]\nwindow_ms = 100\ncapture_spread_ms = 2000\nidle_gap_ms = 1500",
+        "8: parts.idle_gap_ms: 1500, must be above window_ms = 100 and capture_spread_ms = 2000",
+    );
     let simulator = |text: &str, fault: &str| {
         check_camera(&format!("source = \"simulator\"\n{text}"), &[fault]);
     };

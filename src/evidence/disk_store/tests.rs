@@ -1,5 +1,9 @@
 use std::collections::BTreeMap;
 
+use inspectd_core::decision::{AnomalyKind, Decision, Thresholds};
+use inspectd_core::maps::{MapSize, Score};
+use inspectd_core::record::{Outcome, Verdict};
+use inspectd_core::verdict::Judgement;
 use tempfile::TempDir;
 
 use super::*;
@@ -91,4 +95,54 @@ fn incomplete_files_of_a_killed_process_are_removed_on_start() {
     }
     assert_eq!(store(&folder, 1 << 20, []).kept, 1);
     assert_eq!(files(folder.path()), before);
+}
+
+#[test]
+fn panic_of_the_writer_is_reported_and_its_orderly_end_is_not() {
+    let folder = TempDir::new().expect("a folder");
+    let start = || {
+        let settings = settings::Evidence {
+            memory_limit: 0,
+            disk_limit: 1 << 20,
+            near_threshold: 0.0,
+            pass_every: 0,
+        };
+        DiskStore::start(folder.path().to_owned(), &settings).expect("a thread")
+    };
+    let (store, thread) = start();
+    store.close();
+    thread.join().expect("no panic");
+    assert!(!store.writer_failed());
+
+    let (store, thread) = start();
+    // A map without the cells that its size names cannot be drawn.
+    let mut invalid = evidence(7, 32);
+    invalid.anomaly_map = Some(AnomalyMap {
+        cells: Vec::new(),
+        size: MapSize::square(2),
+    });
+    let verdict = (*invalid.verdict).clone();
+    invalid.verdict = Arc::new(Verdict {
+        outcome: Outcome::Judged(Judgement {
+            decision: Decision::Reject,
+            score: Score {
+                score: 1.0,
+                structural: 0.5,
+                logical: 0.5,
+            },
+            thresholds: Thresholds {
+                reject_above: 0.5,
+                review_from: None,
+            },
+            decided_by: None,
+            highest: 1.0,
+            rules: Vec::new(),
+            dominant: AnomalyKind::Structural,
+            regions: Vec::new(),
+        }),
+        ..verdict
+    });
+    store.keep(invalid);
+    thread.join().expect_err("the writer panics");
+    assert!(store.writer_failed());
 }

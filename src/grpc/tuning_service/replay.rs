@@ -8,14 +8,14 @@ use std::sync::Arc;
 use futures_util::stream::{Stream, unfold};
 use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::MapSize;
-use inspectd_core::record::{ModelId, RecipeTag};
+use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::convert;
-use crate::grpc::blocking::blocking;
+use crate::grpc::blocking::{blocking, blocking_with};
 use crate::grpc::proto::replay_verdicts_request::Recipe as RecipeField;
 use crate::grpc::proto::replay_verdicts_response::Event;
 use crate::grpc::proto::{
@@ -23,7 +23,7 @@ use crate::grpc::proto::{
 };
 use crate::grpc::service::GrpcService;
 use crate::grpc::{fields, status};
-use crate::journal::{Filter, JournalError, Order, Page};
+use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Pipeline;
 use crate::recipe::PlanBuilder;
 use crate::recipe::{self, Recipe, RecipeError};
@@ -34,7 +34,7 @@ const PAGE_SIZE: usize = 100;
 
 /// A replay in progress.
 pub(super) struct ReplayStream {
-    pipeline: Arc<Pipeline>,
+    service: GrpcService,
     /// None while a page is judged.
     replay: Option<Box<Replay>>,
     filter: Filter,
@@ -45,7 +45,7 @@ pub(super) struct ReplayStream {
     ready: VecDeque<Event>,
     ended: bool,
     ending: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl GrpcService {
@@ -90,7 +90,7 @@ impl GrpcService {
             .check_inspected(&recipe, maps)
             .map_err(|error| status::invalid("recipe", error.to_string()))?;
         Ok(ReplayStream {
-            pipeline: Arc::clone(&self.pipeline),
+            service: self.clone(),
             recipe: RecipeTag {
                 id: recipe.id.to_string(),
                 version: recipe.version.clone(),
@@ -111,7 +111,7 @@ impl GrpcService {
             ready: VecDeque::new(),
             ended: false,
             ending: self.lifecycle.streams_ending(),
-            _permit: permit,
+            permit: Arc::new(permit),
         })
     }
 
@@ -219,9 +219,14 @@ impl ReplayStream {
             order: Order::Ascending,
             limit: PAGE_SIZE,
         };
-        let pipeline = Arc::clone(&self.pipeline);
-        let judged = blocking(move || judge(&pipeline, replay, &page)).await?;
-        let judged = judged.map_err(|error| status::journal(&error))?;
+        let verdicts = if page.from <= page.to {
+            self.service.read_page(page).await?
+        } else {
+            Vec::new()
+        };
+        let pipeline = Arc::clone(&self.service.pipeline);
+        let judge = move || judge(&pipeline, replay, &verdicts);
+        let judged = blocking_with(Arc::clone(&self.permit), judge).await?;
         self.ready.extend(judged.changes);
         self.next = judged.last.map_or(u64::MAX, |last| last + 1);
         let verdicts = judged.replay.summary().verdicts;
@@ -250,17 +255,9 @@ struct JudgedPage {
     last: Option<u64>,
 }
 
-fn judge(
-    pipeline: &Pipeline,
-    mut replay: Box<Replay>,
-    page: &Page,
-) -> Result<JudgedPage, JournalError> {
-    let verdicts = match pipeline.journal() {
-        Some(journal) if page.from <= page.to => journal.readers().page(page)?,
-        Some(_) | None => Vec::new(),
-    };
+fn judge(pipeline: &Pipeline, mut replay: Box<Replay>, verdicts: &[Verdict]) -> JudgedPage {
     let mut changes = Vec::new();
-    for verdict in &verdicts {
+    for verdict in verdicts {
         let map = || match pipeline.disk_store() {
             Some(disk_store) if verdict.evidence => disk_store.map(verdict.sequence),
             Some(_) | None => Ok(None),
@@ -270,10 +267,10 @@ fn judge(
         }
     }
     // A page that is not full is the last one.
-    let last = verdicts.last().filter(|_| verdicts.len() == page.limit);
-    Ok(JudgedPage {
+    let last = verdicts.last().filter(|_| verdicts.len() == PAGE_SIZE);
+    JudgedPage {
         last: last.map(|last| last.sequence),
         replay,
         changes,
-    })
+    }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use inspectd_core::id::CameraId;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status};
 
 use super::convert;
-use crate::grpc::blocking::blocking;
-use crate::grpc::journal_access::read;
+use crate::grpc::blocking::blocking_with;
 use crate::grpc::proto::{self, ScoreSource, SuggestThresholdRequest, SuggestThresholdResponse};
 use crate::grpc::service::GrpcService;
 use crate::grpc::{convert as common, status};
@@ -39,6 +39,7 @@ impl GrpcService {
     pub(super) async fn suggest(
         &self,
         request: &SuggestThresholdRequest,
+        permit: OwnedSemaphorePermit,
     ) -> Result<SuggestThresholdResponse, Status> {
         let rate = request.false_reject_rate;
         if !(rate > 0.0 && rate < 1.0) {
@@ -64,7 +65,7 @@ impl GrpcService {
             present: f64::from(present),
         };
         // Sorting a million scores takes a while.
-        let suggested = blocking(move || {
+        let suggested = blocking_with(permit, move || {
             let scores = Scores {
                 calibration: calibration.as_deref(),
                 journal: stored.as_ref(),
@@ -150,8 +151,7 @@ impl GrpcService {
                 order: Order::Descending,
                 limit: left.min(PAGE_SIZE),
             };
-            let verdicts =
-                read(&self.pipeline, move |journal| journal.readers().page(&page)).await?;
+            let verdicts = self.read_page(page).await?;
             let Some(last) = verdicts.last() else { break };
             to = last.sequence.saturating_sub(1);
             counts.oldest_time = Some(last.recorded.into());

@@ -17,9 +17,11 @@ INSERT INTO notes SELECT sequence, 'migrated' FROM verdicts;
 ";
 
 fn tables_of_version_2() -> String {
-    let last = "details TEXT NOT NULL\n";
-    assert!(TABLES.contains(last));
-    TABLES.replace(last, "details TEXT NOT NULL,\n    operator TEXT\n")
+    let (last, client) = ("details TEXT NOT NULL\n", "NOT NULL,\n    client TEXT");
+    assert!(TABLES.contains(last) && TABLES.contains(client));
+    // Those of version 1, which had no client.
+    let tables = TABLES.replace(client, "NOT NULL");
+    tables.replace(last, "details TEXT NOT NULL,\n    operator TEXT\n")
         + "CREATE TABLE notes (sequence INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;"
 }
 
@@ -167,8 +169,8 @@ fn migration_interrupted_before_its_commit_leaves_the_old_version_with_all_rows(
         log.metadata().expect("a log").len() > 0,
         "changes are in it"
     );
-    fixture::assert_complete(&killed);
     assert_eq!(schema_of(&file(killed.path())).0, 1);
+    fixture::assert_complete(&killed);
 }
 
 #[test]

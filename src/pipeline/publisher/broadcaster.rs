@@ -47,6 +47,20 @@ impl Totals {
     pub fn kept(self) -> u64 {
         (self.sequence + 1).saturating_sub(self.oldest)
     }
+
+    /// Whether a verdict was lost with a journal that was replaced.
+    pub fn is_lost(self, sequence: u64) -> bool {
+        self.lost
+            .is_some_and(|(first, last)| (first..=last).contains(&sequence))
+    }
+
+    /// Where a stream of all verdicts begins: with the oldest, or with those before it that were lost.
+    pub fn oldest_or_lost(self) -> u64 {
+        match self.lost {
+            Some((first, last)) if last + 1 == self.oldest => first,
+            _ => self.oldest,
+        }
+    }
 }
 
 /// What broadcasting changes, under one lock: the order of sequences is the order of the streams.
@@ -125,12 +139,13 @@ impl Broadcaster {
     }
 
     /// Takes over the content of the opened journal: all sequences from `oldest` to `sequence`.
-    pub(super) fn restore(&self, opened: &Opened, lost: Option<(u64, u64)>) {
+    pub(super) fn restore(&self, opened: &Opened) {
         let Opened {
             sequence,
             oldest,
             recorded,
             epoch,
+            lost,
             ..
         } = *opened;
         let mut state = self.state.lock();

@@ -101,8 +101,12 @@ struct QueueState {
     counters: BTreeMap<String, u64>,
     /// Counters that were changed since the last write.
     changed_counters: BTreeMap<String, u64>,
-    /// What was found damaged in the journal, and not handled yet.
-    damage: Option<String>,
+    /// Number of journals that were set aside since the start.
+    generation: u64,
+    /// The journal may be damaged: it is to be checked.
+    suspected: bool,
+    /// What a check has found damaged, and was not handled yet; with the generation that was checked.
+    damage: Option<(u64, String)>,
     /// Verdicts that were taken are not broadcast yet.
     busy: bool,
     closed: bool,
@@ -301,18 +305,46 @@ impl CommitQueue {
         });
     }
 
-    /// Reports that the journal is damaged.
-    pub(super) fn report_damage(&self, damage: &str) {
-        self.state
-            .lock()
-            .damage
-            .get_or_insert_with(|| damage.to_owned());
-        self.filled.notify_one();
+    /// Has the journal checked for damage: an error says that it may be damaged.
+    pub(super) fn suspect_damage(&self) {
+        self.state.lock().suspected = true;
     }
 
-    /// Takes a report of damage.
+    /// Whether the journal is to be checked; false again afterwards.
+    pub(super) fn take_suspicion(&self) -> bool {
+        std::mem::take(&mut self.state.lock().suspected)
+    }
+
+    /// The present journal's generation.
+    pub(super) fn generation(&self) -> u64 {
+        self.state.lock().generation
+    }
+
+    /// The journal was set aside.
+    pub(super) fn next_generation(&self) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        state.suspected = false;
+    }
+
+    /// Reports what a check has found in the journal of a generation.
+    pub(super) fn report_damage(&self, generation: u64, damage: &str) {
+        self.state.lock().damage = Some((generation, damage.to_owned()));
+    }
+
+    /// Takes a report of damage of the present journal.
     pub(super) fn take_damage(&self) -> Option<String> {
-        self.state.lock().damage.take()
+        let mut state = self.state.lock();
+        let (generation, damage) = state.damage.take()?;
+        (generation == state.generation).then_some(damage)
+    }
+
+    /// Gives counters back that could not be written. Newer values stay.
+    pub(super) fn give_back(&self, counters: BTreeMap<String, u64>) {
+        let mut state = self.state.lock();
+        for (name, value) in counters {
+            state.changed_counters.entry(name).or_insert(value);
+        }
     }
 
     /// The counters.

@@ -21,7 +21,7 @@ use super::wall_clock::WallClock;
 use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::settings;
-use crate::journal::{Batch, Consumer, JournalError, Readers, STEP_BACK, Store};
+use crate::journal::{self, Batch, Consumer, JournalError, Known, Readers, STEP_BACK, Store};
 
 /// Time between two attempts to open a journal that failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,9 +59,13 @@ pub(in crate::pipeline) struct Committer {
     confirmed: u64,
     /// Whether the journal was opened in this run.
     was_opened: bool,
-    /// Why no verdict may be written although the journal is open.
-    full: Option<String>,
+    /// Why verdicts are published without the journal although it is open: it holds unacknowledged verdicts.
+    hold_full: Option<String>,
+    /// The same, because the write-ahead log is too large. Nothing at all is written then.
+    wal_full: Option<String>,
     readers: Arc<Readers>,
+    /// What was read of a damaged journal that was set aside at the start.
+    rescued: Known,
     /// Whether the alarm of a damaged journal is active because of files that were set aside.
     aside: bool,
     #[cfg(test)]
@@ -96,8 +100,10 @@ impl Committer {
             last_recorded: None,
             confirmed: 0,
             was_opened: false,
-            full: None,
+            hold_full: None,
+            wal_full: None,
             readers,
+            rescued: Known::default(),
             aside: false,
             #[cfg(test)]
             inject: inject::Inject::default(),
@@ -123,12 +129,16 @@ impl Committer {
     fn open_first(&mut self) -> Result<(), JournalError> {
         let mut opened = self.open();
         if let Err(error) = &opened {
-            if error.is_damage() {
+            // Without an earlier journal, a file that is no database is that of another program.
+            if error.is_damage() && (!error.is_foreign() || journal::was_used(&self.folder)) {
                 let damage = error.to_string();
-                opened = self.set_aside(&damage).and_then(|()| self.open());
+                opened = self
+                    .confirm_damage(&damage)
+                    .and_then(|()| self.set_aside(&damage));
+                opened = opened.and_then(|()| self.open());
             }
             if let Err(error) = &opened {
-                self.failed(&error.to_string());
+                self.failed(error);
             }
         }
         opened
@@ -190,13 +200,9 @@ impl Committer {
         match &result {
             Ok(_) if stalled => self.stall_ended(),
             Ok(_) => {}
-            Err(error) if error.is_damage() => {
-                let damage = error.to_string();
-                self.replace(&damage);
-            }
             Err(error) => {
                 error!(%error, "the journal cannot be maintained");
-                self.failed(&error.to_string());
+                self.failed(error);
             }
         }
         Some(result)
@@ -204,7 +210,7 @@ impl Committer {
 
     fn stall_ended(&self) {
         warn!("a stalled call of the journal has ended; the journal is written in time again");
-        self.queue.set_trouble(None);
+        self.queue.set_trouble(self.full_reason().cloned());
     }
 
     fn count(&self, changes: impl IntoIterator<Item = (String, u64)>) {
@@ -216,7 +222,7 @@ impl Committer {
     /// Records that all verdicts so far are published as they are stored, so that none is marked after a kill.
     fn confirm(&mut self) {
         let newest = self.next - 1;
-        if self.confirmed >= newest {
+        if self.confirmed >= newest || self.wal_full.is_some() {
             return;
         }
         let batch = Batch {
@@ -228,10 +234,14 @@ impl Committer {
         }
     }
 
-    fn failed(&mut self, message: &str) {
+    /// Closes the journal until the next attempt.
+    fn failed(&mut self, error: &JournalError) {
         self.store = None;
+        if error.is_damage() {
+            self.queue.suspect_damage();
+        }
         self.retry_at = self.clock.now().monotonic + RETRY_INTERVAL;
-        self.queue.set_trouble(Some(message.to_owned()));
+        self.queue.set_trouble(Some(error.to_string()));
     }
 
     fn write(&mut self, taken: Taken) {
@@ -243,11 +253,15 @@ impl Committer {
             acknowledgements,
             mut counters,
         } = taken;
-        if self.full.is_some() {
-            // Acknowledgements are what makes room.
+        if self.hold_full.is_some() || self.wal_full.is_some() {
             for entry in entries.drain(..) {
                 self.broadcaster.broadcast_unjournalled(entry);
             }
+        }
+        // Where holding is the reason, acknowledgements make room.
+        if self.wal_full.is_some() {
+            self.queue.give_back(counters);
+            return refuse(acknowledgements, &AcknowledgeError::NotOpen);
         }
         let ready = self.number(entries);
         if let Some(first) = ready.first() {
@@ -261,13 +275,16 @@ impl Committer {
             for ready in ready {
                 self.broadcaster.broadcast_withdrawn(ready);
             }
+            counters.remove(CONFIRMED);
+            self.queue.give_back(counters);
             return refuse(acknowledgements, &AcknowledgeError::NotOpen);
         };
         let verdicts = ready.iter().map(|ready| Arc::clone(&ready.verdict));
-        let batch = Batch {
+        let mut batch = Batch {
             verdicts: verdicts.collect(),
             consumers: latest(&acknowledgements, &self.queue),
             counters,
+            ..Batch::default()
         };
         self.queue.start_write(ready);
         #[cfg(test)]
@@ -280,6 +297,8 @@ impl Committer {
             Ok(()) => self.written(&batch, ready, acknowledgements),
             Err(error) => {
                 self.uncertain = self.as_broadcast(&batch);
+                batch.counters.remove(CONFIRMED);
+                self.queue.give_back(std::mem::take(&mut batch.counters));
                 self.not_written(error, ready, acknowledgements);
             }
         }
@@ -319,7 +338,7 @@ impl Committer {
         acknowledgements: Vec<Acknowledgement>,
     ) {
         for (name, state) in &batch.consumers {
-            self.queue.set_consumer(name.clone(), *state);
+            self.queue.set_consumer(name.clone(), state.clone());
         }
         for change in acknowledgements {
             // The caller may have stopped waiting.
@@ -354,7 +373,7 @@ impl Committer {
             }
             Err(error) => {
                 self.uncertain = amended.verdicts;
-                self.failed(&error.to_string());
+                self.failed(&error);
             }
         }
     }
@@ -372,11 +391,7 @@ impl Committer {
         acknowledgements: Vec<Acknowledgement>,
     ) {
         error!(%error, "verdicts were not journalled");
-        if error.is_damage() {
-            self.replace(&error.to_string());
-        } else {
-            self.failed(&error.to_string());
-        }
+        self.failed(&error);
         refuse(
             acknowledgements,
             &AcknowledgeError::Journal(Arc::new(error)),
@@ -392,13 +407,14 @@ fn latest(changes: &[Acknowledgement], queue: &CommitQueue) -> BTreeMap<String, 
     let mut known = queue.consumers();
     let mut latest = BTreeMap::new();
     for change in changes {
-        let state = change.state.map(|mut state| {
-            let before = known.get(&change.consumer);
-            let before = before.map_or(0, |consumer| consumer.acknowledged);
-            state.acknowledged = state.acknowledged.max(before);
+        let state = change.state.clone().map(|mut state| {
+            if let Some(before) = known.get(&change.consumer) {
+                state.acknowledged = state.acknowledged.max(before.acknowledged);
+                state.client = before.client.clone().or(state.client);
+            }
             state
         });
-        match state {
+        match state.clone() {
             Some(state) => known.insert(change.consumer.clone(), state),
             None => known.remove(&change.consumer),
         };

@@ -11,25 +11,26 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
 use super::commit_queue::CommitQueue;
-use crate::journal::JournalError;
-use crate::journal::repair::{Check, Interrupt};
+use crate::journal::repair::{Check, Depth};
+use crate::journal::{JournalError, wal_bytes};
+use crate::on_panic::OnPanic;
 
-/// How often an unopened journal is looked for.
-const OPEN_POLL: Duration = Duration::from_millis(100);
+/// How often it is looked whether the journal was opened, or may be damaged.
+const POLL: Duration = Duration::from_millis(100);
 
-#[derive(Default)]
-struct State {
-    stopped: bool,
-    running: Option<Interrupt>,
-}
+/// Time between two checks because the journal may be damaged.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Size of the write-ahead log at which a check ends. While it reads, the log cannot be emptied.
+const WAL_LIMIT: u64 = 48 << 20;
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
-    stopped: Condvar,
+    stopped: Mutex<bool>,
+    changed: Condvar,
 }
 
-/// Checks the journal at the start and then at an interval.
+/// Checks the journal at the start and then at an interval, and when it may be damaged.
 pub(super) struct DamageCheck {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -42,27 +43,23 @@ impl std::fmt::Debug for DamageCheck {
 }
 
 impl DamageCheck {
-    /// Starts the thread for the journal `path`.
+    /// Starts the thread for the journal `path`; `failed` is called if it panics.
     pub(super) fn start(
         path: PathBuf,
         interval: Duration,
         queue: Arc<CommitQueue>,
+        failed: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("journal-check".to_owned())
             .spawn(move || {
-                while !queue.was_opened() {
-                    if !own.pause(OPEN_POLL) {
-                        return;
-                    }
-                }
-                loop {
-                    own.check(&path, &queue);
-                    if !own.pause(interval) {
-                        return;
-                    }
+                let _guard = OnPanic(failed);
+                let (mut pause, mut wait) = (Duration::ZERO, Duration::ZERO);
+                while let Some(depth) = own.next(&queue, pause, wait) {
+                    own.check(&path, &queue, depth);
+                    (pause, wait) = (PAUSE, interval);
                 }
             })?;
         Ok(Self {
@@ -73,14 +70,8 @@ impl DamageCheck {
 
     /// Ends the thread, also within a check.
     pub(super) fn stop(&self) {
-        {
-            let mut state = self.shared.state.lock();
-            state.stopped = true;
-            if let Some(running) = &state.running {
-                running.interrupt();
-            }
-        }
-        self.shared.stopped.notify_all();
+        *self.shared.stopped.lock() = true;
+        self.shared.changed.notify_all();
         // A check on a disk that hangs is left behind.
         if let Some(thread) = self.thread.lock().take()
             && thread.is_finished()
@@ -91,37 +82,40 @@ impl DamageCheck {
 }
 
 impl Shared {
-    /// Returns false once the thread must end.
-    fn pause(&self, time: Duration) -> bool {
-        let mut state = self.state.lock();
-        if !state.stopped {
-            self.stopped.wait_for(&mut state, time);
+    /// Waits for the next check: `interval` after the last one, once the journal was opened, or `pause` after it when the
+    /// journal may be damaged. Returns `None` once the thread must end.
+    fn next(&self, queue: &CommitQueue, pause: Duration, interval: Duration) -> Option<Depth> {
+        let mut stopped = self.stopped.lock();
+        let mut waited = Duration::ZERO;
+        while !*stopped {
+            if waited >= pause && queue.take_suspicion() {
+                return Some(Depth::Indexes);
+            }
+            if waited >= interval && queue.was_opened() {
+                return Some(Depth::Pages);
+            }
+            self.changed.wait_for(&mut stopped, POLL);
+            waited += POLL;
         }
-        !state.stopped
+        None
     }
 
-    fn check(&self, path: &Path, queue: &CommitQueue) {
-        match self.find(path) {
+    fn check(self: &Arc<Self>, path: &Path, queue: &CommitQueue, depth: Depth) {
+        let generation = queue.generation();
+        match self.find(path, depth) {
             Ok(findings) => match findings.first() {
                 None => info!("the journal was checked: it is intact"),
-                Some(finding) => queue.report_damage(finding),
+                Some(finding) => queue.report_damage(generation, finding),
             },
-            Err(_) if self.state.lock().stopped => {}
+            Err(_) if *self.stopped.lock() => {}
             Err(error) => warn!(%error, "the journal cannot be checked for damage"),
         }
     }
 
-    fn find(&self, path: &Path) -> Result<Vec<String>, JournalError> {
+    fn find(self: &Arc<Self>, path: &Path, depth: Depth) -> Result<Vec<String>, JournalError> {
         let check = Check::open(path)?;
-        {
-            let mut state = self.state.lock();
-            if state.stopped {
-                return Ok(Vec::new());
-            }
-            state.running = Some(check.interrupt());
-        }
-        let findings = check.run(1);
-        self.state.lock().running = None;
-        findings
+        let (shared, path) = (Arc::clone(self), path.to_owned());
+        let ends = move || *shared.stopped.lock() || wal_bytes(&path) > WAL_LIMIT;
+        check.run_until(depth, ends)
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, JournalTrouble};
 use crate::clock::SharedClock;
-use crate::journal::{Consumer, JournalError, Readers};
+use crate::journal::{Consumer, Readers};
 
 /// Receives the outcome of an acknowledgement once it is durable.
 pub type Acknowledged = oneshot::Receiver<Result<(), AcknowledgeError>>;
@@ -26,9 +26,9 @@ impl Journal {
         &self.readers
     }
 
-    /// Reports that a reader found the file damaged. It is set aside then.
-    pub fn report_damage(&self, error: &JournalError) {
-        self.queue.report_damage(&error.to_string());
+    /// Has the file checked, because a reader met damage. If the check finds it, the file is set aside.
+    pub fn suspect_damage(&self) {
+        self.queue.suspect_damage();
     }
 
     /// The consumers by name.
@@ -46,8 +46,8 @@ impl Journal {
         self.queue.trouble()
     }
 
-    /// Records that `consumer` has all verdicts up to `sequence`. An acknowledged sequence never
-    /// decreases.
+    /// Records that `consumer`, which belongs to `client`, has all verdicts up to `sequence`. An acknowledged sequence
+    /// never decreases, and a client that was recorded stays.
     ///
     /// # Errors
     /// When there are too many consumers, or writes are stalled.
@@ -55,10 +55,12 @@ impl Journal {
         &self,
         consumer: &str,
         sequence: u64,
+        client: Option<Arc<str>>,
     ) -> Result<Acknowledged, AcknowledgeError> {
         let state = Consumer {
             acknowledged: sequence,
             changed: self.clock.now().utc,
+            client,
         };
         self.change(consumer, Some(state))
     }

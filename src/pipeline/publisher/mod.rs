@@ -30,7 +30,7 @@ use crate::clock::SharedClock;
 use crate::config::settings::Settings;
 use crate::evidence::{DiskStore, Evidence};
 use crate::journal::{JournalError, Readers};
-use crate::pipeline::on_panic::OnPanic;
+use crate::on_panic::OnPanic;
 
 use broadcaster::Broadcaster;
 use commit_queue::CommitQueue;
@@ -97,6 +97,7 @@ impl Publisher {
         let mut threads = Vec::new();
         let settings = options.settings;
         let failed = Arc::clone(&options.failed);
+        let failed_check = Arc::clone(&options.failed);
         let folder = settings.journal.folder.as_ref();
         let disk_store = match folder.filter(|_| settings.evidence.disk_limit > 0) {
             None => None,
@@ -125,7 +126,8 @@ impl Publisher {
             }
             let interval = settings.journal.check_interval;
             let queue = Arc::clone(&journal.queue);
-            let check = DamageCheck::start(crate::journal::file(folder), interval, queue)?;
+            let file = crate::journal::file(folder);
+            let check = DamageCheck::start(file, interval, queue, failed_check)?;
             publisher.damage_check = Some(check);
         }
         Ok((publisher, threads))

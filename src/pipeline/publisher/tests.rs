@@ -130,7 +130,7 @@ fn verdicts_of_a_stalled_write_are_broadcast_without_a_sequence_and_journalled_a
         );
         let refused = publisher
             .journal()
-            .map(|journal| journal.acknowledge("plc", 1));
+            .map(|journal| journal.acknowledge("plc", 1, None));
         assert!(matches!(refused, Some(Err(AcknowledgeError::Stalled))));
         other.execute_batch("COMMIT").expect("the lock is free");
 

@@ -1,12 +1,13 @@
 //! The invariants that the simulation checks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use inspectd_core::decision::Decision;
 use inspectd_core::record::{FaultReason, Outcome, Verdict};
 
 use super::{Knowledge, LEVELS, RECIPES, World};
+use crate::journal::{Filter, Order, Page};
 
 impl World {
     /// Checks what was published since the last check.
@@ -121,10 +122,21 @@ impl World {
     pub(super) fn check_kept(&mut self) {
         self.run.committer.step();
         let journal = self.run.shared.publisher.journal().expect("a journal");
+        let all = Page {
+            filter: Filter::default(),
+            from: 1,
+            to: i64::MAX as u64,
+            order: Order::Ascending,
+            limit: 100_000,
+        };
+        let stored = journal.readers().page(&all).expect("readable");
+        let mut stored: BTreeMap<u64, Verdict> = stored
+            .into_iter()
+            .map(|verdict| (verdict.sequence, verdict))
+            .collect();
         let mut unconfirmed = 0;
         for (sequence, published) in &self.published.lock().durable {
-            let stored = journal.readers().get(*sequence).expect("readable");
-            let stored = stored.expect("kept");
+            let stored = stored.remove(sequence).expect("kept");
             unconfirmed += u64::from(stored.unconfirmed && stored.run.as_u128() + 1 == self.runs);
             let stored = Verdict {
                 unconfirmed: published.unconfirmed,

@@ -1,6 +1,7 @@
 //! The position of a subscription: what a new connection has to request.
 
 use super::{Event, Start};
+use crate::proto::GapReason;
 use crate::proto::stream_verdicts_request::Start as RequestStart;
 use crate::proto::stream_verdicts_response::Event as Message;
 
@@ -70,7 +71,18 @@ impl Position {
                 self.passed = self.passed.max(verdict.sequence);
                 Some(Event::Verdict(Box::new(verdict)))
             }
-            Message::Gap(gap) => Some(Event::Gap { missed: gap.missed }),
+            Message::Gap(gap) => {
+                let lost = gap.reason() == GapReason::Lost;
+                let lost = lost.then_some(gap.first_sequence..=gap.last_sequence);
+                if let Some(lost) = &lost {
+                    // A new connection does not ask for them again.
+                    self.passed = self.passed.max(*lost.end());
+                }
+                Some(Event::Gap {
+                    missed: gap.missed,
+                    lost,
+                })
+            }
             Message::Heartbeat(heartbeat) => {
                 // The daemon sends another heartbeat only once it has nothing else to send: what was the
                 // newest sequence at the one before has been sent, or does not match the filter. Without
@@ -89,7 +101,17 @@ mod tests {
     use prost_types::Timestamp;
 
     use super::*;
-    use crate::proto::{Heartbeat, Verdict};
+    use crate::proto::{Gap, Heartbeat, Verdict};
+
+    /// Verdicts that were lost with the journal.
+    fn lost(first_sequence: u64, last_sequence: u64) -> Message {
+        Message::Gap(Gap {
+            missed: last_sequence + 1 - first_sequence,
+            reason: GapReason::Lost.into(),
+            first_sequence,
+            last_sequence,
+        })
+    }
 
     fn verdict(sequence: u64) -> Message {
         Message::Verdict(Verdict {
@@ -129,6 +151,7 @@ mod tests {
         check(Start::Sequence(0), vec![], from(0));
         check(Start::Sequence(3), vec![verdict(7)], from(8));
         check(Start::Sequence(3), vec![verdict(7), verdict(0)], from(8));
+        check(Start::Sequence(3), vec![verdict(7), lost(8, 90)], from(91));
         check(
             Start::Time(time),
             vec![],

@@ -27,7 +27,7 @@ pub(super) fn measure(folder: &Path, count: u64) -> Result<StoredJournal> {
         return Ok(StoredJournal::default());
     }
     let run = Uuid::now_v7();
-    let (mut store, _) = Store::open(folder, run)?;
+    let (mut store, _) = Store::open(folder, run, 1)?;
     let stamp = stamp();
     let fill_started = Instant::now();
     let start = SystemTime::now() - Duration::from_secs(count / 20);
@@ -48,7 +48,7 @@ pub(super) fn measure(folder: &Path, count: u64) -> Result<StoredJournal> {
     }
     drop(store);
     let started = Instant::now();
-    let (store, opened) = Store::open(folder, run)?;
+    let (store, opened) = Store::open(folder, run, 1)?;
     let open_ms = started.elapsed().as_secs_f64() * 1e3;
     anyhow::ensure!(opened.sequence == count, "{opened:?}");
     let readers = Readers::new(file(folder));

@@ -27,8 +27,12 @@ impl Committer {
             self.aside = false;
             self.alarms.clear(AlarmKind::JournalDamaged, "");
         }
-        self.trim(now);
+        // Removing writes as well.
+        if self.wal_full.is_none() {
+            self.trim(now);
+        }
         self.limit_wal();
+        self.report_removed();
     }
 
     fn report_clock(&self, now: Moment) {
@@ -75,25 +79,6 @@ impl Committer {
             return;
         };
         let name = unacknowledged.as_ref().map_or("", |(name, _)| name);
-        if let (Some(kept), Some((name, from))) = (trimmed.kept_from, &unacknowledged)
-            && kept > *from
-        {
-            let message = format!(
-                "verdicts {from} to {} were removed before consumer {name} acknowledged them; if it does not exist any \
-                 more: inspectctl consumers forget {name}",
-                kept - 1
-            );
-            self.alarms
-                .raise(AlarmKind::UnacknowledgedRemoved, name, message);
-        } else if unacknowledged
-            .as_ref()
-            .is_none_or(|(_, from)| *from >= oldest)
-        {
-            for consumer in consumers.keys() {
-                self.alarms
-                    .clear(AlarmKind::UnacknowledgedRemoved, consumer);
-            }
-        }
         let overflows = stops && trimmed.held && trimmed.bytes > hold_limit;
         if trimmed.held {
             let message = format!(
@@ -108,19 +93,46 @@ impl Committer {
         } else {
             self.alarms.clear(AlarmKind::Held, "");
         }
-        self.set_full(overflows.then(|| {
+        let full = overflows.then(|| {
             format!(
                 "the journal holds unacknowledged verdicts up to hold_max_mib (consumer {name})"
             )
-        }));
+        });
+        self.set_full(|committer| committer.hold_full = full);
     }
 
-    /// Has verdicts published without the journal, or no longer, although it is open.
-    fn set_full(&mut self, reason: Option<String>) {
-        if self.store.is_some() && (self.full.is_some() || reason.is_some()) {
-            self.queue.set_trouble(reason.clone());
+    /// Reports the verdicts that were removed before a consumer acknowledged them.
+    fn report_removed(&self) {
+        let oldest = self.broadcaster.totals().oldest;
+        let mut consumers = self.queue.consumers();
+        consumers.retain(|_, consumer| consumer.acknowledged + 1 < oldest);
+        for (name, consumer) in &consumers {
+            let (from, to) = (consumer.acknowledged + 1, oldest - 1);
+            let message = format!(
+                "verdicts {from} to {to} were removed before consumer {name} acknowledged them; if it does not exist any \
+                 more: inspectctl consumers forget {name}"
+            );
+            self.alarms
+                .raise(AlarmKind::UnacknowledgedRemoved, name, message);
         }
-        self.full = reason;
+        let others = |name: &str| !consumers.contains_key(name);
+        self.alarms
+            .clear_where(AlarmKind::UnacknowledgedRemoved, others);
+    }
+
+    /// Why verdicts are published without the journal although it is open.
+    pub(super) fn full_reason(&self) -> Option<&String> {
+        self.wal_full.as_ref().or(self.hold_full.as_ref())
+    }
+
+    /// Changes a reason why verdicts are published without the journal although it is open.
+    fn set_full(&mut self, set: impl FnOnce(&mut Self)) {
+        let before = self.full_reason().cloned();
+        set(self);
+        let after = self.full_reason().cloned();
+        if self.store.is_some() && before != after {
+            self.queue.set_trouble(after);
+        }
     }
 
     /// Empties a large write-ahead log if no reader needs it. If it exceeds its limit, nothing is written until the reader
@@ -130,7 +142,7 @@ impl Committer {
             return;
         };
         if bytes <= WAL_REPORTED {
-            return self.alarms.clear(AlarmKind::WalGrows, "");
+            return self.wal_is_small();
         }
         if self
             .call(Store::checkpoint)
@@ -140,7 +152,7 @@ impl Committer {
         }
         let bytes = self.store.as_ref().map_or(0, Store::wal_bytes);
         if bytes <= WAL_REPORTED {
-            return self.alarms.clear(AlarmKind::WalGrows, "");
+            return self.wal_is_small();
         }
         let (mib, limit) = (bytes >> 20, self.settings.wal_limit);
         let message = format!(
@@ -150,9 +162,15 @@ impl Committer {
             limit >> 20
         );
         self.alarms.raise(AlarmKind::WalGrows, "", message);
-        if bytes > limit {
+        // Until it was emptied.
+        if bytes > limit && self.wal_full.is_none() {
             let reason = format!("the write-ahead log has {mib} MiB, more than wal_max_mib");
-            self.set_full(Some(reason));
+            self.set_full(|committer| committer.wal_full = Some(reason));
         }
+    }
+
+    fn wal_is_small(&mut self) {
+        self.alarms.clear(AlarmKind::WalGrows, "");
+        self.set_full(|committer| committer.wal_full = None);
     }
 }

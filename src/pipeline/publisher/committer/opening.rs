@@ -6,30 +6,27 @@ use tracing::{error, info, warn};
 
 use super::{CONFIRMED, Committer};
 use crate::alarm::AlarmKind;
-use crate::journal::repair::Check;
-use crate::journal::{self, Batch, JournalError, Opened, Store, repair};
-
-/// The journal's counter that is written when a journal is opened again: the next sequence.
-const REOPENED: &str = "journal/reopened";
-
-/// The journal's counters of the first and the last sequence that were lost with journals that were replaced.
-const LOST: [&str; 2] = ["journal/lost_from", "journal/lost_to"];
+use crate::journal::repair::{Check, Depth};
+use crate::journal::{
+    self, Batch, EPOCH, JournalError, Known, LOST, OPENING, Opened, Store, repair,
+};
 
 impl Committer {
     pub(super) fn open(&mut self) -> Result<(), JournalError> {
         self.queue.start_call();
-        let opened = Store::open(&self.folder, self.broadcaster.run());
-        let opened = opened.and_then(|(mut store, opened)| {
-            let mut opened = opened;
+        let known = self.known();
+        let lost = known.counters.get(LOST[0]).copied();
+        let lost_from = lost.unwrap_or(self.broadcaster.totals().oldest);
+        let opened = Store::open(&self.folder, self.broadcaster.run(), lost_from);
+        let opened = opened.and_then(|(mut store, mut opened)| {
+            if opened.replaced {
+                continue_with(known, &mut store, &mut opened)?;
+            }
             if self.was_opened {
                 self.settle(&mut store, &opened)?;
-                if opened.replaced {
-                    opened.consumers = self.queue.consumers();
-                }
             } else {
                 mark_tail(&mut store, &opened)?;
             }
-            self.note_loss(&mut store, &mut opened)?;
             Ok((store, opened))
         });
         self.queue.end_call();
@@ -38,18 +35,28 @@ impl Committer {
         Ok(())
     }
 
-    /// Closes a damaged journal and renames it, if a check of the whole file finds damage as well: on a failing disk, an
-    /// intact file may look damaged.
-    pub(super) fn set_aside(&mut self, damage: &str) -> Result<(), JournalError> {
-        self.store = None;
+    /// Checks a journal that seems damaged when it is opened at the start: on a failing disk, an intact file may look
+    /// damaged. While the daemon runs, another thread checks.
+    pub(super) fn confirm_damage(&mut self, damage: &str) -> Result<(), JournalError> {
         self.queue.start_call();
-        let found = Check::open(&journal::file(&self.folder)).and_then(|check| check.run(1));
+        let found = Check::open(&journal::file(&self.folder))
+            .and_then(|check| check.run(Depth::Indexes, 1));
         self.queue.end_call();
         if found?.is_empty() {
             return Err(JournalError::NotDamaged(damage.to_owned()));
         }
+        Ok(())
+    }
+
+    /// Closes a damaged journal and renames it.
+    pub(super) fn set_aside(&mut self, damage: &str) -> Result<(), JournalError> {
+        self.store = None;
         self.uncertain.clear();
+        if !self.was_opened {
+            self.rescued = repair::rescue(&journal::file(&self.folder));
+        }
         let aside = repair::set_aside(&self.folder).map_err(JournalError::Aside)?;
+        self.queue.next_generation();
         self.readers.reset();
         error!(%damage, aside = %aside.display(), "the journal is damaged: it was set aside, and a new one is begun");
         Ok(())
@@ -59,7 +66,7 @@ impl Committer {
     pub(super) fn replace(&mut self, damage: &str) {
         let replaced = self.set_aside(damage).and_then(|()| self.open());
         if let Err(error) = replaced {
-            self.failed(&error.to_string());
+            self.failed(&error);
         }
     }
 
@@ -69,7 +76,7 @@ impl Committer {
                 info!(sequence = self.next - 1, "the journal is written again");
                 self.uncertain.clear();
             }
-            Err(error) => self.failed(&error.to_string()),
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -80,53 +87,30 @@ impl Committer {
         let first = self.uncertain.first();
         let reached_disk = first.is_some_and(|first| first.sequence <= opened.sequence);
         let verdicts = self.uncertain.iter().filter(|_| reached_disk);
-        let mut batch = Batch {
+        let batch = Batch {
             verdicts: verdicts.cloned().collect(),
-            counters: BTreeMap::from([(REOPENED.to_owned(), self.next)]),
+            used: self.next - 1,
             ..Batch::default()
         };
-        if opened.replaced {
-            let consumers = self.queue.consumers().into_iter();
-            batch.consumers = consumers
-                .map(|(name, consumer)| (name, Some(consumer)))
-                .collect();
-            let own = |(name, _): &(String, u64)| name != crate::journal::EPOCH;
-            batch
-                .counters
-                .extend(self.queue.counters().into_iter().filter(own));
-        }
         store.commit(&batch)
     }
 
-    /// Notes which sequences are lost if the journal was replaced, so that streams report them.
-    fn note_loss(&self, store: &mut Store, opened: &mut Opened) -> Result<(), JournalError> {
-        if !opened.replaced {
-            return Ok(());
+    /// What is known beside the verdicts, for a journal in place of a damaged one: from memory, or from the damaged file if
+    /// the damage was found at the start.
+    fn known(&mut self) -> Known {
+        if self.was_opened {
+            return Known {
+                consumers: self.queue.consumers(),
+                counters: self.queue.counters(),
+            };
         }
-        let before = self.broadcaster.totals();
-        let known = self.queue.counters().get(LOST[0]).copied();
-        let from = known.unwrap_or(before.oldest).max(1);
-        let counters = LOST
-            .map(str::to_owned)
-            .into_iter()
-            .zip([from, opened.sequence]);
-        let batch = Batch {
-            counters: counters.collect(),
-            ..Batch::default()
-        };
-        store.commit(&batch)?;
-        opened.counters.extend(batch.counters);
-        Ok(())
+        self.rescued.clone()
     }
 
     fn opened(&mut self, store: Store, opened: Opened) {
         self.next = self.next.max(opened.sequence + 1);
-        let lost = |name: &str| opened.counters.get(name).copied();
-        let lost = lost(LOST[0])
-            .zip(lost(LOST[1]))
-            .filter(|(from, to)| from <= to);
-        self.broadcaster.restore(&opened, lost);
-        self.report_damage(&opened, lost);
+        self.broadcaster.restore(&opened);
+        self.report_damage(&opened);
         if !self.was_opened {
             let now = self.clock.now();
             let Opened {
@@ -142,15 +126,14 @@ impl Committer {
         }
         self.confirmed = opened.sequence;
         self.queue.restore(opened.consumers, opened.counters);
-        self.queue.set_trouble(None);
+        self.queue.set_trouble(self.full_reason().cloned());
         self.store = Some(store);
     }
 
-    fn report_damage(&mut self, opened: &Opened, lost: Option<(u64, u64)>) {
+    fn report_damage(&mut self, opened: &Opened) {
         let aside = repair::aside(&self.folder);
         self.aside = !aside.is_empty();
-        let (from, to) = lost.unwrap_or_default();
-        let epoch = opened.epoch;
+        let (from, to) = opened.lost.unwrap_or_default();
         let message = match aside.last() {
             Some(damaged) => format!(
                 "a damaged journal was set aside: {}; verdicts {from} to {to} may be in it (inspectd journal salvage); \
@@ -158,13 +141,33 @@ impl Committer {
                 damaged.display()
             ),
             None if opened.replaced => format!(
-                "the journal was replaced: it does not belong to the sequences used before; it goes on after {to}, epoch \
-                 {epoch}"
+                "this is not the journal that was used last (moved away or restored?); verdicts {from} to {to} are missing, \
+                 new ones have later sequences"
             ),
             None => return,
         };
         self.alarms.raise(AlarmKind::JournalDamaged, "", message);
     }
+}
+
+/// Writes what is known of the journal before into the one that replaces it, except the counters that identify
+/// it.
+fn continue_with(known: Known, store: &mut Store, opened: &mut Opened) -> Result<(), JournalError> {
+    let [from, to] = LOST;
+    let own = |name: &str| [EPOCH, OPENING, from, to].contains(&name);
+    let counters = known.counters.into_iter();
+    let counters: BTreeMap<_, _> = counters.filter(|(name, _)| !own(name)).collect();
+    opened.consumers.extend(known.consumers);
+    opened.counters.extend(counters.clone());
+    let consumers = opened.consumers.clone().into_iter();
+    store.commit(&Batch {
+        consumers: consumers
+            .map(|(name, consumer)| (name, Some(consumer)))
+            .collect(),
+        counters,
+        ..Batch::default()
+    })?;
+    Ok(())
 }
 
 /// Marks the verdicts of an earlier run that was killed before it knew that they were published as they are stored.
@@ -174,11 +177,18 @@ fn mark_tail(store: &mut Store, opened: &Opened) -> Result<(), JournalError> {
     };
     if opened.sequence > *confirmed {
         let marked = store.mark_unconfirmed(confirmed + 1)?;
-        warn!(
-            first = confirmed + 1,
-            marked,
-            "the process was killed while these verdicts were published: they are marked as unconfirmed"
-        );
+        if marked > 0 {
+            warn!(
+                first = confirmed + 1,
+                marked,
+                "the process was killed while these verdicts were published: they are marked as unconfirmed"
+            );
+        }
+        // Marked once.
+        store.commit(&Batch {
+            counters: BTreeMap::from([(CONFIRMED.to_owned(), opened.sequence)]),
+            ..Batch::default()
+        })?;
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ pub fn parse(name: &str) -> Result<ConsumerName, anyhow::Error> {
 }
 
 fn describe(consumers: &[Consumer]) -> String {
-    const COLUMNS: [Column; 7] = [
+    const COLUMNS: [Column; 8] = [
         Column::text("consumer"),
         Column::number("acknowledged"),
         Column::text("at"),
@@ -78,11 +78,12 @@ fn describe(consumers: &[Consumer]) -> String {
         Column::number("oldest waits"),
         Column::number("lost"),
         Column::text("state"),
+        Column::text("client"),
     ];
     table::render(COLUMNS, consumers.iter().map(row).collect())
 }
 
-fn row(consumer: &Consumer) -> [Cell; 7] {
+fn row(consumer: &Consumer) -> [Cell; 8] {
     let nothing = || "-".to_owned();
     let time = consumer.acknowledge_time.as_ref();
     let state = if consumer.connected {
@@ -101,6 +102,10 @@ fn row(consumer: &Consumer) -> [Cell; 7] {
             lost => styled(lost, format::warning_style()),
         },
         Cell::new(state),
+        Cell::new(match consumer.client.as_str() {
+            "" => "-",
+            client => client,
+        }),
     ]
 }
 
@@ -125,6 +130,7 @@ mod tests {
                 }),
                 lost: 5,
                 connected: true,
+                client: "line-3".into(),
             },
             Consumer {
                 name: "archive".into(),
@@ -135,9 +141,9 @@ mod tests {
         let shown = anstream::adapter::strip_str(&describe(&consumers)).to_string();
         assert_eq!(
             shown,
-            "consumer  acknowledged  at                    pending  oldest waits  lost  state\n\
-             mes                120  2026-11-18T11:06:40Z       30     1 min 1 s     5  connected\n\
-             archive            150  -                           0             -     0  away\n"
+            "consumer  acknowledged  at                    pending  oldest waits  lost  state      client\n\
+             mes                120  2026-11-18T11:06:40Z       30     1 min 1 s     5  connected  line-3\n\
+             archive            150  -                           0             -     0  away       -\n"
         );
     }
 }

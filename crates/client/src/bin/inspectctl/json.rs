@@ -22,10 +22,13 @@ use crate::format;
 pub enum Event<'a> {
     /// A verdict.
     Verdict(Box<Verdict<'a>>),
-    /// Verdicts that the daemon dropped because this client read too slowly.
+    /// Verdicts that the daemon cannot deliver.
     Gap {
         /// The number of verdicts.
         missed: u64,
+        /// The first and the last sequence, if they were lost with a journal. Absent: this client read too slowly.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lost: Option<[u64; 2]>,
     },
 }
 
@@ -63,6 +66,7 @@ pub struct Consumer<'a> {
     lag_ms: Option<f64>,
     lost: u64,
     connected: bool,
+    client: &'a str,
 }
 
 impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
@@ -75,6 +79,7 @@ impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
             lag_ms: consumer.lag.map(format::milliseconds),
             lost: consumer.lost,
             connected: consumer.connected,
+            client: &consumer.client,
         }
     }
 }

@@ -94,6 +94,7 @@ struct Frames {
     captured: u64,
     judged: u64,
     skipped: u64,
+    lost: u64,
     faulted: u64,
     late: u64,
 }
@@ -197,6 +198,7 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
                 captured: frames.captured,
                 judged: frames.judged,
                 skipped: frames.skipped,
+                lost: frames.lost,
                 faulted: frames.faulted,
                 late: frames.late,
             }),

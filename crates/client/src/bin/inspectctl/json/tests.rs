@@ -134,8 +134,18 @@ fn fault_has_a_reason_and_no_score() {
 #[test]
 fn gap_has_the_number_of_missed_verdicts() {
     assert_eq!(
-        printed(&Event::Gap { missed: 3 }),
+        printed(&Event::Gap {
+            missed: 3,
+            lost: None
+        }),
         json!({"gap": {"missed": 3}})
+    );
+    assert_eq!(
+        printed(&Event::Gap {
+            missed: 3,
+            lost: Some([7, 9])
+        }),
+        json!({"gap": {"missed": 3, "lost": [7, 9]}})
     );
 }
 
@@ -158,6 +168,7 @@ fn status_contains_cameras_and_journal() {
                 captured: 5,
                 judged: 4,
                 skipped: 0,
+                lost: 0,
                 faulted: 1,
                 late: 1,
             }),

@@ -1,6 +1,7 @@
 //! The output of a watch: events as they arrive, and the summary at the end.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use inspectd_client::proto::{Decision, Verdict};
@@ -47,7 +48,7 @@ impl<W: Write> WatchOutput<W> {
     pub fn show(&mut self, event: &Event, received: Instant) -> io::Result<bool> {
         match event {
             Event::Verdict(verdict) => self.verdict(verdict, received)?,
-            Event::Gap { missed } => self.gap(*missed)?,
+            Event::Gap { missed, lost } => self.gap(*missed, lost.as_ref())?,
             // On a quiet line the header shows that the watch has started.
             Event::Heartbeat(_) => self.header()?,
             _ => {}
@@ -77,19 +78,24 @@ impl<W: Write> WatchOutput<W> {
         Ok(())
     }
 
-    fn gap(&mut self, missed: u64) -> io::Result<()> {
+    fn gap(&mut self, missed: u64, lost: Option<&RangeInclusive<u64>>) -> io::Result<()> {
         if let Some(summary) = &mut self.summary {
             summary.add_gap(missed);
         }
         if self.json {
-            return json::write(&mut self.out, &json::Event::Gap { missed });
+            let lost = lost.map(|lost| [*lost.start(), *lost.end()]);
+            return json::write(&mut self.out, &json::Event::Gap { missed, lost });
         }
         let warning = format::warning_style();
-        writeln!(
-            self.out,
-            "{warning}-- {} missed: read too slowly{warning:#}",
-            format::count(missed, "verdict")
-        )
+        let missed = format::count(missed, "verdict");
+        let text = match lost {
+            None => format!("-- {missed} missed: read too slowly"),
+            Some(lost) => {
+                let (first, last) = (lost.start(), lost.end());
+                format!("-- up to {missed} lost with the journal: sequences {first} to {last}")
+            }
+        };
+        writeln!(self.out, "{warning}{text}{warning:#}")
     }
 
     fn header(&mut self) -> io::Result<()> {
@@ -171,13 +177,18 @@ mod tests {
         anstream::adapter::strip_str(&text).to_string()
     }
 
+    fn gap(missed: u64, lost: Option<RangeInclusive<u64>>) -> Event {
+        Event::Gap { missed, lost }
+    }
+
     #[test]
     fn limit_counts_only_verdicts() {
         let mut output = output(false, Some(2));
         let events = [
             (Event::Heartbeat(Heartbeat::default()), false),
             (verdict(), false),
-            (Event::Gap { missed: 5 }, false),
+            (gap(5, None), false),
+            (gap(3, Some(7..=9)), false),
             (verdict(), true),
         ];
         for (event, expected) in events {
@@ -186,9 +197,11 @@ mod tests {
         }
         let printed = printed(output);
         let lines: Vec<_> = printed.lines().collect();
-        assert_eq!(lines.len(), 4, "{printed}");
+        assert_eq!(lines.len(), 5, "{printed}");
         assert_eq!(lines[0], verdict_row::header());
         assert_eq!(lines[2], "-- 5 verdicts missed: read too slowly");
+        let lost = "-- up to 3 verdicts lost with the journal: sequences 7 to 9";
+        assert_eq!(lines[3], lost);
     }
 
     #[test]
@@ -197,7 +210,7 @@ mod tests {
         for event in [
             Event::Heartbeat(Heartbeat::default()),
             verdict(),
-            Event::Gap { missed: 5 },
+            gap(5, None),
             Event::Reconnected,
         ] {
             output.show(&event, Instant::now()).expect("written");
