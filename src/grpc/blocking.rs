@@ -73,7 +73,7 @@ mod tests {
         assert!(cancelled.is_err());
         assert_eq!(permits.available_permits(), 0);
         drop(end);
-        let freed = timeout(Duration::from_secs(60), permits.acquire()).await;
+        let freed = timeout(Duration::from_mins(1), permits.acquire()).await;
         assert!(freed.is_ok());
     }
 
@@ -98,7 +98,7 @@ mod tests {
         }
         assert_eq!(begun.load(Ordering::Relaxed), 2);
         drop(answer);
-        let read = disk_work(&permits, Duration::from_secs(60), || 7).await;
+        let read = disk_work(&permits, Duration::from_mins(1), || 7).await;
         assert_eq!(read.expect("the disk answers"), 7);
     }
 }

@@ -270,22 +270,22 @@ impl Shared {
             ..Assignment::default()
         })
     }
+}
 
-    /// Notes frames that the driver lost: their parts were not inspected, and count.
-    fn note_lost(&self, camera: &CameraId, lane: &CameraLane, lost: u64) {
-        if lost == 0 {
-            return;
+/// Notes frames that the driver lost: their parts were not inspected, and count.
+fn note_lost(camera: &CameraId, lane: &CameraLane, lost: u64) {
+    if lost == 0 {
+        return;
+    }
+    lane.stats.lock().frames.lost += lost;
+    let reason = format!("the driver of camera {camera} lost {lost} frames");
+    match &lane.part_counter {
+        Some(PartCounter::Group(group)) => group.lost(reason),
+        Some(PartCounter::Own(own)) => {
+            warn!(%camera, lost, "{reason}; as many part numbers are left out");
+            own.fetch_add(lost, Ordering::Relaxed);
         }
-        lane.stats.lock().frames.lost += lost;
-        let reason = format!("the driver of camera {camera} lost {lost} frames");
-        match &lane.part_counter {
-            Some(PartCounter::Group(group)) => group.lost(reason),
-            Some(PartCounter::Own(own)) => {
-                warn!(%camera, lost, "{reason}; as many part numbers are left out");
-                own.fetch_add(lost, Ordering::Relaxed);
-            }
-            None => warn!(%camera, lost, "{reason}"),
-        }
+        None => warn!(%camera, lost, "{reason}"),
     }
 }
 
@@ -324,7 +324,7 @@ impl Sink for Shared {
             let brightness = Brightness::of(captured.frame_id, frame);
             lane.brightness.send_replace(brightness);
         }
-        self.note_lost(camera, lane, captured.lost);
+        note_lost(camera, lane, captured.lost);
         let assignment = self.assign(camera, lane, &mut captured, wait, stopped);
         let frame = captured.frame;
         let size = frame.as_ref().ok();

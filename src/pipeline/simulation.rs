@@ -3,7 +3,8 @@
 //! clock, cameras and clients are simulated. After each step the invariants of ARCHITECTURE.md are checked against what the
 //! simulated line knows: which part is before which camera, and what each client received.
 //!
-//! `INSPECTD_SIMULATE_SEEDS` sets the number of schedules, `INSPECTD_SIMULATE_SEED` runs a single one.
+//! `INSPECTD_SIMULATE_SEEDS` sets the number of schedules, `INSPECTD_SIMULATE_FIRST` the first of them, and
+//! `INSPECTD_SIMULATE_SEED` runs a single one.
 
 mod checks;
 mod run;
@@ -11,7 +12,8 @@ mod run;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
@@ -35,6 +37,9 @@ use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
 use crate::config::settings::Settings;
 use crate::recipe;
+
+/// Schedules after which the progress is shown.
+const PROGRESS: u64 = 10_000;
 
 /// Schedules, unless `INSPECTD_SIMULATE_SEEDS` is set.
 const SEEDS: u64 = 10_000;
@@ -459,15 +464,24 @@ fn invariants_hold_in_random_schedules() {
         return;
     }
     let seeds = number("INSPECTD_SIMULATE_SEEDS").unwrap_or(SEEDS);
+    let begin = number("INSPECTD_SIMULATE_FIRST").unwrap_or(0);
+    let done = AtomicU64::new(0);
+    let begun = Instant::now();
     let all = |first: u64| {
         let mut seen = Seen::new();
-        for seed in (first..seeds).step_by(THREADS as usize) {
+        for seed in (begin + first..begin + seeds).step_by(THREADS as usize) {
             let result = std::panic::catch_unwind(|| simulate(seed));
             let Ok(found) = result else {
                 panic!("schedule {seed} failed; repeat it with INSPECTD_SIMULATE_SEED={seed}");
             };
             for (what, count) in found {
                 *seen.entry(what).or_default() += count;
+            }
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(PROGRESS) {
+                let rate = done as f64 / begun.elapsed().as_secs_f64();
+                let left = (seeds - done) as f64 / rate / 60.0;
+                eprintln!("{done} of {seeds} schedules, {rate:.0} a second, {left:.0} min left");
             }
         }
         seen

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
@@ -103,8 +104,6 @@ struct QueueState {
     changed_counters: BTreeMap<String, u64>,
     /// Number of journals that were set aside since the start.
     generation: u64,
-    /// The journal may be damaged: it is to be checked.
-    suspected: bool,
     /// What a check has found damaged, and was not handled yet; with the generation that was checked.
     damage: Option<(u64, String)>,
     /// Verdicts that were taken are not broadcast yet.
@@ -117,6 +116,8 @@ pub(super) struct CommitQueue {
     state: Mutex<QueueState>,
     filled: Condvar,
     emptied: Condvar,
+    /// The journal may be damaged: it is to be checked.
+    suspected: AtomicBool,
     stall_timeout: Duration,
     clock: SharedClock,
 }
@@ -140,6 +141,7 @@ impl CommitQueue {
             state: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
+            suspected: AtomicBool::new(false),
             stall_timeout,
             clock,
         }
@@ -307,12 +309,12 @@ impl CommitQueue {
 
     /// Has the journal checked for damage: an error says that it may be damaged.
     pub(super) fn suspect_damage(&self) {
-        self.state.lock().suspected = true;
+        self.suspected.store(true, Ordering::Relaxed);
     }
 
     /// Whether the journal is to be checked; false again afterwards.
     pub(super) fn take_suspicion(&self) -> bool {
-        std::mem::take(&mut self.state.lock().suspected)
+        self.suspected.swap(false, Ordering::Relaxed)
     }
 
     /// The present journal's generation.
@@ -322,9 +324,8 @@ impl CommitQueue {
 
     /// The journal was set aside.
     pub(super) fn next_generation(&self) {
-        let mut state = self.state.lock();
-        state.generation += 1;
-        state.suspected = false;
+        self.state.lock().generation += 1;
+        self.suspected.store(false, Ordering::Relaxed);
     }
 
     /// Reports what a check has found in the journal of a generation.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use inspectd_client::proto::{Decision, FaultReason, Verdict};
+use inspectd_client::proto::{Decision, Fault, FaultReason, Verdict};
 
 use super::journal_site::whole;
 use crate::belt::PARTS;
@@ -52,7 +52,7 @@ impl Memory {
             self.silence = self.silence.max(last.elapsed());
         }
         if verdict.sequence == 0 {
-            let reason = verdict.fault.as_ref().map(|fault| fault.reason());
+            let reason = verdict.fault.as_ref().map(Fault::reason);
             assert_eq!(reason, Some(FaultReason::Journal), "{verdict:?}");
             if let Some(sequence) = self.sequences.get(&frame) {
                 panic!("published with the sequence {sequence} and without one: {verdict:?}");
