@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz simulate clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz simulate torture clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -18,7 +18,7 @@ BENCH_ROUNDS ?= 2
 BUNDLE ?= models/demo
 MEASURE ?=
 
-# Schedules of `make simulate`.
+# Schedules of `make simulate`; INSPECTD_SIMULATE_FIRST is the first of them.
 SEEDS ?= 100000
 
 # Duration of each target of `make fuzz`, seconds.
@@ -82,6 +82,11 @@ bench: ## Compare the time of a training step of mhkd with PyTorch on this machi
 
 simulate: setup ## Run random schedules of the pipeline on a simulated clock and check its invariants (SEEDS=n)
 	INSPECTD_SIMULATE_SEEDS=$(SEEDS) cargo test --release -p inspectd --lib -- pipeline::simulation --nocapture
+
+torture: setup ## Fail and hang every file call of the daemon in turn (an hour)
+	cargo build --workspace --bins
+	INSPECTD_TEST_TORTURE=1 INSPECTD_TEST_KILLS=200 RUST_TEST_THREADS=1 \
+	    cargo test --workspace --test daemon -- torture --nocapture
 
 measure: ## Compare the daemon with a bare ONNX Runtime loop and a plain Python pipeline
 	scripts/setup.sh runtime baseline

@@ -17,7 +17,7 @@ pub enum AlarmKind {
     GroupOutOfStep,
     /// The file of the active recipe, or its model, is not what was activated.
     RecipeChanged,
-    /// The wall clock jumped: verdicts of before do not age by that.
+    /// The wall clock jumped: the time of the jump does not count towards the age of earlier verdicts.
     ClockJumped,
     /// The journal removes verdicts that a consumer has not acknowledged.
     UnacknowledgedRemoved,

@@ -55,7 +55,6 @@ impl GrpcService {
 
     async fn accept_trigger(&self, trigger: Trigger) -> Result<AcceptedTrigger, Status> {
         let (pipeline, control) = (Arc::clone(&self.pipeline), Arc::clone(&self.control));
-        let has_key = !trigger.idempotency_key.is_empty();
         let accept = move || {
             let recipe = trigger.recipe.as_ref();
             let prepared = recipe.map(|requested| control.prepared(requested));
@@ -65,12 +64,7 @@ impl GrpcService {
             let accepted = pipeline.trigger(&trigger, prepared.as_ref());
             accepted.map_err(|error| status::trigger(&error))
         };
-        if has_key {
-            // The pipeline looks the key up once more, because another call may have used it meanwhile.
-            disk_work(&self.read_permits, self.read_timeout(), accept).await?
-        } else {
-            blocking(accept).await?
-        }
+        blocking(accept).await?
     }
 }
 

@@ -286,7 +286,12 @@ impl World {
                 .iter()
                 .find(|prepared| prepared.recipe.id.as_str() == name)
         });
-        let accepted = self.run.shared.trigger(&request, prepared);
+        let shared = &self.run.shared;
+        let accepted = match shared.known(&request) {
+            Ok(Some(known)) => Ok(known),
+            Ok(None) => shared.trigger(&request, prepared),
+            Err(error) => Err(error),
+        };
         if let Ok(accepted) = accepted {
             if !accepted.repeated {
                 let asked = Asked {

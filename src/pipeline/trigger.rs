@@ -23,7 +23,8 @@ const ATTEMPTS: usize = 8;
 
 impl Pipeline {
     /// Requests an inspection of the next frame of a camera, or of all cameras of a group, by `recipe` if given.
-    /// A request with the idempotency key of an earlier request is that request. May read the journal.
+    /// A request with the idempotency key of an earlier request of this run is that request; those of earlier runs are
+    /// found by [`Self::known`], which is asked first. Does not wait for a disk.
     ///
     /// # Errors
     /// Why the request is refused. No camera of a group is inspected then.
@@ -35,7 +36,7 @@ impl Pipeline {
         self.shared.trigger(request, recipe)
     }
 
-    /// The earlier request with the same idempotency key. May read the journal.
+    /// The earlier request with the same idempotency key. May wait for the disk of the journal.
     ///
     /// # Errors
     /// When the key was used for another request, or the journal cannot be read.
@@ -53,9 +54,6 @@ impl Shared {
     ) -> Result<AcceptedTrigger, TriggerError> {
         if self.intake.is_closed() {
             return Err(TriggerError::Stopping);
-        }
-        if let Some(accepted) = self.known(request)? {
-            return Ok(accepted);
         }
         let cameras = self.cameras_of(&request.target)?;
         let _accepting = self.requests.accepting();

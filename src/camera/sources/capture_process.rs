@@ -73,6 +73,7 @@ impl CaptureProcess {
         // This executable, even if its file was replaced meanwhile. In a process group of its own it does not get the
         // signals of a terminal: the daemon ends it.
         let process = Command::new("/proc/self/exe")
+            .arg0("inspectd")
             .arg(COMMAND)
             .stdin(OwnedFd::from(theirs))
             .stdout(shared)

@@ -13,6 +13,7 @@ mod simulator;
 mod source;
 #[cfg(test)]
 mod tests;
+mod transit_time;
 mod url;
 mod video;
 mod video_settings;

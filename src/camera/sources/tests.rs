@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::camera::tests::{
-    Record, Recorder, deadline, jpeg, settings, simulator, start, system_clock,
+    Record, Recorder, deadline, jpeg, rtsp, settings, simulator, start, system_clock,
 };
 use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
@@ -379,4 +379,33 @@ fn a_pipeline_that_does_not_start_is_refused_without_its_secrets() {
         "{error}"
     );
     assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
+fn frames_that_waited_in_the_buffers_of_a_stream_are_as_old_as_they_are() {
+    let url = rtsp::start(true, false);
+    let source = Setting::Url {
+        url,
+        rtsp_tcp: true,
+    };
+    let mut opened = opened(source).expect("it is served");
+    let clock = system_clock();
+    let mut age = || {
+        let shot = opened
+            .source
+            .read()
+            .expect("it is served")
+            .expect("endless");
+        let now = clock.now().monotonic;
+        now.saturating_duration_since(shot.moment.monotonic)
+    };
+    // The first ones waited while the stream was opened.
+    for _ in 0..50 {
+        age();
+    }
+    std::thread::sleep(Duration::from_millis(800));
+    let late = age();
+    assert!(late > Duration::from_millis(600), "{late:?}");
+    let latest = (0..60).map(|_| age()).last();
+    assert!(latest < Some(Duration::from_millis(300)), "{latest:?}");
 }

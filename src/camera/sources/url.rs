@@ -62,7 +62,13 @@ pub fn open(
         name: redact(url),
         backend: "FFMPEG",
     })?;
-    let mut video = video.timed(Timing::Latency(latency));
+    // The timestamps of MJPEG over HTTP are those of an assumed rate.
+    let timing = if url.starts_with("rtsp") {
+        Timing::Stream(latency)
+    } else {
+        Timing::Latency(latency)
+    };
+    let mut video = video.timed(timing);
     let jpeg =
         is_mjpeg(video.get(CAP_PROP_FOURCC)? as u32) && video.set(CAP_PROP_FORMAT, ENCODED)?;
     Ok(Box::new(Stream { video, jpeg }))

@@ -18,6 +18,7 @@ use opencv::videoio::{
 };
 
 use super::error::SourceError;
+use super::transit_time::TransitTime;
 use crate::clock::{SharedClock, monotonic_ms};
 
 /// A frame is not delivered later than this; an older timestamp is of another clock.
@@ -31,6 +32,7 @@ pub struct Video {
     /// Significant bits of pixels of 16 bits.
     bit_depth: u32,
     timing: Timing,
+    transit: TransitTime,
     clock: SharedClock,
 }
 
@@ -39,6 +41,8 @@ pub struct Video {
 pub enum Timing {
     /// This long before it was delivered.
     Latency(Duration),
+    /// This long before it was delivered, and longer if the timestamps of the stream show that it waited in a buffer.
+    Stream(Duration),
     /// At the timestamp of the driver. If there is none, when it was delivered, unless it is `required`.
     Driver {
         /// Whether a frame without a timestamp is an error.
@@ -75,6 +79,7 @@ impl Video {
             rotation,
             bit_depth: 16,
             timing: Timing::Latency(Duration::ZERO),
+            transit: TransitTime::default(),
             image: Mat::default(),
             clock: clock.clone(),
         }))
@@ -129,6 +134,11 @@ impl Video {
         }
         let age = match self.timing {
             Timing::Latency(latency) => latency,
+            Timing::Stream(latency) => {
+                let stamp = self.capture.get(CAP_PROP_POS_MSEC)?;
+                let delay_ms = self.transit.delay_ms(stamp, monotonic_ms());
+                latency + Duration::from_secs_f64(delay_ms / 1e3)
+            }
             Timing::Driver { required } => {
                 let stamp = self.capture.get(CAP_PROP_POS_MSEC)?;
                 match age_of(stamp, monotonic_ms()) {

@@ -1,7 +1,7 @@
 //! Whole cameras: threads, timeouts and sinks.
 
 mod network;
-mod rtsp;
+pub mod rtsp;
 mod server;
 mod supervision;
 

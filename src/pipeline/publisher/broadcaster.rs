@@ -228,22 +228,28 @@ impl Broadcaster {
     /// Broadcasts a verdict that should be in the journal and is not.
     pub(super) fn broadcast_unjournalled(&self, entry: VerdictEntry) {
         let ready = self.ready(entry, 0);
-        self.broadcast_withdrawn(ready);
+        self.broadcast_withdrawn(ready, self.continues());
     }
 
-    /// Broadcasts a verdict that is not journalled in time, without its sequence.
-    pub(super) fn broadcast_withdrawn(&self, mut ready: ReadyVerdict) {
-        let mut verdict = self.withdrawn(&ready.verdict);
+    /// Whether verdicts that are not journalled are broadcast unchanged. A reload may change it, so it is asked once for
+    /// each write.
+    pub(super) fn continues(&self) -> bool {
+        self.continue_unjournalled.load(Ordering::Relaxed)
+    }
+
+    /// Broadcasts a verdict that is not journalled in time, without its sequence; unchanged if the line `continues`.
+    pub(super) fn broadcast_withdrawn(&self, mut ready: ReadyVerdict, continues: bool) {
+        let mut verdict = self.withdrawn(&ready.verdict, continues);
         verdict.sequence = 0;
         ready.verdict = Arc::new(verdict);
         self.broadcast_as(ready, Some(0));
     }
 
     /// The verdict as it is when it is not journalled in time.
-    pub(super) fn withdrawn(&self, verdict: &Verdict) -> Verdict {
+    pub(super) fn withdrawn(&self, verdict: &Verdict, continues: bool) -> Verdict {
         let mut verdict = verdict.clone();
         verdict.evidence = false;
-        if !self.continue_unjournalled.load(Ordering::Relaxed) {
+        if !continues {
             let message = "the verdict could not be journalled";
             verdict.outcome = Outcome::Fault(Fault::new(FaultReason::Journal, message));
         }

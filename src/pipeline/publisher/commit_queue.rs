@@ -78,6 +78,8 @@ pub(super) struct Overdue {
     pub(super) entries: Vec<VerdictEntry>,
     /// Verdicts of the write in progress, which may reach the disk later.
     pub(super) ready: Vec<ReadyVerdict>,
+    /// Whether those of the write are published unchanged.
+    pub(super) continues: bool,
 }
 
 /// What the journal's thread does while it does not wait for the queue.
@@ -86,6 +88,8 @@ struct Work {
     since: Instant,
     /// The verdicts of a write; `None` once they were published without the journal.
     ready: Option<Vec<ReadyVerdict>>,
+    /// Whether these verdicts are published unchanged if the write takes too long.
+    continues: bool,
 }
 
 #[derive(Default)]
@@ -209,17 +213,18 @@ impl CommitQueue {
                 BTreeMap::new()
             },
         };
-        state.work = Some(self.work(Vec::new()));
+        state.work = Some(self.work(Vec::new(), false));
         drop(state);
         self.emptied.notify_all();
         Some(taken)
     }
 
     /// Work that makes progress now.
-    fn work(&self, ready: Vec<ReadyVerdict>) -> Work {
+    fn work(&self, ready: Vec<ReadyVerdict>, continues: bool) -> Work {
         Work {
             since: self.clock.now().monotonic,
             ready: Some(ready),
+            continues,
         }
     }
 
@@ -232,7 +237,7 @@ impl CommitQueue {
 
     /// Marks the start of a call into the store that writes no verdicts. It counts as stalled like a write.
     pub(super) fn start_call(&self) {
-        self.start_write(Vec::new());
+        self.start_write(Vec::new(), false);
     }
 
     /// Marks the end of the call. Returns whether it was stalled: verdicts were published without the journal.
@@ -240,18 +245,19 @@ impl CommitQueue {
         self.end_write().is_none()
     }
 
-    /// Marks the start of a write of these verdicts.
-    pub(super) fn start_write(&self, ready: Vec<ReadyVerdict>) {
+    /// Marks the start of a write of these verdicts, which are published unchanged if it takes too long and the line
+    /// `continues`.
+    pub(super) fn start_write(&self, ready: Vec<ReadyVerdict>, continues: bool) {
         let mut state = self.state.lock();
         state.stalled = false;
-        state.work = Some(self.work(ready));
+        state.work = Some(self.work(ready, continues));
     }
 
     /// Marks the end of the write. Returns its verdicts unless they were published without the journal.
     pub(super) fn end_write(&self) -> Option<Vec<ReadyVerdict>> {
         let mut state = self.state.lock();
         state.stalled = false;
-        state.work.replace(self.work(Vec::new()))?.ready
+        state.work.replace(self.work(Vec::new(), false))?.ready
     }
 
     /// Takes over everything that waits for the thread, if that makes no progress for longer than the stall timeout. Every
@@ -266,6 +272,7 @@ impl CommitQueue {
             return Overdue::default();
         }
         let ready = work.ready.take().unwrap_or_default();
+        let continues = work.continues;
         let entries: Vec<VerdictEntry> = state.entries.drain(..).collect();
         state.stalled = true;
         state.trouble.get_or_insert_with(|| JournalTrouble {
@@ -278,7 +285,11 @@ impl CommitQueue {
         }
         drop(state);
         self.emptied.notify_all();
-        Overdue { entries, ready }
+        Overdue {
+            entries,
+            ready,
+            continues,
+        }
     }
 
     /// Whether verdicts wait for the journal or are being written.

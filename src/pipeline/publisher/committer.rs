@@ -263,6 +263,7 @@ impl Committer {
             self.queue.give_back(counters);
             return refuse(acknowledgements, &AcknowledgeError::NotOpen);
         }
+        let continues = self.broadcaster.continues();
         let ready = self.number(entries);
         if let Some(first) = ready.first() {
             counters.insert(
@@ -273,7 +274,7 @@ impl Committer {
         }
         let Some(store) = &mut self.store else {
             for ready in ready {
-                self.broadcaster.broadcast_withdrawn(ready);
+                self.broadcaster.broadcast_withdrawn(ready, continues);
             }
             counters.remove(CONFIRMED);
             self.queue.give_back(counters);
@@ -286,7 +287,7 @@ impl Committer {
             counters,
             ..Batch::default()
         };
-        self.queue.start_write(ready);
+        self.queue.start_write(ready, continues);
         #[cfg(test)]
         let written = self.inject.commit(store, &batch);
         #[cfg(not(test))]
@@ -294,12 +295,12 @@ impl Committer {
         self.last_commit = self.clock.now().monotonic;
         let ready = self.queue.end_write();
         match written {
-            Ok(()) => self.written(&batch, ready, acknowledgements),
+            Ok(()) => self.written(&batch, ready, acknowledgements, continues),
             Err(error) => {
-                self.uncertain = self.as_broadcast(&batch);
+                self.uncertain = self.as_broadcast(&batch, continues);
                 batch.counters.remove(CONFIRMED);
                 self.queue.give_back(std::mem::take(&mut batch.counters));
-                self.not_written(error, ready, acknowledgements);
+                self.not_written(error, ready, acknowledgements, continues);
             }
         }
     }
@@ -336,6 +337,7 @@ impl Committer {
         batch: &Batch,
         ready: Option<Vec<ReadyVerdict>>,
         acknowledgements: Vec<Acknowledgement>,
+        continues: bool,
     ) {
         for (name, state) in &batch.consumers {
             self.queue.set_consumer(name.clone(), state.clone());
@@ -350,14 +352,14 @@ impl Committer {
                     self.broadcaster.broadcast(ready);
                 }
             }
-            None => self.amend(batch),
+            None => self.amend(batch, continues),
         }
     }
 
     /// The verdicts were broadcast before their write ended: overwrites them with what was broadcast.
-    fn amend(&mut self, batch: &Batch) {
+    fn amend(&mut self, batch: &Batch, continues: bool) {
         let amended = Batch {
-            verdicts: self.as_broadcast(batch),
+            verdicts: self.as_broadcast(batch, continues),
             ..Batch::default()
         };
         let Some(store) = &mut self.store else { return };
@@ -379,8 +381,9 @@ impl Committer {
     }
 
     /// The verdicts of a batch as they were broadcast because they were not journalled in time.
-    fn as_broadcast(&self, batch: &Batch) -> Vec<Arc<Verdict>> {
-        let withdrawn = |verdict: &Arc<Verdict>| Arc::new(self.broadcaster.withdrawn(verdict));
+    fn as_broadcast(&self, batch: &Batch, continues: bool) -> Vec<Arc<Verdict>> {
+        let withdrawn =
+            |verdict: &Arc<Verdict>| Arc::new(self.broadcaster.withdrawn(verdict, continues));
         batch.verdicts.iter().map(withdrawn).collect()
     }
 
@@ -389,6 +392,7 @@ impl Committer {
         error: JournalError,
         ready: Option<Vec<ReadyVerdict>>,
         acknowledgements: Vec<Acknowledgement>,
+        continues: bool,
     ) {
         error!(%error, "verdicts were not journalled");
         self.failed(&error);
@@ -397,7 +401,7 @@ impl Committer {
             &AcknowledgeError::Journal(Arc::new(error)),
         );
         for ready in ready.unwrap_or_default() {
-            self.broadcaster.broadcast_withdrawn(ready);
+            self.broadcaster.broadcast_withdrawn(ready, continues);
         }
     }
 }

@@ -218,7 +218,8 @@ impl Publisher {
             self.broadcaster.broadcast_unjournalled(entry);
         }
         for ready in overdue.ready {
-            self.broadcaster.broadcast_withdrawn(ready);
+            self.broadcaster
+                .broadcast_withdrawn(ready, overdue.continues);
         }
     }
 

@@ -199,7 +199,7 @@ fn a_write_returns_its_verdicts_unless_it_exceeds_the_stall_timeout() {
     );
     let check = |after: Duration, taken_over: bool| {
         let queue = CommitQueue::new(STALL, clock.clone());
-        queue.start_write(vec![broadcaster.ready(entry("in progress"), 1)]);
+        queue.start_write(vec![broadcaster.ready(entry("in progress"), 1)], false);
         assert!(queue.push(entry("waits"), true).is_ok());
         clock.advance(after);
         let overdue = queue.take_overdue(clock.now().monotonic);

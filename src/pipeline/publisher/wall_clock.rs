@@ -2,7 +2,7 @@
 //!
 //! A wall clock may be wrong, also at the start, and a removed verdict does not come back when the clock is corrected.
 //! So time counts only if it was observed: a step forward while the daemon runs, and a longer time without the daemon, are
-//! jumps, by which the verdicts of before do not age.
+//! jumps, whose time does not count towards the age of earlier verdicts.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};

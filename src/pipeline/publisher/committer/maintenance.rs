@@ -41,8 +41,8 @@ impl Committer {
             Some(by) => {
                 let hours = by.as_secs() / 3600;
                 let message = format!(
-                    "the wall clock jumped forward by {hours} h, or the daemon was off that long; verdicts of before \
-                     do not age by that, and none is removed for it; check the time of this machine"
+                    "the wall clock jumped forward by {hours} h, or the daemon was off that long; this time does \
+                     not count towards the age of earlier verdicts; check the time of this machine"
                 );
                 self.alarms.raise(AlarmKind::ClockJumped, "", message);
             }
