@@ -20,6 +20,15 @@ pub enum CaptureError {
         /// Frames that the file should have.
         expected: u64,
     },
+    /// The decoder met damaged data.
+    #[error("the data are damaged ({0})")]
+    Damaged(String),
+    /// Frames of a video before it are damaged, and it may be made of them.
+    #[error("{frames} frames before it, the data are damaged")]
+    FollowsDamage {
+        /// Frames since the damage.
+        frames: u32,
+    },
     /// The reason that the capture process reports.
     #[error("{0}")]
     Unusable(String),

@@ -11,6 +11,7 @@ mod signals;
 mod startup;
 mod systemd;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use inspectd_core::bundle::Bundle;
@@ -60,9 +61,11 @@ async fn run_until_stopped(
     let clock = Arc::new(SystemClock);
     let started = startup::start(sources, loaded, telemetry, clock, &mut signals).await?;
     // None: a termination signal came while the model was being loaded.
-    let Some(mut daemon) = started else {
+    let Some(daemon) = started else {
         return Ok(());
     };
+    // Never dropped: closing the audit log waits for its disk, and the process exits anyway.
+    let mut daemon = ManuallyDrop::new(daemon);
     let result = daemon.supervise(&mut signals).await;
     tokio::select! {
         stopped = daemon.stop() => result.and(stopped),

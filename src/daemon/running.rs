@@ -70,7 +70,7 @@ pub(super) struct Daemon {
     servers: Vec<Server>,
     /// Held for their effect when dropped.
     _access_watch: access::Watch,
-    _socket: Option<SocketFile>,
+    socket: Option<SocketFile>,
 }
 
 impl Daemon {
@@ -96,7 +96,7 @@ impl Daemon {
             metrics,
             servers: Vec::new(),
             _access_watch: endpoints.access.watch(failed),
-            _socket: endpoints.socket,
+            socket: endpoints.socket,
             pipeline,
             thread_failed,
             settings,
@@ -267,6 +267,7 @@ impl Daemon {
         self.health.end().await;
         self.stop_servers(deadline).await;
         self.record_stop(deadline).await;
+        self.socket = None;
         log_totals(&self.pipeline.snapshot());
         if in_time {
             Ok(())

@@ -14,6 +14,15 @@ use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::{camera, ended, frames, last_counts};
 use crate::mjpeg::{Mood, Server, jpeg};
 
+/// Frames of [`VIDEO`].
+const FRAMES: u64 = 75;
+
+/// Grey noise in H.264, with an intact picture in each second.
+const VIDEO: &[u8] = include_bytes!("testdata/h264.mp4");
+
+/// The bytes of frame 31 of [`VIDEO`].
+const FRAME: std::ops::Range<usize> = 2897..2925;
+
 /// A camera that never fails.
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\n\
                     mode = \"triggered\"\n";
@@ -410,4 +419,30 @@ async fn inspectctl_measures_the_latency_of_a_camera() {
     let latency: u64 = value.expect("a value").parse().expect("a number");
     assert!((300..3000).contains(&latency), "{text}");
     daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn frames_of_damaged_video_data_are_faults() {
+    require!(onnx_runtime());
+    let camera = "[cameras.video]\nsource = \"file\"\npath = \"video.mp4\"\npace = \"fast\"\nmode = \"triggered\"\n";
+    for damaged in [false, true] {
+        let site = Site::new(camera);
+        let mut video = VIDEO.to_vec();
+        if damaged {
+            video[FRAME.start + FRAME.len() / 2..FRAME.end].fill(0);
+        }
+        std::fs::write(site.path("video.mp4"), video).expect("written");
+        let daemon = site.start();
+        let done = |status: &_| ended(&frames(status, "video")) == FRAMES;
+        let status = daemon.status_when("ended", done).await;
+        let frames = frames(&status, "video");
+        if damaged {
+            // Threads of the decoder report the damage up to some frames before it.
+            assert!((10..=31).contains(&frames.judged), "{frames:?}");
+            daemon.wait_for_log("the data are damaged");
+        } else {
+            assert_eq!(frames.faulted, 0, "{frames:?}");
+        }
+        daemon.stop();
+    }
 }

@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     let sources = Sources::of_process(file, required);
     match arguments.command {
         None | Some(Command::Run) => daemon::exit(daemon_exit_code(daemon::run(sources))),
-        Some(Command::Capture) => file_exit_code(run_capture_process().map_err(Into::into)),
+        Some(Command::Capture) => capture(),
         Some(Command::Check) => check(&sources),
         Some(Command::Bench(arguments)) => bench_exit_code(bench::run(&arguments)),
         Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),
@@ -87,6 +87,12 @@ fn main() -> ExitCode {
         Some(Command::Journal(arguments)) => file_exit_code(journal::run(&arguments)),
         Some(Command::Token(arguments)) => file_exit_code(token::run(&arguments)),
     }
+}
+
+/// Runs a capture process. Exits without the destructors of the libraries that it used.
+fn capture() -> ! {
+    let failed = run_capture_process().map_err(|error| eprintln!("inspectd: {error}"));
+    daemon::exit(u8::from(failed.is_err()))
 }
 
 fn check(sources: &Sources) -> ExitCode {

@@ -14,10 +14,16 @@ use rustix::stdio::{dup2_stdin, dup2_stdout};
 
 use super::capture_message::{Answer, Stamp, receive, send};
 use super::error::SourceError;
+use super::library_log::LibraryLog;
 use super::source::Shot;
 use super::video_settings::VideoSettings;
+use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::{SharedClock, SystemClock};
+
+/// Frames of a video after which damage is over: an intact picture begins at least that often, every 10 s of 25 frames
+/// each.
+const FRAMES_AFTER_DAMAGE: u32 = 250;
 
 /// Runs a capture process: standard input is the connection to the daemon, standard output the memory of the pixels. Ends
 /// when the daemon closes the connection, or ends.
@@ -32,7 +38,10 @@ pub fn run() -> IoResult<()> {
     // What libraries print must not get into the pixels.
     dup2_stdout(stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
+    let log = LibraryLog::capture()?;
     Worker {
+        log,
+        damage: None,
         requests: BufReader::new(control.try_clone()?),
         answers: control,
         memory,
@@ -49,6 +58,9 @@ fn by_hand() -> IoError {
 }
 
 struct Worker {
+    log: LibraryLog,
+    /// Frames since damaged data.
+    damage: Option<u32>,
     requests: BufReader<UnixStream>,
     answers: UnixStream,
     memory: File,
@@ -67,16 +79,37 @@ impl Worker {
         };
         let native_fps = opened.native_fps;
         send(&mut self.answers, &Answer::Opened { native_fps })?;
+        let mut first = true;
         // Each request is one byte.
         while self.requests.read(&mut [0])? > 0 {
-            let shot = match opened.source.read() {
+            if self.damage.is_some() && native_fps.is_none() {
+                return self.failed(&SourceError::Damaged);
+            }
+            let mut shot = match opened.source.read() {
                 Ok(Some(shot)) => shot,
                 Ok(None) => return send(&mut self.answers, &Answer::Ended),
                 Err(error) => return self.failed(&error),
             };
+            // A stream may begin between two intact pictures: what comes before the first frame is not part of it.
+            let damage = self.log.take_damage().filter(|_| !first);
+            first = false;
+            if let Some(error) = self.damaged(damage) {
+                shot.frame = Err(error);
+            }
             self.deliver(shot)?;
         }
         Ok(())
+    }
+
+    /// Why a frame is not usable after these messages of the decoder.
+    fn damaged(&mut self, damage: Option<String>) -> Option<CaptureError> {
+        if let Some(message) = damage {
+            self.damage = Some(0);
+            return Some(CaptureError::Damaged(message));
+        }
+        let frames = self.damage? + 1;
+        self.damage = (frames < FRAMES_AFTER_DAMAGE).then_some(frames);
+        Some(CaptureError::FollowsDamage { frames })
     }
 
     fn failed(&mut self, error: &SourceError) -> IoResult<()> {

@@ -102,6 +102,11 @@ pub enum SourceError {
         /// The actual size.
         actual: [u32; 2],
     },
+    /// The decoder met damaged data, of which later frames are made as well.
+    #[error(
+        "the data are damaged; the stream is opened again, which begins with an intact picture"
+    )]
+    Damaged,
     /// The stream of a live source ended.
     #[error("the stream ended")]
     StreamEnded,

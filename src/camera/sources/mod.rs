@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod folder;
 mod gstreamer;
+mod library_log;
 mod lost_frames;
 mod simulator;
 mod source;

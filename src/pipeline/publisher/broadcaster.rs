@@ -239,21 +239,10 @@ impl Broadcaster {
 
     /// Broadcasts a verdict that is not journalled in time, without its sequence; unchanged if the line `continues`.
     pub(super) fn broadcast_withdrawn(&self, mut ready: ReadyVerdict, continues: bool) {
-        let mut verdict = self.withdrawn(&ready.verdict, continues);
+        let mut verdict = withdrawn(&ready.verdict, continues);
         verdict.sequence = 0;
         ready.verdict = Arc::new(verdict);
         self.broadcast_as(ready, Some(0));
-    }
-
-    /// The verdict as it is when it is not journalled in time.
-    pub(super) fn withdrawn(&self, verdict: &Verdict, continues: bool) -> Verdict {
-        let mut verdict = verdict.clone();
-        verdict.evidence = false;
-        if !continues {
-            let message = "the verdict could not be journalled";
-            verdict.outcome = Outcome::Fault(Fault::new(FaultReason::Journal, message));
-        }
-        verdict
     }
 
     /// Broadcasts a verdict as `sequence`; as the next one if `None`.
@@ -317,6 +306,17 @@ impl Broadcaster {
             disk_store.close();
         }
     }
+}
+
+/// The verdict as it is when it is not journalled in time.
+pub(super) fn withdrawn(verdict: &Verdict, continues: bool) -> Verdict {
+    let mut verdict = verdict.clone();
+    verdict.evidence = false;
+    if !continues {
+        let message = "the verdict could not be journalled";
+        verdict.outcome = Outcome::Fault(Fault::new(FaultReason::Journal, message));
+    }
+    verdict
 }
 
 /// Counts a verdict in the statistics of its camera.

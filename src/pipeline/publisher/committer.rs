@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use inspectd_core::record::Verdict;
 use tracing::{error, warn};
 
-use super::broadcaster::Broadcaster;
+use super::broadcaster::{Broadcaster, withdrawn};
 use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, Taken};
 use super::entry::{ReadyVerdict, VerdictEntry};
 use super::wall_clock::WallClock;
@@ -297,7 +297,7 @@ impl Committer {
         match written {
             Ok(()) => self.written(&batch, ready, acknowledgements, continues),
             Err(error) => {
-                self.uncertain = self.as_broadcast(&batch, continues);
+                self.uncertain = as_broadcast(&batch, continues);
                 batch.counters.remove(CONFIRMED);
                 self.queue.give_back(std::mem::take(&mut batch.counters));
                 self.not_written(error, ready, acknowledgements, continues);
@@ -359,7 +359,7 @@ impl Committer {
     /// The verdicts were broadcast before their write ended: overwrites them with what was broadcast.
     fn amend(&mut self, batch: &Batch, continues: bool) {
         let amended = Batch {
-            verdicts: self.as_broadcast(batch, continues),
+            verdicts: as_broadcast(batch, continues),
             ..Batch::default()
         };
         let Some(store) = &mut self.store else { return };
@@ -380,13 +380,6 @@ impl Committer {
         }
     }
 
-    /// The verdicts of a batch as they were broadcast because they were not journalled in time.
-    fn as_broadcast(&self, batch: &Batch, continues: bool) -> Vec<Arc<Verdict>> {
-        let withdrawn =
-            |verdict: &Arc<Verdict>| Arc::new(self.broadcaster.withdrawn(verdict, continues));
-        batch.verdicts.iter().map(withdrawn).collect()
-    }
-
     fn not_written(
         &mut self,
         error: JournalError,
@@ -404,6 +397,12 @@ impl Committer {
             self.broadcaster.broadcast_withdrawn(ready, continues);
         }
     }
+}
+
+/// The verdicts of a batch as they were broadcast because they were not journalled in time.
+fn as_broadcast(batch: &Batch, continues: bool) -> Vec<Arc<Verdict>> {
+    let withdrawn = |verdict: &Arc<Verdict>| Arc::new(withdrawn(verdict, continues));
+    batch.verdicts.iter().map(withdrawn).collect()
 }
 
 /// The latest change of each consumer. An acknowledged sequence never decreases.
