@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use inspectd_core::atomic_file;
 use rusqlite::Connection;
@@ -22,6 +24,9 @@ const ASIDE: &str = ".damaged-";
 
 /// Steps of SQLite between two questions whether a check is to end.
 const STEPS: i32 = 10_000;
+
+/// Pause before damage is confirmed by a second check.
+const CONFIRM_PAUSE: Duration = Duration::from_secs(1);
 
 /// A check of a journal for damage.
 #[derive(Debug)]
@@ -80,10 +85,7 @@ impl Check {
     }
 
     /// As [`Self::run`]; asks again and again whether to end.
-    ///
-    /// # Errors
-    /// When it cannot be read, or was ended.
-    pub fn run_until(
+    fn run_until(
         &self,
         depth: Depth,
         ends: impl FnMut() -> bool + Send + 'static,
@@ -107,6 +109,24 @@ impl Check {
         };
         Ok(self.connection.query_row(select, [], read)?)
     }
+}
+
+/// Checks the journal `path`, and once more after a pause if something was found: a disk that fails for a moment can make an
+/// intact file look damaged. Returns what was found both times. Asks again and again whether to end.
+///
+/// # Errors
+/// When it cannot be read, or was ended.
+pub fn confirmed_damage(
+    path: &Path,
+    depth: Depth,
+    ends: impl FnMut() -> bool + Clone + Send + 'static,
+) -> Result<Option<String>, JournalError> {
+    let find = || Ok(Check::open(path)?.run_until(depth, ends.clone())?.pop());
+    if find()?.is_none() {
+        return Ok(None);
+    }
+    thread::sleep(CONFIRM_PAUSE);
+    find()
 }
 
 /// Whether a finding of SQLite's check is an error of the disk and no damage: it reports both alike.

@@ -11,8 +11,8 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
 use super::commit_queue::CommitQueue;
-use crate::journal::repair::{Check, Depth};
-use crate::journal::{JournalError, wal_bytes};
+use crate::journal::repair::{Depth, confirmed_damage};
+use crate::journal::wal_bytes;
 use crate::on_panic::OnPanic;
 
 /// How often it is looked whether the journal was opened, or may be damaged.
@@ -102,20 +102,13 @@ impl Shared {
 
     fn check(self: &Arc<Self>, path: &Path, queue: &CommitQueue, depth: Depth) {
         let generation = queue.generation();
-        match self.find(path, depth) {
-            Ok(findings) => match findings.first() {
-                None => info!("the journal was checked: it is intact"),
-                Some(finding) => queue.report_damage(generation, finding),
-            },
+        let (shared, journal) = (Arc::clone(self), path.to_owned());
+        let ends = move || *shared.stopped.lock() || wal_bytes(&journal) > WAL_LIMIT;
+        match confirmed_damage(path, depth, ends) {
+            Ok(None) => info!("the journal was checked: it is intact"),
+            Ok(Some(finding)) => queue.report_damage(generation, &finding),
             Err(_) if *self.stopped.lock() => {}
             Err(error) => warn!(%error, "the journal cannot be checked for damage"),
         }
-    }
-
-    fn find(self: &Arc<Self>, path: &Path, depth: Depth) -> Result<Vec<String>, JournalError> {
-        let check = Check::open(path)?;
-        let (shared, path) = (Arc::clone(self), path.to_owned());
-        let ends = move || *shared.stopped.lock() || wal_bytes(&path) > WAL_LIMIT;
-        check.run_until(depth, ends)
     }
 }

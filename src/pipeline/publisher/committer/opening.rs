@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 
 use super::{CONFIRMED, Committer};
 use crate::alarm::AlarmKind;
-use crate::journal::repair::{Check, Depth};
+use crate::journal::repair::Depth;
 use crate::journal::{
     self, Batch, EPOCH, JournalError, Known, LOST, OPENING, Opened, Store, repair,
 };
@@ -39,10 +39,10 @@ impl Committer {
     /// damaged. While the daemon runs, another thread checks.
     pub(super) fn confirm_damage(&mut self, damage: &str) -> Result<(), JournalError> {
         self.queue.start_call();
-        let found = Check::open(&journal::file(&self.folder))
-            .and_then(|check| check.run(Depth::Indexes, 1));
+        let file = journal::file(&self.folder);
+        let found = repair::confirmed_damage(&file, Depth::Indexes, || false);
         self.queue.end_call();
-        if found?.is_empty() {
+        if found?.is_none() {
             return Err(JournalError::NotDamaged(damage.to_owned()));
         }
         Ok(())
