@@ -4,6 +4,7 @@
 //! (`pipeline/publisher`); this module decides how it is stored.
 
 mod error;
+mod known;
 mod mark;
 mod query;
 pub mod repair;
@@ -16,8 +17,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use error::{JournalError, RowError};
+pub use known::{Consumer, Known};
 pub use query::{Filter, Order, Page, Readers};
-pub use store::{Batch, Consumer, Known, Limits, Opened, Store, Trimmed, wal_bytes};
+pub use store::{Batch, Limits, Opened, Store, Trimmed, wal_bytes};
 
 /// Whether a journal was used in `folder` before, even if its file is gone or damaged.
 pub fn was_used(folder: &Path) -> bool {

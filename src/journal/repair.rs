@@ -9,8 +9,8 @@ use std::time::Duration;
 use inspectd_core::atomic_file;
 use rusqlite::Connection;
 
+use super::known::{self, Known};
 use super::schema::{self, CURRENT};
-use super::store::{self, Known};
 use super::{FILE, JournalError, file};
 
 /// Verdicts that are copied at a time. After an error they are copied one by one.
@@ -142,7 +142,7 @@ fn is_unreadable(finding: &str) -> bool {
 
 /// What can be read of the consumers and counters of a damaged journal.
 pub fn rescue(path: &Path) -> Known {
-    let known = schema::open_reader(path).and_then(|connection| Ok(store::known(&connection)?));
+    let known = schema::open_reader(path).and_then(|connection| Ok(known::known(&connection)?));
     known.unwrap_or_default()
 }
 

@@ -10,6 +10,7 @@ use inspectd_core::record::{Stamp, Verdict};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::known::{Consumer, Known, known, put_consumer};
 use super::mark::{self, Continuation, Mark};
 use super::row::{self, nanoseconds, time};
 use super::schema::{self, CURRENT};
@@ -20,17 +21,6 @@ const LOCK: &str = "lock";
 
 /// Rows that one call of [`Store::trim`] removes at most. It takes about 20 ms, in which verdicts wait.
 const TRIM_ROWS: i64 = 2000;
-
-/// A client that acknowledges verdicts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Consumer {
-    /// The consumer has all verdicts up to this sequence.
-    pub acknowledged: u64,
-    /// When it acknowledged.
-    pub changed: SystemTime,
-    /// The client that it belongs to; `None` if a client without a name uses it.
-    pub client: Option<Arc<str>>,
-}
 
 /// Changes that are committed in one transaction.
 #[derive(Debug, Default)]
@@ -74,15 +64,6 @@ pub struct Trimmed {
     pub held: bool,
     /// Used bytes before the removal.
     pub bytes: u64,
-}
-
-/// What a journal knows beside its verdicts.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Consumers by name.
-    pub consumers: BTreeMap<String, Consumer>,
-    /// Counters by name.
-    pub counters: BTreeMap<String, u64>,
 }
 
 /// State of a journal when it was opened.
@@ -441,26 +422,6 @@ fn stamp_id(connection: &Connection, stamp: &Stamp) -> rusqlite::Result<i64> {
     )
 }
 
-fn put_consumer(
-    connection: &Connection,
-    name: &str,
-    consumer: Option<&Consumer>,
-) -> rusqlite::Result<()> {
-    let changed = match consumer {
-        Some(consumer) => connection.execute(
-            "INSERT OR REPLACE INTO consumers VALUES (?1, ?2, ?3, ?4)",
-            params![
-                name,
-                consumer.acknowledged as i64,
-                nanoseconds(consumer.changed),
-                consumer.client
-            ],
-        ),
-        None => connection.execute("DELETE FROM consumers WHERE name = ?1", [name]),
-    };
-    changed.map(drop)
-}
-
 fn oldest(connection: &Connection) -> rusqlite::Result<Option<u64>> {
     let least: Option<i64> =
         connection.query_row("SELECT min(sequence) FROM verdicts", [], |row| row.get(0))?;
@@ -492,30 +453,6 @@ fn opened(connection: &Connection) -> rusqlite::Result<Opened> {
         replaced: false,
         lost: None,
     })
-}
-
-/// The consumers and counters of a journal.
-pub(super) fn known(connection: &Connection) -> rusqlite::Result<Known> {
-    let mut known = Known::default();
-    let mut statement =
-        connection.prepare("SELECT name, acknowledged, changed, client FROM consumers")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let consumer = Consumer {
-            acknowledged: row.get::<_, i64>(1)? as u64,
-            changed: time(row.get(2)?),
-            client: row.get(3)?,
-        };
-        known.consumers.insert(row.get(0)?, consumer);
-    }
-    let mut statement = connection.prepare("SELECT name, value FROM counters")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        known
-            .counters
-            .insert(row.get(0)?, row.get::<_, i64>(1)? as u64);
-    }
-    Ok(known)
 }
 
 /// Size of the write-ahead log of the journal `path`, bytes; 0 if there is none.

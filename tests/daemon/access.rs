@@ -1,5 +1,6 @@
 //! Authentication and authorisation with real certificates and tokens.
 
+mod calls;
 mod ctl;
 mod doors;
 mod limits;
