@@ -121,7 +121,11 @@ pub fn confirmed_damage(
     depth: Depth,
     ends: impl FnMut() -> bool + Clone + Send + 'static,
 ) -> Result<Option<String>, JournalError> {
-    let find = || Ok(Check::open(path)?.run_until(depth, ends.clone())?.pop());
+    let find = || match Check::open(path) {
+        Ok(check) => Ok(check.run_until(depth, ends.clone())?.pop()),
+        Err(error) if error.is_damage() => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    };
     if find()?.is_none() {
         return Ok(None);
     }

@@ -17,8 +17,8 @@ fn damaged_alarm(status: &Status) -> bool {
         .any(|alarm| alarm.kind == "journal_damaged")
 }
 
-/// A journal with some thousand verdicts and an acknowledgement, whose pages in the middle are overwritten.
-async fn damage(site: &Site) {
+/// Runs a daemon until the journal has some thousand verdicts and an acknowledgement.
+async fn fill(site: &Site) {
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     verdicts.until(|verdict| verdict.sequence >= 3000).await;
@@ -32,17 +32,35 @@ async fn damage(site: &Site) {
         .await
         .expect("recorded");
     daemon.stop();
-    let path = site.path("journal/journal.sqlite");
-    let connection = rusqlite::Connection::open(&path).expect("the journal");
     let into_the_file = "PRAGMA wal_checkpoint(TRUNCATE)";
-    connection
+    opened(site)
         .query_row(into_the_file, [], |_| Ok(()))
         .expect("written");
-    drop(connection);
+}
+
+fn opened(site: &Site) -> rusqlite::Connection {
+    rusqlite::Connection::open(site.path("journal/journal.sqlite")).expect("the journal")
+}
+
+/// Overwrites a range of the journal's bytes.
+fn overwrite(site: &Site, range: impl FnOnce(usize) -> std::ops::Range<usize>) {
+    let path = site.path("journal/journal.sqlite");
     let mut bytes = std::fs::read(&path).expect("a journal");
-    let middle = bytes.len() / 2 / 4096 * 4096;
-    bytes[middle..middle + 4 * 4096].fill(0xa5);
+    let range = range(bytes.len());
+    bytes[range].fill(0xa5);
     std::fs::write(&path, bytes).expect("damaged");
+}
+
+/// Length of a page of the journal.
+const PAGE: usize = 4096;
+
+/// A journal with some thousand verdicts and an acknowledgement, whose pages in the middle are overwritten.
+async fn damage(site: &Site) {
+    fill(site).await;
+    overwrite(site, |length| {
+        let middle = length / 2 / PAGE * PAGE;
+        middle..middle + 4 * PAGE
+    });
 }
 
 /// Reads a stream until the event of lost verdicts; returns their first and last sequence.
@@ -133,5 +151,90 @@ async fn journal_that_was_moved_away_uses_no_sequence_again() {
     let status = daemon.status().await;
     assert!(damaged_alarm(&status));
     assert_eq!(status.journal.expect("a journal").epoch, 2);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn journal_that_cannot_be_opened_is_set_aside_and_its_consumers_are_kept() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    fill(&site).await;
+    let root = opened(&site)
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'verdicts'",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+        .expect("a page") as usize;
+    overwrite(&site, |_| (root - 1) * PAGE..root * PAGE);
+    let daemon = site.start();
+    daemon.status_when("an alarm", damaged_alarm).await;
+    let (first, last) = lost(&daemon, Start::Consumer("plc".to_owned())).await;
+    assert_eq!(first, 701);
+    assert!(last >= 3000, "{last}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn journal_whose_header_is_damaged_is_set_aside() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    fill(&site).await;
+    overwrite(&site, |_| 0..100);
+    let daemon = site.start();
+    daemon.status_when("an alarm", damaged_alarm).await;
+    // Its consumers cannot be read: this one begins with what was lost.
+    let (first, last) = lost(&daemon, Start::Consumer("plc".to_owned())).await;
+    assert_eq!(first, 1);
+    assert!(last >= 3000, "{last}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn verdict_that_cannot_be_read_does_not_end_a_stream() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    fill(&site).await;
+    opened(&site)
+        .execute(
+            "UPDATE verdicts SET details = '{}' WHERE sequence = 1500",
+            [],
+        )
+        .expect("changed");
+    let daemon = site.start();
+    let gap = lost(&daemon, Start::FromSequence(1400)).await;
+    assert_eq!(gap, (1500, 1500));
+    assert!(!damaged_alarm(&daemon.status().await));
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn restored_backup_is_recognised_and_what_it_lacks_is_reported() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    fill(&site).await;
+    let path = site.path("journal/journal.sqlite");
+    let backup = std::fs::read(&path).expect("a journal");
+    let newest = "SELECT max(sequence) FROM verdicts";
+    let newest = opened(&site)
+        .query_row(newest, [], |row| row.get::<_, i64>(0))
+        .expect("a number") as u64;
+    // Ten verdicts more, which the backup lacks.
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    let after = verdicts
+        .until(|verdict| verdict.sequence >= newest + 10)
+        .await
+        .sequence;
+    daemon.stop();
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(site.path(format!("journal/journal.sqlite{ending}")));
+    }
+    std::fs::write(&path, backup).expect("restored");
+    let daemon = site.start();
+    daemon.status_when("an alarm", damaged_alarm).await;
+    let (first, last) = lost(&daemon, Start::FromSequence(newest - 5)).await;
+    assert_eq!(first, newest + 1);
+    assert!(last >= after, "{last}");
     daemon.stop();
 }
