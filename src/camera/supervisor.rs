@@ -59,7 +59,7 @@ impl Camera {
         Self::start_opening(frames, id, settings, sink, clock, open, failed)
     }
 
-    /// Like [`Self::start_after`], with the given function to open the source; nobody is told of a panic.
+    /// Like [`Self::start_after`], with the given function to open the source. A panic is not reported.
     #[cfg(test)]
     pub(super) fn start_with(
         frames: u64,

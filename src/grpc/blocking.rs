@@ -38,7 +38,7 @@ pub(super) async fn blocking_with<T: Send + 'static>(
 /// Does `work`, which may wait for the disk of the journal, with one of `permits`.
 ///
 /// # Errors
-/// When there is no permit and no answer within `limit`. The work that has begun goes on with its permit.
+/// When `limit` passes before the work has ended. Work that was started keeps its permit until it ends.
 pub(super) async fn disk_work<T: Send + 'static>(
     permits: &Arc<Semaphore>,
     limit: Duration,

@@ -89,7 +89,7 @@ impl Listener for LimitedListener {
 pub struct IdleLimited {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
-    /// The time limit of the request that has begun and has no answer yet.
+    /// The time limit of the request that is being received or answered.
     head: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }

@@ -115,7 +115,7 @@ impl JournalError {
         self.is_foreign() || self.has_code(rusqlite::ErrorCode::DatabaseCorrupt)
     }
 
-    /// Whether the file is no database, by its first page.
+    /// Whether the first page of the file is not that of a database.
     pub fn is_foreign(&self) -> bool {
         self.has_code(rusqlite::ErrorCode::NotADatabase)
     }

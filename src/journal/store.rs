@@ -328,7 +328,7 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     }
 }
 
-/// Compares the journal with the high-water mark beside it, and brings both up to date: the journal first, in one
+/// Compares the journal with the high-water mark in its folder, and brings both up to date: the journal first, in one
 /// transaction.
 fn open_mark(
     folder: &Path,

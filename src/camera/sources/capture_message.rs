@@ -38,7 +38,7 @@ pub enum Answer {
         /// Name given by the source; empty if it has none.
         item: String,
     },
-    /// There are no more frames.
+    /// The source has delivered its last frame.
     Ended,
     /// The source failed. It was closed.
     Failed {

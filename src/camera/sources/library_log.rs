@@ -34,7 +34,7 @@ impl LibraryLog {
     /// Redirects the standard error of this process.
     ///
     /// # Errors
-    /// When there is no memory for a file.
+    /// When the system cannot create a file in memory.
     pub fn capture() -> IoResult<Self> {
         let original = File::from(stderr().as_fd().try_clone_to_owned()?);
         let printed = File::from(memfd_create("inspectd-capture-log", MemfdFlags::CLOEXEC)?);
@@ -57,7 +57,7 @@ impl LibraryLog {
         let mut bytes = vec![0; (length - self.taken) as usize];
         self.printed.read_exact_at(&mut bytes, self.taken).ok()?;
         self.taken = length;
-        // Nobody may read it.
+        // The reader of standard error may have ended.
         let _ = self.original.write_all(&bytes);
         if length > LENGTH && self.printed.set_len(0).is_ok() {
             self.taken = 0;

@@ -129,7 +129,7 @@ impl Committer {
     fn open_first(&mut self) -> Result<(), JournalError> {
         let mut opened = self.open();
         if let Err(error) = &opened {
-            // Without an earlier journal, a file that is no database is that of another program.
+            // In a folder that was never used, a file that is not a database belongs to another program.
             if error.is_damage() && (!error.is_foreign() || journal::was_used(&self.folder)) {
                 let damage = error.to_string();
                 opened = self
@@ -163,7 +163,7 @@ impl Committer {
         self.store = None;
     }
 
-    /// Writes what was taken, then maintains the journal: no verdict that was taken waits for that.
+    /// Writes the batch first, then maintains the journal: verdicts do not wait for maintenance.
     fn handle(&mut self, taken: Taken) {
         let idle = taken.is_empty();
         self.write(taken);

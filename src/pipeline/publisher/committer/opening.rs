@@ -95,7 +95,7 @@ impl Committer {
         store.commit(&batch)
     }
 
-    /// What is known beside the verdicts, for a journal in place of a damaged one: from memory, or from the damaged file if
+    /// Consumers and counters, for a journal in place of a damaged one: from memory, or from the damaged file if
     /// the damage was found at the start.
     fn known(&mut self) -> Known {
         if self.was_opened {

@@ -1,5 +1,5 @@
 //! Every call of the daemon on its files fails or hangs in turn: at the start, while it runs, and while it stops. Clients
-//! compare what they are told; `make torture` tries every call.
+//! compare what they receive; `make torture` tries every call.
 
 mod shim;
 
