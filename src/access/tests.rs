@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::tests::ManualClock;
-use crate::config::{Sources, load};
+use crate::config::parse;
 
 const CLIENTS: &str = "[[client]]\nname = \"hmi\"\nrole = \"viewer\"\ncertificate = \"hmi.line3\"\n\
                        [[client]]\nname = \"plc\"\nrole = \"operator\"\ntoken_sha256 = \"HASH\"\n";
@@ -38,18 +38,9 @@ fn open_with_clock(
 ) -> Result<Access, AccessError> {
     let file = folder.path().join("inspectd.toml");
     let text = format!("model.bundle = \"b\"\n[cameras.left]\nsource = \"simulator\"\n{text}\n");
-    fs::write(&file, text).expect("written");
-    let sources = Sources {
-        file,
-        required: true,
-        environment: Vec::new(),
-    };
+    let loaded = parse(&file, &text, &[]).expect("a configuration");
     let alarms = Alarms::new(clock.clone());
-    Access::open(
-        &load(&sources).expect("a configuration").settings,
-        clock,
-        alarms,
-    )
+    Access::open(&loaded.settings, clock, alarms)
 }
 
 fn peer(address: &str, names: &[&str]) -> Peer {

@@ -237,12 +237,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Sources, load};
+    use crate::config::parse;
 
     #[test]
     fn exposure_and_gain_of_a_recipe_require_a_configured_value() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("inspectd.toml");
         let device = |id: &str, key: &str| {
             format!("[cameras.{id}]\nsource = \"device\"\ndevice = \"/dev/{id}\"\n{key}\n")
         };
@@ -252,13 +250,9 @@ mod tests {
             "[cameras.rendered]\nsource = \"simulator\"\n".to_owned(),
         ];
         let text = format!("model.bundle = \"b\"\n{}", cameras.concat());
-        std::fs::write(&file, text).expect("written");
-        let sources = Sources {
-            file,
-            required: true,
-            environment: Vec::new(),
-        };
-        let settings = load(&sources).expect("a configuration").settings;
+        let settings = parse(Path::new("inspectd.toml"), &text, &[])
+            .expect("a configuration")
+            .settings;
         let check = |camera: &str, key: &str, value: &str, allowed: bool| {
             let text = format!(
                 "product = \"p\"\nversion = \"1\"\nbundle = \"b\"\n[cameras.{camera}]\n{key} = {value}\n"

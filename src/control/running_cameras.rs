@@ -211,6 +211,7 @@ impl RunningCameras {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
     use std::thread;
@@ -218,25 +219,19 @@ mod tests {
     use super::*;
     use crate::camera::{CameraEvent, Captured};
     use crate::clock::{Clock, SystemClock};
-    use crate::config::{Sources, load};
+    use crate::config::parse;
 
     /// Much more than anything here takes, even on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// The settings of three simulated cameras.
     fn settings() -> BTreeMap<CameraId, settings::Camera> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("inspectd.toml");
         let camera =
             |id| format!("[cameras.{id}]\nsource = \"simulator\"\nwidth = 32\nheight = 32\n");
         let cameras = ["a", "b", "c"].map(camera).concat();
-        std::fs::write(&file, format!("model.bundle = \"b\"\n{cameras}")).expect("written");
-        let sources = Sources {
-            file,
-            required: true,
-            environment: Vec::new(),
-        };
-        load(&sources).expect("a configuration").settings.cameras
+        let text = format!("model.bundle = \"b\"\n{cameras}");
+        let loaded = parse(Path::new("inspectd.toml"), &text, &[]);
+        loaded.expect("a configuration").settings.cameras
     }
 
     /// Cameras that were not started yet.

@@ -336,6 +336,7 @@ fn log_totals(snapshot: &Snapshot) {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use inspectd_core::moment::Moment;
@@ -344,7 +345,7 @@ mod tests {
     use super::*;
     use crate::alarm::Alarms;
     use crate::clock::{Clock, SystemClock};
-    use crate::config::{Sources, load};
+    use crate::config::parse;
 
     fn server(name: &'static str, served: impl Future<Output = ()> + Send + 'static) -> Server {
         let (shutdown, _) = oneshot::channel();
@@ -384,16 +385,9 @@ mod tests {
 
     #[tokio::test]
     async fn panic_of_the_check_of_certificates_and_clients_is_reported() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("inspectd.toml");
+        let file = Path::new("inspectd.toml");
         let text = "model.bundle = \"b\"\n[cameras.left]\nsource = \"simulator\"\n";
-        std::fs::write(&file, text).expect("written");
-        let sources = Sources {
-            file,
-            required: true,
-            environment: Vec::new(),
-        };
-        let settings = load(&sources).expect("a configuration").settings;
+        let settings = parse(file, text, &[]).expect("a configuration").settings;
         let clock = Arc::new(BreakingClock::default());
         let alarms = Alarms::new(clock.clone());
         let access = Access::open(&settings, clock.clone(), alarms).expect("nothing to read");

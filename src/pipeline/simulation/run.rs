@@ -17,8 +17,8 @@ use crate::alarm::Alarms;
 use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::SharedClock;
 use crate::clock::tests::ManualClock;
+use crate::config;
 use crate::config::settings::Settings;
-use crate::config::{self, Sources};
 use crate::pipeline::Observer;
 use crate::pipeline::active::Active;
 use crate::pipeline::answers::Shared;
@@ -80,13 +80,8 @@ pub(super) fn settings(folder: &Path) -> Settings {
         camera("free", "deadline_ms = 500"),
     );
     let file = folder.join("inspectd.toml");
-    std::fs::write(&file, text).expect("written");
-    let sources = Sources {
-        file,
-        required: true,
-        environment: Vec::new(),
-    };
-    config::load(&sources).expect("valid settings").settings
+    let loaded = config::parse(&file, &text, &[]);
+    loaded.expect("valid settings").settings
 }
 
 impl Run {

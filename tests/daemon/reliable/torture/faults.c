@@ -63,7 +63,7 @@ static int is_inside(const char *path) {
 
 static int fd_inside(int fd) { return control && fd >= 0 && fd < FILES && inside[fd]; }
 
-/* Counts a call; returns whether it must fail, after it hung where that is asked for. */
+/* Counts a call, and hangs if it must; returns whether it must fail. */
 static int strikes(enum kind kind) {
     if (!(control->kinds & (1u << kind)))
         return 0;
@@ -93,9 +93,9 @@ static int note(int fd, int is_in) {
     return fd;
 }
 
-#define OPENS(name)                                       \
-    int name(const char *path, int flags, ...) {          \
-        REAL(int, #name, const char *, int, ...);         \
+#define OPENS(name, parameters, arguments, ...)           \
+    int name parameters {                                 \
+        REAL(int, #name, __VA_ARGS__);                    \
         va_list list;                                     \
         va_start(list, flags);                            \
         mode_t mode = va_arg(list, mode_t);               \
@@ -103,25 +103,12 @@ static int note(int fd, int is_in) {
         int in = is_inside(path);                         \
         if (in && strikes(OPEN))                          \
             return -1;                                    \
-        return note(real(path, flags, mode), in);         \
+        return note(real arguments, in);                  \
     }
-OPENS(open)
-OPENS(open64)
-
-#define OPENS_AT(name)                                    \
-    int name(int at, const char *path, int flags, ...) {  \
-        REAL(int, #name, int, const char *, int, ...);    \
-        va_list list;                                     \
-        va_start(list, flags);                            \
-        mode_t mode = va_arg(list, mode_t);               \
-        va_end(list);                                     \
-        int in = is_inside(path);                         \
-        if (in && strikes(OPEN))                          \
-            return -1;                                    \
-        return note(real(at, path, flags, mode), in);     \
-    }
-OPENS_AT(openat)
-OPENS_AT(openat64)
+OPENS(open, (const char *path, int flags, ...), (path, flags, mode), const char *, int, ...)
+OPENS(open64, (const char *path, int flags, ...), (path, flags, mode), const char *, int, ...)
+OPENS(openat, (int at, const char *path, int flags, ...), (at, path, flags, mode), int, const char *, int, ...)
+OPENS(openat64, (int at, const char *path, int flags, ...), (at, path, flags, mode), int, const char *, int, ...)
 
 int close(int fd) {
     REAL(int, "close", int);
