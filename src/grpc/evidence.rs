@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tonic::Status;
 
-use super::blocking::blocking_with;
-use super::blocking::disk_work;
+use super::blocking::{blocking_with, disk_work};
 use super::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
 use super::service::GrpcService;
 use super::{convert_verdict, status};
