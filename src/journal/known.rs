@@ -52,16 +52,16 @@ pub(super) fn put_consumer(
 /// The consumers and counters of a journal.
 pub(super) fn known(connection: &Connection) -> rusqlite::Result<Known> {
     let mut known = Known::default();
-    let mut statement =
-        connection.prepare("SELECT name, acknowledged, changed, client FROM consumers")?;
+    let mut statement = connection.prepare("SELECT * FROM consumers")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let consumer = Consumer {
-            acknowledged: row.get::<_, i64>(1)? as u64,
-            changed: time(row.get(2)?),
-            client: row.get(3)?,
+            acknowledged: row.get::<_, i64>("acknowledged")? as u64,
+            changed: time(row.get("changed")?),
+            // A damaged journal of version 1 does not have it.
+            client: row.get("client").unwrap_or_default(),
         };
-        known.consumers.insert(row.get(0)?, consumer);
+        known.consumers.insert(row.get("name")?, consumer);
     }
     let mut statement = connection.prepare("SELECT name, value FROM counters")?;
     let mut rows = statement.query([])?;

@@ -277,3 +277,11 @@ fn version_1_file_opens_and_every_row_is_read() {
     let found = readers.page(&page(of_part, Order::Descending, 10));
     assert_eq!(sequences(&found.expect("read")), [8]);
 }
+
+#[test]
+fn consumers_and_counters_of_a_damaged_version_1_file_are_rescued() {
+    let folder = copy();
+    let known = crate::journal::repair::rescue(&file(folder.path()));
+    assert_eq!(known.consumers, consumers());
+    assert_eq!(known.counters, counters());
+}
