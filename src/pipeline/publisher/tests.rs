@@ -35,7 +35,7 @@ fn settings(folder: &TempDir, policy: &str) -> Settings {
             variable("CAMERAS__BELT__SOURCE", "simulator"),
             variable("JOURNAL__FOLDER", &path),
             variable("JOURNAL__ON_JOURNAL_FAILURE", policy),
-            variable("JOURNAL__STALL_TIMEOUT_S", "0.05"),
+            variable("JOURNAL__STALL_TIMEOUT_S", "0.5"),
             variable("EVIDENCE__DISK_MIB", "0"),
         ],
     };
@@ -64,12 +64,15 @@ fn entry(message: &str) -> VerdictEntry {
 }
 
 fn start(folder: &TempDir, policy: &str) -> (Publisher, Vec<JoinHandle<()>>) {
-    let settings = settings(folder, policy);
+    start_with(&settings(folder, policy))
+}
+
+fn start_with(settings: &Settings) -> (Publisher, Vec<JoinHandle<()>>) {
     let run = Uuid::from_u128(1);
     let options = PublisherOptions {
         start: SystemClock.now(),
         run,
-        settings: &settings,
+        settings,
         on_published: Box::new(|_| ()),
         clock: Arc::new(SystemClock),
         alarms: Alarms::new(Arc::new(SystemClock)),
@@ -134,10 +137,7 @@ fn verdicts_of_a_stalled_write_are_broadcast_without_a_sequence_and_journalled_a
         assert!(matches!(refused, Some(Err(AcknowledgeError::Stalled))));
         other.execute_batch("COMMIT").expect("the lock is free");
 
-        let deadline = Instant::now() + PATIENCE;
-        while !publisher.journalling() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(2));
-        }
+        wait_for_journalling(&publisher, true);
         publisher.publish(entry("after"));
         let after = next(&publisher, &mut feed).expect("journalled");
         assert_eq!(after.sequence, 3, "no sequence is used twice");
@@ -172,16 +172,65 @@ fn a_journal_that_refuses_a_write_is_opened_again() {
     // Longer than SQLite waits for the lock.
     thread::sleep(Duration::from_millis(1200));
     other.execute_batch("COMMIT").expect("the lock is free");
-    let deadline = Instant::now() + PATIENCE;
-    while !publisher.journalling() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_journalling(&publisher, true);
     publisher.publish(entry("after"));
     let after = next(&publisher, &mut feed).expect("journalled");
     assert!(after.sequence > 1, "{after:?}");
     let journal = publisher.journal().expect("a journal");
     assert_eq!(journal.readers().get(1).expect("readable"), None);
     assert_eq!(publisher.totals().unjournalled, 1);
+    end(&publisher, threads);
+}
+
+/// Waits until verdicts are journalled, or are not.
+fn wait_for_journalling(publisher: &Publisher, journalling: bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while publisher.journalling() != journalling {
+        assert!(Instant::now() < deadline, "never {journalling}");
+        publisher.check_stalled(Instant::now());
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn nothing_is_written_while_the_write_ahead_log_is_larger_than_its_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = settings(&folder, "fault");
+    settings.journal.wal_limit = 2 << 20;
+    settings.journal.stall_timeout = PATIENCE;
+    let (publisher, threads) = start_with(&settings);
+    let (mut feed, _) = publisher.subscribe();
+    let open = || Connection::open(crate::journal::file(folder.path())).expect("the file");
+    // A program that keeps the file open for reading, so that the log cannot be emptied.
+    let reader = open();
+    let read = "BEGIN; SELECT count(*) FROM verdicts";
+    reader.execute_batch(read).expect("a snapshot");
+    let other = open();
+    other.busy_timeout(PATIENCE).expect("a limit");
+    let grow = "CREATE TABLE grown (bytes BLOB); INSERT INTO grown VALUES (zeroblob(3000000))";
+    other.execute_batch(grow).expect("written");
+    wait_for_journalling(&publisher, false);
+    let length = || crate::journal::wal_bytes(&crate::journal::file(folder.path()));
+    let full = length();
+    publisher.publish(entry("full"));
+    let verdict = next(&publisher, &mut feed).expect("published");
+    assert_eq!(
+        (verdict.sequence, reason(&verdict)),
+        (0, Some(FaultReason::Journal))
+    );
+    let journal = publisher.journal().expect("a journal");
+    let acknowledged = journal.acknowledge("plc", 1, None).expect("queued");
+    let refused = acknowledged.blocking_recv().expect("an answer");
+    assert!(
+        matches!(refused, Err(AcknowledgeError::NotOpen)),
+        "{refused:?}"
+    );
+    assert_eq!(length(), full, "nothing is written");
+    drop(reader);
+    wait_for_journalling(&publisher, true);
+    publisher.publish(entry("after"));
+    let after = next(&publisher, &mut feed).expect("journalled");
+    assert!(after.sequence > 0, "{after:?}");
     end(&publisher, threads);
 }
 

@@ -9,7 +9,8 @@ use crate::alarm::AlarmKind;
 use crate::config::settings::HoldOverflow;
 use crate::journal::{Limits, Store, repair};
 
-/// Size of the write-ahead log from which its growth is reported: several times that at which it is checkpointed.
+/// Size of the write-ahead log from which its growth is reported: several times that at which it is checkpointed. Half of
+/// `wal_max_mib` if that is less.
 const WAL_REPORTED: u64 = 64 << 20;
 
 impl Committer {
@@ -138,10 +139,12 @@ impl Committer {
     /// Empties a large write-ahead log if no reader needs it. If it exceeds its limit, nothing is written until the reader
     /// has ended.
     fn limit_wal(&mut self) {
+        let limit = self.settings.wal_limit;
+        let reported = WAL_REPORTED.min(limit / 2);
         let Some(bytes) = self.store.as_ref().map(Store::wal_bytes) else {
             return;
         };
-        if bytes <= WAL_REPORTED {
+        if bytes <= reported {
             return self.wal_is_small();
         }
         if self
@@ -151,10 +154,10 @@ impl Committer {
             return;
         }
         let bytes = self.store.as_ref().map_or(0, Store::wal_bytes);
-        if bytes <= WAL_REPORTED {
+        if bytes <= reported {
             return self.wal_is_small();
         }
-        let (mib, limit) = (bytes >> 20, self.settings.wal_limit);
+        let mib = bytes >> 20;
         let message = format!(
             "the write-ahead log of the journal has {mib} MiB, because a program keeps the journal open for reading \
              (to find it: fuser {}); above {} MiB verdicts are not journalled",
