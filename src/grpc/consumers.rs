@@ -51,6 +51,10 @@ impl GrpcService {
     pub(super) async fn forget(&self, name: &str) -> Result<(), Status> {
         let journal = self.journal()?;
         if !journal.consumers().contains_key(name) {
+            // One that has not acknowledged yet is not in the journal.
+            if self.streams.disown(name) {
+                return Ok(());
+            }
             return Err(status::not_found("consumer", name, "is not known"));
         }
         let durable = journal

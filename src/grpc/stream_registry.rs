@@ -125,9 +125,9 @@ impl StreamRegistry {
         Ok(Some(Arc::clone(&identity.name)))
     }
 
-    /// The consumer belongs to nobody.
-    pub(super) fn disown(&self, consumer: &str) {
-        self.owners.lock().remove(consumer);
+    /// Releases a consumer from its client. Returns whether it had one here.
+    pub(super) fn disown(&self, consumer: &str) -> bool {
+        self.owners.lock().remove(consumer).is_some()
     }
 
     /// Registers a stream of a consumer; an older one of the same consumer must end.

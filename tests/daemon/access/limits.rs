@@ -291,7 +291,9 @@ async fn one_address_without_calls_does_not_keep_clients_out() {
 async fn consumer_belongs_to_an_operator_and_a_client_has_a_share_of_the_streams() {
     use inspectd_client::proto::stream_verdicts_request::Start;
     use inspectd_client::proto::stream_verdicts_response::Event;
-    use inspectd_client::proto::{AcknowledgeVerdictsRequest, StreamVerdictsRequest};
+    use inspectd_client::proto::{
+        AcknowledgeVerdictsRequest, ForgetConsumerRequest, StreamVerdictsRequest,
+    };
     require!(onnx_runtime());
     let secured = SecuredSite::new(&format!(
         "[journal]\nfolder = \"journal\"\nstall_timeout_s = 20\n{ACCESS}"
@@ -352,6 +354,24 @@ async fn consumer_belongs_to_an_operator_and_a_client_has_a_share_of_the_streams
     let consumer = acknowledged.expect("its consumer").into_inner().consumer;
     let name = consumer.expect("a consumer").client;
     assert!(!name.is_empty());
+
+    // One that has not acknowledged yet is released as well.
+    let idle = || Some(Start::Consumer("idle".to_owned()));
+    let idle_stream = stream(&operator, idle()).await.expect("an operator");
+    stream(&engineer, idle())
+        .await
+        .expect_err("not its consumer");
+    let forget = engineer.request(ForgetConsumerRequest {
+        consumer: "idle".to_owned(),
+    });
+    let mut inspection = InspectionServiceClient::new(engineer.channel.clone());
+    inspection
+        .forget_consumer(forget)
+        .await
+        .expect("it is released");
+    drop(idle_stream);
+    let taken_over = stream(&engineer, idle()).await.expect("its consumer now");
+    drop(taken_over);
 
     let mut held = Vec::new();
     for _ in 0..2 {
