@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::warn;
 
+use super::client_shares::ClientShares;
 use super::revocable::RevocableBody;
 use super::{status, timeout as timeout_header};
 use crate::access::permissions::{self, Permission};
@@ -24,13 +25,10 @@ use crate::access::{Access, Identity, Peer};
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
 use crate::control::actor::Actor;
+use crate::pipeline::CLIENT_IMAGES;
 
 /// The call that takes images. Each may need as much memory as `message_limit_mib` and a decoded image.
 const IMAGE_CALL: &str = "/inspectd.v1.InspectionService/InspectImage";
-
-/// Maximum number of concurrent image calls; further ones are refused. The pipeline takes eight, while
-/// others are being received or decoded.
-const IMAGE_CALL_LIMIT: usize = 16;
 
 /// A call ends this long before its deadline, so that it ends as DEADLINE_EXCEEDED.
 const TIMEOUT_MARGIN: Duration = Duration::from_millis(2);
@@ -69,7 +67,8 @@ impl AuthLayer {
         Self(Arc::new(Authorizer {
             access,
             clock,
-            image_permits: Arc::new(Semaphore::new(IMAGE_CALL_LIMIT)),
+            image_permits: Arc::new(Semaphore::new(CLIENT_IMAGES)),
+            image_shares: ClientShares::new(CLIENT_IMAGES / 2),
             refused_log: Mutex::new(LogThrottle::new(LOG_INTERVAL)),
         }))
     }
@@ -123,17 +122,14 @@ where
         // The service that was polled ready, not its clone.
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let limit = timeout_header::of_headers(request.headers());
+            let limit = timeout_header::of(request.headers());
             let call = async {
                 // A call with a deadline waits for its turn.
                 let permit = match image_permit {
                     ImagePermit::NotNeeded => None,
                     ImagePermit::Held(permit) => Some(permit),
-                    ImagePermit::Waits(permits) => permits.acquire_owned().await.ok(),
+                    ImagePermit::Waits(permits) => acquire_all(permits).await,
                 };
-                let permit = permit.map(|permit| ImageCallPermit {
-                    _permit: Arc::new(permit),
-                });
                 if let Some(permit) = &permit {
                     request.extensions_mut().insert(permit.clone());
                 }
@@ -178,7 +174,7 @@ struct AuthorizedCall {
 /// after its call keeps one.
 #[derive(Clone, Debug)]
 pub(super) struct ImageCallPermit {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _permits: Arc<Vec<OwnedSemaphorePermit>>,
 }
 
 /// How an image call gets its permit.
@@ -186,9 +182,20 @@ enum ImagePermit {
     /// It is another call.
     NotNeeded,
     /// It has a permit.
-    Held(OwnedSemaphorePermit),
-    /// It waits for a permit until its deadline.
-    Waits(Arc<Semaphore>),
+    Held(ImageCallPermit),
+    /// It waits until its deadline for a permit of each of these.
+    Waits(Vec<Arc<Semaphore>>),
+}
+
+/// Waits for a permit of each. `None`: the daemon is stopping.
+async fn acquire_all(semaphores: Vec<Arc<Semaphore>>) -> Option<ImageCallPermit> {
+    let mut permits = Vec::new();
+    for semaphore in semaphores {
+        permits.push(semaphore.acquire_owned().await.ok()?);
+    }
+    Some(ImageCallPermit {
+        _permits: Arc::new(permits),
+    })
 }
 
 /// Authorizes calls.
@@ -197,6 +204,7 @@ struct Authorizer {
     access: Arc<Access>,
     clock: SharedClock,
     image_permits: Arc<Semaphore>,
+    image_shares: ClientShares,
     refused_log: Mutex<LogThrottle>,
 }
 
@@ -212,10 +220,10 @@ impl Authorizer {
         let admitted = self.access.admit(&identity);
         admitted.map_err(|wait| status::rate_limited(&identity, wait))?;
         let image_permit = match path {
-            IMAGE_CALL if timeout_header::of_headers(request.headers()).is_some() => {
-                ImagePermit::Waits(Arc::clone(&self.image_permits))
+            IMAGE_CALL if timeout_header::of(request.headers()).is_some() => {
+                ImagePermit::Waits(self.image_semaphores(&identity))
             }
-            IMAGE_CALL => ImagePermit::Held(self.image_permit()?),
+            IMAGE_CALL => ImagePermit::Held(self.image_permit(&identity)?),
             _ => ImagePermit::NotNeeded,
         };
         Ok(AuthorizedCall {
@@ -267,11 +275,26 @@ impl Authorizer {
         }
     }
 
-    fn image_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = Arc::clone(&self.image_permits).try_acquire_owned();
-        permit.map_err(|_| {
-            let message = format!("{IMAGE_CALL_LIMIT} images are already in progress");
+    /// What an image call needs a permit of: first its client's share, then all calls.
+    fn image_semaphores(&self, identity: &Identity) -> Vec<Arc<Semaphore>> {
+        let share = self.image_shares.of(identity);
+        share
+            .into_iter()
+            .chain([Arc::clone(&self.image_permits)])
+            .collect()
+    }
+
+    fn image_permit(&self, identity: &Identity) -> Result<ImageCallPermit, Status> {
+        let semaphores = self.image_semaphores(identity).into_iter();
+        let permits: Result<_, _> = semaphores.map(Semaphore::try_acquire_owned).collect();
+        let permits = permits.map_err(|_| {
+            let share = CLIENT_IMAGES / 2;
+            let message =
+                format!("{CLIENT_IMAGES} images are in progress, or {share} of this client");
             status::exhausted("images", message)
+        })?;
+        Ok(ImageCallPermit {
+            _permits: Arc::new(permits),
         })
     }
 

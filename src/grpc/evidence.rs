@@ -8,12 +8,14 @@ use super::blocking::{blocking_with, disk_work};
 use super::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
 use super::service::GrpcService;
 use super::{convert_verdict, status};
+use crate::access::Identity;
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 
 impl GrpcService {
     /// Returns the evidence of a verdict.
     pub(super) async fn evidence(
         &self,
+        client: &Identity,
         request: GetEvidenceRequest,
     ) -> Result<GetEvidenceResponse, Status> {
         let encoding = match ImageFormat::try_from(request.format) {
@@ -25,10 +27,16 @@ impl GrpcService {
             return self.stored_evidence(request.sequence).await;
         };
         let verdict = convert_verdict::verdict(&evidence.verdict);
-        // A call whose client has gone is dropped here.
+        // A call whose client has gone is dropped here. Other clients wait for one call of this client at most.
+        let share = match self.encoding_shares.of(client) {
+            Some(share) => Some(share.acquire_owned().await),
+            None => None,
+        };
+        let share = share.transpose().map_err(|_| status::stopping())?;
         let permit = Arc::clone(&self.encoding_permits).acquire_owned().await;
         let permit = permit.map_err(|_| status::stopping())?;
-        let (frame, heatmap) = blocking_with(permit, move || images(&evidence, encoding)).await??;
+        let (frame, heatmap) =
+            blocking_with((permit, share), move || images(&evidence, encoding)).await??;
         Ok(GetEvidenceResponse {
             verdict: Some(verdict),
             frame,

@@ -19,9 +19,8 @@ use super::proto::{
 };
 use super::service::GrpcService;
 use super::stream::{StreamOptions, VerdictStream};
-use super::{convert_verdict, fields, image, status, timeout};
+use super::{convert_verdict, fields, image, status};
 use crate::journal::Filter;
-use crate::pipeline::InspectError;
 
 #[tonic::async_trait]
 impl InspectionService for GrpcService {
@@ -102,7 +101,6 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
-        let deadline = timeout::of(request.metadata());
         let permit = request.extensions().get::<ImageCallPermit>().cloned();
         let InspectImageRequest { image, camera_id } = request.into_inner();
         let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
@@ -114,17 +112,6 @@ impl InspectionService for GrpcService {
         // The decoder goes on after a call that ends meanwhile.
         let decode = move || image::frame(image, side_limit);
         let frame = blocking_with(permit, decode).await??;
-        let places = Arc::clone(&self.image_places);
-        // A call with a deadline waits for its turn; it is dropped when the deadline has passed.
-        let _place = match deadline {
-            Some(_) => places
-                .acquire_owned()
-                .await
-                .map_err(|_| status::stopping())?,
-            None => places
-                .try_acquire_owned()
-                .map_err(|_| status::inspect(&InspectError::Busy))?,
-        };
         let (sender, receiver) = oneshot::channel();
         let reply = Box::new(move |verdict| drop(sender.send(verdict)));
         // Dropped with the call: an image whose client has gone leaves the queue.
@@ -142,7 +129,9 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<GetEvidenceRequest>,
     ) -> Result<Response<GetEvidenceResponse>, Status> {
-        Ok(Response::new(self.evidence(request.into_inner()).await?))
+        let client = identity(&request).clone();
+        let evidence = self.evidence(&client, request.into_inner());
+        Ok(Response::new(evidence.await?))
     }
 }
 

@@ -4,6 +4,7 @@
 mod acceptor;
 mod auth;
 mod blocking;
+mod client_shares;
 mod connection;
 mod consumers;
 mod convert;

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::blocking::READ_LIMIT;
+use super::client_shares::ClientShares;
 use super::stream_registry::StreamRegistry;
 use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
-use crate::pipeline::{CLIENT_IMAGE_QUEUE, Pipeline};
+use crate::pipeline::Pipeline;
 
 /// Maximum number of concurrent calls of the tuning service: each reads the journal while the pipeline
 /// writes it. Further calls are refused.
 pub(super) const TUNING_CALL_LIMIT: usize = 2;
 
 /// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further
-/// calls wait until their clients give up.
+/// calls wait until their clients give up, one of each client at a time for the permit.
 const ENCODING_LIMIT: usize = 1;
 
 /// Implements all services of `inspectd.v1`. Cheap to clone.
@@ -32,10 +33,10 @@ pub struct GrpcService {
     pub(super) tuning_permits: Arc<Semaphore>,
     /// Permits to encode pictures of verdicts.
     pub(super) encoding_permits: Arc<Semaphore>,
+    /// Calls of each client that encode, or wait for a permit to encode.
+    pub(super) encoding_shares: Arc<ClientShares>,
     /// Permits to read the journal and stored evidence.
     pub(super) read_permits: Arc<Semaphore>,
-    /// Places of clients' images in the pipeline's queue.
-    pub(super) image_places: Arc<Semaphore>,
 }
 
 impl GrpcService {
@@ -56,8 +57,8 @@ impl GrpcService {
             clock,
             tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
             encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
+            encoding_shares: Arc::new(ClientShares::new(1)),
             read_permits: Arc::new(Semaphore::new(READ_LIMIT)),
-            image_places: Arc::new(Semaphore::new(CLIENT_IMAGE_QUEUE)),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 
+use super::client_shares::ClientShares;
 use super::status;
 use crate::access::{AuthMethod, Identity, Role};
 
@@ -31,8 +32,8 @@ pub struct StreamRegistry {
     missed: AtomicU64,
     /// The newest stream of each consumer; the value becomes true when a newer one replaces it.
     consumers: Mutex<HashMap<String, watch::Sender<bool>>>,
-    /// Open streams of each client that is identified by credentials.
-    clients: Mutex<HashMap<Arc<str>, usize>>,
+    /// Open streams of each client.
+    shares: ClientShares,
     /// The client that a consumer belongs to, the first one that uses it, until the journal has it.
     owners: Mutex<HashMap<String, Arc<str>>>,
 }
@@ -45,7 +46,7 @@ impl StreamRegistry {
             open: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
             consumers: Mutex::default(),
-            clients: Mutex::default(),
+            shares: ClientShares::new((limit / 4).max(1)),
             owners: Mutex::default(),
         }
     }
@@ -66,22 +67,16 @@ impl StreamRegistry {
     /// Opens a stream, if the limits allow it; it counts as open until the slot is dropped. A client with credentials may
     /// have a quarter of all streams. Local clients without access control have no names.
     pub(super) fn open(self: &Arc<Self>, identity: &Identity) -> Result<StreamSlot, Status> {
-        let client = (identity.method != AuthMethod::Local).then(|| Arc::clone(&identity.name));
-        if let Some(name) = &client {
-            let most = (self.limit / 4).max(1);
-            let mut clients = self.clients.lock();
-            let open = clients.entry(Arc::clone(name)).or_default();
-            if *open >= most {
-                let message =
-                    format!("{name} has {open} streams open, a quarter of server.stream_limit");
-                return Err(status::exhausted("streams", message));
-            }
-            *open += 1;
-        }
+        let share = self.shares.of(identity).map(Semaphore::try_acquire_owned);
+        let share = share.transpose().map_err(|_| {
+            let name = &identity.name;
+            let message = format!("{name} has a quarter of server.stream_limit open");
+            status::exhausted("streams", message)
+        })?;
         // From here on, dropping the slot undoes what was counted.
         let slot = StreamSlot {
             registry: Arc::clone(self),
-            client,
+            _share: share,
         };
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         if open >= self.limit {
@@ -148,7 +143,7 @@ impl StreamRegistry {
 #[derive(Debug)]
 pub(super) struct StreamSlot {
     registry: Arc<StreamRegistry>,
-    client: Option<Arc<str>>,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl StreamSlot {
@@ -161,15 +156,6 @@ impl StreamSlot {
 impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.registry.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(client) = &self.client {
-            let mut clients = self.registry.clients.lock();
-            if let Some(open) = clients.get_mut(client) {
-                *open -= 1;
-                if *open == 0 {
-                    clients.remove(client);
-                }
-            }
-        }
     }
 }
 

@@ -3,18 +3,12 @@
 use std::time::Duration;
 
 use tonic::codegen::http::HeaderMap;
-use tonic::metadata::MetadataMap;
 
 /// The header. gRPC over HTTP/2: up to eight digits and a unit.
 const HEADER: &str = "grpc-timeout";
 
 /// The time that the client gives the call; `None` if it gives none, or one that cannot be read.
-pub(super) fn of(metadata: &MetadataMap) -> Option<Duration> {
-    parse(metadata.get(HEADER)?.to_str().ok()?)
-}
-
-/// As [`of`], from the headers.
-pub(super) fn of_headers(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn of(headers: &HeaderMap) -> Option<Duration> {
     parse(headers.get(HEADER)?.to_str().ok()?)
 }
 

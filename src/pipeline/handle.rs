@@ -42,8 +42,8 @@ use crate::clock::SharedClock;
 use crate::evidence::{DiskStore, Evidence};
 use crate::on_panic::OnPanic;
 
-/// Images of clients that may wait. The next one is refused.
-pub const CLIENT_IMAGE_QUEUE: usize = 8;
+/// Images of clients that may be in progress: received, decoded, or waiting for the engine. The next one is refused.
+pub const CLIENT_IMAGES: usize = 16;
 
 /// The running pipeline. Dropping it does not stop it: [`Pipeline::finish`] does.
 pub struct Pipeline {
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Pipeline {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// Too many images wait.
-    #[error("{CLIENT_IMAGE_QUEUE} images wait already")]
+    #[error("{CLIENT_IMAGES} images wait already")]
     Busy,
     /// The pipeline is stopping.
     #[error("the daemon is stopping")]
@@ -416,7 +416,7 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
     );
     let cameras = settings.cameras.iter();
     let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
-    let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGE_QUEUE)]);
+    let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGES)]);
     let lanes = cameras.enumerate().map(|(index, (id, camera))| {
         let part_counter = part_counter(id, camera, &counted, publisher.journal());
         (id.clone(), CameraLane::new(index, id, camera, part_counter))

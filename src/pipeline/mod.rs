@@ -35,7 +35,7 @@ pub mod worker;
 pub use active::{Active, PreparedRecipe};
 pub use camera_lane::Brightness;
 pub use counted_group::ResynchronizeError;
-pub use handle::{CLIENT_IMAGE_QUEUE, InspectError, PendingImage, Pipeline, PipelineOptions};
+pub use handle::{CLIENT_IMAGES, InspectError, PendingImage, Pipeline, PipelineOptions};
 pub use observer::Observer;
 pub use requests::{
     AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target,

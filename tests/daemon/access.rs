@@ -1,6 +1,7 @@
 //! Authentication and authorisation with real certificates and tokens.
 
 mod calls;
+mod consumers;
 mod ctl;
 mod doors;
 mod limits;

@@ -446,3 +446,46 @@ async fn frames_of_damaged_video_data_are_faults() {
         daemon.stop();
     }
 }
+
+/// A video of 60 pictures in two slices each, of which only the first picture is intra-coded. Each unit follows a start
+/// code.
+const LONG_VIDEO: &[u8] = include_bytes!("testdata/long.h264");
+
+/// What begins a unit of a video.
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// The video without some of its slices.
+fn without(missing: &std::ops::Range<usize>) -> Vec<u8> {
+    let starts =
+        (0..LONG_VIDEO.len()).filter(|&index| LONG_VIDEO[index..].starts_with(&START_CODE));
+    let starts: Vec<_> = starts.chain([LONG_VIDEO.len()]).collect();
+    let units = starts.windows(2).map(|pair| &LONG_VIDEO[pair[0]..pair[1]]);
+    let mut slices = 0..;
+    let kept = units.filter(|unit| {
+        let is_slice = matches!(unit[START_CODE.len()] & 31, 1 | 5);
+        !is_slice || slices.next().is_some_and(|slice| !missing.contains(&slice))
+    });
+    kept.flatten().copied().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn frames_made_of_pictures_or_slices_that_are_missing_are_faults() {
+    require!(onnx_runtime());
+    let camera = "[cameras.video]\nsource = \"file\"\npath = \"video.h264\"\npace = \"fast\"\nmode = \"triggered\"\n";
+    for (missing, pictures) in [(0..0, 60), (41..42, 60), (40..42, 59)] {
+        let site = Site::new(camera);
+        std::fs::write(site.path("video.h264"), without(&missing)).expect("written");
+        let daemon = site.start();
+        let done = |status: &_| ended(&frames(status, "video")) == pictures;
+        let status = daemon.status_when("ended", done).await;
+        let frames = frames(&status, "video");
+        if missing.is_empty() {
+            assert_eq!(frames.faulted, 0, "{frames:?}");
+        } else {
+            // Threads of the decoder report the loss up to some frames before it.
+            assert!((5..=20).contains(&frames.judged), "{missing:?} {frames:?}");
+            daemon.wait_for_log("the data are damaged");
+        }
+        daemon.stop();
+    }
+}

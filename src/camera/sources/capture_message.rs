@@ -37,6 +37,8 @@ pub enum Answer {
         captured: Stamp,
         /// Name given by the source; empty if it has none.
         item: String,
+        /// Frames that the driver is known to have lost before it.
+        lost: u64,
     },
     /// The source has delivered its last frame.
     Ended,

@@ -19,6 +19,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::capture_message::{Answer, Stamp, receive, send};
 use super::error::SourceError;
+use super::library_log;
 use super::source::{Shot, Source, Timeouts};
 use super::video_settings::{OpenedVideo, VideoSettings};
 use crate::camera::event::CaptureError;
@@ -72,7 +73,7 @@ impl CaptureProcess {
         let shared = memory.try_clone().map_err(SourceError::Process)?;
         // This executable, even if its file was replaced meanwhile. In a process group of its own it does not get the
         // signals of a terminal: the daemon ends it.
-        let process = Command::new("/proc/self/exe")
+        let process = library_log::configure(&mut Command::new("/proc/self/exe"))
             .arg0("inspectd")
             .arg(COMMAND)
             .stdin(OwnedFd::from(theirs))
@@ -118,9 +119,15 @@ impl CaptureProcess {
         }
     }
 
-    fn shot(&self, captured: Stamp, frame: Result<Frame, CaptureError>, item: String) -> Shot {
+    fn shot(
+        &self,
+        captured: Stamp,
+        frame: Result<Frame, CaptureError>,
+        item: String,
+        lost: u64,
+    ) -> Shot {
         Shot {
-            lost: 0,
+            lost,
             moment: self.clock.now().before(captured.age()),
             frame,
             item,
@@ -148,15 +155,13 @@ impl Source for CaptureProcess {
                 captured,
                 item,
                 lost,
-            } => Some(Shot {
-                lost,
-                ..self.shot(captured, Ok(self.pixels(size)?), item)
-            }),
+            } => Some(self.shot(captured, Ok(self.pixels(size)?), item, lost)),
             Answer::Unusable {
                 reason,
                 captured,
                 item,
-            } => Some(self.shot(captured, Err(CaptureError::Unusable(reason)), item)),
+                lost,
+            } => Some(self.shot(captured, Err(CaptureError::Unusable(reason)), item, lost)),
             Answer::Ended => None,
             answer => return Err(unexpected(&answer)),
         })

@@ -1,16 +1,14 @@
 //! The capture process: opens a source and delivers its frames to the daemon that started it.
 
 use std::fs::File;
-use std::io::{
-    BufReader, Error as IoError, ErrorKind, Read, Result as IoResult, stderr, stdin, stdout,
-};
+use std::io::{BufReader, Error as IoError, ErrorKind, Read, Result as IoResult, stdin, stdout};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::stdio::{dup2_stdin, dup2_stdout};
+use rustix::stdio::dup2_stdin;
 
 use super::capture_message::{Answer, Stamp, receive, send};
 use super::error::SourceError;
@@ -35,9 +33,8 @@ pub fn run() -> IoResult<()> {
     let control = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     control.peer_addr().map_err(|_| by_hand())?;
     let memory = File::from(stdout().as_fd().try_clone_to_owned()?);
-    // What libraries print must not get into the pixels.
-    dup2_stdout(stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
+    // From here on, what libraries print does not get into the pixels.
     let log = LibraryLog::capture()?;
     Worker {
         log,
@@ -139,6 +136,7 @@ impl Worker {
                 reason: error.to_string(),
                 captured: self.stamp(moment),
                 item,
+                lost,
             },
         };
         send(&mut self.answers, &answer)

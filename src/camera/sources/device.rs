@@ -25,6 +25,9 @@ const EXPOSURE_UNIT_US: f64 = 100.0;
 /// thread always reads.
 const BUFFERS: f64 = 4.0;
 
+/// Pixel formats whose frames are JPEG images.
+const JPEG_FORMATS: [[u8; 4]; 2] = [*b"MJPG", *b"JPEG"];
+
 /// Largest relative difference of a control from the requested value: a driver rounds to the steps of its sensor.
 const READ_BACK_TOLERANCE: f64 = 0.02;
 
@@ -106,6 +109,10 @@ impl Device {
                 value: "raw pixels".to_owned(),
             });
         }
+        let fourcc = video.get(CAP_PROP_FOURCC)? as u32;
+        if JPEG_FORMATS.contains(&fourcc.to_le_bytes()) && video.set(CAP_PROP_CONVERT_RGB, 0.0)? {
+            video = video.of_jpeg();
+        }
         Ok(Self {
             video: video.timed(timing).with_bit_depth(bit_depth),
             lost: controls.fps.map(LostFrames::at_rate),
@@ -169,12 +176,10 @@ fn rejected(path: &Path, control: Control) -> SourceError {
 
 impl Source for Device {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
-        let (moment, frame) = self.video.read()?.ok_or(SourceError::StreamEnded)?;
+        let shot = self.video.read()?.ok_or(SourceError::StreamEnded)?;
         let lost = self.lost.as_mut();
-        Ok(Some(Shot {
-            lost: lost.map_or(0, |lost| lost.before(moment.monotonic)),
-            ..Shot::unnamed(moment, frame)
-        }))
+        let lost = lost.map_or(0, |lost| lost.before(shot.moment.monotonic));
+        Ok(Some(Shot { lost, ..shot }))
     }
 }
 

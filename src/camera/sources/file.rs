@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use inspectd_core::frame::Frame;
-use inspectd_core::moment::Moment;
 use opencv::videoio::{CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_FRAMES};
 
 use super::error::SourceError;
@@ -72,17 +70,15 @@ impl VideoFile {
             return None;
         }
         self.reported = true;
+        let fault = Err(CaptureError::CutShort { read, expected });
         Some(Shot {
-            lost: 0,
-            moment: self.clock.now(),
-            frame: Err(CaptureError::CutShort { read, expected }),
             item: format!("frame {}", read + 1),
-            truth: String::new(),
+            ..Shot::unnamed(self.clock.now(), fault)
         })
     }
 
     /// Rewinds the file and reads its first frame.
-    fn rewind(&mut self) -> Result<Option<(Moment, Frame)>, SourceError> {
+    fn rewind(&mut self) -> Result<Option<Shot>, SourceError> {
         self.position = 0;
         self.reported = false;
         if self.video.set(CAP_PROP_POS_FRAMES, 0.0)?
@@ -137,13 +133,10 @@ impl Source for VideoFile {
             let path = self.path.clone();
             return Err(SourceError::NoFrame { path });
         }
-        Ok(read.map(|(moment, frame)| {
+        Ok(read.map(|shot| {
             self.position += 1;
             let item = format!("frame {}", self.position);
-            Shot {
-                item,
-                ..Shot::unnamed(moment, frame)
-            }
+            Shot { item, ..shot }
         }))
     }
 }

@@ -54,7 +54,6 @@ fn with_formats(pipeline: &str, formats: &str) -> String {
 
 impl Source for Pipeline {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
-        let (moment, frame) = self.0.read()?.ok_or(SourceError::StreamEnded)?;
-        Ok(Some(Shot::unnamed(moment, frame)))
+        self.0.read()?.ok_or(SourceError::StreamEnded).map(Some)
     }
 }

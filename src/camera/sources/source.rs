@@ -37,11 +37,11 @@ pub struct Shot {
 
 impl Shot {
     /// A frame without a name.
-    pub fn unnamed(moment: Moment, frame: Frame) -> Self {
+    pub fn unnamed(moment: Moment, frame: Result<Frame, CaptureError>) -> Self {
         Self {
             lost: 0,
             moment,
-            frame: Ok(frame),
+            frame,
             item: String::new(),
             truth: String::new(),
         }

@@ -1,11 +1,9 @@
 //! An RTSP or HTTP stream.
 
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
 use std::time::Duration;
 use std::{io, vec};
 
-use inspectd_core::image_file;
 use opencv::videoio::{
     CAP_FFMPEG, CAP_PROP_FORMAT, CAP_PROP_FOURCC, CAP_PROP_OPEN_TIMEOUT_MSEC,
     CAP_PROP_READ_TIMEOUT_MSEC,
@@ -15,7 +13,6 @@ use super::error::SourceError;
 use super::gstreamer;
 use super::source::{Shot, Source, Timeouts};
 use super::video::{Timing, Video};
-use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::SharedClock;
 
@@ -27,11 +24,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 const ENCODED: f64 = -1.0;
 
 /// A stream read by FFMPEG.
-struct Stream {
-    video: Video,
-    /// Whether it delivers JPEG images as they were sent. FFMPEG fills up one that is cut short; our decoder refuses it.
-    jpeg: bool,
-}
+struct Stream(Video);
 
 /// Opens a stream. FFMPEG reads RTSP over TCP, and OpenCV can change that only for the whole process; so
 /// without `rtsp_tcp` GStreamer reads the stream over UDP.
@@ -69,26 +62,15 @@ pub fn open(
         Timing::Latency(latency)
     };
     let mut video = video.timed(timing);
-    let jpeg =
-        is_mjpeg(video.get(CAP_PROP_FOURCC)? as u32) && video.set(CAP_PROP_FORMAT, ENCODED)?;
-    Ok(Box::new(Stream { video, jpeg }))
+    if is_mjpeg(video.get(CAP_PROP_FOURCC)? as u32) && video.set(CAP_PROP_FORMAT, ENCODED)? {
+        video = video.of_jpeg();
+    }
+    Ok(Box::new(Stream(video)))
 }
 
 impl Source for Stream {
     fn read(&mut self) -> Result<Option<Shot>, SourceError> {
-        if !self.jpeg {
-            let (moment, frame) = self.video.read()?.ok_or(SourceError::StreamEnded)?;
-            return Ok(Some(Shot::unnamed(moment, frame)));
-        }
-        let (moment, bytes) = self.video.read_encoded()?.ok_or(SourceError::StreamEnded)?;
-        let frame = image_file::decode_bytes(Path::new("the stream"), bytes);
-        Ok(Some(Shot {
-            lost: 0,
-            moment,
-            frame: frame.map_err(CaptureError::from),
-            item: String::new(),
-            truth: String::new(),
-        }))
+        self.0.read()?.ok_or(SourceError::StreamEnded).map(Some)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A video capture of OpenCV, used by all of its sources: opening, grabbing and converting pixels.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
 use inspectd_core::frame::{CHANNELS, Frame};
+use inspectd_core::image_file;
 use inspectd_core::moment::Moment;
 use inspectd_core::preprocess::{Rotation, rotate};
 use opencv::core::{
@@ -18,7 +20,9 @@ use opencv::videoio::{
 };
 
 use super::error::SourceError;
+use super::source::Shot;
 use super::transit_time::TransitTime;
+use crate::camera::event::CaptureError;
 use crate::clock::{SharedClock, monotonic_ms};
 
 /// A frame is not delivered later than this; an older timestamp is of another clock.
@@ -31,6 +35,9 @@ pub struct Video {
     rotation: Rotation,
     /// Significant bits of pixels of 16 bits.
     bit_depth: u32,
+    /// Whether it delivers JPEG images as they were sent. FFMPEG and OpenCV fill up one that is cut short; our decoder
+    /// refuses it.
+    jpeg: bool,
     timing: Timing,
     transit: TransitTime,
     clock: SharedClock,
@@ -78,6 +85,7 @@ impl Video {
             capture,
             rotation,
             bit_depth: 16,
+            jpeg: false,
             timing: Timing::Latency(Duration::ZERO),
             transit: TransitTime::default(),
             image: Mat::default(),
@@ -98,6 +106,11 @@ impl Video {
         }
     }
 
+    /// The same capture, which now delivers JPEG images as they were sent.
+    pub fn of_jpeg(self) -> Self {
+        Self { jpeg: true, ..self }
+    }
+
     /// Sets a property; returns false if the source does not accept it.
     pub fn set(&mut self, property: i32, value: f64) -> Result<bool, SourceError> {
         Ok(self.capture.set(property, value)?)
@@ -109,20 +122,18 @@ impl Video {
     }
 
     /// Waits for the next frame; returns none if there are no more.
-    pub fn read(&mut self) -> Result<Option<(Moment, Frame)>, SourceError> {
+    pub fn read(&mut self) -> Result<Option<Shot>, SourceError> {
         let Some(moment) = self.retrieve()? else {
             return Ok(None);
         };
-        let frame = frame(&self.image, self.bit_depth)?;
-        Ok(Some((moment, rotate(frame, self.rotation))))
-    }
-
-    /// As [`Self::read`], for a capture that delivers frames as they were encoded.
-    pub fn read_encoded(&mut self) -> Result<Option<(Moment, &[u8])>, SourceError> {
-        let Some(moment) = self.retrieve()? else {
-            return Ok(None);
+        let frame = if self.jpeg {
+            let name = Path::new("the camera's JPEG image");
+            image_file::decode_bytes(name, self.image.data_bytes()?).map_err(CaptureError::from)
+        } else {
+            Ok(frame(&self.image, self.bit_depth)?)
         };
-        Ok(Some((moment, self.image.data_bytes()?)))
+        let frame = frame.map(|frame| rotate(frame, self.rotation));
+        Ok(Some(Shot::unnamed(moment, frame)))
     }
 
     /// Waits for the next image; returns when it was captured.

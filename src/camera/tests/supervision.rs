@@ -152,7 +152,7 @@ impl sources::Source for Scripted {
             }
             Some(Give) => {}
         }
-        Ok(Some(Shot::unnamed(self.clock.now(), small_frame())))
+        Ok(Some(Shot::unnamed(self.clock.now(), Ok(small_frame()))))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use inspectd::access::Role;
 use inspectd_client::proto::inspect_image_request::Image;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
 use inspectd_client::proto::{InspectImageRequest, PixelFormat, RawImage};
@@ -11,7 +12,7 @@ use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
 use super::limits::closed;
-use super::{SecuredSite, pause};
+use super::{ACCESS, Client, SecuredSite, pause};
 use crate::harness::{Daemon, PATIENCE, wait};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,6 +150,41 @@ async fn decoders_of_images_whose_deadline_has_passed_are_as_many_as_the_calls_i
         most <= before + 16 + OTHER_THREADS,
         "{before} to {most} threads"
     );
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_of_one_client_leave_half_of_the_calls_to_others() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
+    let daemon = secured.site.start();
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
+    let (greedy, other) = (of(Role::Operator), of(Role::Engineer));
+    let mut png = Vec::new();
+    image::GrayImage::new(4096, 4096)
+        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+        .expect("a PNG");
+    let image = InspectImageRequest {
+        image: Some(Image::Encoded(png)),
+        ..InspectImageRequest::default()
+    };
+    let inspect = |client: &Client| {
+        let mut service = InspectionServiceClient::new(client.channel.clone());
+        let request = client.request(image.clone());
+        tokio::spawn(async move { service.inspect_image(request).await.map(drop) })
+    };
+    let calls: Vec<_> = (0..16).map(|_| inspect(&greedy)).collect();
+    let others = inspect(&other);
+    let mut refused = 0;
+    for call in calls {
+        if let Err(status) = call.await.expect("no panic") {
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+            assert!(status.message().contains("8 of this client"), "{status}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    others.await.expect("no panic").expect("its share is free");
     daemon.stop();
 }
 

@@ -1,13 +1,12 @@
 //! Makes calls of the daemon on the files of one folder fail or hang: the Rust side of `faults.c`.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::harness::{Site, wait};
+use crate::preload::{Words, compile};
 
 /// The kinds of calls, in the order of `faults.c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,28 +79,12 @@ const CALLS: u64 = 5;
 const HIT: u64 = 6;
 
 /// The preloaded library, compiled once for all tests.
-fn library() -> &'static Path {
-    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let source = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/daemon/reliable/torture/faults.c"
-        );
-        let name = format!("faults-{}.so", std::process::id());
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let compiled = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .args([source, "-ldl"])
-            .status();
-        assert!(compiled.expect("cc is installed").success());
-        library
-    });
-    &LIBRARY
-}
+static LIBRARY: LazyLock<PathBuf> =
+    LazyLock::new(|| compile("tests/daemon/reliable/torture/faults.c"));
 
 /// The control of one daemon's faults.
 pub struct Shim {
-    control: File,
+    control: Words,
     variables: [(&'static str, String); 3],
 }
 
@@ -109,24 +92,16 @@ impl Shim {
     /// Faults of a site's folder; none yet.
     pub fn new(site: &Site, folder: &str) -> Self {
         let path = site.path("faults.control");
-        let control = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .expect("a file");
-        control.set_len(4096).expect("disk space");
         let text = |path: &Path| path.to_str().expect("a text").to_owned();
         let shim = Self {
-            control,
+            control: Words::new(&path),
             variables: [
-                ("LD_PRELOAD", text(library())),
+                ("LD_PRELOAD", text(&LIBRARY)),
                 ("INSPECTD_FAULTS_FOLDER", text(&site.path(folder))),
                 ("INSPECTD_FAULTS_CONTROL", text(&path)),
             ],
         };
-        shim.set(KINDS, u32::MAX);
+        shim.control.set(KINDS, u32::MAX);
         shim
     }
 
@@ -142,34 +117,34 @@ impl Shim {
         self.disarm();
         let mask = kinds.iter().fold(0, |mask, kind| mask | 1 << *kind as u32);
         let (mode, error) = fault.words();
-        self.set(KINDS, mask);
-        self.set(ERROR, error);
-        self.set(NUMBER, number);
-        self.set(FROM, self.calls() + first);
-        self.set(MODE, mode);
+        self.control.set(KINDS, mask);
+        self.control.set(ERROR, error);
+        self.control.set(NUMBER, number);
+        self.control.set(FROM, self.calls() + first);
+        self.control.set(MODE, mode);
     }
 
     /// Ends the faults; calls that hang return.
     pub fn disarm(&self) {
-        self.set(MODE, 0);
-        self.set(HIT, 0);
+        self.control.set(MODE, 0);
+        self.control.set(HIT, 0);
     }
 
     /// Starts to count again, for a new process.
     pub fn reset(&self) {
         self.disarm();
-        self.set(CALLS, 0);
-        self.set(KINDS, u32::MAX);
+        self.control.set(CALLS, 0);
+        self.control.set(KINDS, u32::MAX);
     }
 
     /// The calls of the counted kinds.
     pub fn calls(&self) -> u32 {
-        self.get(CALLS)
+        self.control.get(CALLS)
     }
 
     /// The calls that met a fault.
     pub fn hit(&self) -> u32 {
-        self.get(HIT)
+        self.control.get(HIT)
     }
 
     /// Waits until a call met a fault, for at most `limit`; returns whether one did.
@@ -177,17 +152,5 @@ impl Shim {
         let begun = std::time::Instant::now();
         wait("a call", || self.hit() > 0 || begun.elapsed() > limit);
         self.hit() > 0
-    }
-
-    fn get(&self, word: u64) -> u32 {
-        let mut bytes = [0; 4];
-        let read = self.control.read_exact_at(&mut bytes, word * 4);
-        read.expect("the control file");
-        u32::from_ne_bytes(bytes)
-    }
-
-    fn set(&self, word: u64, value: u32) {
-        let written = self.control.write_all_at(&value.to_ne_bytes(), word * 4);
-        written.expect("the control file");
     }
 }
