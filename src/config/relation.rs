@@ -32,13 +32,23 @@ impl Checker<'_> {
         if is_true(&tls, "require_client_certificate") {
             self.needs(&tls, "require_client_certificate", "client_ca");
         }
-        let Some(Setting::Address(listen)) = server.get("listen") else {
+        for (key, example) in [
+            ("listen", "127.0.0.1:50051"),
+            ("page_listen", "127.0.0.1:8080"),
+        ] {
+            self.remote(values, &server, key, example);
+        }
+    }
+
+    /// An address that other machines reach requires authentication and encryption.
+    fn remote(&mut self, values: &Values, server: &Part<'_>, key: &str, example: &str) {
+        let Some(Setting::Address(listen)) = server.get(key) else {
             return;
         };
         if listen.ip().is_loopback() {
             return;
         }
-        let access = values.part("access");
+        let (tls, access) = (values.part("tls"), values.part("access"));
         let required = [(&tls, "certificate"), (&access, "clients")];
         let missing: Vec<String> = required
             .iter()
@@ -47,9 +57,10 @@ impl Checker<'_> {
             .collect();
         if !missing.is_empty() {
             let found = format!("\"{listen}\" without {}", missing.join(" and "));
-            let allowed = "a loopback address, such as \"127.0.0.1:50051\", unless tls.certificate, \
-                           tls.key and access.clients are set";
-            self.refuse(&server, "listen", found, allowed);
+            let allowed = format!(
+                "a loopback address, such as \"{example}\", unless tls.certificate, tls.key and access.clients are set"
+            );
+            self.refuse(server, key, found, &allowed);
         }
     }
 

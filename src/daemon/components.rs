@@ -24,8 +24,10 @@ pub(super) struct Endpoints {
     pub(super) access: Arc<Access>,
     /// The Unix socket's file.
     pub(super) socket: Option<SocketFile>,
-    /// Listener of HTTP.
+    /// Listener of metrics and liveness.
     pub(super) http: Option<TcpListener>,
+    /// Listener of the page.
+    pub(super) page: Option<TcpListener>,
 }
 
 /// The pipeline, with what observes and changes it.

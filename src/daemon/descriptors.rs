@@ -18,6 +18,9 @@ const JOURNAL: usize = 32;
 /// Connections to the metrics port.
 const HTTP: usize = 64;
 
+/// Connections to the page.
+pub(super) const PAGE_CONNECTIONS: usize = 128;
+
 /// Fewest connections over gRPC.
 const FEWEST_CONNECTIONS: usize = 8;
 
@@ -40,7 +43,13 @@ pub(super) fn connection_limit(settings: &Settings) -> usize {
         return wanted;
     };
     let listeners = 1 + usize::from(settings.server.unix_socket.is_some());
-    let allowed = allowed(files as usize, settings.cameras.len(), listeners).min(wanted);
+    let page = if settings.server.page_listen.is_some() {
+        PAGE_CONNECTIONS
+    } else {
+        0
+    };
+    let files = (files as usize).saturating_sub(page);
+    let allowed = allowed(files, settings.cameras.len(), listeners).min(wanted);
     if allowed < wanted {
         warn!(
             files,

@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
 use super::components::{Core, Endpoints};
+use super::descriptors::PAGE_CONNECTIONS;
 use super::failure::Failure;
 use super::listeners::SocketFile;
 use super::signals::{SignalAction, Signals};
@@ -25,10 +26,14 @@ use crate::control::actor::Actor;
 use crate::control::lifecycle::{Lifecycle, Phase, stalled_for};
 use crate::control::running_cameras::RunningCameras;
 use crate::evidence::DiskStore;
-use crate::grpc::{GrpcService, Health, Listeners, StreamRegistry, serve};
+use crate::grpc::{
+    Acceptance, Calls, GrpcService, Health, Listeners, Services, StreamRegistry, serve,
+};
 use crate::http::HttpState;
 use crate::http::listener::LimitedListener;
 use crate::http::metrics::Metrics;
+use crate::http::page::listener::PageListener;
+use crate::http::page::{PAGE_LISTEN, PagePeer, PageState};
 use crate::pipeline::{Pipeline, Snapshot};
 
 /// Interval of the checks of health and cameras.
@@ -103,7 +108,7 @@ impl Daemon {
             ready_by: clock.now().monotonic + READY_TIMEOUT,
             clock,
         };
-        daemon.serve_grpc(endpoints.grpc, endpoints.access);
+        daemon.serve_grpc(endpoints.grpc, &endpoints.access, endpoints.page);
         if let Some(listener) = endpoints.http {
             daemon.serve_http(listener);
         }
@@ -148,7 +153,13 @@ impl Daemon {
         });
     }
 
-    fn serve_grpc(&mut self, listeners: Listeners, access: Arc<Access>) {
+    /// Serves gRPC, and the page, which makes the same calls.
+    fn serve_grpc(
+        &mut self,
+        listeners: Listeners,
+        access: &Arc<Access>,
+        page: Option<TcpListener>,
+    ) {
         let service = GrpcService::new(
             Arc::clone(&self.pipeline),
             Arc::clone(&self.control),
@@ -158,11 +169,38 @@ impl Daemon {
         );
         let health = self.health.service();
         let settings = self.settings.server.clone();
+        let services = Services::new(service, health, settings.message_limit, access);
+        if let Some(listener) = page {
+            self.serve_page(listener, services.calls(), access);
+        }
         self.spawn_server("gRPC", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
-            let served = serve(service, health, &settings, &access, listeners, stopped).await;
-            if let Err(error) = served {
+            if let Err(error) = serve(services, &settings, listeners, stopped).await {
                 error!(%error, "the gRPC server failed");
+            }
+        });
+    }
+
+    fn serve_page(&mut self, listener: TcpListener, calls: Calls, access: &Arc<Access>) {
+        let address = listener.local_addr();
+        let accepted =
+            Acceptance::start(PAGE_LISTEN, listener, PAGE_CONNECTIONS, access, &self.clock);
+        let address = address.expect("it is bound");
+        let listener = PageListener::new(address, accepted);
+        let page = PageState::new(
+            calls,
+            Arc::clone(access),
+            &self.settings,
+            self.clock.clone(),
+        );
+        let service = page
+            .router()
+            .into_make_service_with_connect_info::<PagePeer>();
+        self.spawn_server("page", |stopped| async move {
+            let stopped = async move { drop(stopped.await) };
+            let served = axum::serve(listener, service).with_graceful_shutdown(stopped);
+            if let Err(error) = served.await {
+                error!(%error, "the server of the page failed");
             }
         });
     }

@@ -30,6 +30,7 @@ use crate::control::running_cameras::RunningCameras;
 use crate::control::{Control, InitialState};
 use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
+use crate::http::page::PAGE_LISTEN;
 use crate::on_panic::Failed;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::PublisherError;
@@ -145,6 +146,10 @@ async fn bind_all(
         Some(address) => Some(bind("server.metrics_listen", address).await?),
         None => None,
     };
+    let page = match server.page_listen {
+        Some(address) => Some(bind(PAGE_LISTEN, address).await?),
+        None => None,
+    };
     Ok(Endpoints {
         grpc: Listeners {
             tcp,
@@ -154,6 +159,7 @@ async fn bind_all(
         access: Arc::new(access),
         socket,
         http,
+        page,
     })
 }
 

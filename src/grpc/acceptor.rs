@@ -4,6 +4,7 @@
 //! The loop of each listener only accepts. Everything that may take time runs in a task of the connection,
 //! which holds a place of the connection limit from the first byte on.
 
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use futures_util::stream::{Stream, poll_fn};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
@@ -51,6 +52,34 @@ pub struct Listeners {
     pub connection_limit: usize,
 }
 
+/// Accepted connections of the page's listener. The listener is closed when this is dropped.
+pub struct Acceptance(Receiver<Connection>);
+
+impl Acceptance {
+    /// Accepts the connections of a TCP listener; `key` is its configuration key.
+    pub fn start(
+        key: &'static str,
+        listener: TcpListener,
+        connection_limit: usize,
+        access: &Arc<Access>,
+        clock: &SharedClock,
+    ) -> Self {
+        let (sender, receiver) = channel(1);
+        let acceptor = Acceptor::new(key, sender, connection_limit, access, clock);
+        tokio::spawn(acceptor.accept_tcp(listener));
+        Self(receiver)
+    }
+
+    /// The next connection.
+    pub async fn next(&mut self) -> Connection {
+        match self.0.recv().await {
+            Some(connection) => connection,
+            // The loop that accepts ends with this object only.
+            None => pending().await,
+        }
+    }
+}
+
 /// Returns the accepted connections. The listeners are closed when the stream is dropped.
 pub(super) fn connections(
     listeners: Listeners,
@@ -59,16 +88,8 @@ pub(super) fn connections(
 ) -> impl Stream<Item = io::Result<Connection>> {
     // A connection that waits here holds its place, so the limit bounds those, too.
     let (sender, mut receiver) = channel(1);
-    let acceptor = |listener| Acceptor {
-        sender: sender.clone(),
-        access: Arc::clone(access),
-        clock: clock.clone(),
-        places: Places::new(listeners.connection_limit),
-        listener,
-        limit_log: LogThrottle::new(LOG_INTERVAL),
-        accept_log: LogThrottle::new(LOG_INTERVAL),
-        handshake_log: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
-    };
+    let limit = listeners.connection_limit;
+    let acceptor = |listener| Acceptor::new(listener, sender.clone(), limit, access, clock);
     if let Some(listener) = listeners.unix {
         tokio::spawn(acceptor("server.unix_socket").accept_unix(listener));
     }
@@ -91,6 +112,25 @@ struct Acceptor {
 }
 
 impl Acceptor {
+    fn new(
+        listener: &'static str,
+        sender: Sender<Connection>,
+        connection_limit: usize,
+        access: &Arc<Access>,
+        clock: &SharedClock,
+    ) -> Self {
+        Self {
+            sender,
+            access: Arc::clone(access),
+            clock: clock.clone(),
+            places: Places::new(connection_limit),
+            listener,
+            limit_log: LogThrottle::new(LOG_INTERVAL),
+            accept_log: LogThrottle::new(LOG_INTERVAL),
+            handshake_log: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
+        }
+    }
+
     async fn accept_unix(mut self, listener: UnixListener) {
         loop {
             let accepted = tokio::select! {

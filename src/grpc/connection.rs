@@ -27,7 +27,7 @@ pub(super) enum Transport {
 }
 
 /// A connection.
-pub(super) struct Connection {
+pub struct Connection {
     transport: Transport,
     peer: Arc<Peer>,
     /// Expires unless an authenticated client makes a call.
@@ -39,7 +39,7 @@ pub(super) struct Connection {
 impl Connection {
     /// A connection that holds `place` while it is open. It is closed after `auth_timeout`, if set,
     /// unless an authenticated client has made a call.
-    pub fn new(
+    pub(super) fn new(
         transport: Transport,
         peer: Peer,
         place: Place,
@@ -51,6 +51,13 @@ impl Connection {
             auth_timeout: auth_timeout.map(|timeout| Box::pin(sleep(timeout))),
             place,
         }
+    }
+}
+
+impl Connection {
+    /// The other end.
+    pub fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer)
     }
 }
 

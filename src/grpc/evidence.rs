@@ -1,7 +1,11 @@
 //! Evidence of a verdict: from memory while it is recent, otherwise from the disk.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
+use inspectd_core::frame::Frame;
+use inspectd_core::{image_file, preprocess};
 use tonic::Status;
 
 use super::blocking::{blocking_with, disk_work};
@@ -10,6 +14,9 @@ use super::service::GrpcService;
 use super::{convert_verdict, status};
 use crate::access::Identity;
 use crate::evidence::{Encoding, Evidence, encode, overlay};
+
+/// Pictures are not scaled to a shorter side than this, pixels.
+const SMALLEST_SIDE: u32 = 16;
 
 impl GrpcService {
     /// Returns the evidence of a verdict.
@@ -23,10 +30,35 @@ impl GrpcService {
             Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
             Err(_) => return Err(status::invalid("format", "must be PNG or JPEG")),
         };
-        let Some(evidence) = self.pipeline.evidence(request.sequence) else {
-            return self.stored_evidence(request.sequence).await;
+        let limit = match request.side_limit {
+            0 => None,
+            limit => Some(limit.max(SMALLEST_SIDE)),
         };
-        let verdict = convert_verdict::verdict(&evidence.verdict);
+        let Some(evidence) = self.pipeline.evidence(request.sequence) else {
+            let stored = self.stored_evidence(request.sequence).await?;
+            let Some(limit) = limit else {
+                return Ok(stored);
+            };
+            return self
+                .encoded(client, move || {
+                    Ok(GetEvidenceResponse {
+                        frame: scaled_file(stored.frame, limit, encoding)?,
+                        heatmap: scaled_file(stored.heatmap, limit, encoding)?,
+                        ..stored
+                    })
+                })
+                .await;
+        };
+        self.encoded(client, move || images(&evidence, limit, encoding))
+            .await
+    }
+
+    /// Encodes pictures in the client's turn.
+    async fn encoded(
+        &self,
+        client: &Identity,
+        encode: impl FnOnce() -> Result<GetEvidenceResponse, Status> + Send + 'static,
+    ) -> Result<GetEvidenceResponse, Status> {
         // A call whose client has gone is dropped here. Other clients wait for one call of this client at most.
         let share = match self.encoding_shares.of(client) {
             Some(share) => Some(share.acquire_owned().await),
@@ -35,13 +67,7 @@ impl GrpcService {
         let share = share.transpose().map_err(|_| status::stopping())?;
         let permit = Arc::clone(&self.encoding_permits).acquire_owned().await;
         let permit = permit.map_err(|_| status::stopping())?;
-        let (frame, heatmap) =
-            blocking_with((permit, share), move || images(&evidence, encoding)).await??;
-        Ok(GetEvidenceResponse {
-            verdict: Some(verdict),
-            frame,
-            heatmap,
-        })
+        blocking_with((permit, share), encode).await?
     }
 
     async fn stored_evidence(&self, sequence: u64) -> Result<GetEvidenceResponse, Status> {
@@ -79,9 +105,12 @@ impl GrpcService {
 }
 
 /// Encodes the inspected frame, and the anomaly map over it (empty for a FAULT).
-fn images(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>), Status> {
-    let failed = |error: ::image::ImageError| Status::internal(format!("cannot encode: {error}"));
-    let frame = evidence.frame.inspected();
+fn images(
+    evidence: &Evidence,
+    limit: Option<u32>,
+    encoding: Encoding,
+) -> Result<GetEvidenceResponse, Status> {
+    let frame = scaled(evidence.frame.inspected(), limit)?;
     let heatmap = match (&evidence.anomaly_map, evidence.verdict.outcome.judgement()) {
         (Some(map), Some(judgement)) => {
             let overlaid = overlay(&frame, map, judgement.thresholds.reject_above);
@@ -89,5 +118,58 @@ fn images(evidence: &Evidence, encoding: Encoding) -> Result<(Vec<u8>, Vec<u8>),
         }
         _ => Vec::new(),
     };
-    Ok((encode(&frame, encoding).map_err(failed)?, heatmap))
+    Ok(GetEvidenceResponse {
+        verdict: Some(convert_verdict::verdict(&evidence.verdict)),
+        frame: encode(&frame, encoding).map_err(failed)?,
+        heatmap,
+    })
+}
+
+/// Scales a stored picture down; an absent one is empty.
+fn scaled_file(bytes: Vec<u8>, limit: u32, encoding: Encoding) -> Result<Vec<u8>, Status> {
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
+    let frame = image_file::decode_bytes(Path::new("the evidence"), &bytes).map_err(failed)?;
+    encode(&scaled(frame, Some(limit))?, encoding).map_err(failed)
+}
+
+/// Scales a picture down whose longer side exceeds the limit.
+fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, Status> {
+    let (width, height) = (frame.width(), frame.height());
+    let longer = width.max(height);
+    let Some(limit) = limit.filter(|limit| *limit < longer) else {
+        return Ok(frame);
+    };
+    let side = |side: u32| {
+        let scaled = u64::from(side) * u64::from(limit) / u64::from(longer);
+        (scaled as u32).max(SMALLEST_SIDE)
+    };
+    preprocess::resize(&frame, None, side(width), side(height)).map_err(failed)
+}
+
+fn failed(error: impl Display) -> Status {
+    Status::internal(format!("cannot encode: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_scaled_down_and_never_up() {
+        for (size, limit, expected) in [
+            ((640, 480), None, (640, 480)),
+            ((640, 480), Some(320), (320, 240)),
+            ((480, 640), Some(160), (120, 160)),
+            ((640, 480), Some(1000), (640, 480)),
+            ((2000, 40), Some(200), (200, SMALLEST_SIDE)),
+        ] {
+            let (width, height) = size;
+            let frame = Frame::new(width, height, vec![9; (width * height * 3) as usize]);
+            let scaled = scaled(frame.expect("three bytes for each pixel"), limit);
+            let scaled = scaled.expect("it can be resized");
+            assert_eq!((scaled.width(), scaled.height()), expected, "{limit:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod acceptor;
 mod auth;
 mod blocking;
+mod calls;
 mod client_shares;
 mod connection;
 mod consumers;
@@ -18,6 +19,7 @@ mod inspection_service;
 mod journal_access;
 mod line_service;
 mod listing;
+mod live_feed;
 pub mod proto;
 mod recipe_service;
 mod revocable;
@@ -33,9 +35,12 @@ mod tuning_service;
 #[cfg(test)]
 mod wire_compatibility;
 
-pub use acceptor::Listeners;
+pub use acceptor::{Acceptance, Listeners};
 pub use auth::identity;
+pub use calls::{CallError, Caller, Calls, Pictures};
+pub use connection::Connection as AcceptedConnection;
 pub use health::Health;
-pub use server::serve;
+pub use live_feed::{LiveEvent, LiveFeed};
+pub use server::{Services, serve};
 pub use service::GrpcService;
 pub use stream_registry::{StreamCounts, StreamRegistry};

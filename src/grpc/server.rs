@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 
 use super::acceptor::{Listeners, connections};
 use super::auth::AuthLayer;
+use super::calls::Calls;
 use super::proto::DESCRIPTORS;
 use super::proto::inspection_service_server::InspectionServiceServer;
 use super::proto::line_service_server::LineServiceServer;
@@ -16,6 +18,7 @@ use super::proto::recipe_service_server::RecipeServiceServer;
 use super::proto::tuning_service_server::TuningServiceServer;
 use super::service::GrpcService;
 use crate::access::Access;
+use crate::clock::SharedClock;
 use crate::config::settings;
 
 /// Maximum number of concurrent calls of one connection; more than the streams that may be open.
@@ -24,44 +27,80 @@ const CALLS_PER_CONNECTION: u32 = 200;
 /// Maximum size of a call's headers, bytes: many times that of a token and a tracing context.
 const HEADER_LIMIT: u32 = 16 << 10;
 
-/// Serves the clients that `access` admits until `shutdown` completes, and then until the last call has
-/// ended.
+/// All services, behind access control.
+#[derive(Clone)]
+pub struct Services {
+    layer: AuthLayer,
+    routes: Routes,
+    message_limit: usize,
+    access: Arc<Access>,
+    clock: SharedClock,
+}
+
+impl Services {
+    /// The services for the clients that `access` admits.
+    ///
+    /// # Panics
+    /// When the descriptors are damaged, which were compiled with this program.
+    pub fn new(
+        service: GrpcService,
+        health: HealthServer<HealthService>,
+        message_limit: usize,
+        access: &Arc<Access>,
+    ) -> Self {
+        let clock = service.clock.clone();
+        let inspection = InspectionServiceServer::new(service.clone())
+            .max_decoding_message_size(message_limit)
+            .max_encoding_message_size(message_limit);
+        // Both versions are in use: grpcio's reflection only speaks v1alpha.
+        let descriptors = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let intact = "the descriptors were compiled with this program";
+        let routes = Routes::new(inspection)
+            .add_service(LineServiceServer::new(service.clone()))
+            .add_service(RecipeServiceServer::new(service.clone()))
+            .add_service(TuningServiceServer::new(service))
+            .add_service(health)
+            .add_service(descriptors().build_v1().expect(intact))
+            .add_service(descriptors().build_v1alpha().expect(intact));
+        Self {
+            layer: AuthLayer::new(Arc::clone(access), clock.clone()),
+            routes,
+            message_limit,
+            access: Arc::clone(access),
+            clock,
+        }
+    }
+
+    /// Calls from within this process.
+    pub fn calls(&self) -> Calls {
+        Calls::new(&self.layer, self.routes.clone(), self.message_limit)
+    }
+}
+
+/// Serves clients until `shutdown` completes, and then until the last call has ended.
 ///
 /// # Errors
-/// When a listener fails, or the descriptors are damaged.
+/// When a listener fails.
 pub async fn serve(
-    service: GrpcService,
-    health: HealthServer<HealthService>,
+    services: Services,
     settings: &settings::Server,
-    access: &Arc<Access>,
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let limit = settings.message_limit;
-    let clock = service.clock.clone();
-    let inspection = InspectionServiceServer::new(service.clone())
-        .max_decoding_message_size(limit)
-        .max_encoding_message_size(limit);
-    // Both versions are in use: grpcio's reflection only speaks v1alpha.
-    let descriptors = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
+) -> Result<(), tonic::transport::Error> {
     Server::builder()
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
         .max_concurrent_streams(CALLS_PER_CONNECTION)
         .http2_max_header_list_size(HEADER_LIMIT)
-        .layer(AuthLayer::new(Arc::clone(access), clock.clone()))
-        .add_service(inspection)
-        .add_service(LineServiceServer::new(service.clone()))
-        .add_service(RecipeServiceServer::new(service.clone()))
-        .add_service(TuningServiceServer::new(service))
-        .add_service(health)
-        .add_service(descriptors().build_v1()?)
-        .add_service(descriptors().build_v1alpha()?)
-        .serve_with_incoming_shutdown(connections(listeners, access, &clock), shutdown)
-        .await?;
-    Ok(())
+        .layer(services.layer)
+        .add_routes(services.routes)
+        .serve_with_incoming_shutdown(
+            connections(listeners, &services.access, &services.clock),
+            shutdown,
+        )
+        .await
 }

@@ -3,6 +3,7 @@
 pub mod listener;
 mod metric_table;
 pub mod metrics;
+pub mod page;
 
 use std::sync::Arc;
 

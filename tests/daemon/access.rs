@@ -6,6 +6,7 @@ mod ctl;
 mod doors;
 mod limits;
 mod locks;
+mod page;
 mod pki;
 mod renewal;
 mod roles;

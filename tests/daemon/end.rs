@@ -182,6 +182,7 @@ async fn killed_daemon_restarts_on_its_ports_with_new_sequences() {
         let request = GetEvidenceRequest {
             sequence: 1,
             format: 0,
+            ..GetEvidenceRequest::default()
         };
         match client.get_evidence(request).await {
             Ok(first) => break first,

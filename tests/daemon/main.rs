@@ -23,6 +23,7 @@ mod harness;
 mod inquiry;
 mod life;
 mod mjpeg;
+mod page;
 mod preload;
 mod python;
 mod recipes;

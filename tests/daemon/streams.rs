@@ -138,6 +138,7 @@ async fn invalid_requests_are_rejected_with_the_field() {
     let gone = client.get_evidence(GetEvidenceRequest {
         sequence: 1 << 60,
         format: 0,
+        ..GetEvidenceRequest::default()
     });
     assert_eq!(gone.await.expect_err("not made yet").code(), Code::NotFound);
     let empty = client.inspect_image(InspectImageRequest::default());
@@ -196,6 +197,7 @@ async fn evidence_is_the_frame_and_its_anomaly_overlay() {
     let png = client.get_evidence(GetEvidenceRequest {
         sequence: reject.sequence,
         format: ImageFormat::Png.into(),
+        ..GetEvidenceRequest::default()
     });
     let png = png.await.expect("evidence").into_inner();
     assert_eq!(png.verdict.expect("a verdict").sequence, reject.sequence);
@@ -214,6 +216,7 @@ async fn evidence_is_the_frame_and_its_anomaly_overlay() {
     let jpeg = client.get_evidence(GetEvidenceRequest {
         sequence: reject.sequence,
         format: ImageFormat::Jpeg.into(),
+        ..GetEvidenceRequest::default()
     });
     let jpeg = jpeg.await.expect("evidence").into_inner();
     assert!(jpeg.frame.starts_with(&[0xFF, 0xD8]) && jpeg.heatmap.starts_with(&[0xFF, 0xD8]));

@@ -32,6 +32,7 @@ impl Client {
         let call = inspection.get_evidence(GetEvidenceRequest {
             sequence,
             format: format.into(),
+            ..GetEvidenceRequest::default()
         });
         let response = self.answer(call).await?;
         let file = |bytes: Vec<u8>| (!bytes.is_empty()).then_some(bytes);

@@ -24,6 +24,14 @@ section! {
         metrics_listen: Option<SocketAddr> =
             Key::preset("metrics_listen", Kind::AddressOrOff, "127.0.0.1:9464"),
 
+        /// Address that serves the page for browsers (`docs/page.md`). Other addresses than loopback require
+        /// `tls.certificate`, `tls.key` and `access.clients`. `off`: not served.
+        page_listen: Option<SocketAddr> = Key::preset("page_listen", Kind::AddressOrOff, "off"),
+
+        /// Time after which a person has to sign in to the page again.
+        page_session: Duration =
+            Key::preset("page_session_s", Kind::Number(1.0, 31_536_000.0), "43200").unit(Unit::Seconds),
+
         /// Maximum size of a request and of a response.
         message_limit: usize =
             Key::preset("message_limit_mib", Kind::Whole(1, 512), "64").unit(Unit::Mib),

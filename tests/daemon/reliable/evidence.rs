@@ -43,6 +43,7 @@ async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
     let request = GetEvidenceRequest {
         sequence: verdict.sequence,
         format: ImageFormat::Jpeg.into(),
+        ..GetEvidenceRequest::default()
     };
     let answer = daemon.inspection().await.get_evidence(request).await;
     let answer = answer.expect("evidence").into_inner();
@@ -120,6 +121,7 @@ async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
     let gone = GetEvidenceRequest {
         sequence: 1,
         format: 0,
+        ..GetEvidenceRequest::default()
     };
     let gone = daemon.inspection().await.get_evidence(gone).await;
     assert_eq!(gone.expect_err("the oldest").code(), Code::NotFound);

@@ -16,7 +16,7 @@ use crate::device::set_threads;
 use crate::export::Label;
 use crate::feature_methods::SubspaceSettings;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
-use crate::fit_photos::{Fit, FitSettings, MethodChoice, fit, image_size};
+use crate::fit_photos::{Augmentation, Fit, FitSettings, MethodChoice, fit, image_size};
 
 /// Makes a bundle from photographs of good parts, in a minute without training or in twenty with it
 ///
@@ -64,6 +64,9 @@ pub(super) struct FitPhotos {
     /// Largest number of dimensions of the subspace of fre; fewer make a smaller bundle
     #[arg(long, default_value_t = SubspaceSettings::default().rank, value_parser = clap::value_parser!(i64).range(1..=64))]
     fre_rank: i64,
+    /// Altered copies of the photographs to fit to as well [default: by their number]
+    #[arg(long)]
+    augment: Option<Augment>,
     /// False-reject rate of good parts at the suggested threshold
     #[arg(long, default_value_t = 0.01)]
     false_reject_rate: f64,
@@ -76,6 +79,30 @@ pub(super) struct FitPhotos {
     /// Number of CPU threads [default: all cores, within the quota of the control group]
     #[arg(long)]
     threads: Option<u16>,
+}
+
+/// Altered copies of photographs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Augment {
+    /// No copies
+    None,
+    /// Moved by up to two pixels of the network input
+    Shift,
+    /// A little brighter or darker
+    Light,
+    /// Moved, and brighter or darker
+    Both,
+}
+
+impl From<Augment> for Augmentation {
+    fn from(augment: Augment) -> Self {
+        match augment {
+            Augment::None => Self::None,
+            Augment::Shift => Self::Shift,
+            Augment::Light => Self::Light,
+            Augment::Both => Self::Both,
+        }
+    }
 }
 
 /// The shipped backbones.
@@ -153,6 +180,7 @@ impl FitPhotos {
             minutes,
             steps: self.steps,
             fre_rank: self.fre_rank,
+            augmentation: self.augment.map(Augmentation::from),
             false_reject_rate: rate,
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,

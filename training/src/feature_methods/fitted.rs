@@ -4,7 +4,7 @@ use inspectd_core::maps::MapSize;
 use inspectd_core::score::quantile;
 use tch::Tensor;
 
-use super::cross_fit::{CrossFit, Probes};
+use super::cross_fit::{Copies, CrossFit};
 use super::subspace::SubspaceFit;
 use super::{
     ChannelNormalisation, Padim, PadimSettings, PatchCore, PatchCoreSettings, Subspace,
@@ -175,13 +175,13 @@ impl MapScale {
 }
 
 impl FittedMethod {
-    /// Fits `methods` to `features`, `[N, C, HW]` of at least three good images, before normalisation, on the
-    /// cells of `grid`, and scores images and `probes` by fits without their originals. All are
-    /// selected. Calls `progress` with the done and the total amount of
-    /// work.
+    /// Fits `methods` to `features`, `[N, C, HW]` of at least three good images, before normalisation, and to `copies` of
+    /// them, on the cells of `grid`, and scores images and `probes` by fits without their originals. All are selected.
+    /// Calls `progress` with the done and the total amount of work.
     pub fn fit(
         features: &Tensor,
-        probes: &Probes,
+        copies: &Copies,
+        probes: &Copies,
         grid: MapSize,
         methods: FeatureMethods,
         settings: MethodSettings,
@@ -189,11 +189,12 @@ impl FittedMethod {
     ) -> Self {
         let normalisation = ChannelNormalisation::measure(features);
         let normalised = normalisation.apply(features);
-        let cross_fit = CrossFit::new(
-            &normalised,
-            &normalisation.apply(&probes.features),
-            &probes.originals,
-        );
+        let apply = |copies: &Copies| Copies {
+            features: normalisation.apply(&copies.features),
+            originals: copies.originals.clone(),
+        };
+        let cross_fit = CrossFit::new(&normalised, &apply(probes), &apply(copies));
+        let all = cross_fit.fitted();
         let steps = |used, number| if used { number } else { 0 };
         let total = steps(methods.padim, 1 + cross_fit.len())
             + steps(methods.patch_core, 2)
@@ -204,13 +205,13 @@ impl FittedMethod {
             progress(done, total as u64);
         };
         let padim = methods.padim.then(|| {
-            let fit = Padim::fit(&normalised, settings.padim);
+            let fit = Padim::fit(&all.features, settings.padim);
             step();
             let unseen = fit.cross_maps(&cross_fit, &mut step);
             Part::new(fit, &smooth(&unseen, grid), cross_fit.good)
         });
         let patch_core = methods.patch_core.then(|| {
-            let fit = PatchCore::fit(&normalised, settings.patch_core);
+            let fit = PatchCore::fit(&all.features, &all.originals, settings.patch_core);
             step();
             let unseen = fit.cross_maps(&cross_fit);
             step();
@@ -376,11 +377,19 @@ mod tests {
 
     fn fit(features: &Tensor, methods: FeatureMethods) -> FittedMethod {
         let settings = MethodSettings::default();
-        let probes = Probes {
+        let probes = Copies {
             features: features.narrow(0, 0, 1) * 9.0,
             originals: vec![0],
         };
-        FittedMethod::fit(features, &probes, GRID, methods, settings, |_, _| ())
+        FittedMethod::fit(
+            features,
+            &Copies::none(features),
+            &probes,
+            GRID,
+            methods,
+            settings,
+            |_, _| (),
+        )
     }
 
     fn single() -> [FeatureMethods; 3] {

@@ -9,7 +9,7 @@ mod padim;
 mod patch_core;
 mod subspace;
 
-pub use cross_fit::Probes;
+pub use cross_fit::Copies;
 pub use fitted::{FeatureMaps, FeatureMethods, FittedMethod, MapScale, MethodSettings, Terms};
 pub use normalisation::ChannelNormalisation;
 pub use padim::{Padim, PadimSettings};

@@ -145,6 +145,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::feature_methods::Copies;
 
     const NOISE: f64 = 2.0;
     /// Largest relative difference, because the eigenvectors are rounded to 16 bits.
@@ -199,7 +200,7 @@ mod tests {
             rank: 12,
             noise: NOISE,
         };
-        let cross_fit = CrossFit::new(&train, &train.narrow(0, 0, 0), &[]);
+        let cross_fit = CrossFit::new(&train, &Copies::none(&train), &Copies::none(&train));
         let maps = Padim::fit(&train, settings).cross_maps(&cross_fit, || ());
         let expected = cross_fit.maps(|others, scored| mahalanobis(others, scored, settings.noise));
         let difference = ((maps.to_kind(Kind::Double) - &expected).abs() / &expected).max();

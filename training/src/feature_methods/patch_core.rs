@@ -43,12 +43,12 @@ pub struct PatchCore {
 }
 
 impl PatchCore {
-    /// Selects the bank from normalised `features`, `[N, C, HW]`.
-    pub fn fit(features: &Tensor, settings: PatchCoreSettings) -> Self {
+    /// Selects the bank from normalised `features`, `[N, C, HW]`. `images` are the numbers of their images.
+    pub fn fit(features: &Tensor, images: &[i64], settings: PatchCoreSettings) -> Self {
         let size = features.size();
-        let (images, channels, cells) = (size[0], size[1], size[2]);
+        let (channels, cells) = (size[1], size[2]);
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        let total = images * cells;
+        let total = size[0] * cells;
         let chosen: Vec<i64> = if total <= settings.candidates {
             (0..total).collect()
         } else {
@@ -66,7 +66,7 @@ impl PatchCore {
         let bank = candidates.index_select(0, &Tensor::from_slice(&selected));
         let image: Vec<i64> = selected
             .iter()
-            .map(|&index| chosen[index as usize] / cells)
+            .map(|&index| images[(chosen[index as usize] / cells) as usize])
             .collect();
         let squares = bank
             .square()
@@ -90,13 +90,14 @@ impl PatchCore {
     /// Returns the distances of all images of `cross_fit`, each to the nearest entry of another image than its
     /// original: `[K, HW]`.
     pub(super) fn cross_maps(&self, cross_fit: &CrossFit) -> Tensor {
+        let scored = cross_fit.scored();
         let maps: Vec<Tensor> = (0..)
-            .zip(&cross_fit.originals)
+            .zip(&scored.originals)
             .map(|(index, &original)| {
                 let own = self.image.eq(original).to_kind(Kind::Float);
                 // Far from everything, and finite: infinity times zero is not a number.
                 let squares = &self.squares + own * FAR;
-                self.map(&cross_fit.features.get(index), &squares)
+                self.map(&scored.features.get(index), &squares)
             })
             .collect();
         Tensor::stack(&maps, 0)
@@ -156,6 +157,7 @@ fn coreset(candidates: &Tensor, count: i64, rng: &mut ChaCha8Rng) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feature_methods::Copies;
 
     fn features(values: &[f32]) -> Tensor {
         // Two channels, one cell per value: the value and its negative.
@@ -169,7 +171,7 @@ mod tests {
             bank: 3,
             ..PatchCoreSettings::default()
         };
-        let fitted = PatchCore::fit(&features(&[0.0, 1.0, 5.0]), settings);
+        let fitted = PatchCore::fit(&features(&[0.0, 1.0, 5.0]), &[0], settings);
         let maps = fitted.maps(&features(&[1.0, 3.5, 5.0, -1.0]));
         let expected = Tensor::from_slice(&[0.0_f32, 1.5, 0.0, 1.0]) * 2.0_f64.sqrt();
         assert!((maps.get(0) - expected).abs().max().double_value(&[]) < 1e-3);
@@ -183,7 +185,7 @@ mod tests {
             bank: 4,
             ..PatchCoreSettings::default()
         };
-        let fitted = PatchCore::fit(&features(&values), settings);
+        let fitted = PatchCore::fit(&features(&values), &[0], settings);
         let maps = fitted.maps(&features(&[50.0, -50.0, 0.0]));
         assert!(maps.max().double_value(&[]) < 1e-2, "{maps}");
     }
@@ -191,8 +193,12 @@ mod tests {
     #[test]
     fn left_out_image_is_not_compared_with_its_own_entries() {
         let two = Tensor::cat(&[features(&[0.0]), features(&[4.0])], 0);
-        let fitted = PatchCore::fit(&two, PatchCoreSettings::default());
-        let cross_fit = CrossFit::new(&two, &two.narrow(0, 0, 1), &[0]);
+        let fitted = PatchCore::fit(&two, &[0, 1], PatchCoreSettings::default());
+        let probe = Copies {
+            features: two.narrow(0, 0, 1),
+            originals: vec![0],
+        };
+        let cross_fit = CrossFit::new(&two, &probe, &Copies::none(&two));
         let maps = fitted.cross_maps(&cross_fit);
         assert!(maps.get(2).equal(&maps.get(0)));
         for image in [0, 1] {

@@ -97,13 +97,14 @@ pub(super) struct SubspaceFit {
 }
 
 impl Subspace {
-    /// Fits the subspace to the good images of `cross_fit`. Calls `progress` after each fit.
+    /// Fits the subspace to the good images of `cross_fit` and their copies. Calls `progress` after each fit.
     pub(super) fn fit(
         cross_fit: &CrossFit,
         settings: SubspaceSettings,
         mut progress: impl FnMut(),
     ) -> SubspaceFit {
-        let channels = cross_fit.features.size()[1];
+        let fitted = cross_fit.fitted().features;
+        let channels = fitted.size()[1];
         let rank = |images: i64| (images / settings.images_per_dimension).clamp(1, settings.rank);
         let projection =
             |features: &Tensor| Projection::fit(&features.flatten(1, 2), rank(features.size()[0]));
@@ -119,7 +120,7 @@ impl Subspace {
         SubspaceFit {
             unseen: Tensor::cat(&[without_own(&good), probes], 0),
             subspace: Self {
-                projection: projection(&cross_fit.features.narrow(0, 0, cross_fit.good)),
+                projection: projection(&fitted),
                 cell_mean,
                 cell_spread,
             },
@@ -190,6 +191,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::feature_methods::Copies;
 
     const CHANNELS: i64 = 3;
     const CELLS: i64 = 8;
@@ -209,7 +211,7 @@ mod tests {
     }
 
     fn fit(features: &Tensor) -> SubspaceFit {
-        let cross_fit = CrossFit::new(features, &features.narrow(0, 0, 0), &[]);
+        let cross_fit = CrossFit::new(features, &Copies::none(features), &Copies::none(features));
         Subspace::fit(&cross_fit, SubspaceSettings::default(), || ())
     }
 

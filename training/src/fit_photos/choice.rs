@@ -1,22 +1,16 @@
 //! Choice of the method from good parts only: artificial defects are drawn on the photographs, and the
 //! method that ranks them best above the good photographs is chosen.
 
-use std::sync::atomic::AtomicBool;
-
 use anyhow::{Context, Result};
 use inspectd_core::frame::Frame;
 use inspectd_core::score::auroc;
 use serde::Serialize;
-use tch::Tensor;
 
 use super::calibrated::{Calibrated, PhotoSize, scores};
-use super::go_on;
 use super::method::FitMethod;
 use super::model::Model;
 use super::photos::Photo;
 use super::pseudo_defects::{PseudoDefect, draw};
-use crate::feature_methods::extractor::FeatureExtractor;
-use crate::log::progress::Progress;
 
 /// Number of photographs that get artificial defects, one of each kind.
 const DEFECTIVE: usize = 24;
@@ -110,26 +104,6 @@ impl Defective {
             frames,
             of_each_kind: count,
         }
-    }
-
-    /// Features of all images.
-    ///
-    /// # Errors
-    /// When inference fails or the fit is interrupted.
-    pub(super) fn features(
-        &self,
-        extractor: &mut FeatureExtractor,
-        interrupted: &AtomicBool,
-    ) -> Result<Vec<Tensor>> {
-        let mut progress = Progress::new("artificial defects", self.frames.len() as u64, 0);
-        let mut features = Vec::with_capacity(self.frames.len());
-        for (frame, _) in &self.frames {
-            go_on(interrupted)?;
-            features.push(extractor.features(frame)?);
-            progress.set(features.len() as u64, "");
-        }
-        progress.finish();
-        Ok(features)
     }
 }
 

@@ -5,6 +5,7 @@
 //! choose a method by artificial defects, calibrate with models that have not seen the scored photograph, and
 //! write the bundle with its report.
 
+mod augmentation;
 mod bundle;
 mod calibrated;
 mod choice;
@@ -36,7 +37,7 @@ use crate::dataset::ImageSize;
 use crate::export::Label;
 use crate::export::feature_graph;
 use crate::feature_methods::extractor::FeatureExtractor;
-use crate::feature_methods::{FeatureMethods, FittedMethod, MethodSettings, Probes};
+use crate::feature_methods::{Copies, FeatureMethods, FittedMethod, MethodSettings};
 use crate::fit::plan::Precision;
 use crate::log::progress::Progress;
 use crate::network::input_size::InputSize;
@@ -48,6 +49,7 @@ use photos::{Photo, View};
 use student::{FittedStudent, StudentPlan, TrainingSet};
 use work_folder::WorkFolder;
 
+pub use augmentation::Augmentation;
 pub use choice::MethodScore;
 pub use method::{FitMethod, MethodChoice};
 pub use report::{PAGE, configuration};
@@ -58,6 +60,8 @@ pub use suspicious::Suspicion;
 pub const MIN_PHOTOS: usize = 5;
 /// Number of photographs below which the user is warned.
 const FEW_PHOTOS: usize = 20;
+/// Number of photographs below which altered copies are added by default.
+const AUGMENTED_PHOTOS: usize = 32;
 /// Memory for the features of all photographs, bytes; a fit needs about eight times as much. With more photographs, an
 /// even selection is used.
 const FEATURE_BYTES: usize = 1 << 29;
@@ -111,7 +115,8 @@ pub fn fit(
     let paths = within_memory(found.paths, size, settings.backbone, &mut warnings);
     let photos = load(&paths, settings.view, size)?;
     let mut extractor = FeatureExtractor::new(settings.backbone, size, settings.threads)?;
-    let features = features_of(&mut extractor, &photos, interrupted)?;
+    let frames = photos.iter().map(|photo| &*photo.frame);
+    let features = features_of("features", frames, &mut extractor, interrupted)?;
     let mut work = Work {
         defective: Defective::none(),
         photos,
@@ -282,20 +287,18 @@ fn load(paths: &[PathBuf], view: View, size: ImageSize) -> Result<Vec<Photo>> {
     Ok(photos)
 }
 
-/// Features of all photographs, `[N, C, HW]`.
-fn features_of(
+/// Features of images, `[N, C, HW]`. `name` describes them in the progress bar.
+fn features_of<'a>(
+    name: &str,
+    frames: impl ExactSizeIterator<Item = &'a Frame>,
     extractor: &mut FeatureExtractor,
-    photos: &[Photo],
     interrupted: &AtomicBool,
 ) -> Result<Tensor> {
-    let mut progress = Progress::new("features", photos.len() as u64, 0);
-    let mut features = Vec::with_capacity(photos.len());
-    for photo in photos {
+    let mut progress = Progress::new(name, frames.len() as u64, 0);
+    let mut features = Vec::with_capacity(frames.len());
+    for frame in frames {
         go_on(interrupted)?;
-        let computed = extractor
-            .features(&photo.frame)
-            .with_context(|| photo.path.display().to_string())?;
-        features.push(computed);
+        features.push(extractor.features(frame)?);
         progress.set(features.len() as u64, "");
     }
     progress.finish();
@@ -332,14 +335,12 @@ impl Work<'_> {
 
     /// Fits the methods without training that may be used, and scores artificial defects if the method is not given.
     fn fit(&mut self, extractor: &mut FeatureExtractor) -> Result<Model> {
-        let mut probes = Probes::none(&self.features);
+        let copies = self.copies(extractor)?;
+        let mut probes = Copies::none(&self.features);
         if self.settings.method.is_none() {
             self.defective = Defective::draw(&self.photos, self.settings.seed);
-            let originals = self.defective.frames.iter();
-            probes = Probes {
-                originals: originals.map(|(_, original)| *original as i64).collect(),
-                features: Tensor::stack(&self.defective.features(extractor, self.interrupted)?, 0),
-            };
+            let defective = &self.defective.frames;
+            probes = self.with_features("artificial defects", defective, extractor)?;
         }
         // A trained method needs the features' statistics, and suspicious photographs are found by their scores.
         let features = match self.settings.method {
@@ -349,6 +350,7 @@ impl Work<'_> {
         let mut progress: Option<Progress> = None;
         let fitted = FittedMethod::fit(
             &self.features,
+            &copies,
             &probes,
             feature_graph::grid(self.size),
             features,
@@ -367,6 +369,46 @@ impl Work<'_> {
             student: None,
         };
         Ok(Model::new(fitted, None, method))
+    }
+
+    /// How the photographs are altered.
+    fn augmentation(&self) -> Augmentation {
+        let few = self.photos.len() < AUGMENTED_PHOTOS;
+        let default = if few {
+            Augmentation::Shift
+        } else {
+            Augmentation::None
+        };
+        self.settings.augmentation.unwrap_or(default)
+    }
+
+    /// Altered copies of the photographs.
+    fn copies(&self, extractor: &mut FeatureExtractor) -> Result<Copies> {
+        let augmentation = self.augmentation();
+        let mut frames = Vec::new();
+        for (index, photo) in self.photos.iter().enumerate() {
+            let seed = self.settings.seed ^ ((index as u64) << 8);
+            let copies = augmentation.copies(&photo.frame, seed);
+            frames.extend(copies.into_iter().map(|copy| (copy, index)));
+        }
+        if frames.is_empty() {
+            return Ok(Copies::none(&self.features));
+        }
+        self.with_features("copies", &frames, extractor)
+    }
+
+    /// Copies with the indices of their originals.
+    fn with_features(
+        &self,
+        name: &str,
+        copies: &[(Frame, usize)],
+        extractor: &mut FeatureExtractor,
+    ) -> Result<Copies> {
+        let frames = copies.iter().map(|(frame, _)| frame);
+        Ok(Copies {
+            features: features_of(name, frames, extractor, self.interrupted)?,
+            originals: copies.iter().map(|(_, index)| *index as i64).collect(),
+        })
     }
 
     /// Trains a student in the remaining time, if the method has one. Returns it with the number of steps.
@@ -455,6 +497,7 @@ impl Work<'_> {
             put("padim_noise", padim.noise.into());
             put("patchcore_bank", patch_core.bank.into());
             put("fre_rank", subspace.rank.into());
+            put("augment", self.augmentation().name().into());
         }
         if method.student.is_some() {
             put("folds", (student::FOLDS as i64).into());

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use inspectd_engine::EngineOptions;
 
+use super::augmentation::Augmentation;
 use super::method::FitMethod;
 use super::photos::View;
 use super::{image_size, student};
@@ -37,6 +38,8 @@ pub struct FitSettings {
     pub steps: Option<u64>,
     /// Largest number of dimensions of the subspace of FRE.
     pub fre_rank: i64,
+    /// Copies of the photographs to fit to as well; by the number of photographs if unset.
+    pub augmentation: Option<Augmentation>,
     /// Requested false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
     /// Random seed.

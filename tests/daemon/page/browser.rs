@@ -1,0 +1,120 @@
+//! Chromium, driven over WebDriver.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::harness::PATIENCE;
+
+/// The part of axe-core's result that names what is wrong.
+const AXE: &str = "const done = arguments[arguments.length - 1];
+axe.run().then((result) => done(result.violations.map((one) => one.id + ': ' + one.nodes[0].html)));";
+
+/// A browser with one window. It ends when this is dropped.
+pub struct Browser {
+    driver: Child,
+    /// The window.
+    pub client: Client,
+}
+
+impl Browser {
+    /// Starts the driver and the browser, whose profile is in `folder`.
+    pub async fn start(folder: &Path) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed");
+        let output = driver.stdout.take().expect("piped");
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let port: u16 = lines
+            .find_map(|line| {
+                let port = line.rsplit_once("started successfully on port ")?.1;
+                port.trim_end_matches('.').parse().ok()
+            })
+            .expect("the driver names its port");
+        let capabilities = json!({
+            "goog:chromeOptions": {
+                "args": [
+                    "--headless=new",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-dev-shm-usage",
+                    "--window-size=1280,800",
+                    format!("--user-data-dir={}", folder.display()),
+                ],
+            },
+        });
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!("it is an object");
+        };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("a browser");
+        Self { driver, client }
+    }
+
+    /// Opens a page.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.expect("a page");
+    }
+
+    /// Waits for an element and returns its text.
+    pub async fn text(&self, selector: &str) -> String {
+        let element = self
+            .client
+            .wait()
+            .at_most(PATIENCE)
+            .for_element(Locator::Css(selector))
+            .await
+            .unwrap_or_else(|error| panic!("{selector}: {error}"));
+        element.text().await.unwrap_or_default()
+    }
+
+    /// Waits until a script returns true.
+    pub async fn wait(&self, what: &str, script: &str) {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let found = self.client.execute(script, Vec::new()).await;
+            if found.as_ref().is_ok_and(|found| *found == true) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "timed out waiting for {what}: {found:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What axe-core finds on the present page.
+    pub async fn violations(&self) -> Vec<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/axe/axe.min.js");
+        let axe =
+            fs::read_to_string(path).expect("`scripts/setup.sh browser` has installed axe-core");
+        self.client
+            .execute(&axe, Vec::new())
+            .await
+            .expect("axe-core loads");
+        let found = self.client.execute_async(AXE, Vec::new()).await;
+        serde_json::from_value(found.expect("axe-core runs")).expect("texts")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends its browser.
+        let process = rustix::process::Pid::from_child(&self.driver);
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        let _ = self.driver.wait();
+    }
+}

@@ -1,0 +1,128 @@
+//! The page in a real browser, against the real daemon.
+
+mod browser;
+
+use std::net::TcpListener;
+
+use inspectd_test_support::{onnx_runtime, require};
+
+use crate::harness::{Daemon, Site};
+use browser::Browser;
+
+/// Two cameras; the pictures of one pass, those of the other do not.
+const CAMERAS: &str = "[cameras.good]\nsource = \"folder\"\npath = \"good\"\nrepeat = true\nfps = 4\n\
+                       check.frozen_after = 0\n\
+                       [cameras.bad]\nsource = \"folder\"\npath = \"bad\"\nrepeat = true\nfps = 4\n\
+                       check.frozen_after = 0\n";
+
+/// A site whose page is always at the same address.
+struct PageSite {
+    site: Site,
+    address: String,
+}
+
+impl PageSite {
+    fn new() -> Self {
+        let site = Site::new(CAMERAS);
+        site.configure("[journal]\nfolder = \"journal\"\n", CAMERAS);
+        site.pictures("good", &[("a.png", 100), ("b.png", 110)]);
+        site.pictures("bad", &[("a.png", 240), ("b.png", 250)]);
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("it is bound").to_string();
+        Self { site, address }
+    }
+
+    fn start(&self) -> Daemon {
+        self.site
+            .start_with(&[("INSPECTD__SERVER__PAGE_LISTEN", &self.address)])
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn browser(&self) -> Browser {
+        Browser::start(&self.site.path("profile")).await
+    }
+}
+
+/// The tile of a camera with this decision, whose picture is shown.
+fn tile(camera: &str, decision: &str) -> String {
+    format!(
+        "const tile = document.querySelector('article[aria-label=\"Camera {camera}\"]');
+         return tile?.dataset.decision === '{decision}'
+             && [...tile.querySelectorAll('img')].some((image) => image.naturalWidth > 0);"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overview_shows_the_line_and_says_when_its_data_are_old() {
+    require!(onnx_runtime());
+    let page = PageSite::new();
+    let mut daemon = page.start();
+    let browser = page.browser().await;
+    browser.open(&page.url("/")).await;
+    browser
+        .wait("a PASS with its picture", &tile("good", "pass"))
+        .await;
+    browser
+        .wait("a REJECT with its picture", &tile("bad", "reject"))
+        .await;
+    let text = browser.text("article[aria-label=\"Camera bad\"]").await;
+    assert!(text.contains("REJECT") && text.contains("0.9"), "{text}");
+    assert_eq!(browser.violations().await, [""; 0]);
+
+    // The daemon is killed: what is on the page must not look like the present.
+    daemon.signal("KILL");
+    daemon.wait_for_end();
+    browser
+        .wait(
+            "old data",
+            "return document.body.hasAttribute('data-stale')",
+        )
+        .await;
+    let banner = browser.text("#banner").await;
+    assert!(banner.contains("No data for"), "{banner}");
+    let daemon = page.start();
+    browser
+        .wait(
+            "present data",
+            "return !document.body.hasAttribute('data-stale')",
+        )
+        .await;
+    browser
+        .wait("a PASS with its picture", &tile("good", "pass"))
+        .await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verdicts_are_filtered_and_one_is_shown_with_its_evidence() {
+    require!(onnx_runtime());
+    let page = PageSite::new();
+    let daemon = page.start();
+    daemon
+        .verdicts()
+        .await
+        .until(|verdict| verdict.sequence > 20)
+        .await;
+    let browser = page.browser().await;
+    browser.open(&page.url("/verdicts?camera=bad")).await;
+    let rows = "const rows = [...document.querySelectorAll('table tbody tr')].map((row) => row.textContent);
+                return rows.length > 3 && rows.every((row) => row.includes('REJECT') && row.includes('bad'));";
+    browser.wait("verdicts of one camera", rows).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    browser.open(&page.url("/verdicts/3")).await;
+    let title = "return document.querySelector('h1')?.textContent.includes('Verdict 3')";
+    browser.wait("its title", title).await;
+    let shown =
+        "return [...document.querySelectorAll('main img')].some((image) => image.naturalWidth > 0)";
+    browser.wait("its picture", shown).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    browser.open(&page.url("/wall")).await;
+    browser.wait("the wall", &tile("bad", "reject")).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    browser.open(&page.url("/no-such-page")).await;
+    assert_eq!(browser.text("h1").await, "Not found");
+    daemon.stop();
+}
