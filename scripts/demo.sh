@@ -2,11 +2,11 @@
 # Runs the built daemon on rendered parts and prints its verdicts, until Ctrl-C or for FRAMES parts; then stops the
 # daemon. `make demo` builds first.
 #
-#   [FRAMES=50] [INSPECTD_DEMO_PORT=50051] scripts/demo.sh
+#   [FRAMES=50] [INSPECTD_DEMO_PORT=50051] [INSPECTD_DEMO_PAGE_PORT=8080] scripts/demo.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly PORT=${INSPECTD_DEMO_PORT:-50051} FRAMES=${FRAMES:-}
+readonly PORT=${INSPECTD_DEMO_PORT:-50051} PAGE_PORT=${INSPECTD_DEMO_PAGE_PORT:-8080} FRAMES=${FRAMES:-}
 readonly BUILT=${CARGO_TARGET_DIR:-target}/release
 readonly OUT=target/demo
 readonly LOG=$OUT/inspectd.log CONFIG=$OUT/inspectd.toml
@@ -33,6 +33,7 @@ write_config() {
 [server]
 listen = "127.0.0.1:$PORT"
 metrics_listen = "off"
+page_listen = "127.0.0.1:$PAGE_PORT"
 
 [model]
 bundle = "$PWD/models/demo"
@@ -92,19 +93,23 @@ watch_line() {
 }
 
 [[ -z $FRAMES || $FRAMES =~ ^[1-9][0-9]{0,8}$ ]] || usage "FRAMES=$FRAMES must be a number of parts, 1 or more"
-if ! [[ $PORT =~ ^[1-9][0-9]{0,4}$ ]] || ((PORT > 65535)); then
-    usage "INSPECTD_DEMO_PORT=$PORT must be a port"
-fi
+check_port() { # VARIABLE PORT
+    if ! [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || (($2 > 65535)); then
+        usage "$1=$2 must be a port"
+    fi
+    # Otherwise `watch` would print the verdicts of another daemon.
+    ! (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null || usage "port $2 is in use: choose another one with $1"
+}
+
+check_port INSPECTD_DEMO_PORT "$PORT"
+check_port INSPECTD_DEMO_PAGE_PORT "$PAGE_PORT"
 for program in inspectd inspectctl; do
     [ -x "$BUILT/$program" ] || usage "$BUILT/$program does not exist: make demo builds it"
 done
-# Otherwise `watch` would print the verdicts of another daemon.
-! (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null ||
-    usage "port $PORT is in use: choose another one with INSPECTD_DEMO_PORT"
-
 mkdir -p "$OUT"
 rm -rf "$OUT/journal"
 write_config
 start
 wait_until_ready
+printf 'The page: http://127.0.0.1:%s\n' "$PAGE_PORT"
 watch_line

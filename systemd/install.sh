@@ -51,7 +51,9 @@ adapted 644 systemd/inspectd.service "$PREFIX/lib/systemd/system/inspectd.servic
 put 644 systemd/inspectd.sysusers "$PREFIX/lib/sysusers.d/inspectd.conf"
 put 644 systemd/inspectd.tmpfiles "$PREFIX/lib/tmpfiles.d/inspectd.conf"
 [ ! -e examples/inspectd.toml ] || put 644 examples/inspectd.toml "$PREFIX/share/doc/inspectd/inspectd.toml"
-[ ! -e docs/access.md ] || put 644 docs/access.md "$PREFIX/share/doc/inspectd/access.md"
+for document in access.md page.md; do
+    [ ! -e docs/$document ] || put 644 docs/$document "$PREFIX/share/doc/inspectd/$document"
+done
 "$BUILT/inspectctl" completions bash >"$BUILT/inspectctl.bash"
 put 644 "$BUILT/inspectctl.bash" "$PREFIX/share/bash-completion/completions/inspectctl"
 if [ -e "$DESTDIR/etc/inspectd/inspectd.toml" ]; then

@@ -40,6 +40,8 @@ pub const PERMISSIONS: &[Permission] = &[
     row(INSPECTION, "TriggerInspection", Role::Operator),
     row(INSPECTION, "InspectImage", Role::Operator),
     row(INSPECTION, "GetEvidence", Role::Viewer),
+    row(INSPECTION, "LabelVerdict", Role::Operator),
+    row(INSPECTION, "ListLabels", Role::Viewer),
     row(LINE, "GetStatus", Role::Viewer),
     row(LINE, "WatchStatus", Role::Viewer),
     row(LINE, "ListCameras", Role::Viewer),

@@ -74,6 +74,9 @@ impl Calls {
     ///
     /// # Errors
     /// When there is no such call, the request is not valid, or the call fails.
+    ///
+    /// # Panics
+    /// When the descriptors, which are part of the program, are damaged.
     pub async fn unary(
         &self,
         caller: &Caller,

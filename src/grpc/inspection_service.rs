@@ -13,7 +13,8 @@ use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
     AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ForgetConsumerRequest,
     ForgetConsumerResponse, GetEvidenceRequest, GetEvidenceResponse, InspectImageRequest,
-    InspectImageResponse, ListConsumersRequest, ListConsumersResponse, ListVerdictsRequest,
+    InspectImageResponse, LabelVerdictRequest, LabelVerdictResponse, ListConsumersRequest,
+    ListConsumersResponse, ListLabelsRequest, ListLabelsResponse, ListVerdictsRequest,
     ListVerdictsResponse, StreamVerdictsRequest, StreamVerdictsResponse, TriggerInspectionRequest,
     TriggerInspectionResponse,
 };
@@ -132,6 +133,22 @@ impl InspectionService for GrpcService {
         let client = identity(&request).clone();
         let evidence = self.evidence(&client, request.into_inner());
         Ok(Response::new(evidence.await?))
+    }
+
+    async fn label_verdict(
+        &self,
+        request: Request<LabelVerdictRequest>,
+    ) -> Result<Response<LabelVerdictResponse>, Status> {
+        let client = identity(&request).clone();
+        let label = self.label(&client, request.into_inner());
+        Ok(Response::new(label.await?))
+    }
+
+    async fn list_labels(
+        &self,
+        request: Request<ListLabelsRequest>,
+    ) -> Result<Response<ListLabelsResponse>, Status> {
+        Ok(Response::new(self.labels(request.into_inner()).await?))
     }
 }
 

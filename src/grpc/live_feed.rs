@@ -58,24 +58,13 @@ impl LiveFeed {
         let feed = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(error) = feed.run(&sender).await {
-                let data = serde_json::to_string(&error).expect("it has no other keys than text");
-                feed.send(&sender, "failed", data);
+                let data = serde_json::to_string(&error).unwrap_or_default();
+                send(&sender, "failed", data);
             }
             // Also after the last page was closed while another one subscribed.
             feed.events.lock().take();
         });
         receiver
-    }
-
-    /// Sends an event; returns whether a page is open.
-    fn send(
-        &self,
-        sender: &broadcast::Sender<LiveEvent>,
-        name: &'static str,
-        data: String,
-    ) -> bool {
-        let data = data.into();
-        sender.send(LiveEvent { name, data }).is_ok()
     }
 
     async fn run(&self, sender: &broadcast::Sender<LiveEvent>) -> Result<(), CallError> {
@@ -92,16 +81,16 @@ impl LiveFeed {
                         true
                     }
                     Some(VerdictEvent::Gap(gap)) => {
-                        self.send(sender, "gap", self.json_of("Gap", &gap))
+                        send(sender, "gap", self.json_of("Gap", &gap))
                     }
                     Some(VerdictEvent::Heartbeat(_)) | None => true,
                 },
                 state = states.message() => {
                     let state = state?.ok_or_else(ended)?.status.unwrap_or_default();
-                    self.send(sender, "status", self.json_of("Status", &state))
+                    send(sender, "status", self.json_of("Status", &state))
                 }
                 _ = ticks.tick(), if !pending.is_empty() => {
-                    self.send(sender, "verdicts", self.verdicts(std::mem::take(&mut pending)))
+                    send(sender, "verdicts", self.verdicts(std::mem::take(&mut pending)))
                 }
             };
             if !open {
@@ -129,6 +118,12 @@ impl LiveFeed {
         let verdicts = pending.into_verdicts().map(raw).collect();
         serde_json::to_string(&Verdicts { verdicts, missed }).expect("keys are text")
     }
+}
+
+/// Sends an event; returns whether a page is open.
+fn send(sender: &broadcast::Sender<LiveEvent>, name: &'static str, data: String) -> bool {
+    let data = data.into();
+    sender.send(LiveEvent { name, data }).is_ok()
 }
 
 /// Verdicts for the next event.

@@ -17,6 +17,7 @@ mod health;
 pub mod image;
 mod inspection_service;
 mod journal_access;
+mod labels;
 mod line_service;
 mod listing;
 mod live_feed;

@@ -5,6 +5,7 @@
 
 mod error;
 mod known;
+mod label;
 mod mark;
 mod query;
 pub mod repair;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{JournalError, RowError};
 pub use known::{Consumer, Known};
+pub use label::{Label, LabelKind};
 pub use query::{Filter, Order, Page, Readers};
 pub use store::{Batch, Limits, Opened, Store, Trimmed, wal_bytes};
 

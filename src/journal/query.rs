@@ -16,6 +16,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
+use super::label::{self, Label};
 use super::row::{self, nanoseconds};
 use super::{JournalError, STEP_BACK, schema};
 
@@ -139,6 +140,35 @@ impl Readers {
             limit: 1,
         };
         Ok(self.page(&page)?.pop())
+    }
+
+    /// The labels of the verdicts `from` to `to`, by sequence, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn labels(
+        &self,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Label)>, JournalError> {
+        self.with(|reader| label::page(&reader.connection, from, to, limit))
+    }
+
+    /// The labels of these verdicts, as far as they have one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn labels_of(&self, sequences: &[u64]) -> Result<Vec<(u64, Label)>, JournalError> {
+        self.with(|reader| {
+            let labels = sequences.iter();
+            let labels = labels.map(|sequence| label::get(&reader.connection, *sequence));
+            Ok(labels
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+                .collect())
+        })
     }
 
     /// The first stored sequence that was recorded at or after `time`.

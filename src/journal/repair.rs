@@ -243,6 +243,9 @@ pub fn salvage(
         ..Salvaged::default()
     };
     let _ = connection.execute(clients, []);
+    // The same. Labels that cannot be read are lost.
+    let labels = "INSERT OR IGNORE INTO main.labels SELECT * FROM damaged.labels";
+    let _ = connection.execute(labels, []);
     let last = last_sequence(&connection);
     let mut from = 1;
     let mut empty = 0;

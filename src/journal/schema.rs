@@ -27,8 +27,17 @@ pub(super) const CURRENT: Schema<'static> = Schema {
     migrations: &[TO_2],
 };
 
-/// Version 2: the client that a consumer belongs to.
-const TO_2: &str = "ALTER TABLE consumers ADD COLUMN client TEXT;";
+/// Version 2: the client that a consumer belongs to, and labels.
+const TO_2: &str = "
+ALTER TABLE consumers ADD COLUMN client TEXT;
+CREATE TABLE labels (
+    sequence INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    defect_class TEXT NOT NULL,
+    author TEXT NOT NULL,
+    labelled INTEGER NOT NULL
+) STRICT;
+";
 
 /// Times are nanoseconds since 1970 (UTC), durations nanoseconds. AUTOINCREMENT: a `sequence` is never
 /// used twice, even after its row was removed.
@@ -95,6 +104,13 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE labels (
+    sequence INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    defect_class TEXT NOT NULL,
+    author TEXT NOT NULL,
+    labelled INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Pages of the write-ahead log before a checkpoint: 16 MiB. A checkpoint takes some milliseconds, in

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::known::{Consumer, Known, known, put_consumer};
+use super::label::{self, Label};
 use super::mark::{self, Continuation, Mark};
 use super::row::{self, nanoseconds, time};
 use super::schema::{self, CURRENT};
@@ -31,6 +32,8 @@ pub struct Batch {
     pub consumers: BTreeMap<String, Option<Consumer>>,
     /// New values of counters.
     pub counters: BTreeMap<String, u64>,
+    /// New labels of verdicts; `None` removes the label.
+    pub labels: BTreeMap<u64, Option<Label>>,
     /// Sequences up to this one count as used, whether rows have them or not.
     pub used: u64,
 }
@@ -38,7 +41,10 @@ pub struct Batch {
 impl Batch {
     /// Whether nothing has to be written.
     pub fn is_empty(&self) -> bool {
-        self.verdicts.is_empty() && self.consumers.is_empty() && self.counters.is_empty()
+        self.verdicts.is_empty()
+            && self.consumers.is_empty()
+            && self.counters.is_empty()
+            && self.labels.is_empty()
     }
 }
 
@@ -180,6 +186,9 @@ impl Store {
             for (name, consumer) in &batch.consumers {
                 put_consumer(&transaction, name, consumer.as_ref())?;
             }
+            for (sequence, label) in &batch.labels {
+                label::put(&transaction, *sequence, label.as_ref())?;
+            }
             let mut counter =
                 transaction.prepare_cached("INSERT OR REPLACE INTO counters VALUES (?1, ?2)")?;
             for (name, value) in &batch.counters {
@@ -232,8 +241,10 @@ impl Store {
             return Ok(trimmed);
         }
         before_removal(kept);
-        let delete = "DELETE FROM verdicts WHERE sequence < ?1";
-        self.connection.execute(delete, [kept as i64])?;
+        for table in ["verdicts", "labels"] {
+            let delete = format!("DELETE FROM {table} WHERE sequence < ?1");
+            self.connection.execute(&delete, [kept as i64])?;
+        }
         // Returns free pages to the file system, a limited number at a time.
         let mut vacuum = self
             .connection

@@ -4,6 +4,7 @@ mod calls;
 mod consumers;
 mod ctl;
 mod doors;
+mod labels;
 mod limits;
 mod locks;
 mod page;

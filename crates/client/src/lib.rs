@@ -28,6 +28,7 @@
 //! | list stored verdicts | [`Client::stored_verdicts`], [`VerdictQuery`] |
 //! | trigger an inspection | [`Client::trigger`], [`Client::trigger_with_retry`], [`Trigger`] |
 //! | fetch a frame and its heatmap | [`Client::evidence`] |
+//! | say what a part really is | [`Client::label`], [`Client::labels`] |
 //! | read the state of the line | [`Client::status`], [`Client::cameras`] |
 //! | call anything else | [`Client::inspection`], [`Client::line`], [`Client::recipes`], [`Client::tuning`] |
 //!
@@ -42,6 +43,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod evidence;
+mod label;
 mod listing;
 mod root_cause;
 mod status;

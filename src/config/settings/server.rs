@@ -26,9 +26,11 @@ section! {
 
         /// Address that serves the page for browsers (`docs/page.md`). Other addresses than loopback require
         /// `tls.certificate`, `tls.key` and `access.clients`. `off`: not served.
+        #[serde(skip_serializing_if = "Option::is_none")]
         page_listen: Option<SocketAddr> = Key::preset("page_listen", Kind::AddressOrOff, "off"),
 
         /// Time after which a person has to sign in to the page again.
+        #[serde(skip_serializing_if = "is_usual_session")]
         page_session: Duration =
             Key::preset("page_session_s", Kind::Number(1.0, 31_536_000.0), "43200").unit(Unit::Seconds),
 
@@ -63,6 +65,11 @@ section! {
         image_side_limit: u32 = Key::preset("image_side_limit", Kind::Whole(32, 65_535), "8192")
             .unit(Unit::Plain("pixels")),
     }
+}
+
+/// Whether a session lasts as long as without the key: the hash of the settings is that of earlier versions then.
+fn is_usual_session(session: &Duration) -> bool {
+    *session == Duration::from_hours(12)
 }
 
 section! {

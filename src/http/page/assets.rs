@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
@@ -46,9 +46,27 @@ pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Respo
         return StatusCode::NOT_FOUND.into_response();
     };
     let hash = asset.metadata.sha256_hash();
-    let hash: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{hash}\"");
-    let known = headers.get(IF_NONE_MATCH).map(|known| known.as_bytes());
+    let [
+        beginning @ ..,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+    ] = hash;
+    let tag = format!("\"{:032x}\"", u128::from_be_bytes(beginning));
+    let known = headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes);
     // Another version of the program has other files under the same names.
     let common = [(ETAG, tag.clone()), (CACHE_CONTROL, "no-cache".to_owned())];
     if known == Some(tag.as_bytes()) {

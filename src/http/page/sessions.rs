@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
+use inspectd_core::bundle::sha256;
 use parking_lot::Mutex;
 use rand::RngCore;
 
@@ -45,7 +46,7 @@ impl Sessions {
     pub(super) fn open(&self, authorization: HeaderValue) -> String {
         let mut bytes = [0; ID_BYTES];
         rand::rng().fill_bytes(&mut bytes);
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = sha256(&bytes);
         let now = self.clock.now().monotonic;
         let ends = now + self.lasting;
         let mut open = self.open.lock();
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn session_ends_after_its_time_and_when_it_is_closed() {
         let clock = ManualClock::new();
-        let sessions = Sessions::new(Duration::from_secs(60), clock.clone());
+        let sessions = Sessions::new(Duration::from_mins(1), clock.clone());
         let token = HeaderValue::from_static("Bearer secret");
         let (one, other) = (sessions.open(token.clone()), sessions.open(token.clone()));
         assert_ne!(one, other);
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn number_of_sessions_is_limited() {
         let clock = ManualClock::new();
-        let sessions = Sessions::new(Duration::from_secs(60), clock.clone());
+        let sessions = Sessions::new(Duration::from_mins(1), clock.clone());
         let token = HeaderValue::from_static("Bearer secret");
         let first = sessions.open(token.clone());
         clock.advance(Duration::from_secs(1));

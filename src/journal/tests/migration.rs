@@ -19,8 +19,11 @@ INSERT INTO notes SELECT sequence, 'migrated' FROM verdicts;
 fn tables_of_version_2() -> String {
     let (last, client) = ("details TEXT NOT NULL\n", "NOT NULL,\n    client TEXT");
     assert!(TABLES.contains(last) && TABLES.contains(client));
-    // Those of version 1, which had no client.
+    // Those of version 1, which had no client and no labels.
     let tables = TABLES.replace(client, "NOT NULL");
+    let (tables, _) = tables
+        .split_once("CREATE TABLE labels")
+        .expect("the last table");
     tables.replace(last, "details TEXT NOT NULL,\n    operator TEXT\n")
         + "CREATE TABLE notes (sequence INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;"
 }

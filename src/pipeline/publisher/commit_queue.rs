@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::entry::{ReadyVerdict, VerdictEntry};
 use crate::clock::SharedClock;
-use crate::journal::{Consumer, JournalError};
+use crate::journal::{Consumer, JournalError, Label};
 
 /// Verdicts that may wait. One more waits for room in the thread that made it: a disk that is slower than
 /// the pipeline slows the pipeline down, until writes count as stalled.
@@ -22,7 +22,7 @@ const BATCH: usize = 1024;
 /// Most consumers that the journal keeps.
 pub(super) const CONSUMER_LIMIT: usize = 256;
 
-/// Most acknowledgements that may wait.
+/// Most acknowledgements and labels that may wait.
 const ACKNOWLEDGEMENT_CAPACITY: usize = 4096;
 
 /// Longest sleep of a waiting thread before it checks again.
@@ -54,12 +54,19 @@ pub enum AcknowledgeError {
     Journal(Arc<JournalError>),
 }
 
-/// The change of a consumer, on its way to the journal.
+/// What a client changes in the journal.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The state of a consumer; `None` removes it.
+    Consumer(String, Option<Consumer>),
+    /// The label of a verdict; `None` removes it.
+    Label(u64, Option<Label>),
+}
+
+/// The change of a client, on its way to the journal.
 #[derive(Debug)]
 pub(super) struct Acknowledgement {
-    pub(super) consumer: String,
-    /// The new state; `None` removes the consumer.
-    pub(super) state: Option<Consumer>,
+    pub(super) change: Change,
     pub(super) done: oneshot::Sender<Result<(), AcknowledgeError>>,
 }
 
@@ -167,17 +174,19 @@ impl CommitQueue {
         Ok(())
     }
 
-    /// Queues the change of a consumer.
+    /// Queues the change of a client.
     pub(super) fn acknowledge(&self, change: Acknowledgement) -> Result<(), AcknowledgeError> {
         let mut state = self.state.lock();
         let full = state.acknowledgements.len() >= ACKNOWLEDGEMENT_CAPACITY;
         if state.stalled || state.closed || full {
             return Err(AcknowledgeError::Stalled);
         }
-        let consumers = state.consumers.iter().flatten();
-        let others = consumers.filter(|(name, _)| **name != change.consumer);
-        if change.state.is_some() && others.count() >= CONSUMER_LIMIT {
-            return Err(AcknowledgeError::Full);
+        if let Change::Consumer(changed, Some(_)) = &change.change {
+            let consumers = state.consumers.iter().flatten();
+            let others = consumers.filter(|(name, _)| *name != changed);
+            if others.count() >= CONSUMER_LIMIT {
+                return Err(AcknowledgeError::Full);
+            }
         }
         state.acknowledgements.push_back(change);
         drop(state);

@@ -15,13 +15,15 @@ use inspectd_core::record::Verdict;
 use tracing::{error, warn};
 
 use super::broadcaster::{Broadcaster, withdrawn};
-use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, Taken};
+use super::commit_queue::{AcknowledgeError, Acknowledgement, Change, CommitQueue, Taken};
 use super::entry::{ReadyVerdict, VerdictEntry};
 use super::wall_clock::WallClock;
 use crate::alarm::Alarms;
 use crate::clock::SharedClock;
 use crate::config::settings;
-use crate::journal::{self, Batch, Consumer, JournalError, Known, Readers, STEP_BACK, Store};
+use crate::journal::{
+    self, Batch, Consumer, JournalError, Known, Label, Readers, STEP_BACK, Store,
+};
 
 /// Time between two attempts to open a journal that failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -284,6 +286,7 @@ impl Committer {
         let mut batch = Batch {
             verdicts: verdicts.collect(),
             consumers: latest(&acknowledgements, &self.queue),
+            labels: labels(&acknowledgements),
             counters,
             ..Batch::default()
         };
@@ -410,20 +413,32 @@ fn latest(changes: &[Acknowledgement], queue: &CommitQueue) -> BTreeMap<String, 
     let mut known = queue.consumers();
     let mut latest = BTreeMap::new();
     for change in changes {
-        let state = change.state.clone().map(|mut state| {
-            if let Some(before) = known.get(&change.consumer) {
+        let Change::Consumer(name, state) = &change.change else {
+            continue;
+        };
+        let state = state.clone().map(|mut state| {
+            if let Some(before) = known.get(name) {
                 state.acknowledged = state.acknowledged.max(before.acknowledged);
                 state.client = before.client.clone().or(state.client);
             }
             state
         });
         match state.clone() {
-            Some(state) => known.insert(change.consumer.clone(), state),
-            None => known.remove(&change.consumer),
+            Some(state) => known.insert(name.clone(), state),
+            None => known.remove(name),
         };
-        latest.insert(change.consumer.clone(), state);
+        latest.insert(name.clone(), state);
     }
     latest
+}
+
+/// The latest label of each verdict.
+fn labels(changes: &[Acknowledgement]) -> BTreeMap<u64, Option<Label>> {
+    let label = |change: &Acknowledgement| match &change.change {
+        Change::Label(sequence, label) => Some((*sequence, label.clone())),
+        Change::Consumer(..) => None,
+    };
+    changes.iter().filter_map(label).collect()
 }
 
 fn refuse(changes: Vec<Acknowledgement>, error: &AcknowledgeError) {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::commit_queue::{AcknowledgeError, Acknowledgement, CommitQueue, JournalTrouble};
+use super::commit_queue::{AcknowledgeError, Acknowledgement, Change, CommitQueue, JournalTrouble};
 use crate::clock::SharedClock;
-use crate::journal::{Consumer, Readers};
+use crate::journal::{Consumer, Label, Readers};
 
 /// Receives the outcome of an acknowledgement once it is durable.
 pub type Acknowledged = oneshot::Receiver<Result<(), AcknowledgeError>>;
@@ -62,7 +62,7 @@ impl Journal {
             changed: self.clock.now().utc,
             client,
         };
-        self.change(consumer, Some(state))
+        self.change(Change::Consumer(consumer.to_owned(), Some(state)))
     }
 
     /// Removes a consumer.
@@ -70,20 +70,24 @@ impl Journal {
     /// # Errors
     /// When writes are stalled.
     pub fn forget(&self, consumer: &str) -> Result<Acknowledged, AcknowledgeError> {
-        self.change(consumer, None)
+        self.change(Change::Consumer(consumer.to_owned(), None))
     }
 
-    fn change(
+    /// Records the label of a verdict; `None` removes it.
+    ///
+    /// # Errors
+    /// When writes are stalled.
+    pub fn label(
         &self,
-        consumer: &str,
-        state: Option<Consumer>,
+        sequence: u64,
+        label: Option<Label>,
     ) -> Result<Acknowledged, AcknowledgeError> {
+        self.change(Change::Label(sequence, label))
+    }
+
+    fn change(&self, change: Change) -> Result<Acknowledged, AcknowledgeError> {
         let (done, receiver) = oneshot::channel();
-        self.queue.acknowledge(Acknowledgement {
-            consumer: consumer.to_owned(),
-            state,
-            done,
-        })?;
+        self.queue.acknowledge(Acknowledgement { change, done })?;
         Ok(receiver)
     }
 

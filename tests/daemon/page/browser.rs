@@ -80,6 +80,12 @@ impl Browser {
         element.text().await.unwrap_or_default()
     }
 
+    /// Types into the element that has the focus.
+    pub async fn press(&self, keys: &str) {
+        let element = self.client.active_element().await.expect("an element");
+        element.send_keys(keys).await.expect("typed");
+    }
+
     /// Waits until a script returns true.
     pub async fn wait(&self, what: &str, script: &str) {
         let begun = tokio::time::Instant::now();

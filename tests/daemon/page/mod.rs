@@ -6,6 +6,7 @@ use std::net::TcpListener;
 
 use inspectd_test_support::{onnx_runtime, require};
 
+use crate::ctl::{inspectctl, run};
 use crate::harness::{Daemon, Site};
 use browser::Browser;
 
@@ -35,6 +36,14 @@ impl PageSite {
     fn start(&self) -> Daemon {
         self.site
             .start_with(&[("INSPECTD__SERVER__PAGE_LISTEN", &self.address)])
+    }
+
+    /// Starts the daemon and waits until there are some verdicts.
+    async fn start_with_verdicts(&self) -> Daemon {
+        let daemon = self.start();
+        let mut verdicts = daemon.verdicts().await;
+        verdicts.until(|verdict| verdict.sequence > 20).await;
+        daemon
     }
 
     fn url(&self, path: &str) -> String {
@@ -100,12 +109,7 @@ async fn overview_shows_the_line_and_says_when_its_data_are_old() {
 async fn verdicts_are_filtered_and_one_is_shown_with_its_evidence() {
     require!(onnx_runtime());
     let page = PageSite::new();
-    let daemon = page.start();
-    daemon
-        .verdicts()
-        .await
-        .until(|verdict| verdict.sequence > 20)
-        .await;
+    let daemon = page.start_with_verdicts().await;
     let browser = page.browser().await;
     browser.open(&page.url("/verdicts?camera=bad")).await;
     let rows = "const rows = [...document.querySelectorAll('table tbody tr')].map((row) => row.textContent);
@@ -124,5 +128,47 @@ async fn verdicts_are_filtered_and_one_is_shown_with_its_evidence() {
     assert_eq!(browser.violations().await, [""; 0]);
     browser.open(&page.url("/no-such-page")).await;
     assert_eq!(browser.text("h1").await, "Not found");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verdict_is_labelled_with_one_key() {
+    require!(onnx_runtime());
+    let page = PageSite::new();
+    let daemon = page.start_with_verdicts().await;
+    let browser = page.browser().await;
+    browser.open(&page.url("/verdicts/3")).await;
+    let ready = "return document.querySelector('.label-now')?.textContent.includes('No label')";
+    browser.wait("the label section", ready).await;
+    browser.press("g").await;
+    let good =
+        "return document.querySelector('.label-now').textContent.toLowerCase().includes('good')";
+    browser.wait("the label", good).await;
+    browser.press("d").await;
+    let form = "return document.activeElement?.id === 'defect-class'";
+    browser.wait("the field of the class", form).await;
+    browser.press("scratch\u{e007}").await;
+    let class = "return document.querySelector('.label-now').textContent.includes('scratch')";
+    browser.wait("the class", class).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+
+    let listed = run(inspectctl(&daemon).args(["label", "list", "--json"]), 0).stdout();
+    let label: serde_json::Value = serde_json::from_str(&listed).expect("one label");
+    assert_eq!(label["sequence"], 3);
+    assert_eq!(
+        (&label["kind"], &label["defect_class"]),
+        (&"defective".into(), &"scratch".into())
+    );
+    let newest = daemon.status().await.sequence.to_string();
+    run(
+        inspectctl(&daemon).args(["label", "set", &newest, "unsure"]),
+        0,
+    );
+    let removed = run(inspectctl(&daemon).args(["label", "remove", "3"]), 0);
+    assert!(!removed.stdout().contains("scratch"));
+    browser.open(&page.url("/verdicts")).await;
+    let row = "return [...document.querySelectorAll('table tbody tr')]
+                   .some((row) => row.textContent.toLowerCase().includes('unsure'))";
+    browser.wait("the label in the table", row).await;
     daemon.stop();
 }

@@ -64,9 +64,9 @@ pub(super) struct FitPhotos {
     /// Largest number of dimensions of the subspace of fre; fewer make a smaller bundle
     #[arg(long, default_value_t = SubspaceSettings::default().rank, value_parser = clap::value_parser!(i64).range(1..=64))]
     fre_rank: i64,
-    /// Altered copies of the photographs to fit to as well [default: by their number]
-    #[arg(long)]
-    augment: Option<Augment>,
+    /// Altered copies of the photographs to fit to as well, three of each; for few photographs
+    #[arg(long, value_enum, default_value_t = Augment::None)]
+    augment: Augment,
     /// False-reject rate of good parts at the suggested threshold
     #[arg(long, default_value_t = 0.01)]
     false_reject_rate: f64,
@@ -180,7 +180,7 @@ impl FitPhotos {
             minutes,
             steps: self.steps,
             fre_rank: self.fre_rank,
-            augmentation: self.augment.map(Augmentation::from),
+            augmentation: self.augment.into(),
             false_reject_rate: rate,
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,

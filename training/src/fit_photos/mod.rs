@@ -60,8 +60,6 @@ pub use suspicious::Suspicion;
 pub const MIN_PHOTOS: usize = 5;
 /// Number of photographs below which the user is warned.
 const FEW_PHOTOS: usize = 20;
-/// Number of photographs below which altered copies are added by default.
-const AUGMENTED_PHOTOS: usize = 32;
 /// Memory for the features of all photographs, bytes; a fit needs about eight times as much. With more photographs, an
 /// even selection is used.
 const FEATURE_BYTES: usize = 1 << 29;
@@ -371,20 +369,9 @@ impl Work<'_> {
         Ok(Model::new(fitted, None, method))
     }
 
-    /// How the photographs are altered.
-    fn augmentation(&self) -> Augmentation {
-        let few = self.photos.len() < AUGMENTED_PHOTOS;
-        let default = if few {
-            Augmentation::Shift
-        } else {
-            Augmentation::None
-        };
-        self.settings.augmentation.unwrap_or(default)
-    }
-
     /// Altered copies of the photographs.
     fn copies(&self, extractor: &mut FeatureExtractor) -> Result<Copies> {
-        let augmentation = self.augmentation();
+        let augmentation = self.settings.augmentation;
         let mut frames = Vec::new();
         for (index, photo) in self.photos.iter().enumerate() {
             let seed = self.settings.seed ^ ((index as u64) << 8);
@@ -497,7 +484,7 @@ impl Work<'_> {
             put("padim_noise", padim.noise.into());
             put("patchcore_bank", patch_core.bank.into());
             put("fre_rank", subspace.rank.into());
-            put("augment", self.augmentation().name().into());
+            put("augment", self.settings.augmentation.name().into());
         }
         if method.student.is_some() {
             put("folds", (student::FOLDS as i64).into());

@@ -38,8 +38,8 @@ pub struct FitSettings {
     pub steps: Option<u64>,
     /// Largest number of dimensions of the subspace of FRE.
     pub fre_rank: i64,
-    /// Copies of the photographs to fit to as well; by the number of photographs if unset.
-    pub augmentation: Option<Augmentation>,
+    /// Copies of the photographs to fit to as well.
+    pub augmentation: Augmentation,
     /// Requested false-reject rate, 0 to 1.
     pub false_reject_rate: f64,
     /// Random seed.

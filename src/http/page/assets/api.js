@@ -1,7 +1,7 @@
 // Calls of the daemon. A call without a valid session leads to the sign-in page.
 
 /** An answer that is not a success. */
-export class ApiError extends Error {
+class ApiError extends Error {
   /** @param {string} code such as "NOT_FOUND" @param {string} message @param {number} status */
   constructor(code, message, status) {
     super(message);

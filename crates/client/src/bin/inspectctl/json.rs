@@ -84,6 +84,28 @@ impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
     }
 }
 
+/// One line of `label --json`: the fields of [`proto::Label`].
+#[derive(Serialize)]
+pub struct Label<'a> {
+    sequence: u64,
+    kind: &'static str,
+    defect_class: &'a str,
+    author: &'a str,
+    time: Option<String>,
+}
+
+impl<'a> From<&'a proto::Label> for Label<'a> {
+    fn from(label: &'a proto::Label) -> Self {
+        Self {
+            sequence: label.sequence,
+            kind: crate::label::name(label.kind()),
+            defect_class: &label.defect_class,
+            author: &label.author,
+            time: time(label.time.as_ref()),
+        }
+    }
+}
+
 /// Writes a line of JSON to `out`.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod format;
 mod image_file;
 mod inspect;
 mod json;
+mod label;
 mod last_reject;
 mod lock;
 mod moved;
@@ -70,6 +71,8 @@ enum Command {
     Trigger(trigger::Arguments),
     /// List the consumers, forget one, or acknowledge verdicts for one.
     Consumers(consumers::Arguments),
+    /// List what people say of verdicts, or say it.
+    Label(label::Arguments),
     /// Suggest a threshold from scores of good parts.
     Threshold(threshold::Arguments),
     /// Show how another recipe would have decided stored verdicts.
@@ -145,6 +148,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verdicts(arguments) => verdicts::run(&client()?, &arguments).await?,
         Command::Trigger(arguments) => return trigger::run(&client()?, &arguments).await,
         Command::Consumers(arguments) => consumers::run(&client()?, &arguments).await?,
+        Command::Label(arguments) => label::run(&client()?, &arguments).await?,
         Command::Threshold(arguments) => threshold::run(&client()?, &arguments).await?,
         Command::Replay(arguments) => replay::run(&client()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
@@ -201,6 +205,8 @@ mod tests {
         check("inspectctl consumers", true);
         check("inspectctl consumers acknowledge mes 7 --json", true);
         check("inspectctl consumers forget", false);
+        check("inspectctl label set 7 defective --class scratch", true);
+        check("inspectctl label set 7 perfect", false);
         check(
             "inspectctl threshold suggest --false-reject-rate 0.001",
             true,
