@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use inspectd_client::proto::{
-    AnomalyKind, CameraState, Decision, FaultReason, LineState, ReplayObstacle, ThresholdBasis,
-    ThresholdMethod, Verdict,
+    AnomalyKind, CameraState, Decision, FaultReason, LabelKind, LineState, ReplayObstacle,
+    ThresholdBasis, ThresholdMethod, Verdict,
 };
 
 /// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
@@ -18,6 +18,11 @@ fn enumerator(name: &str, enumeration: &str) -> String {
 /// `pass`, `reject`, `review`, `fault`.
 pub fn decision(decision: Decision) -> String {
     enumerator(decision.as_str_name(), "DECISION_")
+}
+
+/// `good`, `defective`, `unsure`.
+pub fn label(kind: LabelKind) -> String {
+    enumerator(kind.as_str_name(), "LABEL_KIND_")
 }
 
 /// `structural`, `logical`.

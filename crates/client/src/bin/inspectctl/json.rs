@@ -88,7 +88,7 @@ impl<'a> From<&'a proto::Consumer> for Consumer<'a> {
 #[derive(Serialize)]
 pub struct Label<'a> {
     sequence: u64,
-    kind: &'static str,
+    kind: String,
     defect_class: &'a str,
     author: &'a str,
     time: Option<String>,
@@ -98,7 +98,7 @@ impl<'a> From<&'a proto::Label> for Label<'a> {
     fn from(label: &'a proto::Label) -> Self {
         Self {
             sequence: label.sequence,
-            kind: crate::label::name(label.kind()),
+            kind: format::label(label.kind()),
             defect_class: &label.defect_class,
             author: &label.author,
             time: time(label.time.as_ref()),

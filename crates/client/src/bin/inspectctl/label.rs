@@ -107,19 +107,9 @@ fn row(label: &Label) -> [Cell; 5] {
     let time = label.time.as_ref();
     [
         Cell::new(label.sequence),
-        Cell::new(name(label.kind())),
+        Cell::new(format::label(label.kind())),
         text(&label.defect_class),
         text(&label.author),
         Cell::new(time.map_or_else(|| "-".to_owned(), format::second)),
     ]
-}
-
-/// The name of a kind.
-pub fn name(kind: LabelKind) -> &'static str {
-    match kind {
-        LabelKind::Good => "good",
-        LabelKind::Defective => "defective",
-        LabelKind::Unsure => "unsure",
-        LabelKind::Unspecified => "-",
-    }
 }
