@@ -47,7 +47,7 @@ impl Browser {
                     "--no-sandbox",
                     "--disable-gpu",
                     "--disable-dev-shm-usage",
-                    "--window-size=1280,800",
+                    "--window-size=1280,960",
                     format!("--user-data-dir={}", folder.display()),
                 ],
             },

@@ -1,6 +1,7 @@
 //! The page in a real browser, against the real daemon.
 
 mod browser;
+mod pictures;
 
 use std::net::TcpListener;
 
@@ -24,10 +25,16 @@ struct PageSite {
 
 impl PageSite {
     fn new() -> Self {
-        let site = Site::new(CAMERAS);
-        site.configure("[journal]\nfolder = \"journal\"\n", CAMERAS);
-        site.pictures("good", &[("a.png", 100), ("b.png", 110)]);
-        site.pictures("bad", &[("a.png", 240), ("b.png", 250)]);
+        let page = Self::of(CAMERAS);
+        page.site
+            .pictures("good", &[("a.png", 100), ("b.png", 110)]);
+        page.site.pictures("bad", &[("a.png", 240), ("b.png", 250)]);
+        page
+    }
+
+    fn of(cameras: &str) -> Self {
+        let site = Site::new(cameras);
+        site.configure("[journal]\nfolder = \"journal\"\n", cameras);
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("it is bound").to_string();
         Self { site, address }
