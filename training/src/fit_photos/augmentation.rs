@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 pub enum Augmentation {
     /// There are no copies.
     None,
-    /// Moved by up to [`SHIFT`] pixels of the network input in each direction.
+    /// Moved by up to two pixels of the network input in each direction.
     Shift,
     /// Brighter or darker.
     Light,
