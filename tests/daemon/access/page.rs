@@ -10,6 +10,7 @@ use ureq::Agent;
 
 use super::{ACCESS, SecuredSite};
 use crate::harness::{Daemon, Site, wait};
+use crate::page::browser::Browser as Chromium;
 
 /// Where the page is served.
 const LISTEN: (&str, &str) = ("INSPECTD__SERVER__PAGE_LISTEN", "127.0.0.1:0");
@@ -231,5 +232,34 @@ fn pictures_are_as_large_as_the_page_asks_for() {
     for path in ["/pictures/999999/frame", "/pictures/1/thumbnail"] {
         assert_eq!(picture(path).0, 404, "{path}");
     }
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browser_signs_in_and_is_sent_back_when_its_session_ends() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!("[journal]\nfolder = \"journal\"\n{ACCESS}"));
+    let daemon = start(&secured, &[("INSPECTD__SERVER__PAGE_SESSION_S", "12")]);
+    let url = |path: &str| format!("http://{}{path}", daemon.address("server.page_listen"));
+    let browser = Chromium::start(&secured.site.path("profile")).await;
+    browser.open(&url("/verdicts")).await;
+    let form = "return location.pathname === '/sign-in' && document.activeElement?.id === 'token'";
+    browser.wait("the form", form).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    browser.press("a wrong token\u{e007}").await;
+    let refused = "return document.querySelector('#problem')?.textContent.includes('not valid')";
+    browser.wait("the refusal", refused).await;
+    browser.press(secured.token(Role::Viewer)).await;
+    browser.press("\u{e007}").await;
+    let rows = "return location.pathname === '/verdicts' && document.querySelectorAll('table tbody tr').length > 0";
+    browser.wait("the verdicts", rows).await;
+    browser.open(&url("/verdicts/1")).await;
+    // A viewer sees labels, and cannot set them.
+    let label = "return document.querySelector('.label-now')?.textContent.includes('No label')
+                     && !document.querySelector('.label-card button')";
+    browser.wait("the label without buttons", label).await;
+    browser
+        .wait("the form after the end of the session", form)
+        .await;
     daemon.stop();
 }

@@ -1,6 +1,6 @@
 //! The page in a real browser, against the real daemon.
 
-mod browser;
+pub mod browser;
 mod pictures;
 
 use std::net::TcpListener;
