@@ -304,6 +304,22 @@ fn methods_without_training_have_the_maps_that_they_compute() {
 }
 
 #[test]
+fn altered_copies_change_the_fit_and_not_the_number_of_photographs() {
+    let workspace = shared_workspace();
+    let photographs = photographs("fit-copies");
+    let thresholds = ["none", "both"].map(|augment| {
+        let out = workspace.path(&format!("made/fit-copies-{augment}"));
+        let mut command = fit(&photographs, &out);
+        succeed(command.args(["--method", "padim+patchcore+fre", "--augment", augment]));
+        let bundle = Bundle::open(Path::new(&out)).expect("a bundle");
+        // Each photograph is scored by a fit without its own copies.
+        assert_eq!(bundle.manifest().scores.count, 12);
+        bundle.manifest().threshold.value.to_bits()
+    });
+    assert_ne!(thresholds[0], thresholds[1]);
+}
+
+#[test]
 fn too_little_time_for_a_training_is_an_error_before_it() {
     let photographs = photographs("fit-hurry");
     let out = shared_workspace().path("fit-hurry-bundle");
