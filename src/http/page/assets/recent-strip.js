@@ -29,7 +29,7 @@ export function recentStrip(wall) {
     setText(note, left ? `${number(left)} more were left out of the live data` : "");
     const all = new Map([...shown].map(([key, { verdict }]) => [key, verdict]));
     for (const verdict of verdicts.filter(isBad)) all.set(keyOf(verdict), verdict);
-    // The views of a part are not shown beside the part.
+    // The views of a part are not shown next to the part.
     const views = new Set([...all.values()].flatMap((verdict) => verdict.views.map((view) => view.sequence)));
     const rows = [...all].filter(([, verdict]) => !verdict.sequence || !views.has(verdict.sequence))
       .sort(([, a], [, b]) => Date.parse(b.record_time ?? b.capture_time) - Date.parse(a.record_time ?? a.capture_time) || b.sequence - a.sequence)

@@ -11,7 +11,7 @@ import { showLine } from "./line.js";
 import "./theme.js";
 
 /**
- * Prepares a page. Ends at the sign-in page if nobody is signed in.
+ * Prepares a page. Redirects to the sign-in page without a session.
  * @returns {Promise<{main: HTMLElement, session: Object}>}
  */
 export async function startPage() {

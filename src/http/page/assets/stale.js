@@ -1,4 +1,4 @@
-// Marks the page as old when no event has arrived for five seconds. A picture that stands still must not look live.
+// Marks the page as old when no event has arrived for five seconds. An old picture must not look like the present one.
 
 import { silence } from "./live.js";
 
