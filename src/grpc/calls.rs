@@ -1,7 +1,7 @@
 //! Calls of the services from within this process: the page makes them for its users, as JSON.
 //!
-//! They take the way of all calls, through access control, limits and audit log, so there is no second
-//! implementation of anything.
+//! They pass access control, limits and audit log like every other call, so the page has no second implementation of
+//! these.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Calls {
     /// Makes a call with one answer, with its request and answer as JSON. An empty request is `{}`.
     ///
     /// # Errors
-    /// When there is no such call, the request is not valid, or the call fails.
+    /// When the service does not have the method, the request is not valid, or the call fails.
     ///
     /// # Panics
     /// When the descriptors, which are part of the program, are damaged.
@@ -175,7 +175,7 @@ impl Calls {
 pub struct Pictures {
     /// The inspected frame.
     pub frame: Vec<u8>,
-    /// The frame with the anomaly map drawn over it; empty if there is no map.
+    /// The frame with the anomaly map drawn over it; empty for a FAULT, which has no map.
     pub heatmap: Vec<u8>,
 }
 
@@ -206,7 +206,7 @@ impl CallError {
         status::unknown_client(unknown).into()
     }
 
-    /// There is no such thing.
+    /// Something that the caller asks for does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Status::not_found(message).into()
     }

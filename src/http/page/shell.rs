@@ -141,7 +141,7 @@ pub(super) async fn sign_in() -> Html<String> {
     shell.scripted()
 }
 
-/// There is no such page.
+/// The answer for an unknown address.
 pub(super) async fn not_found() -> Response {
     let shell = Shell {
         page: "not-found",
@@ -152,7 +152,7 @@ pub(super) async fn not_found() -> Response {
     };
     let main = html! {
         h1 { "Not found" }
-        p { "There is no page at this address. " a href="/" { "Overview" } }
+        p { "This address has no page. " a href="/" { "Overview" } }
     };
     (StatusCode::NOT_FOUND, shell.render(&main)).into_response()
 }
