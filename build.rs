@@ -4,8 +4,15 @@
 use protox::prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["inspection", "line", "recipe", "tuning", "verdict"]
-        .map(|name| format!("inspectd/v1/{name}.proto"));
+    let files = [
+        "inspection",
+        "line",
+        "recipe",
+        "report",
+        "tuning",
+        "verdict",
+    ]
+    .map(|name| format!("inspectd/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["proto"])?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("inspectd.bin"), descriptors.encode_to_vec())?;

@@ -29,11 +29,15 @@ pub enum AlarmKind {
     AccessFile,
     /// A damaged journal was set aside, or the journal was replaced.
     JournalDamaged,
+    /// Pictures of known parts were judged wrongly.
+    ChallengeFailed,
+    /// A camera is paused: its parts are not inspected.
+    CameraPaused,
 }
 
 impl AlarmKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::GroupOutOfStep,
         Self::RecipeChanged,
         Self::ClockJumped,
@@ -42,6 +46,8 @@ impl AlarmKind {
         Self::WalGrows,
         Self::AccessFile,
         Self::JournalDamaged,
+        Self::ChallengeFailed,
+        Self::CameraPaused,
     ];
 
     /// Name in status and metrics.
@@ -55,6 +61,8 @@ impl AlarmKind {
             Self::WalGrows => "wal_grows",
             Self::AccessFile => "access_file",
             Self::JournalDamaged => "journal_damaged",
+            Self::ChallengeFailed => "challenge_failed",
+            Self::CameraPaused => "camera_paused",
         }
     }
 }

@@ -15,7 +15,11 @@ pub mod recipe;
 
 pub mod evidence;
 pub mod journal;
+
+pub mod challenge;
+pub mod dataset;
 pub mod pipeline;
+pub mod report;
 pub mod tuning;
 
 pub mod access;

@@ -1,8 +1,15 @@
 //! Compiles `proto/` to the messages and clients of the package `inspectd.v1`, without `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["inspection", "line", "recipe", "tuning", "verdict"]
-        .map(|name| format!("inspectd/v1/{name}.proto"));
+    let files = [
+        "inspection",
+        "line",
+        "recipe",
+        "report",
+        "tuning",
+        "verdict",
+    ]
+    .map(|name| format!("inspectd/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["proto"])?;
     tonic_prost_build::configure()
         .build_server(false)

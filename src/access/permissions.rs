@@ -26,6 +26,7 @@ const INSPECTION: &str = "inspectd.v1.InspectionService";
 const LINE: &str = "inspectd.v1.LineService";
 const RECIPE: &str = "inspectd.v1.RecipeService";
 const TUNING: &str = "inspectd.v1.TuningService";
+const REPORT: &str = "inspectd.v1.ReportService";
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -42,6 +43,7 @@ pub const PERMISSIONS: &[Permission] = &[
     row(INSPECTION, "GetEvidence", Role::Viewer),
     row(INSPECTION, "LabelVerdict", Role::Operator),
     row(INSPECTION, "ListLabels", Role::Viewer),
+    row(INSPECTION, "ExportDataset", Role::Viewer),
     row(LINE, "GetStatus", Role::Viewer),
     row(LINE, "WatchStatus", Role::Viewer),
     row(LINE, "ListCameras", Role::Viewer),
@@ -50,13 +52,25 @@ pub const PERMISSIONS: &[Permission] = &[
     row(LINE, "LockChanges", Role::Engineer),
     row(LINE, "UnlockChanges", Role::Engineer),
     row(LINE, "ResynchronizeGroup", Role::Operator),
+    row(LINE, "GetCameraView", Role::Viewer),
+    row(LINE, "PauseCamera", Role::Operator),
+    row(LINE, "ResumeCamera", Role::Operator),
+    row(LINE, "RunChallenge", Role::Operator),
     row(LINE, "ListAuditEntries", Role::Engineer),
     row(RECIPE, "ListRecipes", Role::Viewer),
     row(RECIPE, "PrepareRecipe", Role::Operator),
     row(RECIPE, "ActivateRecipe", Role::Operator),
     row(RECIPE, "RollBackRecipe", Role::Operator),
+    row(RECIPE, "GetRecipe", Role::Viewer),
+    row(RECIPE, "DraftRecipe", Role::Viewer),
+    row(RECIPE, "SaveRecipe", Role::Engineer),
+    row(RECIPE, "DeleteRecipe", Role::Engineer),
+    row(RECIPE, "ListRecipeEditions", Role::Viewer),
     row(TUNING, "SuggestThreshold", Role::Viewer),
+    row(TUNING, "EvaluateThresholds", Role::Viewer),
+    row(TUNING, "SetThreshold", Role::Engineer),
     row(TUNING, "ReplayVerdicts", Role::Engineer),
+    row(REPORT, "GetReport", Role::Viewer),
     row(HEALTH, "Check", Role::Viewer),
     row(HEALTH, "Watch", Role::Viewer),
     row(REFLECTION, "ServerReflectionInfo", Role::Viewer),

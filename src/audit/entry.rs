@@ -23,6 +23,10 @@ pub enum Action {
     Lock,
     /// A group of cameras that count their parts was put in step.
     Resynchronize,
+    /// A camera was paused or resumed.
+    Camera,
+    /// The challenge passed or failed, other than before.
+    Challenge,
     /// The daemon started.
     Start,
     /// The daemon shut down. A start without a preceding stop follows a crash.
@@ -31,13 +35,15 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Configuration,
         Self::Recipe,
         Self::Threshold,
         Self::Model,
         Self::Lock,
         Self::Resynchronize,
+        Self::Camera,
+        Self::Challenge,
         Self::Start,
         Self::Stop,
     ];
@@ -51,6 +57,8 @@ impl Action {
             Self::Model => "model",
             Self::Lock => "lock",
             Self::Resynchronize => "resynchronize",
+            Self::Camera => "camera",
+            Self::Challenge => "challenge",
             Self::Start => "start",
             Self::Stop => "stop",
         }

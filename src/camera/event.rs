@@ -62,19 +62,28 @@ pub enum CameraState {
     Waiting,
     /// The file, folder or simulation is finished.
     Ended,
+    /// Stopped until it is resumed.
+    Paused,
 }
 
 impl CameraState {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::Opening, Self::Running, Self::Waiting, Self::Ended];
+    pub const ALL: [Self; 5] = [
+        Self::Opening,
+        Self::Running,
+        Self::Waiting,
+        Self::Ended,
+        Self::Paused,
+    ];
 
-    /// `opening`, `running`, `waiting` or `ended`.
+    /// `opening`, `running`, `waiting`, `ended` or `paused`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Opening => "opening",
             Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Ended => "ended",
+            Self::Paused => "paused",
         }
     }
 }

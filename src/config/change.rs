@@ -3,17 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use inspectd_core::id::CameraId;
+
 use super::kind::{self, Setting};
-use super::settings::Settings;
+use super::settings::{Camera, Settings};
 use super::table::{self, CAMERAS, Node};
 use super::values::Values;
 
-/// Keys that differ between two settings, by path, sorted.
+/// Keys that differ between two settings, by path, sorted. A camera that is added or removed is one: `cameras.left`. A
+/// reload applies it unless the camera belongs to a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Those that a reload applies.
     pub live: Vec<String>,
-    /// Those that wait for a restart. A camera that is added or removed is one: `cameras.left`.
+    /// Those that wait for a restart.
     pub restart: Vec<String>,
 }
 
@@ -28,25 +31,35 @@ impl Changes {
 pub fn changes(old: &Settings, new: &Settings) -> Changes {
     let (before, after) = (old.values(), new.values());
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let lone = lone_cameras(old, new);
+    let (single, grouped) = lone_cameras(old, new);
+    let lone = [single.clone(), grouped.clone()].concat();
     let differs = |path: &&String| before.get(*path) != after.get(*path) && !is_within(path, &lone);
-    let (live, mut restart): (Vec<String>, Vec<String>) = paths
+    let (mut live, mut restart): (Vec<String>, Vec<String>) = paths
         .into_iter()
         .filter(differs)
         .cloned()
         .partition(|path| is_live(path));
-    restart.extend(lone);
+    live.extend(single);
+    restart.extend(grouped);
+    live.sort();
     restart.sort();
     Changes { live, restart }
 }
 
-/// Returns the paths of cameras that only one of the two has.
-fn lone_cameras(old: &Settings, new: &Settings) -> Vec<String> {
-    let ids = old.cameras.keys().chain(new.cameras.keys());
-    let lone = |id: &&_| old.cameras.contains_key(*id) != new.cameras.contains_key(*id);
-    ids.filter(lone)
-        .map(|id| format!("{CAMERAS}.{id}"))
-        .collect()
+/// Returns the paths of cameras that only one of the two has: those without a group, and those of groups.
+fn lone_cameras(old: &Settings, new: &Settings) -> (Vec<String>, Vec<String>) {
+    let only = |one: &Settings, other: &Settings| {
+        let cameras = one.cameras.clone().into_iter();
+        let lone = cameras.filter(|(id, _)| !other.cameras.contains_key(id));
+        lone.collect::<Vec<_>>()
+    };
+    let lone = [only(old, new), only(new, old)].concat().into_iter();
+    let (single, grouped): (Vec<_>, Vec<_>) = lone.partition(|(_, camera)| camera.group.is_none());
+    let paths = |cameras: Vec<(CameraId, Camera)>| {
+        let paths = cameras.iter().map(|(id, _)| format!("{CAMERAS}.{id}"));
+        paths.collect()
+    };
+    (paths(single), paths(grouped))
 }
 
 /// Whether `path` is a key of one of `cameras`.
@@ -92,14 +105,18 @@ fn is_live(path: &str) -> bool {
 }
 
 /// Returns the settings that are active once `new` is applied to a daemon that runs with `old`: the live
-/// keys of `new`, all others of `old`. A camera that is added or removed does not change.
+/// keys of `new`, all others of `old`. Cameras without a group are added and removed; those of groups stay as they are.
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
-    let lone = lone_cameras(old, new);
-    let applies = |path: &str| is_live(path) && !is_within(path, &lone);
+    let (single, grouped) = lone_cameras(old, new);
+    let applies =
+        |path: &str| is_within(path, &single) || is_live(path) && !is_within(path, &grouped);
     let mut values = old.values();
     values.retain(|path, _| !applies(path));
     let live = new.values().into_iter();
     values.extend(live.filter(|(path, _)| applies(path)));
-    let cameras = old.cameras.keys().cloned().collect();
+    let is = |id: &CameraId, paths: &[String]| paths.contains(&format!("{CAMERAS}.{id}"));
+    let kept = old.cameras.keys().filter(|id| !is(id, &single));
+    let added = new.cameras.keys().filter(|id| is(id, &single));
+    let cameras = kept.chain(added).cloned().collect();
     Settings::read(&Values::new(values, cameras))
 }

@@ -75,6 +75,17 @@ fn suggested(suggestion: Option<&str>) -> String {
 }
 
 impl Fault {
+    /// The place: a file, `FILE:LINE` or `environment variable NAME`.
+    pub fn place(&self) -> &str {
+        match self {
+            Self::Unreadable { place, .. }
+            | Self::Syntax { place, .. }
+            | Self::Unknown { place, .. }
+            | Self::Missing { place, .. }
+            | Self::Value { place, .. } => place,
+        }
+    }
+
     /// Path of the key at fault, if the fault is one of a key.
     pub fn key(&self) -> Option<&str> {
         match self {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use inspectd_core::id::RecipeId;
+use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::preprocess::Rotation;
 
 use super::key::{Key, Unit};
@@ -140,6 +140,16 @@ impl FieldValue for Duration {
             Unit::Days => seconds / SECONDS_PER_DAY,
             _ => seconds,
         }))
+    }
+}
+
+impl FieldValue for CameraId {
+    fn from_setting(setting: &Setting, _: &Key) -> Option<Self> {
+        setting.text()?.parse().ok()
+    }
+
+    fn to_setting(&self, _: &Key) -> Option<Setting> {
+        Some(Setting::Text(self.as_str().to_owned()))
     }
 }
 

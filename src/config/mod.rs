@@ -21,6 +21,7 @@ pub mod settings;
 mod sources;
 mod spelling;
 mod table;
+pub(crate) mod toml_text;
 mod values;
 mod walk;
 mod watch;
@@ -59,6 +60,16 @@ pub struct Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
     let found = sources.read(&mut faults)?;
+    validated(found, faults, reference::check)
+}
+
+/// As [`load`], as if `file`, one of the files, had this text.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(sources: &Sources, file: &Path, text: &str) -> Result<Loaded, ConfigError> {
+    let mut faults = Vec::new();
+    let found = sources.read_with(Some((file, text)), &mut faults)?;
     validated(found, faults, reference::check)
 }
 

@@ -15,6 +15,7 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
         checker.at_most(&values.part("journal"), "max_mib", "hold_max_mib");
     }
     checker.idle_gap(&values.part("parts"));
+    checker.challenge(values);
     for id in &values.cameras {
         checker.camera(&values.part(format!("{CAMERAS}.{id}")));
     }
@@ -70,6 +71,21 @@ impl Checker<'_> {
             let other = part.path(other);
             let found = format!("set without {other}");
             self.refuse(part, key, found, &format!("left out unless {other} is set"));
+        }
+    }
+
+    /// The camera of the challenge is configured.
+    fn challenge(&mut self, values: &Values) {
+        let challenge = values.part("challenge");
+        for key in ["camera", "interval_s"] {
+            self.needs(&challenge, key, "folder");
+        }
+        let Some(camera) = text(&challenge, "camera") else {
+            return;
+        };
+        if !values.cameras.iter().any(|id| id.as_str() == camera) {
+            let found = format!("\"{camera}\"");
+            self.refuse(&challenge, "camera", found, "the id of a configured camera");
         }
     }
 

@@ -5,6 +5,7 @@
 //! the conversions and the key's line in `docs/configuration.md`.
 
 mod camera;
+mod challenge;
 mod engine;
 mod health;
 mod journal;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use inspectd_core::id::CameraId;
 
 pub use camera::{Camera, Check, Crop, Mode, NoJudgement, Rotation, Shed};
+pub use challenge::{Challenge, ChallengeFailure};
 pub use engine::{Engine, Model, Precision, ProviderChoice};
 pub use health::{HealthLimits, LARGEST_TURN_DEG};
 pub use journal::{Evidence, HoldOverflow, Journal, MissingView, OnFailure, Parts, Recipes};
@@ -36,11 +38,11 @@ use super::values::Values;
 
 /// Makes the struct of all settings and the list of their sections of the same lines.
 macro_rules! settings {
-    ($(#[doc = $about:literal] pub $field:ident: $type:ty,)+) => {
+    ($(#[doc = $about:literal] $(#[serde($($serde:tt)*)])? pub $field:ident: $type:ty,)+) => {
         /// All settings. The configuration's hash is taken over them in this order.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         pub struct Settings {
-            $(#[doc = $about] pub $field: $type,)+
+            $(#[doc = $about] $(#[serde($($serde)*)])? pub $field: $type,)+
         }
 
         impl Settings {
@@ -99,6 +101,9 @@ settings! {
     pub journal: Journal,
     /// `[evidence]`
     pub evidence: Evidence,
+    /// `[challenge]`
+    #[serde(skip_serializing_if = "Challenge::is_unset")]
+    pub challenge: Challenge,
     /// `[life]`
     pub life: Life,
     /// `[log]`

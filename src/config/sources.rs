@@ -51,6 +51,15 @@ impl Sources {
     /// # Errors
     /// Every file that cannot be read or is not TOML.
     pub(super) fn read(&self, faults: &mut Vec<Fault>) -> Result<Found, ConfigError> {
+        self.read_with(None, faults)
+    }
+
+    /// As [`Self::read`], with another text of one of the files.
+    pub(super) fn read_with(
+        &self,
+        replaced: Option<(&Path, &str)>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Found, ConfigError> {
         let only = |fault| ConfigError {
             faults: vec![fault],
         };
@@ -68,7 +77,8 @@ impl Sources {
         }
         let mut layers = Vec::new();
         for file in &files {
-            match read_file(file, faults) {
+            let replaced = replaced.filter(|(path, _)| path == file);
+            match read_file(file, replaced.map(|(_, text)| text), faults) {
                 Ok(layer) => layers.push(layer),
                 Err(fault) => broken.push(fault),
             }
@@ -136,8 +146,12 @@ pub(super) fn is_configuration_file(path: &Path) -> bool {
             .is_some_and(|extension| extension == "toml")
 }
 
-fn read_file(path: &Path, faults: &mut Vec<Fault>) -> Result<Layer, Fault> {
-    let text = read_text(path).map_err(|error| unreadable(path, &error))?;
+fn read_file(path: &Path, text: Option<&str>, faults: &mut Vec<Fault>) -> Result<Layer, Fault> {
+    let text = match text {
+        Some(text) => Ok(text.to_owned()),
+        None => read_text(path),
+    };
+    let text = text.map_err(|error| unreadable(path, &error))?;
     let (Some(file), Some(folder)) = (path.to_str(), path.parent()) else {
         return Err(unreadable(path, &io::Error::other("its path is not UTF-8")));
     };

@@ -1,6 +1,7 @@
 //! Why a change was not made.
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -36,9 +37,32 @@ pub enum ChangeError {
     /// A camera does not run with the settings of the recipe.
     #[error("the recipe is not activated: {0}")]
     Camera(RestartError),
+    /// A camera cannot be started.
+    #[error(transparent)]
+    Resume(#[from] RestartError),
     /// The group cannot be put in step.
     #[error(transparent)]
     Resynchronize(#[from] ResynchronizeError),
+    /// The file, or what applies, is not what the caller expects.
+    #[error("{0}")]
+    Conflict(String),
+    /// No challenge is configured.
+    #[error("no challenge is configured: challenge.folder is not set")]
+    NoChallenge,
+    /// The active recipe does not have the region.
+    #[error("region {0} is not in the active recipe")]
+    NoRegion(String),
+    /// The threshold cannot be changed.
+    #[error("the threshold is not changed: {0}")]
+    Threshold(String),
+    /// A file cannot be read or written.
+    #[error("{}: cannot be read or written: {source}", .file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
     /// Locks can only be changed on this machine.
     #[error("a lock can only be set or released from this machine")]
     NotLocal,

@@ -4,15 +4,20 @@
 
 pub mod actor;
 pub mod audit_sink;
+mod challenge;
 mod change_lock;
 mod error;
 pub mod lifecycle;
+mod pause;
 pub mod persisted_state;
 pub mod recipe_cache;
 mod recipe_changes;
+pub mod recipe_files;
 mod reload;
 pub mod running_cameras;
+pub mod threshold;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +31,9 @@ pub use reload::Configuration;
 
 use actor::Actor;
 use audit_sink::AuditSink;
-use persisted_state::{Lock, PersistedState, StateFile};
+use challenge::ChallengeState;
+use inspectd_core::id::CameraId;
+use persisted_state::{CameraPause, Lock, PersistedState, StateFile};
 use recipe_cache::{RecipeCache, describe_recipe};
 use reload::ReloadHistory;
 use running_cameras::RunningCameras;
@@ -34,7 +41,7 @@ use running_cameras::RunningCameras;
 use crate::alarm::Alarms;
 use crate::audit::{Action, AuditError};
 use crate::clock::SharedClock;
-use crate::config::Sources;
+use crate::config::{Settings, Sources};
 use crate::pipeline::model::Model;
 use crate::pipeline::{Pipeline, PreparedRecipe};
 use crate::telemetry::Telemetry;
@@ -68,6 +75,8 @@ pub struct Control {
     change: Mutex<ChangeState>,
     reload_history: Mutex<ReloadHistory>,
     lock: Mutex<Option<Lock>>,
+    pauses: Mutex<BTreeMap<CameraId, CameraPause>>,
+    challenge: ChallengeState,
 }
 
 /// What a pipeline is started with, apart from its configuration.
@@ -108,6 +117,8 @@ impl Control {
             audit_sink: initial.audit_sink,
             alarms: initial.alarms,
             lock: Mutex::new(initial.state.lock.clone()),
+            challenge: ChallengeState::default(),
+            pauses: Mutex::new(configured_pauses(&initial.state, settings)),
             recipe_cache,
             change: Mutex::new(ChangeState {
                 previous: None,
@@ -175,6 +186,18 @@ impl Control {
             error!(%error, "the stop cannot be recorded");
         }
     }
+}
+
+/// The paused cameras of the saved state that are still configured.
+fn configured_pauses(
+    state: &PersistedState,
+    settings: &Settings,
+) -> BTreeMap<CameraId, CameraPause> {
+    let pauses = state.paused.iter();
+    let pauses = pauses.filter_map(|(id, pause)| Some((id.parse().ok()?, pause.clone())));
+    pauses
+        .filter(|(id, _)| settings.cameras.contains_key(id))
+        .collect()
 }
 
 /// A model as the audit log records it.

@@ -1,5 +1,6 @@
 //! State that persists across restarts, in addition to the journal: the active recipe and the change lock.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::io::ErrorKind::{NotADirectory, NotFound};
@@ -32,6 +33,18 @@ impl Lock {
     }
 }
 
+/// Why a camera is paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraPause {
+    /// Who paused it.
+    pub who: String,
+    /// Why; empty if not stated.
+    pub reason: String,
+    /// When.
+    pub since: SystemTime,
+}
+
 /// The active recipe as it was activated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +70,12 @@ pub struct PersistedState {
     /// The change lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
+    /// Why the challenge failed; unset if it passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_failed: Option<String>,
+    /// The paused cameras, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paused: BTreeMap<String, CameraPause>,
 }
 
 /// The file of the persisted state; absent without a folder.
@@ -128,6 +147,15 @@ mod tests {
                 since: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
                 until: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9)),
             }),
+            challenge_failed: Some("1 of 2 passed".to_owned()),
+            paused: BTreeMap::from([(
+                "top".to_owned(),
+                CameraPause {
+                    who: "anna".to_owned(),
+                    reason: "cable".to_owned(),
+                    since: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+                },
+            )]),
         };
         state_file.write(&state).expect("written");
         assert_eq!(state_file.read().expect("read"), state);

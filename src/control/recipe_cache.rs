@@ -72,6 +72,17 @@ pub enum RecipeRefusal {
         "journal.folder: state.toml: activated.text does not have the SHA-256 of recipe {0} as it was activated: the file was edited; to start with recipes.active instead, remove recipe and [activated] from it"
     )]
     PersistedContent(RecipeId),
+    /// The active recipe cannot be deleted.
+    #[error("recipe {0} is active; activate another one, or none, before it is deleted")]
+    Active(RecipeId),
+    /// The recipe does not have this edition.
+    #[error("recipe {id} has no edition {edition}")]
+    NoEdition {
+        /// The recipe.
+        id: RecipeId,
+        /// The requested edition.
+        edition: String,
+    },
     /// No recipe was activated since the start.
     #[error("cannot roll back: no recipe was activated since the start")]
     NoPrevious,
@@ -110,7 +121,7 @@ impl RecipeCache {
     /// Everything that is wrong with it.
     pub fn read(&self, id: &RecipeId, settings: &Settings) -> Result<Recipe, RecipeRefusal> {
         let recipe = self.folder()?.read(id)?;
-        check(&recipe, settings)?;
+        check_cameras(&recipe, settings)?;
         Ok(recipe)
     }
 
@@ -126,7 +137,7 @@ impl RecipeCache {
         settings: &Settings,
     ) -> Result<Recipe, RecipeRefusal> {
         let recipe = recipe::parse(id, &self.folder()?.file(id), text)?;
-        check(&recipe, settings)?;
+        check_cameras(&recipe, settings)?;
         Ok(recipe)
     }
 
@@ -194,7 +205,7 @@ impl RecipeCache {
 }
 
 /// Checks that the recipe's cameras are configured and have the settings that it changes.
-fn check(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
+pub(super) fn check_cameras(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
     let refused = |fault: String| RecipeRefusal::Camera {
         id: recipe.id.clone(),
         fault,
@@ -264,7 +275,7 @@ mod tests {
                  cameras.{camera}.{key} (only for source \"device\"): a device keeps the value, and recipes that do \
                  not set it would be judged with it"
             );
-            let refused = super::check(&recipe, &settings).err();
+            let refused = super::check_cameras(&recipe, &settings).err();
             let refused = refused.map(|refusal| refusal.to_string());
             assert_eq!(refused, (!allowed).then_some(expected));
         };

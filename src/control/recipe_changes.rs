@@ -140,7 +140,7 @@ impl Control {
         result
     }
 
-    fn activate_prepared(
+    pub(super) fn activate_prepared(
         &self,
         actor: &Actor,
         change: &mut ChangeState,

@@ -7,7 +7,8 @@ use inspectd_core::bundle::Bundle;
 use tracing::{error, info, warn};
 
 use super::actor::Actor;
-use super::{Control, ControlResult, describe_model};
+use super::recipe_cache::check_cameras;
+use super::{ChangeState, Control, ControlResult, describe_model};
 use crate::audit::{Action, AuditError};
 use crate::config::settings::Settings;
 use crate::config::{self, Changed};
@@ -62,8 +63,9 @@ impl Control {
     /// # Errors
     /// Everything that is wrong; the pipeline continues unchanged.
     pub fn reload(&self, actor: &Actor) -> ControlResult<bool> {
-        let change = self.change.lock();
-        let result = self.check_lock(actor).and_then(|()| self.try_reload(actor));
+        let mut change = self.change.lock();
+        let allowed = self.check_lock(actor);
+        let result = allowed.and_then(|()| self.try_reload(actor, &mut change));
         drop(change);
         let mut history = self.reload_history.lock();
         match &result {
@@ -87,7 +89,7 @@ impl Control {
     }
 
     /// Reloads while the caller holds the lock of changes.
-    fn try_reload(&self, actor: &Actor) -> ControlResult<Reloaded> {
+    fn try_reload(&self, actor: &Actor, change: &mut ChangeState) -> ControlResult<Reloaded> {
         let loaded = config::load(&self.sources)?;
         let active = self.pipeline.active();
         let restart_required = config::changes(&active.settings, &loaded.settings).restart;
@@ -99,10 +101,14 @@ impl Control {
         } else {
             Arc::new(Model::load(&bundle, &settings.engine)?)
         };
+        if let Some(recipe) = &active.recipe {
+            // It may name a camera that is removed.
+            check_cameras(recipe, &settings)?;
+        }
         let changed = settings != active.settings || !Arc::ptr_eq(&model, &active.model);
         if changed {
             self.record_settings(actor, &active, &settings, &model)?;
-            self.activate_settings(&active, settings, model);
+            self.activate_settings(change, &active, settings, model);
         }
         Ok(Reloaded {
             changed,
@@ -110,7 +116,38 @@ impl Control {
         })
     }
 
-    fn activate_settings(&self, active: &Active, settings: Settings, model: Arc<Model>) {
+    /// Activates settings. Cameras that are removed stop before, those that are added start after it.
+    pub(super) fn activate_settings(
+        &self,
+        change: &mut ChangeState,
+        active: &Active,
+        settings: Settings,
+        model: Arc<Model>,
+    ) {
+        let only = |one: &Settings, other: &Settings| {
+            let ids = one.cameras.keys().cloned();
+            let lone = ids.filter(|id| !other.cameras.contains_key(id));
+            lone.collect::<Vec<_>>()
+        };
+        let removed = only(&active.settings, &settings);
+        let added = only(&settings, &active.settings);
+        for camera in &removed {
+            self.cameras.remove(camera);
+            self.pipeline.remove_camera(camera);
+            self.forget_pause(change, camera);
+            info!(%camera, "camera removed");
+        }
+        self.replace_active(active, settings, model);
+        for camera in &added {
+            self.pipeline.add_camera(camera);
+            match self.cameras.add(camera, &self.pipeline.active()) {
+                Ok(()) => info!(%camera, "camera added"),
+                Err(error) => error!(%error, "a camera that was added does not run"),
+            }
+        }
+    }
+
+    fn replace_active(&self, active: &Active, settings: Settings, model: Arc<Model>) {
         if settings.log.filter != active.settings.log.filter
             && let Err(error) = self.telemetry.set_filter(&settings.log.filter)
         {
@@ -128,24 +165,35 @@ impl Control {
         ));
     }
 
-    fn record_settings(
+    pub(super) fn record_settings(
         &self,
         actor: &Actor,
         active: &Active,
         settings: &Settings,
         model: &Arc<Model>,
     ) -> Result<(), AuditError> {
-        for Changed { key, before, after } in config::changed(&active.settings, settings) {
+        self.record_keys(actor, &active.settings, settings)?;
+        if !Arc::ptr_eq(model, &active.model) {
+            let (before, after) = (describe_model(&active.model), describe_model(model));
+            self.record(actor, Action::Model, "model", &before, &after)?;
+        }
+        Ok(())
+    }
+
+    /// Records the keys that differ.
+    pub(super) fn record_keys(
+        &self,
+        actor: &Actor,
+        before: &Settings,
+        after: &Settings,
+    ) -> Result<(), AuditError> {
+        for Changed { key, before, after } in config::changed(before, after) {
             let action = match key.rsplit('.').next() {
                 Some("threshold" | "review_from") => Action::Threshold,
                 Some("bundle") => Action::Model,
                 _ => Action::Configuration,
             };
             self.record(actor, action, &key, &before, &after)?;
-        }
-        if !Arc::ptr_eq(model, &active.model) {
-            let (before, after) = (describe_model(&active.model), describe_model(model));
-            self.record(actor, Action::Model, "model", &before, &after)?;
         }
         Ok(())
     }

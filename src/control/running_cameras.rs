@@ -1,6 +1,7 @@
-//! The running cameras. A recipe may change a camera's settings: it is then stopped and started again.
+//! The running cameras. A recipe may change a camera's settings: it is then stopped and started again. A camera can be
+//! paused: it is stopped until it is resumed. A reload adds and removes cameras.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ struct Slot {
     camera: Option<Camera>,
     /// Frames that it had delivered when it was stopped last.
     frames: u64,
+    /// Whether it is not started until it is resumed.
+    paused: bool,
 }
 
 /// The cameras, until all are stopped.
@@ -95,23 +98,76 @@ impl RunningCameras {
         }
     }
 
-    /// Starts all cameras.
+    /// Starts all cameras but those that are paused.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(&self, active: &Active) -> io::Result<()> {
+    pub fn start(&self, active: &Active, paused: &BTreeSet<CameraId>) -> io::Result<()> {
         let mut slots = self.slots.lock();
         for id in active.settings.cameras.keys() {
-            let camera = Some((self.start_camera)(0, id, active.camera(id))?);
-            slots.cameras.insert(id.clone(), Slot { camera, frames: 0 });
+            let paused = paused.contains(id);
+            let camera = match paused {
+                true => None,
+                false => Some((self.start_camera)(0, id, active.camera(id))?),
+            };
+            let slot = Slot {
+                camera,
+                frames: 0,
+                paused,
+            };
+            slots.cameras.insert(id.clone(), slot);
         }
         Ok(())
     }
 
-    /// Returns the cameras whose settings differ between the active settings and the next ones.
+    /// Starts a camera that was added. Its opening is not waited for.
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub fn add(&self, id: &CameraId, active: &Active) -> Result<(), RestartError> {
+        let slot = Slot {
+            camera: None,
+            frames: 0,
+            paused: false,
+        };
+        self.slots.lock().cameras.insert(id.clone(), slot);
+        self.resume(id, active)
+    }
+
+    /// Stops a camera, which then does not belong to the line any more.
+    pub fn remove(&self, id: &CameraId) {
+        self.stop([id].into_iter(), "it is removed");
+        self.slots.lock().cameras.remove(id);
+    }
+
+    /// Stops a camera until it is resumed.
+    pub fn pause(&self, id: &CameraId) {
+        if let Some(slot) = self.slots.lock().cameras.get_mut(id) {
+            slot.paused = true;
+        }
+        self.stop([id].into_iter(), "it is paused");
+    }
+
+    /// Starts a paused camera. Its opening is not waited for.
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub fn resume(&self, id: &CameraId, active: &Active) -> Result<(), RestartError> {
+        if let Some(slot) = self.slots.lock().cameras.get_mut(id) {
+            slot.paused = false;
+        }
+        let next = BTreeMap::from([(id.clone(), active.camera(id))]);
+        let mut openings = self.start_stopped(&next).into_iter();
+        let started = openings.try_for_each(|(_, opening)| opening.map(drop));
+        started.map_err(RestartError::failed(id))
+    }
+
+    /// Returns the cameras, without paused ones, whose settings differ between the active settings and the next ones.
     pub fn changed(&self, active: &Active, next: &Active) -> Vec<CameraId> {
         let ids = active.settings.cameras.keys();
-        ids.filter(|id| active.camera(id) != next.camera(id))
+        let slots = self.slots.lock();
+        let is_paused = |id: &CameraId| slots.cameras.get(id).is_some_and(|slot| slot.paused);
+        ids.filter(|id| active.camera(id) != next.camera(id) && !is_paused(id))
             .cloned()
             .collect()
     }
@@ -132,7 +188,7 @@ impl RunningCameras {
         &self,
         next: &BTreeMap<CameraId, settings::Camera>,
     ) -> Result<(), RestartError> {
-        self.stop(next.keys());
+        self.stop(next.keys(), "the recipe changes its settings");
         let openings = self.start_stopped(next);
         let started = self.clock.now().monotonic;
         let results = openings.into_iter().map(|(id, opening)| {
@@ -145,7 +201,7 @@ impl RunningCameras {
     }
 
     /// Stops these cameras, all at the same time.
-    fn stop<'a>(&self, ids: impl Iterator<Item = &'a CameraId>) {
+    fn stop<'a>(&self, ids: impl Iterator<Item = &'a CameraId>, reason: &str) {
         let mut stopping = Vec::new();
         {
             let mut slots = self.slots.lock();
@@ -154,7 +210,7 @@ impl RunningCameras {
                     continue;
                 };
                 if let Some(camera) = slot.camera.take() {
-                    info!(camera = %id, "the recipe changes the camera's settings; restarting it");
+                    info!(camera = %id, reason, "the camera is stopped");
                     camera.stop();
                     slot.frames = camera.frames();
                     stopping.push((id, camera));
@@ -210,7 +266,6 @@ impl RunningCameras {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
@@ -240,6 +295,7 @@ mod tests {
             let slot = Slot {
                 camera: None,
                 frames: 0,
+                paused: false,
             };
             cameras.slots.lock().cameras.insert(id, slot);
         }

@@ -1,5 +1,6 @@
 //! The process of the daemon: start, supervision, orderly stop.
 
+mod challenge_schedule;
 mod components;
 mod descriptors;
 mod exit;

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
+use super::challenge_schedule::ChallengeSchedule;
 use super::components::{Core, Endpoints};
 use super::descriptors::PAGE_CONNECTIONS;
 use super::failure::Failure;
@@ -64,6 +65,7 @@ pub(super) struct Daemon {
     /// When the daemon is ready, even if a camera is still being opened.
     ready_by: Instant,
     config_watch: Option<Watch>,
+    challenge: Option<ChallengeSchedule>,
     cameras: Arc<RunningCameras>,
     pipeline: Arc<Pipeline>,
     thread_failed: Arc<Notify>,
@@ -93,6 +95,7 @@ impl Daemon {
         } = core;
         let mut daemon = Self {
             config_watch: None,
+            challenge: None,
             cameras,
             control,
             lifecycle: Arc::new(Lifecycle::new()),
@@ -112,9 +115,14 @@ impl Daemon {
         if let Some(listener) = endpoints.http {
             daemon.serve_http(listener);
         }
+        daemon.control.restore_challenge();
+        if daemon.settings.challenge.folder.is_some() {
+            let schedule = ChallengeSchedule::start(Arc::clone(&daemon.control));
+            daemon.challenge = Some(schedule.map_err(Failure::threads("challenge"))?);
+        }
         daemon
-            .cameras
-            .start(&daemon.pipeline.active())
+            .control
+            .start_cameras()
             .map_err(Failure::threads("cameras"))?;
         if daemon.settings.life.watch_files {
             daemon.watch_config();
@@ -298,6 +306,7 @@ impl Daemon {
             .report(Phase::Stopping, &self.pipeline.snapshot(), true)
             .await;
         // On another thread: dropping it waits for a reload in progress, which may be loading a model.
+        self.challenge = None;
         let config_watch = self.config_watch.take();
         drop(spawn_blocking(move || drop(config_watch)));
         let in_time = self.stop_pipeline(deadline).await;

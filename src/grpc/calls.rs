@@ -3,6 +3,8 @@
 //! They pass access control, limits and audit log like every other call, so the page has no second implementation of
 //! these.
 
+mod report;
+
 use std::sync::Arc;
 
 use prost_reflect::bytes::{Buf, BufMut};
@@ -22,8 +24,9 @@ use super::auth::{AuthLayer, AuthService};
 use super::proto::inspection_service_client::InspectionServiceClient;
 use super::proto::line_service_client::LineServiceClient;
 use super::proto::{
-    DESCRIPTORS, GetEvidenceRequest, ImageFormat, StreamVerdictsRequest, StreamVerdictsResponse,
-    WatchStatusRequest, WatchStatusResponse,
+    DESCRIPTORS, DatasetFile, ExportDatasetRequest, ExportDatasetResponse, GetCameraViewRequest,
+    GetEvidenceRequest, ImageFormat, StreamVerdictsRequest, StreamVerdictsResponse,
+    WatchStatusRequest, WatchStatusResponse, export_dataset_response,
 };
 use super::status;
 use crate::access::{Peer, Unknown};
@@ -131,6 +134,52 @@ impl Calls {
         })
     }
 
+    /// The next frame of a camera, the longer side at most `side_limit` pixels, with its measurements.
+    ///
+    /// # Errors
+    /// As those of `GetCameraView`.
+    pub async fn camera_view(
+        &self,
+        caller: &Caller,
+        camera_id: String,
+        side_limit: u32,
+    ) -> Result<CameraPicture, CallError> {
+        let request = GetCameraViewRequest {
+            camera_id,
+            side_limit,
+        };
+        let mut client = LineServiceClient::new(self.services.clone())
+            .max_decoding_message_size(self.message_limit);
+        let answer = client.get_camera_view(caller.request(request)).await;
+        let mut view = answer.map_err(CallError::from)?.into_inner();
+        let frame = std::mem::take(&mut view.frame);
+        Ok(CameraPicture {
+            measured: self.json_of("GetCameraViewResponse", &view),
+            frame,
+        })
+    }
+
+    /// The files of the dataset of a camera.
+    ///
+    /// # Errors
+    /// As those of `ExportDataset`.
+    pub async fn dataset(
+        &self,
+        caller: &Caller,
+        camera_id: String,
+        recipe_id: String,
+    ) -> Result<DatasetFiles, CallError> {
+        let request = ExportDatasetRequest {
+            camera_id,
+            recipe_id,
+            ..ExportDatasetRequest::default()
+        };
+        let mut client = InspectionServiceClient::new(self.services.clone())
+            .max_decoding_message_size(self.message_limit);
+        let answer = client.export_dataset(caller.request(request)).await;
+        Ok(DatasetFiles(answer.map_err(CallError::from)?.into_inner()))
+    }
+
     /// Opens a stream of verdicts and one of states, as they are shown live.
     ///
     /// # Errors
@@ -168,6 +217,36 @@ impl Calls {
         transcoded.expect("the same message");
         json(&dynamic)
     }
+}
+
+/// The files of a dataset, one after the other.
+#[derive(Debug)]
+pub struct DatasetFiles(Streaming<ExportDatasetResponse>);
+
+impl DatasetFiles {
+    /// The next file; none after the last one.
+    ///
+    /// # Errors
+    /// As those of `ExportDataset`.
+    pub async fn next(&mut self) -> Result<Option<DatasetFile>, CallError> {
+        loop {
+            let response = self.0.message().await.map_err(CallError::from)?;
+            match response.map(|response| response.event) {
+                Some(Some(export_dataset_response::Event::File(file))) => return Ok(Some(file)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The frame of a camera.
+#[derive(Clone, Debug)]
+pub struct CameraPicture {
+    /// The frame, JPEG.
+    pub frame: Vec<u8>,
+    /// The other fields of `GetCameraViewResponse`, JSON.
+    pub measured: Vec<u8>,
 }
 
 /// The pictures of a verdict, JPEG.

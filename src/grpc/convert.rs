@@ -40,6 +40,11 @@ pub(super) fn anomaly_kind(kind: AnomalyKind) -> proto::AnomalyKind {
     }
 }
 
+/// A single-precision number with the digits that it has, for messages with double precision.
+pub(super) fn decimal(value: f32) -> f64 {
+    crate::control::threshold::decimal(value)
+}
+
 /// Converts the identity of a model.
 pub(super) fn model(id: &ModelId) -> proto::Model {
     proto::Model {

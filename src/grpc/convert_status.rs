@@ -1,5 +1,6 @@
 //! Converts the status of the daemon, and what it consists of.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use inspectd_core::id::CameraId;
@@ -10,10 +11,11 @@ use super::stream_registry::StreamCounts;
 use crate::alarm::Alarm;
 use crate::audit::StoredEntry;
 use crate::camera::CameraState;
-use crate::config::settings::{Mode, Settings};
+use crate::challenge::ChallengeResult;
+use crate::config::settings::Mode;
 use crate::control::Configuration;
 use crate::control::lifecycle::Phase;
-use crate::control::persisted_state::Lock;
+use crate::control::persisted_state::{CameraPause, Lock};
 use crate::journal::Consumer;
 use crate::pipeline::camera_stats::{CameraSnapshot, DecisionCounts, FrameCounts};
 use crate::pipeline::publisher::Totals;
@@ -25,6 +27,7 @@ fn camera_state(state: CameraState) -> proto::CameraState {
         CameraState::Running => proto::CameraState::Running,
         CameraState::Waiting => proto::CameraState::Waiting,
         CameraState::Ended => proto::CameraState::Ended,
+        CameraState::Paused => proto::CameraState::Paused,
     }
 }
 
@@ -39,7 +42,8 @@ fn frames(counts: FrameCounts) -> proto::FrameCounts {
     }
 }
 
-fn decisions(counts: DecisionCounts) -> proto::DecisionCounts {
+/// Converts counts by decision.
+pub(super) fn decisions(counts: DecisionCounts) -> proto::DecisionCounts {
     proto::DecisionCounts {
         pass: counts.pass,
         reject: counts.reject,
@@ -52,9 +56,10 @@ fn camera(
     id: &CameraId,
     facts: &CameraSnapshot,
     queued: usize,
-    settings: &Settings,
-    uptime: Duration,
+    snapshot: &Snapshot,
+    pause: Option<&CameraPause>,
 ) -> proto::Camera {
+    let settings = &snapshot.active.settings;
     let configured = settings.cameras.get(id);
     let [width, height] = facts.size.unwrap_or_default();
     let error = facts.last_error.as_ref();
@@ -73,15 +78,22 @@ fn camera(
         last_error: error.map_or_else(String::new, |(message, _)| message.clone()),
         last_error_time: error.map(|(_, time)| timestamp(*time)),
         last_frame_time: facts.last_frame.map(timestamp),
-        frames_per_second: facts.frames_per_second(uptime),
+        frames_per_second: facts.frames_per_second(snapshot.uptime),
+        pause: pause.map(|pause| proto::CameraPause {
+            who: pause.who.clone(),
+            reason: pause.reason.clone(),
+            since_time: Some(timestamp(pause.since)),
+        }),
     }
 }
 
 /// Converts all cameras, by id.
-pub(super) fn cameras(snapshot: &Snapshot) -> Vec<proto::Camera> {
-    let settings = &snapshot.active.settings;
+pub(super) fn cameras(
+    snapshot: &Snapshot,
+    pauses: &BTreeMap<CameraId, CameraPause>,
+) -> Vec<proto::Camera> {
     let all = snapshot.cameras.iter();
-    all.map(|(id, (facts, queued))| camera(id, facts, *queued, settings, snapshot.uptime))
+    all.map(|(id, (facts, queued))| camera(id, facts, *queued, snapshot, pauses.get(id)))
         .collect()
 }
 
@@ -107,15 +119,33 @@ fn line_state(phase: Phase, snapshot: &Snapshot) -> proto::LineState {
     }
 }
 
+/// Converts the result of a challenge.
+pub(super) fn challenge(result: &ChallengeResult) -> proto::ChallengeResult {
+    proto::ChallengeResult {
+        time: Some(timestamp(result.time)),
+        passed: result.passed,
+        error: result.error.clone(),
+        good: result.good as u64,
+        false_rejects: result.false_rejects as u64,
+        defective: result.defective as u64,
+        misses: result.misses as u64,
+        failures: result.failures.clone(),
+        model: Some(model(&result.stamp.model)),
+        recipe: result.stamp.recipe.as_ref().map(recipe_tag),
+    }
+}
+
 /// What the status consists of.
 pub(super) struct StatusInput<'a> {
     pub(super) phase: Phase,
     pub(super) run_id: &'a str,
     pub(super) started: SystemTime,
     pub(super) snapshot: &'a Snapshot,
+    pub(super) pauses: &'a BTreeMap<CameraId, CameraPause>,
     pub(super) configuration: &'a Configuration,
     pub(super) streams: StreamCounts,
     pub(super) lock: Option<&'a Lock>,
+    pub(super) challenge: Option<&'a ChallengeResult>,
 }
 
 /// Converts the status.
@@ -144,7 +174,7 @@ pub(super) fn status(input: &StatusInput<'_>) -> proto::Status {
             failures: snapshot.engine_failures,
         }),
         configuration: Some(configuration(input.configuration)),
-        cameras: cameras(snapshot),
+        cameras: cameras(snapshot, input.pauses),
         sequence: snapshot.totals.sequence,
         decisions: Some(decisions(snapshot.totals.decisions)),
         streams: input.streams.open as u32,
@@ -157,6 +187,7 @@ pub(super) fn status(input: &StatusInput<'_>) -> proto::Status {
         recipe: active.stamp.recipe.as_ref().map(recipe_tag),
         lock: input.lock.map(lock),
         alarms: snapshot.alarms.iter().map(alarm).collect(),
+        challenge: input.challenge.map(challenge),
     }
 }
 

@@ -59,7 +59,8 @@ pub(super) fn verdict(verdict: &Verdict) -> proto::Verdict {
     }
 }
 
-fn fault_reason(reason: FaultReason) -> proto::FaultReason {
+/// Converts the reason of a fault.
+pub(super) fn fault_reason(reason: FaultReason) -> proto::FaultReason {
     match reason {
         FaultReason::CameraLost => proto::FaultReason::CameraLost,
         FaultReason::CameraStalled => proto::FaultReason::CameraStalled,
@@ -76,6 +77,8 @@ fn fault_reason(reason: FaultReason) -> proto::FaultReason {
         FaultReason::Saturated => proto::FaultReason::Saturated,
         FaultReason::Blurred => proto::FaultReason::Blurred,
         FaultReason::ViewMoved => proto::FaultReason::ViewMoved,
+        FaultReason::ChallengeFailed => proto::FaultReason::ChallengeFailed,
+        FaultReason::CameraPaused => proto::FaultReason::CameraPaused,
         FaultReason::NothingInspected => proto::FaultReason::NothingInspected,
         FaultReason::CameraSettings => proto::FaultReason::CameraSettings,
         FaultReason::OutOfStep => proto::FaultReason::OutOfStep,

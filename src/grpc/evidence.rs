@@ -30,10 +30,7 @@ impl GrpcService {
             Ok(ImageFormat::Jpeg) => Encoding::Jpeg,
             Err(_) => return Err(status::invalid("format", "must be PNG or JPEG")),
         };
-        let limit = match request.side_limit {
-            0 => None,
-            limit => Some(limit.max(SMALLEST_SIDE)),
-        };
+        let limit = side_limit(request.side_limit);
         let Some(evidence) = self.pipeline.evidence(request.sequence) else {
             let stored = self.stored_evidence(request.sequence).await?;
             let Some(limit) = limit else {
@@ -54,11 +51,11 @@ impl GrpcService {
     }
 
     /// Encodes pictures in the client's turn.
-    async fn encoded(
+    pub(super) async fn encoded<T: Send + 'static>(
         &self,
         client: &Identity,
-        encode: impl FnOnce() -> Result<GetEvidenceResponse, Status> + Send + 'static,
-    ) -> Result<GetEvidenceResponse, Status> {
+        encode: impl FnOnce() -> Result<T, Status> + Send + 'static,
+    ) -> Result<T, Status> {
         // A call whose client has gone is dropped here. Other clients wait for one call of this client at most.
         let share = match self.encoding_shares.of(client) {
             Some(share) => Some(share.acquire_owned().await),
@@ -134,8 +131,13 @@ fn scaled_file(bytes: Vec<u8>, limit: u32, encoding: Encoding) -> Result<Vec<u8>
     encode(&scaled(frame, Some(limit))?, encoding).map_err(failed)
 }
 
+/// The longer side of the pictures of a request; none for full size.
+pub(super) fn side_limit(limit: u32) -> Option<u32> {
+    (limit > 0).then(|| limit.max(SMALLEST_SIDE))
+}
+
 /// Scales a picture down whose longer side exceeds the limit.
-fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, Status> {
+pub(super) fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, Status> {
     let (width, height) = (frame.width(), frame.height());
     let longer = width.max(height);
     let Some(limit) = limit.filter(|limit| *limit < longer) else {
@@ -148,7 +150,7 @@ fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, Status> {
     preprocess::resize(&frame, None, side(width), side(height)).map_err(failed)
 }
 
-fn failed(error: impl Display) -> Status {
+pub(super) fn failed(error: impl Display) -> Status {
     Status::internal(format!("cannot encode: {error}"))
 }
 

@@ -11,12 +11,12 @@ use super::auth::{ImageCallPermit, identity};
 use super::blocking::blocking_with;
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
-    AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ForgetConsumerRequest,
-    ForgetConsumerResponse, GetEvidenceRequest, GetEvidenceResponse, InspectImageRequest,
-    InspectImageResponse, LabelVerdictRequest, LabelVerdictResponse, ListConsumersRequest,
-    ListConsumersResponse, ListLabelsRequest, ListLabelsResponse, ListVerdictsRequest,
-    ListVerdictsResponse, StreamVerdictsRequest, StreamVerdictsResponse, TriggerInspectionRequest,
-    TriggerInspectionResponse,
+    AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ExportDatasetRequest,
+    ExportDatasetResponse, ForgetConsumerRequest, ForgetConsumerResponse, GetEvidenceRequest,
+    GetEvidenceResponse, InspectImageRequest, InspectImageResponse, LabelVerdictRequest,
+    LabelVerdictResponse, ListConsumersRequest, ListConsumersResponse, ListLabelsRequest,
+    ListLabelsResponse, ListVerdictsRequest, ListVerdictsResponse, StreamVerdictsRequest,
+    StreamVerdictsResponse, TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::service::GrpcService;
 use super::stream::{StreamOptions, VerdictStream};
@@ -25,6 +25,7 @@ use crate::journal::Filter;
 
 #[tonic::async_trait]
 impl InspectionService for GrpcService {
+    type ExportDatasetStream = BoxStream<'static, Result<ExportDatasetResponse, Status>>;
     type StreamVerdictsStream = BoxStream<'static, Result<StreamVerdictsResponse, Status>>;
 
     async fn stream_verdicts(
@@ -142,6 +143,16 @@ impl InspectionService for GrpcService {
         let client = identity(&request).clone();
         let label = self.label(&client, request.into_inner());
         Ok(Response::new(label.await?))
+    }
+
+    async fn export_dataset(
+        &self,
+        request: Request<ExportDatasetRequest>,
+    ) -> Result<Response<Self::ExportDatasetStream>, Status> {
+        let client = identity(&request).clone();
+        let permit = self.permit()?;
+        let files = self.dataset(&client, request.into_inner(), permit).await?;
+        Ok(Response::new(files))
     }
 
     async fn list_labels(

@@ -1,5 +1,6 @@
 //! Labels of verdicts.
 
+use inspectd_core::polygon::Polygon;
 use tonic::Status;
 
 use super::proto::{
@@ -12,6 +13,9 @@ use crate::journal::{Label, LabelKind};
 
 /// Longest class of a defect, bytes.
 const LONGEST_CLASS: usize = 64;
+
+/// Most outlines of a label.
+const OUTLINE_LIMIT: usize = 32;
 
 /// Most verdicts whose labels one call requests.
 const SEQUENCE_LIMIT: usize = 1000;
@@ -70,9 +74,15 @@ impl GrpcService {
             let allowed = "must be empty unless the kind is LABEL_KIND_DEFECTIVE";
             return Err(status::invalid("defect_class", allowed));
         }
+        let outlines = outlines(&request.outlines)?;
+        if !outlines.is_empty() && kind != Some(LabelKind::Defective) {
+            let allowed = "must be empty unless the kind is LABEL_KIND_DEFECTIVE";
+            return Err(status::invalid("outlines", allowed));
+        }
         Ok(kind.map(|kind| Label {
             kind,
             defect_class: class.to_owned(),
+            outlines,
             author: client.name.to_string(),
             time: self.clock.now().utc,
         }))
@@ -117,6 +127,26 @@ impl GrpcService {
     }
 }
 
+/// The outlines of a request.
+fn outlines(outlines: &[proto::Outline]) -> Result<Vec<Polygon>, Status> {
+    if outlines.len() > OUTLINE_LIMIT {
+        let allowed = format!("must be at most {OUTLINE_LIMIT}");
+        return Err(status::invalid("outlines", allowed));
+    }
+    let polygon = |(index, outline): (usize, &proto::Outline)| {
+        let corners = outline.corners.iter();
+        let corners = corners.map(|corner| [corner.x, corner.y]).collect();
+        Polygon::try_new(corners).map_err(|error| {
+            let (found, allowed) = (error.0.found(), error.0.allowed());
+            status::invalid(
+                &format!("outlines[{index}]"),
+                format!("{found}, must be {allowed}"),
+            )
+        })
+    };
+    outlines.iter().enumerate().map(polygon).collect()
+}
+
 fn all_to_proto(labels: Vec<(u64, Label)>) -> Vec<proto::Label> {
     let convert = |(sequence, label)| to_proto(sequence, label);
     labels.into_iter().map(convert).collect()
@@ -132,7 +162,15 @@ fn to_proto(sequence: u64, label: Label) -> proto::Label {
         sequence,
         kind: kind.into(),
         defect_class: label.defect_class,
+        outlines: label.outlines.iter().map(outline).collect(),
         author: label.author,
         time: Some(convert::timestamp(label.time)),
+    }
+}
+
+fn outline(polygon: &Polygon) -> proto::Outline {
+    let corners = polygon.corners().iter();
+    proto::Outline {
+        corners: corners.map(|&[x, y]| proto::Corner { x, y }).collect(),
     }
 }

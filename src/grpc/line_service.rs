@@ -11,10 +11,12 @@ use super::auth::{actor, identity};
 use super::blocking::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
-    GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
-    ListCamerasRequest, ListCamerasResponse, LockChangesRequest, LockChangesResponse,
-    ReloadConfigurationRequest, ReloadConfigurationResponse, ResynchronizeGroupRequest,
-    ResynchronizeGroupResponse, UnlockChangesRequest, UnlockChangesResponse,
+    GetCameraViewRequest, GetCameraViewResponse, GetStatusRequest, GetStatusResponse,
+    ListAuditEntriesRequest, ListAuditEntriesResponse, ListCamerasRequest, ListCamerasResponse,
+    LockChangesRequest, LockChangesResponse, PauseCameraRequest, PauseCameraResponse,
+    ReloadConfigurationRequest, ReloadConfigurationResponse, ResumeCameraRequest,
+    ResumeCameraResponse, ResynchronizeGroupRequest, ResynchronizeGroupResponse,
+    RunChallengeRequest, RunChallengeResponse, UnlockChangesRequest, UnlockChangesResponse,
     WatchBrightnessRequest, WatchBrightnessResponse, WatchStatusRequest, WatchStatusResponse,
 };
 use super::service::GrpcService;
@@ -38,6 +40,9 @@ const AUDIT_PAGE: usize = 100;
 
 /// Maximum number of audit entries of a response.
 const AUDIT_PAGE_LIMIT: usize = 1000;
+
+/// Maximum length of the reason of a pause, bytes.
+const PAUSE_REASON_LIMIT: usize = 256;
 
 #[tonic::async_trait]
 impl LineService for GrpcService {
@@ -113,11 +118,51 @@ impl LineService for GrpcService {
         Ok(Response::new(Box::pin(stream)))
     }
 
+    async fn get_camera_view(
+        &self,
+        request: Request<GetCameraViewRequest>,
+    ) -> Result<Response<GetCameraViewResponse>, Status> {
+        let client = identity(&request).clone();
+        let view = self.camera_view(&client, &request.into_inner()).await?;
+        Ok(Response::new(view))
+    }
+
+    async fn pause_camera(
+        &self,
+        request: Request<PauseCameraRequest>,
+    ) -> Result<Response<PauseCameraResponse>, Status> {
+        let actor = actor(&request);
+        let PauseCameraRequest { camera_id, reason } = request.into_inner();
+        let camera = self.configured_camera("camera_id", &camera_id)?;
+        fields::bounded("reason", reason.len(), PAUSE_REASON_LIMIT)?;
+        if reason.chars().any(char::is_control) {
+            return Err(status::invalid("reason", "must have no control characters"));
+        }
+        let control = Arc::clone(&self.control);
+        blocking(move || control.pause_camera(&actor, &camera, &reason))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(PauseCameraResponse {}))
+    }
+
+    async fn resume_camera(
+        &self,
+        request: Request<ResumeCameraRequest>,
+    ) -> Result<Response<ResumeCameraResponse>, Status> {
+        let actor = actor(&request);
+        let camera = self.configured_camera("camera_id", &request.into_inner().camera_id)?;
+        let control = Arc::clone(&self.control);
+        blocking(move || control.resume_camera(&actor, &camera))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(ResumeCameraResponse {}))
+    }
+
     async fn list_cameras(
         &self,
         _: Request<ListCamerasRequest>,
     ) -> Result<Response<ListCamerasResponse>, Status> {
-        let cameras = convert_status::cameras(&self.pipeline.snapshot());
+        let cameras = convert_status::cameras(&self.pipeline.snapshot(), &self.control.pauses());
         Ok(Response::new(ListCamerasResponse { cameras }))
     }
 
@@ -187,6 +232,20 @@ impl LineService for GrpcService {
         Ok(Response::new(ResynchronizeGroupResponse {}))
     }
 
+    async fn run_challenge(
+        &self,
+        request: Request<RunChallengeRequest>,
+    ) -> Result<Response<RunChallengeResponse>, Status> {
+        let actor = actor(&request);
+        let control = Arc::clone(&self.control);
+        let result = blocking(move || control.run_challenge(&actor))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(RunChallengeResponse {
+            result: Some(convert_status::challenge(&result)),
+        }))
+    }
+
     async fn list_audit_entries(
         &self,
         request: Request<ListAuditEntriesRequest>,
@@ -221,9 +280,11 @@ impl GrpcService {
             run_id: &self.run_id,
             started: self.pipeline.started(),
             snapshot: &self.pipeline.snapshot(),
+            pauses: &self.control.pauses(),
             configuration: &self.control.configuration(),
             streams: self.streams.counts(),
             lock: self.control.locked().as_ref(),
+            challenge: self.control.challenge_result().as_ref(),
         })
     }
 }

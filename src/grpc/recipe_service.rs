@@ -8,8 +8,11 @@ use super::auth::actor;
 use super::blocking::blocking;
 use super::proto::recipe_service_server::RecipeService;
 use super::proto::{
-    ActivateRecipeRequest, ActivateRecipeResponse, ListRecipesRequest, ListRecipesResponse,
+    ActivateRecipeRequest, ActivateRecipeResponse, DeleteRecipeRequest, DeleteRecipeResponse,
+    DraftRecipeRequest, DraftRecipeResponse, GetRecipeRequest, GetRecipeResponse,
+    ListRecipeEditionsRequest, ListRecipeEditionsResponse, ListRecipesRequest, ListRecipesResponse,
     PrepareRecipeRequest, PrepareRecipeResponse, RollBackRecipeRequest, RollBackRecipeResponse,
+    SaveRecipeRequest, SaveRecipeResponse,
 };
 use super::service::GrpcService;
 use super::{fields, proto, status};
@@ -75,10 +78,51 @@ impl RecipeService for GrpcService {
         let recipe = self.active_recipe();
         Ok(Response::new(RollBackRecipeResponse { recipe }))
     }
+
+    async fn get_recipe(
+        &self,
+        request: Request<GetRecipeRequest>,
+    ) -> Result<Response<GetRecipeResponse>, Status> {
+        Ok(Response::new(self.read_recipe(request.into_inner()).await?))
+    }
+
+    async fn draft_recipe(
+        &self,
+        request: Request<DraftRecipeRequest>,
+    ) -> Result<Response<DraftRecipeResponse>, Status> {
+        Ok(Response::new(self.draft(request.into_inner()).await?))
+    }
+
+    async fn save_recipe(
+        &self,
+        request: Request<SaveRecipeRequest>,
+    ) -> Result<Response<SaveRecipeResponse>, Status> {
+        let actor = actor(&request);
+        let saved = self.save_recipe_file(actor, request.into_inner()).await?;
+        Ok(Response::new(saved))
+    }
+
+    async fn delete_recipe(
+        &self,
+        request: Request<DeleteRecipeRequest>,
+    ) -> Result<Response<DeleteRecipeResponse>, Status> {
+        let actor = actor(&request);
+        let id = request.into_inner().id;
+        self.delete_recipe_file(actor, &id).await?;
+        Ok(Response::new(DeleteRecipeResponse {}))
+    }
+
+    async fn list_recipe_editions(
+        &self,
+        request: Request<ListRecipeEditionsRequest>,
+    ) -> Result<Response<ListRecipeEditionsResponse>, Status> {
+        let editions = self.editions(&request.into_inner().id).await?;
+        Ok(Response::new(editions))
+    }
 }
 
 impl GrpcService {
-    fn active_hash(&self) -> Option<String> {
+    pub(super) fn active_hash(&self) -> Option<String> {
         let active = self.pipeline.active();
         active.recipe.as_ref().map(|recipe| recipe.hash.clone())
     }
@@ -92,7 +136,7 @@ impl GrpcService {
     }
 }
 
-fn recipe(recipe: &Recipe, prepared: bool, active: bool) -> proto::Recipe {
+pub(super) fn recipe(recipe: &Recipe, prepared: bool, active: bool) -> proto::Recipe {
     proto::Recipe {
         id: recipe.id.to_string(),
         product: recipe.product.clone(),
@@ -116,11 +160,17 @@ fn state(state: &RecipeState) -> proto::Recipe {
         Ok(valid) => recipe(valid, state.prepared, state.active),
         Err(error) => {
             let stem = state.listed.file.file_stem();
-            proto::Recipe {
-                id: stem.unwrap_or_default().to_string_lossy().into_owned(),
-                faults: error.faults(),
-                ..proto::Recipe::default()
-            }
+            let id = stem.unwrap_or_default().to_string_lossy();
+            faulty(&id, error.faults())
         }
+    }
+}
+
+/// A recipe with errors.
+pub(super) fn faulty(id: &str, faults: Vec<String>) -> proto::Recipe {
+    proto::Recipe {
+        id: id.to_owned(),
+        faults,
+        ..proto::Recipe::default()
     }
 }

@@ -15,6 +15,7 @@ use super::proto::DESCRIPTORS;
 use super::proto::inspection_service_server::InspectionServiceServer;
 use super::proto::line_service_server::LineServiceServer;
 use super::proto::recipe_service_server::RecipeServiceServer;
+use super::proto::report_service_server::ReportServiceServer;
 use super::proto::tuning_service_server::TuningServiceServer;
 use super::service::GrpcService;
 use crate::access::Access;
@@ -62,6 +63,7 @@ impl Services {
         let routes = Routes::new(inspection)
             .add_service(LineServiceServer::new(service.clone()))
             .add_service(RecipeServiceServer::new(service.clone()))
+            .add_service(ReportServiceServer::new(service.clone()))
             .add_service(TuningServiceServer::new(service))
             .add_service(health)
             .add_service(descriptors().build_v1().expect(intact))

@@ -12,8 +12,8 @@ use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
 use crate::pipeline::Pipeline;
 
-/// Maximum number of concurrent calls of the tuning service: each reads the journal while the pipeline
-/// writes it. Further calls are refused.
+/// Maximum number of concurrent reports, exports, and calls of the tuning service: each reads the journal while the
+/// pipeline writes it. Further calls are refused.
 pub(super) const TUNING_CALL_LIMIT: usize = 2;
 
 /// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further
@@ -29,7 +29,7 @@ pub struct GrpcService {
     pub(super) streams: Arc<StreamRegistry>,
     pub(super) clock: SharedClock,
     pub(super) run_id: String,
-    /// Permits of the tuning service.
+    /// Permits of the tuning service, of reports and of exports.
     pub(super) tuning_permits: Arc<Semaphore>,
     /// Permits to encode pictures of verdicts.
     pub(super) encoding_permits: Arc<Semaphore>,

@@ -122,7 +122,7 @@ pub(super) fn trigger(error: &TriggerError) -> Status {
     match error {
         TriggerError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
         TriggerError::NoGroup(group) => not_found("group", group, "has no camera"),
-        TriggerError::Mode(_) | TriggerError::CameraSettings { .. } => {
+        TriggerError::Mode(_) | TriggerError::Paused(_) | TriggerError::CameraSettings { .. } => {
             Status::failed_precondition(error.to_string())
         }
         TriggerError::Busy(_) => exhausted("requests", error.to_string()),
@@ -149,6 +149,13 @@ pub(super) fn change(error: &ChangeError) -> Status {
         ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
             return Status::not_found(error.to_string());
         }
+        ChangeError::Recipe(RecipeRefusal::NoEdition { .. }) => {
+            return Status::not_found(error.to_string());
+        }
+        ChangeError::NoRegion(region) => {
+            return not_found("region", region, "is not in the active recipe");
+        }
+        ChangeError::Conflict(_) => return Status::aborted(error.to_string()),
         ChangeError::Resynchronize(ResynchronizeError::NoGroup(group)) => {
             return not_found("group", group, "has no cameras that count parts");
         }
@@ -157,7 +164,10 @@ pub(super) fn change(error: &ChangeError) -> Status {
         ChangeError::Recipe(_) => "RECIPE",
         ChangeError::Locked(_) => "LOCKED",
         ChangeError::Audit(_) | ChangeError::State(_) => "RECORD",
-        ChangeError::Camera(_) => "CAMERA",
+        ChangeError::Camera(_) | ChangeError::Resume(_) => "CAMERA",
+        ChangeError::Threshold(_) => "THRESHOLD",
+        ChangeError::NoChallenge => "CHALLENGE",
+        ChangeError::Write { .. } => "FILE",
     };
     let violation = |text: String| PreconditionViolation::new(kind, "", text);
     let violations: Vec<_> = error.faults().into_iter().map(violation).collect();

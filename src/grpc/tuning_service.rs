@@ -1,6 +1,7 @@
 //! `inspectd.v1.TuningService`.
 
 mod convert;
+mod evaluate;
 mod replay;
 mod suggest;
 
@@ -10,13 +11,18 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
 
+use super::auth::actor;
+use super::blocking::blocking;
+use super::convert as common;
 use super::proto::tuning_service_server::TuningService;
 use super::proto::{
-    ReplayVerdictsRequest, ReplayVerdictsResponse, SuggestThresholdRequest,
+    EvaluateThresholdsRequest, EvaluateThresholdsResponse, ReplayVerdictsRequest,
+    ReplayVerdictsResponse, SetThresholdRequest, SetThresholdResponse, SuggestThresholdRequest,
     SuggestThresholdResponse,
 };
 use super::service::{GrpcService, TUNING_CALL_LIMIT};
 use super::status;
+use crate::control::actor::Actor;
 
 #[tonic::async_trait]
 impl TuningService for GrpcService {
@@ -31,6 +37,24 @@ impl TuningService for GrpcService {
         Ok(Response::new(response))
     }
 
+    async fn evaluate_thresholds(
+        &self,
+        request: Request<EvaluateThresholdsRequest>,
+    ) -> Result<Response<EvaluateThresholdsResponse>, Status> {
+        let permit = self.permit()?;
+        let response = self.evaluate(&request.into_inner(), permit).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn set_threshold(
+        &self,
+        request: Request<SetThresholdRequest>,
+    ) -> Result<Response<SetThresholdResponse>, Status> {
+        let actor = actor(&request);
+        let response = self.change_threshold(actor, request.into_inner()).await?;
+        Ok(Response::new(response))
+    }
+
     async fn replay_verdicts(
         &self,
         request: Request<ReplayVerdictsRequest>,
@@ -42,12 +66,59 @@ impl TuningService for GrpcService {
 }
 
 impl GrpcService {
-    fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+    async fn change_threshold(
+        &self,
+        actor: Actor,
+        request: SetThresholdRequest,
+    ) -> Result<SetThresholdResponse, Status> {
+        let SetThresholdRequest {
+            camera_id,
+            region,
+            threshold,
+            expected_threshold,
+        } = request;
+        let camera = match camera_id.as_str() {
+            "" => None,
+            id => Some(self.configured_camera("camera_id", id)?),
+        };
+        let region = Some(region).filter(|region| !region.is_empty());
+        let threshold = threshold
+            .map(|value| single("threshold", value))
+            .transpose()?;
+        let expected = expected_threshold.map(|value| single("expected_threshold", value));
+        let expected = expected.transpose()?;
+        let control = Arc::clone(&self.control);
+        let changed = blocking(move || {
+            let (camera, region) = (camera.as_ref(), region.as_deref());
+            control.set_threshold(&actor, camera, region, threshold, expected)
+        });
+        let changed = changed.await?.map_err(|error| status::change(&error))?;
+        let active = self.pipeline.active();
+        Ok(SetThresholdResponse {
+            previous: Some(convert::place(&changed.previous)),
+            threshold: common::decimal(changed.threshold),
+            recipe: active.stamp.recipe.as_ref().map(common::recipe_tag),
+        })
+    }
+
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
         let permit = Arc::clone(&self.tuning_permits).try_acquire_owned();
         permit.map_err(|_| {
             let text =
-                format!("{TUNING_CALL_LIMIT} suggestions or replays are already in progress");
+                format!("{TUNING_CALL_LIMIT} reports, exports, evaluations, suggestions or replays are already in progress");
             status::exhausted("tuning", text)
         })
     }
+}
+
+/// A finite number of single precision.
+fn single(field: &str, value: f64) -> Result<f32, Status> {
+    let single = value as f32;
+    if single.is_finite() {
+        return Ok(single);
+    }
+    Err(status::invalid(
+        field,
+        format!("{value} must be a finite number"),
+    ))
 }

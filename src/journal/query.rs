@@ -152,7 +152,28 @@ impl Readers {
         to: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Label)>, JournalError> {
-        self.with(|reader| label::page(&reader.connection, from, to, limit))
+        self.with(|reader| label::page(&reader.connection, from, to, Order::Ascending, limit))
+    }
+
+    /// Reads these verdicts, in this order; `None` for each that is not stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get_all(&self, sequences: &[u64]) -> Result<Vec<Option<Verdict>>, JournalError> {
+        sequences.iter().map(|one| self.get(*one)).collect()
+    }
+
+    /// The newest labels of the verdicts `from` to `to`, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn newest_labels(
+        &self,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Label)>, JournalError> {
+        self.with(|reader| label::page(&reader.connection, from, to, Order::Descending, limit))
     }
 
     /// The labels of these verdicts, as far as they have one.

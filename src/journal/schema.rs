@@ -24,7 +24,7 @@ pub(super) struct Schema<'a> {
 /// The schema of this program.
 pub(super) const CURRENT: Schema<'static> = Schema {
     tables: TABLES,
-    migrations: &[TO_2],
+    migrations: &[TO_2, TO_3],
 };
 
 /// Version 2: the client that a consumer belongs to, and labels.
@@ -38,6 +38,9 @@ CREATE TABLE labels (
     labelled INTEGER NOT NULL
 ) STRICT;
 ";
+
+/// Version 3: outlines of labels, as JSON.
+const TO_3: &str = "ALTER TABLE labels ADD COLUMN outlines TEXT NOT NULL DEFAULT '[]';";
 
 /// Times are nanoseconds since 1970 (UTC), durations nanoseconds. AUTOINCREMENT: a `sequence` is never
 /// used twice, even after its row was removed.
@@ -109,7 +112,8 @@ CREATE TABLE labels (
     kind INTEGER NOT NULL,
     defect_class TEXT NOT NULL,
     author TEXT NOT NULL,
-    labelled INTEGER NOT NULL
+    labelled INTEGER NOT NULL,
+    outlines TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 ";
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::preprocess::rotate;
@@ -16,12 +16,12 @@ use parking_lot::Mutex;
 use tracing::{error, warn};
 
 use super::active::Active;
-use super::camera_lane::CameraLane;
 use super::counted_group::CountedGroup;
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::Intake;
 use super::job::Job;
+use super::lanes::Lanes;
 use super::notice::Notice;
 use super::observer::Observer;
 use super::publisher::{InspectedImages, Publisher, VerdictEntry};
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) start: Moment,
     pub(super) active: ArcSwap<Active>,
-    pub(super) lanes: BTreeMap<CameraId, CameraLane>,
+    pub(super) lanes: Lanes,
     /// Groups whose cameras count their parts.
     pub(super) counted: BTreeMap<Arc<str>, Arc<CountedGroup>>,
     pub(super) alarms: Alarms,
@@ -59,6 +59,8 @@ pub(super) struct Shared {
     pub(super) engine_failures: AtomicU64,
     /// Whether the last run of the model failed.
     pub(super) engine_failing: AtomicBool,
+    /// Why every judgement is a FAULT: the challenge failed.
+    pub(super) challenge_failure: ArcSwapOption<String>,
     /// Ends the process, so that it is started again.
     pub(super) failed: Arc<dyn Fn() + Send + Sync>,
     /// Views that were received after their part was decided.

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::warn;
 
+use super::camera_frame::FrameWaiters;
 use super::camera_stats::CameraStats;
 use super::counted_group::CountedGroup;
 use super::intake::QueuePolicy;
@@ -70,6 +71,8 @@ pub(super) struct CameraLane {
     pub(super) requests: RequestQueue,
     /// Brightness of the last frame; measured only while somebody watches it.
     pub(super) brightness: watch::Sender<Brightness>,
+    /// Those who wait for the next frame as captured.
+    pub(super) frame_waiters: FrameWaiters,
     /// Whether a recipe is changing the camera's exposure or gain.
     pub(super) changing: AtomicBool,
     /// Numbers its frames as parts.
@@ -92,6 +95,7 @@ impl CameraLane {
             health: Mutex::new(health_monitor(id, camera)),
             requests: RequestQueue::default(),
             brightness: watch::Sender::new(Brightness::default()),
+            frame_waiters: FrameWaiters::default(),
             changing: AtomicBool::new(false),
             part_counter,
         }

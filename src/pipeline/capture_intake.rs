@@ -17,7 +17,7 @@ use super::job::{Job, Ticket};
 use super::notice::{Deadline, Notice, deadline_missed};
 use super::response_slot::{Reply, ResponseSlot};
 use crate::camera::health::{Finding, HealthFault};
-use crate::camera::{CameraEvent, CameraTrouble, Captured, Sink};
+use crate::camera::{CameraEvent, CameraState, CameraTrouble, Captured, Sink};
 use crate::config::settings::{Mode, NoJudgement};
 
 /// Message of the fault of a camera whose settings are being changed.
@@ -133,6 +133,7 @@ impl Shared {
             truth: info.truth,
             group: lane.group.clone(),
             tag: assignment.tag,
+            challenge: false,
             active,
             slot: ResponseSlot::new(assignment.reply),
         };
@@ -196,7 +197,7 @@ impl Shared {
         for (camera, lane) in self.lanes_of(cameras) {
             lane.changing.store(true, Ordering::Release);
             let fault = Fault::new(FaultReason::CameraSettings, CHANGING);
-            self.camera_fault(camera, lane, fault, self.clock.now());
+            self.camera_fault(camera, &lane, fault, self.clock.now());
         }
     }
 
@@ -207,8 +208,25 @@ impl Shared {
         }
     }
 
-    fn lanes_of(&self, cameras: &[CameraId]) -> impl Iterator<Item = (&CameraId, &CameraLane)> {
-        cameras.iter().filter_map(|id| self.lanes.get_key_value(id))
+    fn lanes_of<'a>(
+        &self,
+        cameras: &'a [CameraId],
+    ) -> impl Iterator<Item = (&'a CameraId, Arc<CameraLane>)> {
+        cameras
+            .iter()
+            .filter_map(|id| Some((id, self.lanes.get(id)?)))
+    }
+
+    /// Marks a camera as paused, and publishes its FAULT: its parts are not inspected.
+    pub(super) fn paused(&self, camera: &CameraId, message: &str) {
+        let Some(lane) = self.lanes.get(camera) else {
+            return;
+        };
+        // A request is refused from now on.
+        let _accepting = self.requests.accepting();
+        self.event(camera, CameraEvent::State(CameraState::Paused));
+        let fault = Fault::new(FaultReason::CameraPaused, message);
+        self.camera_fault(camera, &lane, fault, self.clock.now());
     }
 
     /// Publishes the FAULT of a camera that delivers no frame.
@@ -318,12 +336,14 @@ impl Sink for Shared {
         let Some(lane) = self.lanes.get(camera) else {
             return warn!(%camera, "frame of a camera that is not configured");
         };
+        let lane = &*lane;
         if let Ok(frame) = &captured.frame
             && lane.brightness.receiver_count() > 0
         {
             let brightness = Brightness::of(captured.frame_id, frame);
             lane.brightness.send_replace(brightness);
         }
+        lane.frame_waiters.deliver(&captured);
         note_lost(camera, lane, captured.lost);
         let assignment = self.assign(camera, lane, &mut captured, wait, stopped);
         let frame = captured.frame;
@@ -370,6 +390,7 @@ impl Sink for Shared {
         let Some(lane) = self.lanes.get(camera) else {
             return;
         };
+        let lane = &*lane;
         match event {
             CameraEvent::State(state) => {
                 lane.stats.lock().enter(state);

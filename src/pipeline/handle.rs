@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
@@ -27,6 +27,7 @@ use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::{Intake, Pushed, QueuePolicy};
 use super::job::{Job, Ticket};
+use super::lanes::Lanes;
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
 use super::part_assembler::{CaptureSpread, PartAssembler};
@@ -37,13 +38,16 @@ use super::threads::{Threads, join, start_judging, wait_for};
 use super::timekeeper;
 use super::worker::Worker;
 use crate::alarm::Alarms;
-use crate::camera::Sink;
+use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::SharedClock;
 use crate::evidence::{DiskStore, Evidence};
 use crate::on_panic::OnPanic;
 
 /// Images of clients that may be in progress: received, decoded, or waiting for the engine. The next one is refused.
 pub const CLIENT_IMAGES: usize = 16;
+
+/// Index of the queue of clients' images; those of cameras follow.
+const CLIENT_QUEUE: usize = 0;
 
 /// The running pipeline. Dropping it does not stop it: [`Pipeline::finish`] does.
 pub struct Pipeline {
@@ -92,10 +96,9 @@ impl std::fmt::Debug for PendingImage {
 impl Drop for PendingImage {
     fn drop(&mut self) {
         if self.slot.take().is_some() {
-            let queue = self.shared.lanes.len();
             self.shared
                 .intake
-                .retain(queue, |job| job.ticket.slot.is_open());
+                .retain(CLIENT_QUEUE, |job| job.ticket.slot.is_open());
         }
     }
 }
@@ -200,8 +203,8 @@ impl Pipeline {
         self.shared.active()
     }
 
-    /// Replaces the active settings, model and recipe, from the next capture on. The cameras and their
-    /// modes must not change.
+    /// Replaces the active settings, model and recipe, from the next capture on. The modes of cameras must not
+    /// change; for cameras that are added or removed, see [`Self::add_camera`].
     pub fn activate(&self, active: Active) {
         self.shared.publisher.apply(&active.settings);
         let before = self.shared.active.swap(Arc::new(active));
@@ -223,6 +226,17 @@ impl Pipeline {
             Some(counted) => counted.resynchronize(),
             None => Err(ResynchronizeError::NoGroup(group.to_owned())),
         }
+    }
+
+    /// Marks a camera as paused, which was stopped: requests for it are refused.
+    pub fn paused(&self, camera: &CameraId, message: &str) {
+        self.shared.paused(camera, message);
+    }
+
+    /// Marks a paused camera as one that is about to be opened.
+    pub fn resumed(&self, camera: &CameraId) {
+        self.shared
+            .event(camera, CameraEvent::State(CameraState::Opening));
     }
 
     /// Marks the cameras whose exposure or gain a recipe is about to change. Until [`Self::settings_changed`],
@@ -264,7 +278,7 @@ impl Pipeline {
     /// The present state.
     pub fn snapshot(&self) -> Snapshot {
         let shared = &self.shared;
-        let camera = |(id, lane): (&CameraId, &CameraLane)| {
+        let camera = |(id, lane): (&CameraId, &Arc<CameraLane>)| {
             let queued = shared.intake.queued(lane.index);
             (id.clone(), (lane.stats.snapshot(), queued))
         };
@@ -277,7 +291,7 @@ impl Pipeline {
         Snapshot {
             uptime: now.saturating_duration_since(shared.start.monotonic),
             active: self.active(),
-            cameras: shared.lanes.iter().map(camera).collect(),
+            cameras: shared.lanes.all().iter().map(camera).collect(),
             totals: shared.publisher.totals(),
             late_views: shared.late_views.load(Ordering::Relaxed),
             alarms: shared.alarms.active(),
@@ -306,11 +320,42 @@ impl Pipeline {
         camera: Option<CameraId>,
         reply: Reply,
     ) -> Result<PendingImage, InspectError> {
+        self.inspect_image(frame, camera, String::new(), false, reply)
+    }
+
+    /// Inspects a picture of a known part, as [`Self::inspect`]. A failed challenge does not make it a FAULT. `item` is its
+    /// name in the verdict.
+    ///
+    /// # Errors
+    /// As [`Self::inspect`].
+    pub fn inspect_known(
+        &self,
+        frame: Frame,
+        camera: Option<CameraId>,
+        item: String,
+        reply: Reply,
+    ) -> Result<PendingImage, InspectError> {
+        self.inspect_image(frame, camera, item, true, reply)
+    }
+
+    /// Makes every judgement a FAULT with this message, until there is none.
+    pub fn set_challenge_failure(&self, message: Option<String>) {
+        self.shared.challenge_failure.store(message.map(Arc::new));
+    }
+
+    fn inspect_image(
+        &self,
+        frame: Frame,
+        camera: Option<CameraId>,
+        item: String,
+        challenge: bool,
+        reply: Reply,
+    ) -> Result<PendingImage, InspectError> {
         let shared = &self.shared;
         let active = self.active();
         let view = match &camera {
             None => Arc::default(),
-            Some(id) if shared.lanes.contains_key(id) => active.view(id),
+            Some(id) if shared.lanes.get(id).is_some() => active.view(id),
             Some(id) => return Err(InspectError::NoCamera(id.clone())),
         };
         let size = [frame.width(), frame.height()];
@@ -323,10 +368,11 @@ impl Pipeline {
             moment: shared.clock.now(),
             size,
             simulated: false,
-            item: String::new(),
+            item,
             truth: String::new(),
             group: None,
             tag: None,
+            challenge,
             active,
             slot: ResponseSlot::new(Some(reply)),
         };
@@ -334,10 +380,7 @@ impl Pipeline {
             shared: Arc::clone(shared),
             slot: ticket.slot.clone(),
         };
-        match shared
-            .intake
-            .push(shared.lanes.len(), Job { frame, ticket })
-        {
+        match shared.intake.push(CLIENT_QUEUE, Job { frame, ticket }) {
             Pushed::Queued | Pushed::Replaced(_) => Ok(pending),
             Pushed::Full(_) => Err(InspectError::Busy),
             Pushed::Closed(_) => Err(InspectError::Stopping),
@@ -416,15 +459,18 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
     );
     let cameras = settings.cameras.iter();
     let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
-    let policies = policies.chain([QueuePolicy::RefuseNew(CLIENT_IMAGES)]);
-    let lanes = cameras.enumerate().map(|(index, (id, camera))| {
+    let policies = [QueuePolicy::RefuseNew(CLIENT_IMAGES)]
+        .into_iter()
+        .chain(policies);
+    let lanes = (CLIENT_QUEUE + 1..).zip(cameras);
+    let lanes = lanes.map(|(index, (id, camera))| {
         let part_counter = part_counter(id, camera, &counted, publisher.journal());
         (id.clone(), CameraLane::new(index, id, camera, part_counter))
     });
     let shared = Arc::new(Shared {
         start,
         intake: Intake::new(policies, Arc::clone(&clock)),
-        lanes: lanes.collect(),
+        lanes: Lanes::new(lanes),
         counted,
         alarms,
         publisher,
@@ -436,6 +482,7 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
         judge_heartbeat: Heartbeat::new(Arc::clone(&clock)),
         engine_failures: AtomicU64::new(0),
         engine_failing: AtomicBool::new(false),
+        challenge_failure: ArcSwapOption::empty(),
         failed,
         late_views: AtomicU64::new(0),
         fault_log: Mutex::default(),

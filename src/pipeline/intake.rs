@@ -38,6 +38,18 @@ pub enum Pushed<T> {
 struct Queue<T> {
     policy: QueuePolicy,
     items: VecDeque<T>,
+    /// Whether its camera was removed.
+    released: bool,
+}
+
+impl<T> Queue<T> {
+    fn new(policy: QueuePolicy) -> Self {
+        Self {
+            policy,
+            items: VecDeque::new(),
+            released: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -60,13 +72,9 @@ pub struct Intake<T> {
 impl<T> Intake<T> {
     /// One queue for each policy.
     pub fn new(policies: impl IntoIterator<Item = QueuePolicy>, clock: SharedClock) -> Self {
-        let queue = |policy| Queue {
-            policy,
-            items: VecDeque::new(),
-        };
         Self {
             queues: Mutex::new(Queues {
-                all: policies.into_iter().map(queue).collect(),
+                all: policies.into_iter().map(Queue::new).collect(),
                 next: 0,
                 closed: false,
             }),
@@ -74,6 +82,23 @@ impl<T> Intake<T> {
             emptied: Condvar::new(),
             clock,
         }
+    }
+
+    /// Adds a queue, and returns its index.
+    pub fn add(&self, policy: QueuePolicy) -> usize {
+        let all = &mut self.queues.lock().all;
+        let is_free = |queue: &Queue<T>| queue.released && queue.items.is_empty();
+        if let Some(index) = all.iter().position(is_free) {
+            all[index] = Queue::new(policy);
+            return index;
+        }
+        all.push(Queue::new(policy));
+        all.len() - 1
+    }
+
+    /// Gives the queue `index` up. Items that wait in it can still be taken.
+    pub fn release(&self, index: usize) {
+        self.queues.lock().all[index].released = true;
     }
 
     /// Puts `item` into the queue `index`. Never waits.
@@ -249,6 +274,24 @@ mod tests {
         assert_eq!(intake.push(0, 2), Pushed::Queued);
         assert_eq!(intake.push(0, 3), Pushed::Replaced(1));
         assert_eq!(take(&intake, 8), [2, 3]);
+    }
+
+    #[test]
+    fn released_queue_is_emptied_before_another_camera_has_it() {
+        let intake = intake([QueuePolicy::RefuseNew(9), QueuePolicy::RefuseNew(9)]);
+        assert_eq!(intake.push(1, 7), Pushed::Queued);
+        intake.release(1);
+        assert_eq!(intake.add(QueuePolicy::Latest), 2);
+        assert_eq!(take(&intake, 9), [7]);
+        assert_eq!(intake.add(QueuePolicy::Latest), 1);
+        assert_eq!(
+            (intake.push(1, 8), intake.push(2, 9)),
+            (Pushed::Queued, Pushed::Queued)
+        );
+        assert_eq!(intake.add(QueuePolicy::Latest), 3);
+        let mut taken = take(&intake, 9);
+        taken.sort_unstable();
+        assert_eq!(taken, [8, 9]);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Ticket {
     pub group: Option<Arc<str>>,
     /// The part, if it is known.
     pub tag: Option<Arc<PartTag>>,
+    /// Whether it is a picture of a known part, which is judged also after a failed challenge.
+    pub challenge: bool,
     /// Settings, model and recipe that were active at capture. The frame is judged by them.
     pub active: Arc<Active>,
     /// The right to the frame's verdict.

@@ -70,6 +70,11 @@ fn judge_frame(
         height,
     };
     let rules = active.rules(frame.ticket.thresholds_of.as_ref(), shape);
+    let distrusted = shared.challenge_failure.load_full();
+    if let Some(message) = distrusted.filter(|_| !frame.ticket.challenge) {
+        let fault = Fault::new(FaultReason::ChallengeFailed, message.as_str());
+        return publish(shared, frame, batch_size, Outcome::Fault(fault), None);
+    }
     let judged = judge(maps, &model.calibration, &rules);
     let anomaly_map = judged.is_ok().then(|| AnomalyMap {
         cells: combine(structural, logical, &model.calibration),

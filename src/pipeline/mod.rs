@@ -4,6 +4,7 @@
 
 mod active;
 mod answers;
+mod camera_frame;
 mod camera_lane;
 pub mod camera_stats;
 pub mod camera_view;
@@ -16,6 +17,7 @@ mod inspector;
 mod intake;
 mod job;
 mod judge;
+mod lanes;
 pub mod model;
 mod notice;
 mod observer;
@@ -33,6 +35,7 @@ mod trigger;
 pub mod worker;
 
 pub use active::{Active, PreparedRecipe};
+pub use camera_frame::CameraFrame;
 pub use camera_lane::Brightness;
 pub use counted_group::ResynchronizeError;
 pub use handle::{CLIENT_IMAGES, InspectError, PendingImage, Pipeline, PipelineOptions};

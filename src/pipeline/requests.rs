@@ -97,6 +97,9 @@ pub enum TriggerError {
     /// The camera does not wait for requests.
     #[error("camera {0} is not in mode \"requested\"")]
     Mode(CameraId),
+    /// The camera is paused.
+    #[error("camera {0} is paused")]
+    Paused(CameraId),
     /// The camera's queue of requests is full.
     #[error("camera {0}: as many requests wait as cameras.{0}.queue allows")]
     Busy(CameraId),

@@ -324,7 +324,7 @@ impl World {
 
     fn inspect(&mut self) {
         let shared = &self.run.shared;
-        let waiting = (0..=shared.lanes.len()).any(|queue| shared.intake.queued(queue) > 0);
+        let waiting = (0..=shared.lanes.all().len()).any(|queue| shared.intake.queued(queue) > 0);
         if waiting && let Some(jobs) = shared.take() {
             inspector::inspect_jobs(shared, jobs, &mut |inspected| {
                 judge::judge_batch(shared, inspected);

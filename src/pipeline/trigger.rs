@@ -15,6 +15,7 @@ use super::handle::Pipeline;
 use super::notice::{Deadline, Notice};
 use super::requests::{self, AcceptedTrigger, PendingRequest, Target, Trigger, TriggerError};
 use super::response_slot::{Reply, ResponseSlot};
+use crate::camera::CameraState;
 use crate::config::settings::{Mode, NoJudgement};
 
 /// Attempts of one group request that are looked through for a decided part: version 0.1 inspected a part again if the
@@ -55,8 +56,8 @@ impl Shared {
         if self.intake.is_closed() {
             return Err(TriggerError::Stopping);
         }
-        let cameras = self.cameras_of(&request.target)?;
         let _accepting = self.requests.accepting();
+        let cameras = self.cameras_of(&request.target)?;
         if let Some(accepted) = self.requests.get(request)? {
             return Ok(accepted);
         }
@@ -79,15 +80,19 @@ impl Shared {
         self.journalled(request)
     }
 
-    fn cameras_of(&self, target: &Target) -> Result<Vec<(&CameraId, &CameraLane)>, TriggerError> {
-        let lanes = &self.lanes;
-        let found: Vec<_> = match target {
-            Target::Camera(id) => lanes.get_key_value(id).into_iter().collect(),
-            Target::Group(group) => lanes
-                .iter()
-                .filter(|(_, lane)| lane.group.as_deref() == Some(group))
-                .collect(),
+    fn cameras_of(
+        &self,
+        target: &Target,
+    ) -> Result<Vec<(CameraId, Arc<CameraLane>)>, TriggerError> {
+        let lanes = self.lanes.all();
+        let is_target = |(id, lane): &(&CameraId, &Arc<CameraLane>)| match target {
+            Target::Camera(target) => *id == target,
+            Target::Group(group) => lane.group.as_deref() == Some(group),
         };
+        let found = lanes.iter().filter(is_target);
+        let found: Vec<_> = found
+            .map(|(id, lane)| (id.clone(), Arc::clone(lane)))
+            .collect();
         if found.is_empty() {
             return Err(match target {
                 Target::Camera(id) => TriggerError::NoCamera(id.clone()),
@@ -96,8 +101,11 @@ impl Shared {
         }
         for (id, lane) in &found {
             let Mode::Requested { .. } = lane.mode else {
-                return Err(TriggerError::Mode((*id).clone()));
+                return Err(TriggerError::Mode(id.clone()));
             };
+            if lane.stats.lock().state == CameraState::Paused {
+                return Err(TriggerError::Paused(id.clone()));
+            }
         }
         Ok(found)
     }
@@ -107,7 +115,7 @@ impl Shared {
         let Some(journal) = self.publisher.journal() else {
             return Ok(None);
         };
-        let attempt = self.lanes.len() + 1;
+        let attempt = self.lanes.all().len() + 1;
         let verdicts = journal
             .readers()
             .of_key(&request.idempotency_key, ATTEMPTS * attempt)
@@ -184,7 +192,7 @@ impl Shared {
         &self,
         request: &Trigger,
         recipe: Option<&PreparedRecipe>,
-        cameras: &[(&CameraId, &CameraLane)],
+        cameras: &[(CameraId, Arc<CameraLane>)],
     ) -> AcceptedTrigger {
         let trigger = Uuid::now_v7();
         let (sender, verdict) = watch::channel(None);
@@ -216,12 +224,12 @@ impl Shared {
 }
 
 /// Refuses a request where the queue of one of its cameras is full.
-fn check_room(cameras: &[(&CameraId, &CameraLane)]) -> Result<(), TriggerError> {
+fn check_room(cameras: &[(CameraId, Arc<CameraLane>)]) -> Result<(), TriggerError> {
     for (id, lane) in cameras {
         if let Mode::Requested { queue } = lane.mode
             && lane.requests.is_full(queue)
         {
-            return Err(TriggerError::Busy((*id).clone()));
+            return Err(TriggerError::Busy(id.clone()));
         }
     }
     Ok(())
@@ -231,7 +239,7 @@ fn check_room(cameras: &[(&CameraId, &CameraLane)]) -> Result<(), TriggerError> 
 fn check_controls(
     active: &Arc<Active>,
     prepared: &PreparedRecipe,
-    cameras: &[(&CameraId, &CameraLane)],
+    cameras: &[(CameraId, Arc<CameraLane>)],
 ) -> Result<(), TriggerError> {
     let wanted = active.with_recipe(prepared);
     match cameras
@@ -241,7 +249,7 @@ fn check_controls(
         None => Ok(()),
         Some((camera, _)) => Err(TriggerError::CameraSettings {
             recipe: prepared.recipe.id.clone(),
-            camera: (*camera).clone(),
+            camera: camera.clone(),
         }),
     }
 }

@@ -108,23 +108,23 @@ fn named(file: &Path) -> Result<RecipeId, RecipeError> {
 }
 
 fn read(id: &RecipeId, file: &Path) -> Result<Recipe, RecipeError> {
-    let unreadable = |source| RecipeError::Unreadable {
-        file: file.to_owned(),
-        source,
-    };
-    let text = text(file).map_err(unreadable)?;
-    // At most one byte more than the maximum was read, which may split a letter.
-    if text.len() as u64 > LARGEST_RECIPE_BYTES {
-        let file = file.to_owned();
-        return Err(RecipeError::TooLarge { file });
-    }
-    let text = String::from_utf8(text)
-        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text")))?;
+    let text = text(file).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => RecipeError::TooLarge {
+            file: file.to_owned(),
+        },
+        _ => RecipeError::Unreadable {
+            file: file.to_owned(),
+            source,
+        },
+    })?;
     parse(id, file, &text)
 }
 
-/// Returns the bytes of the file, at most one more than [`LARGEST_RECIPE_BYTES`].
-fn text(file: &Path) -> io::Result<Vec<u8>> {
+/// Returns the text of the file.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or is larger than [`LARGEST_RECIPE_BYTES`].
+pub(super) fn text(file: &Path) -> io::Result<String> {
     // Reading a pipe might not terminate.
     if !fs::metadata(file)?.is_file() {
         return Err(io::Error::new(
@@ -136,5 +136,10 @@ fn text(file: &Path) -> io::Result<Vec<u8>> {
     File::open(file)?
         .take(LARGEST_RECIPE_BYTES + 1)
         .read_to_end(&mut text)?;
-    Ok(text)
+    if text.len() as u64 > LARGEST_RECIPE_BYTES {
+        let allowed = format!("larger than {LARGEST_RECIPE_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, allowed));
+    }
+    String::from_utf8(text)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }

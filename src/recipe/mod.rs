@@ -5,6 +5,8 @@
 //! downstream validates it again. docs/recipes.md describes the format.
 
 mod contents;
+pub mod draft;
+mod editions;
 mod error;
 mod fields;
 mod folder;
@@ -28,6 +30,7 @@ use serde::Serialize;
 use crate::config::settings::Overrides;
 
 pub use crate::config::Fault;
+pub use editions::{Edition, MOST_EDITIONS};
 pub use error::{FolderError, MOST_FAULTS, RecipeError};
 pub use folder::{Folder, RecipeFile};
 pub use plan_builder::{PlanBuilder, UninspectedArea};

@@ -5,7 +5,7 @@
 //! therefore gives two thresholds: a lower bound, as if all parts of unknown condition were bad, and an upper
 //! bound, as if all were good.
 
-mod histogram;
+pub(super) mod histogram;
 
 use thiserror::Error;
 
@@ -25,6 +25,10 @@ pub struct JournalScores {
     pub review: Vec<f64>,
     /// Scores of REJECT.
     pub reject: Vec<f64>,
+    /// Scores of parts that are labelled good; they are also in one of the lists above.
+    pub labelled_good: Vec<f64>,
+    /// Scores of parts that are labelled defective; they are also in one of the lists above.
+    pub labelled_defective: Vec<f64>,
     /// Number of verdicts of other models.
     pub other_model: u64,
     /// Number of verdicts without a score of the region.
@@ -39,21 +43,24 @@ impl JournalScores {
             self.other_model += 1;
             return;
         }
-        let Some((score, decision)) = score_of(verdict, region) else {
-            self.without_score += 1;
-            return;
-        };
-        let scores = match decision {
+        match score_of(verdict, region) {
+            Some((score, decision)) => self.of(decision).push(f64::from(score)),
+            None => self.without_score += 1,
+        }
+    }
+
+    /// The scores of a decision.
+    pub(super) fn of(&mut self, decision: Decision) -> &mut Vec<f64> {
+        match decision {
             Decision::Pass => &mut self.pass,
             Decision::Review => &mut self.review,
             Decision::Reject | Decision::Fault => &mut self.reject,
-        };
-        scores.push(f64::from(score));
+        }
     }
 }
 
 /// The score of a verdict in a region, and the decision of this region.
-fn score_of(verdict: &Verdict, region: Option<&str>) -> Option<(f32, Decision)> {
+pub(super) fn score_of(verdict: &Verdict, region: Option<&str>) -> Option<(f32, Decision)> {
     let Outcome::Judged(judgement) = &verdict.outcome else {
         return None;
     };

@@ -10,6 +10,7 @@ mod locks;
 mod page;
 mod pki;
 mod renewal;
+mod report;
 mod roles;
 
 use std::time::Duration;

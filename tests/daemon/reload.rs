@@ -131,7 +131,8 @@ async fn changed_key_that_requires_a_restart_is_named() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
-    let more = "[cameras.new]\nsource = \"simulator\"\n";
+    // A camera of a group is added by a restart.
+    let more = "[cameras.new]\nsource = \"simulator\"\ngroup = \"cell\"\nmode = \"triggered\"\npart_counter = true\n";
     site.configure(
         "[evidence]\nmemory_mib = 1\n",
         &format!("{}{more}", belt(49)),

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::proto::inspection_service_client::InspectionServiceClient;
 use crate::proto::line_service_client::LineServiceClient;
 use crate::proto::recipe_service_client::RecipeServiceClient;
+use crate::proto::report_service_client::ReportServiceClient;
 use crate::proto::tuning_service_client::TuningServiceClient;
 
 /// A daemon on the same network connects in milliseconds; a host that is switched off never does.
@@ -131,6 +132,12 @@ impl Client {
     /// Returns the generated client of the recipe service.
     pub fn recipes(&self) -> RecipeServiceClient<Connection> {
         RecipeServiceClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
+    /// Returns the generated client of the report service.
+    pub fn reports(&self) -> ReportServiceClient<Connection> {
+        ReportServiceClient::with_interceptor(self.channel.clone(), self.token.clone())
+            .max_decoding_message_size(MESSAGE_LIMIT_BYTES)
     }
 
     /// Returns the generated client of the tuning service.

@@ -9,7 +9,8 @@ const PAGE_SIZE: u32 = 1000;
 
 impl Client {
     /// Sets or replaces the label of a verdict. Only [`LabelKind::Defective`] may have a class of the defect;
-    /// [`LabelKind::Unspecified`] removes the label. Returns it unless it was removed.
+    /// [`LabelKind::Unspecified`] removes the label. The outlines of a defect stay as long as the part is defective. Returns
+    /// the label unless it was removed.
     ///
     /// # Errors
     /// If the daemon does not answer, has no journal, or does not keep the verdict.
@@ -20,10 +21,21 @@ impl Client {
         defect_class: &str,
     ) -> Result<Option<Label>, Error> {
         let mut inspection = self.inspection();
+        let outlines = if kind == LabelKind::Defective {
+            let call = inspection.list_labels(ListLabelsRequest {
+                sequences: vec![sequence],
+                ..ListLabelsRequest::default()
+            });
+            let mut labels = self.answer(call).await?.labels;
+            labels.pop().map(|label| label.outlines).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let call = inspection.label_verdict(LabelVerdictRequest {
             sequence,
             kind: kind.into(),
             defect_class: defect_class.to_owned(),
+            outlines,
         });
         Ok(self.answer(call).await?.label)
     }

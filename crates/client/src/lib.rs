@@ -29,8 +29,9 @@
 //! | trigger an inspection | [`Client::trigger`], [`Client::trigger_with_retry`], [`Trigger`] |
 //! | fetch a frame and its heatmap | [`Client::evidence`] |
 //! | say what a part really is | [`Client::label`], [`Client::labels`] |
+//! | read the report of a shift | [`Client::report`], [`ReportQuery`], [`report_csv`] |
 //! | read the state of the line | [`Client::status`], [`Client::cameras`] |
-//! | call anything else | [`Client::inspection`], [`Client::line`], [`Client::recipes`], [`Client::tuning`] |
+//! | call anything else | [`Client::inspection`], [`Client::line`], [`Client::recipes`], [`Client::reports`], [`Client::tuning`] |
 //!
 //! The messages are those of the package `inspectd.v1`, in [`proto`]. All calls need a Tokio runtime with its
 //! timer and its network driver enabled.
@@ -45,6 +46,7 @@ mod error;
 mod evidence;
 mod label;
 mod listing;
+mod report;
 mod root_cause;
 mod status;
 mod stream;
@@ -71,5 +73,6 @@ pub use crate::error::{Error, Refusal};
 pub use crate::evidence::Evidence;
 pub use crate::listing::{VerdictPages, VerdictQuery};
 pub use crate::proto::{Decision, Verdict};
+pub use crate::report::{ReportQuery, report_csv};
 pub use crate::stream::{Event, Start, Subscription, VerdictStream};
 pub use crate::trigger::{Trigger, TriggerTarget};

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Ending of temporary files.
@@ -19,6 +19,27 @@ const SUFFIX: &str = ".part";
 /// When the file cannot be written. The old file is then unchanged.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     replace(path, |part| fs::write(part, bytes))
+}
+
+/// Replaces the content of a file that people own: keeps its mode, its owner and group as far as this process may, and a
+/// link to it. A file that does not exist is created as by [`write`].
+///
+/// # Errors
+/// When the file cannot be written. The old file is then unchanged.
+pub fn rewrite(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let path = match fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let old = fs::metadata(&path).ok();
+    replace(&path, |part| {
+        fs::write(part, bytes)?;
+        let Some(old) = &old else { return Ok(()) };
+        // Only root may give a file away.
+        let _ = std::os::unix::fs::chown(part, Some(old.uid()), Some(old.gid()));
+        fs::set_permissions(part, old.permissions())
+    })
 }
 
 /// Calls `write` with the path of an empty temporary file, and replaces the file `path` by it.
@@ -162,6 +183,24 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn rewritten_file_keeps_its_mode_and_a_link_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (
+            folder.path().join("a.toml"),
+            folder.path().join("link.toml"),
+        );
+        fs::write(&file, "old").expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("set");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        rewrite(&link, "new").expect("rewritten");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).expect("read"), "new");
+        let mode = fs::metadata(&file).expect("it exists").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        rewrite(&folder.path().join("b.toml"), "first").expect("created");
     }
 
     #[test]

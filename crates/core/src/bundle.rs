@@ -106,14 +106,22 @@ impl Bundle {
     /// When a file cannot be read, the manifest is not valid, or the graph has another SHA-256 than in the
     /// manifest.
     pub fn open(dir: &Path) -> Result<Self, BundleError> {
+        let manifest = Self::read_manifest(dir)?;
+        let graph = read(&dir.join(GRAPH_FILE), MAX_GRAPH_BYTES)?;
+        Self::new(dir, manifest, graph)
+    }
+
+    /// Reads only the manifest of the bundle in `dir`; its graph may be missing or another one.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read or is not valid.
+    pub fn read_manifest(dir: &Path) -> Result<Manifest, BundleError> {
         let file = dir.join(MANIFEST_FILE);
         let text = read(&file, MAX_MANIFEST_BYTES)?;
         let text = String::from_utf8(text).map_err(|error| {
             failed("reading", &file)(io::Error::new(io::ErrorKind::InvalidData, error))
         })?;
-        let manifest = Manifest::parse(&file, &text)?;
-        let graph = read(&dir.join(GRAPH_FILE), MAX_GRAPH_BYTES)?;
-        Self::new(dir, manifest, graph)
+        Ok(Manifest::parse(&file, &text)?)
     }
 
     /// Writes a bundle to `dir`. A reader sees the old bundle, for a moment no bundle, or the new one, but

@@ -7,6 +7,7 @@
 //! This module does no IO, reads no clock, and keeps at most four reduced images of frames.
 
 mod alignment;
+mod exposure;
 mod limits;
 mod plane;
 mod sharpness;
@@ -17,6 +18,7 @@ mod suggest;
 mod tests;
 
 pub use alignment::ViewAlignment;
+pub use exposure::ViewAids;
 pub use limits::{Finding, HealthFault};
 
 use crate::config::settings::HealthLimits;

@@ -106,23 +106,40 @@ fn other_keys_wait_for_a_restart() {
 }
 
 #[test]
-fn added_or_removed_camera_is_one_key() {
+fn added_or_removed_camera_is_one_live_key() {
     check(
         &OLD.replace("[cameras.right]", "[cameras.up]"),
-        &[],
         &["cameras.right", "cameras.up"],
+        &[],
     );
     check(
         &format!("{OLD}threshold = 1\n[cameras.r]\nsource = \"simulator\"\nthreshold = 3\n"),
-        &["cameras.right.threshold"],
-        &["cameras.r"],
+        &["cameras.r", "cameras.right.threshold"],
+        &[],
     );
 }
 
 #[test]
-fn removed_camera_keeps_its_settings_until_the_restart() {
-    let new = settings(MINIMAL);
-    let active = applied(&settings(OLD), &new);
-    assert_eq!(active.cameras, settings(OLD).cameras);
+fn camera_of_a_group_is_added_and_removed_by_a_restart() {
+    let grouped = |id: &str| {
+        format!(
+            "[cameras.{id}]\nsource = \"simulator\"\ngroup = \"cell\"\nmode = \"triggered\"\npart_counter = true\n"
+        )
+    };
+    let pair = format!("{OLD}{}{}", grouped("a"), grouped("b"));
+    check(&pair, &[], &["cameras.a", "cameras.b"]);
+    let (old, new) = (settings(&pair), settings(OLD));
+    assert_eq!(changes(&old, &new).restart, ["cameras.a", "cameras.b"]);
+    assert_eq!(applied(&old, &new), old);
+}
+
+#[test]
+fn reload_adds_cameras_with_all_keys_and_removes_them() {
+    let (old, new) = (settings(OLD), settings(MINIMAL));
+    let active = applied(&old, &new);
+    assert_eq!(active.cameras, new.cameras);
     assert_eq!(active.model, new.model);
+    let text = OLD.replace("[cameras.right]", "[cameras.up]\nrotate = 90\nfps = 3");
+    let active = applied(&old, &settings(&text));
+    assert_eq!(active.cameras, settings(&text).cameras);
 }

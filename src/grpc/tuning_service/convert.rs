@@ -3,8 +3,10 @@
 use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use inspectd_core::score::ThresholdMethod;
 
-use crate::grpc::convert::{decision, model, recipe_tag};
+use crate::control::threshold::ThresholdPlace;
+use crate::grpc::convert::{decimal, decision, model, recipe_tag, timestamp};
 use crate::grpc::proto;
+use crate::tuning::evaluate::{Share, ThresholdOutcome, TrendGroup};
 use crate::tuning::replay::{Change, Matrix, Obstacle, Summary};
 use crate::tuning::suggest::{Basis, Bin, Estimate, Suggestion};
 
@@ -53,6 +55,53 @@ pub(super) fn bin(bin: &Bin) -> proto::ScoreBin {
         pass: bin.pass,
         review: bin.review,
         reject: bin.reject,
+        labelled_good: bin.labelled_good,
+        labelled_defective: bin.labelled_defective,
+    }
+}
+
+pub(super) fn place(place: &ThresholdPlace) -> proto::ThresholdPlace {
+    let recipe = place.recipe.as_ref();
+    proto::ThresholdPlace {
+        recipe_id: recipe.map_or_else(String::new, ToString::to_string),
+        key: place.key.clone(),
+        threshold: place.threshold.map(decimal),
+    }
+}
+
+fn share(share: Share) -> proto::ShareEstimate {
+    proto::ShareEstimate {
+        count: share.count as u64,
+        total: share.total as u64,
+        low: share.interval.0,
+        high: share.interval.1,
+    }
+}
+
+pub(super) fn outcome(outcome: &ThresholdOutcome) -> proto::ThresholdOutcome {
+    proto::ThresholdOutcome {
+        threshold: outcome.threshold,
+        pass: outcome.pass,
+        review: outcome.review,
+        reject: outcome.reject,
+        newly_rejected: outcome.newly_rejected,
+        no_longer_rejected: outcome.no_longer_rejected,
+        false_rejects: Some(share(outcome.false_rejects)),
+        misses: Some(share(outcome.misses)),
+        calibration: outcome.calibration.map(share),
+    }
+}
+
+pub(super) fn trend(group: &TrendGroup) -> proto::ScoreTrend {
+    proto::ScoreTrend {
+        from_time: Some(timestamp(group.from)),
+        to_time: Some(timestamp(group.to)),
+        last_sequence: group.last_sequence,
+        count: group.count as u64,
+        low: decimal(group.low),
+        median: decimal(group.median),
+        high: decimal(group.high),
+        highest: decimal(group.highest),
     }
 }
 

@@ -116,7 +116,7 @@ impl GrpcService {
     }
 
     /// Returns the kept sequences that were journalled from one time until before another.
-    pub(super) async fn range(
+    pub(in crate::grpc) async fn range(
         &self,
         from: Option<Timestamp>,
         to: Option<Timestamp>,

@@ -7,13 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status};
 
 use super::convert;
+use crate::control::threshold::applied;
 use crate::grpc::blocking::blocking_with;
 use crate::grpc::proto::{self, ScoreSource, SuggestThresholdRequest, SuggestThresholdResponse};
 use crate::grpc::service::GrpcService;
 use crate::grpc::{convert as common, status};
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Active;
-use crate::recipe::PlanBuilder;
 use crate::tuning::suggest::{JournalScores, Question, Scores, SuggestError, suggest};
 
 /// Default number of verdicts that are read.
@@ -48,7 +48,11 @@ impl GrpcService {
         }
         let parsed = self.parse(request)?;
         let active = self.pipeline.active();
-        let present = present_threshold(&active, &parsed)?;
+        let (camera, region) = (parsed.camera.as_ref(), parsed.region.as_deref());
+        let present = applied(&active, camera, region);
+        let present = present
+            .map_err(|error| status::change(&error))?
+            .reject_above;
         let (stored, counts) = if parsed.journal {
             let (stored, counts) = self.journal_scores(request, &parsed, &active).await?;
             (Some(stored), Some(counts))
@@ -168,17 +172,4 @@ impl GrpcService {
         counts.without_score = scores.without_score;
         Ok((scores, counts))
     }
-}
-
-/// Returns the present threshold.
-fn present_threshold(active: &Active, parsed: &ParsedRequest) -> Result<f32, Status> {
-    let configured = PlanBuilder::new(&active.settings, active.model.threshold);
-    let plan = configured.plan(parsed.camera.as_ref(), active.recipe.as_deref());
-    let Some(name) = parsed.region.as_deref() else {
-        return Ok(plan.general.thresholds.reject_above);
-    };
-    let region = plan.regions.iter().find(|region| *region.name == *name);
-    region
-        .map(|region| region.rule.thresholds.reject_above)
-        .ok_or_else(|| status::not_found("region", name, "is not in the active recipe"))
 }

@@ -3,10 +3,13 @@
 
 mod api;
 mod assets;
+mod camera_view;
+mod dataset;
 mod guard;
 pub mod listener;
 mod live;
 mod pictures;
+mod report;
 mod sessions;
 mod shell;
 
@@ -64,6 +67,15 @@ impl PageState {
             .route("/wall", get(shell::wall))
             .route("/verdicts", get(shell::verdicts))
             .route("/verdicts/{sequence}", get(shell::verdict))
+            .route("/tuning", get(shell::tuning))
+            .route("/recipes", get(shell::recipes))
+            .route("/recipes/{id}", get(shell::recipe))
+            .route("/cameras", get(shell::cameras))
+            .route("/cameras/{id}/view", get(camera_view::serve))
+            .route("/report", get(shell::report))
+            .route("/report.json", get(report::json))
+            .route("/report.csv", get(report::csv))
+            .route("/dataset.tar", get(dataset::serve))
             .route("/sign-in", get(shell::sign_in).post(api::sign_in))
             .route("/sign-out", post(api::sign_out))
             .route("/assets/{name}", get(assets::serve))

@@ -12,6 +12,8 @@ struct Shell {
     page: &'static str,
     title: &'static str,
     script: Option<&'static str>,
+    /// Its own style sheets.
+    styles: &'static [&'static str],
     /// The address of the page in the bar that is marked as the present one.
     current: Option<&'static str>,
     /// Whether there is a bar, and the other pages are in it.
@@ -26,7 +28,14 @@ enum Bar {
 }
 
 /// The pages in the bar.
-const PAGES: [(&str, &str); 2] = [("/", "Overview"), ("/verdicts", "Verdicts")];
+const PAGES: [(&str, &str); 6] = [
+    ("/", "Overview"),
+    ("/verdicts", "Verdicts"),
+    ("/tuning", "Tuning"),
+    ("/recipes", "Recipes"),
+    ("/cameras", "Cameras"),
+    ("/report", "Report"),
+];
 
 impl Shell {
     fn render(&self, main: &Markup) -> Html<String> {
@@ -38,6 +47,9 @@ impl Shell {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) " - inspectd" }
                     link rel="stylesheet" href="/assets/page.css";
+                    @for style in self.styles {
+                        link rel="stylesheet" href=(format!("/assets/{style}"));
+                    }
                     link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                     @if let Some(script) = self.script {
                         script type="module" src=(format!("/assets/{script}")) {}
@@ -81,16 +93,28 @@ impl Shell {
     }
 }
 
-/// The cameras, live.
-pub(super) async fn overview() -> Html<String> {
+/// A page of the bar, named as its script.
+fn page(
+    name: &'static str,
+    title: &'static str,
+    script: &'static str,
+    current: &'static str,
+    styles: &'static [&'static str],
+) -> Html<String> {
     let shell = Shell {
-        page: "overview",
-        title: "Overview",
-        script: Some("overview.js"),
-        current: Some("/"),
+        page: name,
+        title,
+        script: Some(script),
+        styles,
+        current: Some(current),
         bar: Bar::Full,
     };
     shell.scripted()
+}
+
+/// The cameras, live.
+pub(super) async fn overview() -> Html<String> {
+    page("overview", "Overview", "overview.js", "/", &[])
 }
 
 /// The cameras, live, for a wall display.
@@ -99,6 +123,7 @@ pub(super) async fn wall() -> Html<String> {
         page: "wall",
         title: "Wall",
         script: Some("overview.js"),
+        styles: &[],
         current: None,
         bar: Bar::None,
     };
@@ -107,26 +132,56 @@ pub(super) async fn wall() -> Html<String> {
 
 /// The table of verdicts.
 pub(super) async fn verdicts() -> Html<String> {
-    let shell = Shell {
-        page: "verdicts",
-        title: "Verdicts",
-        script: Some("verdicts.js"),
-        current: Some("/verdicts"),
-        bar: Bar::Full,
-    };
-    shell.scripted()
+    page("verdicts", "Verdicts", "verdicts.js", "/verdicts", &[])
 }
 
 /// A verdict with its evidence.
 pub(super) async fn verdict() -> Html<String> {
-    let shell = Shell {
-        page: "verdict",
-        title: "Verdict",
-        script: Some("verdict.js"),
-        current: Some("/verdicts"),
-        bar: Bar::Full,
-    };
-    shell.scripted()
+    page("verdict", "Verdict", "verdict.js", "/verdicts", &[])
+}
+
+/// Scores and thresholds.
+pub(super) async fn tuning() -> Html<String> {
+    let styles = &["uplot.css", "tuning.css"];
+    page("tuning", "Tuning", "tuning.js", "/tuning", styles)
+}
+
+/// The list of recipes.
+pub(super) async fn recipes() -> Html<String> {
+    page(
+        "recipes",
+        "Recipes",
+        "recipes.js",
+        "/recipes",
+        &["recipes.css"],
+    )
+}
+
+/// The editor of a recipe.
+pub(super) async fn recipe() -> Html<String> {
+    page(
+        "recipe",
+        "Recipe",
+        "recipe.js",
+        "/recipes",
+        &["recipes.css"],
+    )
+}
+
+/// Setting cameras up.
+pub(super) async fn cameras() -> Html<String> {
+    page(
+        "cameras",
+        "Cameras",
+        "cameras.js",
+        "/cameras",
+        &["cameras.css"],
+    )
+}
+
+/// The report of a period.
+pub(super) async fn report() -> Html<String> {
+    page("report", "Report", "report.js", "/report", &["report.css"])
 }
 
 /// The form for the token.
@@ -135,6 +190,7 @@ pub(super) async fn sign_in() -> Html<String> {
         page: "sign-in",
         title: "Sign in",
         script: Some("sign-in.js"),
+        styles: &[],
         current: None,
         bar: Bar::Brand,
     };
@@ -147,6 +203,7 @@ pub(super) async fn not_found() -> Response {
         page: "not-found",
         title: "Not found",
         script: None,
+        styles: &[],
         current: None,
         bar: Bar::Brand,
     };

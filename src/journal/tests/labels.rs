@@ -1,5 +1,7 @@
 //! Labels of verdicts.
 
+use inspectd_core::polygon::Polygon;
+
 use super::*;
 
 #[test]
@@ -12,6 +14,9 @@ fn labels_are_stored_replaced_and_removed_and_end_with_their_verdicts() {
     let label = |kind, class: &str| Label {
         kind,
         defect_class: class.to_owned(),
+        outlines: vec![
+            Polygon::try_new(vec![[0.25, 0.5], [0.75, 0.1], [1.0, 1.0]]).expect("a polygon"),
+        ],
         author: "ann".to_owned(),
         time: UNIX_EPOCH + Duration::from_secs(5),
     };

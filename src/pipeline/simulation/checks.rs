@@ -151,7 +151,7 @@ impl World {
 
     /// Every captured frame has one outcome.
     pub(super) fn check_counts(&mut self) {
-        for (camera, lane) in &self.run.shared.lanes {
+        for (camera, lane) in &*self.run.shared.lanes.all() {
             let frames = lane.stats.snapshot().frames;
             let captured = self.run.frames.get(camera).copied().unwrap_or(0);
             assert_eq!(frames.captured, captured, "{camera}: {frames:?}");

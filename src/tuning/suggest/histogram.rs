@@ -3,7 +3,7 @@
 use super::{JournalScores, Scores};
 
 /// Number of bins of the histogram.
-pub(super) const BINS: usize = 40;
+pub const BINS: usize = 40;
 
 /// Share of the scores that are not REJECT within the histogram's range. Higher scores are in the last bin,
 /// so that a single outlier does not determine the range.
@@ -24,10 +24,14 @@ pub struct Bin {
     pub review: u64,
     /// Number of REJECT.
     pub reject: u64,
+    /// Number of verdicts whose part is labelled good.
+    pub labelled_good: u64,
+    /// Number of verdicts whose part is labelled defective.
+    pub labelled_defective: u64,
 }
 
 /// The histogram of all scores, in bins of equal width. Scores beyond the ends are in the first and last bin.
-pub(super) fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
+pub fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
     let none = JournalScores::default();
     let journal = scores.journal.unwrap_or(&none);
     let calibration = scores.calibration.unwrap_or_default();
@@ -36,6 +40,8 @@ pub(super) fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
         journal.pass.as_slice(),
         journal.review.as_slice(),
         journal.reject.as_slice(),
+        journal.labelled_good.as_slice(),
+        journal.labelled_defective.as_slice(),
     ];
     // Defects may have many times the scores of good parts: the last bin may hold all REJECT.
     let mut shown = parts[..3].concat();
@@ -67,11 +73,13 @@ pub(super) fn histogram(scores: Scores<'_>, marks: &[f64]) -> Vec<Bin> {
             ..Bin::default()
         })
         .collect();
-    let counters: [fn(&mut Bin) -> &mut u64; 4] = [
+    let counters: [fn(&mut Bin) -> &mut u64; 6] = [
         |bin| &mut bin.calibration,
         |bin| &mut bin.pass,
         |bin| &mut bin.review,
         |bin| &mut bin.reject,
+        |bin| &mut bin.labelled_good,
+        |bin| &mut bin.labelled_defective,
     ];
     for (scores, counter) in parts.into_iter().zip(counters) {
         for score in scores {

@@ -35,6 +35,7 @@ impl Labeller {
             sequence,
             kind: kind.into(),
             defect_class: class.to_owned(),
+            ..LabelVerdictRequest::default()
         };
         let answer = inspection.label_verdict(self.0.request(request)).await?;
         Ok(answer.into_inner().label)

@@ -1,6 +1,7 @@
 //! The page in a real browser, against the real daemon.
 
 pub mod browser;
+mod changes;
 mod pictures;
 
 use std::net::TcpListener;

@@ -41,13 +41,17 @@ pub enum FaultReason {
     CameraSettings,
     /// The cameras of the group may count different parts.
     OutOfStep,
+    /// The camera is paused.
+    CameraPaused,
+    /// The challenge failed: the line does not tell good parts from defective ones.
+    ChallengeFailed,
     /// A stored reason that this program does not know. No new verdict has it.
     Unknown,
 }
 
 impl FaultReason {
     /// All reasons that a verdict can have: all but [`Self::Unknown`].
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::CameraLost,
         Self::CameraStalled,
         Self::CorruptFrame,
@@ -66,6 +70,8 @@ impl FaultReason {
         Self::NothingInspected,
         Self::CameraSettings,
         Self::OutOfStep,
+        Self::CameraPaused,
+        Self::ChallengeFailed,
     ];
 
     /// Returns the name in `snake_case`.
@@ -89,6 +95,8 @@ impl FaultReason {
             Self::NothingInspected => "nothing_inspected",
             Self::CameraSettings => "camera_settings",
             Self::OutOfStep => "out_of_step",
+            Self::CameraPaused => "camera_paused",
+            Self::ChallengeFailed => "challenge_failed",
             Self::Unknown => "unknown",
         }
     }

@@ -27,14 +27,14 @@ export function percent(share, decimals = 1) {
 }
 
 /**
- * The share of PASS in counts of decisions. A number below 100 % is never rounded up to 100 %.
- * @param {{pass:number, review:number, reject:number, fault:number}} counts
+ * The yield: the share of PASS among judged parts, so without FAULT. A number below 100 % is never rounded up to 100 %.
+ * @param {{pass:number, review:number, reject:number}} counts
  * @returns {string}
  */
 export function yieldOf(counts) {
-  const all = counts.pass + counts.review + counts.reject + counts.fault;
-  if (all === 0) return "-";
-  const share = counts.pass / all;
+  const judged = counts.pass + counts.review + counts.reject;
+  if (judged === 0) return "-";
+  const share = counts.pass / judged;
   return percent(share < 1 ? Math.min(share, 0.999) : 1);
 }
 

@@ -9,6 +9,7 @@ const SHAPES = {
   reject: ["M8 2h8l6 6v8l-6 6H8l-6-6V8z", "M8.5 8.5l7 7M15.5 8.5l-7 7"],
   fault: ["M12 1.5L23.5 22H.5z", "M12 9v6M12 18v1"],
   idle: ["M3 3h18v18H3z", "M8 12h8"],
+  paused: ["M3 3h18v18H3z", "M9 8v8M15 8v8"],
   busy: ["M4 2h16v4l-6 6 6 6v4H4v-4l6-6-6-6z", ""],
 };
 
@@ -33,6 +34,7 @@ const CAMERA_STATES = {
   CAMERA_STATE_OPENING: ["OPENING", "busy"],
   CAMERA_STATE_WAITING: ["WAITING", "fault"],
   CAMERA_STATE_ENDED: ["ENDED", "idle"],
+  CAMERA_STATE_PAUSED: ["PAUSED", "paused"],
 };
 
 const LABELS = {

@@ -49,10 +49,14 @@ async function show(verdict) {
     viewer.mark(index);
     defects?.mark(index);
   };
-  const viewer = createViewer(verdict, mark);
+  const markOutline = (index) => {
+    viewer.markOutline(index);
+    label?.markOutline(index);
+  };
+  const viewer = createViewer(verdict, { onPoint: mark, onOutline: markOutline });
   const defects = verdict.regions.length > 0 ? defectSection(verdict, mark) : null;
   const labels = await listLabels([sequence]).catch(() => null);
-  const label = labels && labelSection(sequence, labels.get(sequence), mayActAs(session, "operator"));
+  const label = labels && labelSection(sequence, labels.get(sequence), mayActAs(session, "operator"), viewer, markOutline);
 
   const previous = h("a", { class: "button", "aria-disabled": "true" }, "Previous", h("kbd", {}, "←"));
   const next = h("a", { class: "button", "aria-disabled": "true" }, "Next", h("kbd", {}, "→"));

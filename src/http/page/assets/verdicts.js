@@ -1,6 +1,7 @@
 // The page with the table of verdicts.
 
 import { call, listVerdicts } from "./api.js";
+import { datasetPanel } from "./dataset-panel.js";
 import { emptyState, errorState, h, setText } from "./dom.js";
 import { filterForm } from "./filter-form.js";
 import { filtersInPage, pageFilter, readFilter, toRequest, writeFilter } from "./filter.js";
@@ -22,6 +23,7 @@ let loading = 0;
 const { main } = await startPage();
 
 const form = filterForm(filter, changeFilter);
+const dataset = datasetPanel(() => filter);
 const table = verdictTable();
 const message = h("div", {}, emptyState("Loading verdicts"));
 const summary = h("p", { class: "soft", role: "status" });
@@ -42,7 +44,8 @@ main.replaceChildren(
   h("h1", {}, "Verdicts"),
   form.element,
   h("div", { class: "toolbar" }, summary,
-    h("div", { class: "buttons" }, h("label", { class: "check" }, follow, "Follow new verdicts"), newer, older, keys)),
+    h("div", { class: "buttons" }, h("label", { class: "check" }, follow, "Follow new verdicts"), newer, older, dataset.button, keys)),
+  dataset.element,
   table.element,
   message);
 

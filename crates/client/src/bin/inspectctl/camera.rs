@@ -1,6 +1,7 @@
-//! `inspectctl camera`: setting up a camera.
+//! `inspectctl camera`: setting up, pausing and resuming a camera.
 
 mod latency;
+mod pause;
 
 use clap::{Args, Subcommand};
 use inspectd_client::Client;
@@ -18,11 +19,17 @@ pub struct Arguments {
 enum Action {
     /// Measure the time from exposure to delivery, for `latency_ms`, by changes of the light.
     Latency(latency::Arguments),
+    /// Stop capturing from a camera, also after a restart of the daemon, until it is resumed.
+    Pause(pause::Pause),
+    /// Capture from a paused camera again.
+    Resume(pause::Resume),
 }
 
 /// Runs the subcommand.
 pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Latency(arguments) => latency::run(client, arguments).await,
+        Action::Pause(arguments) => pause::pause(client, arguments).await,
+        Action::Resume(arguments) => pause::resume(client, arguments).await,
     }
 }

@@ -67,6 +67,25 @@ pub fn describe(cameras: &[Camera]) -> String {
             camera.last_error
         );
     }
+    for (camera, pause) in cameras
+        .iter()
+        .filter_map(|camera| Some((camera, camera.pause.as_ref()?)))
+    {
+        let since = pause.since_time.as_ref();
+        let _ = writeln!(
+            out,
+            "{warning}{}: paused by {}{}{}{warning:#}",
+            camera.id,
+            pause.who,
+            since
+                .map(|time| format!(" since {time}"))
+                .unwrap_or_default(),
+            match pause.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            }
+        );
+    }
     out
 }
 

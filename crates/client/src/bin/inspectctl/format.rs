@@ -40,7 +40,7 @@ pub fn line_state(state: LineState) -> String {
     enumerator(state.as_str_name(), "LINE_STATE_")
 }
 
-/// `opening`, `running`, `waiting`, `ended`.
+/// `opening`, `running`, `waiting`, `ended`, `paused`.
 pub fn camera_state(state: CameraState) -> String {
     enumerator(state.as_str_name(), "CAMERA_STATE_")
 }

@@ -1,6 +1,8 @@
 //! The output of `--json`: the messages of `proto/inspectd/v1` with their field names. Enumerators are in
 //! lower case, times in RFC 3339, durations in milliseconds (`_ms`), bytes in base64; unset fields are null.
 
+mod challenge;
+mod report;
 mod status;
 mod tuning;
 mod verdict;
@@ -10,6 +12,8 @@ use std::io::{self, Write};
 use inspectd_client::proto;
 use serde::Serialize;
 
+pub use self::challenge::Challenge;
+pub use self::report::Report;
 pub use self::status::{Camera, Status};
 pub use self::tuning::{ReplayEvent, Suggested};
 pub use self::verdict::Verdict;

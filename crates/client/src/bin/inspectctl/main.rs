@@ -2,8 +2,10 @@
 
 mod camera;
 mod cameras;
+mod challenge;
 mod connection;
 mod consumers;
+mod dataset;
 mod evidence;
 mod failure;
 mod format;
@@ -17,6 +19,7 @@ mod moved;
 mod recipe;
 mod reload;
 mod replay;
+mod report;
 mod resynchronize;
 mod status;
 mod summary;
@@ -77,6 +80,12 @@ enum Command {
     Threshold(threshold::Arguments),
     /// Show how another recipe would have decided stored verdicts.
     Replay(replay::Arguments),
+    /// Report what the line did in a period, such as a shift.
+    Report(report::Arguments),
+    /// Judge pictures of known parts, to see whether the line still tells good from bad.
+    Challenge(challenge::Arguments),
+    /// Export labelled verdicts as a dataset for the trainer.
+    Dataset(dataset::Arguments),
     /// Inspect image files with the loaded model, while the cameras run.
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Arguments),
@@ -151,6 +160,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Label(arguments) => label::run(&client()?, &arguments).await?,
         Command::Threshold(arguments) => threshold::run(&client()?, &arguments).await?,
         Command::Replay(arguments) => replay::run(&client()?, &arguments).await?,
+        Command::Report(arguments) => report::run(&client()?, &arguments).await?,
+        Command::Challenge(arguments) => challenge::run(&client()?, &arguments).await?,
+        Command::Dataset(arguments) => dataset::run(&client()?, &arguments).await?,
         Command::Completions { shell } => completions(shell)?,
         Command::Audit(_) => return Ok(moved::report("audit")),
         Command::Token(_) => return Ok(moved::report("token")),
@@ -228,6 +240,8 @@ mod tests {
         check("inspectctl completions bash", true);
         check("inspectctl audit verify file --head abc", true);
         check("inspectctl token create --name mes --help", true);
+        check("inspectctl report --shift 8h --id belt --format csv", true);
+        check("inspectctl report --shift 8h --from 2h", false);
     }
 
     #[test]

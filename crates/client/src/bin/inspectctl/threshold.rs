@@ -1,6 +1,7 @@
-//! `inspectctl threshold suggest`: the threshold that only a given share of good parts exceeds.
+//! `inspectctl threshold`: suggests the threshold that only a given share of good parts exceeds, and changes thresholds.
 
 mod chart;
+mod set;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -34,6 +35,8 @@ pub struct Arguments {
 enum Action {
     /// Suggest a threshold from scores of good parts.
     Suggest(Suggest),
+    /// Change a threshold in the file that sets it, and apply it.
+    Set(set::Set),
 }
 
 /// Arguments of `threshold suggest`.
@@ -108,9 +111,16 @@ impl Suggest {
     }
 }
 
-/// Requests the suggestions, and shows them.
+/// Runs the subcommand.
 pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
-    let Action::Suggest(arguments) = &arguments.action;
+    match &arguments.action {
+        Action::Suggest(arguments) => suggest(client, arguments).await,
+        Action::Set(arguments) => set::run(client, arguments).await,
+    }
+}
+
+/// Requests the suggestions, and shows them.
+async fn suggest(client: &Client, arguments: &Suggest) -> Result<(), Failure> {
     let mut tuning = client.tuning();
     let call = tuning.suggest_threshold(arguments.request(SystemTime::now()));
     let response = client.answer_within(TIMEOUT, call).await?;

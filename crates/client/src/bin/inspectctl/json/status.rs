@@ -87,6 +87,15 @@ pub struct Camera<'a> {
     last_error_time: Option<String>,
     last_frame_time: Option<String>,
     frames_per_second: f32,
+    pause: Option<Pause<'a>>,
+}
+
+/// Why a camera is paused.
+#[derive(Serialize)]
+struct Pause<'a> {
+    who: &'a str,
+    reason: &'a str,
+    since_time: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -209,6 +218,11 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
             last_error_time: time(camera.last_error_time.as_ref()),
             last_frame_time: time(camera.last_frame_time.as_ref()),
             frames_per_second: camera.frames_per_second,
+            pause: camera.pause.as_ref().map(|pause| Pause {
+                who: &pause.who,
+                reason: &pause.reason,
+                since_time: time(pause.since_time.as_ref()),
+            }),
         }
     }
 }

@@ -1,0 +1,48 @@
+// The page of the cameras: their list, or with `?camera=` the set-up view of one.
+
+import { call } from "./api.js";
+import { cameraTable } from "./cameras-table.js";
+import { createCameraView } from "./camera-view.js";
+import { emptyState, errorState, h } from "./dom.js";
+import { onLive } from "./live.js";
+import { startPage } from "./shell.js";
+
+const id = new URLSearchParams(location.search).get("camera");
+const { main, session } = await startPage();
+
+/** The shown list or view; null before the cameras are known. @type {{show: function(Object[], Object|null): void}|null} */
+let content = null;
+
+main.replaceChildren(heading(), emptyState("Loading the cameras"));
+onLive("status", (status) => show(status.cameras, status.recipe ?? null));
+try {
+  const { cameras } = await call("LineService", "ListCameras");
+  if (!content) show(cameras, null);
+} catch (error) {
+  if (!content) main.replaceChildren(heading(), errorState("The cameras cannot be loaded", error));
+}
+
+function heading() {
+  return h("h1", {}, id ? `Camera ${id}` : "Cameras");
+}
+
+function show(cameras, recipe) {
+  if (id && !cameras.some((camera) => camera.id === id)) return showUnknown();
+  if (!id && cameras.length === 0) return showNone();
+  if (!content) {
+    content = id ? createCameraView(id, session) : cameraTable();
+    main.replaceChildren(...(id ? [content.element] : [heading(), content.element]));
+  }
+  content.show(cameras, recipe);
+}
+
+function showNone() {
+  content = null;
+  main.replaceChildren(heading(), emptyState("No cameras are configured", "Add a table [cameras.ID] to the configuration. See docs/configuration.md."));
+}
+
+function showUnknown() {
+  content?.end();
+  content = null;
+  main.replaceChildren(heading(), emptyState("This camera is not configured"), h("p", {}, h("a", { href: "/cameras" }, "All cameras")));
+}
