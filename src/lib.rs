@@ -13,6 +13,7 @@ pub mod alarm;
 pub mod camera;
 pub mod recipe;
 
+pub mod drift;
 pub mod evidence;
 pub mod journal;
 

@@ -79,6 +79,14 @@ fn camera(
         last_error_time: error.map(|(_, time)| timestamp(*time)),
         last_frame_time: facts.last_frame.map(timestamp),
         frames_per_second: facts.frames_per_second(snapshot.uptime),
+        drift: facts.drift.as_ref().map(|drift| proto::ScoreDrift {
+            time: Some(timestamp(drift.time)),
+            references: drift.references as u64,
+            distance: drift.distance,
+            p_value: drift.p_value,
+            shift: drift.shift,
+            drifting: drift.is_drifting(),
+        }),
         pause: pause.map(|pause| proto::CameraPause {
             who: pause.who.clone(),
             reason: pause.reason.clone(),

@@ -170,7 +170,7 @@ impl GrpcService {
         Ok(Filter {
             cameras: cameras.collect::<Result<_, _>>()?,
             decisions: fields::decisions(decisions)?,
-            part_id: None,
+            ..Filter::default()
         })
     }
 

@@ -44,7 +44,15 @@ impl GrpcService {
             cameras: fields::camera_ids(&request.camera_ids)?,
             decisions: fields::decisions(request.decisions.clone())?,
             part_id: Some(request.part_id.clone()).filter(|part| !part.is_empty()),
+            recipe: match request.recipe_id.as_str() {
+                "" => None,
+                id => Some(fields::recipe_id("recipe_id", id)?),
+            },
+            least_score: request.min_score,
         };
+        if request.min_score.is_some_and(f32::is_nan) {
+            return Err(status::invalid("min_score", "must be a number"));
+        }
         let size = request.page_size;
         let limit = fields::page_size("page_size", size, PAGE_SIZE, PAGE_SIZE_LIMIT)?;
         let order = match SortOrder::try_from(request.order) {
@@ -53,7 +61,10 @@ impl GrpcService {
             Err(_) => return Err(status::invalid("order", "must be one of SortOrder")),
         };
         let mut from = request.from_sequence;
-        let mut to = totals.sequence;
+        let mut to = match request.to_sequence {
+            0 => totals.sequence,
+            last => last.min(totals.sequence),
+        };
         if let Some(since) = fields::time("from_time", request.from_time)? {
             from = from.max(self.first_since(since, totals).await?);
         }

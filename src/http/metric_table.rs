@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 31] = [
+pub const METRICS: [Metric; 33] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -84,6 +84,14 @@ pub const METRICS: [Metric; 31] = [
     gauge(
         "inspectd_camera_state",
         "1 for the state that a camera is in, 0 for the others (camera, state)",
+    ),
+    gauge(
+        "inspectd_score_drift",
+        "Largest difference between the distributions of the last 200 passed scores and of the calibration, 0 to 1 (camera)",
+    ),
+    gauge(
+        "inspectd_score_drift_p_value",
+        "Probability of this difference, or a larger one, if nothing has changed; below 0.0001 is drift (camera)",
     ),
     gauge(
         "inspectd_queue_depth",

@@ -152,6 +152,10 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
             counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => decision.name())
                 .increment(0);
         }
+        if let Some(drift) = &facts.drift {
+            gauge!("inspectd_score_drift", "camera" => camera.clone()).set(drift.distance);
+            gauge!("inspectd_score_drift_p_value", "camera" => camera.clone()).set(drift.p_value);
+        }
         gauge!("inspectd_queue_depth", "camera" => camera.clone()).set(*queued as f64);
         for state in CameraState::ALL {
             gauge!("inspectd_camera_state", "camera" => camera.clone(), "state" => state.name())

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use inspectd_core::decision::Decision;
-use inspectd_core::id::CameraId;
+use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::record::{ModelId, RecipeTag, Stamp, Verdict};
 use parking_lot::Mutex;
 use rusqlite::types::Value;
@@ -24,7 +24,7 @@ use super::{JournalError, STEP_BACK, schema};
 const KEPT_CONNECTIONS: usize = 4;
 
 /// Selects verdicts. An empty list selects all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// Cameras.
     pub cameras: Vec<CameraId>,
@@ -32,6 +32,10 @@ pub struct Filter {
     pub decisions: Vec<Decision>,
     /// The part's id.
     pub part_id: Option<String>,
+    /// The recipe.
+    pub recipe: Option<RecipeId>,
+    /// The lowest score; verdicts without a score are not selected then.
+    pub least_score: Option<f32>,
 }
 
 impl Filter {
@@ -39,12 +43,22 @@ impl Filter {
     pub fn matches(&self, verdict: &Verdict) -> bool {
         let camera = verdict.subject.camera.as_ref();
         let tag = verdict.subject.tag.as_ref();
+        let recipe = verdict.subject.stamp.recipe.as_ref();
+        let judgement = verdict.outcome.judgement();
+        let score = judgement.map(|judgement| judgement.score.score);
         (self.cameras.is_empty() || camera.is_some_and(|id| self.cameras.contains(id)))
             && (self.decisions.is_empty() || self.decisions.contains(&verdict.decision()))
             && self
                 .part_id
                 .as_ref()
                 .is_none_or(|part| tag.is_some_and(|tag| tag.part_id == *part))
+            && self
+                .recipe
+                .as_ref()
+                .is_none_or(|id| recipe.is_some_and(|recipe| recipe.id == id.as_str()))
+            && self
+                .least_score
+                .is_none_or(|least| score.is_some_and(|score| score >= least))
     }
 }
 
@@ -58,7 +72,7 @@ pub enum Order {
 }
 
 /// A query for one page of verdicts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     /// Selects verdicts.
     pub filter: Filter,

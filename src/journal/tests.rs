@@ -129,21 +129,36 @@ proptest! {
         decisions in prop::sample::subsequence(Decision::ALL.to_vec(), 0..4),
         limit in 1usize..12,
         descending: bool,
+        of_recipe: bool,
+        least_score in prop::option::of(0.0_f32..2.0),
     ) {
         let folder = TempDir::new().expect("a folder");
         let (mut store, _) = open(&folder);
         let verdicts: Vec<Verdict> = (1..).zip(&kinds).map(|(sequence, &(name, decision))| {
             let name = ["a", "b", "c"][name];
-            match decision {
+            let mut verdict = match decision {
                 Decision::Fault => fault(name, sequence),
                 decision => judged(name, sequence, decision),
+            };
+            // Every other verdict is of the recipe.
+            if sequence % 2 == 0 {
+                let mut stamp = Stamp::clone(&verdict.subject.stamp);
+                stamp.recipe = Some(RecipeTag {
+                    id: "juice".to_owned(),
+                    version: "1".to_owned(),
+                    sha256: "ab".to_owned(),
+                });
+                verdict.subject.stamp = stamp.into();
             }
+            verdict
         }).collect();
         store.commit(&batch(verdicts.clone())).expect("written");
         let filter = Filter {
             cameras: cameras.iter().map(|name| camera(name)).collect(),
             decisions,
             part_id: None,
+            recipe: of_recipe.then(|| "juice".parse().expect("an id")),
+            least_score,
         };
         let mut expected = verdicts;
         expected.retain(|verdict| filter.matches(verdict));

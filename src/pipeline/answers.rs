@@ -29,6 +29,7 @@ use super::response_slot::{Reply, ResponseSlot};
 use crate::alarm::Alarms;
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
+use crate::drift::DriftMonitor;
 use crate::evidence::CapturedFrame;
 
 /// Faults of one camera and reason are logged at most once in this time.
@@ -61,6 +62,8 @@ pub(super) struct Shared {
     pub(super) engine_failing: AtomicBool,
     /// Why every judgement is a FAULT: the challenge failed.
     pub(super) challenge_failure: ArcSwapOption<String>,
+    /// Whether the scores of each camera are still those of the calibration.
+    pub(super) drift: DriftMonitor,
     /// Ends the process, so that it is started again.
     pub(super) failed: Arc<dyn Fn() + Send + Sync>,
     /// Views that were received after their part was decided.

@@ -7,6 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::rate::Rate;
 use crate::camera::CameraState;
+use crate::drift::Drift;
 
 /// Verdicts by decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct CameraSnapshot {
     pub last_error: Option<(String, SystemTime)>,
     /// Time of the last capture.
     pub last_frame: Option<SystemTime>,
+    /// The last comparison of its scores with the calibration; filled in by the pipeline's snapshot.
+    pub drift: Option<Drift>,
     rate: Rate,
 }
 
@@ -139,6 +142,7 @@ impl CameraStats {
             opened: 0,
             last_error: None,
             last_frame: None,
+            drift: None,
             rate: Rate::default(),
         }))
     }

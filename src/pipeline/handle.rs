@@ -40,6 +40,7 @@ use super::worker::Worker;
 use crate::alarm::Alarms;
 use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::SharedClock;
+use crate::drift::DriftMonitor;
 use crate::evidence::{DiskStore, Evidence};
 use crate::on_panic::OnPanic;
 
@@ -280,7 +281,9 @@ impl Pipeline {
         let shared = &self.shared;
         let camera = |(id, lane): (&CameraId, &Arc<CameraLane>)| {
             let queued = shared.intake.queued(lane.index);
-            (id.clone(), (lane.stats.snapshot(), queued))
+            let mut stats = lane.stats.snapshot();
+            stats.drift = shared.drift.last(id);
+            (id.clone(), (stats, queued))
         };
         let journal = shared.publisher.journal().map(|journal| JournalSnapshot {
             trouble: journal.trouble(),
@@ -483,6 +486,7 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
         engine_failures: AtomicU64::new(0),
         engine_failing: AtomicBool::new(false),
         challenge_failure: ArcSwapOption::empty(),
+        drift: DriftMonitor::default(),
         failed,
         late_views: AtomicU64::new(0),
         fault_log: Mutex::default(),

@@ -2,15 +2,18 @@
 
 use std::sync::mpsc::Receiver;
 
+use inspectd_core::decision::Decision;
 use inspectd_core::maps::combine;
 use inspectd_core::record::{Fault, FaultReason, Outcome, Subject};
 use inspectd_core::rules::FrameShape;
-use inspectd_core::verdict::{FrameMaps, JudgeError, judge};
+use inspectd_core::verdict::{FrameMaps, JudgeError, Judgement, judge};
+use tracing::warn;
 
 use super::active::Active;
 use super::answers::Shared;
 use super::inspector::{InspectedBatch, PreparedFrame};
 use super::publisher::InspectedImages;
+use crate::drift::{Drift, PassedFrame};
 use crate::evidence::{AnomalyMap, CapturedFrame};
 
 /// Judges until the inspector has ended.
@@ -90,9 +93,38 @@ fn judge_frame(
             Outcome::Fault(Fault::new(reason, error.to_string()))
         }
     };
+    if let Outcome::Judged(judgement) = &outcome {
+        note_drift(shared, active, &frame, judgement);
+    }
     let ended = shared.clock.now().monotonic;
     frame.timings.judge = Some(ended.saturating_duration_since(started));
     publish(shared, frame, batch_size, outcome, anomaly_map);
+}
+
+/// Notes the score of a passed frame of a camera. A window that has drifted is logged.
+fn note_drift(shared: &Shared, active: &Active, frame: &PreparedFrame, judgement: &Judgement) {
+    let Some(camera) = frame.ticket.camera.as_ref() else {
+        return;
+    };
+    if judgement.decision != Decision::Pass {
+        return;
+    }
+    let passed = PassedFrame {
+        score: judgement.highest,
+        threshold: judgement.thresholds.reject_above,
+        stamp: &active.stamp,
+        calibration: &active.model.manifest.scores.sorted,
+    };
+    let drift = shared.drift.note(camera, passed, || shared.clock.now().utc);
+    if let Some(drift) = drift.filter(Drift::is_drifting) {
+        let Drift {
+            distance,
+            p_value,
+            shift,
+            ..
+        } = drift;
+        warn!(%camera, distance, p_value, shift, "the scores of passed frames have drifted from the calibration");
+    }
 }
 
 /// Width and height of the inspected part of a frame.

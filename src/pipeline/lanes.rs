@@ -76,5 +76,6 @@ impl Shared {
             lanes.remove(id);
         });
         self.intake.release(lane.index);
+        self.drift.forget(id);
     }
 }

@@ -114,6 +114,7 @@ fn label(kind: LabelKind, class: &str) -> Label {
     Label {
         kind,
         defect_class: class.to_owned(),
+        outlines: Vec::new(),
         author: "ann".to_owned(),
         time: at(0),
     }

@@ -17,6 +17,7 @@ mod clients;
 mod ctl;
 mod dataset;
 mod device;
+mod drift;
 mod end;
 mod endurance;
 mod frames;

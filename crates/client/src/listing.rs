@@ -18,6 +18,10 @@ pub struct VerdictQuery {
     pub decisions: Vec<Decision>,
     /// The id of a part.
     pub part_id: String,
+    /// The id of a recipe.
+    pub recipe_id: String,
+    /// The lowest score.
+    pub min_score: Option<f32>,
     /// Journalled at or after this time (UTC).
     pub from_time: Option<Timestamp>,
     /// Journalled before this time (UTC).
@@ -40,6 +44,8 @@ impl VerdictQuery {
             camera_ids: self.camera_ids.clone(),
             decisions: self.decisions.iter().copied().map(Into::into).collect(),
             part_id: self.part_id.clone(),
+            recipe_id: self.recipe_id.clone(),
+            min_score: self.min_score,
             from_time: self.from_time,
             to_time: self.to_time,
             from_sequence: self.from_sequence,

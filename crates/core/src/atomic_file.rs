@@ -7,7 +7,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 /// Ending of temporary files.
@@ -36,8 +36,9 @@ pub fn rewrite(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     replace(&path, |part| {
         fs::write(part, bytes)?;
         let Some(old) = &old else { return Ok(()) };
-        // Only root may give a file away.
-        let _ = std::os::unix::fs::chown(part, Some(old.uid()), Some(old.gid()));
+        // Only root may give a file away; a member of a group may give it to the group.
+        let _ = chown(part, Some(old.uid()), None);
+        let _ = chown(part, None, Some(old.gid()));
         fs::set_permissions(part, old.permissions())
     })
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use inspectd_core::decision::Decision;
-use inspectd_core::id::{CameraId, RecipeId};
-use inspectd_core::record::Verdict;
+use inspectd_core::id::CameraId;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
@@ -38,18 +37,9 @@ const THRESHOLD_LIMIT: usize = 64;
 struct ParsedRequest {
     camera: Option<CameraId>,
     region: Option<String>,
-    recipe: Option<RecipeId>,
     limit: usize,
     filter: Filter,
     model: String,
-}
-
-impl ParsedRequest {
-    fn selects(&self, verdict: &Verdict) -> bool {
-        let recipe = verdict.subject.stamp.recipe.as_ref();
-        let of_recipe = |id: &RecipeId| recipe.is_some_and(|tag| tag.id == id.as_str());
-        self.recipe.as_ref().is_none_or(of_recipe)
-    }
 }
 
 impl GrpcService {
@@ -116,11 +106,11 @@ impl GrpcService {
         Ok(ParsedRequest {
             filter: Filter {
                 cameras: camera.iter().cloned().collect(),
+                recipe,
                 ..Filter::default()
             },
             camera,
             region: Some(request.region.clone()).filter(|region| !region.is_empty()),
-            recipe,
             limit: fields::page_size("limit", request.limit, VERDICT_DEFAULT, VERDICT_LIMIT)?,
             model: active.model.id.sha256.clone(),
         })
@@ -151,8 +141,7 @@ impl GrpcService {
             };
             let labels = self.label_kinds(last.sequence..=first.sequence).await?;
             to = last.sequence.saturating_sub(1);
-            let selected = verdicts.iter().filter(|verdict| parsed.selects(verdict));
-            for verdict in selected.take(left) {
+            for verdict in verdicts.iter().take(left) {
                 counts.oldest_time = Some(verdict.recorded.into());
                 counts.looked_at += 1;
                 left -= 1;
@@ -185,7 +174,7 @@ impl GrpcService {
             for (verdict, (_, label)) in read.await?.iter().zip(page) {
                 let matching = verdict
                     .as_ref()
-                    .filter(|verdict| parsed.filter.matches(verdict) && parsed.selects(verdict));
+                    .filter(|verdict| parsed.filter.matches(verdict));
                 if let Some(verdict) = matching {
                     let region = parsed.region.as_deref();
                     scores.add_earlier(verdict, label.kind, &parsed.model, region);

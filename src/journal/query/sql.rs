@@ -21,6 +21,19 @@ pub(super) fn select(page: &Page) -> (String, Vec<Value>) {
     };
     let mut values = Vec::new();
     let filter = &page.filter;
+    // Tested row by row.
+    let tested = |values: &mut Vec<Value>| {
+        let mut terms = String::new();
+        if let Some(recipe) = &filter.recipe {
+            values.push(Value::from(recipe.to_string()));
+            terms.push_str("stamp IN (SELECT id FROM stamps WHERE recipe = ?) AND ");
+        }
+        if let Some(least) = filter.least_score {
+            values.push(Value::from(f64::from(least)));
+            terms.push_str("score >= ? AND ");
+        }
+        terms
+    };
     if let Some(part) = &filter.part_id {
         // A part has few verdicts: the other terms are tested row by row.
         let mut terms = vec!["part_id = ? AND part_id <> ''".to_owned()];
@@ -33,14 +46,16 @@ pub(super) fn select(page: &Page) -> (String, Vec<Value>) {
             .map(|&decision| Value::from(row::number(decision)));
         terms.extend(one_of("decision", decisions, &mut values));
         let select = format!(
-            "SELECT * FROM verdicts INDEXED BY verdicts_by_part WHERE {} AND {}",
+            "SELECT * FROM verdicts INDEXED BY verdicts_by_part WHERE {} AND {}{}",
             terms.join(" AND "),
+            tested(&mut values),
             range(&mut values)
         );
         return (select, values);
     }
     if filter.cameras.is_empty() && filter.decisions.is_empty() {
-        let select = format!("SELECT * FROM verdicts WHERE {}", range(&mut values));
+        let terms = tested(&mut values);
+        let select = format!("SELECT * FROM verdicts WHERE {terms}{}", range(&mut values));
         return (select, values);
     }
     let decisions: &[Decision] = match filter.decisions.as_slice() {
@@ -55,8 +70,9 @@ pub(super) fn select(page: &Page) -> (String, Vec<Value>) {
             terms.push_str("camera = ? AND ");
         }
         values.push(Value::from(row::number(decision)));
+        let tested = tested(&mut values);
         searches.push(format!(
-            "SELECT * FROM (SELECT sequence FROM verdicts WHERE {terms}decision = ? AND {})",
+            "SELECT * FROM (SELECT sequence FROM verdicts WHERE {terms}decision = ? AND {tested}{})",
             range(&mut values)
         ));
     };

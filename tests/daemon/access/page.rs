@@ -263,3 +263,47 @@ async fn browser_signs_in_and_is_sent_back_when_its_session_ends() {
         .await;
     daemon.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn viewer_sees_every_page_and_changes_nothing() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!("[journal]\nfolder = \"journal\"\n{ACCESS}"));
+    let daemon = start(&secured, &[]);
+    let url = |path: &str| format!("http://{}{path}", daemon.address("server.page_listen"));
+    let browser = Chromium::start(&secured.site.path("profile")).await;
+    browser.open(&url("/tuning")).await;
+    let form = "return location.pathname === '/sign-in' && document.activeElement?.id === 'token'";
+    browser.wait("the form", form).await;
+    browser.press(secured.token(Role::Viewer)).await;
+    browser.press("\u{e007}").await;
+    let role = "return document.body.textContent.includes('requires the role engineer')";
+    browser.wait("the role that saving requires", role).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    let mut viewer = Browser::new(&daemon);
+    viewer.sign_in(secured.token(Role::Viewer));
+    let (_, listed) = viewer.post("/api/LineService/ListCameras", &json!({}));
+    let camera = listed["cameras"][0]["id"].as_str().expect("a camera");
+    browser
+        .open(&url(&format!("/cameras?camera={camera}")))
+        .await;
+    let role = "return document.body.textContent.includes('role operator')";
+    browser.wait("the role that a pause requires", role).await;
+    for (path, body) in [
+        ("TuningService/SetThreshold", json!({ "threshold": 0.5 })),
+        ("RecipeService/SaveRecipe", json!({ "id": "a", "toml": "" })),
+        ("RecipeService/DeleteRecipe", json!({ "id": "a" })),
+        ("LineService/PauseCamera", json!({ "camera_id": camera })),
+        ("LineService/ResumeCamera", json!({ "camera_id": camera })),
+        ("LineService/RunChallenge", json!({})),
+    ] {
+        let (status, error) = viewer.post(&format!("/api/{path}"), &body);
+        assert_eq!(
+            (status, &error["code"]),
+            (403, &json!("PERMISSION_DENIED")),
+            "{path}"
+        );
+    }
+    let (status, _) = viewer.post("/api/ReportService/GetReport", &json!({}));
+    assert_eq!(status, 200);
+    daemon.stop();
+}

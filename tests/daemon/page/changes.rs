@@ -1,6 +1,7 @@
 //! Pages on which people change something: thresholds, recipes, cameras.
 
 use std::fs;
+use std::io::Read;
 use std::time::Duration;
 
 use fantoccini::Locator;
@@ -11,10 +12,23 @@ use inspectd_test_support::{onnx_runtime, require};
 
 use super::browser::Browser;
 use super::{CAMERAS, PageSite};
+use crate::ctl::{inspectctl, run};
 use crate::inquiry::camera;
 
 /// Duration of a step of the pointer.
 const STEP: Option<Duration> = Some(Duration::from_millis(60));
+
+/// A site with the recipe `grey`.
+fn with_recipe(text: &str) -> PageSite {
+    let page = PageSite::new();
+    page.site.configure(
+        "[journal]\nfolder = \"journal\"\n[recipes]\nfolder = \"recipes\"\n",
+        CAMERAS,
+    );
+    fs::create_dir(page.site.path("recipes")).expect("a folder");
+    page.site.write("recipes/grey.toml", text);
+    page
+}
 
 impl Browser {
     /// Drags the middle of an element by so many pixels.
@@ -81,7 +95,7 @@ async fn threshold_is_dragged_saved_in_effect_and_undone() {
     let daemon = page.start_with_verdicts().await;
     let text = fs::read_to_string(page.site.path("inspectd.toml")).expect("the configuration");
     let browser = page.browser().await;
-    browser.open(&page.url("/tuning?camera=bad")).await;
+    browser.open(&page.url("/tuning?camera=good")).await;
     let ready =
         "return Boolean(document.querySelector('[role=slider]')?.getAttribute('aria-valuenow'))";
     browser.wait("the threshold line", ready).await;
@@ -89,15 +103,15 @@ async fn threshold_is_dragged_saved_in_effect_and_undone() {
         "return Number(document.querySelector('[role=slider]').getAttribute('aria-valuenow'))";
     let before = browser.number(now).await;
     assert!((before - 0.6).abs() < 1e-6, "{before}");
-    browser.drag("[role=slider]", 40, 0).await;
+    browser.drag("[role=slider]", -40, 0).await;
     let dragged = browser.number(now).await;
-    assert!(dragged > before, "{dragged}");
+    assert!(dragged < before, "{dragged}");
     assert_eq!(browser.violations().await, [""; 0]);
-    // Above every score.
-    browser.drag("[role=slider]", 2, 0).await;
-    browser.press("\u{e010}").await;
-    let highest = browser.number(now).await;
-    assert!(highest > 0.98, "{highest}");
+    // Below every score.
+    browser.drag("[role=slider]", -2, 0).await;
+    browser.press("\u{e011}").await;
+    let lowest = browser.number(now).await;
+    assert!(lowest < 0.39, "{lowest}");
     browser.click("Save").await;
     browser.click("Save threshold").await;
     let undo = "return [...document.querySelectorAll('button')].some((one) => one.textContent === 'Undo' && one.checkVisibility())";
@@ -105,17 +119,17 @@ async fn threshold_is_dragged_saved_in_effect_and_undone() {
     assert_eq!(browser.violations().await, [""; 0]);
     let mut verdicts = daemon.verdicts().await;
     verdicts
-        .until(|verdict| verdict.camera_id == "bad" && verdict.decision() == Decision::Pass)
+        .until(|verdict| verdict.camera_id == "good" && verdict.decision() == Decision::Reject)
         .await;
     let saved = fs::read_to_string(page.site.path("inspectd.toml")).expect("the configuration");
     assert_ne!(saved, text);
     browser.click("Undo").await;
     verdicts
-        .until(|verdict| verdict.camera_id == "bad" && verdict.decision() == Decision::Reject)
+        .until(|verdict| verdict.camera_id == "good" && verdict.decision() == Decision::Pass)
         .await;
     let undone = fs::read_to_string(page.site.path("inspectd.toml")).expect("the configuration");
     assert_eq!(undone, text);
-    let history = "return document.body.textContent.includes('cameras.bad.threshold')";
+    let history = "return document.body.textContent.includes('cameras.good.threshold')";
     browser.wait("the history", history).await;
     daemon.stop();
 }
@@ -123,14 +137,8 @@ async fn threshold_is_dragged_saved_in_effect_and_undone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn region_is_drawn_saved_and_judged_by() {
     require!(onnx_runtime());
-    let page = PageSite::new();
-    page.site.configure(
-        "[journal]\nfolder = \"journal\"\n[recipes]\nfolder = \"recipes\"\n",
-        CAMERAS,
-    );
-    fs::create_dir(page.site.path("recipes")).expect("a folder");
     let text = "# Both cameras.\nproduct = \"Grey\"\nversion = \"1\"\nbundle = \"../bundle\"\nthreshold = 0.99\n";
-    page.site.write("recipes/grey.toml", text);
+    let page = with_recipe(text);
     let daemon = page.start_with_verdicts().await;
     let browser = page.browser().await;
     browser.open(&page.url("/recipes")).await;
@@ -240,14 +248,8 @@ async fn camera_is_seen_paused_and_resumed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn report_shows_the_counts_of_the_journal_and_offers_them_as_files() {
     require!(onnx_runtime());
-    let page = PageSite::new();
-    page.site.configure(
-        "[journal]\nfolder = \"journal\"\n[recipes]\nfolder = \"recipes\"\n",
-        CAMERAS,
-    );
-    fs::create_dir(page.site.path("recipes")).expect("a folder");
     let text = "product = \"Grey\"\nversion = \"1\"\nbundle = \"../bundle\"\n";
-    page.site.write("recipes/grey.toml", text);
+    let page = with_recipe(text);
     let daemon = page.start_with_verdicts().await;
     let mut recipes = RecipeServiceClient::new(daemon.channel().await);
     let activate = ActivateRecipeRequest {
@@ -281,6 +283,85 @@ async fn report_shows_the_counts_of_the_journal_and_offers_them_as_files() {
     assert!(
         parts["pass"].as_u64() > Some(3) && parts["reject"].as_u64() > Some(3),
         "{report}"
+    );
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outline_is_drawn_and_the_dataset_offered() {
+    require!(onnx_runtime());
+    let page = PageSite::new();
+    page.site.configure(
+        "[journal]\nfolder = \"journal\"\n[evidence]\npass_every = 1\n",
+        CAMERAS,
+    );
+    let daemon = page.start_with_verdicts().await;
+    let mut verdicts = daemon.verdicts().await;
+    let rejected = verdicts
+        .until(|verdict| verdict.camera_id == "bad" && verdict.decision() == Decision::Reject)
+        .await;
+    let browser = page.browser().await;
+    let path = format!("/verdicts/{}", rejected.sequence);
+    browser.open(&page.url(&path)).await;
+    let ready = "return document.querySelector('.label-now')?.textContent.includes('No label')
+                 && [...document.querySelectorAll('main img')].some((image) => image.naturalWidth > 0)";
+    browser
+        .wait("the picture and the label section", ready)
+        .await;
+    browser.press("o").await;
+    let drawing = "return document.body.textContent.includes('Complete')";
+    browser.wait("the tool", drawing).await;
+    // Corners with the keyboard: Space, arrows, Enter.
+    let (right, down) = ("\u{e014}".repeat(10), "\u{e015}".repeat(10));
+    browser.press(&format!(" {right} {down} \u{e007}")).await;
+    let saved = "return document.querySelector('.label-card').textContent.includes('Outline 1')";
+    browser.wait("the outline", saved).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    let listed = run(inspectctl(&daemon).args(["label", "list"]), 0).stdout();
+    assert!(listed.contains("defective"), "{listed}");
+
+    browser.open(&page.url("/verdicts")).await;
+    let button = "return document.querySelectorAll('table tbody tr').length > 3";
+    browser.wait("the table", button).await;
+    browser.click("Export dataset").await;
+    let select = "const select = [...document.querySelectorAll('select')]
+            .filter((one) => one.checkVisibility() && [...one.options].some((option) => option.value === 'bad')).at(-1);
+        select.value = 'bad';
+        select.dispatchEvent(new Event('change', { bubbles: true }));
+        return Boolean(document.querySelector('a[href*=\"/dataset.tar?camera=bad\"]'));";
+    browser.wait("the link", select).await;
+    assert_eq!(browser.violations().await, [""; 0]);
+    let mut archive = Vec::new();
+    let answer = ureq::get(page.url("/dataset.tar?camera=bad")).call();
+    let mut answer = answer.expect("an archive");
+    answer
+        .body_mut()
+        .as_reader()
+        .read_to_end(&mut archive)
+        .expect("it is complete");
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let paths: Vec<String> = archive
+        .entries()
+        .expect("an archive")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .expect("a path")
+                .display()
+                .to_string()
+        })
+        .collect();
+    let name = format!("{:09}", rejected.sequence);
+    assert!(
+        paths
+            .iter()
+            .any(|path| path.starts_with(&format!("test/defect/{name}"))),
+        "{paths:?}"
+    );
+    assert!(
+        paths.contains(&format!("ground_truth/defect/{name}_mask.png")),
+        "{paths:?}"
     );
     daemon.stop();
 }

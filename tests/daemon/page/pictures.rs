@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inspectd_client::proto::{Decision, Verdict};
+use inspectd_client::proto::recipe_service_client::RecipeServiceClient;
+use inspectd_client::proto::{ActivateRecipeRequest, Decision, LabelKind, LabelVerdictRequest};
 use inspectd_test_support::{onnx_runtime, require};
 
 use super::PageSite;
 use super::browser::Browser;
+use crate::harness::Daemon;
 
 /// Three cameras with rendered parts, of the size that the demo model was made for: `left` has many defects, `top` none.
 fn cameras() -> String {
@@ -23,6 +25,57 @@ fn cameras() -> String {
         camera("top", 11, 0.0),
     ]
     .concat()
+}
+
+/// The recipe of the pages.
+const RECIPE: &str = "mx24-terminal";
+
+/// Verdicts that are labelled.
+const LABELLED: usize = 30;
+
+/// Writes the example of a recipe, for these cameras.
+fn write_recipe(page: &PageSite, root: &Path) {
+    let file = root.join(format!("examples/recipes/{RECIPE}.toml"));
+    let text = std::fs::read_to_string(file).expect("the example exists");
+    let bundle = root.join("models/demo").display().to_string();
+    let text = text
+        .replace("../../models/demo", &bundle)
+        .replace("[\"line\"]", "[\"left\", \"right\"]");
+    std::fs::create_dir(page.site.path("recipes")).expect("a folder");
+    page.site.write(&format!("recipes/{RECIPE}.toml"), &text);
+}
+
+/// Labels verdicts by the truth of their parts. Returns the sequence of one that is REJECT.
+async fn label_verdicts(daemon: &Daemon) -> u64 {
+    let mut verdicts = daemon.verdicts().await;
+    let mut inspection = daemon.inspection().await;
+    let (mut rejected, mut labelled) = (0, 0);
+    let count = if folder().is_some() {
+        6 * LABELLED
+    } else {
+        LABELLED
+    };
+    while rejected == 0 || labelled < count {
+        let verdict = verdicts.next().await;
+        if verdict.decision() == Decision::Reject && verdict.camera_id == "left" {
+            rejected = verdict.sequence;
+        }
+        let good = verdict.truth == "good";
+        let request = LabelVerdictRequest {
+            sequence: verdict.sequence,
+            kind: if good {
+                LabelKind::Good
+            } else {
+                LabelKind::Defective
+            }
+            .into(),
+            defect_class: if good { String::new() } else { verdict.truth },
+            ..LabelVerdictRequest::default()
+        };
+        inspection.label_verdict(request).await.expect("kept");
+        labelled += 1;
+    }
+    rejected
 }
 
 /// Where the pictures are saved, if they are wanted.
@@ -46,19 +99,33 @@ async fn check(browser: &Browser, name: &str) {
 async fn pages_of_the_demo_line_are_accessible_in_light_and_dark() {
     require!(onnx_runtime());
     let page = PageSite::of(&cameras());
-    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
-    page.site.set_bundle(&bundle.to_string_lossy());
+    page.site.configure(
+        "[journal]\nfolder = \"journal\"\n[recipes]\nfolder = \"recipes\"\n",
+        &cameras(),
+    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    page.site
+        .set_bundle(&root.join("models/demo").to_string_lossy());
+    write_recipe(&page, root);
     let mut daemon = page.start();
-    let mut verdicts = daemon.verdicts().await;
-    let rejected = |verdict: &Verdict| verdict.decision() == Decision::Reject;
-    let sequence = verdicts.until(rejected).await.sequence;
-    if folder().is_some() {
-        tokio::time::sleep(Duration::from_secs(40)).await;
-    }
+    let mut recipes = RecipeServiceClient::new(daemon.channel().await);
+    let activate = ActivateRecipeRequest {
+        id: RECIPE.to_owned(),
+    };
+    recipes.activate_recipe(activate).await.expect("valid");
+    let sequence = label_verdicts(&daemon).await;
     let browser = page.browser().await;
     let pictures =
         "return [...document.querySelectorAll('main img')].some((image) => image.naturalWidth > 0)";
     let rows = "return document.querySelectorAll('table tbody tr').length > 3";
+    let listed = "return document.querySelectorAll('table.recipes tbody tr').length > 0";
+    let charts = "return Boolean(document.querySelector('[role=slider][aria-valuenow]'))
+                  && document.querySelectorAll('main canvas').length > 0";
+    let drawing = "return document.querySelectorAll('svg.polygons g.area').length > 3
+                   && document.querySelectorAll('.stage img, .stage canvas').length > 0";
+    let canvas =
+        "return [...document.querySelectorAll('main canvas')].some((one) => one.width > 100)";
+    let totals = "return document.querySelector('main').textContent.includes('Latency')";
     for (name, path, ready) in [
         ("overview-dark", "/?theme=dark".to_owned(), pictures),
         ("verdicts-dark", "/verdicts?theme=dark".to_owned(), rows),
@@ -74,6 +141,35 @@ async fn pages_of_the_demo_line_are_accessible_in_light_and_dark() {
             format!("/verdicts/{sequence}?theme=light"),
             pictures,
         ),
+        (
+            "tuning-dark",
+            "/tuning?camera=left&theme=dark".to_owned(),
+            charts,
+        ),
+        (
+            "tuning",
+            "/tuning?camera=left&theme=light".to_owned(),
+            charts,
+        ),
+        ("recipes", "/recipes?theme=light".to_owned(), listed),
+        (
+            "recipe-dark",
+            format!("/recipes/{RECIPE}?theme=dark"),
+            drawing,
+        ),
+        ("recipe", format!("/recipes/{RECIPE}?theme=light"), drawing),
+        (
+            "cameras-dark",
+            "/cameras?camera=left&theme=dark".to_owned(),
+            canvas,
+        ),
+        (
+            "cameras",
+            "/cameras?camera=left&theme=light".to_owned(),
+            canvas,
+        ),
+        ("report-dark", "/report?theme=dark".to_owned(), totals),
+        ("report", "/report?theme=light".to_owned(), totals),
         ("overview", "/?theme=light".to_owned(), pictures),
     ] {
         browser.open(&page.url(&path)).await;

@@ -117,7 +117,7 @@ fn filters(count: u64) -> [(&'static str, Filter); 6] {
     let filter = |cameras: &[&str], decisions: &[Decision]| Filter {
         cameras: cameras.iter().map(|name| camera(name)).collect(),
         decisions: decisions.to_vec(),
-        part_id: None,
+        ..Filter::default()
     };
     let part = Filter {
         part_id: Some((count / 2).to_string()),

@@ -1,10 +1,10 @@
 // The tile of a camera: its newest verdict with picture, its state and its counts.
 
-import { cameraBadge, decisionKind } from "./shapes.js";
+import { cameraBadge, decisionKind, shape } from "./shapes.js";
 import { createPicture } from "./picture.js";
 import { describeFault, term, tileParts } from "./tile-parts.js";
 import { h, replaceIfChanged, setText } from "./dom.js";
-import { number, yieldOf } from "./format.js";
+import { number, score, yieldOf } from "./format.js";
 import { outlineLegend } from "./outlines.js";
 import { scoreBar } from "./score-bar.js";
 
@@ -21,8 +21,9 @@ export function cameraTile(id, wall) {
     label: `Camera ${id}`,
     onShown: ({ regions }) => replaceIfChanged(legend, regions.map((region) => region.kind).join(), () => outlineLegend(regions)),
   });
+  const drift = h("p", { class: "tile-note review", hidden: true });
   const link = h(wall ? "div" : "a", { class: "picture-link" }, picture.element);
-  parts.element.append(link, h("p", { class: "picture-line" }, parts.age, legend), parts.problem, bar.element,
+  parts.element.append(link, h("p", { class: "picture-line" }, parts.age, legend), parts.problem, drift, bar.element,
     h("dl", { class: "facts-row" }, term("Rate", cells.rate), term("Latency", parts.latency), term("Queue", cells.queue), term("Yield", cells.yield)),
     h("dl", { class: "facts-row counts" }, COUNTS.map((name) => term(name.toUpperCase(), cells[name]))));
 
@@ -36,6 +37,8 @@ export function cameraTile(id, wall) {
     setText(cells.queue, number(camera.queued));
     setText(cells.yield, yieldOf(camera.decisions));
     for (const name of COUNTS) setText(cells[name], number(camera.decisions[name]));
+    drift.hidden = !camera.drift?.drifting;
+    replaceIfChanged(drift, JSON.stringify(camera.drift ?? null), () => driftNote(camera, wall));
     showProblem();
   }
 
@@ -60,4 +63,12 @@ export function cameraTile(id, wall) {
   }
 
   return tile;
+}
+
+/** That the scores of a camera have drifted. @param {Object} camera @param {boolean} wall without a link @returns {Array} */
+function driftNote({ id, drift }, wall) {
+  if (!drift?.drifting) return [];
+  const direction = drift.shift < 0 ? "down" : "up";
+  const text = `Scores drift ${direction} by ${score(Math.abs(drift.shift))} against the calibration.`;
+  return [shape("review"), h("span", {}, `${text} `, !wall && h("a", { href: `/tuning?camera=${encodeURIComponent(id)}` }, "Tuning"))];
 }

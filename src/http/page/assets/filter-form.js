@@ -25,7 +25,7 @@ export function filterForm(filter, onChange) {
     h("fieldset", {}, h("legend", {}, "Camera"), cameras),
     h("button", { type: "button", class: "quiet", onclick: clear }, "Clear filters"),
     h("fieldset", {}, h("legend", {}, "Part and time"), h("div", { class: "fields" }, part.label, from.label, to.label)),
-    h("fieldset", {}, h("legend", {}, "Within the loaded page only"), h("div", { class: "fields" }, minScore.label, recipe.label)));
+    h("fieldset", {}, h("legend", {}, "Score and recipe"), h("div", { class: "fields" }, minScore.label, recipe.label)));
 
   function read() {
     const checked = (name) => [...element.querySelectorAll(`[name=${name}]:checked`)].map((box) => box.value);

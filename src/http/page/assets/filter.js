@@ -7,8 +7,8 @@
  * @property {string} part
  * @property {string} from RFC 3339, or empty
  * @property {string} to RFC 3339, or empty
- * @property {string} minScore applied in the page
- * @property {string} recipe applied in the page
+ * @property {string} minScore
+ * @property {string} recipe
  */
 
 /** Reads a filter from a query. @param {string} search @returns {Filter} */
@@ -38,7 +38,7 @@ export function writeFilter(filter) {
   return text ? `?${text}` : "";
 }
 
-/** The part of a filter that the daemon applies. @param {Filter} filter @returns {Object} fields of a ListVerdictsRequest */
+/** A filter for the daemon. @param {Filter} filter @returns {Object} fields of a ListVerdictsRequest */
 export function toRequest(filter) {
   return {
     camera_ids: filter.cameras,
@@ -46,16 +46,7 @@ export function toRequest(filter) {
     part_id: filter.part,
     ...(filter.from && { from_time: filter.from }),
     ...(filter.to && { to_time: filter.to }),
+    ...(filter.minScore && { min_score: Number.parseFloat(filter.minScore) }),
+    recipe_id: filter.recipe,
   };
 }
-
-/** Whether a verdict passes the part of a filter that the page applies. @param {Filter} filter @returns {function(Object): boolean} */
-export function pageFilter(filter) {
-  const least = filter.minScore === "" ? null : Number.parseFloat(filter.minScore);
-  return (verdict) =>
-    (least === null || (verdict.score && verdict.score.value >= least)) &&
-    (!filter.recipe || verdict.recipe?.id === filter.recipe);
-}
-
-/** Whether the page applies a part of the filter. @param {Filter} filter @returns {boolean} */
-export const filtersInPage = (filter) => filter.minScore !== "" || filter.recipe !== "";

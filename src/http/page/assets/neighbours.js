@@ -29,12 +29,9 @@ export async function sequenceAfter(verdict, filter) {
  * @returns {Promise<number|null>} its sequence; null: there is none
  */
 export async function sequenceBefore(verdict, filter) {
-  // There is no upper limit for sequences; times of recording increase with them. Verdicts can share a time.
-  const recorded = Date.parse(verdict.record_time);
-  if (Number.isNaN(recorded)) return null;
-  const body = { ...toRequest(filter), to_time: new Date(recorded + 1).toISOString(), page_size: 20, order: "SORT_ORDER_NEWEST_FIRST" };
-  const page = await listVerdicts(body);
-  return page.verdicts.find((other) => other.sequence < verdict.sequence)?.sequence ?? null;
+  if (verdict.sequence < 2) return null;
+  const body = { ...toRequest(filter), to_sequence: verdict.sequence - 1, page_size: 1, order: "SORT_ORDER_NEWEST_FIRST" };
+  return (await listVerdicts(body)).verdicts[0]?.sequence ?? null;
 }
 
 /**

@@ -22,7 +22,7 @@ import { useKeys } from "./keys.js";
 const sequence = Number(location.pathname.split("/").pop());
 // Previous and next stay within what the table showed.
 const filter = readFilter(location.search);
-const query = writeFilter({ ...filter, minScore: "", recipe: "" });
+const query = writeFilter(filter);
 
 const { main, session } = await startPage();
 main.replaceChildren(heading(null), emptyState("Loading the verdict"));

@@ -4,7 +4,7 @@ import { call, listVerdicts } from "./api.js";
 import { datasetPanel } from "./dataset-panel.js";
 import { emptyState, errorState, h, setText } from "./dom.js";
 import { filterForm } from "./filter-form.js";
-import { filtersInPage, pageFilter, readFilter, toRequest, writeFilter } from "./filter.js";
+import { readFilter, toRequest, writeFilter } from "./filter.js";
 import { listLabels } from "./labels.js";
 import { onLive } from "./live.js";
 import { startPage } from "./shell.js";
@@ -88,20 +88,16 @@ async function load() {
 }
 
 function showPage(page) {
-  const verdicts = page.verdicts.filter(pageFilter(filter));
+  const { verdicts } = page;
   table.show(verdicts, writeFilter(filter));
   table.element.hidden = verdicts.length === 0;
   newer.disabled = tokens.length < 2;
   older.disabled = !nextToken;
-  const count = filtersInPage(filter)
-    ? `${verdicts.length} of ${page.verdicts.length} verdicts. Minimum score and recipe apply to the loaded page only.`
-    : `${verdicts.length} verdicts`;
-  setText(summary, `Page ${tokens.length}: ${count}`);
-  message.replaceChildren(...(verdicts.length ? [] : [nothing(page)]));
+  setText(summary, `Page ${tokens.length}: ${verdicts.length} verdicts`);
+  message.replaceChildren(...(verdicts.length ? [] : [nothing()]));
 }
 
-function nothing(page) {
-  if (page.verdicts.length > 0) return emptyState("No verdict of this page has this score and recipe", "Try the button Older.");
+function nothing() {
   if (writeFilter(filter)) return emptyState("No verdict matches the filters");
   return emptyState("No verdicts yet", "Verdicts appear here when a camera has delivered a frame.");
 }

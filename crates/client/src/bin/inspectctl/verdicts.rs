@@ -30,6 +30,12 @@ pub struct Arguments {
     /// Only verdicts of this part.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     part: String,
+    /// Only verdicts of this recipe.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    recipe: String,
+    /// Only verdicts with at least this score.
+    #[arg(long, value_name = "SCORE")]
+    min_score: Option<f32>,
     /// Only verdicts journalled at or after this time: a date and time, or an age ("2h").
     #[arg(long, value_name = "TIME")]
     from: Option<TimeArg>,
@@ -57,6 +63,8 @@ impl Arguments {
             camera_ids: self.cameras.clone(),
             decisions: decisions.copied().map(Decision::from).collect(),
             part_id: self.part.clone(),
+            recipe_id: self.recipe.clone(),
+            min_score: self.min_score,
             from_time: self.from.map(|from| from.timestamp(now)),
             to_time: self.to.map(|to| to.timestamp(now)),
             oldest_first: self.oldest_first,

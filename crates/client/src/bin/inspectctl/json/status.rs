@@ -88,6 +88,18 @@ pub struct Camera<'a> {
     last_frame_time: Option<String>,
     frames_per_second: f32,
     pause: Option<Pause<'a>>,
+    drift: Option<Drift>,
+}
+
+/// The last comparison of the scores with the calibration.
+#[derive(Serialize)]
+struct Drift {
+    time: Option<String>,
+    references: u64,
+    distance: f64,
+    p_value: f64,
+    shift: f64,
+    drifting: bool,
 }
 
 /// Why a camera is paused.
@@ -218,6 +230,14 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
             last_error_time: time(camera.last_error_time.as_ref()),
             last_frame_time: time(camera.last_frame_time.as_ref()),
             frames_per_second: camera.frames_per_second,
+            drift: camera.drift.as_ref().map(|drift| Drift {
+                time: time(drift.time.as_ref()),
+                references: drift.references,
+                distance: drift.distance,
+                p_value: drift.p_value,
+                shift: drift.shift,
+                drifting: drift.drifting,
+            }),
             pause: camera.pause.as_ref().map(|pause| Pause {
                 who: &pause.who,
                 reason: &pause.reason,
