@@ -4,9 +4,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use inspectd_core::decision::Decision;
+use inspectd_core::frame::Frame;
 use inspectd_core::image_file::{self, ImageError};
 use inspectd_core::record::Stamp;
 use thiserror::Error;
@@ -159,12 +161,12 @@ pub struct ChallengeResult {
     /// Names of the pictures that were judged wrongly, with their scores, at most 50.
     pub failures: Vec<String>,
     /// Model, recipe and configuration that judged.
-    pub stamp: std::sync::Arc<Stamp>,
+    pub stamp: Arc<Stamp>,
 }
 
 impl ChallengeResult {
     /// The result of a challenge that could not be carried out.
-    pub fn failed(error: &ChallengeError, stamp: std::sync::Arc<Stamp>, time: SystemTime) -> Self {
+    pub fn failed(error: &ChallengeError, stamp: Arc<Stamp>, time: SystemTime) -> Self {
         Self {
             time,
             passed: false,
@@ -204,15 +206,15 @@ impl ChallengeResult {
 pub fn run(
     pictures: &[KnownPicture],
     tolerance: Tolerance,
-    stamp: std::sync::Arc<Stamp>,
-    mut judge: impl FnMut(&KnownPicture, inspectd_core::frame::Frame) -> Result<(Decision, f32), String>,
+    stamp: Arc<Stamp>,
+    mut judge: impl FnMut(&KnownPicture, &Frame) -> Result<(Decision, f32), String>,
     now: impl Fn() -> SystemTime,
 ) -> Result<ChallengeResult, ChallengeError> {
     let (mut good, mut false_rejects, mut defective, mut misses) = (0, 0, 0, 0);
     let mut failures = Vec::new();
     for picture in pictures {
         let frame = image_file::decode(&picture.file)?;
-        let judged = judge(picture, frame);
+        let judged = judge(picture, &frame);
         let (decision, score) = judged.map_err(|reason| ChallengeError::NotJudged {
             name: picture.name.clone(),
             reason,

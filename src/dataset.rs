@@ -79,6 +79,9 @@ fn class_folder(class: &str) -> String {
 
 /// The mask of outlines: white inside of any of them, black elsewhere. A pixel belongs to an outline that contains its
 /// centre.
+///
+/// # Panics
+/// Never: the pixels have the size of the frame.
 pub fn mask(outlines: &[Polygon], width: u32, height: u32) -> Frame {
     let (columns, rows) = (width as usize, height as usize);
     let mut rgb = vec![0; columns * rows * CHANNELS];

@@ -168,9 +168,8 @@ fn p_value(distance: f64, one: usize, other: usize) -> f64 {
         return 1.0;
     }
     let term = |index: i32| {
-        let index = f64::from(index);
-        let sign = if index % 2.0 == 1.0 { 1.0 } else { -1.0 };
-        sign * (-2.0 * (index * lambda).powi(2)).exp()
+        let sign = if index % 2 == 1 { 1.0 } else { -1.0 };
+        sign * (-2.0 * (f64::from(index) * lambda).powi(2)).exp()
     };
     let sum: f64 = (1..=TERMS).map(term).sum();
     (2.0 * sum).clamp(0.0, 1.0)
@@ -270,7 +269,7 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(4);
         let calibration = exponential(&mut random, 80);
         let (one, other) = (stamp("a"), stamp("b"));
-        let mut note = |stamp: &Arc<Stamp>, count: usize, score: f32| {
+        let note = |stamp: &Arc<Stamp>, count: usize, score: f32| {
             let frame = PassedFrame {
                 score,
                 threshold: 2.0,

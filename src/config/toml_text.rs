@@ -101,7 +101,7 @@ pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
             one.len() == other.len() && one.iter().all(has)
         }
         _ => match (number(one), number(other)) {
-            (Some(one), Some(other)) => one == other,
+            (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
             _ => one.as_str().is_some() && one.as_str() == other.as_str(),
         },
     }

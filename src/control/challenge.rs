@@ -82,7 +82,8 @@ impl Control {
         let stamp = Arc::clone(&active.stamp);
         let now = || self.clock.now().utc;
         let result = challenge::pictures(folder).and_then(|pictures| {
-            let judge = |picture: &KnownPicture, frame| self.judge_known(settings, picture, frame);
+            let judge =
+                |picture: &KnownPicture, frame: &Frame| self.judge_known(settings, picture, frame);
             challenge::run(&pictures, tolerance, Arc::clone(&stamp), judge, now)
         });
         let result = result.unwrap_or_else(|error| ChallengeResult::failed(&error, stamp, now()));
@@ -106,7 +107,7 @@ impl Control {
         &self,
         settings: &Challenge,
         picture: &KnownPicture,
-        frame: Frame,
+        frame: &Frame,
     ) -> Result<(Decision, f32), String> {
         let deadline = self.clock.now().monotonic + VERDICT_TIMEOUT;
         let (sender, verdicts) = sync_channel(1);
@@ -144,21 +145,19 @@ impl Control {
         let message = (!result.passed).then(|| {
             let named = result.failures.iter().take(NAMED_FAILURES);
             let named: Vec<&str> = named.map(String::as_str).collect();
-            match named.is_empty() {
-                true => summary.clone(),
-                false => format!("{summary}, such as {}", named.join(", ")),
+            if named.is_empty() {
+                summary.clone()
+            } else {
+                format!("{summary}, such as {}", named.join(", "))
             }
         });
-        match &message {
-            Some(message) => {
-                error!(by = actor.name(), failures = ?result.failures, "{summary}");
-                self.fail_line(on_failure, message);
-            }
-            None => {
-                info!(by = actor.name(), "{summary}");
-                self.pipeline.set_challenge_failure(None);
-                self.alarms.clear(AlarmKind::ChallengeFailed, "");
-            }
+        if let Some(message) = &message {
+            error!(by = actor.name(), failures = ?result.failures, "{summary}");
+            self.fail_line(on_failure, message);
+        } else {
+            info!(by = actor.name(), "{summary}");
+            self.pipeline.set_challenge_failure(None);
+            self.alarms.clear(AlarmKind::ChallengeFailed, "");
         }
         let mut change = self.change.lock();
         let before = change.state.challenge_failed.clone();

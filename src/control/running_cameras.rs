@@ -106,9 +106,10 @@ impl RunningCameras {
         let mut slots = self.slots.lock();
         for id in active.settings.cameras.keys() {
             let paused = paused.contains(id);
-            let camera = match paused {
-                true => None,
-                false => Some((self.start_camera)(0, id, active.camera(id))?),
+            let camera = if paused {
+                None
+            } else {
+                Some((self.start_camera)(0, id, active.camera(id))?)
             };
             let slot = Slot {
                 camera,

@@ -71,7 +71,7 @@ impl Control {
         let mut change = self.change.lock();
         let active = self.pipeline.active();
         let present = applied(&active, camera, region)?.reject_above;
-        if let Some(expected) = expected.filter(|expected| *expected != present) {
+        if let Some(expected) = expected.filter(|expected| expected.total_cmp(&present).is_ne()) {
             let text = format!("the threshold is {present}, not {expected}");
             return Err(ChangeError::Conflict(text));
         }

@@ -45,7 +45,7 @@ impl GrpcService {
             return Err(Status::unavailable(text));
         };
         let view = self.view_settings(&camera);
-        self.encoded(client, move || measured(captured, limit, view))
+        self.encoded(client, move || measured(captured, limit, &view))
             .await
     }
 
@@ -79,7 +79,7 @@ impl GrpcService {
 fn measured(
     captured: CameraFrame,
     limit: Option<u32>,
-    view: GetCameraViewResponse,
+    view: &GetCameraViewResponse,
 ) -> Result<GetCameraViewResponse, Status> {
     let CameraFrame {
         frame_id,
@@ -99,6 +99,6 @@ fn measured(
         mean: aids.mean,
         black: aids.black,
         clipped: aids.clipped,
-        ..view
+        ..view.clone()
     })
 }

@@ -146,10 +146,9 @@ pub(super) fn inspect(error: &InspectError) -> Status {
 pub(super) fn change(error: &ChangeError) -> Status {
     let kind = match error {
         ChangeError::NotLocal => return Status::permission_denied(error.to_string()),
-        ChangeError::Recipe(RecipeRefusal::Recipe(RecipeError::Absent { .. })) => {
-            return Status::not_found(error.to_string());
-        }
-        ChangeError::Recipe(RecipeRefusal::NoEdition { .. }) => {
+        ChangeError::Recipe(
+            RecipeRefusal::Recipe(RecipeError::Absent { .. }) | RecipeRefusal::NoEdition { .. },
+        ) => {
             return Status::not_found(error.to_string());
         }
         ChangeError::NoRegion(region) => {

@@ -6,7 +6,7 @@ use inspectd_core::polygon::Polygon;
 use rusqlite::{Connection, Row, params};
 
 use super::JournalError;
-use super::query::Order;
+use super::order::Order;
 use super::row::{nanoseconds, time};
 
 /// What a person says.

@@ -7,6 +7,7 @@ mod error;
 mod known;
 mod label;
 mod mark;
+mod order;
 mod query;
 pub mod repair;
 mod row;
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
 pub use error::{JournalError, RowError};
 pub use known::{Consumer, Known};
 pub use label::{Label, LabelKind};
-pub use query::{Filter, Order, Page, Readers};
+pub use order::Order;
+pub use query::{Filter, Page, Readers};
 pub use store::{Batch, Limits, Opened, Store, Trimmed, wal_bytes};
 
 /// Whether a journal was used in `folder` before, even if its file is gone or damaged.

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
 use super::label::{self, Label};
+use super::order::Order;
 use super::row::{self, nanoseconds};
 use super::{JournalError, STEP_BACK, schema};
 
@@ -60,15 +61,6 @@ impl Filter {
                 .least_score
                 .is_none_or(|least| score.is_some_and(|score| score >= least))
     }
-}
-
-/// The order of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// The oldest first.
-    Ascending,
-    /// The newest first.
-    Descending,
 }
 
 /// A query for one page of verdicts.

@@ -142,13 +142,7 @@ proptest! {
             };
             // Every other verdict is of the recipe.
             if sequence % 2 == 0 {
-                let mut stamp = Stamp::clone(&verdict.subject.stamp);
-                stamp.recipe = Some(RecipeTag {
-                    id: "juice".to_owned(),
-                    version: "1".to_owned(),
-                    sha256: "ab".to_owned(),
-                });
-                verdict.subject.stamp = stamp.into();
+                verdict.subject.stamp = stamp(1);
             }
             verdict
         }).collect();

@@ -3,12 +3,9 @@
 use std::time::SystemTime;
 
 use inspectd_core::frame::Frame;
-use inspectd_core::id::CameraId;
-use inspectd_core::preprocess::{Crop, Rotation};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::handle::Pipeline;
 use crate::camera::Captured;
 
 /// Maximum number of calls that wait for the next frame of a camera.
@@ -31,7 +28,7 @@ pub(super) struct FrameWaiters(Mutex<Vec<oneshot::Sender<CameraFrame>>>);
 
 impl FrameWaiters {
     /// Waits for the next frame; none if too many wait already.
-    fn wait(&self) -> Option<oneshot::Receiver<CameraFrame>> {
+    pub(super) fn wait(&self) -> Option<oneshot::Receiver<CameraFrame>> {
         let mut waiting = self.0.lock();
         waiting.retain(|sender| !sender.is_closed());
         if waiting.len() >= WAITING_LIMIT {
@@ -53,18 +50,5 @@ impl FrameWaiters {
                 frame: frame.clone(),
             });
         }
-    }
-}
-
-impl Pipeline {
-    /// Receives the next frame of a camera. None if the camera is not configured, or too many wait already.
-    pub fn next_frame(&self, camera: &CameraId) -> Option<oneshot::Receiver<CameraFrame>> {
-        self.shared.lanes.get(camera)?.frame_waiters.wait()
-    }
-
-    /// The rotation and crop that apply to a camera now.
-    pub fn view(&self, camera: &CameraId) -> (Rotation, Option<Crop>) {
-        let view = self.active().view(camera);
-        (view.rotate, view.crop)
     }
 }

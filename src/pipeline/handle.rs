@@ -12,15 +12,13 @@ use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::record::{Fault, FaultReason, Verdict};
 use parking_lot::Mutex;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::active::Active;
 use super::answers::Shared;
-use super::camera_lane::{
-    Brightness, CameraLane, counted_groups, groups, part_counter, queue_policy,
-};
+use super::camera_lane::{CameraLane, counted_groups, groups, part_counter, queue_policy};
 use super::camera_view::FrameSizeError;
 use super::counted_group::ResynchronizeError;
 use super::heartbeat::Heartbeat;
@@ -38,7 +36,7 @@ use super::threads::{Threads, join, start_judging, wait_for};
 use super::timekeeper;
 use super::worker::Worker;
 use crate::alarm::Alarms;
-use crate::camera::{CameraEvent, CameraState, Sink};
+use crate::camera::Sink;
 use crate::clock::SharedClock;
 use crate::drift::DriftMonitor;
 use crate::evidence::{DiskStore, Evidence};
@@ -212,12 +210,6 @@ impl Pipeline {
         self.shared.observer.replaced(&before);
     }
 
-    /// The brightness of the frames of a camera from now on; `None` if it is not configured.
-    pub fn brightness(&self, camera: &CameraId) -> Option<watch::Receiver<Brightness>> {
-        let lane = self.shared.lanes.get(camera)?;
-        Some(lane.brightness.subscribe())
-    }
-
     /// Puts a group whose cameras count their parts in step: the next frame of each camera shows the same part.
     ///
     /// # Errors
@@ -227,28 +219,6 @@ impl Pipeline {
             Some(counted) => counted.resynchronize(),
             None => Err(ResynchronizeError::NoGroup(group.to_owned())),
         }
-    }
-
-    /// Marks a camera as paused, which was stopped: requests for it are refused.
-    pub fn paused(&self, camera: &CameraId, message: &str) {
-        self.shared.paused(camera, message);
-    }
-
-    /// Marks a paused camera as one that is about to be opened.
-    pub fn resumed(&self, camera: &CameraId) {
-        self.shared
-            .event(camera, CameraEvent::State(CameraState::Opening));
-    }
-
-    /// Marks the cameras whose exposure or gain a recipe is about to change. Until [`Self::settings_changed`],
-    /// their captures are FAULT.
-    pub fn settings_change(&self, cameras: &[CameraId]) {
-        self.shared.settings_change(cameras);
-    }
-
-    /// Judges the captures of these cameras again.
-    pub fn settings_changed(&self, cameras: &[CameraId]) {
-        self.shared.settings_changed(cameras);
     }
 
     /// All verdicts from now on, and what was broadcast until now.

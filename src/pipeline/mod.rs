@@ -4,6 +4,7 @@
 
 mod active;
 mod answers;
+mod camera_changes;
 mod camera_frame;
 mod camera_lane;
 pub mod camera_stats;

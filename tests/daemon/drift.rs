@@ -27,7 +27,9 @@ fn site() -> Site {
         let pictures: Vec<_> = names.iter().map(String::as_str).zip(levels).collect();
         site.pictures(folder, &pictures);
     };
-    pictures("same", &|index| CALIBRATION.start + (index * 7) % 40);
+    pictures("same", &|index| {
+        CALIBRATION.start + (u32::from(index) * 7 % 40) as u8
+    });
     pictures("brighter", &|index| 128 + index % 20);
     let path = site.path("bundle/manifest.toml");
     let text = fs::read_to_string(&path).expect("a manifest");
@@ -47,7 +49,7 @@ async fn drift(daemon: &Daemon, id: &str) -> ScoreDrift {
             camera(status, id).drift.is_some()
         })
         .await;
-    camera(&status, id).drift.clone().expect("compared")
+    camera(&status, id).drift.expect("compared")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -137,7 +137,7 @@ fn camera_of_a_group_is_added_and_removed_by_a_restart() {
 fn reload_adds_cameras_with_all_keys_and_removes_them() {
     let (old, new) = (settings(OLD), settings(MINIMAL));
     let active = applied(&old, &new);
-    assert_eq!(active.cameras, new.cameras);
+    assert!(active.cameras.keys().eq(new.cameras.keys()));
     assert_eq!(active.model, new.model);
     let text = OLD.replace("[cameras.right]", "[cameras.up]\nrotate = 90\nfps = 3");
     let active = applied(&old, &settings(&text));

@@ -4,7 +4,8 @@ use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
 use rusqlite::types::Value;
 
-use super::{Order, Page};
+use super::Page;
+use crate::journal::order::Order;
 use crate::journal::row;
 
 /// The SQL of a page: one subquery for each pair of camera and decision, each along an index, and the

@@ -79,6 +79,7 @@ fn regions_move_with_their_comments_and_new_ones_are_written_as_a_person_would()
         [0.2, 0.1],
         [0.3, 0.3],
         [0.2, 0.4],
+        [0.1, 0.41],
         [0.0, 0.333_333_3],
     ];
     draft.regions.push(DraftArea {
@@ -113,7 +114,7 @@ fn regions_move_with_their_comments_and_new_ones_are_written_as_a_person_would()
     assert!(at("name = \"label\"") < at("name = \"corner\""));
     assert!(at("name = \"corner\"") < at("[[ignore]]"));
     at(
-        "name = \"corner\"\npolygon = [\n    [0.0, 0.0], [0.1, 0.0], [0.2, 0.1], [0.3, 0.3],\n    [0.2, 0.4], [0.0, 0.33333],\n]\nthreshold = 0.3\n",
+        "name = \"corner\"\npolygon = [\n    [0.0, 0.0], [0.1, 0.0], [0.2, 0.1], [0.3, 0.3],\n    [0.2, 0.4], [0.1, 0.41], [0.0, 0.33333],\n]\nthreshold = 0.3\n",
     );
     at("[cameras.line]\ncrop = { left = 0, top = 8, right = 320, bottom = 200 }\nrotate = 90\n");
     assert_eq!(Draft::read(&changed).expect("a draft").regions.len(), 4);

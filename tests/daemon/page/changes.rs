@@ -217,8 +217,7 @@ async fn camera_is_seen_paused_and_resumed() {
                 return Boolean(canvas && canvas.width > 0) && document.querySelector('main').textContent.includes('black')";
     browser.wait("the view", view).await;
     assert_eq!(browser.violations().await, [""; 0]);
-    browser.click("Pause").await;
-    browser.click("Pause").await;
+    browser.click("Pause camera").await;
     let paused = daemon
         .status_when("paused", |status| {
             camera(status, "good").state() == CameraState::Paused

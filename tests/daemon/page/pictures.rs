@@ -1,8 +1,9 @@
 //! The page of the demo line, and the pictures of `docs/page.md`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use inspectd_client::Timestamp;
 use inspectd_client::proto::recipe_service_client::RecipeServiceClient;
 use inspectd_client::proto::{ActivateRecipeRequest, Decision, LabelKind, LabelVerdictRequest};
 use inspectd_test_support::{onnx_runtime, require};
@@ -78,6 +79,14 @@ async fn label_verdicts(daemon: &Daemon) -> u64 {
     rejected
 }
 
+/// The last minutes, as the address of the report has them.
+fn period() -> String {
+    let now = SystemTime::now();
+    let [from, to] = [now - Duration::from_mins(5), now + Duration::from_mins(1)];
+    let [from, to] = [from, to].map(Timestamp::from);
+    format!("from={from}&to={to}")
+}
+
 /// Where the pictures are saved, if they are wanted.
 fn folder() -> Option<PathBuf> {
     std::env::var_os("INSPECTD_PICTURES").map(PathBuf::from)
@@ -114,6 +123,7 @@ async fn pages_of_the_demo_line_are_accessible_in_light_and_dark() {
     };
     recipes.activate_recipe(activate).await.expect("valid");
     let sequence = label_verdicts(&daemon).await;
+    let period = period();
     let browser = page.browser().await;
     let pictures =
         "return [...document.querySelectorAll('main img')].some((image) => image.naturalWidth > 0)";
@@ -168,8 +178,12 @@ async fn pages_of_the_demo_line_are_accessible_in_light_and_dark() {
             "/cameras?camera=left&theme=light".to_owned(),
             canvas,
         ),
-        ("report-dark", "/report?theme=dark".to_owned(), totals),
-        ("report", "/report?theme=light".to_owned(), totals),
+        (
+            "report-dark",
+            format!("/report?{period}&theme=dark"),
+            totals,
+        ),
+        ("report", format!("/report?{period}&theme=light"), totals),
         ("overview", "/?theme=light".to_owned(), pictures),
     ] {
         browser.open(&page.url(&path)).await;

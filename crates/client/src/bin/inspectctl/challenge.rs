@@ -1,5 +1,6 @@
 //! `inspectctl challenge`: judges pictures of known parts, and shows whether the line can be trusted.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
@@ -34,10 +35,10 @@ pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> 
     } else {
         write!(out, "{}", describe(&result))?;
     }
-    match result.passed {
-        true => Ok(()),
-        false => Err(anyhow!("the challenge failed").into()),
+    if result.passed {
+        return Ok(());
     }
+    Err(anyhow!("the challenge failed").into())
 }
 
 fn describe(result: &ChallengeResult) -> String {
@@ -64,7 +65,7 @@ fn describe(result: &ChallengeResult) -> String {
         "rejected (false rejects)",
     );
     for failure in &result.failures {
-        out += &format!("  {failure}\n");
+        let _ = writeln!(out, "  {failure}");
     }
     out += if result.passed {
         "passed\n"

@@ -16,13 +16,13 @@ fn at(second: i64) -> Timestamp {
     }
 }
 
-fn counts(pass: u64, review: u64, reject: u64, fault: u64) -> Option<DecisionCounts> {
-    Some(DecisionCounts {
+fn counts(pass: u64, review: u64, reject: u64, fault: u64) -> DecisionCounts {
+    DecisionCounts {
         pass,
         reject,
         review,
         fault,
-    })
+    }
 }
 
 fn report() -> Report {
@@ -30,17 +30,17 @@ fn report() -> Report {
         from_time: Some(at(0)),
         to_time: Some(at(600)),
         host: "box".to_owned(),
-        parts: counts(6, 1, 1, 2),
+        parts: Some(counts(6, 1, 1, 2)),
         r#yield: Some(0.75),
         sources: vec![ReportSource {
             id: "belt".to_owned(),
             group: false,
-            parts: counts(6, 1, 1, 2),
+            parts: Some(counts(6, 1, 1, 2)),
             r#yield: Some(0.75),
         }],
         intervals: vec![ReportInterval {
             from_time: Some(at(0)),
-            parts: counts(6, 1, 1, 2),
+            parts: Some(counts(6, 1, 1, 2)),
         }],
         regions: vec![RejectCause {
             camera_id: "belt".to_owned(),
@@ -85,7 +85,7 @@ fn report() -> Report {
         }],
         recipes: vec![RecipeCount {
             recipe: Some(RecipeTag::default()),
-            parts: counts(6, 1, 1, 2),
+            parts: Some(counts(6, 1, 1, 2)),
         }],
         models: vec![ModelCount {
             model: Some(Model {
@@ -93,7 +93,7 @@ fn report() -> Report {
                 version: "2026.1".to_owned(),
                 sha256: "0123456789abcdef".to_owned(),
             }),
-            parts: counts(6, 1, 1, 2),
+            parts: Some(counts(6, 1, 1, 2)),
         }],
         changes: vec![AuditEntry {
             number: 7,

@@ -10,11 +10,11 @@ use super::tables::{TIME_ROWS, intervals};
 use super::*;
 
 /// 2026-11-18T11:06:40Z and later.
-fn at(second: i64) -> Option<Timestamp> {
-    Some(Timestamp {
+fn at(second: i64) -> Timestamp {
+    Timestamp {
         seconds: 1_795_000_000 + second,
         nanos: 0,
-    })
+    }
 }
 
 fn counts(pass: u64, review: u64, reject: u64, fault: u64) -> DecisionCounts {
@@ -32,8 +32,8 @@ fn plain(report: &Report) -> String {
 
 fn report() -> Report {
     Report {
-        from_time: at(0),
-        to_time: at(28_800),
+        from_time: Some(at(0)),
+        to_time: Some(at(28_800)),
         host: "box".to_owned(),
         parts: Some(counts(1998, 1, 1, 2)),
         r#yield: Some(0.999),
@@ -45,7 +45,7 @@ fn report() -> Report {
         }],
         intervals: (0..96)
             .map(|index| ReportInterval {
-                from_time: at(index * 300),
+                from_time: Some(at(index * 300)),
                 parts: Some(counts(index as u64, 0, 0, 0)),
             })
             .collect(),
@@ -64,8 +64,8 @@ fn report() -> Report {
             count: 2,
         }],
         standstills: vec![Standstill {
-            from_time: at(60),
-            to_time: at(360),
+            from_time: Some(at(60)),
+            to_time: Some(at(360)),
             started: true,
         }],
         standstill_total: Some(Duration {
@@ -85,7 +85,7 @@ fn report() -> Report {
             latency: Some(LatencyPercentiles::default()),
         }],
         changes: vec![AuditEntry {
-            time: at(120),
+            time: Some(at(120)),
             who: "ann".to_owned(),
             action: "threshold".to_owned(),
             subject: "verdict.threshold".to_owned(),
@@ -150,7 +150,7 @@ fn empty_report_has_only_its_sums() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 4, "{text}");
-    empty.kept_from_time = at(0);
+    empty.kept_from_time = Some(at(0));
     let text = plain(&empty);
     let kept = "the journal no longer keeps verdicts before 2026-11-18T11:06:40Z";
     assert!(text.contains(kept), "{text}");
