@@ -7,7 +7,7 @@ use toml_edit::{Array, ArrayOfTables, InlineTable, Item, Table, TableLike, Value
 use crate::config::toml_text::{TomlText, is_same, set};
 
 /// Longest list of corners on one line, letters.
-const LINE_WIDTH: usize = 90;
+const LINE_WIDTH: usize = 80;
 
 /// Corners on each line of a longer list.
 const CORNERS_ON_A_LINE: usize = 4;

@@ -22,7 +22,7 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 }
 
 /// Replaces the content of a file that people own: keeps its mode, its owner and group as far as this process may, and a
-/// link to it. A file that does not exist is created as by [`write`].
+/// link to it. A file that does not exist is created as by [`write()`].
 ///
 /// # Errors
 /// When the file cannot be written. The old file is then unchanged.

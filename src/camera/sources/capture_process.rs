@@ -103,12 +103,9 @@ impl CaptureProcess {
         match receive(&mut self.control) {
             Ok(Some(Answer::Failed { reason })) => Err(SourceError::Reported(reason)),
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => {
-                // It has closed its side, so it ends or is about to.
-                let _ = self.process.kill();
-                let status = self.process.wait().map_err(SourceError::Process)?;
-                Err(SourceError::ProcessEnded(status))
-            }
+            Ok(None) => Err(self.ended()),
+            // It ended before it had read the last request.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(self.ended()),
             Err(error) => {
                 self.hangs = true;
                 Err(match error.kind() {
@@ -116,6 +113,15 @@ impl CaptureProcess {
                     _ => SourceError::Process(error),
                 })
             }
+        }
+    }
+
+    /// How the process ended, which has closed its side of the socket: it ends, or is about to.
+    fn ended(&mut self) -> SourceError {
+        let _ = self.process.kill();
+        match self.process.wait() {
+            Ok(status) => SourceError::ProcessEnded(status),
+            Err(error) => SourceError::Process(error),
         }
     }
 
