@@ -35,7 +35,7 @@ impl TomlText {
         true
     }
 
-    /// Sets the value `key` of the table at `path`, which is made if it does not exist; removes it if there is no value.
+    /// Sets the value `key` of the table at `path`, and creates a missing table. Without a value, removes the key.
     ///
     /// # Errors
     /// The path of what is not a table.

@@ -40,7 +40,7 @@ pub(super) struct ChallengeState {
 }
 
 impl Control {
-    /// Returns the last result of the challenge; none if there is no challenge, or it has not ended yet.
+    /// Returns the last result of the challenge; none without a challenge, and before the first result.
     pub fn challenge_result(&self) -> Option<ChallengeResult> {
         let last = self.challenge.last.lock();
         last.as_ref().map(|(_, result)| result.clone())

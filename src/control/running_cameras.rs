@@ -135,7 +135,7 @@ impl RunningCameras {
         self.resume(id, active)
     }
 
-    /// Stops a camera, which then does not belong to the line any more.
+    /// Stops a camera and removes it from the line.
     pub fn remove(&self, id: &CameraId) {
         self.stop([id].into_iter(), "it is removed");
         self.slots.lock().cameras.remove(id);

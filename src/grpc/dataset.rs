@@ -62,7 +62,7 @@ impl GrpcService {
         permit: OwnedSemaphorePermit,
     ) -> Result<BoxStream<'static, Result<ExportDatasetResponse, Status>>, Status> {
         self.journal()?;
-        // The camera need not be configured any more.
+        // The camera need not be configured.
         let camera = fields::camera_id("camera_id", &request.camera_id)?;
         let recipe = match request.recipe_id.as_str() {
             "" => None,

@@ -27,7 +27,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Write the labelled verdicts of a camera as a dataset in the layout of MVTec AD, for mhkd. A repeated export to the
-    /// same folder fetches only what is new, and removes what no longer belongs to it.
+    /// same folder fetches only what is new, and removes files that do not belong to it.
     Export(Export),
 }
 
@@ -130,7 +130,7 @@ fn describe(arguments: &Export, summary: &DatasetSummary, removed: usize) -> std
     if summary.without_picture > 0 {
         writeln!(
             out,
-            "{warning}{} left out: their pictures are no longer kept (see [evidence] in docs/configuration.md){warning:#}",
+            "{warning}{} left out: their pictures were removed (see [evidence] in docs/configuration.md){warning:#}",
             format::count(summary.without_picture, "labelled verdict"),
         )?;
     }
