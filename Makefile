@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance fuzz simulate torture clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance pages fuzz simulate torture clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -17,6 +17,9 @@ BENCH_ROUNDS ?= 2
 # The bundle of `make measure`, and further arguments of `inspectd bench`.
 BUNDLE ?= models/demo
 MEASURE ?=
+
+# Duration of `make pages` with open pages and without, minutes.
+MINUTES ?= 10
 
 # Schedules of `make simulate`; INSPECTD_SIMULATE_FIRST is the first of them.
 SEEDS ?= 100000
@@ -99,6 +102,12 @@ endurance: ## Run the frames of four hours through the daemon and check its memo
 	scripts/setup.sh runtime
 	cargo build --release
 	scripts/endurance.py
+
+pages: ## Measure what open pages cost the line, and the first picture on a slow connection (MINUTES=n)
+	scripts/setup.sh runtime browser
+	cargo build --release
+	scripts/page_load.py --minutes $(MINUTES)
+	scripts/page_speed.py
 
 fuzz: ## Run the fuzz targets on a nightly toolchain (FUZZ_SECONDS=n per target)
 	scripts/setup.sh runtime

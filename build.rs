@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "inspection",
         "line",
+        "model",
         "recipe",
         "report",
         "tuning",

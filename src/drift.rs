@@ -4,6 +4,9 @@
 //! Every 200 passed frames of a camera are compared with the validation images of the model by the two-sample test of
 //! Kolmogorov and Smirnov (Press et al., Numerical Recipes, 14.3.3). Both samples end at the threshold: a frame above it is
 //! not PASS. The windows do not overlap, so each is a test of its own.
+//!
+//! Masks and minimum areas of a recipe lower the scores, so that those of the validation images do not apply. The first 400
+//! passed frames with the recipe then take their place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +22,9 @@ pub const WINDOW: usize = 200;
 /// The share of windows that count as drift although nothing has changed.
 pub const FALSE_ALARM_RATE: f64 = 1e-4;
 
+/// Passed frames that take the place of the validation images where these do not apply.
+const LEARNED: usize = 400;
+
 /// Fewest validation images that windows are compared with.
 const FEWEST_REFERENCES: usize = 20;
 
@@ -30,13 +36,15 @@ const TERMS: i32 = 100;
 pub struct Drift {
     /// When the window ended.
     pub time: SystemTime,
-    /// Number of validation images that it was compared with.
+    /// Number of scores that it was compared with.
     pub references: usize,
+    /// Whether these are of earlier frames of the camera, not of the validation images.
+    pub learned: bool,
     /// The largest difference between the two distributions, 0 (equal) to 1.
     pub distance: f64,
     /// The probability of such a distance, or a larger one, if nothing has changed.
     pub p_value: f64,
-    /// Median of the window minus that of the calibration.
+    /// Median of the window minus that of the references.
     pub shift: f64,
     /// The recipe, model and configuration of the window.
     pub stamp: Arc<Stamp>,
@@ -54,7 +62,32 @@ impl Drift {
 struct CameraWindow {
     stamp: Arc<Stamp>,
     scores: Vec<f32>,
+    /// The scores of the first frames with this model and recipe, where these are the references; ascending once complete.
+    learned: Vec<f32>,
     last: Option<Drift>,
+}
+
+impl CameraWindow {
+    fn new(stamp: Arc<Stamp>, learned: Vec<f32>) -> Self {
+        Self {
+            stamp,
+            scores: Vec::new(),
+            learned,
+            last: None,
+        }
+    }
+
+    /// Learns a score; false once enough are learned.
+    fn learn(&mut self, score: f32) -> bool {
+        if self.learned.len() >= LEARNED {
+            return false;
+        }
+        self.learned.push(score);
+        if self.learned.len() == LEARNED {
+            self.learned.sort_unstable_by(f32::total_cmp);
+        }
+        true
+    }
 }
 
 /// The windows of all cameras.
@@ -70,8 +103,8 @@ pub struct PassedFrame<'a> {
     pub threshold: f32,
     /// Recipe, model and configuration. Others begin another window.
     pub stamp: &'a Arc<Stamp>,
-    /// The scores of the validation images of the model, ascending.
-    pub calibration: &'a [f32],
+    /// The scores of the validation images of the model, ascending; unset if they do not apply.
+    pub calibration: Option<&'a [f32]>,
 }
 
 impl DriftMonitor {
@@ -85,27 +118,28 @@ impl DriftMonitor {
         let mut windows = self.0.lock();
         let window = windows
             .entry(camera.clone())
-            .or_insert_with(|| CameraWindow {
-                stamp: Arc::clone(frame.stamp),
-                scores: Vec::new(),
-                last: None,
-            });
+            .or_insert_with(|| CameraWindow::new(Arc::clone(frame.stamp), Vec::new()));
         if window.stamp != *frame.stamp {
-            *window = CameraWindow {
-                stamp: Arc::clone(frame.stamp),
-                scores: Vec::new(),
-                last: None,
-            };
+            let (old, new) = (&window.stamp, frame.stamp);
+            let same = old.model == new.model && old.recipe == new.recipe;
+            let learned = std::mem::take(&mut window.learned);
+            let learned = if same { learned } else { Vec::new() };
+            *window = CameraWindow::new(Arc::clone(frame.stamp), learned);
+        }
+        if frame.calibration.is_none() && window.learn(frame.score) {
+            return None;
         }
         window.scores.push(frame.score);
         if window.scores.len() < WINDOW {
             return None;
         }
         let mut scores = std::mem::take(&mut window.scores);
-        let kept = frame
-            .calibration
-            .partition_point(|score| *score <= frame.threshold);
-        let drift = compare(&mut scores, &frame.calibration[..kept], frame.stamp, now());
+        let references = frame.calibration.unwrap_or(&window.learned);
+        let kept = references.partition_point(|score| *score <= frame.threshold);
+        let mut drift = compare(&mut scores, &references[..kept], frame.stamp, now());
+        if let Some(drift) = &mut drift {
+            drift.learned = frame.calibration.is_none();
+        }
         window.last.clone_from(&drift);
         drift
     }
@@ -121,25 +155,26 @@ impl DriftMonitor {
     }
 }
 
-/// Compares scores with those of the calibration, which are ascending; none if these are too few.
+/// Compares scores with references, which are ascending; none if these are too few.
 fn compare(
     scores: &mut [f32],
-    calibration: &[f32],
+    references: &[f32],
     stamp: &Arc<Stamp>,
     time: SystemTime,
 ) -> Option<Drift> {
-    if calibration.len() < FEWEST_REFERENCES {
+    if references.len() < FEWEST_REFERENCES {
         return None;
     }
     scores.sort_unstable_by(f32::total_cmp);
-    let distance = distance(scores, calibration);
+    let distance = distance(scores, references);
     let median = |sorted: &[f32]| f64::from(sorted[sorted.len() / 2]);
     Some(Drift {
         time,
-        references: calibration.len(),
+        references: references.len(),
+        learned: false,
         distance,
-        p_value: p_value(distance, scores.len(), calibration.len()),
-        shift: median(scores) - median(calibration),
+        p_value: p_value(distance, scores.len(), references.len()),
+        shift: median(scores) - median(references),
         stamp: Arc::clone(stamp),
     })
 }
@@ -264,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_follow_each_other_and_another_configuration_begins_anew() {
+    fn windows_follow_each_other_and_another_configuration_starts_a_new_one() {
         let monitor = DriftMonitor::default();
         let mut random = ChaCha8Rng::seed_from_u64(4);
         let calibration = exponential(&mut random, 80);
@@ -274,7 +309,7 @@ mod tests {
                 score,
                 threshold: 2.0,
                 stamp,
-                calibration: &calibration,
+                calibration: Some(&calibration),
             };
             let now = || SystemTime::UNIX_EPOCH;
             (0..count)
@@ -293,5 +328,45 @@ mod tests {
         assert!(last.shift < 0.0 && last.is_drifting(), "{last:?}");
         monitor.forget(&camera());
         assert_eq!(monitor.last(&camera()), None);
+    }
+
+    #[test]
+    fn first_frames_are_the_references_where_the_calibration_does_not_apply() {
+        let monitor = DriftMonitor::default();
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let note = |stamp: &Arc<Stamp>, scores: Vec<f32>| {
+            let compared = scores.into_iter().filter_map(|score| {
+                let frame = PassedFrame {
+                    score,
+                    threshold: 9.0,
+                    stamp,
+                    calibration: None,
+                };
+                monitor.note(&camera(), frame, || SystemTime::UNIX_EPOCH)
+            });
+            compared.collect::<Vec<_>>()
+        };
+        let one = stamp("a");
+        assert_eq!(note(&one, exponential(&mut random, LEARNED)), []);
+        // Ascending windows: the order within a window does not matter.
+        let same = note(&one, exponential(&mut random, WINDOW));
+        assert!(!same[0].is_drifting() && same[0].learned, "{same:?}");
+        assert_eq!(same[0].references, LEARNED);
+        // Another threshold is another configuration, with the same scores.
+        let lower = exponential(&mut random, WINDOW);
+        let lower = lower.into_iter().map(|score| score * 0.3).collect();
+        let lower = note(&stamp("b"), lower);
+        assert!(lower[0].is_drifting() && lower[0].shift < 0.0, "{lower:?}");
+        // Another recipe has other scores.
+        let mut other = (*one).clone();
+        other.recipe = Some(inspectd_core::record::RecipeTag {
+            id: "juice".to_owned(),
+            version: "1".to_owned(),
+            sha256: "cd".to_owned(),
+        });
+        assert_eq!(
+            note(&Arc::new(other), exponential(&mut random, LEARNED)),
+            []
+        );
     }
 }

@@ -4,7 +4,10 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod clock;
+pub mod shift;
+
 pub mod config;
+pub mod message_line;
 pub mod on_panic;
 pub mod telemetry;
 
@@ -21,6 +24,7 @@ pub mod challenge;
 pub mod dataset;
 pub mod pipeline;
 pub mod report;
+pub mod shadow;
 pub mod tuning;
 
 pub mod access;

@@ -4,6 +4,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "inspection",
         "line",
+        "model",
         "recipe",
         "report",
         "tuning",

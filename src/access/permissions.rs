@@ -24,6 +24,7 @@ const fn row(service: &'static str, method: &'static str, least: Role) -> Permis
 
 const INSPECTION: &str = "inspectd.v1.InspectionService";
 const LINE: &str = "inspectd.v1.LineService";
+const MODEL: &str = "inspectd.v1.ModelService";
 const RECIPE: &str = "inspectd.v1.RecipeService";
 const TUNING: &str = "inspectd.v1.TuningService";
 const REPORT: &str = "inspectd.v1.ReportService";
@@ -55,8 +56,17 @@ pub const PERMISSIONS: &[Permission] = &[
     row(LINE, "GetCameraView", Role::Viewer),
     row(LINE, "PauseCamera", Role::Operator),
     row(LINE, "ResumeCamera", Role::Operator),
+    row(LINE, "SetCameraControls", Role::Engineer),
+    row(LINE, "AddCamera", Role::Engineer),
+    row(LINE, "RemoveCamera", Role::Engineer),
     row(LINE, "RunChallenge", Role::Operator),
     row(LINE, "ListAuditEntries", Role::Engineer),
+    row(MODEL, "InstallModel", Role::Engineer),
+    row(MODEL, "UndoInstallation", Role::Engineer),
+    row(MODEL, "GetInstallation", Role::Viewer),
+    row(MODEL, "GetShadow", Role::Viewer),
+    row(MODEL, "ListDisagreements", Role::Viewer),
+    row(MODEL, "ResetShadow", Role::Engineer),
     row(RECIPE, "ListRecipes", Role::Viewer),
     row(RECIPE, "PrepareRecipe", Role::Operator),
     row(RECIPE, "ActivateRecipe", Role::Operator),

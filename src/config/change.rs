@@ -11,7 +11,7 @@ use super::table::{self, CAMERAS, Node};
 use super::values::Values;
 
 /// Keys that differ between two settings, by path, sorted. A camera that is added or removed is one: `cameras.left`. A
-/// reload applies it unless the camera belongs to a group.
+/// reload applies it, unless other cameras of its group have changes that wait for a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Those that a reload applies.
@@ -31,35 +31,101 @@ impl Changes {
 pub fn changes(old: &Settings, new: &Settings) -> Changes {
     let (before, after) = (old.values(), new.values());
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let (single, grouped) = lone_cameras(old, new);
-    let lone = [single.clone(), grouped.clone()].concat();
-    let differs = |path: &&String| before.get(*path) != after.get(*path) && !is_within(path, &lone);
+    let cameras = CameraChanges::between(old, new);
+    let differs =
+        |path: &&String| before.get(*path) != after.get(*path) && !cameras.is_of_lone_camera(path);
     let (mut live, mut restart): (Vec<String>, Vec<String>) = paths
         .into_iter()
         .filter(differs)
         .cloned()
-        .partition(|path| is_live(path));
-    live.extend(single);
-    restart.extend(grouped);
+        .partition(|path| cameras.applies(path));
+    live.extend(cameras.live);
+    restart.extend(cameras.waiting);
     live.sort();
     restart.sort();
     Changes { live, restart }
 }
 
-/// Returns the paths of cameras that only one of the two has: those without a group, and those of groups.
-fn lone_cameras(old: &Settings, new: &Settings) -> (Vec<String>, Vec<String>) {
-    let only = |one: &Settings, other: &Settings| {
-        let cameras = one.cameras.clone().into_iter();
-        let lone = cameras.filter(|(id, _)| !other.cameras.contains_key(id));
-        lone.collect::<Vec<_>>()
+/// Cameras that differ as a whole, by path: `cameras.left`.
+struct CameraChanges {
+    /// Those that only one of the settings has, and that a reload adds or removes.
+    live: Vec<String>,
+    /// Those that only one of the settings has, and that wait for a restart.
+    waiting: Vec<String>,
+    /// Those that have another source.
+    switched: Vec<String>,
+}
+
+impl CameraChanges {
+    fn between(old: &Settings, new: &Settings) -> Self {
+        let groups = waiting_groups(old, new);
+        let only = |one: &Settings, other: &Settings| {
+            let cameras = one.cameras.clone().into_iter();
+            let lone = cameras.filter(|(id, _)| !other.cameras.contains_key(id));
+            lone.collect::<Vec<_>>()
+        };
+        let waits = |(_, camera): &(CameraId, Camera)| {
+            let group = camera.group.as_deref();
+            group.is_some_and(|group| groups.contains(group))
+        };
+        let lone = [only(old, new), only(new, old)].concat().into_iter();
+        let (waiting, live): (Vec<_>, Vec<_>) = lone.partition(waits);
+        let paths = |cameras: Vec<(CameraId, Camera)>| {
+            let paths = cameras.iter().map(|(id, _)| path_of(id));
+            paths.collect()
+        };
+        let switched =
+            both(old, new).filter(|(_, old, new)| old.source.name() != new.source.name());
+        Self {
+            switched: switched.map(|(id, ..)| path_of(id)).collect(),
+            live: paths(live),
+            waiting: paths(waiting),
+        }
+    }
+
+    /// Whether `path` is a key of a camera that only one of the settings has.
+    fn is_of_lone_camera(&self, path: &str) -> bool {
+        is_within(path, &self.live) || is_within(path, &self.waiting)
+    }
+
+    /// Whether a reload applies the key `path`. Keys that belong to some sources wait with a source that changes.
+    fn applies(&self, path: &str) -> bool {
+        if self.is_of_lone_camera(path) {
+            return is_within(path, &self.live);
+        }
+        match table::look_up(path) {
+            Node::Key(key) if key.live => {
+                key.sources.is_empty() || !is_within(path, &self.switched)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The cameras that both settings have.
+fn both<'a>(
+    old: &'a Settings,
+    new: &'a Settings,
+) -> impl Iterator<Item = (&'a CameraId, &'a Camera, &'a Camera)> {
+    let cameras = old.cameras.iter();
+    cameras.filter_map(|(id, camera)| Some((id, camera, new.cameras.get(id)?)))
+}
+
+/// The groups that change with a restart, because a camera that stays joins or leaves them, or counts their parts in
+/// another way. Cameras that are added to them or removed from them wait too: with only some of its cameras, a group would
+/// decide parts without the views of the others.
+fn waiting_groups<'a>(old: &'a Settings, new: &'a Settings) -> BTreeSet<&'a str> {
+    let membership = |camera: &'a Camera| {
+        let mode = std::mem::discriminant(&camera.mode);
+        (camera.group.as_deref(), mode, camera.part_counter)
     };
-    let lone = [only(old, new), only(new, old)].concat().into_iter();
-    let (single, grouped): (Vec<_>, Vec<_>) = lone.partition(|(_, camera)| camera.group.is_none());
-    let paths = |cameras: Vec<(CameraId, Camera)>| {
-        let paths = cameras.iter().map(|(id, _)| format!("{CAMERAS}.{id}"));
-        paths.collect()
-    };
-    (paths(single), paths(grouped))
+    let changed = both(old, new).filter(|&(_, old, new)| membership(old) != membership(new));
+    let groups = changed.flat_map(|(_, old, new)| [&old.group, &new.group]);
+    groups.filter_map(|group| group.as_deref()).collect()
+}
+
+fn path_of(camera: &CameraId) -> String {
+    format!("{CAMERAS}.{camera}")
 }
 
 /// Whether `path` is a key of one of `cameras`.
@@ -100,23 +166,17 @@ pub fn changed(old: &Settings, new: &Settings) -> Vec<Changed> {
         .collect()
 }
 
-fn is_live(path: &str) -> bool {
-    matches!(table::look_up(path), Node::Key(key) if key.live)
-}
-
 /// Returns the settings that are active once `new` is applied to a daemon that runs with `old`: the live
-/// keys of `new`, all others of `old`. Cameras without a group are added and removed; those of groups stay as they are.
+/// keys of `new`, all others of `old`. Cameras are added and removed.
 pub fn applied(old: &Settings, new: &Settings) -> Settings {
-    let (single, grouped) = lone_cameras(old, new);
-    let applies =
-        |path: &str| is_within(path, &single) || is_live(path) && !is_within(path, &grouped);
+    let cameras = CameraChanges::between(old, new);
     let mut values = old.values();
-    values.retain(|path, _| !applies(path));
+    values.retain(|path, _| !cameras.applies(path));
     let live = new.values().into_iter();
-    values.extend(live.filter(|(path, _)| applies(path)));
-    let is = |id: &CameraId, paths: &[String]| paths.contains(&format!("{CAMERAS}.{id}"));
-    let kept = old.cameras.keys().filter(|id| !is(id, &single));
-    let added = new.cameras.keys().filter(|id| is(id, &single));
-    let cameras = kept.chain(added).cloned().collect();
-    Settings::read(&Values::new(values, cameras))
+    values.extend(live.filter(|(path, _)| cameras.applies(path)));
+    let is_live = |id: &&CameraId| cameras.live.contains(&path_of(id));
+    let kept = old.cameras.keys().filter(|id| !is_live(id));
+    let added = new.cameras.keys().filter(is_live);
+    let ids = kept.chain(added).cloned().collect();
+    Settings::read(&Values::new(values, ids))
 }

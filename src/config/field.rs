@@ -9,6 +9,7 @@ use inspectd_core::preprocess::Rotation;
 
 use super::key::{Key, Unit};
 use super::kind::{Kind, Setting};
+use crate::shift::ShiftStarts;
 
 const MIB: u64 = 1 << 20;
 
@@ -67,7 +68,7 @@ macro_rules! same {
     };
 }
 
-same!(f64: Number, String: Text, PathBuf: Path, SocketAddr: Address);
+same!(f64: Number, String: Text, PathBuf: Path, SocketAddr: Address, ShiftStarts: Times);
 
 /// Whole numbers. In the settings, MiB become bytes.
 macro_rules! whole {

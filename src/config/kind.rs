@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ::config::ValueKind;
+use ::config::{Value, ValueKind};
 
 use super::document;
+use crate::shift::{ShiftStarts, ShiftStartsError};
 
 /// A validated value.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub(super) enum Setting {
     Address(SocketAddr),
     /// An address that is switched off.
     Off,
+    /// Times of day at which shifts start.
+    Times(ShiftStarts),
 }
 
 impl Setting {
@@ -62,6 +65,7 @@ impl std::fmt::Display for Setting {
             Self::Path(path) => path.display().fmt(f),
             Self::Address(address) => address.fmt(f),
             Self::Off => f.write_str("off"),
+            Self::Times(starts) => starts.fmt(f),
         }
     }
 }
@@ -96,6 +100,8 @@ pub(super) enum Kind {
     AddressOrOff,
     /// A text that the function accepts, and the description of such a text.
     Text(fn(&str) -> bool, &'static str),
+    /// A list of times of day at which shifts start.
+    Times,
 }
 
 /// The largest whole number of TOML. A range up to it is described as one without an upper bound.
@@ -115,7 +121,38 @@ pub(super) fn found(value: &ValueKind) -> String {
     }
 }
 
+/// The starts of shifts in a list; a description of what is wrong with it.
+fn shift_starts(list: &[Value]) -> Result<ShiftStarts, String> {
+    let mut texts = Vec::new();
+    for value in list {
+        match &value.kind {
+            ValueKind::String(text) => texts.push(text.as_str()),
+            other => return Err(found(other)),
+        }
+    }
+    ShiftStarts::parse(&texts).map_err(|error| match error {
+        ShiftStartsError::NotATime(text) => document::quoted(&text),
+        error => error.to_string(),
+    })
+}
+
 impl Kind {
+    /// Whether the value is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Self::Times)
+    }
+
+    /// Description of a value that is refused; of a list, what is wrong with it.
+    pub fn found(&self, value: &ValueKind) -> String {
+        match (self, value) {
+            (Self::Times, ValueKind::Array(list)) => match shift_starts(list) {
+                Ok(starts) => starts.to_string(),
+                Err(wrong) => wrong,
+            },
+            _ => found(value),
+        }
+    }
+
     /// Returns the value if it is allowed. A whole number is allowed where a number is.
     pub fn parse(&self, value: &ValueKind) -> Option<Setting> {
         match (self, value) {
@@ -134,6 +171,7 @@ impl Kind {
             }
             (Self::Number(..) | Self::Finite, ValueKind::Float(number)) => self.number(*number),
             (Self::Flag, ValueKind::Boolean(flag)) => Some(Setting::Flag(*flag)),
+            (Self::Times, ValueKind::Array(list)) => shift_starts(list).ok().map(Setting::Times),
             (_, ValueKind::String(text)) => self.text(text),
             _ => None,
         }
@@ -171,6 +209,10 @@ impl Kind {
             Self::Whole(..) | Self::OneOf(_) => text.parse().ok().map(ValueKind::I64),
             Self::Number(..) | Self::Finite => text.parse().ok().map(ValueKind::Float),
             Self::Flag => text.parse().ok().map(ValueKind::Boolean),
+            Self::Times => {
+                let times: Vec<&str> = text.split(',').map(str::trim).collect();
+                Some(times.into())
+            }
             _ => None,
         };
         typed.unwrap_or_else(|| ValueKind::String(text.to_owned()))
@@ -193,6 +235,9 @@ impl Kind {
                 "an IP address and a port, such as \"127.0.0.1:9464\", or \"off\"".to_owned()
             }
             Self::Text(_, allowed) => (*allowed).to_owned(),
+            Self::Times => {
+                "a list of 1 to 24 different times of day, such as [\"06:00\", \"14:00\", \"22:00\"]".to_owned()
+            }
         }
     }
 }
@@ -269,6 +314,25 @@ mod tests {
     }
 
     #[test]
+    fn list_of_times_is_refused_with_what_is_wrong_in_it() {
+        let starts = ShiftStarts::parse(&["06:00", "18:30"]).expect("times of day");
+        check(
+            Kind::Times,
+            vec!["18:30", "06:00"],
+            Some(Setting::Times(starts)),
+        );
+        check(Kind::Times, "06:00", None);
+        let refused = |list: ValueKind, expected: &str| {
+            check(Kind::Times, list.clone(), None);
+            assert_eq!(Kind::Times.found(&list), expected);
+        };
+        refused(Vec::<&str>::new().into(), "an empty list");
+        refused(vec!["06:00", "6 pm"].into(), "\"6 pm\"");
+        refused(vec!["06:00", "06:00"].into(), "\"06:00\" twice");
+        refused(vec![6_i64].into(), "6");
+    }
+
+    #[test]
     fn text_of_a_variable_becomes_the_type_of_its_key() {
         let check = |kind: Kind, text: &str, expected: ValueKind| {
             assert_eq!(kind.typed(text), expected, "{kind:?} {text}");
@@ -278,6 +342,7 @@ mod tests {
         check(Kind::Number(0.0, 9.0), "8", 8.0.into());
         check(Kind::Flag, "true", true.into());
         check(Kind::Path, "8", "8".into());
+        check(Kind::Times, "06:00, 18:00", vec!["06:00", "18:00"].into());
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl FileReader<'_> {
         item: Item<'_>,
     ) -> Option<ValueKind> {
         match (node, item.table()) {
-            (Node::Key(key), _) => match scalar(item) {
+            (Node::Key(key), _) => match value_of(key, item) {
                 Ok(kind) => return Some(absolute(key, self.folder, kind)),
                 Err(found) => {
                     self.reader.refuse(offset, path, found, key.kind.allowed());
@@ -112,7 +112,18 @@ impl FileReader<'_> {
     }
 }
 
-/// Returns the value of a key; the description of a value that no key takes.
+/// Returns the value of a key, which is a list only if the key takes one; the description of a value that it does not take.
+fn value_of(key: &Key, item: Item<'_>) -> Result<ValueKind, &'static str> {
+    match item.list().filter(|_| key.kind.is_list()) {
+        Some(list) => {
+            let values = list.iter().map(|value| scalar(Item::new(value)));
+            Ok(values.collect::<Result<Vec<_>, _>>()?.into())
+        }
+        None => scalar(item),
+    }
+}
+
+/// Returns a value that is not a list; the description of one that no key takes.
 fn scalar(item: Item<'_>) -> Result<ValueKind, &'static str> {
     match item.value {
         DeValue::String(text) => Ok(text.as_ref().into()),

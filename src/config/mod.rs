@@ -63,13 +63,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     validated(found, faults, reference::check)
 }
 
-/// As [`load`], as if `file`, one of the files, had this text.
+/// As [`load`], as if some of the files had other texts.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(sources: &Sources, file: &Path, text: &str) -> Result<Loaded, ConfigError> {
+pub fn load_with(sources: &Sources, texts: &[(&Path, &str)]) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
-    let found = sources.read_with(Some((file, text)), &mut faults)?;
+    let found = sources.read_with(texts, &mut faults)?;
     validated(found, faults, reference::check)
 }
 

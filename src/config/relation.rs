@@ -16,6 +16,7 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     }
     checker.idle_gap(&values.part("parts"));
     checker.challenge(values);
+    checker.shadow(values);
     for id in &values.cameras {
         checker.camera(&values.part(format!("{CAMERAS}.{id}")));
     }
@@ -86,6 +87,32 @@ impl Checker<'_> {
         if !values.cameras.iter().any(|id| id.as_str() == camera) {
             let found = format!("\"{camera}\"");
             self.refuse(&challenge, "camera", found, "the id of a configured camera");
+        }
+    }
+
+    /// The shadow has one source, and a recipe only where there are recipes.
+    fn shadow(&mut self, values: &Values) {
+        let shadow = values.part("shadow");
+        if shadow.place("recipe").is_none() {
+            return;
+        }
+        if shadow.place("bundle").is_some() {
+            let found = "set together with bundle".to_owned();
+            self.refuse(
+                &shadow,
+                "recipe",
+                found,
+                "left out unless bundle is left out: a recipe has its own bundle",
+            );
+        }
+        if values.part("recipes").place("folder").is_none() {
+            let found = "set without recipes.folder".to_owned();
+            self.refuse(
+                &shadow,
+                "recipe",
+                found,
+                "left out unless recipes.folder is set",
+            );
         }
     }
 

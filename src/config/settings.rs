@@ -11,6 +11,8 @@ mod health;
 mod journal;
 mod process;
 mod server;
+mod shadow;
+mod shifts;
 mod size;
 mod source;
 mod thresholds;
@@ -28,6 +30,8 @@ pub use health::{HealthLimits, LARGEST_TURN_DEG};
 pub use journal::{Evidence, HoldOverflow, Journal, MissingView, OnFailure, Parts, Recipes};
 pub use process::{Life, Log, LogFormat};
 pub use server::{Access, Server, Tls};
+pub use shadow::Shadow;
+pub use shifts::Shifts;
 pub use source::{Controls, Pace, Source, before_appsink};
 pub use thresholds::{Overrides, Verdict};
 
@@ -104,6 +108,12 @@ settings! {
     /// `[challenge]`
     #[serde(skip_serializing_if = "Challenge::is_unset")]
     pub challenge: Challenge,
+    /// `[shadow]`
+    #[serde(skip_serializing_if = "Shadow::is_unset")]
+    pub shadow: Shadow,
+    /// `[shifts]`
+    #[serde(skip_serializing_if = "Shifts::is_usual")]
+    pub shifts: Shifts,
     /// `[life]`
     pub life: Life,
     /// `[log]`

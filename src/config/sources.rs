@@ -51,13 +51,13 @@ impl Sources {
     /// # Errors
     /// Every file that cannot be read or is not TOML.
     pub(super) fn read(&self, faults: &mut Vec<Fault>) -> Result<Found, ConfigError> {
-        self.read_with(None, faults)
+        self.read_with(&[], faults)
     }
 
-    /// As [`Self::read`], with another text of one of the files.
+    /// As [`Self::read`], with other texts of some of the files.
     pub(super) fn read_with(
         &self,
-        replaced: Option<(&Path, &str)>,
+        replaced: &[(&Path, &str)],
         faults: &mut Vec<Fault>,
     ) -> Result<Found, ConfigError> {
         let only = |fault| ConfigError {
@@ -77,8 +77,8 @@ impl Sources {
         }
         let mut layers = Vec::new();
         for file in &files {
-            let replaced = replaced.filter(|(path, _)| path == file);
-            match read_file(file, replaced.map(|(_, text)| text), faults) {
+            let replaced = replaced.iter().find(|(path, _)| path == file);
+            match read_file(file, replaced.map(|(_, text)| *text), faults) {
                 Ok(layer) => layers.push(layer),
                 Err(fault) => broken.push(fault),
             }

@@ -168,7 +168,7 @@ impl Walker<'_> {
             found: if key.secret {
                 kind::hidden()
             } else {
-                kind::found(&value.kind)
+                key.kind.found(&value.kind)
             },
             allowed,
         });

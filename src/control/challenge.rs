@@ -11,11 +11,12 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::actor::Actor;
+use super::installation::tolerance;
 use super::persisted_state::PersistedState;
 use super::{ChangeError, Control, ControlResult};
 use crate::alarm::AlarmKind;
 use crate::audit::Action;
-use crate::challenge::{self, ChallengeResult, KnownPicture, Tolerance};
+use crate::challenge::{self, ChallengeResult, KnownPicture};
 use crate::config::settings::{Challenge, ChallengeFailure};
 use crate::pipeline::InspectError;
 
@@ -75,10 +76,7 @@ impl Control {
         let settings = &active.settings.challenge;
         let folder = settings.folder.as_ref().ok_or(ChangeError::NoChallenge)?;
         let _running = self.challenge.running.lock();
-        let tolerance = Tolerance {
-            false_rejects: settings.false_reject_limit,
-            misses: settings.miss_limit,
-        };
+        let tolerance = tolerance(settings);
         let stamp = Arc::clone(&active.stamp);
         let now = || self.clock.now().utc;
         let result = challenge::pictures(folder).and_then(|pictures| {
@@ -103,7 +101,7 @@ impl Control {
     }
 
     /// Decision about a picture, and its score.
-    fn judge_known(
+    pub(super) fn judge_known(
         &self,
         settings: &Challenge,
         picture: &KnownPicture,

@@ -3,15 +3,18 @@
 use std::io;
 use std::path::PathBuf;
 
+use inspectd_core::id::CameraId;
 use thiserror::Error;
 
 use super::persisted_state::Lock;
 use super::recipe_cache::RecipeRefusal;
 use super::running_cameras::RestartError;
 use crate::audit::AuditError;
+use crate::challenge::ChallengeError;
 use crate::config::ConfigError;
 use crate::pipeline::ResynchronizeError;
 use crate::pipeline::model::ModelError;
+use crate::shadow::CandidateError;
 
 /// Why a change was not made.
 #[derive(Debug, Error)]
@@ -49,6 +52,33 @@ pub enum ChangeError {
     /// No challenge is configured.
     #[error("no challenge is configured: challenge.folder is not set")]
     NoChallenge,
+    /// The pictures of the challenge cannot be used.
+    #[error("challenge.folder: {0}")]
+    Challenge(#[from] ChallengeError),
+    /// The new model cannot be used on this line.
+    #[error("the model cannot be used: {0}")]
+    Candidate(#[from] CandidateError),
+    /// No installation can be undone.
+    #[error("no model was installed, or its installation was undone")]
+    NothingInstalled,
+    /// Models cannot be kept.
+    #[error("model.folder is not set, and there is no journal.folder to keep models in")]
+    NoModelFolder,
+    /// The camera is not configured.
+    #[error("camera {0} is not configured")]
+    NoCamera(CameraId),
+    /// A camera with this id is configured.
+    #[error("camera {0} is already configured")]
+    CameraExists(CameraId),
+    /// The keys of a camera are not TOML.
+    #[error("{0}")]
+    NotToml(String),
+    /// A camera does not have the exposure and gain of the configuration.
+    #[error("the configuration is not activated: {0}")]
+    Controls(RestartError),
+    /// A file cannot be changed as requested.
+    #[error("nothing is changed: {0}")]
+    NotChanged(String),
     /// The active recipe does not have the region.
     #[error("region {0} is not in the active recipe")]
     NoRegion(String),

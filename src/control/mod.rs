@@ -4,17 +4,22 @@
 
 pub mod actor;
 pub mod audit_sink;
+mod camera_controls;
+mod camera_files;
 mod challenge;
 mod change_lock;
 mod error;
+mod installation;
 pub mod lifecycle;
 mod pause;
 pub mod persisted_state;
 pub mod recipe_cache;
 mod recipe_changes;
 pub mod recipe_files;
+mod recipe_values;
 mod reload;
 pub mod running_cameras;
+mod settings_file;
 pub mod threshold;
 
 use std::collections::BTreeMap;
@@ -24,8 +29,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing::error;
 
+pub use camera_controls::CameraControls;
 pub use change_lock::LOCK_DURATION_LIMIT;
 pub use error::ChangeError;
+pub use installation::{InstallOptions, InstallResult, InstallStage};
 pub use recipe_changes::RecipeState;
 pub use reload::Configuration;
 
@@ -77,6 +84,8 @@ pub struct Control {
     lock: Mutex<Option<Lock>>,
     pauses: Mutex<BTreeMap<CameraId, CameraPause>>,
     challenge: ChallengeState,
+    /// Held while a model is installed.
+    installing: Mutex<()>,
 }
 
 /// What a pipeline is started with, apart from its configuration.
@@ -118,6 +127,7 @@ impl Control {
             alarms: initial.alarms,
             lock: Mutex::new(initial.state.lock.clone()),
             challenge: ChallengeState::default(),
+            installing: Mutex::default(),
             pauses: Mutex::new(configured_pauses(&initial.state, settings)),
             recipe_cache,
             change: Mutex::new(ChangeState {

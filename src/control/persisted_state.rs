@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use inspectd_core::atomic_file;
+use inspectd_core::record::ModelId;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "state.toml";
@@ -57,6 +58,59 @@ pub struct ActivatedRecipe {
     pub text: String,
 }
 
+/// A model, as the persisted state names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedModel {
+    /// Name, from the manifest.
+    pub name: String,
+    /// Version, from the manifest.
+    pub version: String,
+    /// SHA-256 of the graph.
+    pub sha256: String,
+}
+
+impl From<&ModelId> for SavedModel {
+    fn from(id: &ModelId) -> Self {
+        Self {
+            name: id.name.clone(),
+            version: id.version.clone(),
+            sha256: id.sha256.clone(),
+        }
+    }
+}
+
+impl From<&SavedModel> for ModelId {
+    fn from(saved: &SavedModel) -> Self {
+        Self {
+            name: saved.name.clone(),
+            version: saved.version.clone(),
+            sha256: saved.sha256.clone(),
+        }
+    }
+}
+
+/// An installation of a model, which can be undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// When it was activated.
+    pub time: SystemTime,
+    /// The recipe whose bundle was changed; the configuration's if unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// The bundle before, as it was written in the file.
+    pub before: String,
+    /// The folder of the installed bundle.
+    pub after: String,
+    /// Who installed it.
+    pub who: String,
+    /// The installed model.
+    pub model: SavedModel,
+    /// The model that was active before.
+    pub previous: SavedModel,
+}
+
 /// The persisted state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +127,9 @@ pub struct PersistedState {
     /// Why the challenge failed; unset if it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge_failed: Option<String>,
+    /// The last installation of a model that was not undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<Installation>,
     /// The paused cameras, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paused: BTreeMap<String, CameraPause>,
@@ -134,6 +191,11 @@ mod tests {
             state_file.read().expect("nothing yet"),
             PersistedState::default()
         );
+        let saved = |name: &str| SavedModel {
+            name: name.to_owned(),
+            version: "1.0".to_owned(),
+            sha256: "ef".to_owned(),
+        };
         let state = PersistedState {
             recipe: Some("juice".to_owned()),
             activated: Some(ActivatedRecipe {
@@ -148,6 +210,15 @@ mod tests {
                 until: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9)),
             }),
             challenge_failed: Some("1 of 2 passed".to_owned()),
+            installation: Some(Installation {
+                time: SystemTime::UNIX_EPOCH + Duration::from_secs(3),
+                recipe: Some("juice".to_owned()),
+                before: "../bundles/old".to_owned(),
+                after: "/models/new \"1\"".to_owned(),
+                who: "anna".to_owned(),
+                model: saved("new"),
+                previous: saved("old"),
+            }),
             paused: BTreeMap::from([(
                 "top".to_owned(),
                 CameraPause {

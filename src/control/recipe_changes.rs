@@ -207,7 +207,7 @@ impl Control {
     }
 
     /// Gives the cameras their previous settings after a change that was not made.
-    fn restore_cameras(&self, changed: &[CameraId], active: &Active) {
+    pub(super) fn restore_cameras(&self, changed: &[CameraId], active: &Active) {
         if let Err(error) = self.cameras.restart(changed, active) {
             // A camera that does not open reports its own fault until it does.
             warn!(%error, "a camera does not run again with its previous settings yet");

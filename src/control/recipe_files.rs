@@ -88,7 +88,7 @@ impl Control {
         let present = present.map(RecipeText::new);
         if present.as_ref().map(|present| present.sha256.as_str()) != expected {
             return Err(ChangeError::Conflict(match present {
-                None => format!("recipe {id} does not exist any more"),
+                None => format!("recipe {id} was removed"),
                 Some(_) if expected.is_none() => format!("recipe {id} exists"),
                 Some(_) => format!("recipe {id} was changed by someone else"),
             }));

@@ -1,14 +1,16 @@
 //! Reloading the configuration.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use inspectd_core::bundle::Bundle;
+use inspectd_core::id::CameraId;
 use tracing::{error, info, warn};
 
 use super::actor::Actor;
 use super::recipe_cache::check_cameras;
-use super::{ChangeState, Control, ControlResult, describe_model};
+use super::{ChangeError, ChangeState, Control, ControlResult, describe_model};
 use crate::audit::{Action, AuditError};
 use crate::config::settings::Settings;
 use crate::config::{self, Changed};
@@ -108,7 +110,12 @@ impl Control {
         let changed = settings != active.settings || !Arc::ptr_eq(&model, &active.model);
         if changed {
             self.record_settings(actor, &active, &settings, &model)?;
-            self.activate_settings(change, &active, settings, model);
+            let activated =
+                self.activate_settings(change, &active, settings.clone(), Arc::clone(&model));
+            if let Err(error) = activated {
+                self.record_refused(actor, &active, &settings, &model)?;
+                return Err(error);
+            }
         }
         Ok(Reloaded {
             changed,
@@ -116,30 +123,72 @@ impl Control {
         })
     }
 
-    /// Activates settings. Cameras that are removed stop before, those that are added start after it.
+    /// Activates settings. Cameras whose exposure or gain changes are opened again with them before; in between, their
+    /// captures are FAULT. Cameras that are removed stop before, those that are added start after it.
+    ///
+    /// # Errors
+    /// When a camera does not take its exposure or gain. Nothing is then changed.
     pub(super) fn activate_settings(
         &self,
         change: &mut ChangeState,
         active: &Active,
         settings: Settings,
         model: Arc<Model>,
-    ) {
+    ) -> ControlResult<()> {
+        let next = self.next_active(active, settings, model);
+        let changing = self.cameras.changed(active, &next);
+        self.pipeline.settings_change(&changing);
+        if let Err(error) = self.cameras.restart(&changing, &next) {
+            self.restore_cameras(&changing, active);
+            return Err(ChangeError::Controls(error));
+        }
         let only = |one: &Settings, other: &Settings| {
             let ids = one.cameras.keys().cloned();
             let lone = ids.filter(|id| !other.cameras.contains_key(id));
-            lone.collect::<Vec<_>>()
+            lone.collect::<BTreeSet<_>>()
         };
-        let removed = only(&active.settings, &settings);
-        let added = only(&settings, &active.settings);
-        for camera in &removed {
+        let removed = only(&active.settings, &next.settings);
+        let added = only(&next.settings, &active.settings);
+        self.remove_cameras(change, &removed);
+        let filter = &next.settings.log.filter;
+        if *filter != active.settings.log.filter
+            && let Err(error) = self.telemetry.set_filter(filter)
+        {
+            warn!(%error, "the log filter was not changed");
+        }
+        self.pipeline.activate(next);
+        self.pipeline.settings_changed(&changing);
+        self.add_cameras(&added);
+        Ok(())
+    }
+
+    fn next_active(&self, active: &Active, settings: Settings, model: Arc<Model>) -> Active {
+        let hash = config::hash(&settings);
+        let recipe = active.recipe.clone();
+        Active::new(
+            settings,
+            hash,
+            active.generation + 1,
+            model,
+            recipe,
+            self.clock.now().utc,
+        )
+    }
+
+    fn remove_cameras(&self, change: &mut ChangeState, removed: &BTreeSet<CameraId>) {
+        for camera in removed {
             self.cameras.remove(camera);
-            self.pipeline.remove_camera(camera);
+        }
+        self.pipeline.remove_cameras(removed);
+        for camera in removed {
             self.forget_pause(change, camera);
             info!(%camera, "camera removed");
         }
-        self.replace_active(active, settings, model);
-        for camera in &added {
-            self.pipeline.add_camera(camera);
+    }
+
+    fn add_cameras(&self, added: &BTreeSet<CameraId>) {
+        self.pipeline.add_cameras(added);
+        for camera in added {
             match self.cameras.add(camera, &self.pipeline.active()) {
                 Ok(()) => info!(%camera, "camera added"),
                 Err(error) => error!(%error, "a camera that was added does not run"),
@@ -147,22 +196,29 @@ impl Control {
         }
     }
 
-    fn replace_active(&self, active: &Active, settings: Settings, model: Arc<Model>) {
-        if settings.log.filter != active.settings.log.filter
-            && let Err(error) = self.telemetry.set_filter(&settings.log.filter)
-        {
-            warn!(%error, "the log filter was not changed");
+    /// Records that recorded settings were not activated.
+    fn record_refused(
+        &self,
+        actor: &Actor,
+        active: &Active,
+        settings: &Settings,
+        model: &Arc<Model>,
+    ) -> Result<(), AuditError> {
+        self.record_keys(actor, settings, &active.settings)?;
+        self.record_model(actor, model, &active.model)
+    }
+
+    fn record_model(
+        &self,
+        actor: &Actor,
+        before: &Arc<Model>,
+        after: &Arc<Model>,
+    ) -> Result<(), AuditError> {
+        if Arc::ptr_eq(before, after) {
+            return Ok(());
         }
-        let hash = config::hash(&settings);
-        let recipe = active.recipe.clone();
-        self.pipeline.activate(Active::new(
-            settings,
-            hash,
-            active.generation + 1,
-            model,
-            recipe,
-            self.clock.now().utc,
-        ));
+        let (before, after) = (describe_model(before), describe_model(after));
+        self.record(actor, Action::Model, "model", &before, &after)
     }
 
     pub(super) fn record_settings(
@@ -173,11 +229,7 @@ impl Control {
         model: &Arc<Model>,
     ) -> Result<(), AuditError> {
         self.record_keys(actor, &active.settings, settings)?;
-        if !Arc::ptr_eq(model, &active.model) {
-            let (before, after) = (describe_model(&active.model), describe_model(model));
-            self.record(actor, Action::Model, "model", &before, &after)?;
-        }
-        Ok(())
+        self.record_model(actor, &active.model, model)
     }
 
     /// Records the keys that differ.

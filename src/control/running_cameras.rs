@@ -1,5 +1,5 @@
-//! The running cameras. A recipe may change a camera's settings: it is then stopped and started again. A camera can be
-//! paused: it is stopped until it is resumed. A reload adds and removes cameras.
+//! The running cameras. A recipe or a reload may change a camera's exposure or gain: it is then stopped and started again.
+//! A camera can be paused: it is stopped until it is resumed. A reload adds and removes cameras.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,7 +20,7 @@ use crate::pipeline::Active;
 /// Maximum wait until a camera has closed its device before it is opened again.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a camera does not run with the settings of a recipe.
+/// Why a camera does not run with other settings.
 #[derive(Debug, Error)]
 #[error("camera {camera}: {reason}")]
 pub struct RestartError {
@@ -51,7 +51,7 @@ struct Slot {
 #[derive(Default)]
 struct Slots {
     cameras: BTreeMap<CameraId, Slot>,
-    /// No camera is started any more.
+    /// No further camera is started.
     closed: bool,
 }
 
@@ -163,12 +163,15 @@ impl RunningCameras {
         started.map_err(RestartError::failed(id))
     }
 
-    /// Returns the cameras, without paused ones, whose settings differ between the active settings and the next ones.
+    /// Returns the cameras of both settings, without paused ones, whose exposure or gain differs between the active
+    /// settings and the next ones.
     pub fn changed(&self, active: &Active, next: &Active) -> Vec<CameraId> {
         let ids = active.settings.cameras.keys();
+        let stays = |id: &&CameraId| next.settings.cameras.contains_key(*id);
         let slots = self.slots.lock();
         let is_paused = |id: &CameraId| slots.cameras.get(id).is_some_and(|slot| slot.paused);
-        ids.filter(|id| active.camera(id) != next.camera(id) && !is_paused(id))
+        ids.filter(stays)
+            .filter(|id| !active.same_controls(next, id) && !is_paused(id))
             .cloned()
             .collect()
     }
@@ -189,7 +192,7 @@ impl RunningCameras {
         &self,
         next: &BTreeMap<CameraId, settings::Camera>,
     ) -> Result<(), RestartError> {
-        self.stop(next.keys(), "the recipe changes its settings");
+        self.stop(next.keys(), "its exposure or gain changes");
         let openings = self.start_stopped(next);
         let started = self.clock.now().monotonic;
         let results = openings.into_iter().map(|(id, opening)| {

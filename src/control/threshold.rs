@@ -1,20 +1,17 @@
 //! Changes of a threshold in the file that sets it, applied at once.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inspectd_core::atomic_file;
 use inspectd_core::decision::Thresholds;
 use inspectd_core::id::{CameraId, RecipeId};
-use tracing::error;
 
 use super::actor::Actor;
 use super::error::ChangeError;
-use super::recipe_files::RecipeText;
+use super::recipe_values::ChangedValue;
+use super::settings_file::SettingsFiles;
 use super::{ChangeState, Control, ControlResult};
 use crate::audit::Action;
-use crate::config::toml_text::TomlText;
-use crate::config::{self, Settings};
+use crate::config::Settings;
 use crate::pipeline::Active;
 use crate::recipe::draft::{ThresholdKey, with_threshold};
 use crate::recipe::{PlanBuilder, Recipe};
@@ -101,65 +98,27 @@ impl Control {
         &self,
         actor: &Actor,
         change: &mut ChangeState,
-        recipe: &Recipe,
+        recipe: &Arc<Recipe>,
         previous: &ThresholdPlace,
         (camera, region): (Option<&CameraId>, Option<&str>),
         threshold: Option<f32>,
     ) -> ControlResult<()> {
-        let id = &recipe.id;
-        let before = self.recipe_text(id, None)?;
-        if before.text != *recipe.text {
-            let text = format!(
-                "the file of recipe {id} is not what is active; activate it, or save what is active, first"
-            );
-            return Err(ChangeError::Threshold(text));
-        }
         // A region has one threshold for all of its cameras.
         let key = match (region, camera) {
             (Some(region), _) => ThresholdKey::Region(region.to_owned()),
             (None, Some(camera)) => ThresholdKey::Camera(camera.to_string()),
             (None, None) => ThresholdKey::General,
         };
-        let text = with_threshold(&before.text, &key, threshold.map(decimal));
-        let text = text.map_err(ChangeError::Threshold)?;
-        self.check_recipe(id, &text)?;
-        self.record_threshold(actor, previous, threshold)?;
-        self.write_recipe(actor, id, Some(&before), Some(&text))?;
-        let active = self.pipeline.active();
-        let prepared = self
-            .recipe_cache
-            .prepare(id, &active.settings, &active.model);
-        let activated = match prepared {
-            Ok(prepared) => self.activate_prepared(actor, change, Some(prepared)),
-            Err(refusal) => Err(refusal.into()),
-        };
-        if activated.is_err() {
-            self.undo_recipe(actor, id, text, &before, previous, threshold);
-        }
-        activated
-    }
-
-    /// Writes the text of a recipe back whose threshold was changed, and records that.
-    fn undo_recipe(
-        &self,
-        actor: &Actor,
-        id: &RecipeId,
-        text: String,
-        before: &RecipeText,
-        previous: &ThresholdPlace,
-        threshold: Option<f32>,
-    ) {
-        let failed = ThresholdPlace {
-            threshold,
-            ..previous.clone()
-        };
-        let text = RecipeText::new(text);
-        let undone = self
-            .record_threshold(actor, &failed, previous.threshold)
-            .and_then(|()| self.write_recipe(actor, id, Some(&text), Some(&before.text)));
-        if let Err(error) = undone {
-            error!(%error, recipe = %id, "the file of the recipe has a threshold that is not active");
-        }
+        let shown = |value: Option<f32>| value.map_or_else(String::new, |value| value.to_string());
+        let values = [ChangedValue {
+            action: Action::Threshold,
+            subject: format!("recipe {}: {}", recipe.id, previous.key),
+            before: shown(previous.threshold),
+            after: shown(threshold),
+        }];
+        self.edit_active_recipe(actor, change, recipe, &values, |text| {
+            with_threshold(text, &key, threshold.map(decimal))
+        })
     }
 
     fn set_in_configuration(
@@ -171,29 +130,15 @@ impl Control {
         threshold: Option<f32>,
     ) -> ControlResult<()> {
         let active = self.pipeline.active();
-        let loaded = config::load(&self.sources)?;
-        let pending = config::changes(&active.settings, &loaded.settings).live;
-        if !pending.is_empty() {
-            let keys = pending.join(", ");
-            let text = format!(
-                "the configuration has changes that are not active yet ({keys}); reload it first"
-            );
-            return Err(ChangeError::Threshold(text));
-        }
+        let mut files = SettingsFiles::read(&self.sources, &active)?;
         let path: Vec<&str> = match camera {
             Some(camera) => vec!["cameras", camera.as_str()],
             None => vec!["verdict"],
         };
-        let main = loaded.files.first().cloned();
-        let file = file_with(&loaded.files, &path).or(main);
-        let file = file.ok_or_else(|| ChangeError::Threshold("there is no file".to_owned()))?;
-        let before = read(&file)?;
-        let mut text = TomlText::parse(&before).map_err(ChangeError::Threshold)?;
-        text.set(&path, "threshold", threshold.map(|one| decimal(one).into()))
-            .map_err(|path| ChangeError::Threshold(format!("{path} is not a table")))?;
-        let text = text.to_string();
-        let next = config::load_with(&self.sources, &file, &text)?.settings;
-        let own = own_threshold(&next, camera);
+        let value = threshold.map(|one| decimal(one).into());
+        let file = files.set(&path, "threshold", value)?;
+        let next = files.validated(&self.sources, &active)?;
+        let own = own_threshold(&next.loaded, camera);
         if own != threshold {
             let key = &previous.key;
             let found = own.map_or_else(|| "not set".to_owned(), |own| own.to_string());
@@ -203,29 +148,7 @@ impl Control {
             );
             return Err(ChangeError::Threshold(text));
         }
-        let next = config::applied(&active.settings, &next);
-        self.record_settings(actor, &active, &next, &active.model)?;
-        if let Err(error) = write(&file, &text) {
-            self.record_keys(actor, &next, &active.settings)?;
-            return Err(error);
-        }
-        self.activate_settings(change, &active, next, Arc::clone(&active.model));
-        Ok(())
-    }
-
-    fn record_threshold(
-        &self,
-        actor: &Actor,
-        previous: &ThresholdPlace,
-        threshold: Option<f32>,
-    ) -> ControlResult<()> {
-        let shown = |value: Option<f32>| value.map_or_else(String::new, |value| value.to_string());
-        let subject = match &previous.recipe {
-            Some(recipe) => format!("recipe {recipe}: {}", previous.key),
-            None => previous.key.clone(),
-        };
-        let (before, after) = (shown(previous.threshold), shown(threshold));
-        Ok(self.record(actor, Action::Threshold, &subject, &before, &after)?)
+        self.apply_settings(actor, change, &next)
     }
 }
 
@@ -301,29 +224,4 @@ fn own_threshold(settings: &Settings, camera: Option<&CameraId>) -> Option<f32> 
         Some(id) => settings.cameras.get(id)?.thresholds.threshold,
         None => settings.verdict.thresholds.threshold,
     }
-}
-
-/// The last of the files that sets the threshold of the table at `path`: it decides.
-fn file_with(files: &[PathBuf], path: &[&str]) -> Option<PathBuf> {
-    let mut key = path.to_vec();
-    key.push("threshold");
-    let sets = |file: &&PathBuf| {
-        let text = read(file).ok().and_then(|text| TomlText::parse(&text).ok());
-        text.is_some_and(|text| text.has(&key))
-    };
-    files.iter().rev().find(sets).cloned()
-}
-
-fn read(file: &Path) -> ControlResult<String> {
-    std::fs::read_to_string(file).map_err(|source| ChangeError::Write {
-        file: file.to_owned(),
-        source,
-    })
-}
-
-fn write(file: &Path, text: &str) -> ControlResult<()> {
-    atomic_file::rewrite(file, text).map_err(|source| ChangeError::Write {
-        file: file.to_owned(),
-        source,
-    })
 }

@@ -15,6 +15,7 @@ use crate::grpc::Listeners;
 use crate::http::metrics::Metrics;
 use crate::on_panic::Failed;
 use crate::pipeline::Pipeline;
+use crate::shadow::SharedShadow;
 
 /// The bound listeners of all servers, with the access control of gRPC.
 pub(super) struct Endpoints {
@@ -37,6 +38,7 @@ pub(super) struct Core {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) cameras: Arc<RunningCameras>,
     pub(super) control: Arc<Control>,
+    pub(super) shadow: SharedShadow,
     pub(super) metrics: Arc<Metrics>,
     /// Reports that a thread has failed.
     pub(super) failed: Failed,

@@ -36,6 +36,7 @@ use crate::http::metrics::Metrics;
 use crate::http::page::listener::PageListener;
 use crate::http::page::{PAGE_LISTEN, PagePeer, PageState};
 use crate::pipeline::{Pipeline, Snapshot};
+use crate::shadow::{ShadowThread, SharedShadow};
 
 /// Interval of the checks of health and cameras.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -47,7 +48,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// client that does not answer no longer delays the stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Minimum time for recording the stop.
+/// Minimum time for recording the stop, and time for writing the counts of the shadow.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A running server.
@@ -66,6 +67,8 @@ pub(super) struct Daemon {
     ready_by: Instant,
     config_watch: Option<Watch>,
     challenge: Option<ChallengeSchedule>,
+    shadow: SharedShadow,
+    shadow_thread: Option<ShadowThread>,
     cameras: Arc<RunningCameras>,
     pipeline: Arc<Pipeline>,
     thread_failed: Arc<Notify>,
@@ -89,6 +92,7 @@ impl Daemon {
             pipeline,
             cameras,
             control,
+            shadow,
             metrics,
             failed,
             thread_failed,
@@ -96,6 +100,7 @@ impl Daemon {
         let mut daemon = Self {
             config_watch: None,
             challenge: None,
+            shadow_thread: None,
             cameras,
             control,
             lifecycle: Arc::new(Lifecycle::new()),
@@ -103,7 +108,8 @@ impl Daemon {
             health: Health::new().await,
             metrics,
             servers: Vec::new(),
-            _access_watch: endpoints.access.watch(failed),
+            _access_watch: endpoints.access.watch(Arc::clone(&failed)),
+            shadow,
             socket: endpoints.socket,
             pipeline,
             thread_failed,
@@ -120,6 +126,12 @@ impl Daemon {
             let schedule = ChallengeSchedule::start(Arc::clone(&daemon.control));
             daemon.challenge = Some(schedule.map_err(Failure::threads("challenge"))?);
         }
+        let shadow = ShadowThread::start(
+            Arc::clone(&daemon.shadow),
+            Arc::clone(&daemon.pipeline),
+            failed,
+        );
+        daemon.shadow_thread = Some(shadow.map_err(Failure::threads("shadow"))?);
         daemon
             .control
             .start_cameras()
@@ -171,6 +183,7 @@ impl Daemon {
         let service = GrpcService::new(
             Arc::clone(&self.pipeline),
             Arc::clone(&self.control),
+            Arc::clone(&self.shadow),
             Arc::clone(&self.lifecycle),
             Arc::clone(&self.streams),
             self.clock.clone(),
@@ -218,6 +231,7 @@ impl Daemon {
             pipeline: Arc::clone(&self.pipeline),
             lifecycle: Arc::clone(&self.lifecycle),
             streams: Arc::clone(&self.streams),
+            shadow: Arc::clone(&self.shadow),
             metrics: Arc::clone(&self.metrics),
         };
         let listener = LimitedListener::new(listener, self.clock.clone());
@@ -307,12 +321,14 @@ impl Daemon {
             .await;
         // On another thread: dropping it waits for a reload in progress, which may be loading a model.
         self.challenge = None;
+        self.shadow_thread = None;
         let config_watch = self.config_watch.take();
         drop(spawn_blocking(move || drop(config_watch)));
         let in_time = self.stop_pipeline(deadline).await;
         self.lifecycle.end_streams();
         self.health.end().await;
         self.stop_servers(deadline).await;
+        self.save_shadow().await;
         self.record_stop(deadline).await;
         self.socket = None;
         log_totals(&self.pipeline.snapshot());
@@ -320,6 +336,15 @@ impl Daemon {
             Ok(())
         } else {
             Err(Failure::Deadline)
+        }
+    }
+
+    /// Writes the counts of the shadow, if the disk answers in time.
+    async fn save_shadow(&self) {
+        let shadow = Arc::clone(&self.shadow);
+        let saved = spawn_blocking(move || shadow.save_now());
+        if timeout(RECORD_TIMEOUT, saved).await.is_err() {
+            warn!("the counts of the shadow cannot be written: the disk does not answer");
         }
     }
 

@@ -36,6 +36,7 @@ use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::PublisherError;
 use crate::pipeline::worker::Worker;
 use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions, PreparedRecipe};
+use crate::shadow::Shadow;
 use crate::telemetry::Telemetry;
 
 /// After this time without an answer of the disk, the start reports it.
@@ -222,6 +223,7 @@ fn start_core(
     let pipeline = Arc::new(pipeline);
     let cameras = RunningCameras::new(pipeline.sink(), clock.clone(), Arc::clone(&failed));
     let cameras = Arc::new(cameras);
+    let shadow = Shadow::open(settings.journal.folder.as_deref(), clock.clone());
     let control = Control::new(
         Arc::clone(&pipeline),
         Arc::clone(&cameras),
@@ -236,6 +238,7 @@ fn start_core(
         pipeline,
         cameras,
         control: Arc::new(control),
+        shadow: Arc::new(shadow),
         metrics,
         failed,
         thread_failed,

@@ -18,7 +18,7 @@ use crate::control::lifecycle::Phase;
 use crate::control::persisted_state::{CameraPause, Lock};
 use crate::journal::Consumer;
 use crate::pipeline::camera_stats::{CameraSnapshot, DecisionCounts, FrameCounts};
-use crate::pipeline::publisher::Totals;
+use crate::pipeline::publisher::{ShiftSnapshot, Totals};
 use crate::pipeline::{JournalSnapshot, Snapshot};
 
 fn camera_state(state: CameraState) -> proto::CameraState {
@@ -82,6 +82,7 @@ fn camera(
         drift: facts.drift.as_ref().map(|drift| proto::ScoreDrift {
             time: Some(timestamp(drift.time)),
             references: drift.references as u64,
+            learned: drift.learned,
             distance: drift.distance,
             p_value: drift.p_value,
             shift: drift.shift,
@@ -92,6 +93,7 @@ fn camera(
             reason: pause.reason.clone(),
             since_time: Some(timestamp(pause.since)),
         }),
+        shift_decisions: Some(decisions(snapshot.shift.of(id))),
     }
 }
 
@@ -196,6 +198,16 @@ pub(super) fn status(input: &StatusInput<'_>) -> proto::Status {
         lock: input.lock.map(lock),
         alarms: snapshot.alarms.iter().map(alarm).collect(),
         challenge: input.challenge.map(challenge),
+        shift: Some(shift(&snapshot.shift)),
+    }
+}
+
+fn shift(facts: &ShiftSnapshot) -> proto::Shift {
+    proto::Shift {
+        start_time: Some(timestamp(facts.shift.start)),
+        end_time: Some(timestamp(facts.shift.end)),
+        decisions: Some(decisions(facts.decisions)),
+        counting: facts.counting,
     }
 }
 

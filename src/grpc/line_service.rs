@@ -11,18 +11,20 @@ use super::auth::{actor, identity};
 use super::blocking::blocking;
 use super::proto::line_service_server::LineService;
 use super::proto::{
-    GetCameraViewRequest, GetCameraViewResponse, GetStatusRequest, GetStatusResponse,
-    ListAuditEntriesRequest, ListAuditEntriesResponse, ListCamerasRequest, ListCamerasResponse,
-    LockChangesRequest, LockChangesResponse, PauseCameraRequest, PauseCameraResponse,
-    ReloadConfigurationRequest, ReloadConfigurationResponse, ResumeCameraRequest,
+    AddCameraRequest, AddCameraResponse, GetCameraViewRequest, GetCameraViewResponse,
+    GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
+    ListCamerasRequest, ListCamerasResponse, LockChangesRequest, LockChangesResponse,
+    PauseCameraRequest, PauseCameraResponse, ReloadConfigurationRequest,
+    ReloadConfigurationResponse, RemoveCameraRequest, RemoveCameraResponse, ResumeCameraRequest,
     ResumeCameraResponse, ResynchronizeGroupRequest, ResynchronizeGroupResponse,
-    RunChallengeRequest, RunChallengeResponse, UnlockChangesRequest, UnlockChangesResponse,
-    WatchBrightnessRequest, WatchBrightnessResponse, WatchStatusRequest, WatchStatusResponse,
+    RunChallengeRequest, RunChallengeResponse, SetCameraControlsRequest, SetCameraControlsResponse,
+    UnlockChangesRequest, UnlockChangesResponse, WatchBrightnessRequest, WatchBrightnessResponse,
+    WatchStatusRequest, WatchStatusResponse,
 };
 use super::service::GrpcService;
 use super::{convert, convert_status, fields, proto, status};
 use crate::audit::AuditError;
-use crate::control::LOCK_DURATION_LIMIT;
+use crate::control::{CameraControls, LOCK_DURATION_LIMIT};
 use crate::pipeline::Brightness;
 
 /// Range of the interval at which the status may be sampled for a client.
@@ -43,6 +45,9 @@ const AUDIT_PAGE_LIMIT: usize = 1000;
 
 /// Maximum length of the reason of a pause, bytes.
 const PAUSE_REASON_LIMIT: usize = 256;
+
+/// Maximum length of the keys of a camera, bytes.
+const CAMERA_KEYS_LIMIT: usize = 64 << 10;
 
 #[tonic::async_trait]
 impl LineService for GrpcService {
@@ -156,6 +161,65 @@ impl LineService for GrpcService {
             .await?
             .map_err(|error| status::change(&error))?;
         Ok(Response::new(ResumeCameraResponse {}))
+    }
+
+    async fn set_camera_controls(
+        &self,
+        request: Request<SetCameraControlsRequest>,
+    ) -> Result<Response<SetCameraControlsResponse>, Status> {
+        let actor = actor(&request);
+        let SetCameraControlsRequest {
+            camera_id,
+            exposure_us,
+            gain,
+        } = request.into_inner();
+        let camera = self.configured_camera("camera_id", &camera_id)?;
+        if gain.is_some_and(|gain| !gain.is_finite()) {
+            return Err(status::invalid("gain", "must be a finite number"));
+        }
+        let controls = CameraControls { exposure_us, gain };
+        let control = Arc::clone(&self.control);
+        let changed = blocking(move || control.set_camera_controls(&actor, &camera, controls))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(SetCameraControlsResponse {
+            recipe_id: changed.recipe.map_or_else(String::new, |id| id.to_string()),
+            previous_exposure_us: changed.previous.exposure_us,
+            previous_gain: changed.previous.gain,
+        }))
+    }
+
+    async fn add_camera(
+        &self,
+        request: Request<AddCameraRequest>,
+    ) -> Result<Response<AddCameraResponse>, Status> {
+        let actor = actor(&request);
+        let AddCameraRequest { camera_id, toml } = request.into_inner();
+        let camera = fields::camera_id("camera_id", &camera_id)?;
+        fields::bounded("toml", toml.len(), CAMERA_KEYS_LIMIT)?;
+        let control = Arc::clone(&self.control);
+        let file = blocking(move || control.add_camera(&actor, &camera, &toml))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(AddCameraResponse {
+            file: file.display().to_string(),
+        }))
+    }
+
+    async fn remove_camera(
+        &self,
+        request: Request<RemoveCameraRequest>,
+    ) -> Result<Response<RemoveCameraResponse>, Status> {
+        let actor = actor(&request);
+        let camera = self.configured_camera("camera_id", &request.into_inner().camera_id)?;
+        let control = Arc::clone(&self.control);
+        let removed = blocking(move || control.remove_camera(&actor, &camera))
+            .await?
+            .map_err(|error| status::change(&error))?;
+        Ok(Response::new(RemoveCameraResponse {
+            file: removed.file.display().to_string(),
+            toml: removed.toml,
+        }))
     }
 
     async fn list_cameras(

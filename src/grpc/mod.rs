@@ -23,6 +23,7 @@ mod labels;
 mod line_service;
 mod listing;
 mod live_feed;
+mod model_service;
 pub mod proto;
 mod recipe_content;
 mod recipe_files;

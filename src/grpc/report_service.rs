@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use chrono::Local;
 use inspectd_core::record::Verdict;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
@@ -21,9 +22,6 @@ use crate::access::Role;
 use crate::journal::{Filter, Label, Order, Page};
 use crate::pipeline::publisher::Totals;
 use crate::report::{Report, ReportBuilder, ReportScope};
-
-/// Length of the period if only its end is known.
-const DEFAULT_PERIOD: Duration = Duration::from_hours(8);
 
 /// Default of the time without verdicts beyond which the line stands still.
 const DEFAULT_STANDSTILL: Duration = Duration::from_mins(1);
@@ -84,7 +82,11 @@ impl GrpcService {
         role: Role,
     ) -> Result<proto::Report, Status> {
         let now = self.clock.now().utc;
-        let parsed = parse(request, now)?;
+        let starts = &self.pipeline.active().settings.shifts.starts;
+        // A shift does not contain its end.
+        let shift_start =
+            |to: SystemTime| starts.shift_at(&Local, to - Duration::from_nanos(1)).start;
+        let parsed = parse(request, now, shift_start)?;
         self.journal()?;
         let totals = self.pipeline.totals();
         let range = self.report_range(&parsed, totals).await?;
@@ -196,7 +198,11 @@ fn add_page(builder: &mut ReportBuilder, verdicts: &[Verdict], labels: &[(u64, L
     }
 }
 
-fn parse(request: GetReportRequest, now: SystemTime) -> Result<ParsedRequest, Status> {
+fn parse(
+    request: GetReportRequest,
+    now: SystemTime,
+    shift_start: impl Fn(SystemTime) -> SystemTime,
+) -> Result<ParsedRequest, Status> {
     let GetReportRequest {
         from_time,
         to_time,
@@ -206,9 +212,7 @@ fn parse(request: GetReportRequest, now: SystemTime) -> Result<ParsedRequest, St
     let to = fields::time("to_time", to_time)?.map_or(now, |to| to.min(now));
     let from = match fields::time("from_time", from_time)? {
         Some(from) => from,
-        None => to
-            .checked_sub(DEFAULT_PERIOD)
-            .unwrap_or(SystemTime::UNIX_EPOCH),
+        None => shift_start(to),
     };
     if from < SystemTime::UNIX_EPOCH {
         return Err(status::invalid("from_time", "must not be before 1970"));
@@ -251,6 +255,11 @@ mod tests {
 
     const NOW_S: i64 = 1_000_000;
 
+    /// The start of a shift that began eight hours before.
+    fn eight_hours_before(to: SystemTime) -> SystemTime {
+        to - Duration::from_hours(8)
+    }
+
     fn parsed(from_s: Option<i64>, to_s: Option<i64>) -> Result<(u64, u64), String> {
         let time = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
         let request = GetReportRequest {
@@ -259,7 +268,8 @@ mod tests {
             ..GetReportRequest::default()
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW_S as u64);
-        let parsed = parse(request, now).map_err(|status| status.message().to_owned())?;
+        let parsed = parse(request, now, eight_hours_before)
+            .map_err(|status| status.message().to_owned())?;
         let seconds = |time: SystemTime| {
             let since = time.duration_since(SystemTime::UNIX_EPOCH);
             since.expect("after 1970").as_secs()
@@ -268,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn period_ends_now_and_lasts_eight_hours_unless_requested_otherwise() {
+    fn period_ends_now_and_begins_with_the_shift_unless_requested_otherwise() {
         let now = NOW_S as u64;
-        let eight_hours = DEFAULT_PERIOD.as_secs();
+        let eight_hours = 8 * 3600;
         let check = |from, to, expected| assert_eq!(parsed(from, to), Ok(expected));
         check(None, None, (now - eight_hours, now));
         check(Some(NOW_S - 60), None, (now - 60, now));
@@ -298,7 +308,7 @@ mod tests {
     fn ids_and_standstill_have_limits() {
         let check = |request: GetReportRequest, expected: Option<&str>| {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW_S as u64);
-            let refused = parse(request, now).err();
+            let refused = parse(request, now, eight_hours_before).err();
             let message = refused.as_ref().map(Status::message);
             assert_eq!(message, expected);
         };

@@ -14,6 +14,7 @@ use super::calls::Calls;
 use super::proto::DESCRIPTORS;
 use super::proto::inspection_service_server::InspectionServiceServer;
 use super::proto::line_service_server::LineServiceServer;
+use super::proto::model_service_server::ModelServiceServer;
 use super::proto::recipe_service_server::RecipeServiceServer;
 use super::proto::report_service_server::ReportServiceServer;
 use super::proto::tuning_service_server::TuningServiceServer;
@@ -62,6 +63,9 @@ impl Services {
         let intact = "the descriptors were compiled with this program";
         let routes = Routes::new(inspection)
             .add_service(LineServiceServer::new(service.clone()))
+            .add_service(
+                ModelServiceServer::new(service.clone()).max_decoding_message_size(message_limit),
+            )
             .add_service(RecipeServiceServer::new(service.clone()))
             .add_service(ReportServiceServer::new(service.clone()))
             .add_service(TuningServiceServer::new(service))

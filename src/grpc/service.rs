@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
 use crate::pipeline::Pipeline;
+use crate::shadow::SharedShadow;
 
 /// Maximum number of concurrent reports, exports, and calls of the tuning service: each reads the journal while the
 /// pipeline writes it. Further calls are refused.
@@ -25,12 +26,15 @@ const ENCODING_LIMIT: usize = 1;
 pub struct GrpcService {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) control: Arc<Control>,
+    pub(super) shadow: SharedShadow,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) streams: Arc<StreamRegistry>,
     pub(super) clock: SharedClock,
     pub(super) run_id: String,
     /// Permits of the tuning service, of reports and of exports.
     pub(super) tuning_permits: Arc<Semaphore>,
+    /// The permit to install a model.
+    pub(super) install_permit: Arc<Semaphore>,
     /// Permits to encode pictures of verdicts.
     pub(super) encoding_permits: Arc<Semaphore>,
     /// Calls of each client that encode, or wait for a permit to encode.
@@ -44,6 +48,7 @@ impl GrpcService {
     pub fn new(
         pipeline: Arc<Pipeline>,
         control: Arc<Control>,
+        shadow: SharedShadow,
         lifecycle: Arc<Lifecycle>,
         streams: Arc<StreamRegistry>,
         clock: SharedClock,
@@ -52,10 +57,12 @@ impl GrpcService {
             run_id: pipeline.run_id().to_string(),
             pipeline,
             control,
+            shadow,
             lifecycle,
             streams,
             clock,
             tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
+            install_permit: Arc::new(Semaphore::new(1)),
             encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
             encoding_shares: Arc::new(ClientShares::new(1)),
             read_permits: Arc::new(Semaphore::new(READ_LIMIT)),

@@ -67,6 +67,14 @@ pub(super) fn no_journal() -> Status {
     Status::with_error_details(Code::FailedPrecondition, text, details)
 }
 
+/// No shadow is configured.
+pub(super) fn no_shadow() -> Status {
+    let text = "no shadow is configured: neither shadow.bundle nor shadow.recipe is set";
+    let violation = PreconditionViolation::new("SHADOW", "shadow", text);
+    let details = ErrorDetails::with_precondition_failure(vec![violation]);
+    Status::with_error_details(Code::FailedPrecondition, text, details)
+}
+
 /// The journal cannot be read or written.
 pub(super) fn journal(error: &impl ToString) -> Status {
     Status::unavailable(error.to_string())
@@ -154,18 +162,26 @@ pub(super) fn change(error: &ChangeError) -> Status {
         ChangeError::NoRegion(region) => {
             return not_found("region", region, "is not in the active recipe");
         }
+        ChangeError::NoCamera(id) => return not_found("camera", id.as_str(), "is not configured"),
+        ChangeError::CameraExists(_) => return Status::already_exists(error.to_string()),
+        ChangeError::NotToml(reason) => return invalid("toml", reason),
         ChangeError::Conflict(_) => return Status::aborted(error.to_string()),
         ChangeError::Resynchronize(ResynchronizeError::NoGroup(group)) => {
             return not_found("group", group, "has no cameras that count parts");
         }
         ChangeError::Resynchronize(_) => "GROUP",
-        ChangeError::Configuration(_) | ChangeError::Model(_) => "CONFIGURATION",
+        ChangeError::Configuration(_) | ChangeError::Model(_) | ChangeError::NotChanged(_) => {
+            "CONFIGURATION"
+        }
         ChangeError::Recipe(_) => "RECIPE",
         ChangeError::Locked(_) => "LOCKED",
         ChangeError::Audit(_) | ChangeError::State(_) => "RECORD",
-        ChangeError::Camera(_) | ChangeError::Resume(_) => "CAMERA",
+        ChangeError::Camera(_) | ChangeError::Controls(_) | ChangeError::Resume(_) => "CAMERA",
         ChangeError::Threshold(_) => "THRESHOLD",
-        ChangeError::NoChallenge => "CHALLENGE",
+        ChangeError::NoChallenge | ChangeError::Challenge(_) => "CHALLENGE",
+        ChangeError::Candidate(_) | ChangeError::NothingInstalled | ChangeError::NoModelFolder => {
+            "MODEL"
+        }
         ChangeError::Write { .. } => "FILE",
     };
     let violation = |text: String| PreconditionViolation::new(kind, "", text);

@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 33] = [
+pub const METRICS: [Metric; 36] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -92,6 +92,18 @@ pub const METRICS: [Metric; 33] = [
     gauge(
         "inspectd_score_drift_p_value",
         "Probability of this difference, or a larger one, if nothing has changed; below 0.0001 is drift (camera)",
+    ),
+    gauge(
+        "inspectd_shadow_frames",
+        "Frames of the line that the shadow judged, skipped or could not judge, since it was started or reset (result: judged, skipped, failed)",
+    ),
+    gauge(
+        "inspectd_shadow_disagreements",
+        "Judged frames that the shadow decides otherwise, since it was started or reset",
+    ),
+    gauge(
+        "inspectd_shadow_running",
+        "1 while the shadow judges, 0 while it is loaded or cannot be used",
     ),
     gauge(
         "inspectd_queue_depth",

@@ -14,6 +14,7 @@ use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::Totals;
 use crate::pipeline::{Active, JournalSnapshot, Observer, Snapshot};
+use crate::shadow::{ShadowPhase, ShadowSnapshot};
 
 /// Bounds of the latency histograms, seconds.
 const SECONDS: [f64; 16] = [
@@ -52,8 +53,16 @@ impl Metrics {
     }
 
     /// Samples counters and states, and renders all metrics in Prometheus' text format.
-    pub fn render(&self, snapshot: &Snapshot, streams: StreamCounts) -> String {
-        metrics::with_local_recorder(&self.recorder, || sample(snapshot, streams));
+    pub fn render(
+        &self,
+        snapshot: &Snapshot,
+        streams: StreamCounts,
+        shadow: &ShadowSnapshot,
+    ) -> String {
+        metrics::with_local_recorder(&self.recorder, || {
+            sample(snapshot, streams);
+            sample_shadow(shadow);
+        });
         self.recorder.handle().render()
     }
 
@@ -181,6 +190,22 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
     if let Some(journal) = &snapshot.journal {
         sample_journal(journal, snapshot.totals);
     }
+}
+
+fn sample_shadow(shadow: &ShadowSnapshot) {
+    if shadow.phase == ShadowPhase::Off {
+        return;
+    }
+    for (result, count) in [
+        ("judged", shadow.judged),
+        ("skipped", shadow.skipped),
+        ("failed", shadow.failed),
+    ] {
+        gauge!("inspectd_shadow_frames", "result" => result).set(count as f64);
+    }
+    gauge!("inspectd_shadow_disagreements").set(shadow.disagreements as f64);
+    let running = f64::from(u8::from(shadow.phase == ShadowPhase::Running));
+    gauge!("inspectd_shadow_running").set(running);
 }
 
 fn sample_journal(journal: &JournalSnapshot, totals: Totals) {

@@ -19,6 +19,7 @@ use metrics::Metrics;
 use crate::control::lifecycle::{Lifecycle, Phase, stalled_for};
 use crate::grpc::StreamRegistry;
 use crate::pipeline::Pipeline;
+use crate::shadow::SharedShadow;
 
 /// The state of the HTTP handlers.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct HttpState {
     pub lifecycle: Arc<Lifecycle>,
     /// The open verdict streams.
     pub streams: Arc<StreamRegistry>,
+    /// The shadow.
+    pub shadow: SharedShadow,
     /// The metrics registry.
     pub metrics: Arc<Metrics>,
 }
@@ -58,8 +61,11 @@ impl HttpState {
         let kind = "text/plain; version=0.0.4; charset=utf-8";
         (
             [(header::CONTENT_TYPE, kind)],
-            self.metrics
-                .render(&self.pipeline.snapshot(), self.streams.counts()),
+            self.metrics.render(
+                &self.pipeline.snapshot(),
+                self.streams.counts(),
+                &self.shadow.snapshot(),
+            ),
         )
     }
 }

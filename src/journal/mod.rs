@@ -22,7 +22,7 @@ pub use error::{JournalError, RowError};
 pub use known::{Consumer, Known};
 pub use label::{Label, LabelKind};
 pub use order::Order;
-pub use query::{Filter, Page, Readers};
+pub use query::{CameraCount, Filter, Page, Readers};
 pub use store::{Batch, Limits, Opened, Store, Trimmed, wal_bytes};
 
 /// Whether a journal was used in `folder` before, even if its file is gone or damaged.

@@ -1,5 +1,6 @@
-//! Queries of the journal: pages of verdicts.
+//! Queries of the journal: pages of verdicts, and their numbers.
 
+mod counts;
 mod sql;
 
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use super::label::{self, Label};
 use super::order::Order;
 use super::row::{self, nanoseconds};
 use super::{JournalError, STEP_BACK, schema};
+
+pub use counts::CameraCount;
 
 /// Idle connections that stay open; more are closed after use.
 const KEPT_CONNECTIONS: usize = 4;
@@ -204,6 +207,21 @@ impl Readers {
     /// When the file cannot be read.
     pub fn first_since(&self, time: SystemTime) -> Result<Option<u64>, JournalError> {
         self.with(|reader| reader.first_since(nanoseconds(time)))
+    }
+
+    /// Counts the verdicts before the sequence `before` that were recorded from `from` on and before `to`, by camera and
+    /// decision. The time depends on their number, not on that of all verdicts.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn counts(
+        &self,
+        from: SystemTime,
+        to: SystemTime,
+        before: u64,
+    ) -> Result<Vec<CameraCount>, JournalError> {
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        self.with(|reader| reader.counts(nanoseconds(from), nanoseconds(to), before))
     }
 
     /// The verdicts of requests with this idempotency key, oldest first, at most `limit`.

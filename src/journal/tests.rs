@@ -4,6 +4,7 @@ mod fixture;
 mod generators;
 mod labels;
 mod migration;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -271,29 +272,6 @@ fn trim_keeps_held_verdicts_up_to_their_own_limit() {
 }
 
 #[test]
-fn first_since_searches_after_the_last_step_back_of_the_clock() {
-    let folder = TempDir::new().expect("a folder");
-    let (mut store, _) = open(&folder);
-    let mut verdicts: Vec<Verdict> = (1..=9).map(|n| fault("a", n)).collect();
-    // The clock is ahead for 4 to 6, and corrected from 7 on.
-    for ahead in &mut verdicts[3..6] {
-        ahead.recorded += Duration::from_hours(9000);
-    }
-    let mut written = batch(verdicts);
-    written.counters.insert(format!("{STEP_BACK}7"), 7);
-    store.commit(&written).expect("written");
-    let readers = Readers::new(file(folder.path()));
-    let first = |seconds: u64| {
-        let time = UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
-        readers.first_since(time).expect("readable")
-    };
-    assert_eq!(first(0), Some(1));
-    assert_eq!(first(3), Some(3));
-    assert_eq!(first(8), Some(8));
-    assert_eq!(first(10), None);
-}
-
-#[test]
 fn tail_is_marked_as_unconfirmed() {
     let folder = TempDir::new().expect("a folder");
     let (mut store, _) = open(&folder);
@@ -333,32 +311,6 @@ fn checkpoint_empties_the_log_unless_a_reader_needs_it() {
     reader.execute_batch("COMMIT").expect("ended");
     store.checkpoint().expect("no error");
     assert_eq!(store.wal_bytes(), 0);
-}
-
-#[test]
-fn first_since_finds_the_first_sequence_at_or_after_a_time() {
-    let folder = TempDir::new().expect("a folder");
-    let (mut store, _) = open(&folder);
-    // With gaps between the sequences, and equal times.
-    let mut verdicts: Vec<Verdict> = [3, 4, 9, 20, 21].map(|n| fault("a", n)).into();
-    verdicts[2].recorded = verdicts[1].recorded;
-    store.commit(&batch(verdicts)).expect("written");
-    let readers = Readers::new(file(folder.path()));
-    let check = |seconds: u64, expected| {
-        let time = UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
-        assert_eq!(
-            readers.first_since(time).expect("read"),
-            expected,
-            "{seconds}"
-        );
-    };
-    check(0, Some(3));
-    check(3, Some(3));
-    check(4, Some(4));
-    check(5, Some(20));
-    check(20, Some(20));
-    check(21, Some(21));
-    check(22, None);
 }
 
 #[test]

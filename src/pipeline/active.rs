@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use inspectd_core::id::CameraId;
-use inspectd_core::record::{RecipeTag, Stamp};
+use inspectd_core::record::Stamp;
 use inspectd_core::rules::{FrameShape, Rules};
 use parking_lot::Mutex;
 
@@ -66,16 +66,11 @@ impl Active {
         recipe: Option<Arc<Recipe>>,
         since: SystemTime,
     ) -> Self {
-        let tag = |recipe: &Arc<Recipe>| RecipeTag {
-            id: recipe.id.to_string(),
-            version: recipe.version.clone(),
-            sha256: recipe.hash.clone(),
-        };
         let stamp = Arc::new(Stamp {
             model: model.id.clone(),
             config_hash: hash,
             provider: model.provider.to_owned(),
-            recipe: recipe.as_ref().map(tag),
+            recipe: recipe.as_ref().map(|recipe| recipe.tag()),
         });
         let cameras = settings.cameras.iter();
         let view = |(id, camera): (&CameraId, &Camera)| {
@@ -127,7 +122,7 @@ impl Active {
     }
 
     /// Whether the camera has the exposure and gain that `other` needs.
-    pub(super) fn same_controls(&self, other: &Self, camera: &CameraId) -> bool {
+    pub fn same_controls(&self, other: &Self, camera: &CameraId) -> bool {
         self.controls(camera) == other.controls(camera)
     }
 

@@ -1,6 +1,6 @@
 //! What the pipeline's threads share, and how verdicts are made from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tracing::{error, warn};
 
 use super::active::Active;
-use super::counted_group::CountedGroup;
+use super::groups::CountedGroups;
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::Intake;
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     pub(super) active: ArcSwap<Active>,
     pub(super) lanes: Lanes,
     /// Groups whose cameras count their parts.
-    pub(super) counted: BTreeMap<Arc<str>, Arc<CountedGroup>>,
+    pub(super) counted: CountedGroups,
     pub(super) alarms: Alarms,
     pub(super) intake: Intake<Job>,
     pub(super) publisher: Publisher,

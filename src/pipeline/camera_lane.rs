@@ -1,6 +1,5 @@
 //! What the pipeline keeps for each configured camera.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -14,13 +13,11 @@ use tracing::warn;
 use super::camera_frame::FrameWaiters;
 use super::camera_stats::CameraStats;
 use super::counted_group::CountedGroup;
+use super::groups::{CountedGroups, last_part};
 use super::intake::QueuePolicy;
 use super::publisher::Journal;
 use super::requests::RequestQueue;
-use crate::alarm::Alarms;
 use crate::camera::health::HealthMonitor;
-use crate::clock::SharedClock;
-use crate::config::Settings;
 use crate::config::settings::{Camera, Mode, Shed};
 
 /// The brightness of a frame.
@@ -73,7 +70,7 @@ pub(super) struct CameraLane {
     pub(super) brightness: watch::Sender<Brightness>,
     /// Those who wait for the next frame as captured.
     pub(super) frame_waiters: FrameWaiters,
-    /// Whether a recipe is changing the camera's exposure or gain.
+    /// Whether the camera's exposure or gain is being changed, or the camera was removed.
     pub(super) changing: AtomicBool,
     /// Numbers its frames as parts.
     pub(super) part_counter: Option<PartCounter>,
@@ -102,25 +99,6 @@ impl CameraLane {
     }
 }
 
-/// The journal's name of a camera's part counter.
-pub(super) fn counter_name(camera: &CameraId) -> String {
-    format!("part/{camera}")
-}
-
-/// The cameras of each group.
-pub(super) fn groups(settings: &Settings) -> BTreeMap<Arc<str>, BTreeSet<CameraId>> {
-    let mut groups: BTreeMap<Arc<str>, BTreeSet<CameraId>> = BTreeMap::new();
-    for (id, camera) in &settings.cameras {
-        if let Some(group) = &camera.group {
-            groups
-                .entry(group.as_str().into())
-                .or_default()
-                .insert(id.clone());
-        }
-    }
-    groups
-}
-
 pub(super) fn queue_policy(camera: &Camera) -> QueuePolicy {
     match camera.mode {
         Mode::FreeRunning => QueuePolicy::Latest,
@@ -140,40 +118,11 @@ fn health_monitor(id: &CameraId, camera: &Camera) -> HealthMonitor {
     HealthMonitor::new(read.and_then(Result::ok).as_ref())
 }
 
-/// The counted groups. The counters of a group continue from the largest number of all of its cameras, because the
-/// process may have been killed between two of them.
-pub(super) fn counted_groups(
-    settings: &Settings,
-    journal: Option<&Journal>,
-    alarms: &Alarms,
-    clock: &SharedClock,
-) -> BTreeMap<Arc<str>, Arc<CountedGroup>> {
-    let counted = |(group, cameras): (Arc<str>, BTreeSet<CameraId>)| {
-        let counting = |id: &&CameraId| settings.cameras[*id].part_counter;
-        let ids: Vec<&CameraId> = cameras.iter().filter(counting).collect();
-        let last = ids.iter().map(|id| last_part(id, journal)).max()?;
-        let cameras = ids
-            .iter()
-            .map(|id| ((*id).clone(), settings.cameras[*id].source.live()));
-        let idle_gap = settings.parts.idle_gap;
-        let counted = CountedGroup::new(
-            Arc::clone(&group),
-            cameras,
-            last,
-            idle_gap,
-            alarms.clone(),
-            clock.clone(),
-        );
-        Some((group, Arc::new(counted)))
-    };
-    groups(settings).into_iter().filter_map(counted).collect()
-}
-
 /// What numbers the frames of a camera, if they are numbered.
 pub(super) fn part_counter(
     id: &CameraId,
     camera: &Camera,
-    counted: &BTreeMap<Arc<str>, Arc<CountedGroup>>,
+    counted: &CountedGroups,
     journal: Option<&Journal>,
 ) -> Option<PartCounter> {
     if !camera.part_counter {
@@ -181,12 +130,7 @@ pub(super) fn part_counter(
     }
     let group = camera.group.as_deref().and_then(|group| counted.get(group));
     Some(match group {
-        Some(group) => PartCounter::Group(Arc::clone(group)),
+        Some(group) => PartCounter::Group(group),
         None => PartCounter::Own(AtomicU64::new(last_part(id, journal))),
     })
-}
-
-/// The number of the last part of a camera.
-fn last_part(id: &CameraId, journal: Option<&Journal>) -> u64 {
-    journal.map_or(0, |journal| journal.counter(&counter_name(id)))
 }

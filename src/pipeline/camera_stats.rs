@@ -25,7 +25,12 @@ pub struct DecisionCounts {
 impl DecisionCounts {
     /// Counts one verdict.
     pub fn add(&mut self, decision: Decision) {
-        *self.of_mut(decision) += 1;
+        self.add_many(decision, 1);
+    }
+
+    /// Counts verdicts with the same decision.
+    pub fn add_many(&mut self, decision: Decision, count: u64) {
+        *self.of_mut(decision) += count;
     }
 
     fn of_mut(&mut self, decision: Decision) -> &mut u64 {

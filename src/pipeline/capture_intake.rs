@@ -11,7 +11,8 @@ use tracing::warn;
 
 use super::active::PreparedRecipe;
 use super::answers::Shared;
-use super::camera_lane::{Brightness, CameraLane, PartCounter, counter_name};
+use super::camera_lane::{Brightness, CameraLane, PartCounter};
+use super::groups::counter_name;
 use super::intake::Pushed;
 use super::job::{Job, Ticket};
 use super::notice::{Deadline, Notice, deadline_missed};
@@ -20,8 +21,8 @@ use crate::camera::health::{Finding, HealthFault};
 use crate::camera::{CameraEvent, CameraState, CameraTrouble, Captured, Sink};
 use crate::config::settings::{Mode, NoJudgement};
 
-/// Message of the fault of a camera whose settings are being changed.
-const CHANGING: &str = "the camera is restarted with the exposure and gain of a recipe";
+/// Message of the fault of a camera whose exposure or gain is being changed.
+const CHANGING: &str = "the camera is opened again with another exposure or gain";
 
 /// The part that a capture shows, and the reply to the caller that requested it.
 #[derive(Default)]
@@ -191,7 +192,7 @@ impl Shared {
         })
     }
 
-    /// Marks the cameras whose settings a recipe is about to change: until [`Self::settings_changed`], their captures
+    /// Marks the cameras whose exposure or gain is about to change: until [`Self::settings_changed`], their captures
     /// are FAULT. Publishes a FAULT for each, because a camera that is restarted misses parts.
     pub(super) fn settings_change(&self, cameras: &[CameraId]) {
         for (camera, lane) in self.lanes_of(cameras) {

@@ -2,7 +2,7 @@
 //! part. That holds only as long as no camera misses a part. After anything that may have lost a frame, the group is out
 //! of step: all its views are FAULT until it is resynchronised while no part is in view.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ struct Member {
 #[derive(Debug, Default)]
 struct GroupState {
     members: BTreeMap<CameraId, Member>,
+    /// The largest number of a camera that has left.
+    last: u64,
     /// Why it is out of step.
     out_of_step: Option<String>,
     /// Since when no camera had a frame and all live ones have run.
@@ -55,56 +57,78 @@ pub(super) struct CountedGroup {
 }
 
 impl CountedGroup {
-    /// A group whose last part was number `last`. `cameras` have a flag for live sources: with one of them the group
-    /// is out of step, because parts may be between the cameras. After `idle_gap` without a frame it is in step;
-    /// never by itself if unset.
+    /// A group without cameras. After `idle_gap` without a frame it is in step; never by itself if unset.
     pub(super) fn new(
         id: Arc<str>,
-        cameras: impl IntoIterator<Item = (CameraId, bool)>,
-        last: u64,
         idle_gap: Option<Duration>,
         alarms: Alarms,
         clock: SharedClock,
     ) -> Self {
-        let member = |(camera, live)| {
-            let state = CameraState::Opening;
-            let member = Member {
-                number: last,
-                live,
-                state,
-            };
-            (camera, member)
-        };
-        let mut state = GroupState {
-            members: cameras.into_iter().map(member).collect(),
-            out_of_step: None,
-            idle_since: None,
-        };
-        let group = Self {
+        Self {
             id,
             idle_gap,
             state: Mutex::default(),
             alarms,
             clock,
-        };
-        if state.members.values().any(|member| member.live) {
-            group.lose_step(&mut state, "the daemon was started".to_owned());
         }
-        *group.state.lock() = state;
-        group
     }
 
-    /// Its cameras with live sources. Capture times of other cameras say nothing about parts.
-    pub(super) fn live_cameras(&self) -> BTreeSet<CameraId> {
-        let state = self.state.lock();
-        let live = state.members.iter().filter(|(_, member)| member.live);
-        live.map(|(id, _)| id.clone()).collect()
+    /// Adds cameras, each with whether its source is live. `last` is the largest number of a part that they have in the
+    /// journal. A group that had cameras is then out of step for the `reason`: parts may have passed some of its cameras
+    /// already. So is a new one with a live source.
+    pub(super) fn join(
+        &self,
+        cameras: impl IntoIterator<Item = (CameraId, bool)>,
+        last: u64,
+        reason: String,
+    ) {
+        let mut state = self.state.lock();
+        let is_new = state.members.is_empty();
+        let numbers = state.members.values().map(|member| member.number);
+        let number = numbers.fold(last.max(state.last), u64::max);
+        for (camera, live) in cameras {
+            let member = Member {
+                number,
+                live,
+                state: CameraState::Opening,
+            };
+            state.members.insert(camera, member);
+        }
+        if !is_new || state.members.values().any(|member| member.live) {
+            self.lose_step(&mut state, reason);
+        }
+    }
+
+    /// Removes cameras, which were stopped. The group is then out of step for the `reason`, until it is resynchronised or
+    /// has no cameras any more.
+    pub(super) fn leave(&self, cameras: &[CameraId], reason: String) {
+        let mut state = self.state.lock();
+        for camera in cameras {
+            if let Some(member) = state.members.remove(camera) {
+                state.last = state.last.max(member.number);
+            }
+        }
+        if state.members.is_empty() {
+            state.out_of_step = None;
+            self.alarms.clear(AlarmKind::GroupOutOfStep, &self.id);
+        } else {
+            self.lose_step(&mut state, reason);
+        }
+    }
+
+    /// Whether it has no cameras.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().members.is_empty()
     }
 
     /// The number of the part of a frame of `camera`, captured at `at`, and the fault of the frame if the group is out
     /// of step. `last` is the least number of the camera's last part.
     pub(super) fn count(&self, camera: &CameraId, at: Instant, last: u64) -> (u64, Option<Fault>) {
         let mut state = self.state.lock();
+        if !state.members.contains_key(camera) {
+            let message = format!("camera {camera} was removed from group {}", self.id);
+            return (last, Some(Fault::new(FaultReason::OutOfStep, message)));
+        }
         if let (Some(gap), Some(since), Some(_)) =
             (self.idle_gap, state.idle_since, &state.out_of_step)
             && at.saturating_duration_since(since) >= gap
@@ -180,7 +204,7 @@ impl CountedGroup {
     }
 
     fn lose_step(&self, state: &mut GroupState, reason: String) {
-        if state.out_of_step.is_none() {
+        if state.out_of_step.is_none() && !state.members.is_empty() {
             let message = format!(
                 "group {} is out of step, its parts are FAULT: {reason}; resynchronise it while no part is in view",
                 self.id
@@ -206,9 +230,10 @@ impl CountedGroup {
         if let Some((camera, _)) = stopped {
             return Err(ResynchronizeError::NotRunning(camera.clone()));
         }
-        let last = state.members.values().map(|member| member.number).max();
+        let numbers = state.members.values().map(|member| member.number);
+        let last = numbers.fold(state.last, u64::max);
         for member in state.members.values_mut() {
-            member.number = last.unwrap_or(0);
+            member.number = last;
         }
         state.out_of_step = None;
         self.alarms.clear(AlarmKind::GroupOutOfStep, &self.id);
@@ -235,17 +260,12 @@ mod tests {
     fn cell(live: bool, idle_gap_ms: Option<u64>) -> Cell {
         let clock = ManualClock::new();
         let alarms = Alarms::new(clock.clone());
-        let cameras = [(id("a"), live), (id("b"), live)];
         let idle_gap = idle_gap_ms.map(Duration::from_millis);
+        let group = CountedGroup::new("cell".into(), idle_gap, alarms.clone(), clock.clone());
+        let cameras = [(id("a"), live), (id("b"), live)];
+        group.join(cameras, 6, "the daemon was started".to_owned());
         Cell {
-            group: CountedGroup::new(
-                "cell".into(),
-                cameras,
-                6,
-                idle_gap,
-                alarms.clone(),
-                clock.clone(),
-            ),
+            group,
             clock,
             alarms,
         }
@@ -338,5 +358,52 @@ mod tests {
             [count("a", 100), count("b", 99)],
             [(101, true), (101, true)]
         );
+    }
+    #[test]
+    fn camera_that_joins_puts_the_group_out_of_step_and_then_counts_the_same_parts() {
+        for live in [false, true] {
+            let cell = cell(live, None);
+            cell.run();
+            cell.group.resynchronize().expect("both run");
+            assert_eq!([cell.count("a"), cell.count("a")], [(7, false), (8, false)]);
+            let joining = [(id("c"), live)];
+            cell.group.join(joining, 3, "camera c was added".to_owned());
+            assert_eq!(cell.alarms.active().len(), 1);
+            assert_eq!([cell.count("a"), cell.count("b")], [(9, true), (7, true)]);
+            let resynchronized = cell.group.resynchronize();
+            if live {
+                let absent = Err(ResynchronizeError::NotRunning(id("c")));
+                assert_eq!(resynchronized, absent);
+                cell.group.enter(&id("c"), CameraState::Running);
+                cell.group.resynchronize().expect("all run");
+            }
+            let numbers = ["a", "b", "c"].map(|camera| cell.count(camera));
+            assert_eq!(numbers, [(10, false); 3], "live: {live}");
+        }
+    }
+
+    #[test]
+    fn group_without_a_camera_that_was_removed_is_resynchronised_and_uses_no_number_again() {
+        let cell = cell(true, None);
+        cell.run();
+        cell.group.resynchronize().expect("both run");
+        assert_eq!([cell.count("b"), cell.count("b")], [(7, false), (8, false)]);
+        cell.group
+            .leave(&[id("b")], "camera b was removed".to_owned());
+        assert_eq!(cell.count("a"), (7, true));
+        // A frame that was on its way when the camera was removed.
+        assert_eq!(cell.count("b"), (0, true));
+        cell.group.resynchronize().expect("a runs");
+        assert_eq!(cell.count("a"), (9, false));
+
+        cell.group
+            .leave(&[id("a")], "camera a was removed".to_owned());
+        assert!(cell.group.is_empty() && cell.alarms.active().is_empty());
+        cell.group
+            .lost("a frame of camera a was skipped".to_owned());
+        assert!(cell.alarms.active().is_empty());
+        cell.group
+            .join([(id("a"), false)], 0, "camera a was added".to_owned());
+        assert_eq!(cell.count("a"), (10, false));
     }
 }

@@ -18,9 +18,10 @@ use uuid::Uuid;
 
 use super::active::Active;
 use super::answers::Shared;
-use super::camera_lane::{CameraLane, counted_groups, groups, part_counter, queue_policy};
+use super::camera_lane::{CameraLane, part_counter, queue_policy};
 use super::camera_view::FrameSizeError;
 use super::counted_group::ResynchronizeError;
+use super::groups::{CountedGroups, groups};
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
 use super::intake::{Intake, Pushed, QueuePolicy};
@@ -28,7 +29,7 @@ use super::job::{Job, Ticket};
 use super::lanes::Lanes;
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
-use super::part_assembler::{CaptureSpread, PartAssembler};
+use super::part_assembler::{PartAssembler, PartRules};
 use super::publisher::{Journal, OnPublished, Publisher, PublisherError, PublisherOptions, Totals};
 use super::response_slot::{Reply, ResponseSlot};
 use super::snapshot::{JournalSnapshot, Snapshot};
@@ -203,7 +204,7 @@ impl Pipeline {
     }
 
     /// Replaces the active settings, model and recipe, from the next capture on. The modes of cameras must not
-    /// change; for cameras that are added or removed, see [`Self::add_camera`].
+    /// change; for cameras that are added or removed, see [`Self::add_cameras`].
     pub fn activate(&self, active: Active) {
         self.shared.publisher.apply(&active.settings);
         let before = self.shared.active.swap(Arc::new(active));
@@ -216,8 +217,8 @@ impl Pipeline {
     /// When there is no such group, or one of its cameras does not run.
     pub fn resynchronize(&self, group: &str) -> Result<(), ResynchronizeError> {
         match self.shared.counted.get(group) {
-            Some(counted) => counted.resynchronize(),
-            None => Err(ResynchronizeError::NoGroup(group.to_owned())),
+            Some(counted) if !counted.is_empty() => counted.resynchronize(),
+            _ => Err(ResynchronizeError::NoGroup(group.to_owned())),
         }
     }
 
@@ -261,11 +262,13 @@ impl Pipeline {
             evidence: self.disk_store().map(DiskStore::counts),
         });
         let now = shared.clock.now().monotonic;
+        let (totals, shift) = shared.publisher.counts();
         Snapshot {
             uptime: now.saturating_duration_since(shared.start.monotonic),
             active: self.active(),
             cameras: shared.lanes.all().iter().map(camera).collect(),
-            totals: shared.publisher.totals(),
+            totals,
+            shift,
             late_views: shared.late_views.load(Ordering::Relaxed),
             alarms: shared.alarms.active(),
             journal,
@@ -417,19 +420,13 @@ pub(super) fn assemble(assembly: Assembly) -> (Arc<Shared>, PartAssembler) {
         failed,
     } = assembly;
     let settings = &active.settings;
-    let counted = counted_groups(settings, publisher.journal(), &alarms, &clock);
-    let parts = PartAssembler::new(
-        groups(settings),
-        settings.parts.window,
-        settings.parts.missing_view,
-        CaptureSpread {
-            limit: settings.parts.capture_spread,
-            cameras: counted
-                .values()
-                .flat_map(|group| group.live_cameras())
-                .collect(),
-        },
-    );
+    let counted = CountedGroups::new(settings, publisher.journal(), &alarms, &clock);
+    let rules = PartRules {
+        window: settings.parts.window,
+        missing: settings.parts.missing_view,
+        spread: settings.parts.capture_spread,
+    };
+    let parts = PartAssembler::new(groups(settings), rules);
     let cameras = settings.cameras.iter();
     let policies = cameras.clone().map(|(_, camera)| queue_policy(camera));
     let policies = [QueuePolicy::RefuseNew(CLIENT_IMAGES)]

@@ -94,7 +94,7 @@ fn judge_frame(
         }
     };
     if let Outcome::Judged(judgement) = &outcome {
-        note_drift(shared, active, &frame, judgement);
+        note_drift(shared, active, &frame, judgement, rules.covers_all());
     }
     let ended = shared.clock.now().monotonic;
     frame.timings.judge = Some(ended.saturating_duration_since(started));
@@ -102,7 +102,15 @@ fn judge_frame(
 }
 
 /// Notes the score of a passed frame of a camera. A window that has drifted is logged.
-fn note_drift(shared: &Shared, active: &Active, frame: &PreparedFrame, judgement: &Judgement) {
+///
+/// The scores of the calibration apply to rules that cover the whole frame.
+fn note_drift(
+    shared: &Shared,
+    active: &Active,
+    frame: &PreparedFrame,
+    judgement: &Judgement,
+    covers_all: bool,
+) {
     let Some(camera) = frame.ticket.camera.as_ref() else {
         return;
     };
@@ -113,7 +121,7 @@ fn note_drift(shared: &Shared, active: &Active, frame: &PreparedFrame, judgement
         score: judgement.highest,
         threshold: judgement.thresholds.reject_above,
         stamp: &active.stamp,
-        calibration: &active.model.manifest.scores.sorted,
+        calibration: covers_all.then_some(&active.model.manifest.scores.sorted),
     };
     let drift = shared.drift.note(camera, passed, || shared.clock.now().utc);
     if let Some(drift) = drift.filter(Drift::is_drifting) {
@@ -121,9 +129,15 @@ fn note_drift(shared: &Shared, active: &Active, frame: &PreparedFrame, judgement
             distance,
             p_value,
             shift,
+            learned,
             ..
         } = drift;
-        warn!(%camera, distance, p_value, shift, "the scores of passed frames have drifted from the calibration");
+        let references = if learned {
+            "first frames with the recipe"
+        } else {
+            "calibration"
+        };
+        warn!(%camera, distance, p_value, shift, references, "the scores of passed frames have drifted from the references");
     }
 }
 

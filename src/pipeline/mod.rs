@@ -11,6 +11,7 @@ pub mod camera_stats;
 pub mod camera_view;
 mod capture_intake;
 mod counted_group;
+mod groups;
 mod handle;
 mod heartbeat;
 mod idempotency_cache;

@@ -19,13 +19,35 @@ const OPEN_LIMIT: usize = 1024;
 /// Most decided parts that are kept, so that a late view does not open them again.
 const DECIDED_LIMIT: usize = 4096;
 
+/// Changes of a group that are remembered for parts that were captured before them. Each takes much longer than a part.
+const EDITION_LIMIT: usize = 16;
+
 /// PartKey of a part: its group, and its trigger or its id.
 type PartKey = (Arc<str>, String);
+
+/// The cameras of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupCameras {
+    /// The cameras that have a view of each part.
+    pub all: BTreeSet<CameraId>,
+    /// Those whose capture times must be close together: they count the parts of a live source.
+    pub timed: BTreeSet<CameraId>,
+}
+
+/// The cameras of a group from a time on.
+#[derive(Debug)]
+struct Edition {
+    /// Since the start of the daemon, as in verdicts.
+    from: Duration,
+    cameras: Arc<GroupCameras>,
+}
 
 #[derive(Debug)]
 struct OpenPart {
     due: Instant,
     tag: Arc<PartTag>,
+    /// The cameras that it began with: a change of the group does not change them.
+    cameras: Arc<GroupCameras>,
     views: BTreeMap<CameraId, Arc<Verdict>>,
 }
 
@@ -44,22 +66,23 @@ pub struct DecidedPart {
     pub out_of_step: Option<String>,
 }
 
-/// How far apart views of a counted part may be captured.
-#[derive(Debug)]
-pub struct CaptureSpread {
-    /// Maximum time between the first and the last capture.
-    pub limit: Duration,
-    /// The cameras whose capture times count.
-    pub cameras: BTreeSet<CameraId>,
+/// How parts are decided.
+#[derive(Clone, Copy, Debug)]
+pub struct PartRules {
+    /// Maximum time from the beginning of a part to its last view.
+    pub window: Duration,
+    /// What a missing view counts as.
+    pub missing: MissingView,
+    /// Maximum time between the first and the last capture of a counted part.
+    pub spread: Duration,
 }
 
 /// The open parts of all groups.
 #[derive(Debug)]
 pub struct PartAssembler {
-    spread: CaptureSpread,
-    members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
-    window: Duration,
-    missing: MissingView,
+    rules: PartRules,
+    /// The cameras of each group, the newest edition last.
+    groups: BTreeMap<Arc<str>, VecDeque<Edition>>,
     open: BTreeMap<PartKey, OpenPart>,
     decided: BTreeSet<PartKey>,
     decided_order: VecDeque<PartKey>,
@@ -74,23 +97,41 @@ fn key(group: &Arc<str>, tag: &PartTag) -> PartKey {
 }
 
 impl PartAssembler {
-    /// No open parts. `members` are the cameras of each group.
-    pub fn new(
-        members: BTreeMap<Arc<str>, BTreeSet<CameraId>>,
-        window: Duration,
-        missing: MissingView,
-        spread: CaptureSpread,
-    ) -> Self {
-        Self {
-            spread,
-            members,
-            window,
-            missing,
+    /// No open parts. `groups` has the cameras of each group.
+    pub fn new(groups: BTreeMap<Arc<str>, GroupCameras>, rules: PartRules) -> Self {
+        let mut parts = Self {
+            rules,
+            groups: BTreeMap::new(),
             open: BTreeMap::new(),
             decided: BTreeSet::new(),
             decided_order: VecDeque::new(),
             late: 0,
+        };
+        for (group, cameras) in groups {
+            parts.change_group(group, cameras, Duration::ZERO);
         }
+        parts
+    }
+
+    /// Changes the cameras of a group, for parts that are captured from `from` on, a time since the start of the daemon.
+    pub fn change_group(&mut self, group: Arc<str>, cameras: GroupCameras, from: Duration) {
+        let editions = self.groups.entry(group).or_default();
+        if editions.len() >= EDITION_LIMIT {
+            editions.pop_front();
+        }
+        let cameras = Arc::new(cameras);
+        editions.push_back(Edition { from, cameras });
+    }
+
+    /// The cameras of a group at the time of a capture; none if there is no such group.
+    fn cameras_at(&self, group: &str, captured: Duration) -> Arc<GroupCameras> {
+        let Some(editions) = self.groups.get(group) else {
+            return Arc::default();
+        };
+        let mut newest_first = editions.iter().rev();
+        let edition = newest_first.find(|edition| edition.from <= captured);
+        let edition = edition.or(editions.front());
+        edition.map_or_else(Arc::default, |edition| Arc::clone(&edition.cameras))
     }
 
     /// Number of views that were received after their part was decided.
@@ -103,25 +144,43 @@ impl PartAssembler {
         self.open.values().map(|open| open.due).min()
     }
 
-    /// Opens a part: its window starts. Returns the part that had to be decided to make room.
+    /// Opens a part of which `cameras` were asked for a view: its window starts. Returns the part that had to be decided to
+    /// make room.
     pub fn expect(
         &mut self,
         group: &Arc<str>,
         tag: &Arc<PartTag>,
+        cameras: BTreeSet<CameraId>,
         now: Instant,
     ) -> Option<DecidedPart> {
         let key = key(group, tag);
         if self.decided.contains(&key) || self.open.contains_key(&key) {
             return None;
         }
+        let newest = self.cameras_at(group, Duration::MAX);
+        let cameras = GroupCameras {
+            all: cameras,
+            timed: newest.timed.clone(),
+        };
+        self.open_part(key, tag, Arc::new(cameras), now)
+    }
+
+    fn open_part(
+        &mut self,
+        key: PartKey,
+        tag: &Arc<PartTag>,
+        cameras: Arc<GroupCameras>,
+        now: Instant,
+    ) -> Option<DecidedPart> {
         let oldest = (self.open.len() >= OPEN_LIMIT)
             .then(|| self.open.iter().min_by_key(|(_, open)| open.due))
             .flatten()
             .map(|(key, _)| key.clone());
         let evicted = oldest.and_then(|key| self.decide(&key));
         let open = OpenPart {
-            due: now + self.window,
+            due: now + self.rules.window,
             tag: Arc::clone(tag),
+            cameras,
             views: BTreeMap::new(),
         };
         self.open.insert(key, open);
@@ -141,16 +200,17 @@ impl PartAssembler {
             self.late += 1;
             return Vec::new();
         }
-        let mut decided: Vec<DecidedPart> = self.expect(group, tag, now).into_iter().collect();
+        let mut decided = Vec::new();
+        if !self.open.contains_key(&key) {
+            let cameras = self.cameras_at(group, verdict.since_start);
+            decided.extend(self.open_part(key.clone(), tag, cameras, now));
+        }
         let Some(open) = self.open.get_mut(&key) else {
             return decided;
         };
         open.views.insert(camera.clone(), Arc::clone(verdict));
-        let complete = self
-            .members
-            .get(group)
-            .is_none_or(|members| members.iter().all(|id| open.views.contains_key(id)));
-        if complete {
+        let mut cameras = open.cameras.all.iter();
+        if cameras.all(|id| open.views.contains_key(id)) {
             decided.extend(self.decide(&key));
         }
         decided
@@ -178,15 +238,13 @@ impl PartAssembler {
         {
             self.decided.remove(&oldest);
         }
-        let members = self.members.get(&key.0);
-        let missing: Vec<&str> = members
-            .into_iter()
-            .flatten()
+        let cameras = open.cameras.all.iter();
+        let missing: Vec<&str> = cameras
             .filter(|id| !open.views.contains_key(*id))
             .map(CameraId::as_str)
             .collect();
         let views: Vec<Arc<Verdict>> = open.views.into_values().collect();
-        let apart = self.spread.exceeded(&views);
+        let apart = apart(&views, &open.cameras.timed, self.rules.spread);
         let part = &open.tag.part_id;
         let out_of_step = match &apart {
             Some(fault) => Some(format!("part {part}: {}", fault.message)),
@@ -195,7 +253,7 @@ impl PartAssembler {
         };
         Some(DecidedPart {
             group: Arc::clone(&key.0),
-            decision: combine(&views, &missing, self.missing, self.window, apart),
+            decision: combine(&views, &missing, self.rules, apart),
             out_of_step: out_of_step.filter(|_| open.tag.trigger.is_none()),
             tag: open.tag,
             views,
@@ -203,40 +261,42 @@ impl PartAssembler {
     }
 }
 
-impl CaptureSpread {
-    /// The fault of views that were captured too far apart to be of one part.
-    fn exceeded(&self, views: &[Arc<Verdict>]) -> Option<Fault> {
-        let counts = |verdict: &&Arc<Verdict>| {
-            let camera = verdict.subject.camera.as_ref();
-            camera.is_some_and(|camera| self.cameras.contains(camera))
-        };
-        let times = || {
-            views
-                .iter()
-                .filter(counts)
-                .map(|verdict| verdict.since_start)
-        };
-        let spread = times().max()?.saturating_sub(times().min()?);
-        (spread > self.limit).then(|| {
-            let message = format!(
-                "its views were captured {} ms apart, more than parts.capture_spread_ms = {}",
-                spread.as_millis(),
-                self.limit.as_millis()
-            );
-            Fault::new(FaultReason::OutOfStep, message)
-        })
-    }
+/// The fault of views of `timed` cameras that were captured too far apart to be of one part.
+fn apart(views: &[Arc<Verdict>], timed: &BTreeSet<CameraId>, limit: Duration) -> Option<Fault> {
+    let counts = |verdict: &&Arc<Verdict>| {
+        let camera = verdict.subject.camera.as_ref();
+        camera.is_some_and(|camera| timed.contains(camera))
+    };
+    let times = || {
+        views
+            .iter()
+            .filter(counts)
+            .map(|verdict| verdict.since_start)
+    };
+    let spread = times().max()?.saturating_sub(times().min()?);
+    (spread > limit).then(|| {
+        let message = format!(
+            "its views were captured {} ms apart, more than parts.capture_spread_ms = {}",
+            spread.as_millis(),
+            limit.as_millis()
+        );
+        Fault::new(FaultReason::OutOfStep, message)
+    })
 }
 
 /// The most severe decision of the views ([`Decision::severity`]), and of the fault of views that are too far `apart`.
-/// A missing view counts as `policy` says.
+/// A missing view counts as the rules say.
 fn combine(
     views: &[Arc<Verdict>],
     missing: &[&str],
-    policy: MissingView,
-    window: Duration,
+    rules: PartRules,
     apart: Option<Fault>,
 ) -> PartDecision {
+    let PartRules {
+        window,
+        missing: policy,
+        ..
+    } = rules;
     let worst = views
         .iter()
         .map(|verdict| verdict.decision())
@@ -282,171 +342,4 @@ impl DecidedPart {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use inspectd_core::record::{ModelId, Stamp, Subject};
-    use uuid::Uuid;
-
-    use super::*;
-
-    const WINDOW: Duration = Duration::from_millis(100);
-
-    fn camera(name: &str) -> CameraId {
-        name.parse().expect("an id")
-    }
-
-    fn verdict(name: &str, part: &str, decision: Decision) -> Arc<Verdict> {
-        let stamp = Stamp {
-            model: ModelId {
-                name: String::new(),
-                version: String::new(),
-                sha256: String::new(),
-            },
-            config_hash: String::new(),
-            provider: String::new(),
-            recipe: None,
-        };
-        let mut subject = Subject::new(Some(camera(name)), Arc::new(stamp));
-        subject.group = Some("g".into());
-        subject.tag = Some(Arc::new(PartTag {
-            part_id: part.to_owned(),
-            ..PartTag::default()
-        }));
-        let outcome = Outcome::Part(PartDecision {
-            decision,
-            views: Vec::new(),
-            fault: None,
-        });
-        Arc::new(Verdict {
-            sequence: 1,
-            run: Uuid::nil(),
-            captured: SystemTime::UNIX_EPOCH,
-            since_start: Duration::ZERO,
-            recorded: SystemTime::UNIX_EPOCH,
-            evidence: false,
-            unconfirmed: false,
-            subject,
-            outcome,
-        })
-    }
-
-    fn parts(missing: MissingView) -> PartAssembler {
-        let cameras = BTreeSet::from([camera("a"), camera("b")]);
-        let spread = CaptureSpread {
-            limit: WINDOW / 2,
-            cameras: cameras.clone(),
-        };
-        PartAssembler::new(
-            BTreeMap::from([("g".into(), cameras)]),
-            WINDOW,
-            missing,
-            spread,
-        )
-    }
-
-    #[test]
-    fn a_part_has_the_most_severe_decision_of_its_views() {
-        use Decision::{Fault, Pass, Reject, Review};
-        let check = |a, b, expected| {
-            let mut parts = parts(MissingView::Fault);
-            let now = Instant::now();
-            assert!(parts.view(&verdict("a", "1", a), now).is_empty());
-            let decided = parts.view(&verdict("b", "1", b), now);
-            let [decided] = decided.as_slice() else {
-                panic!("{decided:?}")
-            };
-            assert_eq!(decided.decision.decision, expected, "{a:?} {b:?}");
-            assert_eq!(decided.decision.views.len(), 2);
-        };
-        check(Pass, Pass, Pass);
-        check(Pass, Review, Review);
-        check(Fault, Review, Fault);
-        check(Fault, Reject, Reject);
-        check(Review, Reject, Reject);
-    }
-
-    #[test]
-    fn a_missing_view_counts_by_the_policy() {
-        use Decision::{Fault, Pass, Reject};
-        let check = |policy, views: &[Decision], expected, faulted| {
-            let mut parts = parts(policy);
-            let now = Instant::now();
-            let tag = Arc::new(PartTag {
-                part_id: "1".to_owned(),
-                ..PartTag::default()
-            });
-            parts.expect(&"g".into(), &tag, now);
-            for &decision in views {
-                parts.view(&verdict("a", "1", decision), now);
-            }
-            assert!(parts.due(now + WINDOW / 2).is_empty());
-            let decided = parts.due(now + WINDOW);
-            let [decided] = decided.as_slice() else {
-                panic!("{decided:?}")
-            };
-            assert_eq!(decided.decision.decision, expected, "{policy:?} {views:?}");
-            assert_eq!(
-                decided.decision.fault.is_some(),
-                faulted,
-                "{policy:?} {views:?}"
-            );
-        };
-        check(MissingView::Fault, &[Pass], Fault, true);
-        check(MissingView::Fault, &[Reject], Reject, true);
-        check(MissingView::Reject, &[Pass], Reject, true);
-        check(MissingView::Ignore, &[Pass], Pass, false);
-        check(MissingView::Ignore, &[], Fault, true);
-    }
-
-    #[test]
-    fn views_captured_too_far_apart_are_a_fault_and_out_of_step() {
-        use Decision::{Fault, Pass, Reject};
-        for (apart_ms, decision, expected, in_step) in [
-            (50, Pass, Pass, true),
-            (51, Pass, Fault, false),
-            (51, Reject, Reject, false),
-        ] {
-            let mut parts = parts(MissingView::Fault);
-            let now = Instant::now();
-            parts.view(&verdict("a", "1", Decision::Pass), now);
-            let mut late = Arc::unwrap_or_clone(verdict("b", "1", decision));
-            late.since_start = Duration::from_millis(apart_ms);
-            let decided = parts.view(&Arc::new(late), now);
-            let [decided] = decided.as_slice() else {
-                panic!("{decided:?}")
-            };
-            assert_eq!(decided.decision.decision, expected, "{apart_ms} ms");
-            assert_eq!(decided.out_of_step.is_none(), in_step, "{apart_ms} ms");
-        }
-    }
-
-    #[test]
-    fn a_late_view_is_counted_and_opens_no_part() {
-        let mut parts = parts(MissingView::Ignore);
-        let now = Instant::now();
-        parts.view(&verdict("a", "1", Decision::Pass), now);
-        assert_eq!(parts.due(now + WINDOW).len(), 1);
-        assert!(
-            parts
-                .view(&verdict("b", "1", Decision::Reject), now + WINDOW)
-                .is_empty()
-        );
-        assert_eq!(parts.late(), 1);
-        assert_eq!(parts.next_due(), None);
-    }
-
-    #[test]
-    fn the_longest_waiting_part_is_decided_when_the_limit_is_reached() {
-        let mut parts = parts(MissingView::Fault);
-        let now = Instant::now();
-        let mut decided = 0;
-        for part in 0..OPEN_LIMIT + 3 {
-            let verdict = verdict("a", &part.to_string(), Decision::Pass);
-            decided += parts
-                .view(&verdict, now + Duration::from_micros(part as u64))
-                .len();
-        }
-        assert_eq!(decided, 3);
-    }
-}
+mod tests;

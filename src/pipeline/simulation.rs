@@ -411,7 +411,8 @@ impl World {
             92..=93 => self.camera_event(),
             94..=96 => {
                 // No part is between the cameras now.
-                let _ = self.run.shared.counted["cell"].resynchronize();
+                let cell = self.run.shared.counted.get("cell");
+                let _ = cell.expect("a counted group").resynchronize();
             }
             97..=98 => self.break_journal(),
             _ => self.kill(),

@@ -8,7 +8,7 @@ use inspectd_core::id::CameraId;
 
 use super::active::Active;
 use super::camera_stats::CameraSnapshot;
-use super::publisher::{JournalTrouble, Totals};
+use super::publisher::{JournalTrouble, ShiftSnapshot, Totals};
 use crate::alarm::Alarm;
 use crate::camera::CameraState;
 use crate::evidence::EvidenceCounts;
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub cameras: BTreeMap<CameraId, (CameraSnapshot, usize)>,
     /// What was broadcast.
     pub totals: Totals,
+    /// The present shift.
+    pub shift: ShiftSnapshot,
     /// Views that were received after their part was decided.
     pub late_views: u64,
     /// The active alarms.

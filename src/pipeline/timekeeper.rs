@@ -129,10 +129,14 @@ impl Timekeeper {
         let now = shared.clock.now().monotonic;
         match notice {
             Notice::Deadline(deadline) => self.deadlines.push(deadline),
-            Notice::Expect(group, tag) => {
-                if let Some(decided) = self.parts.expect(&group, &tag, now) {
+            Notice::Expect(group, tag, cameras) => {
+                if let Some(decided) = self.parts.expect(&group, &tag, cameras, now) {
                     publish(shared, decided);
                 }
+            }
+            Notice::Group(change) => {
+                let (group, cameras, from) = *change;
+                self.parts.change_group(group, cameras, from);
             }
             Notice::Published(verdict) => {
                 for decided in self.parts.view(&verdict, now) {

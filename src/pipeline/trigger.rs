@@ -177,8 +177,12 @@ impl Shared {
         self.requests.await_part(trigger, sender);
         self.requests.insert(request, &accepted);
         if let Target::Group(group) = &request.target {
+            let lanes = self.lanes.all();
+            let is_member =
+                |(_, lane): &(&CameraId, &Arc<CameraLane>)| lane.group.as_deref() == Some(group);
+            let cameras = lanes.iter().filter(is_member).map(|(id, _)| id.clone());
             let group = group.as_str().into();
-            self.notify(Notice::Expect(group, Arc::clone(tag)));
+            self.notify(Notice::Expect(group, Arc::clone(tag), cameras.collect()));
         }
         for view in views {
             if view.subject.tag.as_ref().and_then(|tag| tag.trigger) == tag.trigger {
@@ -212,7 +216,9 @@ impl Shared {
             && let Some(sender) = reply.take()
         {
             self.requests.await_part(trigger, sender);
-            self.notify(Notice::Expect(group.as_str().into(), Arc::clone(&tag)));
+            let asked = cameras.iter().map(|(id, _)| id.clone()).collect();
+            let group = group.as_str().into();
+            self.notify(Notice::Expect(group, Arc::clone(&tag), asked));
         }
         self.requests.insert(request, &accepted);
         for (id, lane) in cameras {

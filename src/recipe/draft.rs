@@ -183,6 +183,24 @@ pub fn with_threshold(
     Ok(toml.to_string())
 }
 
+/// Returns `text` with another exposure and gain of a camera; a key without a value is removed.
+///
+/// # Errors
+/// The reason, if the text is not TOML, or has another value in the place of the camera's table.
+pub fn with_controls(
+    text: &str,
+    camera: &str,
+    exposure_us: Option<u32>,
+    gain: Option<f64>,
+) -> Result<String, String> {
+    let mut toml = TomlText::parse(text)?;
+    let path = ["cameras", camera];
+    let exposure = exposure_us.map(|exposure| i64::from(exposure).into());
+    toml.set(&path, "exposure_us", exposure)?;
+    toml.set(&path, "gain", gain.map(Value::from))?;
+    Ok(toml.to_string())
+}
+
 /// The text of a new recipe.
 pub fn new_text(id: &RecipeId) -> String {
     format!(
@@ -262,7 +280,7 @@ fn put_tables(root: &mut Table, key: &str, tables: Vec<Table>) {
 }
 
 /// Writes regions or masks: each into the table with its name, or else into the table in its place if that has a name
-/// that is not used any more, so that a renamed region keeps its comments.
+/// that is no longer used, so that a renamed region keeps its comments.
 fn write_areas(root: &mut Table, key: &str, areas: &[DraftArea]) {
     let old = take_tables(root, key).into_iter();
     let mut old: Vec<Option<Table>> = old.map(Some).collect();

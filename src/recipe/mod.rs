@@ -23,6 +23,7 @@ use inspectd_core::decision::Thresholds;
 use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::polygon::Polygon;
 use inspectd_core::preprocess::{Crop, Rotation};
+use inspectd_core::record::RecipeTag;
 use inspectd_core::regions::RegionRules;
 use inspectd_core::rules::{InspectionPlan, Rule, RuledPolygon};
 use serde::Serialize;
@@ -177,6 +178,15 @@ impl Recipe {
                 .map(|mask| mask.polygon.clone())
                 .collect(),
             listing,
+        }
+    }
+
+    /// Its identification in verdicts.
+    pub fn tag(&self) -> RecipeTag {
+        RecipeTag {
+            id: self.id.to_string(),
+            version: self.version.clone(),
+            sha256: self.hash.clone(),
         }
     }
 

@@ -13,7 +13,7 @@ use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Outcome, PartDecision, Verdict};
 use inspectd_core::rules::{FrameShape, InspectionPlan, Rules};
-use inspectd_core::verdict::{Judgement, rejudge};
+use inspectd_core::verdict::{JudgeError, Judgement, rejudge};
 
 /// Maximum number of cached rules: more than there are cameras and frame sizes.
 const RULES_KEPT: usize = 64;
@@ -36,6 +36,8 @@ pub enum Obstacle {
     Fault,
     /// Its map is damaged.
     DamagedMap,
+    /// The recipe inspects nothing of the frame, or of a region.
+    NothingInspected,
 }
 
 /// Numbers of verdicts by old and new decision.
@@ -237,7 +239,10 @@ impl Replay {
             height,
         };
         let new = rejudge(&heat.cells, None, shape, self.rules(camera, shape));
-        let new = new.map_err(|_| Obstacle::DamagedMap)?;
+        let new = new.map_err(|error| match error {
+            JudgeError::NotFinite => Obstacle::DamagedMap,
+            JudgeError::NothingInspected(_) => Obstacle::NothingInspected,
+        })?;
         self.summary.by_map += 1;
         let scores = ScoreChange {
             old: old.score.score,

@@ -1,8 +1,10 @@
 //! `inspectctl` as operators use it: the real program with the real daemon.
 
 mod audit;
+mod cameras;
 mod images;
 mod journal;
+mod models;
 mod reload;
 mod status;
 mod usage;

@@ -78,7 +78,7 @@ async fn camera_whose_scores_rise_drifts_before_parts_are_rejected() {
         gauge("inspectd_score_drift_p_value{camera=\"same\"}") > 0.5,
         "{metrics}"
     );
-    let log = daemon.wait_for_log("have drifted from the calibration");
+    let log = daemon.wait_for_log("have drifted from the references");
     assert!(log.contains("brighter"), "{log}");
     assert_eq!(daemon.status().await.alarms, []);
     daemon.stop();

@@ -131,16 +131,11 @@ async fn changed_key_that_requires_a_restart_is_named() {
     require!(onnx_runtime());
     let site = site();
     let daemon = site.start();
-    // A camera of a group is added by a restart.
-    let more = "[cameras.new]\nsource = \"simulator\"\ngroup = \"cell\"\nmode = \"triggered\"\npart_counter = true\n";
-    site.configure(
-        "[evidence]\nmemory_mib = 1\n",
-        &format!("{}{more}", belt(49)),
-    );
+    site.configure("[evidence]\nmemory_mib = 1\n", &belt(49));
     let answer = reload(&daemon).await.expect("a good configuration");
     assert!(!answer.changed);
     let waiting = answer.configuration.expect("one").restart_required_keys;
-    let keys = ["cameras.belt.fps", "cameras.new", "evidence.memory_mib"];
+    let keys = ["cameras.belt.fps", "evidence.memory_mib"];
     assert_eq!(waiting, keys);
     assert_eq!(configuration(&daemon).await.restart_required_keys, keys);
     assert_eq!(daemon.status().await.cameras.len(), 1);

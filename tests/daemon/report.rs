@@ -273,7 +273,12 @@ async fn report_counts_what_the_journal_lists_also_across_a_restart() {
     // The journal grows meanwhile, but not before this time.
     let to_time = verdicts.last().expect("there are many").record_time;
     verdicts.retain(|verdict| time(verdict.record_time) < time(to_time));
+    let mut from_time = to_time;
+    if let Some(time) = &mut from_time {
+        time.seconds -= 8 * 3600;
+    }
     let request = GetReportRequest {
+        from_time,
         to_time,
         standstill_after: Some(prost_types::Duration {
             seconds: 1,

@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::proto::inspection_service_client::InspectionServiceClient;
 use crate::proto::line_service_client::LineServiceClient;
+use crate::proto::model_service_client::ModelServiceClient;
 use crate::proto::recipe_service_client::RecipeServiceClient;
 use crate::proto::report_service_client::ReportServiceClient;
 use crate::proto::tuning_service_client::TuningServiceClient;
@@ -127,6 +128,12 @@ impl Client {
     /// Returns the generated client of the line service.
     pub fn line(&self) -> LineServiceClient<Connection> {
         LineServiceClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
+    /// Returns the generated client of the model service.
+    pub fn models(&self) -> ModelServiceClient<Connection> {
+        ModelServiceClient::with_interceptor(self.channel.clone(), self.token.clone())
+            .max_decoding_message_size(MESSAGE_LIMIT_BYTES)
     }
 
     /// Returns the generated client of the recipe service.

@@ -31,7 +31,7 @@
 //! | say what a part really is | [`Client::label`], [`Client::labels`] |
 //! | read the report of a shift | [`Client::report`], [`ReportQuery`], [`report_csv`] |
 //! | read the state of the line | [`Client::status`], [`Client::cameras`] |
-//! | call anything else | [`Client::inspection`], [`Client::line`], [`Client::recipes`], [`Client::reports`], [`Client::tuning`] |
+//! | call anything else | [`Client::inspection`], [`Client::line`], [`Client::models`], [`Client::recipes`], [`Client::reports`], [`Client::tuning`] |
 //!
 //! The messages are those of the package `inspectd.v1`, in [`proto`]. All calls need a Tokio runtime with its
 //! timer and its network driver enabled.

@@ -18,7 +18,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_mins(10);
 /// Selects the verdicts of a report. An empty or unset field has its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReportQuery {
-    /// Journalled at or after this time (UTC). Unset: eight hours before `to_time`.
+    /// Journalled at or after this time (UTC). Unset: the start of the shift that `to_time` ends or interrupts.
     pub from_time: Option<Timestamp>,
     /// Journalled before this time (UTC). Unset: now.
     pub to_time: Option<Timestamp>,

@@ -143,6 +143,18 @@ impl Divided {
 }
 
 impl Rules {
+    /// Whether every defect of the frame counts: no part is masked, and none has a minimum area.
+    pub fn covers_all(&self) -> bool {
+        let InspectionPlan {
+            general,
+            regions,
+            ignored,
+            ..
+        } = &self.plan;
+        let rules = regions.iter().map(|region| region.rule).chain([*general]);
+        ignored.is_empty() && rules.into_iter().all(|rule| rule.min_area <= 0.0)
+    }
+
     /// Builds rules with the same thresholds for the whole frame, of any size.
     pub fn plain(thresholds: Thresholds, listing: RegionRules) -> Self {
         let general = Rule {

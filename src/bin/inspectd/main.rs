@@ -14,6 +14,7 @@ use inspectd::camera::{CAPTURE_COMMAND, run_capture_process};
 use inspectd::config::Sources;
 use inspectd::daemon;
 use inspectd::daemon::failure::Failure;
+use inspectd::shadow::{SHADOW_COMMAND, run_shadow_process};
 
 /// Default path of the configuration.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
@@ -55,6 +56,8 @@ enum Command {
     Token(token::Arguments),
     #[command(hide = true, name = CAPTURE_COMMAND)]
     Capture,
+    #[command(hide = true, name = SHADOW_COMMAND)]
+    Shadow,
     #[command(hide = true)]
     BenchBare(bench::BareLoopArguments),
 }
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
     match arguments.command {
         None | Some(Command::Run) => daemon::exit(daemon_exit_code(daemon::run(sources))),
         Some(Command::Capture) => capture(),
+        Some(Command::Shadow) => shadow(),
         Some(Command::Check) => check(&sources),
         Some(Command::Bench(arguments)) => bench_exit_code(bench::run(&arguments)),
         Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),
@@ -92,6 +96,12 @@ fn main() -> ExitCode {
 /// Runs a capture process. Exits without the destructors of the libraries that it used.
 fn capture() -> ! {
     let failed = run_capture_process().map_err(|error| eprintln!("inspectd: {error}"));
+    daemon::exit(u8::from(failed.is_err()))
+}
+
+/// Runs a shadow process. Exits without the destructors of ONNX Runtime.
+fn shadow() -> ! {
+    let failed = run_shadow_process().map_err(|error| eprintln!("inspectd: {error}"));
     daemon::exit(u8::from(failed.is_err()))
 }
 

@@ -2,10 +2,8 @@
 //! [`VideoSettings`](super::video_settings::VideoSettings), then an empty line for each frame that it wants. The pixels
 //! are not part of a message: they lie in a memory file that both processes have open.
 
-use std::io::{BufRead, Error as IoError, ErrorKind, Result as IoResult, Write};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::monotonic_ms;
@@ -65,36 +63,12 @@ impl Stamp {
     }
 }
 
-/// Writes a message.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn send(writer: &mut impl Write, message: &impl Serialize) -> IoResult<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    writer.write_all(&line)
-}
-
-/// Reads a message; none at the end.
-///
-/// # Errors
-/// When it cannot be read, or is not one.
-pub fn receive<T: DeserializeOwned>(reader: &mut impl BufRead) -> IoResult<Option<T>> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let message = serde_json::from_str(&line);
-    message
-        .map(Some)
-        .map_err(|error| IoError::new(ErrorKind::InvalidData, error))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::BufReader;
+    use std::io::{BufReader, ErrorKind};
 
     use super::*;
+    use crate::message_line::{receive, send};
 
     #[test]
     fn messages_arrive_as_they_were_sent_until_the_end() {

@@ -17,13 +17,14 @@ use std::time::Duration;
 use inspectd_core::frame::{CHANNELS, Frame};
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::capture_message::{Answer, Stamp, receive, send};
+use super::capture_message::{Answer, Stamp};
 use super::error::SourceError;
 use super::library_log;
 use super::source::{Shot, Source, Timeouts};
 use super::video_settings::{OpenedVideo, VideoSettings};
 use crate::camera::event::CaptureError;
 use crate::clock::SharedClock;
+use crate::message_line::{receive, send};
 
 /// The hidden command of `inspectd` that runs a capture process.
 pub const COMMAND: &str = "capture";

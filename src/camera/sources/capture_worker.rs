@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::dup2_stdin;
 
-use super::capture_message::{Answer, Stamp, receive, send};
+use super::capture_message::{Answer, Stamp};
 use super::error::SourceError;
 use super::library_log::LibraryLog;
 use super::source::Shot;
@@ -18,6 +18,7 @@ use super::video_settings::VideoSettings;
 use crate::camera::event::CaptureError;
 use crate::camera::redact::redact;
 use crate::clock::{SharedClock, SystemClock};
+use crate::message_line::{receive, send};
 
 /// Frames of a video after which damage is over: an intact picture begins at least that often, every 10 s of 25 frames
 /// each.

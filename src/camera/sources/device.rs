@@ -50,7 +50,7 @@ impl Device {
     /// Opens the camera and applies its settings.
     ///
     /// # Errors
-    /// When it cannot be opened, or rejects a setting.
+    /// When it cannot be opened, or rejects a setting. It then has the exposure and gain of before.
     pub fn open(
         path: &Path,
         controls: &Controls,
@@ -71,34 +71,16 @@ impl Device {
                 name: path.display().to_string(),
                 backend: "V4L2",
             })?;
-        for control in requested(controls) {
-            if !video.set(control.property, control.value)? {
-                return Err(rejected(path, control));
+        let before = replaced(controls).map(|property| (property, video.get(property)));
+        let before: Vec<_> = before.collect();
+        if let Err(error) = set(&mut video, path, controls) {
+            // A camera keeps its values when it is closed: one that does not take new ones must keep its old ones.
+            for (property, value) in before {
+                if let Ok(value) = value {
+                    let _ = video.set(property, value);
+                }
             }
-        }
-        // A driver may accept a value and use another one.
-        for control in read_back(controls) {
-            let actual = video.get(control.property)?;
-            if (actual - control.value).abs() > READ_BACK_TOLERANCE * control.value.abs().max(1.0) {
-                return Err(SourceError::ReadBack {
-                    path: path.to_owned(),
-                    control: control.name,
-                    requested: control.value,
-                    actual,
-                });
-            }
-        }
-        if let Some(requested) = controls.size {
-            let side = |property| video.get(property).map(|pixels| pixels as u32);
-            let actual = [side(CAP_PROP_FRAME_WIDTH)?, side(CAP_PROP_FRAME_HEIGHT)?];
-            if actual != requested {
-                let path = path.to_owned();
-                return Err(SourceError::Size {
-                    path,
-                    requested,
-                    actual,
-                });
-            }
+            return Err(error);
         }
         // Without the conversion, pixels of 16 bits are delivered as they are.
         if bit_depth.is_some() && !video.set(CAP_PROP_CONVERT_RGB, 0.0)? {
@@ -118,6 +100,40 @@ impl Device {
             lost: controls.fps.map(LostFrames::at_rate),
         })
     }
+}
+
+/// Sets the properties, and checks that the camera has them.
+fn set(video: &mut Video, path: &Path, controls: &Controls) -> Result<(), SourceError> {
+    for control in requested(controls) {
+        if !video.set(control.property, control.value)? {
+            return Err(rejected(path, control));
+        }
+    }
+    // A driver may accept a value and use another one.
+    for control in read_back(controls) {
+        let actual = video.get(control.property)?;
+        if (actual - control.value).abs() > READ_BACK_TOLERANCE * control.value.abs().max(1.0) {
+            return Err(SourceError::ReadBack {
+                path: path.to_owned(),
+                control: control.name,
+                requested: control.value,
+                actual,
+            });
+        }
+    }
+    if let Some(requested) = controls.size {
+        let side = |property| video.get(property).map(|pixels| pixels as u32);
+        let actual = [side(CAP_PROP_FRAME_WIDTH)?, side(CAP_PROP_FRAME_HEIGHT)?];
+        if actual != requested {
+            let path = path.to_owned();
+            return Err(SourceError::Size {
+                path,
+                requested,
+                actual,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The properties to set, in an order that keeps them: a pixel format resets the size, and automatic
@@ -153,6 +169,15 @@ fn requested(controls: &Controls) -> Vec<Control> {
         requested.push(control("gain", CAP_PROP_GAIN, gain));
     }
     requested
+}
+
+/// The properties of exposure and gain that are replaced, in the order in which they are restored: the exposure is set before
+/// it becomes automatic again.
+fn replaced(controls: &Controls) -> impl Iterator<Item = i32> {
+    let exposure = [CAP_PROP_EXPOSURE, CAP_PROP_AUTO_EXPOSURE];
+    let exposure = controls.exposure_us.map(|_| exposure);
+    let gain = controls.gain.map(|_| CAP_PROP_GAIN);
+    exposure.into_iter().flatten().chain(gain)
 }
 
 /// The properties that must have the requested value after all were set.
@@ -229,6 +254,27 @@ mod tests {
                 ("exposure_absolute", 1.0),
             ],
         );
+    }
+
+    #[test]
+    fn exposure_is_restored_before_it_becomes_automatic_again() {
+        let check = |exposure_us, gain, expected: &[i32]| {
+            let controls = Controls {
+                exposure_us,
+                gain,
+                ..Controls::default()
+            };
+            assert_eq!(replaced(&controls).collect::<Vec<_>>(), expected);
+        };
+        check(None, None, &[]);
+        check(
+            Some(100),
+            None,
+            &[CAP_PROP_EXPOSURE, CAP_PROP_AUTO_EXPOSURE],
+        );
+        check(None, Some(2.0), &[CAP_PROP_GAIN]);
+        let all = [CAP_PROP_EXPOSURE, CAP_PROP_AUTO_EXPOSURE, CAP_PROP_GAIN];
+        check(Some(100), Some(2.0), &all);
     }
 
     #[test]

@@ -13,6 +13,11 @@ section! {
     pub struct Model = "model" {
         /// Folder of the model bundle. A reload reads it again even if the path is unchanged.
         bundle: PathBuf = Key::required("bundle", Kind::Path).live(),
+
+        /// Folder of the bundles that `inspectctl model install` installs, one subfolder each. Unset: `models` in
+        /// `journal.folder`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        folder: Option<PathBuf> = Key::unset("folder", Kind::Path),
     }
 }
 

@@ -150,15 +150,18 @@ keys! {
     /// Requested height. Requires `width`. Unset: the camera's own.
     HEIGHT = Key::unset("height", Kind::Whole(16, LARGEST_SIDE)).unit(PIXELS).of(&["device"]);
 
-    /// Fixed exposure; switches automatic exposure off. Unset: the camera's own.
+    /// Fixed exposure; switches automatic exposure off. A reload that changes it opens the camera again. Unset: the
+    /// camera's own.
     EXPOSURE = Key::unset("exposure_us", Kind::Whole(1, 10_000_000))
         .unit(Unit::Plain("microseconds"))
-        .of(&["device"]);
+        .of(&["device"])
+        .live();
 
-    /// Gain. Unset: the camera's own.
+    /// Gain. A reload that changes it opens the camera again. Unset: the camera's own.
     GAIN = Key::unset("gain", Kind::Finite)
         .unit(Unit::Plain("the camera's own units"))
-        .of(&["device"]);
+        .of(&["device"])
+        .live();
 
     /// Pixel format of the frames as the camera sends them, such as `MJPG`, `YUYV` or `Y16`. Unset: the camera's
     /// own.

@@ -5,6 +5,7 @@ mod layers;
 mod properties;
 mod reload;
 mod settings;
+mod shifts;
 mod watching;
 
 use std::fs;

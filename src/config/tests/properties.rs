@@ -90,6 +90,20 @@ fn refused(kind: Kind) -> BoxedStrategy<String> {
             .boxed(),
         // No key of this kind accepts these.
         Kind::Text(..) => prop_oneof!["1", "true", "\"\"", "\"=,=\""].boxed(),
+        Kind::Times => proptest::sample::select(
+            &[
+                "[]",
+                "6",
+                "\"06:00\"",
+                "[6]",
+                "[\"24:00\"]",
+                "[\"06:00\", \"6:00\"]",
+                "[\"06:00\", \"06:00\"]",
+                "[[\"06:00\"]]",
+            ][..],
+        )
+        .prop_map(str::to_owned)
+        .boxed(),
     }
 }
 
@@ -123,6 +137,12 @@ fn accepted(key: &Key) -> BoxedStrategy<String> {
             .prop_map(|(ip, port)| format!("\"{ip}:{port}\""))
             .boxed(),
         Kind::Text(..) => Just(sample(key.name)).boxed(),
+        Kind::Times => proptest::collection::btree_set(0_u32..1440, 1..=24)
+            .prop_map(|minutes| {
+                let time = |minutes| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+                format!("{:?}", minutes.into_iter().map(time).collect::<Vec<_>>())
+            })
+            .boxed(),
     }
 }
 

@@ -119,18 +119,93 @@ fn added_or_removed_camera_is_one_live_key() {
     );
 }
 
+fn grouped(id: &str, keys: &str) -> String {
+    format!("[cameras.{id}]\nsource = \"simulator\"\ngroup = \"cell\"\n{keys}\n")
+}
+
 #[test]
-fn camera_of_a_group_is_added_and_removed_by_a_restart() {
-    let grouped = |id: &str| {
-        format!(
-            "[cameras.{id}]\nsource = \"simulator\"\ngroup = \"cell\"\nmode = \"triggered\"\npart_counter = true\n"
-        )
+fn camera_of_a_group_is_added_and_removed_by_a_reload() {
+    for keys in [
+        "mode = \"requested\"",
+        "mode = \"triggered\"\npart_counter = true",
+    ] {
+        let pair = format!("{OLD}{}{}", grouped("a", keys), grouped("b", keys));
+        check(&pair, &["cameras.a", "cameras.b"], &[]);
+        let (old, new) = (settings(&pair), settings(OLD));
+        assert_eq!(changes(&old, &new).live, ["cameras.a", "cameras.b"]);
+        assert_eq!(applied(&old, &new), new);
+    }
+}
+
+#[test]
+fn cameras_of_a_group_wait_with_a_camera_that_joins_or_leaves_it_at_the_restart() {
+    let requested = "mode = \"requested\"";
+    let old = settings(&format!(
+        "{OLD}{}{}",
+        grouped("a", requested),
+        grouped("b", requested)
+    ));
+    let restart = |new: &str, expected: &[&str]| {
+        let new = settings(new);
+        assert_eq!(changes(&old, &new).restart, expected);
+        assert_eq!(applied(&old, &new), old);
     };
-    let pair = format!("{OLD}{}{}", grouped("a"), grouped("b"));
-    check(&pair, &[], &["cameras.a", "cameras.b"]);
-    let (old, new) = (settings(&pair), settings(OLD));
-    assert_eq!(changes(&old, &new).restart, ["cameras.a", "cameras.b"]);
-    assert_eq!(applied(&old, &new), old);
+    // The camera right joins the group, and c is added to it: until the restart, parts have two views.
+    let joined = OLD.replace(
+        "source = \"simulator\"",
+        "source = \"simulator\"\ngroup = \"cell\"",
+    );
+    let three = [
+        grouped("a", requested),
+        grouped("b", requested),
+        grouped("c", requested),
+    ];
+    restart(
+        &[joined, three.concat()].concat(),
+        &["cameras.c", "cameras.right.group"],
+    );
+    // The camera a leaves, and b is removed.
+    let left = grouped("a", requested).replace("group = \"cell\"", "");
+    restart(&[OLD, &left].concat(), &["cameras.a.group", "cameras.b"]);
+    // The camera a counts parts from the restart on.
+    let counts = "mode = \"triggered\"\npart_counter = true";
+    let counting = [OLD, &grouped("a", counts), &grouped("c", counts)].concat();
+    restart(
+        &counting,
+        &[
+            "cameras.a.mode",
+            "cameras.a.part_counter",
+            "cameras.b",
+            "cameras.c",
+        ],
+    );
+}
+
+#[test]
+fn exposure_and_gain_of_a_device_are_live() {
+    let device = "source = \"device\"\ndevice = \"/d\"\ngain = 2\n";
+    let text = |keys: &str| {
+        let camera = format!("{device}{keys}");
+        OLD.replace("source = \"simulator\"\n", &camera)
+    };
+    let (old, new) = (settings(&text("")), settings(&text("exposure_us = 800\n")));
+    assert_eq!(changes(&old, &new).live, ["cameras.right.exposure_us"]);
+    assert_eq!(applied(&old, &new), new);
+    assert_eq!(applied(&new, &old), old);
+}
+
+#[test]
+fn exposure_and_gain_wait_with_a_source_that_changes() {
+    let device = "source = \"device\"\ndevice = \"/d\"\nexposure_us = 800\ngain = 2\n";
+    let text = OLD.replace("source = \"simulator\"\n", device);
+    let (old, new) = (settings(OLD), settings(&text));
+    for (one, other) in [(&old, &new), (&new, &old)] {
+        let found = changes(one, other);
+        assert_eq!(found.live, [""; 0]);
+        let waits = |key: &str| found.restart.contains(&format!("cameras.right.{key}"));
+        assert!(["source", "exposure_us", "gain"].into_iter().all(waits));
+        assert_eq!(applied(one, other), *one);
+    }
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn obstacle(obstacle: Obstacle) -> proto::ReplayObstacle {
         Obstacle::ClientImage => proto::ReplayObstacle::ClientImage,
         Obstacle::Fault => proto::ReplayObstacle::Fault,
         Obstacle::DamagedMap => proto::ReplayObstacle::DamagedMap,
+        Obstacle::NothingInspected => proto::ReplayObstacle::NothingInspected,
     }
 }
 

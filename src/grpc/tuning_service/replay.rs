@@ -91,11 +91,7 @@ impl GrpcService {
             .map_err(|error| status::invalid("recipe", error.to_string()))?;
         Ok(ReplayStream {
             service: self.clone(),
-            recipe: RecipeTag {
-                id: recipe.id.to_string(),
-                version: recipe.version.clone(),
-                sha256: recipe.hash.clone(),
-            },
+            recipe: recipe.tag(),
             replay: Some(Box::new(Replay::new(
                 recipe,
                 model.sha256.clone(),

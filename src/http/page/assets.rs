@@ -89,6 +89,7 @@ mod tests {
             "tuning.js",
             "recipes.js",
             "recipe.js",
+            "models.js",
             "cameras.js",
             "report.js",
             "sign-in.js",

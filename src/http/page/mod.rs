@@ -70,6 +70,7 @@ impl PageState {
             .route("/tuning", get(shell::tuning))
             .route("/recipes", get(shell::recipes))
             .route("/recipes/{id}", get(shell::recipe))
+            .route("/models", get(shell::models))
             .route("/cameras", get(shell::cameras))
             .route("/cameras/{id}/view", get(camera_view::serve))
             .route("/report", get(shell::report))

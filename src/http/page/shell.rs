@@ -28,11 +28,12 @@ enum Bar {
 }
 
 /// The pages in the bar.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/verdicts", "Verdicts"),
     ("/tuning", "Tuning"),
     ("/recipes", "Recipes"),
+    ("/models", "Models"),
     ("/cameras", "Cameras"),
     ("/report", "Report"),
 ];
@@ -166,6 +167,11 @@ pub(super) async fn recipe() -> Html<String> {
         "/recipes",
         &["recipes.css"],
     )
+}
+
+/// The active model, its installation, and the shadow.
+pub(super) async fn models() -> Html<String> {
+    page("models", "Models", "models.js", "/models", &["models.css"])
 }
 
 /// Setting cameras up.

@@ -5,22 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::Local;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Fault, FaultReason, Outcome, Verdict};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::entry::{InspectedImages, ReadyVerdict, VerdictEntry};
+use super::shift_counts::{CountRequest, ShiftCounts, ShiftSnapshot};
 use crate::clock::SharedClock;
 use crate::config::settings::{OnFailure, Settings};
 use crate::evidence::{CapturePolicy, DiskStore, Evidence, Recent};
-use crate::journal::Opened;
+use crate::journal::{CameraCount, Opened};
 use crate::pipeline::camera_stats::{CameraStats, DecisionCounts};
 use inspectd_core::moment::Moment;
 
 /// `recorded` does not decrease while the wall clock is set back by less than this: searches by time are simpler.
 const STEP_LIMIT: Duration = Duration::from_mins(10);
+
+/// How often it is looked whether verdicts of the shift are to be counted in the journal, if nobody says so.
+const COUNT_POLL: Duration = Duration::from_secs(1);
 
 /// Called with each verdict once it is broadcast. Must not wait.
 pub type OnPublished = Box<dyn Fn(&Arc<Verdict>) + Send + Sync>;
@@ -72,6 +77,9 @@ struct BroadcastState {
     /// PASS verdicts of each camera since the evidence of one was kept.
     passed: HashMap<Option<CameraId>, u64>,
     policy: CapturePolicy,
+    shift: ShiftCounts<Local>,
+    /// No more verdicts are counted in the journal.
+    closed: bool,
 }
 
 /// Broadcasts verdicts.
@@ -80,6 +88,8 @@ pub(super) struct Broadcaster {
     start: Instant,
     run: Uuid,
     state: Mutex<BroadcastState>,
+    /// Notified when verdicts of the shift are to be counted in the journal, and at the end.
+    count_requested: Condvar,
     feed: broadcast::Sender<Arc<Verdict>>,
     disk_store: Option<DiskStore>,
     /// Whether a verdict that is not journalled keeps its outcome; otherwise it becomes a FAULT.
@@ -117,7 +127,15 @@ impl Broadcaster {
                 recent: Recent::new(settings.evidence.memory_limit),
                 passed: HashMap::new(),
                 policy: CapturePolicy::new(&settings.evidence),
+                shift: ShiftCounts::new(
+                    settings.shifts.starts.clone(),
+                    Local,
+                    start.utc,
+                    settings.journal.folder.is_some(),
+                ),
+                closed: false,
             }),
+            count_requested: Condvar::new(),
             feed: broadcast::Sender::new(settings.server.stream_backlog),
             disk_store,
             continue_unjournalled: AtomicBool::new(
@@ -136,6 +154,11 @@ impl Broadcaster {
         let continues = settings.journal.on_failure == OnFailure::Continue;
         self.continue_unjournalled
             .store(continues, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        let now = state.recorded_at(self.clock.now().utc);
+        let newest = state.totals.sequence;
+        state.shift.set_starts(&settings.shifts.starts, now, newest);
+        self.count_requested.notify_all();
     }
 
     /// Takes over the content of the opened journal: all sequences from `oldest` to `sequence`.
@@ -157,6 +180,8 @@ impl Broadcaster {
         let latest = self.clock.now().utc + STEP_LIMIT;
         let recorded = recorded.filter(|recorded| *recorded <= latest);
         state.recorded = state.recorded.max(recorded.unwrap_or(state.recorded));
+        state.shift.opened(sequence);
+        self.count_requested.notify_all();
     }
 
     /// Verdicts before `oldest` are removed from the journal, and with them their evidence.
@@ -184,12 +209,9 @@ impl Broadcaster {
             reply,
         } = entry;
         let mut state = self.state.lock();
-        let now = self.clock.now().utc;
-        state.recorded = if state.recorded > now + STEP_LIMIT {
-            now
-        } else {
-            state.recorded.max(now)
-        };
+        state.recorded = state.recorded_at(self.clock.now().utc);
+        let (recorded, newest) = (state.recorded, state.totals.sequence);
+        state.shift.advance(recorded, newest);
         let mut verdict = Verdict {
             sequence,
             run: self.run,
@@ -265,6 +287,7 @@ impl Broadcaster {
                 Arc::make_mut(&mut verdict).sequence = sequence;
             }
             state.totals.decisions.add(verdict.decision());
+            state.shift.count(&verdict);
             state.totals.unjournalled += u64::from(sequence == 0);
             state.totals.sequence = state.totals.sequence.max(sequence);
             // An error means that nobody subscribes.
@@ -301,7 +324,45 @@ impl Broadcaster {
         self.state.lock().totals
     }
 
+    /// What was broadcast, and the present shift, at the same moment.
+    pub(super) fn counts(&self) -> (Totals, ShiftSnapshot) {
+        let mut state = self.state.lock();
+        let now = state.recorded_at(self.clock.now().utc);
+        let totals = state.totals;
+        state.shift.advance(now, totals.sequence);
+        (totals, state.shift.snapshot())
+    }
+
+    /// Forgets what a camera that is added or removed counted in the shift.
+    pub(super) fn forget_camera(&self, camera: &CameraId) {
+        self.state.lock().shift.forget(camera);
+    }
+
+    /// Waits until verdicts of the shift are to be counted in the journal, at least for `pause`. Returns `None` once the
+    /// broadcaster is closed.
+    pub(super) fn next_count(&self, pause: Duration) -> Option<CountRequest> {
+        let mut state = self.state.lock();
+        let mut waited = Duration::ZERO;
+        while !state.closed {
+            if let Some(request) = state.shift.request().filter(|_| waited >= pause) {
+                return Some(request);
+            }
+            let wait = self.count_requested.wait_for(&mut state, COUNT_POLL);
+            if wait.timed_out() {
+                waited += COUNT_POLL;
+            }
+        }
+        None
+    }
+
+    /// Adds the verdicts of a request that were counted in the journal.
+    pub(super) fn add_earlier(&self, request: CountRequest, counts: &[CameraCount]) {
+        self.state.lock().shift.add_earlier(request, counts);
+    }
+
     pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.count_requested.notify_all();
         if let Some(disk_store) = &self.disk_store {
             disk_store.close();
         }
@@ -342,6 +403,15 @@ fn evidence(verdict: &Arc<Verdict>, images: InspectedImages) -> Evidence {
 }
 
 impl BroadcastState {
+    /// The time of recording of a verdict that is made now.
+    fn recorded_at(&self, now: SystemTime) -> SystemTime {
+        if self.recorded > now + STEP_LIMIT {
+            now
+        } else {
+            self.recorded.max(now)
+        }
+    }
+
     /// Whether evidence files of this verdict are kept.
     fn keeps_evidence(&mut self, verdict: &Verdict) -> bool {
         let camera = verdict.subject.camera.clone();

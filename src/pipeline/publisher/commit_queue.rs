@@ -105,7 +105,7 @@ struct QueueState {
     acknowledgements: VecDeque<Acknowledgement>,
     /// `None` while the thread waits for the queue.
     work: Option<Work>,
-    /// The work takes too long: nothing waits for it any more.
+    /// The work takes too long: nothing waits for it.
     stalled: bool,
     trouble: Option<JournalTrouble>,
     /// `None` before the journal was opened.

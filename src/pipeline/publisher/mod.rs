@@ -7,8 +7,10 @@ mod broadcaster;
 mod commit_queue;
 mod committer;
 mod damage_check;
+mod earlier_verdicts;
 mod entry;
 mod journal;
+mod shift_counts;
 #[cfg(test)]
 mod tests;
 mod wall_clock;
@@ -19,6 +21,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::record::Verdict;
 use tokio::sync::broadcast;
@@ -41,6 +44,7 @@ pub use broadcaster::{OnPublished, Totals};
 pub use commit_queue::{AcknowledgeError, JournalTrouble};
 pub use entry::{InspectedImages, VerdictEntry};
 pub use journal::{Acknowledged, Journal};
+pub use shift_counts::ShiftSnapshot;
 
 /// How often [`Publisher::flush`] checks whether everything is broadcast.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
@@ -98,6 +102,7 @@ impl Publisher {
         let settings = options.settings;
         let failed = Arc::clone(&options.failed);
         let failed_check = Arc::clone(&options.failed);
+        let failed_count = Arc::clone(&options.failed);
         let folder = settings.journal.folder.as_ref();
         let disk_store = match folder.filter(|_| settings.evidence.disk_limit > 0) {
             None => None,
@@ -129,6 +134,12 @@ impl Publisher {
             let file = crate::journal::file(folder);
             let check = DamageCheck::start(file, interval, queue, failed_check)?;
             publisher.damage_check = Some(check);
+            earlier_verdicts::start(
+                Arc::clone(&publisher.broadcaster),
+                Arc::clone(&journal.readers),
+                Arc::clone(&journal.queue),
+                failed_count,
+            )?;
         }
         Ok((publisher, threads))
     }
@@ -278,6 +289,16 @@ impl Publisher {
     /// What was broadcast since the start.
     pub fn totals(&self) -> Totals {
         self.broadcaster.totals()
+    }
+
+    /// What was broadcast since the start, and the present shift, at the same moment.
+    pub fn counts(&self) -> (Totals, ShiftSnapshot) {
+        self.broadcaster.counts()
+    }
+
+    /// Forgets what a camera that is added or removed counted in the shift. Its verdicts stay in the total.
+    pub fn forget_camera(&self, camera: &CameraId) {
+        self.broadcaster.forget_camera(camera);
     }
 
     /// Applies settings that a reload changes.

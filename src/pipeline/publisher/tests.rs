@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::Local;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Fault, FaultReason, ModelId, Outcome, Stamp, Subject};
 use rusqlite::Connection;
@@ -14,6 +15,7 @@ use crate::clock::tests::ManualClock;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Sources};
 use crate::pipeline::response_slot::Reply;
+use crate::shift::ShiftStarts;
 
 const STALL: Duration = Duration::from_millis(50);
 
@@ -231,6 +233,64 @@ fn nothing_is_written_while_the_write_ahead_log_is_larger_than_its_limit() {
     publisher.publish(entry("after"));
     let after = next(&publisher, &mut feed).expect("journalled");
     assert!(after.sequence > 0, "{after:?}");
+    end(&publisher, threads);
+}
+
+/// Starts of two different shifts, both at least an hour away from the present time.
+fn distant_starts() -> [ShiftStarts; 2] {
+    let (now, hour) = (SystemClock.now().utc, Duration::from_hours(1));
+    let times = ["00:00", "06:00", "12:00", "18:00"];
+    let starts = times.map(|time| ShiftStarts::parse(&[time]).expect("a time of day"));
+    let distant = |starts: &ShiftStarts| {
+        let shift = starts.shift_at(&Local, now);
+        shift.contains(now - hour) && shift.contains(now + hour)
+    };
+    let distant: Vec<_> = starts.into_iter().filter(distant).take(2).collect();
+    distant.try_into().expect("at most one of them is close")
+}
+
+/// The present shift, once its verdicts in the journal are counted.
+fn counted_shift(publisher: &Publisher) -> ShiftSnapshot {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (_, shift) = publisher.counts();
+        if !shift.counting {
+            return shift;
+        }
+        assert!(Instant::now() < deadline, "never counted");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn verdicts_of_the_shift_before_a_restart_are_counted_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = settings(&folder, "fault");
+    let [starts, other] = distant_starts();
+    settings.shifts.starts = starts;
+    settings.journal.stall_timeout = PATIENCE;
+    let faults = |shift: &ShiftSnapshot| (shift.decisions.fault, shift.of(&camera()).fault);
+    let publish = |publisher: &Publisher, count: usize| {
+        for _ in 0..count {
+            publisher.publish(entry("lost"));
+        }
+        publisher.flush(Instant::now() + PATIENCE);
+    };
+    let (publisher, threads) = start_with(&settings);
+    publish(&publisher, 3);
+    assert_eq!(faults(&counted_shift(&publisher)), (3, 3));
+    end(&publisher, threads);
+
+    let (publisher, threads) = start_with(&settings);
+    publish(&publisher, 2);
+    assert_eq!(faults(&counted_shift(&publisher)), (5, 5));
+    assert_eq!(publisher.totals().decisions.fault, 2, "those of this run");
+    settings.shifts.starts = other;
+    publisher.apply(&settings);
+    assert_eq!(faults(&counted_shift(&publisher)), (5, 5));
+    publisher.forget_camera(&camera());
+    publish(&publisher, 1);
+    assert_eq!(faults(&counted_shift(&publisher)), (6, 1));
     end(&publisher, threads);
 }
 

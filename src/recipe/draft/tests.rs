@@ -219,3 +219,15 @@ proptest! {
         prop_assert_eq!(draft.write_to(&written).expect("written"), written);
     }
 }
+
+#[test]
+fn controls_of_a_camera_are_set_and_removed_and_everything_else_stays() {
+    let text = "product = \"p\"\n# The upper one.\n[cameras.top]\nexposure_us = 800 # short\nrotate = 90\n";
+    let changed = |exposure_us, gain| with_controls(text, "top", exposure_us, gain).expect("TOML");
+    assert_eq!(changed(Some(800), None), text);
+    assert_eq!(changed(Some(650), None), text.replace("800", "650"));
+    assert_eq!(changed(Some(800), Some(1.5)), format!("{text}gain = 1.5\n"));
+    let without = text.replace("exposure_us = 800 # short\n", "");
+    assert_eq!(changed(None, None), without);
+    with_controls("cameras = 3\n", "top", None, Some(1.0)).expect_err("not a table");
+}

@@ -202,6 +202,10 @@ fn verdicts_that_cannot_be_judged_are_counted_by_obstacle() {
     check(mask, &old, Ok(Some(empty)), Obstacle::DamagedMap);
     let non_finite = self::heat(0, f32::NAN, 0.0);
     check(mask, &old, Ok(Some(non_finite)), Obstacle::DamagedMap);
+    let all =
+        "[[ignore]]\nname = \"all\"\npolygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]";
+    let whole = Ok(Some(heat.clone()));
+    check(all, &old, whole, Obstacle::NothingInspected);
     let other = with(&|subject| {
         let mut stamp = (*subject.stamp).clone();
         stamp.model.sha256 = "cd".into();

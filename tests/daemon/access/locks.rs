@@ -4,7 +4,8 @@ use std::net::{IpAddr, UdpSocket};
 
 use inspectd_client::proto::line_service_client::LineServiceClient;
 use inspectd_client::proto::{
-    LockChangesRequest, ReloadConfigurationRequest, UnlockChangesRequest,
+    AddCameraRequest, LockChangesRequest, ReloadConfigurationRequest, RemoveCameraRequest,
+    SetCameraControlsRequest, UnlockChangesRequest,
 };
 use inspectd_test_support::{missing, onnx_runtime, require};
 use tonic::Code;
@@ -99,6 +100,26 @@ async fn local_lock_rejects_remote_changes_and_survives_a_restart() {
         .expect_err("locked");
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("anna (new lens)"), "{refused}");
+    let added = AddCameraRequest {
+        camera_id: "new".to_owned(),
+        toml: "source = \"simulator\"".to_owned(),
+    };
+    let removed = RemoveCameraRequest {
+        camera_id: "line".to_owned(),
+    };
+    let controls = SetCameraControlsRequest {
+        camera_id: "line".to_owned(),
+        ..SetCameraControlsRequest::default()
+    };
+    for refused in [
+        elsewhere.add_camera(added).await.map(drop),
+        elsewhere.remove_camera(removed).await.map(drop),
+        elsewhere.set_camera_controls(controls).await.map(drop),
+    ] {
+        let refused = refused.expect_err("locked");
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert!(refused.message().contains("anna (new lens)"), "{refused}");
+    }
     here.reload_configuration(reload).await.expect("from here");
     daemon.stop();
 

@@ -17,12 +17,13 @@ fn status_shows_the_state_the_model_and_the_cameras() {
         "threshold 0.6000",
         "engine    cpu, ONNX Runtime ",
         "settings  generation 1, hash ",
+        "\nshift     20",
         "camera  source ",
         "\nbelt    folder, triggered  running  ",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
-    assert_eq!(text.lines().count(), 9, "no warnings: {text}");
+    assert_eq!(text.lines().count(), 10, "no warnings: {text}");
     assert!(!text.contains('\x1b'), "no colours in a pipe: {text:?}");
     let cameras = done(&daemon, "cameras");
     assert!(cameras.starts_with("camera  source "), "{cameras}");
@@ -64,6 +65,10 @@ fn json_status_has_the_fields_of_the_proto() {
         (&frames["skipped"], &frames["faulted"]),
         (&0.into(), &0.into())
     );
+    let shift = &status["shift"];
+    assert!(shift["decisions"]["pass"].is_u64(), "{shift}");
+    assert!(shift["start_time"].is_string(), "{shift}");
+    assert!(camera["shift_decisions"]["pass"].is_u64(), "{camera}");
     let cameras = json_lines(&done(&daemon, "cameras --json"));
     assert_eq!(cameras.len(), 1);
     assert_eq!(cameras[0]["id"], "belt");

@@ -30,6 +30,12 @@ fn every_command_without_a_daemon_exits_with_69() {
         "watch",
         "reload",
         "evidence 1 -o -",
+        "camera set top --gain 1",
+        "camera remove top",
+        "model show",
+        "model undo",
+        "shadow",
+        "shadow list",
         &inspect,
     ] {
         // Port 1 is closed.
@@ -54,6 +60,10 @@ fn wrong_arguments_exit_with_64() {
         "evidence 1 -o part.gif",
         "--server ftp://here status",
         "inspect",
+        "camera set top",
+        "camera add top",
+        "model install",
+        "shadow list --limit 0",
         "completions dos",
     ] {
         let finished = run(&mut inspectctl(line), 64);

@@ -1,5 +1,7 @@
 //! A V4L2 camera: OpenCV's own V4L2 code on a device that `device.c` imitates below it.
 
+mod controls;
+
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};

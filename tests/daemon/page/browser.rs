@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ impl Browser {
                     "--disable-gpu",
                     "--disable-dev-shm-usage",
                     "--window-size=1280,960",
+                    // Each address is a site with a process and connections of its own, as the browser of another person.
+                    "--host-resolver-rules=MAP 127.0.0.* 127.0.0.1",
                     format!("--user-data-dir={}", folder.display()),
                 ],
             },
@@ -68,6 +71,35 @@ impl Browser {
         self.client.goto(url).await.expect("a page");
     }
 
+    /// Opens a page in a window of its own, which is visible as the others are.
+    pub async fn open_window(&self, url: &str) -> WindowHandle {
+        let window = self.client.new_window(false).await;
+        let window = window.expect("a window").handle;
+        self.switch_to(&window).await;
+        let resized = self.client.set_window_size(1280, 960).await;
+        resized.expect("a window has a size");
+        self.open(url).await;
+        window
+    }
+
+    /// Makes a window the present one.
+    pub async fn switch_to(&self, window: &WindowHandle) {
+        let switched = self.client.switch_to_window(window.clone()).await;
+        switched.expect("the window is open");
+    }
+
+    /// Sets the size of the page, which is that of the window without its frame, pixels.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let frame = "return [outerWidth - innerWidth, outerHeight - innerHeight]";
+        let frame = self.client.execute(frame, Vec::new()).await;
+        let frame: [u32; 2] =
+            serde_json::from_value(frame.expect("it runs")).expect("two whole numbers");
+        let resized = self
+            .client
+            .set_window_size(width + frame[0], height + frame[1]);
+        resized.await.expect("a window has a size");
+    }
+
     /// Waits for an element and returns its text.
     pub async fn text(&self, selector: &str) -> String {
         let element = self
@@ -84,6 +116,21 @@ impl Browser {
     pub async fn press(&self, keys: &str) {
         let element = self.client.active_element().await.expect("an element");
         element.send_keys(keys).await.expect("typed");
+    }
+
+    /// Replaces the text of a field.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let field = self.client.find(Locator::Css(selector)).await;
+        let field = field.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        field.clear().await.expect("a field");
+        field.send_keys(text).await.expect("typed");
+    }
+
+    /// Clicks an element, also one that lies outside the window.
+    pub async fn click_element(&self, selector: &str) {
+        let script = format!("document.querySelector({selector:?}).click()");
+        let clicked = self.client.execute(&script, Vec::new()).await;
+        clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
     /// Waits until a script returns true.

@@ -82,7 +82,7 @@ impl Browser {
     }
 
     /// The number that a script returns.
-    async fn number(&self, script: &str) -> f64 {
+    pub async fn number(&self, script: &str) -> f64 {
         let found = self.client.execute(script, Vec::new()).await;
         found.expect("it runs").as_f64().expect("a number")
     }

@@ -2,6 +2,9 @@
 
 pub mod browser;
 mod changes;
+mod controls;
+mod load;
+mod models;
 mod pictures;
 
 use std::net::TcpListener;

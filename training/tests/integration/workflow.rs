@@ -1,10 +1,12 @@
 //! Tests of the command-line program: from a synthetic dataset to a bundle, including failures.
 
 mod bench_inference;
+mod daemon;
 mod end_to_end;
 mod fit;
 mod interruption;
 mod invalid_input;
+mod labels;
 mod methods;
 mod report;
 mod reproduce;

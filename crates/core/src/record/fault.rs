@@ -37,7 +37,7 @@ pub enum FaultReason {
     ViewMoved,
     /// Masks cover the frame or a region, or what is left is smaller than its minimum area.
     NothingInspected,
-    /// The camera does not have the exposure or gain of the recipe.
+    /// The camera does not have the exposure or gain of the recipe or the configuration.
     CameraSettings,
     /// The cameras of the group may count different parts.
     OutOfStep,

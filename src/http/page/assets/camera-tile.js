@@ -1,4 +1,4 @@
-// The tile of a camera: its newest verdict with picture, its state and its counts.
+// The tile of a camera: its newest verdict with picture, its state and its counts of the present shift.
 
 import { cameraBadge, decisionKind, shape } from "./shapes.js";
 import { createPicture } from "./picture.js";
@@ -35,8 +35,12 @@ export function cameraTile(id, wall) {
     replaceIfChanged(parts.state, camera.state, () => cameraBadge(camera.state));
     setText(cells.rate, `${number(camera.frames_per_second, 1)} /s`);
     setText(cells.queue, number(camera.queued));
-    setText(cells.yield, yieldOf(camera.decisions));
-    for (const name of COUNTS) setText(cells[name], number(camera.decisions[name]));
+    const { decisions, shift_decisions: counts } = camera;
+    setText(cells.yield, counts ? yieldOf(counts) : "-");
+    for (const name of COUNTS) {
+      setText(cells[name], number(counts?.[name]));
+      cells[name].title = `${number(decisions[name])} since the start of the daemon`;
+    }
     drift.hidden = !isRising(camera.drift);
     replaceIfChanged(drift, JSON.stringify(camera.drift ?? null), () => driftNote(camera, wall));
     showProblem();
@@ -65,12 +69,13 @@ export function cameraTile(id, wall) {
   return tile;
 }
 
-// Lower scores are harmless, and usual with masks.
+// Lower scores are harmless.
 const isRising = (drift) => Boolean(drift?.drifting) && drift.shift > 0;
 
 /** That the scores of a camera have risen. @param {Object} camera @param {boolean} wall without a link @returns {Array} */
 function driftNote({ id, drift }, wall) {
   if (!isRising(drift)) return [];
-  const text = `Scores of passed frames are ${score(drift.shift)} higher than in the calibration.`;
+  const reference = drift.learned ? "those of the first frames with the recipe" : "in the calibration";
+  const text = `Scores of passed frames are ${score(drift.shift)} higher than ${reference}.`;
   return [shape("review"), h("span", {}, `${text} `, !wall && h("a", { href: `/tuning?camera=${encodeURIComponent(id)}` }, "Tuning"))];
 }

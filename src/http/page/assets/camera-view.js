@@ -1,7 +1,8 @@
-// The set-up view of a camera: its live picture, and aids for focus, exposure and the inspected area.
+// The set-up view of a camera: its live picture, aids for focus, exposure and the inspected area, and its controls.
 
 import { areaCard } from "./camera-view-area.js";
 import { cameraBadge } from "./shapes.js";
+import { controlsCard } from "./camera-view-controls.js";
 import { createLivePicture } from "./camera-view-picture.js";
 import { errorText, pauseText, sizeText } from "./cameras-table.js";
 import { exposureAid } from "./camera-view-exposure.js";
@@ -25,6 +26,7 @@ export function createCameraView(id, session) {
   const picture = createLivePicture(id, area.overlay);
   const focus = focusAid();
   const exposure = exposureAid(picture.mark);
+  const controls = controlsCard(id, session);
   const pause = pauseCard(id, session);
   const facts = h("div", {});
   const state = h("span", { class: "view-state" });
@@ -37,6 +39,7 @@ export function createCameraView(id, session) {
       await picture.show(blob, view, area.rotation());
       focus.show(view.sharpness);
       exposure.show(view);
+      controls.showView(view);
     },
     onError: (error) => picture.showProblem(problemText(error, camera)),
   });
@@ -47,13 +50,14 @@ export function createCameraView(id, session) {
       h("div", { class: "buttons" }, h("a", { href: "/cameras" }, "All cameras"))),
     h("div", { class: "verdict-columns set-up" },
       h("div", { class: "verdict-left" }, h("div", { class: "viewer" }, picture.element)),
-      h("div", { class: "verdict-right" }, focus.element, exposure.element, area.element, referenceCard(id, source.loadFull), pause.element, facts)));
+      h("div", { class: "verdict-right" }, focus.element, exposure.element, controls.element, area.element, referenceCard(id, source.loadFull), pause.element, facts)));
 
   function show(cameras, recipe) {
     const before = camera;
     camera = cameras.find((one) => one.id === id);
     replaceIfChanged(state, camera.state, () => cameraBadge(camera.state));
     replaceIfChanged(others, cameras.map((one) => one.id).join(), () => (cameras.length > 1 ? cameras.map((one) => link(one.id)) : null));
+    controls.show(camera);
     pause.show(camera);
     area.showRecipe(recipe);
     const known = factsOf(camera);

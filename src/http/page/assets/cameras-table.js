@@ -1,24 +1,29 @@
 // The table of the cameras, kept up to date.
 
 import { cameraBadge } from "./shapes.js";
+import { confirmButton } from "./confirm-button.js";
 import { dateTime, number } from "./format.js";
 import { h, replaceIfChanged, setText } from "./dom.js";
 
 const COLUMNS = [["Camera"], ["State"], ["Source"], ["Size", "number"], ["Frames", "number"], ["Pause or last error"]];
 
-/** Creates the table. @returns {{element: HTMLElement, show: function(Object[]): void, end: function(): void}} */
-export function cameraTable() {
+/**
+ * Creates the table.
+ * @param {(function(string): Promise<void>)|null} remove removes a camera, and does not fail; null: the person may not
+ * @returns {{element: HTMLElement, show: function(Object[]): void}}
+ */
+export function cameraTable(remove) {
   const body = h("tbody", {});
   const rows = new Map();
   const table = h("table", { class: "cameras" },
     h("caption", { class: "only-spoken" }, "Cameras"),
-    h("thead", {}, h("tr", {}, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
+    h("thead", {}, h("tr", {}, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)), remove && h("td", {}))),
     body);
   const element = h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Table of cameras" }, table);
 
   body.addEventListener("click", (event) => {
     const link = event.target.closest("tr")?.querySelector("a");
-    if (link && !event.target.closest("a") && !getSelection().toString()) link.click();
+    if (link && !event.target.closest("a, .row-actions") && !getSelection().toString()) link.click();
   });
 
   function show(cameras) {
@@ -28,26 +33,29 @@ export function cameraTable() {
       row.element.remove();
       rows.delete(id);
     }
-    for (const camera of cameras) {
+    cameras.forEach((camera, index) => {
       if (!rows.has(camera.id)) {
-        rows.set(camera.id, createRow(camera.id));
-        body.append(rows.get(camera.id).element);
+        rows.set(camera.id, createRow(camera.id, remove));
+        body.insertBefore(rows.get(camera.id).element, body.children[index] ?? null);
       }
       rows.get(camera.id).show(camera);
-    }
+    });
   }
 
-  return { element, show, end: () => {} };
+  return { element, show };
 }
 
-function createRow(id) {
+function createRow(id, remove) {
   const state = h("td", {});
   const source = h("td", {});
   const size = h("td", { class: "number" });
   const rate = h("td", { class: "number" });
   const note = h("td", { class: "note" });
   const link = h("a", { href: `/cameras?camera=${encodeURIComponent(id)}` }, id);
-  const element = h("tr", {}, h("th", { scope: "row" }, link), state, source, size, rate, note);
+  const removal = remove && confirmButton({
+    title: "Remove", spoken: `Remove ${id}`, quiet: true, question: () => `Stop ${id} and remove it from the configuration?`, run: () => remove(id),
+  });
+  const element = h("tr", {}, h("th", { scope: "row" }, link), state, source, size, rate, note, removal && h("td", { class: "row-actions" }, removal.element));
   return {
     element,
     show(camera) {

@@ -1,7 +1,7 @@
 // The page of the cameras: their list, or with `?camera=` the set-up view of one.
 
 import { call } from "./api.js";
-import { cameraTable } from "./cameras-table.js";
+import { createCameraList } from "./cameras-list.js";
 import { createCameraView } from "./camera-view.js";
 import { emptyState, errorState, h } from "./dom.js";
 import { onLive } from "./live.js";
@@ -28,17 +28,11 @@ function heading() {
 
 function show(cameras, recipe) {
   if (id && !cameras.some((camera) => camera.id === id)) return showUnknown();
-  if (!id && cameras.length === 0) return showNone();
   if (!content) {
-    content = id ? createCameraView(id, session) : cameraTable();
-    main.replaceChildren(...(id ? [content.element] : [heading(), content.element]));
+    content = id ? createCameraView(id, session) : createCameraList(session);
+    main.replaceChildren(content.element);
   }
   content.show(cameras, recipe);
-}
-
-function showNone() {
-  content = null;
-  main.replaceChildren(heading(), emptyState("No cameras are configured", "Add a table [cameras.ID] to the configuration. See docs/configuration.md."));
 }
 
 function showUnknown() {

@@ -56,7 +56,7 @@ export function datasetPanel(getFilter) {
     showChoices(idsOf(cameras.value?.cameras), idsOf(recipes.value?.recipes));
   }
 
-  // Cameras and recipes of old verdicts need not exist any more: the filters can name them.
+  // Cameras and recipes of old verdicts may have been removed: the filters can name them.
   function showChoices(cameras, recipes) {
     const filter = getFilter();
     const first = filter.cameras.length === 1 ? filter.cameras[0] : cameras.length === 1 ? cameras[0] : "";

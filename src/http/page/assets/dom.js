@@ -74,6 +74,19 @@ export function replaceIfChanged(element, key, make) {
 const shownKeys = new WeakMap();
 
 /**
+ * Makes elements the children of another one. Moves only what is in the wrong place, so that the focus is kept.
+ * @param {Element} parent
+ * @param {Element[]} items
+ */
+export function arrange(parent, items) {
+  const keep = new Set(items);
+  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+  items.forEach((item, index) => {
+    if (parent.children[index] !== item) parent.insertBefore(item, parent.children[index] ?? null);
+  });
+}
+
+/**
  * Creates a message for a place that has nothing to show.
  * @param {string} title
  * @param {string} [text]

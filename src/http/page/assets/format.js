@@ -68,12 +68,21 @@ export function clock(text) {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
+/** Hour and minute, local. @param {string} text RFC 3339 @returns {string} */
+export const hourMinute = (text) => clock(text).slice(0, 5);
+
 /** Date and time of day, local. @param {string} text RFC 3339 @param {boolean} [fine] with milliseconds @returns {string} */
 export function dateTime(text, fine = false) {
   const time = new Date(text);
   if (!text || Number.isNaN(time.getTime())) return "-";
   const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
   return `${day} ${clock(text)}${fine ? `.${String(time.getMilliseconds()).padStart(3, "0")}` : ""}`;
+}
+
+/** Time of day with milliseconds, and the date if it is not today's. @param {string} text RFC 3339 @returns {string} */
+export function shortTime(text) {
+  const full = dateTime(text, true);
+  return full.startsWith(dateTime(new Date()).slice(0, 10)) ? full.slice(11) : full;
 }
 
 /** A number of bytes. @param {number} value @returns {string} */

@@ -10,7 +10,7 @@ let loading = 0;
  * Loads and decodes a picture.
  * @param {string} url
  * @param {function(): boolean} [isWanted] asked when a picture that had to wait is about to be loaded
- * @returns {Promise<HTMLImageElement>} rejected if the picture cannot be loaded, or is not wanted any more
+ * @returns {Promise<HTMLImageElement>} rejected if the picture cannot be loaded, or is no longer wanted
  */
 export function loadImage(url, isWanted = () => true) {
   return new Promise((resolve, reject) => {

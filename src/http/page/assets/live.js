@@ -60,7 +60,7 @@ export function startLive() {
 /** Ends the live data of all pages of this browser, because the session ends. */
 export const endLive = () => say("sign_out");
 
-// A worker that crashed sends nothing any more; a new connection starts another one.
+// A worker that crashed sends nothing; a new connection starts another one.
 function renew() {
   if (own || !isVisible() || performance.now() - lastMessage < RENEW_AFTER_MS) return;
   lastMessage = performance.now();

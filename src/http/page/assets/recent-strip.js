@@ -1,6 +1,6 @@
 // The last verdicts that are REJECT or FAULT, newest first.
 
-import { emptyState, h, setText } from "./dom.js";
+import { arrange, emptyState, h, setText } from "./dom.js";
 import { number } from "./format.js";
 import { thumbnail } from "./thumbnail.js";
 
@@ -41,13 +41,4 @@ export function recentStrip(wall) {
   }
 
   return { element, add };
-}
-
-// Moves only what is in the wrong place, so that the focus is kept.
-function arrange(place, items) {
-  const keep = new Set(items);
-  for (const child of [...place.children]) if (!keep.has(child)) child.remove();
-  items.forEach((item, index) => {
-    if (place.children[index] !== item) place.insertBefore(item, place.children[index] ?? null);
-  });
 }

@@ -14,7 +14,8 @@ const DAY_MS = 86400000;
 
 /** The periods with a name. */
 export const PERIODS = {
-  shift: "This shift (last 8 h)",
+  shift: "This shift",
+  previous: "Previous shift",
   today: "Today",
   yesterday: "Yesterday",
   week: "Last 7 days",
@@ -42,13 +43,18 @@ function query(values, ids) {
   return `?${new URLSearchParams(parts).toString().replaceAll("%2C", ",").replaceAll("%3A", ":")}`;
 }
 
-/** The request of a selection. @param {Selection} selection @returns {Object} a GetReportRequest */
-export function toRequest({ period, from, to, ids }) {
-  const [first, end] = limitsOf(period, from, to);
+/**
+ * The request of a selection.
+ * @param {Selection} selection
+ * @param {string} shiftStart of the present shift; for "previous"
+ * @returns {Object} a GetReportRequest
+ */
+export function toRequest({ period, from, to, ids }, shiftStart) {
+  const [first, end] = period === "previous" ? ["", shiftStart] : limitsOf(period, from, to);
   return { ids, ...(first && { from_time: first }), ...(end && { to_time: end }) };
 }
 
-// Without limits, the daemon reports the last eight hours.
+// Without a begin, the daemon reports the shift that the end is in.
 function limitsOf(period, from, to) {
   const now = new Date(serverNow());
   const midnight = (daysAgo) => new Date(now.getFullYear(), now.getMonth(), now.getDate() - daysAgo).toISOString();

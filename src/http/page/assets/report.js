@@ -44,7 +44,8 @@ async function load() {
   setText(said, "Making the report");
   form.showFiles(null);
   try {
-    const { report } = await call("ReportService", "GetReport", toRequest(selection));
+    const shiftStart = selection.period === "previous" ? await presentShiftStart() : "";
+    const { report } = await call("ReportService", "GetReport", toRequest(selection, shiftStart));
     if (turn !== loading) return;
     for (const source of report.sources) if (source.group) groups.add(source.id);
     showSources();
@@ -60,6 +61,8 @@ async function load() {
   }
   content.removeAttribute("aria-busy");
 }
+
+const presentShiftStart = async () => (await call("LineService", "GetStatus")).status.shift.start_time;
 
 const showSources = () => form.showSources([...new Set([...cameras, ...groups])].sort());
 

@@ -37,6 +37,12 @@ const CAMERA_STATES = {
   CAMERA_STATE_PAUSED: ["PAUSED", "paused"],
 };
 
+const SHADOW_STATES = {
+  SHADOW_STATE_LOADING: ["LOADING", "busy"],
+  SHADOW_STATE_RUNNING: ["RUNNING", "pass"],
+  SHADOW_STATE_FAILED: ["FAILED", "fault"],
+};
+
 const LABELS = {
   LABEL_KIND_GOOD: ["truly good", "pass"],
   LABEL_KIND_DEFECTIVE: ["truly defective", "reject"],
@@ -73,6 +79,12 @@ export const lineBadge = (state) => badge(LINE_STATES[state] ?? ["UNKNOWN", "idl
 
 /** The state of a camera. @param {string} state @returns {HTMLElement} */
 export const cameraBadge = (state) => badge(CAMERA_STATES[state] ?? ["UNKNOWN", "idle"], false);
+
+/** The state of the shadow. @param {string} state @returns {HTMLElement} */
+export const shadowBadge = (state) => badge(SHADOW_STATES[state] ?? ["UNKNOWN", "idle"], false);
+
+/** The result of the challenge. @param {{passed: boolean}} result @returns {HTMLElement} */
+export const challengeBadge = ({ passed }) => badge(passed ? ["PASSED", "pass"] : ["FAILED", "fault"], false);
 
 /** A label with its defect class. @param {{kind:string, defect_class:string}} label @returns {HTMLElement} */
 export function labelBadge(label) {

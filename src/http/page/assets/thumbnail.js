@@ -7,6 +7,8 @@ import { hasPicture } from "./picture.js";
 import { loadImage } from "./image-loader.js";
 import { pictureUrl } from "./api.js";
 
+const SIDE = 160;
+
 /** Creates the element. @param {Object} verdict @param {boolean} [wall] without a link @returns {HTMLElement} */
 export function thumbnail(verdict, wall = false) {
   const place = h("span", { class: "thumbnail-picture" });
@@ -16,7 +18,7 @@ export function thumbnail(verdict, wall = false) {
     place,
     h("span", { class: "thumbnail-line" }, decisionBadge(verdict.decision), h("span", {}, detail)),
     h("span", { class: "thumbnail-line soft" }, h("span", {}, sourceOf(verdict)), h("span", {}, clock(verdict.capture_time))));
-  loadInto(place, pictureOf(verdict));
+  showFrame(place, pictureOf(verdict), SIDE);
   return element;
 }
 
@@ -27,11 +29,20 @@ function pictureOf(verdict) {
   return (views.find((view) => view.decision === verdict.decision) ?? views[0])?.sequence ?? 0;
 }
 
-async function loadInto(place, sequence) {
+/**
+ * Shows the frame of a verdict in a place, or why there is none.
+ * @param {HTMLElement} place
+ * @param {number} sequence 0: there is no frame
+ * @param {number} side the longer side in pixels, at most
+ * @param {string} [alt] a description of the picture
+ */
+export async function showFrame(place, sequence, side, alt = "") {
   place.textContent = sequence ? "" : "No frame";
   if (!sequence) return;
   try {
-    place.replaceChildren(await loadImage(pictureUrl(sequence, "frame", 160), () => place.isConnected));
+    const image = await loadImage(pictureUrl(sequence, "frame", side), () => place.isConnected);
+    image.alt = alt;
+    place.replaceChildren(image);
   } catch {
     place.textContent = "Not kept";
   }

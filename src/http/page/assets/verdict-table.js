@@ -1,6 +1,6 @@
 // The table of verdicts.
 
-import { dateTime, plain, score, sourceOf } from "./format.js";
+import { plain, score, shortTime, sourceOf } from "./format.js";
 import { decisionBadge, decisionKind, labelBadge } from "./shapes.js";
 import { h } from "./dom.js";
 
@@ -62,12 +62,6 @@ function row(verdict, query) {
     h("td", { class: "recipe-column" }, verdict.recipe ? `${verdict.recipe.id} ${verdict.recipe.version}` : "-"),
     h("td", { class: "cause", title: verdict.fault?.message ?? null }, causeOf(verdict)),
     h("td", { class: "label-column" }));
-}
-
-// The date only if it is not today's.
-function shortTime(time) {
-  const text = dateTime(time, true);
-  return text.startsWith(dateTime(new Date()).slice(0, 10)) ? text.slice(11) : text;
 }
 
 function causeOf(verdict) {

@@ -1,12 +1,8 @@
 //! Training-serving skew: the daemon must give every image the same score as `mhkd evaluate`.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
@@ -14,13 +10,11 @@ use inspectd_core::score::auroc;
 use inspectd_test_support::{external_data, require};
 use serde_json::Value;
 
+use super::daemon::Daemon;
 use super::workspace::{copy, mhkd, shared_workspace, succeed};
 
 /// Maximum relative difference of the two scores of an image.
 const TOLERANCE: f64 = 1e-4;
-
-/// Timeout that is sufficient on a busy machine.
-const TIMEOUT: Duration = Duration::from_mins(2);
 
 #[test]
 fn rendered_images_get_equal_scores_from_mhkd_and_the_daemon() {
@@ -155,7 +149,7 @@ fn evaluated(dataset: &str, bundle: &str) -> Trained {
 }
 
 /// Bundle of a short run, created once.
-fn bundle() -> &'static str {
+pub(super) fn bundle() -> &'static str {
     static BUNDLE: OnceLock<String> = OnceLock::new();
     BUNDLE.get_or_init(|| {
         let workspace = shared_workspace();
@@ -182,13 +176,8 @@ fn served(bundle: &str, folder: &Path, images: usize) -> BTreeMap<String, f64> {
     let daemon = Daemon::start(&config);
     // Twice the number of images: every image is included, whichever one the watch starts with.
     let limit = (2 * images).to_string();
-    let lines = succeed(
-        Command::new("timeout")
-            .arg(TIMEOUT.as_secs().to_string())
-            .arg(program("inspectctl"))
-            .args(["watch", "--json", "--limit", &limit])
-            .env("INSPECTD_SERVER", daemon.server()),
-    );
+    let watch = ["watch", "--json", "--limit", &limit];
+    let lines = succeed(daemon.inspectctl().args(watch));
     let verdicts = lines.lines().map(|line| {
         let event: Value = serde_json::from_str(line).expect("JSON");
         let verdict = &event["verdict"];
@@ -200,66 +189,4 @@ fn served(bundle: &str, folder: &Path, images: usize) -> BTreeMap<String, f64> {
         )
     });
     verdicts.collect()
-}
-
-/// Path of a program of the daemon's package. Cargo builds it in the folder of these tests.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
-    let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-    let program = folder.join(name);
-    assert!(
-        program.is_file(),
-        "{} not found; build it with `cargo test --workspace --all-features` or `make test`",
-        program.display()
-    );
-    program
-}
-
-/// A running daemon. It is killed when dropped.
-struct Daemon {
-    process: Child,
-    log: Receiver<String>,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Daemon {
-    fn start(config: &Path) -> Self {
-        let mut command = Command::new(program("inspectd"));
-        command.arg("--config").arg(config).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("a started daemon");
-        let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
-        let (sender, log) = channel();
-        std::thread::spawn(move || {
-            // The pipe is read to its end, so that the daemon never blocks on it.
-            for line in lines.map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        Self { process, log }
-    }
-
-    /// Waits until the daemon is ready and returns its address.
-    fn server(&self) -> String {
-        let mut address = None;
-        let deadline = Instant::now() + TIMEOUT;
-        loop {
-            let remaining = deadline.saturating_duration_since(Instant::now());
-            let line = self
-                .log
-                .recv_timeout(remaining)
-                .expect("the daemon becomes ready");
-            let line: Value = serde_json::from_str(&line).expect("JSON");
-            match line["message"].as_str() {
-                Some("server.listen") => address = line["address"].as_str().map(ToOwned::to_owned),
-                Some("ready") => return format!("http://{}", address.expect("logged before")),
-                _ => {}
-            }
-        }
-    }
 }

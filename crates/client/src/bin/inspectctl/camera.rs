@@ -1,12 +1,19 @@
-//! `inspectctl camera`: setting up, pausing and resuming a camera.
+//! `inspectctl camera`: setting up, pausing, adding and removing cameras.
 
+mod controls;
+mod entry;
 mod latency;
 mod pause;
+
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use inspectd_client::Client;
 
 use crate::failure::Failure;
+
+/// A camera is closed and opened again, which takes seconds.
+const CHANGE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Arguments of `camera`.
 #[derive(Debug, Args)]
@@ -23,6 +30,12 @@ enum Action {
     Pause(pause::Pause),
     /// Capture from a paused camera again.
     Resume(pause::Resume),
+    /// Set exposure and gain of a camera with the source `device`, in the file that sets them, and apply them.
+    Set(controls::Set),
+    /// Add a camera to the configuration file, and start it.
+    Add(entry::Add),
+    /// Stop a camera, remove it from the configuration file, and print its TOML, with which it can be added again.
+    Remove(entry::Remove),
 }
 
 /// Runs the subcommand.
@@ -31,5 +44,8 @@ pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> 
         Action::Latency(arguments) => latency::run(client, arguments).await,
         Action::Pause(arguments) => pause::pause(client, arguments).await,
         Action::Resume(arguments) => pause::resume(client, arguments).await,
+        Action::Set(arguments) => controls::run(client, arguments).await,
+        Action::Add(arguments) => entry::add(client, arguments).await,
+        Action::Remove(arguments) => entry::remove(client, arguments).await,
     }
 }

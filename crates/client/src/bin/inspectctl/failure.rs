@@ -9,6 +9,9 @@ use thiserror::Error as ThisError;
 /// `EX_UNAVAILABLE` of sysexits.h.
 const UNREACHABLE: u8 = 69;
 
+/// A model that was not activated. 2, 3 and 4 are decisions.
+const NOT_ACTIVATED: u8 = 5;
+
 /// Why a command failed.
 #[derive(Debug, ThisError)]
 pub enum Failure {
@@ -18,6 +21,9 @@ pub enum Failure {
     /// A file or an argument cannot be used.
     #[error("{0:#}")]
     Local(#[from] anyhow::Error),
+    /// A new model did not pass the challenge.
+    #[error("the new model {0}")]
+    NotActivated(String),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -43,6 +49,7 @@ impl Failure {
             Self::Client(Error::Unreachable { .. } | Error::Lost { .. }) => {
                 ExitCode::from(UNREACHABLE)
             }
+            Self::NotActivated(_) => ExitCode::from(NOT_ACTIVATED),
             Self::Client(_) | Self::Local(_) | Self::Output(_) => ExitCode::FAILURE,
         }
     }
@@ -146,6 +153,21 @@ mod tests {
         };
         check(ErrorKind::BrokenPipe, ExitCode::SUCCESS);
         check(ErrorKind::StorageFull, ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn model_that_is_not_activated_has_a_code_of_its_own() {
+        let failure =
+            Failure::NotActivated("is not activated: 1 of 2 defective parts passed".into());
+        assert_eq!(
+            failure.to_string(),
+            "the new model is not activated: 1 of 2 defective parts passed"
+        );
+        let expected = ExitCode::from(5);
+        assert_eq!(
+            format!("{:?}", failure.exit_code()),
+            format!("{expected:?}")
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use inspectd_client::proto::{
-    AnomalyKind, CameraState, Decision, FaultReason, LabelKind, LineState, ReplayObstacle,
-    ThresholdBasis, ThresholdMethod, Verdict,
+    AnomalyKind, CameraState, Decision, FaultReason, LabelKind, LineState, Model, RecipeTag,
+    ReplayObstacle, ShadowState, ThresholdBasis, ThresholdMethod, Verdict,
 };
 
 /// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
@@ -45,6 +45,11 @@ pub fn camera_state(state: CameraState) -> String {
     enumerator(state.as_str_name(), "CAMERA_STATE_")
 }
 
+/// `loading`, `running`, `failed`.
+pub fn shadow_state(state: ShadowState) -> String {
+    enumerator(state.as_str_name(), "SHADOW_STATE_")
+}
+
 /// `calibration`, `journal_lower`, `journal_upper`.
 pub fn basis(basis: ThresholdBasis) -> String {
     enumerator(basis.as_str_name(), "THRESHOLD_BASIS_")
@@ -71,6 +76,9 @@ pub fn obstacle_phrase(obstacle: ReplayObstacle) -> &'static str {
         }
         ReplayObstacle::Fault => "not judged originally (a FAULT)",
         ReplayObstacle::DamagedMap => "the file of the anomaly map is damaged",
+        ReplayObstacle::NothingInspected => {
+            "the recipe inspects nothing of the frame or of a region"
+        }
         ReplayObstacle::Unspecified => "for a reason unknown to this version",
     }
 }
@@ -121,6 +129,28 @@ pub fn second(time: &prost_types::Timestamp) -> String {
 /// The first 12 digits of a hash.
 pub fn short_hash(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
+}
+
+/// A model by its name, version and hash: `demo 1.0.0 (0123456789ab)`; `-` if it is unset.
+pub fn model(model: Option<&Model>) -> String {
+    model.map_or_else(
+        || "-".to_owned(),
+        |model| {
+            let hash = short_hash(&model.sha256);
+            format!("{} {} ({hash})", model.name, model.version)
+        },
+    )
+}
+
+/// A recipe by its id, version and hash: `juice, version 3 (0123456789ab)`; `none` if it is unset.
+pub fn recipe(recipe: Option<&RecipeTag>) -> String {
+    recipe.map_or_else(
+        || "none".to_owned(),
+        |recipe| {
+            let hash = short_hash(&recipe.sha256);
+            format!("{}, version {} ({hash})", recipe.id, recipe.version)
+        },
+    )
 }
 
 /// Style of a decision on a terminal.
@@ -188,6 +218,25 @@ mod tests {
         assert_eq!(fault_reason(FaultReason::CameraLost), "camera_lost");
         assert_eq!(line_state(LineState::Degraded), "degraded");
         assert_eq!(camera_state(CameraState::Ended), "ended");
+        assert_eq!(shadow_state(ShadowState::Loading), "loading");
+    }
+
+    #[test]
+    fn models_and_recipes_are_named_with_the_start_of_their_hash() {
+        let demo = Model {
+            name: "demo".to_owned(),
+            version: "1.0.0".to_owned(),
+            sha256: "0123456789abcdef".to_owned(),
+        };
+        assert_eq!(model(Some(&demo)), "demo 1.0.0 (0123456789ab)");
+        assert_eq!(model(None), "-");
+        let juice = RecipeTag {
+            id: "juice".to_owned(),
+            version: "3".to_owned(),
+            sha256: "0123456789abcdef".to_owned(),
+        };
+        assert_eq!(recipe(Some(&juice)), "juice, version 3 (0123456789ab)");
+        assert_eq!(recipe(None), "none");
     }
 
     #[test]

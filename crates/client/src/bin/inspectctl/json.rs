@@ -2,7 +2,9 @@
 //! lower case, times in RFC 3339, durations in milliseconds (`_ms`), bytes in base64; unset fields are null.
 
 mod challenge;
+mod model;
 mod report;
+mod shadow;
 mod status;
 mod tuning;
 mod verdict;
@@ -13,7 +15,9 @@ use inspectd_client::proto;
 use serde::Serialize;
 
 pub use self::challenge::Challenge;
+pub use self::model::{ActiveModel, InstallResult};
 pub use self::report::Report;
+pub use self::shadow::{Disagreement, Shadow};
 pub use self::status::{Camera, Status};
 pub use self::tuning::{ReplayEvent, Suggested};
 pub use self::verdict::Verdict;

@@ -6,6 +6,7 @@ mod challenge;
 mod connection;
 mod consumers;
 mod dataset;
+mod decision_matrix;
 mod evidence;
 mod failure;
 mod format;
@@ -15,12 +16,14 @@ mod json;
 mod label;
 mod last_reject;
 mod lock;
+mod model;
 mod moved;
 mod recipe;
 mod reload;
 mod replay;
 mod report;
 mod resynchronize;
+mod shadow;
 mod status;
 mod summary;
 mod table;
@@ -49,7 +52,8 @@ Exit codes:
    1  the daemon refused, or a local error
   64  wrong arguments
   69  no daemon answers, or the connection was lost
-`inspect` and `trigger --wait` also have 2 (REJECT), 3 (REVIEW) and 4 (FAULT).";
+`inspect` and `trigger --wait` also have 2 (REJECT), 3 (REVIEW) and 4 (FAULT); `model install` also has 5 (the new
+model did not pass the challenge, and is not active).";
 
 /// Client of inspectd: its state, its verdicts, its images.
 #[derive(Debug, Parser)]
@@ -95,13 +99,17 @@ enum Command {
     Reload,
     /// List the cameras.
     Cameras(cameras::Arguments),
-    /// Set up a camera.
+    /// Set up, pause, add and remove cameras.
     Camera(camera::Arguments),
     /// Put a group whose cameras count their parts in step, while no part is in view.
     #[command(alias = "resync")]
     Resynchronize(resynchronize::Arguments),
     /// List, prepare and activate recipes.
     Recipe(recipe::Arguments),
+    /// Install a new model, undo that, or show the active model.
+    Model(model::Arguments),
+    /// Show what a shadow decides otherwise: a model or recipe that judges next to the active one, without effect.
+    Shadow(shadow::Arguments),
     /// Refuse changes from other machines, for work on the daemon's machine.
     Lock(lock::Arguments),
     /// Release the lock.
@@ -152,6 +160,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Camera(arguments) => camera::run(&client()?, &arguments).await?,
         Command::Resynchronize(arguments) => resynchronize::run(&client()?, arguments).await?,
         Command::Recipe(arguments) => recipe::run(&client()?, &arguments).await?,
+        Command::Model(arguments) => model::run(&client()?, &arguments).await?,
+        Command::Shadow(arguments) => shadow::run(&client()?, &arguments).await?,
         Command::Lock(arguments) => lock::lock(&client()?, arguments).await?,
         Command::Unlock => lock::unlock(&client()?).await?,
         Command::Verdicts(arguments) => verdicts::run(&client()?, &arguments).await?,
@@ -211,6 +221,30 @@ mod tests {
         check("inspectctl trigger --camera a --recipe-sha256 ab", false);
         check("inspectctl camera latency top --repeat 3", true);
         check("inspectctl camera latency", false);
+        check("inspectctl camera set top --exposure-us 8000", true);
+        check(
+            "inspectctl camera set top --gain own --exposure-us own",
+            true,
+        );
+        check("inspectctl camera set top --gain -1.5", true);
+        check("inspectctl camera set top", false);
+        check("inspectctl camera set top --exposure-us 0", false);
+        check("inspectctl camera set top --gain nan", false);
+        check("inspectctl camera add top --file top.toml", true);
+        check("inspectctl camera add top", false);
+        check("inspectctl camera add top --file a --toml b", false);
+        check("inspectctl camera remove top", true);
+        check("inspectctl model install bundle --dry-run --json", true);
+        check("inspectctl model install", false);
+        check("inspectctl model undo", true);
+        check("inspectctl model show --json", true);
+        check("inspectctl model", false);
+        check("inspectctl shadow", true);
+        check("inspectctl shadow --json", true);
+        check("inspectctl shadow list --camera top --limit 5", true);
+        check("inspectctl shadow list --save maps --json", true);
+        check("inspectctl shadow list --limit 1001", false);
+        check("inspectctl shadow reset", true);
         check("inspectctl resynchronize cell", true);
         check("inspectctl resynchronize", false);
         check("inspectctl trigger", false);

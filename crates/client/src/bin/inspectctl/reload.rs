@@ -23,11 +23,10 @@ pub async fn run(client: &Client) -> Result<(), Failure> {
 
 fn describe(response: &ReloadConfigurationResponse) -> String {
     let configuration = response.configuration.clone().unwrap_or_default();
-    let model = response.model.clone().unwrap_or_default();
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{}: generation {}, hash {}\nmodel: {} {} ({})",
+        "{}: generation {}, hash {}\nmodel: {}",
         if response.changed {
             "changed"
         } else {
@@ -35,9 +34,7 @@ fn describe(response: &ReloadConfigurationResponse) -> String {
         },
         configuration.generation,
         configuration.hash,
-        model.name,
-        model.version,
-        format::short_hash(&model.sha256)
+        format::model(response.model.as_ref())
     );
     if !configuration.restart_required_keys.is_empty() {
         let warning = format::warning_style();

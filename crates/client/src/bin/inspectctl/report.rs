@@ -16,12 +16,15 @@ use crate::time_arg::TimeArg;
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Begin of the period: a date and time, or an age ("2h"). Eight hours before its end if unset.
+    /// Begin of the period: a date and time, or an age ("2h"). The start of the shift that its end is in if unset.
     #[arg(long, value_name = "TIME")]
     from: Option<TimeArg>,
     /// End of the period: a date and time, or an age. Now if unset.
     #[arg(long, value_name = "TIME")]
     to: Option<TimeArg>,
+    /// The whole shift before the present one.
+    #[arg(long, conflicts_with_all = ["from", "to", "shift"])]
+    previous_shift: bool,
     /// Length of the period before its end, such as 8h.
     #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "from")]
     shift: Option<Duration>,
@@ -80,7 +83,12 @@ fn length(text: &str) -> Result<Duration, String> {
 
 /// Requests the report, and prints it.
 pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
-    let query = arguments.query(SystemTime::now())?;
+    let mut query = arguments.query(SystemTime::now())?;
+    if arguments.previous_shift {
+        let status = client.status().await?;
+        let shift = status.shift.context("the daemon does not know shifts")?;
+        query.to_time = shift.start_time;
+    }
     let report = client.report(&query).await?;
     let mut out = anstream::stdout();
     match arguments.format {

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use inspectd_client::proto::{
-    Configuration, Engine, Journal, LineState, Status, WatchStatusRequest,
+    Configuration, Engine, Journal, LineState, Shift, Status, WatchStatusRequest,
 };
 use inspectd_client::{Client, Error};
 
@@ -64,7 +64,6 @@ fn print(status: &Status, arguments: &Arguments) -> Result<(), Failure> {
 fn describe(status: &Status) -> String {
     let mut out = String::new();
     let style = state_style(status.state());
-    let model = status.model.clone().unwrap_or_default();
     let decisions = status.decisions.unwrap_or_default();
     let _ = writeln!(
         out,
@@ -76,10 +75,8 @@ fn describe(status: &Status) -> String {
     );
     let _ = writeln!(
         out,
-        "model     {} {} ({}), threshold {:.4}",
-        model.name,
-        model.version,
-        format::short_hash(&model.sha256),
+        "model     {}, threshold {:.4}",
+        format::model(status.model.as_ref()),
         status.threshold
     );
     for alarm in &status.alarms {
@@ -99,6 +96,9 @@ fn describe(status: &Status) -> String {
         "verdicts  {}: {} pass, {} reject, {} review, {} fault",
         status.sequence, decisions.pass, decisions.reject, decisions.review, decisions.fault
     );
+    if let Some(shift) = &status.shift {
+        out += &describe_shift(shift);
+    }
     let _ = writeln!(
         out,
         "streams   {} open, {} missed by slow clients",
@@ -118,6 +118,30 @@ fn describe(status: &Status) -> String {
     }
     out.push('\n');
     out + &cameras::describe(&status.cameras)
+}
+
+/// Describes the present shift: its begin, its end and its counts.
+fn describe_shift(shift: &Shift) -> String {
+    let decisions = shift.decisions.unwrap_or_default();
+    let time =
+        |time: Option<&prost_types::Timestamp>| time.map_or_else(|| "-".to_owned(), format::second);
+    let mut out = format!(
+        "shift     {} to {}: {} pass, {} reject, {} review, {} fault\n",
+        time(shift.start_time.as_ref()),
+        time(shift.end_time.as_ref()),
+        decisions.pass,
+        decisions.reject,
+        decisions.review,
+        decisions.fault
+    );
+    if shift.counting {
+        let warning = format::warning_style();
+        let _ = writeln!(
+            out,
+            "          {warning}verdicts before the start of the daemon are still being counted{warning:#}"
+        );
+    }
+    out
 }
 
 fn engine(engine: &Engine) -> String {
@@ -219,7 +243,7 @@ fn state_style(state: LineState) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use inspectd_client::proto::Model;
+    use inspectd_client::proto::{DecisionCounts, Model};
 
     use super::*;
 
@@ -265,6 +289,35 @@ mod tests {
             assert!(shows(&status, text), "{text}");
         }
         assert_eq!(describe(&status).lines().count(), 8);
+    }
+
+    #[test]
+    fn shift_shows_its_times_and_its_counts() {
+        let mut status = status();
+        status.shift = Some(Shift {
+            start_time: Some(prost_types::Timestamp {
+                seconds: 1_795_000_000,
+                nanos: 1,
+            }),
+            end_time: Some(prost_types::Timestamp {
+                seconds: 1_795_028_800,
+                nanos: 0,
+            }),
+            decisions: Some(DecisionCounts {
+                pass: 90,
+                reject: 4,
+                review: 2,
+                fault: 1,
+            }),
+            counting: true,
+        });
+        for text in [
+            "shift     2026-11-18T11:06:40Z to 2026-11-18T19:06:40Z: 90 pass, 4 reject, 2 review, 1 fault",
+            "verdicts before the start of the daemon are still being counted",
+        ] {
+            assert!(shows(&status, text), "{text}");
+        }
+        assert_eq!(describe(&status).lines().count(), 10);
     }
 
     #[test]

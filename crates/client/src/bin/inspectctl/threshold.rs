@@ -143,12 +143,9 @@ fn describe(response: &SuggestThresholdResponse) -> String {
         Column::text("true rate, 95 %"),
         Column::text("at present"),
     ];
-    let model = response.model.clone().unwrap_or_default();
     let mut out = format!(
-        "model     {} {} ({}), present threshold {:.4}\n",
-        model.name,
-        model.version,
-        format::short_hash(&model.sha256),
+        "model     {}, present threshold {:.4}\n",
+        format::model(response.model.as_ref()),
         response.present_threshold
     );
     if let Some(journal) = &response.journal {

@@ -3,6 +3,8 @@
 use inspectd_client::proto;
 use serde::Serialize;
 
+use super::{Model, RecipeTag, time};
+
 /// The result of a challenge.
 #[derive(Serialize)]
 pub struct Challenge<'a> {
@@ -14,12 +16,14 @@ pub struct Challenge<'a> {
     defective: u64,
     misses: u64,
     failures: &'a [String],
+    model: Option<Model<'a>>,
+    recipe: Option<RecipeTag<'a>>,
 }
 
 impl<'a> From<&'a proto::ChallengeResult> for Challenge<'a> {
     fn from(result: &'a proto::ChallengeResult) -> Self {
         Self {
-            time: result.time.as_ref().map(ToString::to_string),
+            time: time(result.time.as_ref()),
             passed: result.passed,
             error: &result.error,
             good: result.good,
@@ -27,6 +31,8 @@ impl<'a> From<&'a proto::ChallengeResult> for Challenge<'a> {
             defective: result.defective,
             misses: result.misses,
             failures: &result.failures,
+            model: result.model.as_ref().map(Model::from),
+            recipe: result.recipe.as_ref().map(RecipeTag::from),
         }
     }
 }

@@ -26,6 +26,15 @@ pub struct Status<'a> {
     journal: Option<Journal<'a>>,
     late_views: u64,
     alarms: Vec<Alarm<'a>>,
+    shift: Option<Shift>,
+}
+
+#[derive(Serialize)]
+struct Shift {
+    start_time: Option<String>,
+    end_time: Option<String>,
+    decisions: Option<Decisions>,
+    counting: bool,
 }
 
 #[derive(Serialize)]
@@ -89,6 +98,7 @@ pub struct Camera<'a> {
     frames_per_second: f32,
     pause: Option<Pause<'a>>,
     drift: Option<Drift>,
+    shift_decisions: Option<Decisions>,
 }
 
 /// The last comparison of the scores with the calibration.
@@ -99,6 +109,7 @@ struct Drift {
     distance: f64,
     p_value: f64,
     shift: f64,
+    learned: bool,
     drifting: bool,
 }
 
@@ -148,6 +159,18 @@ impl<'a> From<&'a proto::Status> for Status<'a> {
             journal: status.journal.as_ref().map(Journal::from),
             late_views: status.late_views,
             alarms: status.alarms.iter().map(Alarm::from).collect(),
+            shift: status.shift.as_ref().map(Shift::from),
+        }
+    }
+}
+
+impl From<&proto::Shift> for Shift {
+    fn from(shift: &proto::Shift) -> Self {
+        Self {
+            start_time: time(shift.start_time.as_ref()),
+            end_time: time(shift.end_time.as_ref()),
+            decisions: shift.decisions.as_ref().map(Decisions::from),
+            counting: shift.counting,
         }
     }
 }
@@ -236,6 +259,7 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
                 distance: drift.distance,
                 p_value: drift.p_value,
                 shift: drift.shift,
+                learned: drift.learned,
                 drifting: drift.drifting,
             }),
             pause: camera.pause.as_ref().map(|pause| Pause {
@@ -243,6 +267,7 @@ impl<'a> From<&'a proto::Camera> for Camera<'a> {
                 reason: &pause.reason,
                 since_time: time(pause.since_time.as_ref()),
             }),
+            shift_decisions: camera.shift_decisions.as_ref().map(Decisions::from),
         }
     }
 }

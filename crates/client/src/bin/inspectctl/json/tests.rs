@@ -172,6 +172,10 @@ fn status_contains_cameras_and_journal() {
                 faulted: 1,
                 late: 1,
             }),
+            shift_decisions: Some(proto::DecisionCounts {
+                pass: 3,
+                ..proto::DecisionCounts::default()
+            }),
             ..proto::Camera::default()
         }],
         journal: Some(proto::Journal {
@@ -180,6 +184,18 @@ fn status_contains_cameras_and_journal() {
             ..proto::Journal::default()
         }),
         late_views: 2,
+        shift: Some(proto::Shift {
+            start_time: Some(Timestamp {
+                seconds: 1_795_000_000,
+                nanos: 0,
+            }),
+            end_time: None,
+            decisions: Some(proto::DecisionCounts {
+                review: 7,
+                ..proto::DecisionCounts::default()
+            }),
+            counting: false,
+        }),
         ..proto::Status::default()
     };
     let printed = serde_json::to_value(Status::from(&status)).expect("plain data");
@@ -195,4 +211,10 @@ fn status_contains_cameras_and_journal() {
     assert_eq!(printed["journal"]["oldest_sequence"], 3);
     assert_eq!(printed["journal"]["most_pending"], 9);
     assert_eq!(printed["late_views"], 2);
+    assert_eq!(printed["cameras"][0]["shift_decisions"]["pass"], 3);
+    assert_eq!(
+        printed["shift"],
+        json!({"start_time": "2026-11-18T11:06:40Z", "end_time": null, "counting": false,
+            "decisions": {"pass": 0, "reject": 0, "review": 7, "fault": 0}})
+    );
 }

@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::Cell;
 use inspectd_client::proto::{Decision, ReplayCell, ReplayChange, ReplaySummary};
 
-use crate::format;
-use crate::table::{self, Column, styled};
+use crate::{decision_matrix, format};
 
 fn styled_decision(decision: Decision) -> String {
     let style = format::decision_style(decision);
@@ -95,39 +93,9 @@ pub fn summary(summary: &ReplaySummary, changes: u64) -> String {
 
 /// A matrix of decisions: stored in the rows, replayed in the columns.
 fn matrix(name: &'static str, cells: &[ReplayCell]) -> String {
-    const ALL: [Decision; 4] = [
-        Decision::Pass,
-        Decision::Review,
-        Decision::Reject,
-        Decision::Fault,
-    ];
-    let count = |old: Decision, new: Decision| {
-        let mut found = cells.iter();
-        let found = found.find(|cell| cell.old_decision() == old && cell.new_decision() == new);
-        found.map_or(0, |cell| cell.count)
-    };
-    let row = |old: Decision| {
-        let cell = |new: Decision| {
-            let count = count(old, new);
-            match count {
-                0 => Cell::new("-"),
-                count if old == new => Cell::new(count),
-                count => styled(count, format::decision_style(new)),
-            }
-        };
-        let [pass, review, reject, fault] = ALL.map(cell);
-        let was = Cell::new(format!("was {}", format::decision(old).to_uppercase()));
-        [was, pass, review, reject, fault]
-    };
-    let occurs = |decision: &Decision| cells.iter().any(|cell| cell.old_decision() == *decision);
-    let columns = [
-        Column::text(name),
-        Column::number("PASS"),
-        Column::number("REVIEW"),
-        Column::number("REJECT"),
-        Column::number("FAULT"),
-    ];
-    table::render(columns, ALL.into_iter().filter(occurs).map(row).collect())
+    let counts = cells.iter();
+    let counts = counts.map(|cell| (cell.old_decision(), cell.new_decision(), cell.count));
+    decision_matrix::render(name, "was", &counts.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -26,23 +26,11 @@ const DECISIONS: [Column; 6] = [
 ];
 
 pub(super) fn sources(report: &Report) -> Option<String> {
-    let columns = with_decisions([Column::text("id"), Column::text("kind")]);
     let rows = report.sources.iter().map(|source| {
         let kind = if source.group { "group" } else { "camera" };
-        let [parts, pass, review, reject, fault, share] = decision_cells(source.parts);
-        let id = Cell::new(&source.id);
-        [
-            id,
-            Cell::new(kind),
-            parts,
-            pass,
-            review,
-            reject,
-            fault,
-            share,
-        ]
+        ([source.id.clone(), kind.to_owned()], source.parts)
     });
-    table_of(columns, rows.collect())
+    by_decision(["id", "kind"], rows)
 }
 
 pub(super) fn intervals(intervals: &[ReportInterval]) -> Option<String> {
@@ -209,45 +197,21 @@ pub(super) fn latencies(report: &Report) -> Option<String> {
 }
 
 pub(super) fn recipes(report: &Report) -> Option<String> {
-    let columns = with_decisions([Column::text("recipe"), Column::text("version")]);
     let rows = report.recipes.iter().map(|recipe| {
         let tag = recipe.recipe.clone().unwrap_or_default();
         let version = format!("{} {}", tag.version, format::short_hash(&tag.sha256));
-        let [parts, pass, review, reject, fault, share] = decision_cells(recipe.parts);
-        let id = Cell::new(or(&tag.id, "no recipe"));
-        [
-            id,
-            Cell::new(version),
-            parts,
-            pass,
-            review,
-            reject,
-            fault,
-            share,
-        ]
+        ([or(&tag.id, "no recipe").to_owned(), version], recipe.parts)
     });
-    table_of(columns, rows.collect())
+    by_decision(["recipe", "version"], rows)
 }
 
 pub(super) fn models(report: &Report) -> Option<String> {
-    let columns = with_decisions([Column::text("model"), Column::text("version")]);
     let rows = report.models.iter().map(|model| {
         let id = model.model.clone().unwrap_or_default();
         let version = format!("{} {}", id.version, format::short_hash(&id.sha256));
-        let [parts, pass, review, reject, fault, share] = decision_cells(model.parts);
-        let name = Cell::new(&id.name);
-        [
-            name,
-            Cell::new(version),
-            parts,
-            pass,
-            review,
-            reject,
-            fault,
-            share,
-        ]
+        ([id.name, version], model.parts)
     });
-    table_of(columns, rows.collect())
+    by_decision(["model", "version"], rows)
 }
 
 pub(super) fn changes(report: &Report) -> Option<String> {
@@ -282,10 +246,20 @@ fn table_of<const N: usize>(columns: [Column; N], rows: Vec<[Cell; N]>) -> Optio
     (!rows.is_empty()).then(|| table::render(columns, rows))
 }
 
-/// Two columns that name parts, and the columns of their decisions.
-fn with_decisions([first, next]: [Column; 2]) -> [Column; 8] {
+/// A table of parts by decision, whose rows two texts name.
+fn by_decision(
+    headings: [&'static str; 2],
+    rows: impl Iterator<Item = ([String; 2], Option<DecisionCounts>)>,
+) -> Option<String> {
+    let [first, next] = headings.map(Column::text);
     let [parts, pass, review, reject, fault, share] = DECISIONS;
-    [first, next, parts, pass, review, reject, fault, share]
+    let columns = [first, next, parts, pass, review, reject, fault, share];
+    let rows = rows.map(|(names, counts)| {
+        let [first, next] = names.map(Cell::new);
+        let [parts, pass, review, reject, fault, share] = decision_cells(counts);
+        [first, next, parts, pass, review, reject, fault, share]
+    });
+    table_of(columns, rows.collect())
 }
 
 /// The cells of [`DECISIONS`].

@@ -1,0 +1,429 @@
+//! Installing a model: verified, judged by the challenge next to the active model, activated; and undone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inspectd_core::bundle::Bundle;
+use inspectd_core::decision::Decision;
+use inspectd_core::frame::Frame;
+use inspectd_core::preprocess::Rotation;
+use inspectd_core::record::{ModelId, Stamp};
+use tracing::{error, info};
+
+use super::actor::Actor;
+use super::persisted_state::{Installation, PersistedState, SavedModel};
+use super::recipe_files::RecipeText;
+use super::settings_file::{self, ConfigurationText};
+use super::{ChangeError, ChangeState, Control, ControlResult, describe_model};
+use crate::audit::Action;
+use crate::challenge::{self, ChallengeResult, KnownPicture, Tolerance};
+use crate::config::Settings;
+use crate::config::settings::Challenge;
+use crate::config::toml_text::TomlText;
+use crate::pipeline::model::{Model, ModelError};
+use crate::pipeline::{Active, PreparedRecipe};
+use crate::recipe::Recipe;
+use crate::shadow::{Candidate, CandidateParts};
+
+/// The key of the bundle, in the configuration and in recipes.
+const BUNDLE: &str = "bundle";
+
+/// Why an installation does not go on.
+const CANCELLED: &str = "the client ended the call; nothing is changed";
+
+/// What is requested of an installation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InstallOptions {
+    /// Activate the model although no challenge is configured.
+    pub without_challenge: bool,
+    /// Verify and judge only.
+    pub dry_run: bool,
+}
+
+/// A stage of an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstallStage {
+    /// The model is loaded in a process of its own.
+    Load,
+    /// The active model judges the pictures of the challenge.
+    ChallengeActive,
+    /// The new model judges them.
+    ChallengeNew,
+    /// The model is loaded in the daemon, and activated.
+    Activate,
+}
+
+impl InstallStage {
+    /// The name: `load`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::ChallengeActive => "challenge_active",
+            Self::ChallengeNew => "challenge_new",
+            Self::Activate => "activate",
+        }
+    }
+}
+
+/// Receives the progress of an installation: its stage, the number of judged pictures, and that of all pictures. Returns
+/// whether the installation goes on.
+pub type InstallProgress<'a> = &'a mut dyn FnMut(InstallStage, usize, usize) -> bool;
+
+/// The result of an installation.
+#[derive(Clone, Debug)]
+pub struct InstallResult {
+    /// The new model.
+    pub model: ModelId,
+    /// The challenge by the new model and by the active one, if one is configured.
+    pub challenges: Option<[ChallengeResult; 2]>,
+    /// What was changed; none if the model is not activated.
+    pub installation: Option<Installation>,
+    /// Why it is not activated; empty if it is.
+    pub reason: String,
+}
+
+/// The change that makes a bundle the active one.
+struct BundleChange {
+    place: Place,
+    /// The value of the key before.
+    before: String,
+}
+
+enum Place {
+    /// `model.bundle` in a file of the configuration.
+    Configuration(Box<ConfigurationText>),
+    /// `bundle` of the active recipe.
+    Recipe {
+        present: RecipeText,
+        text: String,
+        recipe: Arc<Recipe>,
+    },
+}
+
+impl Control {
+    /// Returns the last installation that was not undone.
+    pub fn installation(&self) -> Option<Installation> {
+        self.change.lock().state.installation.clone()
+    }
+
+    /// The folder in which installed models are kept.
+    ///
+    /// # Errors
+    /// When neither it nor a journal is configured.
+    pub fn models_folder(&self) -> ControlResult<PathBuf> {
+        let settings = &self.pipeline.active().settings;
+        let journal = settings.journal.folder.as_ref();
+        let usual = journal.map(|folder| folder.join("models"));
+        let folder = settings.model.folder.clone().or(usual);
+        folder.ok_or(ChangeError::NoModelFolder)
+    }
+
+    /// Installs the bundle in `folder`, which remains there. The line continues with the active model until the new one is
+    /// active.
+    ///
+    /// # Errors
+    /// When the bundle cannot be used on this line, no challenge is configured, or another change was made meanwhile.
+    /// Nothing is then changed.
+    pub fn install(
+        &self,
+        actor: &Actor,
+        folder: &Path,
+        options: InstallOptions,
+        progress: InstallProgress<'_>,
+    ) -> ControlResult<InstallResult> {
+        self.check_lock(actor)?;
+        let _only = self.installing.try_lock().ok_or_else(|| {
+            ChangeError::Conflict("another installation is in progress".to_owned())
+        })?;
+        let active = self.pipeline.active();
+        let bundle = Bundle::open(folder).map_err(ModelError::from)?;
+        let value = folder.display().to_string();
+        let change = self.bundle_change(&active, &value)?;
+        if change.settings(&active).challenge.folder.is_none() && !options.without_challenge {
+            return Err(ChangeError::NoChallenge);
+        }
+        progress(InstallStage::Load, 0, 0);
+        let challenges = self.compare(&active, &change, &bundle, progress)?;
+        let model = ModelId {
+            name: bundle.manifest().name.clone(),
+            version: bundle.manifest().version.clone(),
+            sha256: bundle.manifest().graph.sha256.clone(),
+        };
+        let mut result = InstallResult {
+            model,
+            reason: String::new(),
+            challenges,
+            installation: None,
+        };
+        let failed = result.challenges.iter().find(|[new, _]| !new.passed);
+        if let Some([new, _]) = failed {
+            result.reason = format!("by the new model, {}", new.summary());
+        } else if options.dry_run {
+            "a dry run changes nothing".clone_into(&mut result.reason);
+        } else if !progress(InstallStage::Activate, 0, 0) {
+            return Err(ChangeError::Conflict(CANCELLED.to_owned()));
+        } else {
+            result.installation = Some(self.activate_bundle(actor, &active, &bundle, &value)?);
+        }
+        Ok(result)
+    }
+
+    /// Activates the model that was active before the last installation.
+    ///
+    /// # Errors
+    /// When nothing was installed, or the file was changed since. Nothing is then changed.
+    pub fn undo_installation(&self, actor: &Actor) -> ControlResult<Installation> {
+        self.check_lock(actor)?;
+        let _only = self.installing.lock();
+        let mut changes = self.change.lock();
+        let installed = changes.state.installation.clone();
+        let installed = installed.ok_or(ChangeError::NothingInstalled)?;
+        let active = self.pipeline.active();
+        let recipe = active.recipe.as_ref().map(|recipe| recipe.id.to_string());
+        if recipe != installed.recipe {
+            let shown = |recipe: Option<&String>| {
+                recipe.map_or_else(|| "no recipe".to_owned(), |id| format!("recipe {id}"))
+            };
+            return Err(ChangeError::Conflict(format!(
+                "the model was installed for {}, {} is active",
+                shown(installed.recipe.as_ref()),
+                shown(recipe.as_ref())
+            )));
+        }
+        let change = self.bundle_change(&active, &installed.before)?;
+        if change.before != installed.after {
+            return Err(ChangeError::Conflict(format!(
+                "the bundle is {}, not the installed {}: the file was changed since",
+                change.before, installed.after
+            )));
+        }
+        let bundle = Bundle::open(&change.folder()).map_err(ModelError::from)?;
+        let model = Arc::new(Model::load(&bundle, &active.settings.engine)?);
+        self.apply_bundle(actor, &mut changes, &active, change, model)?;
+        self.save_installation(&mut changes, None);
+        Ok(installed)
+    }
+
+    /// The change of the active configuration or recipe to the bundle `value`.
+    fn bundle_change(&self, active: &Active, value: &str) -> ControlResult<BundleChange> {
+        let Some(recipe) = &active.recipe else {
+            let (change, before) =
+                settings_file::changed_text(&self.sources, active, &["model"], BUNDLE, value)?;
+            return Ok(BundleChange {
+                place: Place::Configuration(Box::new(change)),
+                before,
+            });
+        };
+        let id = &recipe.id;
+        let present = self.recipe_text(id, None)?;
+        if present.text != *recipe.text {
+            return Err(ChangeError::Conflict(format!(
+                "the file of recipe {id} is not what is active; activate it, or save what is active, first"
+            )));
+        }
+        let mut text = TomlText::parse(&present.text).map_err(ChangeError::Conflict)?;
+        let before = text.text_at(&[BUNDLE]).unwrap_or_default();
+        text.set(&[], BUNDLE, Some(value.into()))
+            .map_err(|path| ChangeError::Conflict(format!("{path} is not a table")))?;
+        let text = text.to_string();
+        let recipe = Arc::new(self.check_recipe(id, &text)?);
+        Ok(BundleChange {
+            place: Place::Recipe {
+                present,
+                text,
+                recipe,
+            },
+            before,
+        })
+    }
+
+    /// Judges the pictures of the challenge by the new model, in a process of its own, and by the active one. Without a
+    /// challenge, only loads the new model.
+    fn compare(
+        &self,
+        active: &Active,
+        change: &BundleChange,
+        bundle: &Bundle,
+        progress: InstallProgress<'_>,
+    ) -> ControlResult<Option<[ChallengeResult; 2]>> {
+        let settings = change.settings(active);
+        let parts = CandidateParts {
+            folder: bundle.dir().to_owned(),
+            manifest: bundle.manifest().clone(),
+            recipe: change.recipe(),
+            settings: settings.clone(),
+            threads: settings.engine.threads,
+        };
+        let mut candidate = Candidate::start(parts, None)?;
+        let challenge = &settings.challenge;
+        let Some(folder) = &challenge.folder else {
+            return Ok(None);
+        };
+        let pictures = challenge::pictures(folder)?;
+        let total = pictures.len();
+        let mut run = |stage, stamp: Arc<Stamp>, judge: &mut Judge<'_>| {
+            let mut done = 0;
+            let counted = |picture: &KnownPicture, frame: &Frame| {
+                let judged = judge(picture, frame);
+                done += 1;
+                if !progress(stage, done, total) {
+                    return Err(CANCELLED.to_owned());
+                }
+                judged
+            };
+            let now = || self.clock.now().utc;
+            let result = challenge::run(
+                &pictures,
+                tolerance(challenge),
+                Arc::clone(&stamp),
+                counted,
+                now,
+            );
+            result.unwrap_or_else(|error| ChallengeResult::failed(&error, stamp, now()))
+        };
+        let old = run(
+            InstallStage::ChallengeActive,
+            Arc::clone(&active.stamp),
+            &mut |picture, frame| self.judge_known(challenge, picture, frame),
+        );
+        let stamp = Stamp {
+            model: candidate.model(),
+            recipe: change.recipe().map(|recipe| recipe.tag()),
+            ..(*active.stamp).clone()
+        };
+        let new = run(
+            InstallStage::ChallengeNew,
+            Arc::new(stamp),
+            &mut |_, frame| {
+                let judged =
+                    candidate.judge(challenge.camera.as_ref(), frame.clone(), Rotation::R0);
+                let judged = judged.map_err(|error| error.to_string())?.judgement;
+                Ok((judged.decision, judged.score.score))
+            },
+        );
+        Ok(Some([new, old]))
+    }
+
+    fn activate_bundle(
+        &self,
+        actor: &Actor,
+        active: &Arc<Active>,
+        bundle: &Bundle,
+        value: &str,
+    ) -> ControlResult<Installation> {
+        let model = Arc::new(Model::load(bundle, &active.settings.engine)?);
+        let mut changes = self.change.lock();
+        // Judged by other settings, the challenge might have another result.
+        if !Arc::ptr_eq(active, &self.pipeline.active()) {
+            let text = "the configuration or the recipe was changed meanwhile; install again";
+            return Err(ChangeError::Conflict(text.to_owned()));
+        }
+        let change = self.bundle_change(active, value)?;
+        let installation = Installation {
+            time: self.clock.now().utc,
+            model: SavedModel::from(&model.id),
+            previous: SavedModel::from(&active.model.id),
+            recipe: active.recipe.as_ref().map(|recipe| recipe.id.to_string()),
+            before: change.before.clone(),
+            after: value.to_owned(),
+            who: actor.name().to_owned(),
+        };
+        self.apply_bundle(actor, &mut changes, active, change, model)?;
+        self.save_installation(&mut changes, Some(installation.clone()));
+        Ok(installation)
+    }
+
+    /// Writes the file, and activates the model.
+    fn apply_bundle(
+        &self,
+        actor: &Actor,
+        changes: &mut ChangeState,
+        active: &Arc<Active>,
+        change: BundleChange,
+        model: Arc<Model>,
+    ) -> ControlResult<()> {
+        let (from, to) = (describe_model(&active.model), describe_model(&model));
+        match change.place {
+            Place::Configuration(text) => {
+                let ConfigurationText {
+                    file,
+                    text,
+                    settings,
+                } = *text;
+                self.record_settings(actor, active, &settings, &model)?;
+                if let Err(error) = settings_file::write(&file, &text) {
+                    self.record_keys(actor, &settings, &active.settings)?;
+                    self.record(actor, Action::Model, "model", &to, &from)?;
+                    return Err(error);
+                }
+                self.activate_settings(changes, active, settings, model)?;
+            }
+            Place::Recipe {
+                present,
+                text,
+                recipe,
+            } => {
+                let id = recipe.id.clone();
+                self.record(actor, Action::Model, "model", &from, &to)?;
+                self.write_recipe(actor, &id, Some(&present), Some(&text))?;
+                let next = PreparedRecipe { recipe, model };
+                if let Err(error) = self.activate_prepared(actor, changes, Some(next)) {
+                    let written = RecipeText::new(text);
+                    self.write_recipe(actor, &id, Some(&written), Some(&present.text))?;
+                    self.record(actor, Action::Model, "model", &to, &from)?;
+                    return Err(error);
+                }
+            }
+        }
+        info!(by = actor.name(), %from, %to, "model installed");
+        Ok(())
+    }
+
+    fn save_installation(&self, changes: &mut ChangeState, installation: Option<Installation>) {
+        let state = PersistedState {
+            installation,
+            ..changes.state.clone()
+        };
+        if let Err(error) = self.state_file.write(&state) {
+            error!(%error, "the installation cannot be saved: it cannot be undone after a restart");
+        }
+        changes.state = state;
+    }
+}
+
+/// Decides about a picture of a known part.
+type Judge<'a> = dyn FnMut(&KnownPicture, &Frame) -> Result<(Decision, f32), String> + 'a;
+
+impl BundleChange {
+    /// The settings with the change.
+    fn settings<'a>(&'a self, active: &'a Active) -> &'a Settings {
+        match &self.place {
+            Place::Configuration(text) => &text.settings,
+            Place::Recipe { .. } => &active.settings,
+        }
+    }
+
+    /// The recipe with the change, if one is active.
+    fn recipe(&self) -> Option<Arc<Recipe>> {
+        match &self.place {
+            Place::Configuration(_) => None,
+            Place::Recipe { recipe, .. } => Some(Arc::clone(recipe)),
+        }
+    }
+
+    /// The folder of the bundle.
+    fn folder(&self) -> PathBuf {
+        match &self.place {
+            Place::Configuration(text) => text.settings.model.bundle.clone(),
+            Place::Recipe { recipe, .. } => recipe.bundle.clone(),
+        }
+    }
+}
+
+/// The failures that a challenge may have.
+pub(super) fn tolerance(challenge: &Challenge) -> Tolerance {
+    Tolerance {
+        false_rejects: challenge.false_reject_limit,
+        misses: challenge.miss_limit,
+    }
+}

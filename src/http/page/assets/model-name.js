@@ -1,0 +1,15 @@
+// Models and recipes by name, version and hash.
+
+import { h } from "./dom.js";
+import { shortHash } from "./format.js";
+
+const named = (name, { version, sha256 }) => h("span", {}, `${name} ${version} `, h("code", { title: sha256 }, shortHash(sha256)));
+
+/** A model. @param {Object} model @returns {HTMLElement} */
+export const modelName = (model) => named(model.name, model);
+
+/** A recipe. @param {Object} recipe a RecipeTag @returns {HTMLElement} */
+export const recipeName = (recipe) => named(recipe.id, recipe);
+
+/** A model in a sentence. @param {Object|null|undefined} model @returns {string} */
+export const modelText = (model) => (model ? `${model.name} ${model.version}` : "no model");
