@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -98,11 +99,15 @@ class Browser:
                     os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
 
     def stop(self):
+        processes = tree(self.pid)
         try:
             self.command("DELETE", "")
         except (OSError, ValueError, http.client.HTTPException) as error:
             print(f"Chromium did not close: {error}", file=sys.stderr)
         finally:
-            self._driver.terminate()
+            # The driver does not end a browser that does not close.
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             self._driver.wait()
             self._driver.stdout.close()

@@ -223,7 +223,7 @@ fn start_core(
     let pipeline = Arc::new(pipeline);
     let cameras = RunningCameras::new(pipeline.sink(), clock.clone(), Arc::clone(&failed));
     let cameras = Arc::new(cameras);
-    let shadow = Shadow::open(settings.journal.folder.as_deref(), clock.clone());
+    let shadow = Shadow::new(settings.journal.folder.as_deref(), clock.clone());
     let control = Control::new(
         Arc::clone(&pipeline),
         Arc::clone(&cameras),

@@ -9,7 +9,7 @@ use inspectd_core::record::ModelId;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::actor;
-use super::blocking::blocking;
+use super::blocking::{blocking, disk_work};
 use super::proto::model_service_server::ModelService;
 use super::proto::{
     DecisionPair, Disagreement, GetInstallationRequest, GetInstallationResponse, GetShadowRequest,
@@ -99,7 +99,8 @@ impl ModelService for GrpcService {
             size => size,
         };
         let shadow = Arc::clone(&self.shadow);
-        let disagreements = blocking(move || {
+        // The pictures are in the folder of the journal.
+        let disagreements = disk_work(&self.read_permits, self.page_timeout(), move || {
             let selects = |one: &shadow::Disagreement| {
                 (before_sequence == 0 || one.sequence < before_sequence)
                     && camera
@@ -124,7 +125,7 @@ impl ModelService for GrpcService {
     ) -> Result<Response<ResetShadowResponse>, Status> {
         self.configured_shadow()?;
         let shadow = Arc::clone(&self.shadow);
-        let reset = blocking(move || shadow.reset()).await?;
+        let reset = disk_work(&self.read_permits, self.page_timeout(), move || shadow.reset()).await?;
         reset.map_err(|error| Status::unavailable(format!("the files of the shadow: {error}")))?;
         Ok(Response::new(ResetShadowResponse {}))
     }

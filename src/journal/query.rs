@@ -221,7 +221,8 @@ impl Readers {
         before: u64,
     ) -> Result<Vec<CameraCount>, JournalError> {
         let before = i64::try_from(before).unwrap_or(i64::MAX);
-        self.with(|reader| reader.counts(nanoseconds(from), nanoseconds(to), before))
+        // Once, at the start: no connection is kept for it.
+        Reader::open(&self.path)?.counts(nanoseconds(from), nanoseconds(to), before)
     }
 
     /// The verdicts of requests with this idempotency key, oldest first, at most `limit`.

@@ -98,28 +98,34 @@ struct State {
     recipe: Option<RecipeTag>,
     record: Record,
     durations: VecDeque<Duration>,
+    /// Whether the record of an earlier run was read.
+    restored: bool,
     /// When the record was changed first since it was written.
     changed: Option<Instant>,
 }
 
 impl Shadow {
-    /// A shadow whose record is kept in `folder`, that of the journal; in memory only without one. A record that cannot be
-    /// read is begun again.
-    pub fn open(folder: Option<&Path>, clock: SharedClock) -> Self {
-        let file = folder.map(RecordFile::new);
-        let record = file.as_ref().map(RecordFile::read);
-        let record = record.transpose().unwrap_or_else(|error| {
-            warn!(%error, "the counts of the shadow cannot be read; they start at zero");
-            None
-        });
+    /// A shadow whose record is kept in `folder`, that of the journal; in memory only without one.
+    pub fn new(folder: Option<&Path>, clock: SharedClock) -> Self {
         Self {
             clock,
-            file,
-            state: Mutex::new(State {
-                record: record.unwrap_or_default(),
-                ..State::default()
-            }),
+            file: folder.map(RecordFile::new),
+            state: Mutex::default(),
         }
+    }
+
+    /// Reads the record of an earlier run, unless that was done. One that cannot be read starts at zero.
+    fn restore(&self) {
+        let Some(file) = self.file.as_ref().filter(|_| !self.state.lock().restored) else {
+            return;
+        };
+        let record = file.read().unwrap_or_else(|error| {
+            warn!(%error, "the counts of the shadow cannot be read; they start at zero");
+            Record::default()
+        });
+        let mut state = self.state.lock();
+        state.record = record;
+        state.restored = true;
     }
 
     /// The present state and counts.
@@ -192,10 +198,15 @@ impl Shadow {
 
     fn turn_off(&self) {
         let mut state = self.state.lock();
-        let record = std::mem::take(&mut state.record);
-        let changed = state.changed;
+        let State {
+            record,
+            restored,
+            changed,
+            ..
+        } = std::mem::take(&mut *state);
         *state = State {
             record,
+            restored,
             changed,
             ..State::default()
         };

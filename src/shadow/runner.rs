@@ -90,6 +90,7 @@ impl Runner {
             return;
         }
         if self.verdicts.is_none() {
+            self.shadow.restore();
             self.verdicts = Some(self.pipeline.subscribe().0);
             self.shadow.set_phase(ShadowPhase::Loading, String::new());
         }

@@ -10,7 +10,9 @@ use super::{Shadow, ShadowPhase};
 use crate::clock::SystemClock;
 
 fn shadow(folder: &TempDir) -> Shadow {
-    Shadow::open(Some(folder.path()), Arc::new(SystemClock))
+    let shadow = Shadow::new(Some(folder.path()), Arc::new(SystemClock));
+    shadow.restore();
+    shadow
 }
 
 fn compared(shadow: &str) -> Compared {
@@ -121,8 +123,7 @@ fn reset_removes_counts_list_and_pictures() {
     assert!(snapshot.since.is_some());
     assert_eq!(snapshot.phase, ShadowPhase::Running);
     assert_eq!(shadow.heatmap(2).expect("readable"), None);
-    let again = Shadow::open(Some(folder.path()), Arc::new(SystemClock));
-    assert_eq!(again.snapshot().judged, 0);
+    assert_eq!(self::shadow(&folder).snapshot().judged, 0);
 }
 
 #[test]

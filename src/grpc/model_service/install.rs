@@ -66,8 +66,9 @@ impl GrpcService {
         let (sender, receiver) = channel(EVENTS);
         // Goes on if the call is cancelled, until it notices that.
         spawn_blocking(move || {
-            let _permit = permit;
             let result = install(&control, &actor, &folder, received, &sender);
+            // Whoever has the result may install the next model.
+            drop(permit);
             // The client may have gone.
             let _ = sender.blocking_send(result.map(|event| InstallModelResponse {
                 event: Some(Event::Result(event)),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use crate::harness::PATIENCE;
@@ -20,6 +21,8 @@ axe.run().then((result) => done(result.violations.map((one) => one.id + ': ' + o
 /// A browser with one window. It ends when this is dropped.
 pub struct Browser {
     driver: Child,
+    /// The argument that all of its processes have.
+    profile: String,
     /// The window.
     pub client: Client,
 }
@@ -41,7 +44,10 @@ impl Browser {
                 port.trim_end_matches('.').parse().ok()
             })
             .expect("the driver names its port");
+        let profile = format!("--user-data-dir={}", folder.display());
         let capabilities = json!({
+            // Checks of axe-core take long on a busy machine.
+            "timeouts": { "script": PATIENCE.as_millis() as u64 },
             "goog:chromeOptions": {
                 "args": [
                     "--headless=new",
@@ -51,7 +57,7 @@ impl Browser {
                     "--window-size=1280,960",
                     // Each address is a site with a process and connections of its own, as the browser of another person.
                     "--host-resolver-rules=MAP 127.0.0.* 127.0.0.1",
-                    format!("--user-data-dir={}", folder.display()),
+                    &profile,
                 ],
             },
         });
@@ -63,7 +69,11 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("a browser");
-        Self { driver, client }
+        Self {
+            driver,
+            profile,
+            client,
+        }
     }
 
     /// Opens a page.
@@ -165,9 +175,26 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browser.
-        let process = rustix::process::Pid::from_child(&self.driver);
-        let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        let _ = self.driver.kill();
         let _ = self.driver.wait();
+        // The driver does not end its browser, whose processes would take the CPU from the following tests.
+        for process in processes_with(&self.profile) {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
     }
+}
+
+/// The processes with this argument.
+fn processes_with(argument: &str) -> Vec<Pid> {
+    let has = |process: &fs::DirEntry| {
+        let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let mut arguments = command.split(|byte| *byte == 0);
+        arguments.any(|one| one == argument.as_bytes())
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter(has).filter_map(|process| {
+        let id = process.file_name().to_str()?.parse().ok()?;
+        Pid::from_raw(id)
+    });
+    ids.collect()
 }
