@@ -125,7 +125,10 @@ impl ModelService for GrpcService {
     ) -> Result<Response<ResetShadowResponse>, Status> {
         self.configured_shadow()?;
         let shadow = Arc::clone(&self.shadow);
-        let reset = disk_work(&self.read_permits, self.page_timeout(), move || shadow.reset()).await?;
+        let reset = disk_work(&self.read_permits, self.page_timeout(), move || {
+            shadow.reset()
+        })
+        .await?;
         reset.map_err(|error| Status::unavailable(format!("the files of the shadow: {error}")))?;
         Ok(Response::new(ResetShadowResponse {}))
     }

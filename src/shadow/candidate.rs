@@ -100,16 +100,15 @@ impl Candidate {
             plans.check_inspected(recipe, map_size(&manifest))?;
         }
         let same = |present: &Self| present.folder == folder && present.manifest == manifest;
-        let process = match present.filter(same) {
-            Some(present) => present.process,
-            None => {
-                let start = Start {
-                    bundle: std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()),
-                    library: settings.engine.library.clone(),
-                    threads,
-                };
-                ShadowProcess::start(&start, &manifest)?
-            }
+        let process = if let Some(present) = present.filter(same) {
+            present.process
+        } else {
+            let start = Start {
+                bundle: std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()),
+                library: settings.engine.library.clone(),
+                threads,
+            };
+            ShadowProcess::start(&start, &manifest)?
         };
         Ok(Self {
             process,

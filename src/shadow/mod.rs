@@ -297,7 +297,7 @@ impl Shadow {
             let due = |changed: &Instant| {
                 at_once || now.saturating_duration_since(*changed) >= SAVE_INTERVAL
             };
-            if state.changed.filter(due).is_none() {
+            if !state.changed.as_ref().is_some_and(due) {
                 return;
             }
             state.changed = None;

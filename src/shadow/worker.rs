@@ -23,6 +23,9 @@ const OOM_SCORE: &str = "800";
 ///
 /// # Errors
 /// When the connection fails.
+///
+/// # Panics
+/// When a model has an input without pixels, which a manifest excludes.
 pub fn run() -> IoResult<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut answers = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);

@@ -75,6 +75,45 @@ fn process_of(daemon: &Daemon) -> Option<(u32, i64)> {
     None
 }
 
+/// The metrics of a shadow that judges.
+fn check_metrics(daemon: &Daemon) {
+    let metrics = ureq::get(&format!(
+        "http://{}/metrics",
+        daemon.address("server.metrics_listen")
+    ));
+    let metrics = metrics.call().expect("metrics").body_mut().read_to_string();
+    let metrics = metrics.expect("a text");
+    for line in [
+        "inspectd_shadow_running 1\n",
+        "inspectd_shadow_frames{result=\"judged\"} ",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+}
+
+/// The evidence of a disagreement.
+async fn check_evidence(site: &Site, daemon: &Daemon, sequence: u64) {
+    // No PASS is kept on the disk by the settings, but that of a disagreement.
+    let folder = site.path("journal/evidence");
+    wait("the evidence", || {
+        let file = folder.join(format!("{:06}/{sequence:09}.frame.jpg", sequence / 1000));
+        file.exists()
+    });
+    let mut inspection = daemon.inspection().await;
+    let evidence = inspection.get_evidence(GetEvidenceRequest {
+        sequence,
+        ..GetEvidenceRequest::default()
+    });
+    assert!(
+        !evidence
+            .await
+            .expect("it is kept")
+            .into_inner()
+            .frame
+            .is_empty()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn shadow_lists_what_it_decides_otherwise_and_the_line_does_not_notice() {
     require!(onnx_runtime());
@@ -146,39 +185,8 @@ async fn shadow_lists_what_it_decides_otherwise_and_the_line_does_not_notice() {
     let older = older.await.expect("a list").into_inner().disagreements;
     assert_eq!(older, listed[2..3]);
 
-    // No PASS is kept on the disk by the settings, but that of a disagreement.
-    let sequence = last.sequence;
-    let folder = site.path("journal/evidence");
-    wait("the evidence", || {
-        let file = folder.join(format!("{:06}/{sequence:09}.frame.jpg", sequence / 1000));
-        file.exists()
-    });
-    let mut inspection = daemon.inspection().await;
-    let evidence = inspection.get_evidence(GetEvidenceRequest {
-        sequence,
-        ..GetEvidenceRequest::default()
-    });
-    assert!(
-        !evidence
-            .await
-            .expect("it is kept")
-            .into_inner()
-            .frame
-            .is_empty()
-    );
-
-    let metrics = ureq::get(&format!(
-        "http://{}/metrics",
-        daemon.address("server.metrics_listen")
-    ));
-    let metrics = metrics.call().expect("metrics").body_mut().read_to_string();
-    let metrics = metrics.expect("a text");
-    for line in [
-        "inspectd_shadow_running 1\n",
-        "inspectd_shadow_frames{result=\"judged\"} ",
-    ] {
-        assert!(metrics.contains(line), "{line} is not in {metrics}");
-    }
+    check_evidence(&site, &daemon, last.sequence).await;
+    check_metrics(&daemon);
     daemon.stop();
 
     // The counts are those before; a reset sets them to zero.

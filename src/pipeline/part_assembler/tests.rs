@@ -203,17 +203,13 @@ fn a_part_is_decided_with_the_cameras_of_the_time_of_its_capture() {
         let views = views.flat_map(|(name, at)| parts.view(&captured(name, "1", *at), now));
         let complete: Vec<DecidedPart> = views.collect();
         let what = format!("{changes:?}");
-        match expected {
-            Some(views) => assert_eq!(
-                decided(&complete),
-                (Decision::Pass, views.to_owned()),
-                "{what}"
-            ),
-            None => {
-                assert!(complete.is_empty(), "{what}");
-                let late = parts.due(now + WINDOW);
-                assert_eq!(decided(&late).0, Decision::Fault, "{what}");
-            }
+        if let Some(views) = expected {
+            let pass = (Decision::Pass, views.to_owned());
+            assert_eq!(decided(&complete), pass, "{what}");
+        } else {
+            assert!(complete.is_empty(), "{what}");
+            let late = parts.due(now + WINDOW);
+            assert_eq!(decided(&late).0, Decision::Fault, "{what}");
         }
     };
     let added: &[(u64, &[&str])] = &[(500, &["a", "b", "c"])];

@@ -23,22 +23,19 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Reads the bundle, and verifies its manifest and the hash of its graph. `options` has what is requested; the bundle's
-    /// fields are filled in.
+    /// Reads the bundle, and verifies its manifest and the hash of its graph. `header` has what is requested; the fields of the
+    /// bundle are filled in.
     ///
     /// # Errors
     /// When it cannot be read, or is not valid.
-    pub fn open(folder: &Path, options: InstallHeader) -> Result<Self, anyhow::Error> {
+    pub fn open(folder: &Path, mut header: InstallHeader) -> Result<Self, anyhow::Error> {
         // The text of the error contains its cause.
         let bundle = Bundle::open(folder).map_err(|error| anyhow!("{error}"))?;
         let file = folder.join(MANIFEST_FILE);
-        let manifest = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        header.manifest = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        header.graph_size = bundle.graph().len() as u64;
         Ok(Self {
-            header: Some(InstallHeader {
-                manifest,
-                graph_size: bundle.graph().len() as u64,
-                ..options
-            }),
+            header: Some(header),
             bundle,
             sent: 0,
             bar: ProgressBar::hidden(),
