@@ -2,7 +2,7 @@
 //! model would decide before it is activated.
 //!
 //! It takes the frames of published verdicts from the evidence in memory, so nothing waits for it. Its model runs in a process
-//! of its own ([`process`]), on one thread at the lowest priority: a model that is slow, needs too much memory or crashes does
+//! of its own (`process.rs`), on one thread at the lowest priority: a model that is slow, needs too much memory or crashes does
 //! not affect the line.
 
 mod candidate;
