@@ -110,7 +110,7 @@ class Connection:
             self._counts["errors"] += 1
             await asyncio.sleep(1)
             return None
-        # Pictures that are not kept any more, and cameras between two frames, are no errors of the page.
+        # A removed picture, or a camera between two frames, does not count as an error of the page.
         self._counts[kind if status == 200 else f"status {status}"] += 1
         return content if status == 200 else None
 

@@ -66,7 +66,7 @@ impl TomlText {
         Ok(())
     }
 
-    /// Removes the table at `path`, in any notation. Returns its keys as a text; none if there is no such table. Comments
+    /// Removes the table at `path`, in any notation. Returns its keys as a text, or `None` if the table does not exist. Comments
     /// before its header stay if an empty line separates them from it.
     pub fn remove_table(&mut self, path: &[&str]) -> Option<String> {
         let (name, parents) = path.split_last()?;

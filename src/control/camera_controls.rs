@@ -39,7 +39,7 @@ impl Control {
     /// Changes exposure and gain of a camera, and opens it again with them. A paused camera has them when it is resumed.
     ///
     /// # Errors
-    /// When the camera is not configured, is no device or does not take the values, the file would not be valid, does not
+    /// When the camera is not configured, has another source than `device` or refuses the values, the file would not be valid, does not
     /// decide them or cannot be written, or the change cannot be recorded. Nothing is then changed.
     pub fn set_camera_controls(
         &self,

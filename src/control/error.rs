@@ -62,7 +62,7 @@ pub enum ChangeError {
     #[error("no model was installed, or its installation was undone")]
     NothingInstalled,
     /// Models cannot be kept.
-    #[error("model.folder is not set, and there is no journal.folder to keep models in")]
+    #[error("neither model.folder nor journal.folder is set: models cannot be kept")]
     NoModelFolder,
     /// The camera is not configured.
     #[error("camera {0} is not configured")]

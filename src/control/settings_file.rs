@@ -79,9 +79,9 @@ impl SettingsFiles {
     /// The first file: the main one, if it exists.
     ///
     /// # Errors
-    /// When there is no file.
+    /// When the configuration has no file.
     pub(super) fn main(&self) -> ControlResult<PathBuf> {
-        let none = || ChangeError::NotChanged("there is no configuration file".to_owned());
+        let none = || ChangeError::NotChanged("the configuration has no file".to_owned());
         self.files.first().cloned().ok_or_else(none)
     }
 

@@ -100,7 +100,7 @@ impl CountedGroup {
     }
 
     /// Removes cameras, which were stopped. The group is then out of step for the `reason`, until it is resynchronised or
-    /// has no cameras any more.
+    /// has no cameras.
     pub(super) fn leave(&self, cameras: &[CameraId], reason: String) {
         let mut state = self.state.lock();
         for camera in cameras {

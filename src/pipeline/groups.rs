@@ -14,8 +14,8 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::config::settings::Camera;
 
-/// The groups whose cameras count their parts. One whose cameras were all removed stays, so that no number of a part is
-/// used twice.
+/// The groups whose cameras count their parts. A group stays after its last camera is removed, so that part numbers are
+/// not reused.
 #[derive(Debug)]
 pub(super) struct CountedGroups(RwLock<BTreeMap<Arc<str>, Arc<CountedGroup>>>);
 

@@ -146,7 +146,7 @@ impl Model {
     /// Replaces the session by a new one of the same graph, after the old one has failed.
     ///
     /// # Errors
-    /// When the bundle is no longer the same, or the new session fails as well.
+    /// When the bundle was changed, or the new session fails as well.
     pub fn renew(&self, settings: &settings::Engine) -> Result<(), ModelError> {
         let bundle = Bundle::open(&self.folder)?;
         if *bundle.manifest() != self.manifest {

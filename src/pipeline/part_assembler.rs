@@ -123,7 +123,7 @@ impl PartAssembler {
         editions.push_back(Edition { from, cameras });
     }
 
-    /// The cameras of a group at the time of a capture; none if there is no such group.
+    /// The cameras of a group at the time of a capture; empty for an unknown group.
     fn cameras_at(&self, group: &str, captured: Duration) -> Arc<GroupCameras> {
         let Some(editions) = self.groups.get(group) else {
             return Arc::default();

@@ -280,7 +280,7 @@ fn put_tables(root: &mut Table, key: &str, tables: Vec<Table>) {
 }
 
 /// Writes regions or masks: each into the table with its name, or else into the table in its place if that has a name
-/// that is no longer used, so that a renamed region keeps its comments.
+/// that is unused, so that a renamed region keeps its comments.
 fn write_areas(root: &mut Table, key: &str, areas: &[DraftArea]) {
     let old = take_tables(root, key).into_iter();
     let mut old: Vec<Option<Table>> = old.map(Some).collect();

@@ -60,7 +60,7 @@ pub enum ShadowPhase {
 pub struct ShadowSnapshot {
     /// Its state.
     pub phase: ShadowPhase,
-    /// Why it cannot be used, or why the last frame could not be judged; empty if there is no error.
+    /// Why it cannot be used, or why the last frame could not be judged; empty without an error.
     pub error: String,
     /// Its model, once it is loaded.
     pub model: Option<ModelId>,

@@ -267,7 +267,7 @@ async fn shadow_is_a_process_of_the_lowest_priority_whose_end_costs_no_verdict()
     let listed = listed.expect("a list").into_inner().disagreements;
     assert_eq!(listed[0].shadow_region, "middle");
 
-    // Without a shadow, there is no process.
+    // Without a shadow, its process ends.
     configure(&site, "");
     let reloaded = line
         .reload_configuration(ReloadConfigurationRequest {})

@@ -39,7 +39,7 @@ const COUNT: &str = "const done = arguments[arguments.length - 1];
 const SHOWN: &str =
     "return Number(document.querySelector('.picture-caption')?.textContent.replace(/\\D/g, ''))";
 
-/// Waits until every page has received so many more states, and is not marked as old.
+/// Waits until every page has received `count` more states, and is not marked as stale.
 async fn all_receive(browser: &Browser, windows: &[WindowHandle], count: u32) {
     for window in windows {
         browser.switch_to(window).await;
