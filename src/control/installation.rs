@@ -295,8 +295,7 @@ impl Control {
             InstallStage::ChallengeNew,
             Arc::new(stamp),
             &mut |_, frame| {
-                let judged =
-                    candidate.judge(challenge.camera.as_ref(), frame.clone(), Rotation::R0);
+                let judged = candidate.judge(challenge.camera.as_ref(), frame, Rotation::R0);
                 let judged = judged.map_err(|error| error.to_string())?.judgement;
                 Ok((judged.decision, judged.score.score))
             },

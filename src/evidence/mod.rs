@@ -13,11 +13,14 @@ use image::{ExtendedColorType, ImageEncoder, ImageError};
 
 use inspectd_core::frame::Frame;
 use inspectd_core::maps::{MapSize, upsample};
-use inspectd_core::preprocess::{Crop, crop};
+use inspectd_core::preprocess::{Crop, PreprocessError, crop, resize};
 use inspectd_core::record::Verdict;
 
 pub use disk_store::{DiskStore, EvidenceCounts, Kept};
 pub use policy::CapturePolicy;
+
+/// Pictures are not scaled to a shorter side than this, pixels.
+pub const SMALLEST_SIDE: u32 = 16;
 
 /// JPEG quality of evidence, 1 to 100.
 const JPEG_QUALITY: u8 = 90;
@@ -140,6 +143,23 @@ fn blended(rgb: [u8; 3], opacity: f32) -> [u8; 3] {
     let colour = [255.0, 200.0 * (1.0 - opacity), 0.0];
     let share = 0.7 * opacity;
     std::array::from_fn(|i| (f32::from(rgb[i]) * (1.0 - share) + colour[i] * share) as u8)
+}
+
+/// Scales a picture down whose longer side exceeds the limit.
+///
+/// # Errors
+/// When it cannot be resized.
+pub fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, PreprocessError> {
+    let (width, height) = (frame.width(), frame.height());
+    let longer = width.max(height);
+    let Some(limit) = limit.filter(|limit| *limit < longer) else {
+        return Ok(frame);
+    };
+    let side = |side: u32| {
+        let scaled = u64::from(side) * u64::from(limit) / u64::from(longer);
+        (scaled as u32).max(SMALLEST_SIDE)
+    };
+    resize(&frame, None, side(width), side(height))
 }
 
 /// Encoding of a picture.

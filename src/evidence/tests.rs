@@ -106,3 +106,20 @@ fn heatmap_has_the_size_of_the_frame_and_decodes() {
         }
     }
 }
+
+#[test]
+fn pictures_are_scaled_down_and_never_up() {
+    for (size, limit, expected) in [
+        ((640, 480), None, (640, 480)),
+        ((640, 480), Some(320), (320, 240)),
+        ((480, 640), Some(160), (120, 160)),
+        ((640, 480), Some(1000), (640, 480)),
+        ((2000, 40), Some(200), (200, SMALLEST_SIDE)),
+    ] {
+        let (width, height) = size;
+        let frame = Frame::new(width, height, vec![9; (width * height * 3) as usize]);
+        let scaled = scaled(frame.expect("three bytes for each pixel"), limit);
+        let scaled = scaled.expect("it can be resized");
+        assert_eq!((scaled.width(), scaled.height()), expected, "{limit:?}");
+    }
+}

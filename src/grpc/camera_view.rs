@@ -8,14 +8,14 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::convert::timestamp;
-use super::evidence::{failed, scaled, side_limit};
+use super::evidence::{failed, side_limit};
 use super::proto::{CropRectangle, GetCameraViewRequest, GetCameraViewResponse};
 use super::service::GrpcService;
 use super::status;
 use crate::access::Identity;
 use crate::camera::health::ViewAids;
 use crate::config::settings::{Controls, Source};
-use crate::evidence::{Encoding, encode};
+use crate::evidence::{Encoding, encode, scaled};
 use crate::pipeline::CameraFrame;
 
 /// Longest wait for a frame.
@@ -89,7 +89,7 @@ fn measured(
     let aids = ViewAids::of(&frame);
     let (width, height) = (frame.width(), frame.height());
     Ok(GetCameraViewResponse {
-        frame: encode(&scaled(frame, limit)?, Encoding::Jpeg).map_err(failed)?,
+        frame: encode(&scaled(frame, limit).map_err(failed)?, Encoding::Jpeg).map_err(failed)?,
         frame_id,
         capture_time: Some(timestamp(captured)),
         width,

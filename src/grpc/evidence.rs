@@ -4,8 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use inspectd_core::frame::Frame;
-use inspectd_core::{image_file, preprocess};
+use inspectd_core::image_file;
 use tonic::Status;
 
 use super::blocking::{blocking_with, disk_work};
@@ -13,10 +12,7 @@ use super::proto::{GetEvidenceRequest, GetEvidenceResponse, ImageFormat};
 use super::service::GrpcService;
 use super::{convert_verdict, status};
 use crate::access::Identity;
-use crate::evidence::{Encoding, Evidence, encode, overlay};
-
-/// Pictures are not scaled to a shorter side than this, pixels.
-const SMALLEST_SIDE: u32 = 16;
+use crate::evidence::{Encoding, Evidence, SMALLEST_SIDE, encode, overlay, scaled};
 
 impl GrpcService {
     /// Returns the evidence of a verdict.
@@ -107,7 +103,7 @@ fn images(
     limit: Option<u32>,
     encoding: Encoding,
 ) -> Result<GetEvidenceResponse, Status> {
-    let frame = scaled(evidence.frame.inspected(), limit)?;
+    let frame = scaled(evidence.frame.inspected(), limit).map_err(failed)?;
     let heatmap = match (&evidence.anomaly_map, evidence.verdict.outcome.judgement()) {
         (Some(map), Some(judgement)) => {
             let overlaid = overlay(&frame, map, judgement.thresholds.reject_above);
@@ -128,7 +124,8 @@ fn scaled_file(bytes: Vec<u8>, limit: u32, encoding: Encoding) -> Result<Vec<u8>
         return Ok(bytes);
     }
     let frame = image_file::decode_bytes(Path::new("the evidence"), &bytes).map_err(failed)?;
-    encode(&scaled(frame, Some(limit))?, encoding).map_err(failed)
+    let frame = scaled(frame, Some(limit)).map_err(failed)?;
+    encode(&frame, encoding).map_err(failed)
 }
 
 /// The longer side of the pictures of a request; none for full size.
@@ -136,42 +133,6 @@ pub(super) fn side_limit(limit: u32) -> Option<u32> {
     (limit > 0).then(|| limit.max(SMALLEST_SIDE))
 }
 
-/// Scales a picture down whose longer side exceeds the limit.
-pub(super) fn scaled(frame: Frame, limit: Option<u32>) -> Result<Frame, Status> {
-    let (width, height) = (frame.width(), frame.height());
-    let longer = width.max(height);
-    let Some(limit) = limit.filter(|limit| *limit < longer) else {
-        return Ok(frame);
-    };
-    let side = |side: u32| {
-        let scaled = u64::from(side) * u64::from(limit) / u64::from(longer);
-        (scaled as u32).max(SMALLEST_SIDE)
-    };
-    preprocess::resize(&frame, None, side(width), side(height)).map_err(failed)
-}
-
 pub(super) fn failed(error: impl Display) -> Status {
     Status::internal(format!("cannot encode: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_are_scaled_down_and_never_up() {
-        for (size, limit, expected) in [
-            ((640, 480), None, (640, 480)),
-            ((640, 480), Some(320), (320, 240)),
-            ((480, 640), Some(160), (120, 160)),
-            ((640, 480), Some(1000), (640, 480)),
-            ((2000, 40), Some(200), (200, SMALLEST_SIDE)),
-        ] {
-            let (width, height) = size;
-            let frame = Frame::new(width, height, vec![9; (width * height * 3) as usize]);
-            let scaled = scaled(frame.expect("three bytes for each pixel"), limit);
-            let scaled = scaled.expect("it can be resized");
-            assert_eq!((scaled.width(), scaled.height()), expected, "{limit:?}");
-        }
-    }
 }

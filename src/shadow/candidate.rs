@@ -1,5 +1,6 @@
 //! A model that is not active, with the areas and thresholds that it would have if it were: it judges in a process of its own.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::manifest::Manifest;
 use inspectd_core::maps::{MapSize, combine};
-use inspectd_core::preprocess::{Rotation, resize, rotate};
+use inspectd_core::preprocess::{Crop, Rotation, crop, resize, rotate};
 use inspectd_core::record::ModelId;
 use inspectd_core::rules::{FrameShape, Rules};
 use inspectd_core::verdict::{FrameMaps, Judgement, judge};
@@ -17,7 +18,7 @@ use thiserror::Error;
 
 use super::process::{ProcessError, ShadowProcess, Start};
 use crate::config::Settings;
-use crate::evidence::{AnomalyMap, Encoding, encode, overlay};
+use crate::evidence::{AnomalyMap, Encoding, encode, overlay, scaled};
 use crate::pipeline::camera_view::CameraView;
 use crate::recipe::{PlanBuilder, Recipe, RecipeError, UninspectedArea};
 
@@ -73,11 +74,13 @@ pub struct Candidate {
 
 /// The judgement about a frame, with what it is based on.
 #[derive(Debug)]
-pub struct CandidateJudgement {
+pub struct CandidateJudgement<'a> {
     /// The judgement.
     pub judgement: Judgement,
-    /// The inspected area, scaled down.
-    frame: Frame,
+    /// The rotated frame.
+    frame: Cow<'a, Frame>,
+    /// Its inspected area.
+    crop: Option<Crop>,
     map: AnomalyMap,
 }
 
@@ -144,17 +147,20 @@ impl Candidate {
     ///
     /// # Errors
     /// When the frame cannot be judged, or the process is not usable.
-    pub fn judge(
+    pub fn judge<'a>(
         &mut self,
         camera: Option<&CameraId>,
-        frame: Frame,
+        frame: &'a Frame,
         rotated: Rotation,
-    ) -> Result<CandidateJudgement, ProcessError> {
+    ) -> Result<CandidateJudgement<'a>, ProcessError> {
         let unusable = |error: &dyn std::fmt::Display| ProcessError::Frame(error.to_string());
         let view = self
             .view(camera)
             .ok_or_else(|| unusable(&"the camera was removed"))?;
-        let frame = rotate(frame, between(rotated, view.rotate));
+        let frame = match between(rotated, view.rotate) {
+            Rotation::R0 => Cow::Borrowed(frame),
+            rotation => Cow::Owned(rotate(frame.clone(), rotation)),
+        };
         let as_captured = match view.rotate {
             Rotation::R0 | Rotation::R180 => [frame.width(), frame.height()],
             Rotation::R90 | Rotation::R270 => [frame.height(), frame.width()],
@@ -163,10 +169,9 @@ impl Candidate {
         let [width, height] = view
             .inspected_size(as_captured, input)
             .map_err(|error| unusable(&error))?;
-        let resized = |[width, height]: [u32; 2]| {
-            resize(&frame, view.crop, width, height).map_err(|error| unusable(&error))
-        };
-        let [structural, logical] = self.process.maps(&resized(input)?)?;
+        let input = resize(&frame, view.crop, input[0], input[1]);
+        let input = input.map_err(|error| unusable(&error))?;
+        let [structural, logical] = self.process.maps(&input)?;
         let size = map_size(&self.manifest);
         let calibration = self.manifest.maps.calibration();
         let maps = FrameMaps {
@@ -185,7 +190,8 @@ impl Candidate {
         let judgement = judge(maps, &calibration, rules).map_err(|error| unusable(&error))?;
         Ok(CandidateJudgement {
             judgement,
-            frame: resized(fitted([width, height], HEATMAP_SIDE))?,
+            frame,
+            crop: view.crop,
             map: AnomalyMap {
                 cells: combine(&structural, &logical, &calibration),
                 size,
@@ -218,12 +224,15 @@ impl Candidate {
     }
 }
 
-impl CandidateJudgement {
+impl CandidateJudgement<'_> {
     /// The map over the frame, a JPEG file; empty if it cannot be encoded.
     pub fn heatmap(&self) -> Vec<u8> {
         let threshold = self.judgement.thresholds.reject_above;
-        let heatmap = overlay(&self.frame, &self.map, threshold);
-        encode(&heatmap, Encoding::Jpeg).unwrap_or_default()
+        let inspected = crop(&self.frame, self.crop);
+        let small = inspected.and_then(|inspected| scaled(inspected, Some(HEATMAP_SIDE)));
+        let heatmap = small.map(|small| overlay(&small, &self.map, threshold));
+        let jpeg = heatmap.map(|heatmap| encode(&heatmap, Encoding::Jpeg).unwrap_or_default());
+        jpeg.unwrap_or_default()
     }
 }
 
@@ -239,17 +248,6 @@ fn between(from: Rotation, to: Rotation) -> Rotation {
     const TURNS: [Rotation; 4] = [Rotation::R0, Rotation::R90, Rotation::R180, Rotation::R270];
     let turns = |rotation| TURNS.iter().position(|one| *one == rotation).unwrap_or(0);
     TURNS[(turns(to) + TURNS.len() - turns(from)) % TURNS.len()]
-}
-
-/// The size with the longer side at most `side`.
-fn fitted([width, height]: [u32; 2], side: u32) -> [u32; 2] {
-    let longer = width.max(height).max(1);
-    if longer <= side {
-        return [width, height];
-    }
-    let scaled =
-        |length: u32| (u64::from(length) * u64::from(side) / u64::from(longer)).max(1) as u32;
-    [scaled(width), scaled(height)]
 }
 
 #[cfg(test)]
@@ -268,18 +266,6 @@ mod tests {
             (R180, R270, R90),
         ] {
             assert_eq!(between(from, to), expected, "{from:?} to {to:?}");
-        }
-    }
-
-    #[test]
-    fn pictures_keep_their_aspect_and_are_never_enlarged() {
-        for (size, expected) in [
-            ([640, 480], [320, 240]),
-            ([480, 640], [240, 320]),
-            ([100, 50], [100, 50]),
-            ([5000, 3], [320, 1]),
-        ] {
-            assert_eq!(fitted(size, 320), expected);
         }
     }
 }

@@ -103,10 +103,11 @@ impl Comparison {
         let own = recipe.and_then(|recipe| recipe.cameras.get(camera));
         let settings = self.active.settings.cameras.get(camera);
         let rotated = settings.map(|settings| CameraView::of(settings, own).rotate);
-        let frame = (*evidence.frame.frame).clone();
-        let judged = self
-            .candidate
-            .judge(Some(camera), frame, rotated.unwrap_or_default())?;
+        let judged = self.candidate.judge(
+            Some(camera),
+            &evidence.frame.frame,
+            rotated.unwrap_or_default(),
+        )?;
         let shadow = &judged.judgement;
         let differs = active.decision != shadow.decision;
         let verdict = &evidence.verdict;

@@ -45,13 +45,13 @@ pub fn run() -> IoResult<()> {
         }
         Err(reason) => return send(&mut answers, &Answer::Failed { reason }),
     };
-    let mut rgb = vec![0; size[0] as usize * size[1] as usize * CHANNELS];
     loop {
+        let mut rgb = vec![0; size[0] as usize * size[1] as usize * CHANNELS];
         match requests.read_exact(&mut rgb) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
             read => read?,
         }
-        let frame = Frame::new(size[0], size[1], rgb.clone()).expect("three bytes for each pixel");
+        let frame = Frame::new(size[0], size[1], rgb).expect("three bytes for each pixel");
         match engine.run(&[&frame]) {
             Ok(maps) => {
                 let (structural, logical) = maps.frames().next().expect("one frame has one result");

@@ -133,7 +133,12 @@ impl<Z: TimeZone> ShiftCounts<Z> {
         }
         let decision = verdict.decision();
         self.decisions.add(decision);
-        if let Some(camera) = &verdict.subject.camera {
+        let Some(camera) = &verdict.subject.camera else {
+            return;
+        };
+        if let Some(counts) = self.cameras.get_mut(camera) {
+            counts.add(decision);
+        } else {
             self.cameras
                 .entry(camera.clone())
                 .or_default()
