@@ -24,12 +24,17 @@ import sys
 import time
 from pathlib import Path
 
+# No cache next to the scripts.
+sys.dont_write_bytecode = True
+
+from page_measure.process import resident_mib  # noqa: E402
+from started_daemon import address  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 MODEL = ROOT / "tests/daemon/testdata"
 CAMERAS = {"triggered-1": True, "triggered-2": True, "free-1": False, "free-2": False}
 SAMPLE_EVERY_S = 2
-READY_S = 60
 # Full after about 5,000 verdicts, so that the intended memory is in use early.
 EVIDENCE_MIB = 16
 # Over the second half of the run, MiB. One byte kept per frame would add half a MiB.
@@ -71,30 +76,17 @@ class Daemon:
         command = [BUILT / "inspectd", "--config", out / "inspectd.toml"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, stderr=log)
-        self._control = [BUILT / "inspectctl", "--server", f"http://{self._address()}"]
+        self._control = [BUILT / "inspectctl", "--server", f"http://{address(self._process, self._log)}"]
         with (out / "watch.txt").open("w") as messages:
             watch = [*self._control, "watch", "--json", "--summary"]
             self._watch = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=messages)
-
-    def _address(self):
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end and self._process.poll() is None:
-            lines = self._log.read_text().splitlines(keepends=True)
-            entries = [json.loads(line) for line in lines if line.endswith("\n")]
-            messages = {entry.get("message"): entry for entry in entries}
-            if "ready" in messages:
-                return messages["server.listen"]["address"]
-            time.sleep(0.1)
-        sys.exit(f"the daemon is not ready:\n{self._log.read_text()}")
 
     def status(self):
         answer = subprocess.run([*self._control, "status", "--json"], check=True, capture_output=True)
         return json.loads(answer.stdout)
 
     def resident_mib(self):
-        text = Path(f"/proc/{self._process.pid}/status").read_text()
-        line = next(line for line in text.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        return resident_mib(self._process.pid)
 
     def stop(self):
         """Stops the daemon and returns its exit code. The client stops when the daemon does."""

@@ -16,12 +16,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+# No cache next to the scripts.
+sys.dont_write_bytecode = True
+
+from started_daemon import address  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
-READY_S = 60
 
 
 def environment():
@@ -56,25 +59,11 @@ def start_daemon(bundle, images, home):
     return subprocess.Popen(command, env=environment(), stderr=log)
 
 
-def address(daemon, home):
-    """Waits until the daemon is ready and returns its address."""
-    log = home / "inspectd.log"
-    end = time.monotonic() + READY_S
-    while time.monotonic() < end and daemon.poll() is None:
-        lines = log.read_text().splitlines(keepends=True)
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
-        messages = {entry.get("message"): entry for entry in entries}
-        if "ready" in messages:
-            return messages["server.listen"]["address"]
-        time.sleep(0.1)
-    sys.exit(f"the daemon is not ready:\n{log.read_text()}")
-
-
 def served(bundle, images, count, home):
     """Returns the score of each image as streamed by the daemon, which repeats the folder until all were seen."""
     daemon = start_daemon(bundle, images, home)
     try:
-        server = f"http://{address(daemon, home)}"
+        server = f"http://{address(daemon, home / 'inspectd.log')}"
         command = [BUILT / "inspectctl", "--server", server, "watch", "--json", "--limit", str(2 * count)]
         watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         scores = {}

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from started_daemon import address
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILT = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 CAMERAS = ("left", "right", "top")
@@ -43,18 +45,7 @@ class Line:
         with self._log.open("w") as log:
             self._process = subprocess.Popen([program, "--config", config], env=environment, stderr=log)
         self.pid = self._process.pid
-        self.address = self._page_address()
-
-    def _page_address(self):
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end and self._process.poll() is None:
-            lines = self._log.read_text().splitlines(keepends=True)
-            entries = [json.loads(line) for line in lines if line.endswith("\n")]
-            messages = {entry.get("message"): entry for entry in entries}
-            if "ready" in messages:
-                return messages["server.page_listen"]["address"]
-            time.sleep(0.1)
-        sys.exit(f"the daemon is not ready:\n{self._log.read_text()}")
+        self.address = address(self._process, self._log, "server.page_listen", READY_S)
 
     def call(self, service, method, **request):
         """Makes a call by the page's interface for programs."""

@@ -18,15 +18,7 @@ const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nre
 fn site(challenge: &str) -> Site {
     let site = Site::new("");
     site.pictures("pictures", &[("a.png", 128)]);
-    for (name, spot) in [
-        ("good/a.png", 128),
-        ("good/b.png", 130),
-        ("dent/c.png", 255),
-    ] {
-        let file = site.path("known").join(name);
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        write_png(&file, 64, 128, spot);
-    }
+    site.known_parts();
     site.configure(
         &format!("[journal]\nfolder = \"journal\"\n[challenge]\nfolder = \"known\"\ncamera = \"belt\"\n{challenge}"),
         BELT,

@@ -15,7 +15,7 @@ use inspectd_client::proto::{
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::{Code, Status};
 
-use crate::harness::{CELLS, Daemon, Site, write_bundle_of, write_png};
+use crate::harness::{CELLS, Daemon, Site, write_bundle_of};
 
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 25\nmode = \"triggered\"\n";
 
@@ -23,11 +23,7 @@ const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nre
 fn site() -> Site {
     let site = Site::new("");
     site.pictures("pictures", &[("a.png", 128)]);
-    for (name, spot) in [("good/a.png", 128), ("dent/c.png", 255)] {
-        let file = site.path("known").join(name);
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        write_png(&file, 64, 128, spot);
-    }
+    site.known_parts();
     fs::create_dir(site.path("recipes")).expect("a folder");
     site.write(
         "recipes/grey.toml",

@@ -8,7 +8,7 @@ use inspectd_test_support::{onnx_runtime, require};
 use serde_json::Value;
 
 use super::{done, inspectctl, json_lines, run};
-use crate::harness::{CELLS, Daemon, Site, bounded, wait, write_bundle_of, write_png};
+use crate::harness::{CELLS, Daemon, Site, bounded, wait, write_bundle_of};
 
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 50\nmode = \"triggered\"\n";
 
@@ -21,15 +21,7 @@ const CHALLENGE: &str = "[challenge]\nfolder = \"known\"\ncamera = \"belt\"\n";
 fn site(top: &str) -> Site {
     let site = Site::new("");
     site.pictures("pictures", &[("a.png", 128)]);
-    for (name, spot) in [
-        ("good/a.png", 128),
-        ("good/b.png", 130),
-        ("dent/c.png", 255),
-    ] {
-        let file = site.path("known").join(name);
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        write_png(&file, 64, 128, spot);
-    }
+    site.known_parts();
     site.configure(&format!("{JOURNAL}{top}"), BELT);
     site
 }
