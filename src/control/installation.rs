@@ -103,7 +103,7 @@ enum Place {
 impl Control {
     /// Returns the last installation that was not undone.
     pub fn installation(&self) -> Option<Installation> {
-        self.change.lock().state.installation.clone()
+        self.last_installation.lock().clone()
     }
 
     /// The folder in which installed models are kept.
@@ -386,6 +386,9 @@ impl Control {
         if let Err(error) = self.state_file.write(&state) {
             error!(%error, "the installation cannot be saved: it cannot be undone after a restart");
         }
+        self.last_installation
+            .lock()
+            .clone_from(&state.installation);
         changes.state = state;
     }
 }

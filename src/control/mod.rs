@@ -40,7 +40,7 @@ use actor::Actor;
 use audit_sink::AuditSink;
 use challenge::ChallengeState;
 use inspectd_core::id::CameraId;
-use persisted_state::{CameraPause, Lock, PersistedState, StateFile};
+use persisted_state::{CameraPause, Installation, Lock, PersistedState, StateFile};
 use recipe_cache::{RecipeCache, describe_recipe};
 use reload::ReloadHistory;
 use running_cameras::RunningCameras;
@@ -84,6 +84,8 @@ pub struct Control {
     lock: Mutex<Option<Lock>>,
     pauses: Mutex<BTreeMap<CameraId, CameraPause>>,
     challenge: ChallengeState,
+    /// The last installation of a model that was not undone. Not with the state, which is locked while models are loaded.
+    last_installation: Mutex<Option<Installation>>,
     /// Held while a model is installed.
     installing: Mutex<()>,
 }
@@ -127,6 +129,7 @@ impl Control {
             alarms: initial.alarms,
             lock: Mutex::new(initial.state.lock.clone()),
             challenge: ChallengeState::default(),
+            last_installation: Mutex::new(initial.state.installation.clone()),
             installing: Mutex::default(),
             pauses: Mutex::new(configured_pauses(&initial.state, settings)),
             recipe_cache,

@@ -58,9 +58,7 @@ impl ModelService for GrpcService {
         &self,
         _: Request<GetInstallationRequest>,
     ) -> Result<Response<GetInstallationResponse>, Status> {
-        let control = Arc::clone(&self.control);
-        // A change that is being made is waited for.
-        let last = blocking(move || control.installation()).await?;
+        let last = self.control.installation();
         Ok(Response::new(GetInstallationResponse {
             installation: last.as_ref().map(installation),
         }))
