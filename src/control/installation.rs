@@ -13,7 +13,7 @@ use tracing::{error, info};
 use super::actor::Actor;
 use super::persisted_state::{Installation, PersistedState, SavedModel};
 use super::recipe_files::RecipeText;
-use super::settings_file::{self, ConfigurationText};
+use super::settings_file::{self, SettingsChange};
 use super::{ChangeError, ChangeState, Control, ControlResult, describe_model};
 use crate::audit::Action;
 use crate::challenge::{self, ChallengeResult, KnownPicture, Tolerance};
@@ -91,7 +91,7 @@ struct BundleChange {
 
 enum Place {
     /// `model.bundle` in a file of the configuration.
-    Configuration(Box<ConfigurationText>),
+    Configuration(Box<SettingsChange>),
     /// `bundle` of the active recipe.
     Recipe {
         present: RecipeText,
@@ -343,19 +343,8 @@ impl Control {
     ) -> ControlResult<()> {
         let (from, to) = (describe_model(&active.model), describe_model(&model));
         match change.place {
-            Place::Configuration(text) => {
-                let ConfigurationText {
-                    file,
-                    text,
-                    settings,
-                } = *text;
-                self.record_settings(actor, active, &settings, &model)?;
-                if let Err(error) = settings_file::write(&file, &text) {
-                    self.record_keys(actor, &settings, &active.settings)?;
-                    self.record(actor, Action::Model, "model", &to, &from)?;
-                    return Err(error);
-                }
-                self.activate_settings(changes, active, settings, model)?;
+            Place::Configuration(next) => {
+                self.apply_settings_with(actor, changes, &next, &model)?;
             }
             Place::Recipe {
                 present,

@@ -11,10 +11,12 @@ use tracing::error;
 use super::actor::Actor;
 use super::error::ChangeError;
 use super::recipe_cache::check_cameras;
-use super::{ChangeState, Control, ControlResult};
+use super::{ChangeState, Control, ControlResult, describe_model};
+use crate::audit::Action;
 use crate::config::toml_text::TomlText;
 use crate::config::{self, Settings, Sources};
 use crate::pipeline::Active;
+use crate::pipeline::model::Model;
 
 /// A file of the configuration whose text is changed.
 #[derive(Clone, Debug)]
@@ -41,17 +43,6 @@ pub(super) struct SettingsChange {
     /// The settings of the changed files.
     pub(super) loaded: Settings,
     /// The settings that are active after the change: without the keys that wait for a restart.
-    pub(super) settings: Settings,
-}
-
-/// A valid change of the text of one file of the configuration.
-#[derive(Debug)]
-pub(super) struct ConfigurationText {
-    /// The file.
-    pub(super) file: PathBuf,
-    /// Its text after the change.
-    pub(super) text: String,
-    /// The settings that are active after the change.
     pub(super) settings: Settings,
 }
 
@@ -179,7 +170,7 @@ pub(super) fn changed_text(
     path: &[&str],
     key: &str,
     value: &str,
-) -> ControlResult<(ConfigurationText, String)> {
+) -> ControlResult<(SettingsChange, String)> {
     let mut files = SettingsFiles::read(sources, active)?;
     let present = files.settings.clone();
     let file = files.set(path, key, Some(value.into()))?;
@@ -193,27 +184,36 @@ pub(super) fn changed_text(
             "{path}.{key} would stay as it is: an environment variable, or another file, sets it as well as {file}"
         )));
     }
-    let text = change.edited.into_iter().next();
-    let text = text.map_or_else(String::new, |edited| edited.text);
-    let change = ConfigurationText {
-        file,
-        text,
-        settings: change.settings,
-    };
     Ok((change, before))
 }
 
 impl Control {
-    /// Records a change, writes the files, and activates the settings. If that fails, the files have their texts of before.
+    /// Records a change, writes the files, and activates the settings with the active model.
     ///
     /// # Errors
-    /// When the active recipe cannot be used with the settings, a camera does not take its exposure or gain, or the change
-    /// cannot be recorded or written. Nothing is then changed.
+    /// As [`Self::apply_settings_with`].
     pub(super) fn apply_settings(
         &self,
         actor: &Actor,
         change: &mut ChangeState,
         next: &SettingsChange,
+    ) -> ControlResult<()> {
+        let model = Arc::clone(&self.pipeline.active().model);
+        self.apply_settings_with(actor, change, next, &model)
+    }
+
+    /// Records a change, writes the files, and activates the settings and the model. If that fails, the files have their texts
+    /// of before.
+    ///
+    /// # Errors
+    /// When the active recipe cannot be used with the settings, a camera does not take its exposure or gain, or the change
+    /// cannot be recorded or written. Nothing is then changed.
+    pub(super) fn apply_settings_with(
+        &self,
+        actor: &Actor,
+        change: &mut ChangeState,
+        next: &SettingsChange,
+        model: &Arc<Model>,
     ) -> ControlResult<()> {
         let SettingsChange {
             edited, settings, ..
@@ -227,7 +227,7 @@ impl Control {
         if edited.is_empty() && *settings == active.settings {
             return Ok(());
         }
-        self.record_settings(actor, &active, settings, &active.model)?;
+        self.record_settings(actor, &active, settings, model)?;
         let mut written = 0;
         let result: ControlResult<()> = edited.iter().try_for_each(|edited| {
             write(&edited.file, &edited.text)?;
@@ -235,8 +235,7 @@ impl Control {
             Ok(())
         });
         let result = result.and_then(|()| {
-            let model = Arc::clone(&active.model);
-            self.activate_settings(change, &active, settings.clone(), model)
+            self.activate_settings(change, &active, settings.clone(), Arc::clone(model))
         });
         if let Err(error) = result {
             for EditedFile { file, before, .. } in &edited[..written] {
@@ -245,6 +244,10 @@ impl Control {
                 }
             }
             self.record_keys(actor, settings, &active.settings)?;
+            if !Arc::ptr_eq(model, &active.model) {
+                let (from, to) = (describe_model(model), describe_model(&active.model));
+                self.record(actor, Action::Model, "model", &from, &to)?;
+            }
             return Err(error);
         }
         Ok(())
@@ -262,11 +265,7 @@ fn read(file: &Path) -> ControlResult<String> {
     })
 }
 
-/// Writes a file of the configuration.
-///
-/// # Errors
-/// When it cannot be written. It then has its old text.
-pub(super) fn write(file: &Path, text: &str) -> ControlResult<()> {
+fn write(file: &Path, text: &str) -> ControlResult<()> {
     atomic_file::rewrite(file, text).map_err(|source| ChangeError::Write {
         file: file.to_owned(),
         source,
