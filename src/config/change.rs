@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use inspectd_core::id::CameraId;
 
+use super::error::{ConfigError, Fault};
 use super::kind::{self, Setting};
+use super::relation;
 use super::settings::{Camera, Settings};
 use super::table::{self, CAMERAS, Node};
 use super::values::Values;
@@ -166,9 +168,15 @@ pub fn changed(old: &Settings, new: &Settings) -> Vec<Changed> {
         .collect()
 }
 
+/// Place of a fault that two valid configurations have together.
+const UNTIL_RESTART: &str = "after a reload, until a restart";
+
 /// Returns the settings that are active once `new` is applied to a daemon that runs with `old`: the live
 /// keys of `new`, all others of `old`. Cameras are added and removed.
-pub fn applied(old: &Settings, new: &Settings) -> Settings {
+///
+/// # Errors
+/// When a live key of `new` is not compatible with a key of `old` that waits for a restart.
+pub fn applied(old: &Settings, new: &Settings) -> Result<Settings, ConfigError> {
     let cameras = CameraChanges::between(old, new);
     let mut values = old.values();
     values.retain(|path, _| !cameras.applies(path));
@@ -178,5 +186,24 @@ pub fn applied(old: &Settings, new: &Settings) -> Settings {
     let kept = old.cameras.keys().filter(|id| !is_live(id));
     let added = new.cameras.keys().filter(is_live);
     let ids = kept.chain(added).cloned().collect();
-    Settings::read(&Values::new(values, ids))
+    let settings = Settings::read(&Values::new(values, ids));
+    // Here defaults count as set, so that valid configurations may have faults too.
+    let [of_old, of_new, mut faults] = [old, new, &settings].map(relation_faults);
+    faults.retain(|fault| !of_old.contains(fault) && !of_new.contains(fault));
+    if faults.is_empty() {
+        return Ok(settings);
+    }
+    Err(ConfigError { faults })
+}
+
+/// The relations between keys that do not hold.
+fn relation_faults(settings: &Settings) -> Vec<Fault> {
+    let ids = settings.cameras.keys().cloned().collect();
+    let mut values = Values::new(settings.values(), ids);
+    for value in values.keys.values_mut() {
+        value.place = Some(UNTIL_RESTART.to_owned());
+    }
+    let mut faults = Vec::new();
+    relation::check(&values, &mut faults);
+    faults
 }

@@ -26,6 +26,15 @@ pub struct CameraControls {
     pub gain: Option<f64>,
 }
 
+/// New exposure and gain of a camera. None: the present value is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NewControls {
+    /// The exposure in microseconds, or the camera's own.
+    pub exposure_us: Option<Option<u32>>,
+    /// The gain in units of the driver, or the camera's own.
+    pub gain: Option<Option<f64>>,
+}
+
 /// Exposure and gain that were changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControlsChange {
@@ -33,6 +42,8 @@ pub struct ControlsChange {
     pub recipe: Option<RecipeId>,
     /// The values before.
     pub previous: CameraControls,
+    /// The values now.
+    pub present: CameraControls,
 }
 
 impl Control {
@@ -45,13 +56,17 @@ impl Control {
         &self,
         actor: &Actor,
         camera: &CameraId,
-        controls: CameraControls,
+        new: NewControls,
     ) -> ControlResult<ControlsChange> {
         self.check_lock(actor)?;
         let mut change = self.change.lock();
         let active = self.pipeline.active();
         let configured = configured(&active.settings, camera)?;
         let previous = of_camera(camera, &active.camera(camera))?;
+        let controls = CameraControls {
+            exposure_us: new.exposure_us.unwrap_or(previous.exposure_us),
+            gain: new.gain.unwrap_or(previous.gain),
+        };
         let recipe = active.recipe.as_ref();
         let own = recipe.and_then(|recipe| Some((recipe, recipe.cameras.get(camera)?)));
         let own = own.filter(|(_, own)| own.exposure_us.is_some() || own.gain.is_some());
@@ -77,11 +92,12 @@ impl Control {
                 };
                 self.set_controls_in_recipe(actor, &mut change, recipe, (camera, own), next)?;
             }
-            None => self.set_controls_in_configuration(actor, &mut change, camera, controls)?,
+            None => self.set_controls_in_configuration(actor, &mut change, camera, new)?,
         }
         Ok(ControlsChange {
             recipe: own.map(|(recipe, _)| recipe.id.clone()),
             previous,
+            present: controls,
         })
     }
 
@@ -99,7 +115,8 @@ impl Control {
             changed_value(recipe, camera, "gain", own.gain, gain),
         ];
         let values: Vec<ChangedValue> = values.into_iter().flatten().collect();
-        self.edit_active_recipe(actor, change, recipe, &values, |text| {
+        let model = &self.pipeline.active().model;
+        self.edit_active_recipe(actor, change, (recipe, model), &values, |text| {
             with_controls(text, camera.as_str(), exposure_us, gain)
         })
     }
@@ -109,21 +126,30 @@ impl Control {
         actor: &Actor,
         change: &mut ChangeState,
         camera: &CameraId,
-        controls: CameraControls,
+        new: NewControls,
     ) -> ControlResult<()> {
         let active = self.pipeline.active();
         let mut files = SettingsFiles::read(&self.sources, &active)?;
-        let CameraControls { exposure_us, gain } = controls;
-        let exposure = exposure_us.map(|exposure| Value::from(i64::from(exposure)));
         let path = ["cameras", camera.as_str()];
-        let exposure_file = files.set(&path, "exposure_us", exposure)?;
-        let gain_file = files.set(&path, "gain", gain.map(Value::from))?;
+        let exposure = new.exposure_us.map(|exposure| {
+            let value = exposure.map(|exposure| Value::from(i64::from(exposure)));
+            let file = files.set(&path, "exposure_us", value);
+            file.map(|file| (file, exposure))
+        });
+        let exposure = exposure.transpose()?;
+        let gain = new.gain.map(|gain| {
+            let file = files.set(&path, "gain", gain.map(Value::from));
+            file.map(|file| (file, gain))
+        });
+        let gain = gain.transpose()?;
         let next = files.validated(&self.sources, &active)?;
         let own = configured(&next.loaded, camera)?;
-        let (key, found, file) = if own.exposure_us != exposure_us {
-            ("exposure_us", shown(own.exposure_us), exposure_file)
-        } else if own.gain != gain {
-            ("gain", shown(own.gain), gain_file)
+        let exposure = exposure.filter(|(_, exposure)| own.exposure_us != *exposure);
+        let gain = gain.filter(|(_, gain)| own.gain != *gain);
+        let (key, found, file) = if let Some((file, _)) = exposure {
+            ("exposure_us", shown(own.exposure_us), file)
+        } else if let Some((file, _)) = gain {
+            ("gain", shown(own.gain), file)
         } else {
             return self.apply_settings(actor, change, &next);
         };

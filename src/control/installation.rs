@@ -8,11 +8,12 @@ use inspectd_core::decision::Decision;
 use inspectd_core::frame::Frame;
 use inspectd_core::preprocess::Rotation;
 use inspectd_core::record::{ModelId, Stamp};
+use parking_lot::MutexGuard;
 use tracing::{error, info};
 
 use super::actor::Actor;
-use super::persisted_state::{Installation, PersistedState, SavedModel};
-use super::recipe_files::RecipeText;
+use super::persisted_state::{Installation, PersistedState};
+use super::recipe_values::ChangedValue;
 use super::settings_file::{self, SettingsChange};
 use super::{ChangeError, ChangeState, Control, ControlResult, describe_model};
 use crate::audit::Action;
@@ -20,8 +21,8 @@ use crate::challenge::{self, ChallengeResult, KnownPicture, Tolerance};
 use crate::config::Settings;
 use crate::config::settings::Challenge;
 use crate::config::toml_text::TomlText;
+use crate::pipeline::Active;
 use crate::pipeline::model::{Model, ModelError};
-use crate::pipeline::{Active, PreparedRecipe};
 use crate::recipe::Recipe;
 use crate::shadow::{Candidate, CandidateParts};
 
@@ -94,8 +95,9 @@ enum Place {
     Configuration(Box<SettingsChange>),
     /// `bundle` of the active recipe.
     Recipe {
-        present: RecipeText,
+        active: Arc<Recipe>,
         text: String,
+        /// With the change.
         recipe: Arc<Recipe>,
     },
 }
@@ -118,6 +120,14 @@ impl Control {
         folder.ok_or(ChangeError::NoModelFolder)
     }
 
+    /// Whether the configuration or the active recipe names the bundle in `folder`, an absolute path.
+    pub fn uses_bundle(&self, folder: &Path) -> bool {
+        let active = self.pipeline.active();
+        let recipe = active.recipe.as_ref().map(|recipe| &*recipe.bundle);
+        let bundles = [Some(&*active.settings.model.bundle), recipe];
+        bundles.into_iter().flatten().any(|bundle| bundle == folder)
+    }
+
     /// Installs the bundle in `folder`, which remains there. The line continues with the active model until the new one is
     /// active.
     ///
@@ -132,9 +142,7 @@ impl Control {
         progress: InstallProgress<'_>,
     ) -> ControlResult<InstallResult> {
         self.check_lock(actor)?;
-        let _only = self.installing.try_lock().ok_or_else(|| {
-            ChangeError::Conflict("another installation is in progress".to_owned())
-        })?;
+        let _only = self.only_installation()?;
         let active = self.pipeline.active();
         let bundle = Bundle::open(folder).map_err(ModelError::from)?;
         let value = folder.display().to_string();
@@ -144,13 +152,8 @@ impl Control {
         }
         progress(InstallStage::Load, 0, 0);
         let challenges = self.compare(&active, &change, &bundle, progress)?;
-        let model = ModelId {
-            name: bundle.manifest().name.clone(),
-            version: bundle.manifest().version.clone(),
-            sha256: bundle.manifest().graph.sha256.clone(),
-        };
         let mut result = InstallResult {
-            model,
+            model: bundle.manifest().model_id(),
             reason: String::new(),
             challenges,
             installation: None,
@@ -158,6 +161,13 @@ impl Control {
         let failed = result.challenges.iter().find(|[new, _]| !new.passed);
         if let Some([new, _]) = failed {
             result.reason = format!("by the new model, {}", new.summary());
+        } else if change.before == value {
+            // An installation whose result did not reach its client is repeated.
+            let last = self.installation();
+            result.installation = last.filter(|last| last.after == value);
+            if result.installation.is_none() {
+                "it is the active bundle already".clone_into(&mut result.reason);
+            }
         } else if options.dry_run {
             "a dry run changes nothing".clone_into(&mut result.reason);
         } else if !progress(InstallStage::Activate, 0, 0) {
@@ -168,16 +178,28 @@ impl Control {
         Ok(result)
     }
 
-    /// Activates the model that was active before the last installation.
+    /// Activates the model that was active before the last installation. `expected` is the hash of the installed model's
+    /// graph, if the caller knows it.
     ///
     /// # Errors
-    /// When nothing was installed, or the file was changed since. Nothing is then changed.
-    pub fn undo_installation(&self, actor: &Actor) -> ControlResult<Installation> {
+    /// When nothing was installed, another model was, one is being installed, or the file was changed since. Nothing is
+    /// then changed.
+    pub fn undo_installation(
+        &self,
+        actor: &Actor,
+        expected: Option<&str>,
+    ) -> ControlResult<Installation> {
         self.check_lock(actor)?;
-        let _only = self.installing.lock();
+        let _only = self.only_installation()?;
         let mut changes = self.change.lock();
         let installed = changes.state.installation.clone();
         let installed = installed.ok_or(ChangeError::NothingInstalled)?;
+        let found = &installed.model.sha256;
+        if let Some(expected) = expected.filter(|expected| expected != found) {
+            return Err(ChangeError::Conflict(format!(
+                "the last installed model has the SHA-256 {found}, not {expected}: another one was installed since"
+            )));
+        }
         let active = self.pipeline.active();
         let recipe = active.recipe.as_ref().map(|recipe| recipe.id.to_string());
         if recipe != installed.recipe {
@@ -204,9 +226,29 @@ impl Control {
         Ok(installed)
     }
 
+    /// Only one installation is made at a time.
+    fn only_installation(&self) -> ControlResult<MutexGuard<'_, ()>> {
+        let only = self.installing.try_lock();
+        only.ok_or_else(|| ChangeError::Conflict("another installation is in progress".to_owned()))
+    }
+
+    /// Checks what can be checked before a bundle is known.
+    ///
+    /// # Errors
+    /// When changes are locked, or no challenge is configured and the installation requires one.
+    pub fn check_installation(&self, actor: &Actor, options: InstallOptions) -> ControlResult<()> {
+        self.check_lock(actor)?;
+        // A recipe has no challenge of its own.
+        let challenge = &self.pipeline.active().settings.challenge;
+        if challenge.folder.is_none() && !options.without_challenge {
+            return Err(ChangeError::NoChallenge);
+        }
+        Ok(())
+    }
+
     /// The change of the active configuration or recipe to the bundle `value`.
     fn bundle_change(&self, active: &Active, value: &str) -> ControlResult<BundleChange> {
-        let Some(recipe) = &active.recipe else {
+        let Some(active_recipe) = &active.recipe else {
             let (change, before) =
                 settings_file::changed_text(&self.sources, active, &["model"], BUNDLE, value)?;
             return Ok(BundleChange {
@@ -214,9 +256,9 @@ impl Control {
                 before,
             });
         };
-        let id = &recipe.id;
+        let id = &active_recipe.id;
         let present = self.recipe_text(id, None)?;
-        if present.text != *recipe.text {
+        if present.text != *active_recipe.text {
             return Err(ChangeError::Conflict(format!(
                 "the file of recipe {id} is not what is active; activate it, or save what is active, first"
             )));
@@ -229,7 +271,7 @@ impl Control {
         let recipe = Arc::new(self.check_recipe(id, &text)?);
         Ok(BundleChange {
             place: Place::Recipe {
-                present,
+                active: Arc::clone(active_recipe),
                 text,
                 recipe,
             },
@@ -320,8 +362,8 @@ impl Control {
         let change = self.bundle_change(active, value)?;
         let installation = Installation {
             time: self.clock.now().utc,
-            model: SavedModel::from(&model.id),
-            previous: SavedModel::from(&active.model.id),
+            model: model.id.clone(),
+            previous: active.model.id.clone(),
             recipe: active.recipe.as_ref().map(|recipe| recipe.id.to_string()),
             before: change.before.clone(),
             after: value.to_owned(),
@@ -346,21 +388,14 @@ impl Control {
             Place::Configuration(next) => {
                 self.apply_settings_with(actor, changes, &next, &model)?;
             }
-            Place::Recipe {
-                present,
-                text,
-                recipe,
-            } => {
-                let id = recipe.id.clone();
-                self.record(actor, Action::Model, "model", &from, &to)?;
-                self.write_recipe(actor, &id, Some(&present), Some(&text))?;
-                let next = PreparedRecipe { recipe, model };
-                if let Err(error) = self.activate_prepared(actor, changes, Some(next)) {
-                    let written = RecipeText::new(text);
-                    self.write_recipe(actor, &id, Some(&written), Some(&present.text))?;
-                    self.record(actor, Action::Model, "model", &to, &from)?;
-                    return Err(error);
-                }
+            Place::Recipe { active, text, .. } => {
+                let values = [ChangedValue {
+                    action: Action::Model,
+                    subject: "model".to_owned(),
+                    before: from.clone(),
+                    after: to.clone(),
+                }];
+                self.edit_active_recipe(actor, changes, (&active, &model), &values, |_| Ok(text))?;
             }
         }
         info!(by = actor.name(), %from, %to, "model installed");

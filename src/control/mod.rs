@@ -22,14 +22,14 @@ pub mod running_cameras;
 mod settings_file;
 pub mod threshold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tracing::error;
 
-pub use camera_controls::CameraControls;
+pub use camera_controls::NewControls;
 pub use change_lock::LOCK_DURATION_LIMIT;
 pub use error::ChangeError;
 pub use installation::{InstallOptions, InstallResult, InstallStage};
@@ -111,15 +111,17 @@ impl Control {
         sources: Sources,
         telemetry: Telemetry,
         clock: SharedClock,
-        initial: InitialState,
+        mut initial: InitialState,
     ) -> Self {
         let settings = &pipeline.active().settings;
+        let state_file = StateFile::new(settings.journal.folder.as_deref());
+        forget_pauses(&mut initial.state, settings, &state_file);
         let recipe_cache = RecipeCache::new(settings);
         if let Some(prepared) = initial.recipe {
             recipe_cache.keep(prepared);
         }
         Self {
-            state_file: StateFile::new(settings.journal.folder.as_deref()),
+            state_file,
             pipeline,
             cameras,
             sources,
@@ -131,7 +133,7 @@ impl Control {
             challenge: ChallengeState::default(),
             last_installation: Mutex::new(initial.state.installation.clone()),
             installing: Mutex::default(),
-            pauses: Mutex::new(configured_pauses(&initial.state, settings)),
+            pauses: Mutex::new(pauses(&initial.state)),
             recipe_cache,
             change: Mutex::new(ChangeState {
                 previous: None,
@@ -201,16 +203,25 @@ impl Control {
     }
 }
 
-/// The paused cameras of the saved state that are still configured.
-fn configured_pauses(
-    state: &PersistedState,
-    settings: &Settings,
-) -> BTreeMap<CameraId, CameraPause> {
+/// Forgets the pauses of cameras that were removed: they are not paused when they are added again.
+fn forget_pauses(state: &mut PersistedState, settings: &Settings, file: &StateFile) {
+    let configured: BTreeSet<&str> = settings.cameras.keys().map(CameraId::as_str).collect();
+    let before = state.paused.len();
+    state
+        .paused
+        .retain(|id, _| configured.contains(id.as_str()));
+    if state.paused.len() < before
+        && let Err(error) = file.write(state)
+    {
+        error!(%error, "the pauses of removed cameras cannot be removed");
+    }
+}
+
+/// The paused cameras of the saved state.
+fn pauses(state: &PersistedState) -> BTreeMap<CameraId, CameraPause> {
     let pauses = state.paused.iter();
     let pauses = pauses.filter_map(|(id, pause)| Some((id.parse().ok()?, pause.clone())));
-    pauses
-        .filter(|(id, _)| settings.cameras.contains_key(id))
-        .collect()
+    pauses.collect()
 }
 
 /// A model as the audit log records it.

@@ -58,38 +58,6 @@ pub struct ActivatedRecipe {
     pub text: String,
 }
 
-/// A model, as the persisted state names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedModel {
-    /// Name, from the manifest.
-    pub name: String,
-    /// Version, from the manifest.
-    pub version: String,
-    /// SHA-256 of the graph.
-    pub sha256: String,
-}
-
-impl From<&ModelId> for SavedModel {
-    fn from(id: &ModelId) -> Self {
-        Self {
-            name: id.name.clone(),
-            version: id.version.clone(),
-            sha256: id.sha256.clone(),
-        }
-    }
-}
-
-impl From<&SavedModel> for ModelId {
-    fn from(saved: &SavedModel) -> Self {
-        Self {
-            name: saved.name.clone(),
-            version: saved.version.clone(),
-            sha256: saved.sha256.clone(),
-        }
-    }
-}
-
 /// An installation of a model, which can be undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,9 +74,9 @@ pub struct Installation {
     /// Who installed it.
     pub who: String,
     /// The installed model.
-    pub model: SavedModel,
+    pub model: ModelId,
     /// The model that was active before.
-    pub previous: SavedModel,
+    pub previous: ModelId,
 }
 
 /// The persisted state.
@@ -191,7 +159,7 @@ mod tests {
             state_file.read().expect("nothing yet"),
             PersistedState::default()
         );
-        let saved = |name: &str| SavedModel {
+        let saved = |name: &str| ModelId {
             name: name.to_owned(),
             version: "1.0".to_owned(),
             sha256: "ef".to_owned(),

@@ -2,7 +2,6 @@
 
 use inspectd_core::bundle::{Bundle, sha256};
 use inspectd_core::id::RecipeId;
-use inspectd_core::maps::MapSize;
 
 use super::actor::Actor;
 use super::error::ChangeError;
@@ -175,12 +174,8 @@ fn check_bundle(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusa
         id: recipe.id.clone(),
         source: Box::new(ModelError::from(error)),
     })?;
-    let maps = MapSize {
-        width: manifest.maps.width as usize,
-        height: manifest.maps.height as usize,
-    };
     let plans = PlanBuilder::new(settings, manifest.threshold.value);
-    let inspected = plans.check_inspected(recipe, maps);
+    let inspected = plans.check_inspected(recipe, manifest.map_size());
     inspected.map_err(|source| RecipeRefusal::NothingInspected {
         id: recipe.id.clone(),
         source,

@@ -10,6 +10,7 @@ use super::recipe_files::RecipeText;
 use super::{ChangeState, Control, ControlResult};
 use crate::audit::{Action, AuditError};
 use crate::pipeline::PreparedRecipe;
+use crate::pipeline::model::Model;
 use crate::recipe::Recipe;
 
 /// A value that changes, as the audit log records it.
@@ -22,8 +23,8 @@ pub(super) struct ChangedValue {
 }
 
 impl Control {
-    /// Changes the text of the active recipe, writes its file, and activates it. If it cannot be activated, the file has
-    /// its text of before.
+    /// Changes the text of the active recipe, writes its file, and activates it, with `model` if that is the recipe's then. If
+    /// it cannot be activated, the file has its text of before.
     ///
     /// # Errors
     /// When the file is not what is active, would not be valid, or cannot be written, a camera does not take the new
@@ -32,7 +33,7 @@ impl Control {
         &self,
         actor: &Actor,
         change: &mut ChangeState,
-        recipe: &Arc<Recipe>,
+        (recipe, model): (&Arc<Recipe>, &Arc<Model>),
         values: &[ChangedValue],
         edit: impl FnOnce(&str) -> Result<String, String>,
     ) -> ControlResult<()> {
@@ -54,9 +55,7 @@ impl Control {
             return Err(error);
         }
         let active = self.pipeline.active();
-        let prepared = self
-            .recipe_cache
-            .prepare(id, &active.settings, &active.model);
+        let prepared = self.recipe_cache.prepare(id, &active.settings, model);
         let activated = match prepared {
             Ok(prepared) => self.activate_prepared(actor, change, Some(prepared)),
             Err(refusal) => Err(refusal.into()),

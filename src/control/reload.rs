@@ -95,7 +95,7 @@ impl Control {
         let loaded = config::load(&self.sources)?;
         let active = self.pipeline.active();
         let restart_required = config::changes(&active.settings, &loaded.settings).restart;
-        let settings = config::applied(&active.settings, &loaded.settings);
+        let settings = config::applied(&active.settings, &loaded.settings)?;
         let bundle = Bundle::open(&settings.model.bundle).map_err(ModelError::from)?;
         // An active recipe has its own model.
         let model = if active.recipe.is_some() || *bundle.manifest() == active.model.manifest {
@@ -197,7 +197,7 @@ impl Control {
     }
 
     /// Records that recorded settings were not activated.
-    fn record_refused(
+    pub(super) fn record_refused(
         &self,
         actor: &Actor,
         active: &Active,
@@ -240,9 +240,9 @@ impl Control {
         after: &Settings,
     ) -> Result<(), AuditError> {
         for Changed { key, before, after } in config::changed(before, after) {
-            let action = match key.rsplit('.').next() {
-                Some("threshold" | "review_from") => Action::Threshold,
-                Some("bundle") => Action::Model,
+            let action = match (&*key, key.rsplit('.').next()) {
+                (_, Some("threshold" | "review_from")) => Action::Threshold,
+                ("model.bundle", _) => Action::Model,
                 _ => Action::Configuration,
             };
             self.record(actor, action, &key, &before, &after)?;

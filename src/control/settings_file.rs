@@ -11,8 +11,7 @@ use tracing::error;
 use super::actor::Actor;
 use super::error::ChangeError;
 use super::recipe_cache::check_cameras;
-use super::{ChangeState, Control, ControlResult, describe_model};
-use crate::audit::Action;
+use super::{ChangeState, Control, ControlResult};
 use crate::config::toml_text::TomlText;
 use crate::config::{self, Settings, Sources};
 use crate::pipeline::Active;
@@ -152,7 +151,7 @@ impl SettingsFiles {
         let texts: Vec<(&Path, &str)> = texts.map(|one| (&*one.file, &*one.text)).collect();
         let loaded = config::load_with(sources, &texts)?.settings;
         Ok(SettingsChange {
-            settings: config::applied(&active.settings, &loaded),
+            settings: config::applied(&active.settings, &loaded)?,
             edited: self.edited,
             loaded,
         })
@@ -230,9 +229,9 @@ impl Control {
         self.record_settings(actor, &active, settings, model)?;
         let mut written = 0;
         let result: ControlResult<()> = edited.iter().try_for_each(|edited| {
-            write(&edited.file, &edited.text)?;
+            // A write that fails may have replaced the file.
             written += 1;
-            Ok(())
+            write(&edited.file, &edited.text)
         });
         let result = result.and_then(|()| {
             self.activate_settings(change, &active, settings.clone(), Arc::clone(model))
@@ -243,11 +242,7 @@ impl Control {
                     error!(%error, "a file of the configuration has a text that is not active");
                 }
             }
-            self.record_keys(actor, settings, &active.settings)?;
-            if !Arc::ptr_eq(model, &active.model) {
-                let (from, to) = (describe_model(model), describe_model(&active.model));
-                self.record(actor, Action::Model, "model", &from, &to)?;
-            }
+            self.record_refused(actor, &active, settings, model)?;
             return Err(error);
         }
         Ok(())

@@ -116,7 +116,8 @@ impl Control {
             before: shown(previous.threshold),
             after: shown(threshold),
         }];
-        self.edit_active_recipe(actor, change, recipe, &values, |text| {
+        let model = &self.pipeline.active().model;
+        self.edit_active_recipe(actor, change, (recipe, model), &values, |text| {
             with_threshold(text, &key, threshold.map(decimal))
         })
     }

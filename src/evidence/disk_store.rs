@@ -189,8 +189,12 @@ fn folder_of(folder: &Path, sequence: u64) -> PathBuf {
     folder.join(format!("{:06}", sequence / PER_FOLDER))
 }
 
-fn path(folder: &Path, sequence: u64, name: &str) -> PathBuf {
-    folder_of(folder, sequence).join(format!("{sequence:09}.{name}"))
+fn file_name(sequence: u64, kind: &str) -> String {
+    format!("{sequence:09}.{kind}")
+}
+
+fn path(folder: &Path, sequence: u64, kind: &str) -> PathBuf {
+    folder_of(folder, sequence).join(file_name(sequence, kind))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ use super::proto::line_service_client::LineServiceClient;
 use super::proto::{
     DESCRIPTORS, DatasetFile, ExportDatasetRequest, ExportDatasetResponse, GetCameraViewRequest,
     GetEvidenceRequest, ImageFormat, StreamVerdictsRequest, StreamVerdictsResponse,
-    WatchStatusRequest, WatchStatusResponse, export_dataset_response,
+    WatchBrightnessRequest, WatchBrightnessResponse, WatchStatusRequest, WatchStatusResponse,
+    export_dataset_response,
 };
 use super::status;
 use crate::access::{Peer, Unknown};
@@ -180,6 +181,23 @@ impl Calls {
         Ok(DatasetFiles(answer.map_err(CallError::from)?.into_inner()))
     }
 
+    /// The brightness of the frames of a camera as they are delivered.
+    ///
+    /// # Errors
+    /// As those of `WatchBrightness`.
+    pub async fn brightness(
+        &self,
+        caller: &Caller,
+        camera_id: String,
+    ) -> Result<BrightnessLevels, CallError> {
+        let request = caller.request(WatchBrightnessRequest { camera_id });
+        let mut client = LineServiceClient::new(self.services.clone());
+        let answer = client.watch_brightness(request).await;
+        Ok(BrightnessLevels(
+            answer.map_err(CallError::from)?.into_inner(),
+        ))
+    }
+
     /// Opens a stream of verdicts and one of states, as they are shown live.
     ///
     /// # Errors
@@ -237,6 +255,21 @@ impl DatasetFiles {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+/// The brightness of the frames of a camera.
+#[derive(Debug)]
+pub struct BrightnessLevels(Streaming<WatchBrightnessResponse>);
+
+impl BrightnessLevels {
+    /// The mean of the pixels of the next frame, 0 to 255; none when the camera is removed.
+    ///
+    /// # Errors
+    /// As those of `WatchBrightness`.
+    pub async fn next(&mut self) -> Result<Option<f32>, CallError> {
+        let response = self.0.message().await.map_err(CallError::from)?;
+        Ok(response.map(|response| response.level))
     }
 }
 

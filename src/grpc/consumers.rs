@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tonic::Status;
 
 use super::proto::{self, AcknowledgeVerdictsRequest};
 use super::service::GrpcService;
+use super::stream::StreamStart;
 use super::{convert_status, fields, status};
 use crate::access::Identity;
 use crate::journal::Consumer;
+use crate::pipeline::publisher::AcknowledgeError;
+
+/// Longest wait of a stream until its consumer is recorded.
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl GrpcService {
     /// Acknowledges verdicts; returns the consumer.
@@ -47,14 +53,40 @@ impl GrpcService {
         self.streams.own(name, client, recorded)
     }
 
+    /// Records a consumer that opens its first stream, so that it keeps its client and its place after a restart. A disk
+    /// that does not answer does not stop the stream: the consumer is then recorded by its next stream or its first
+    /// acknowledgement.
+    ///
+    /// # Errors
+    /// When there are too many consumers.
+    pub(super) async fn register_consumer(
+        &self,
+        name: &str,
+        start: StreamStart,
+        owner: Option<Arc<str>>,
+    ) -> Result<(), Status> {
+        let journal = self.journal()?;
+        let StreamStart::At(first) = start else {
+            return Ok(());
+        };
+        if journal.consumers().contains_key(name) {
+            return Ok(());
+        }
+        match journal.acknowledge(name, first.saturating_sub(1), owner) {
+            Ok(durable) => {
+                let _ = timeout(REGISTRATION_TIMEOUT, durable).await;
+                Ok(())
+            }
+            Err(AcknowledgeError::Stalled) => Ok(()),
+            Err(error) => Err(status::acknowledge(&error)),
+        }
+    }
+
     /// Forgets a consumer.
     pub(super) async fn forget(&self, name: &str) -> Result<(), Status> {
         let journal = self.journal()?;
-        if !journal.consumers().contains_key(name) {
-            // One that has not acknowledged yet is not in the journal.
-            if self.streams.disown(name) {
-                return Ok(());
-            }
+        // One that opened its stream while the journal was not written is not in it yet.
+        if !journal.consumers().contains_key(name) && !self.streams.disown(name) {
             return Err(status::not_found("consumer", name, "is not known"));
         }
         let durable = journal

@@ -40,10 +40,14 @@ impl InspectionService for GrpcService {
         } = request.into_inner();
         let filter = self.filter(&camera_ids, decisions)?;
         let (start, consumer) = self.stream_start(start).await?;
-        if let Some(name) = &consumer {
-            self.own(name, &client)?;
-        }
+        let owner = match &consumer {
+            Some(name) => self.own(name, &client)?,
+            None => None,
+        };
         let slot = self.streams.open(&client)?;
+        if let Some(name) = &consumer {
+            self.register_consumer(name, start, owner).await?;
+        }
         let stream = VerdictStream::new(StreamOptions {
             pipeline: Arc::clone(&self.pipeline),
             clock: self.clock.clone(),

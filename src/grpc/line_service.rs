@@ -24,7 +24,7 @@ use super::proto::{
 use super::service::GrpcService;
 use super::{convert, convert_status, fields, proto, status};
 use crate::audit::AuditError;
-use crate::control::{CameraControls, LOCK_DURATION_LIMIT};
+use crate::control::{LOCK_DURATION_LIMIT, NewControls};
 use crate::pipeline::Brightness;
 
 /// Range of the interval at which the status may be sampled for a client.
@@ -172,12 +172,23 @@ impl LineService for GrpcService {
             camera_id,
             exposure_us,
             gain,
+            keep_exposure,
+            keep_gain,
         } = request.into_inner();
         let camera = self.configured_camera("camera_id", &camera_id)?;
         if gain.is_some_and(|gain| !gain.is_finite()) {
             return Err(status::invalid("gain", "must be a finite number"));
         }
-        let controls = CameraControls { exposure_us, gain };
+        if keep_exposure && exposure_us.is_some() {
+            return Err(status::invalid("exposure_us", "must be unset to be kept"));
+        }
+        if keep_gain && gain.is_some() {
+            return Err(status::invalid("gain", "must be unset to be kept"));
+        }
+        let controls = NewControls {
+            exposure_us: (!keep_exposure).then_some(exposure_us),
+            gain: (!keep_gain).then_some(gain),
+        };
         let control = Arc::clone(&self.control);
         let changed = blocking(move || control.set_camera_controls(&actor, &camera, controls))
             .await?
@@ -186,6 +197,8 @@ impl LineService for GrpcService {
             recipe_id: changed.recipe.map_or_else(String::new, |id| id.to_string()),
             previous_exposure_us: changed.previous.exposure_us,
             previous_gain: changed.previous.gain,
+            exposure_us: changed.present.exposure_us,
+            gain: changed.present.gain,
         }))
     }
 

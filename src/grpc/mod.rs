@@ -44,7 +44,7 @@ mod wire_compatibility;
 
 pub use acceptor::{Acceptance, Listeners};
 pub use auth::identity;
-pub use calls::{CallError, Caller, Calls, DatasetFiles, Pictures};
+pub use calls::{BrightnessLevels, CallError, Caller, Calls, DatasetFiles, Pictures};
 pub use connection::Connection as AcceptedConnection;
 pub use health::Health;
 pub use live_feed::{LiveEvent, LiveFeed};

@@ -5,7 +5,6 @@ mod install;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use inspectd_core::record::ModelId;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::actor;
@@ -46,8 +45,13 @@ impl ModelService for GrpcService {
         request: Request<UndoInstallationRequest>,
     ) -> Result<Response<UndoInstallationResponse>, Status> {
         let actor = actor(&request);
+        let expected = request.into_inner().model_sha256;
         let control = Arc::clone(&self.control);
-        let undone = blocking(move || control.undo_installation(&actor)).await?;
+        let undone = blocking(move || {
+            let expected = Some(expected.as_str()).filter(|expected| !expected.is_empty());
+            control.undo_installation(&actor, expected)
+        })
+        .await?;
         let undone = undone.map_err(|error| status::change(&error))?;
         Ok(Response::new(UndoInstallationResponse {
             undone: Some(installation(&undone)),
@@ -191,8 +195,8 @@ fn disagreement(one: shadow::Disagreement, heatmap: Vec<u8>) -> Disagreement {
 fn installation(installed: &persisted_state::Installation) -> Installation {
     Installation {
         time: Some(convert::timestamp(installed.time)),
-        model: Some(convert::model(&ModelId::from(&installed.model))),
-        previous: Some(convert::model(&ModelId::from(&installed.previous))),
+        model: Some(convert::model(&installed.model)),
+        previous: Some(convert::model(&installed.previous)),
         recipe_id: installed.recipe.clone().unwrap_or_default(),
         folder: installed.after.clone(),
         by: installed.who.clone(),

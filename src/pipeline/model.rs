@@ -105,17 +105,10 @@ impl Model {
         let input = [manifest.input.width, manifest.input.height];
         warm_up(&mut engine, input, &batch_sizes).map_err(failed)?;
         Ok(Self {
-            id: ModelId {
-                name: manifest.name.clone(),
-                version: manifest.version.clone(),
-                sha256: manifest.graph.sha256.clone(),
-            },
+            id: manifest.model_id(),
             manifest: manifest.clone(),
             input,
-            map_size: MapSize {
-                width: manifest.maps.width as usize,
-                height: manifest.maps.height as usize,
-            },
+            map_size: manifest.map_size(),
             calibration: manifest.maps.calibration(),
             threshold: manifest.threshold.value,
             provider: engine.provider(),

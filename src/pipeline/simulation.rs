@@ -10,7 +10,7 @@ mod checks;
 mod run;
 mod schedules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -50,6 +50,9 @@ const LEVELS: [(u8, [bool; 3]); 3] = [
     (220, [false, true, false]),
 ];
 
+/// The cameras without a group.
+const OTHERS: [&str; 2] = ["asked", "free"];
+
 const RECIPES: [(&str, f32); 2] = [("lenient", 0.9), ("strict", 0.3)];
 
 /// What a frame shows, and by what it must be judged.
@@ -59,6 +62,8 @@ struct Scene {
     level: u8,
     /// Id of the recipe that was active at its capture.
     recipe: Option<String>,
+    /// Cameras of the group at its capture.
+    group: usize,
 }
 
 /// A request that was accepted.
@@ -106,7 +111,9 @@ struct World {
     random: StdRng,
     clock: Arc<ManualClock>,
     folder: TempDir,
-    settings: Settings,
+    /// Without and with a third camera in the group.
+    settings: [Settings; 2],
+    has_top: bool,
     model: Arc<Model>,
     recipes: Vec<PreparedRecipe>,
     active: Option<usize>,
@@ -122,8 +129,10 @@ struct World {
 type Seen = BTreeMap<&'static str, u64>;
 
 /// All of it: a simulation that never comes to one of these shows nothing about it.
-const WANTED: [&str; 11] = [
-    "a part is PASS",
+const WANTED: [&str; 13] = [
+    "a part of two views is PASS",
+    "a part of three views is PASS",
+    "a camera joins or leaves the group",
     "a part is FAULT because its group is out of step",
     "a frame is judged by the recipe of its request",
     "a frame is judged by the active recipe",
@@ -150,7 +159,7 @@ impl World {
             tempfile::tempdir()
         };
         let folder = folder.expect("a folder");
-        let settings = settings(folder.path());
+        let settings = [false, true].map(|has_top| settings(folder.path(), has_top));
         let model = model();
         let prepared = |(name, threshold): &(&str, f32)| {
             let text = format!(
@@ -166,12 +175,13 @@ impl World {
         let clock = ManualClock::new();
         let published = Arc::<Mutex<Published>>::default();
         let recipes: Vec<_> = RECIPES.iter().map(prepared).collect();
-        let run = Run::start(1, &clock, &settings, &model, None, &published);
+        let run = Run::start(1, &clock, &settings[0], &model, None, &published);
         Self {
             random: StdRng::seed_from_u64(seed),
             clock,
             folder,
             settings,
+            has_top: false,
             model,
             recipes,
             active: None,
@@ -201,6 +211,10 @@ impl World {
         LEVELS.choose(&mut self.random).expect("some").0
     }
 
+    fn settings(&self) -> &Settings {
+        &self.settings[usize::from(self.has_top)]
+    }
+
     fn active_id(&self) -> Option<String> {
         self.active.map(|index| RECIPES[index].0.to_owned())
     }
@@ -215,7 +229,9 @@ impl World {
             item: item.clone(),
             level,
             recipe: self.active_id(),
+            group: self.settings().cameras.len() - OTHERS.len(),
         };
+        *self.run.delivered.entry(camera.clone()).or_default() += 1;
         self.run
             .knowledge
             .scenes
@@ -233,7 +249,7 @@ impl World {
             .captured(&camera, captured, false, &|| false);
     }
 
-    /// A part passes both cameras of the group.
+    /// A part passes the cameras of the group.
     fn belt(&mut self) {
         self.parts += 1;
         let item = format!("part {}", self.parts);
@@ -244,7 +260,11 @@ impl World {
         let between = self.random.random_range(0..15);
         self.advance(between);
         if !self.chance(30) {
-            self.deliver("right", item, level, Duration::ZERO);
+            self.deliver("right", item.clone(), level, Duration::ZERO);
+        }
+        // Also a frame of a thread that did not stop when its camera was removed.
+        if self.has_top && !self.chance(30) || self.chance(20) {
+            self.deliver("top", item, level, Duration::ZERO);
         }
         // Parts are further apart than twice the spread.
         let gap = self.random.random_range(50..120);
@@ -308,11 +328,15 @@ impl World {
 
     fn activate(&mut self) {
         self.active = self.random.random_range(0..3_usize).checked_sub(1);
+        self.store_active();
+    }
+
+    fn store_active(&self) {
         let recipe = self
             .active
             .map(|index| Arc::clone(&self.recipes[index].recipe));
         let active = Active::new(
-            self.settings.clone(),
+            self.settings().clone(),
             "hash".to_owned(),
             1,
             Arc::clone(&self.model),
@@ -320,6 +344,23 @@ impl World {
             self.clock.now().utc,
         );
         self.run.shared.active.store(Arc::new(active));
+    }
+
+    /// A third camera joins the group, or leaves it.
+    fn change_group(&mut self) {
+        let top = BTreeSet::from([id("top")]);
+        self.saw("a camera joins or leaves the group");
+        if self.has_top {
+            self.run.shared.remove_cameras(&top);
+        }
+        self.has_top = !self.has_top;
+        self.store_active();
+        if self.has_top {
+            self.run.delivered.remove(&id("top"));
+            self.run.shared.add_cameras(&top);
+            let running = CameraEvent::State(CameraState::Running);
+            self.run.shared.event(&id("top"), running);
+        }
     }
 
     fn inspect(&mut self) {
@@ -378,7 +419,7 @@ impl World {
         self.run = Run::start(
             self.runs,
             &self.clock,
-            &self.settings,
+            &self.settings[usize::from(self.has_top)],
             &self.model,
             active,
             &self.published,
@@ -409,11 +450,12 @@ impl World {
                 self.advance(ms);
             }
             92..=93 => self.camera_event(),
-            94..=96 => {
+            94..=95 => {
                 // No part is between the cameras now.
                 let cell = self.run.shared.counted.get("cell");
                 let _ = cell.expect("a counted group").resynchronize();
             }
+            96 => self.change_group(),
             97..=98 => self.break_journal(),
             _ => self.kill(),
         }

@@ -9,7 +9,7 @@ use inspectd_core::bundle::BundleError;
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::manifest::Manifest;
-use inspectd_core::maps::{MapSize, combine};
+use inspectd_core::maps::combine;
 use inspectd_core::preprocess::{Crop, Rotation, crop, resize, rotate};
 use inspectd_core::record::ModelId;
 use inspectd_core::rules::{FrameShape, Rules};
@@ -100,7 +100,7 @@ impl Candidate {
         } = parts;
         let plans = PlanBuilder::new(&settings, manifest.threshold.value);
         if let Some(recipe) = &recipe {
-            plans.check_inspected(recipe, map_size(&manifest))?;
+            plans.check_inspected(recipe, manifest.map_size())?;
         }
         let same = |present: &Self| present.folder == folder && present.manifest == manifest;
         let process = if let Some(present) = present.filter(same) {
@@ -126,11 +126,7 @@ impl Candidate {
 
     /// Its model.
     pub fn model(&self) -> ModelId {
-        ModelId {
-            name: self.manifest.name.clone(),
-            version: self.manifest.version.clone(),
-            sha256: self.manifest.graph.sha256.clone(),
-        }
+        self.manifest.model_id()
     }
 
     /// The manifest of its bundle.
@@ -172,7 +168,7 @@ impl Candidate {
         let input = resize(&frame, view.crop, input[0], input[1]);
         let input = input.map_err(|error| unusable(&error))?;
         let [structural, logical] = self.process.maps(&input)?;
-        let size = map_size(&self.manifest);
+        let size = self.manifest.map_size();
         let calibration = self.manifest.maps.calibration();
         let maps = FrameMaps {
             structural: &structural,
@@ -233,13 +229,6 @@ impl CandidateJudgement<'_> {
         let heatmap = small.map(|small| overlay(&small, &self.map, threshold));
         let jpeg = heatmap.map(|heatmap| encode(&heatmap, Encoding::Jpeg).unwrap_or_default());
         jpeg.unwrap_or_default()
-    }
-}
-
-fn map_size(manifest: &Manifest) -> MapSize {
-    MapSize {
-        width: manifest.maps.width as usize,
-        height: manifest.maps.height as usize,
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Shadow {
     clock: SharedClock,
     file: Option<RecordFile>,
     state: Mutex<State>,
+    /// Held from the copy of the record to its end on the disk, so that an older one does not replace it.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +113,7 @@ impl Shadow {
             clock,
             file: folder.map(RecordFile::new),
             state: Mutex::default(),
+            writing: Mutex::default(),
         }
     }
 
@@ -178,6 +181,7 @@ impl Shadow {
     /// # Errors
     /// When the files cannot be changed. The counts in memory are zero nevertheless.
     pub fn reset(&self) -> io::Result<()> {
+        let _write = self.writing.lock();
         let record = {
             let mut state = self.state.lock();
             state.record = Record::new(state.record.compared.clone(), Some(self.clock.now().utc));
@@ -291,6 +295,7 @@ impl Shadow {
     /// Writes changed counts, at intervals unless it is done `now`.
     fn save(&self, at_once: bool) {
         let Some(file) = &self.file else { return };
+        let _write = self.writing.lock();
         let now = self.clock.now().monotonic;
         let record = {
             let mut state = self.state.lock();

@@ -202,6 +202,7 @@ async fn camera_that_cannot_be_added_changes_nothing() {
         camera_id: "left".to_owned(),
         exposure_us: Some(100),
         gain: None,
+        ..SetCameraControlsRequest::default()
     };
     let set = daemon.line().await.set_camera_controls(controls).await;
     refused(

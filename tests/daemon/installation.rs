@@ -121,6 +121,9 @@ async fn model_is_installed_if_it_passes_the_challenge_and_can_be_undone() {
         installed.previous.as_ref().expect("a model").version,
         "2026.1"
     );
+    // As after a lost connection.
+    let again = install(&daemon, &site, "better").await;
+    assert_eq!(again.installation.as_ref(), Some(&installed));
     let text = fs::read_to_string(site.path("inspectd.toml")).expect("a configuration");
     assert_eq!(
         text,
@@ -140,16 +143,24 @@ async fn model_is_installed_if_it_passes_the_challenge_and_can_be_undone() {
     let last = models.get_installation(GetInstallationRequest {}).await;
     assert_eq!(
         last.expect("kept").into_inner().installation,
-        Some(installed)
+        Some(installed.clone())
     );
+    let undo = |sha256: &str| UndoInstallationRequest {
+        model_sha256: sha256.to_owned(),
+    };
+    let other = models.undo_installation(undo("0123")).await;
+    assert_eq!(other.expect_err("another model").code(), Code::Aborted);
+    let installed = installed.model.expect("always set").sha256;
     models
-        .undo_installation(UndoInstallationRequest {})
+        .undo_installation(undo(&installed))
         .await
         .expect("it can be undone");
     assert_eq!(version(&daemon).await, "2026.1");
     let text = fs::read_to_string(site.path("inspectd.toml")).expect("a configuration");
     assert_eq!(text, before);
-    let again = models.undo_installation(UndoInstallationRequest {}).await;
+    let again = models
+        .undo_installation(UndoInstallationRequest::default())
+        .await;
     assert_eq!(
         again.expect_err("nothing is left").code(),
         Code::FailedPrecondition
@@ -191,11 +202,13 @@ async fn model_of_the_active_recipe_is_installed_in_its_file() {
     let edited = text.replace("version = \"1\"", "version = \"2\"");
     site.write("recipes/grey.toml", &edited);
     let mut models = ModelServiceClient::new(daemon.channel().await);
-    let refused = models.undo_installation(UndoInstallationRequest {}).await;
+    let refused = models
+        .undo_installation(UndoInstallationRequest::default())
+        .await;
     assert_eq!(refused.expect_err("another text").code(), Code::Aborted);
     site.write("recipes/grey.toml", &text);
     models
-        .undo_installation(UndoInstallationRequest {})
+        .undo_installation(UndoInstallationRequest::default())
         .await
         .expect("it can be undone");
     assert_eq!(fs::read_to_string(&file).expect("a recipe"), before);
@@ -259,6 +272,13 @@ async fn bundle_that_is_not_complete_or_not_usable_changes_nothing() {
         assert_eq!(refused.code(), code, "{case}: {refused}");
         assert!(refused.message().contains(text), "{case}: {refused}");
     }
+    // What an installation left whose process was killed is removed by the next one.
+    for folder in ["left-1-0123", ".left-1-0123.x1y2.part/new"] {
+        fs::create_dir_all(site.path("journal/models").join(folder)).expect("a folder");
+    }
+    site.write("journal/models/.unfinished", "left-1-0123");
+    site.write("journal/models/left-1-0123/model.onnx", "");
+    site.write("journal/models/.left-1-0123.x1y2.part/new/model.onnx", "");
     // A client may send more than it announced: what it announced is installed.
     let graph = &CELLS[..CELLS.len() / 2];
     write_bundle_of(&site.path("broken"), "4", 0.6, graph);

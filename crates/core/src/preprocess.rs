@@ -4,8 +4,9 @@
 //! `INTER_LINEAR`) gives other pixels, and the scores of a model that was trained with one method and runs
 //! with the other are wrong.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -155,19 +156,20 @@ fn checked(frame: &Frame, crop: Option<Crop>) -> Result<Crop, PreprocessError> {
 
 /// Resizes a checked `crop` to a target size with an area.
 fn resample(frame: &Frame, crop: Crop, width: u32, height: u32) -> Frame {
-    let whole = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+    // Views of one pixel type: those of any type compile the filters of all of them, which takes minutes.
+    let whole = TypedImageRef::<U8x3>::from_buffer(frame.width(), frame.height(), frame.rgb())
         .expect("a frame holds width * height * 3 bytes");
     // A cropped view, not `ResizeOptions::crop`, with which the filter reads pixels outside the crop.
     let (crop_width, crop_height) = (crop.right - crop.left, crop.bottom - crop.top);
-    let source = CroppedImage::new(&whole, crop.left, crop.top, crop_width, crop_height)
+    let source = TypedCroppedImage::from_ref(&whole, crop.left, crop.top, crop_width, crop_height)
         .expect("the crop was checked against the frame");
     let mut rgb = vec![0; width as usize * height as usize * CHANNELS];
-    let mut target = Image::from_slice_u8(width, height, &mut rgb, PixelType::U8x3)
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
         .expect("the buffer has the target size");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both images are U8x3 and no crop option is set");
+        .resize_typed(&source, &mut target, &options)
+        .expect("no crop option is set");
     Frame::new(width, height, rgb)
         .expect("the target size has an area, and the buffer has its bytes")
 }

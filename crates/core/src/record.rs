@@ -5,6 +5,7 @@ mod fault;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::decision::Decision;
@@ -77,7 +78,7 @@ impl Outcome {
 }
 
 /// Identity of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelId {
     /// Name, from the manifest.
     pub name: String,

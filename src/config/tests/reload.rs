@@ -20,7 +20,7 @@ fn check(new: &str, live: &[&str], restart: &[&str]) {
     };
     assert_eq!(found, expected);
     assert_eq!(found.is_empty(), old == new);
-    let active = applied(&old, &new);
+    let active = applied(&old, &new).expect("compatible");
     assert_eq!(
         changes(&old, &active),
         Changes {
@@ -133,7 +133,7 @@ fn camera_of_a_group_is_added_and_removed_by_a_reload() {
         check(&pair, &["cameras.a", "cameras.b"], &[]);
         let (old, new) = (settings(&pair), settings(OLD));
         assert_eq!(changes(&old, &new).live, ["cameras.a", "cameras.b"]);
-        assert_eq!(applied(&old, &new), new);
+        assert_eq!(applied(&old, &new), Ok(new.clone()));
     }
 }
 
@@ -148,7 +148,7 @@ fn cameras_of_a_group_wait_with_a_camera_that_joins_or_leaves_it_at_the_restart(
     let restart = |new: &str, expected: &[&str]| {
         let new = settings(new);
         assert_eq!(changes(&old, &new).restart, expected);
-        assert_eq!(applied(&old, &new), old);
+        assert_eq!(applied(&old, &new), Ok(old.clone()));
     };
     // The camera right joins the group, and c is added to it: until the restart, parts have two views.
     let joined = OLD.replace(
@@ -190,8 +190,8 @@ fn exposure_and_gain_of_a_device_are_live() {
     };
     let (old, new) = (settings(&text("")), settings(&text("exposure_us = 800\n")));
     assert_eq!(changes(&old, &new).live, ["cameras.right.exposure_us"]);
-    assert_eq!(applied(&old, &new), new);
-    assert_eq!(applied(&new, &old), old);
+    assert_eq!(applied(&old, &new), Ok(new.clone()));
+    assert_eq!(applied(&new, &old), Ok(old.clone()));
 }
 
 #[test]
@@ -204,17 +204,40 @@ fn exposure_and_gain_wait_with_a_source_that_changes() {
         assert_eq!(found.live, [""; 0]);
         let waits = |key: &str| found.restart.contains(&format!("cameras.right.{key}"));
         assert!(["source", "exposure_us", "gain"].into_iter().all(waits));
-        assert_eq!(applied(one, other), *one);
+        assert_eq!(applied(one, other), Ok(one.clone()));
     }
 }
 
 #[test]
 fn reload_adds_cameras_with_all_keys_and_removes_them() {
     let (old, new) = (settings(OLD), settings(MINIMAL));
-    let active = applied(&old, &new);
+    let active = applied(&old, &new).expect("compatible");
     assert!(active.cameras.keys().eq(new.cameras.keys()));
     assert_eq!(active.model, new.model);
     let text = OLD.replace("[cameras.right]", "[cameras.up]\nrotate = 90\nfps = 3");
-    let active = applied(&old, &settings(&text));
+    let active = applied(&old, &settings(&text)).expect("compatible");
     assert_eq!(active.cameras, settings(&text).cameras);
+}
+
+#[test]
+fn live_keys_that_need_a_key_which_waits_for_a_restart_are_refused() {
+    let refused = |old: &str, new: &str, expected: &str| {
+        let error = applied(&settings(old), &settings(new)).expect_err("not compatible");
+        assert_eq!(error.to_string(), expected);
+    };
+    // The challenge's camera waits for the restart, the removal of the one before does not.
+    let challenge = |camera: &str| format!("[challenge]\nfolder = \"/c\"\ncamera = {camera:?}\n");
+    let without = &OLD[..OLD.find("[cameras.right]").expect("a camera")];
+    refused(
+        &[OLD, &challenge("right")].concat(),
+        &[without, &challenge("left")].concat(),
+        "after a reload, until a restart: challenge.camera: \"right\", must be the id of a configured camera",
+    );
+    // The folder of recipes waits, the shadow's recipe does not.
+    let shadow = "[recipes]\nfolder = \"/r\"\n[shadow]\nrecipe = \"next\"\n";
+    refused(
+        OLD,
+        &[OLD, shadow].concat(),
+        "after a reload, until a restart: shadow.recipe: set without recipes.folder, must be left out unless recipes.folder is set",
+    );
 }

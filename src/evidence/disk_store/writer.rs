@@ -12,7 +12,7 @@ use inspectd_core::atomic_file;
 use inspectd_core::frame::Frame;
 use tracing::{error, warn};
 
-use super::{Counters, FRAME, HEATMAP, MAP, Task, folder_of, map_file, path};
+use super::{Counters, FRAME, HEATMAP, MAP, Task, file_name, folder_of, map_file, path};
 use crate::evidence::{Encoding, Evidence, encode, overlay};
 
 /// Allocation unit of a file system: a file occupies whole blocks.
@@ -111,14 +111,14 @@ impl Writer {
 
     fn keep(&mut self, evidence: &Evidence) {
         let sequence = evidence.verdict.sequence;
-        let written = files(evidence).and_then(|files| self.write(sequence, &files));
+        let written = files(evidence).and_then(|files| self.write(sequence, files));
         if let Err(error) = written {
             self.counters.missed.fetch_add(1, Ordering::Relaxed);
             warn!(sequence, %error, "evidence was not stored");
         }
     }
 
-    fn write(&mut self, sequence: u64, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+    fn write(&mut self, sequence: u64, files: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
         let size = files
             .iter()
             .map(|(_, bytes)| blocks(bytes.len() as u64))
@@ -132,19 +132,15 @@ impl Writer {
         // Counted before it is written: a write that fails may have used the space.
         self.kept.insert(sequence, size);
         self.bytes += size;
-        let written = self.try_write(sequence, files);
+        let folder = folder_of(&self.folder, sequence);
+        let named = |(kind, bytes)| (file_name(sequence, kind), bytes);
+        let files: Vec<_> = files.into_iter().map(named).collect();
+        let written =
+            fs::create_dir_all(&folder).and_then(|()| atomic_file::write_files(&folder, &files));
         if written.is_err() {
             self.remove(sequence);
         }
         written
-    }
-
-    fn try_write(&self, sequence: u64, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
-        fs::create_dir_all(folder_of(&self.folder, sequence))?;
-        for (name, bytes) in files {
-            atomic_file::write(&path(&self.folder, sequence, name), bytes)?;
-        }
-        Ok(())
     }
 
     /// Removes the oldest evidence until `size` more bytes are within the quota.

@@ -1,10 +1,12 @@
 //! The reception of a bundle, and its installation.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, unfold};
+use inspectd_core::atomic_file;
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE, sha256};
 use inspectd_core::manifest::Manifest;
 use tokio::sync::mpsc::{Sender, channel};
@@ -34,17 +36,32 @@ const MANIFEST_LIMIT: usize = 16 << 20;
 /// Longest wait for the next piece of a graph.
 const PIECE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Longest reception of a bundle. The largest one then needs 0.6 MB/s.
+const RECEPTION_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// Memory that is added for a graph in one step, bytes.
+const GROWTH: usize = 64 << 20;
+
+/// Names the bundle that is being installed, so that it is removed after a kill.
+const UNFINISHED: &str = ".unfinished";
+
 /// Events that wait until the client reads them. Others are left out, but not the result.
 const EVENTS: usize = 16;
 
 /// Digits of the hash in the name of a bundle's folder.
 const HASH_DIGITS: usize = 12;
 
+/// What a client is about to send.
+struct Announced {
+    manifest: Manifest,
+    graph_size: u64,
+    options: InstallOptions,
+}
+
 /// A received bundle.
 struct Received {
-    manifest: Manifest,
+    announced: Announced,
     graph: Vec<u8>,
-    options: InstallOptions,
 }
 
 type InstallEvent = Result<InstallModelResponse, Status>;
@@ -61,7 +78,17 @@ impl GrpcService {
         let control = Arc::clone(&self.control);
         let folder = blocking(move || control.models_folder()).await?;
         let folder = folder.map_err(|error| status::change(&error))?;
-        let received = receive(&mut parts).await?;
+        let begin = async {
+            let announced = receive_header(&mut parts).await?;
+            self.control
+                .check_installation(&actor, announced.options)
+                .map_err(|error| status::change(&error))?;
+            receive_graph(&mut parts, announced).await
+        };
+        let received = timeout(RECEPTION_TIMEOUT, begin).await.map_err(|_| {
+            let limit = RECEPTION_TIMEOUT.as_secs();
+            Status::deadline_exceeded(format!("the graph was not received within {limit} s"))
+        })??;
         let control = Arc::clone(&self.control);
         let (sender, receiver) = channel(EVENTS);
         // Goes on if the call is cancelled, until it notices that.
@@ -83,7 +110,10 @@ impl GrpcService {
 
 async fn next(parts: &mut Streaming<InstallModelRequest>) -> Result<Option<Part>, Status> {
     let received = timeout(PIECE_TIMEOUT, parts.message()).await;
-    let received = received.map_err(|_| Status::deadline_exceeded("no piece of the graph came"))?;
+    let received = received.map_err(|_| {
+        let limit = PIECE_TIMEOUT.as_secs();
+        Status::deadline_exceeded(format!("no piece of the graph came within {limit} s"))
+    })?;
     match received? {
         None => Ok(None),
         Some(InstallModelRequest { part: Some(part) }) => Ok(Some(part)),
@@ -91,8 +121,7 @@ async fn next(parts: &mut Streaming<InstallModelRequest>) -> Result<Option<Part>
     }
 }
 
-/// Receives the header and the graph.
-async fn receive(parts: &mut Streaming<InstallModelRequest>) -> Result<Received, Status> {
+async fn receive_header(parts: &mut Streaming<InstallModelRequest>) -> Result<Announced, Status> {
     let Some(Part::Header(header)) = next(parts).await? else {
         return Err(status::invalid("header", "must be the first message"));
     };
@@ -112,11 +141,28 @@ async fn receive(parts: &mut Streaming<InstallModelRequest>) -> Result<Received,
         let text = format!("{graph_size} must be 1 to {GRAPH_LIMIT}");
         return Err(status::invalid("graph_size", text));
     }
-    // Grows as it is received: the announced size is not trusted.
+    Ok(Announced {
+        manifest,
+        graph_size,
+        options: InstallOptions {
+            without_challenge,
+            dry_run,
+        },
+    })
+}
+
+async fn receive_graph(
+    parts: &mut Streaming<InstallModelRequest>,
+    announced: Announced,
+) -> Result<Received, Status> {
+    let graph_size = announced.graph_size;
     let mut graph = Vec::new();
     while (graph.len() as u64) < graph_size {
         match next(parts).await? {
-            Some(Part::Graph(piece)) if !piece.is_empty() => graph.extend(piece),
+            Some(Part::Graph(piece)) if !piece.is_empty() => {
+                grow(&mut graph, piece.len(), graph_size)?;
+                graph.extend(piece);
+            }
             Some(_) => {
                 return Err(status::invalid(
                     "graph",
@@ -129,22 +175,22 @@ async fn receive(parts: &mut Streaming<InstallModelRequest>) -> Result<Received,
             }
         }
     }
-    let found = sha256(&graph);
-    if graph.len() as u64 > graph_size || found != manifest.graph.sha256 {
-        let text = format!(
-            "has {} bytes with SHA-256 {found}, must have {graph_size} bytes with SHA-256 {}",
-            graph.len(),
-            manifest.graph.sha256
-        );
+    if graph.len() as u64 > graph_size {
+        let text = format!("has {} bytes, must have {graph_size}", graph.len());
         return Err(status::invalid("graph", text));
     }
-    Ok(Received {
-        manifest,
-        graph,
-        options: InstallOptions {
-            without_challenge,
-            dry_run,
-        },
+    Ok(Received { announced, graph })
+}
+
+/// Makes room for a piece, by steps: the announced size is not trusted.
+fn grow(graph: &mut Vec<u8>, piece: usize, graph_size: u64) -> Result<(), Status> {
+    if graph.capacity() - graph.len() >= piece {
+        return Ok(());
+    }
+    let left = graph_size as usize - graph.len();
+    let step = left.min(GROWTH).max(piece);
+    graph.try_reserve_exact(step).map_err(|_| {
+        Status::resource_exhausted(format!("no memory for a graph of {graph_size} bytes"))
     })
 }
 
@@ -152,20 +198,33 @@ async fn receive(parts: &mut Streaming<InstallModelRequest>) -> Result<Received,
 fn install(
     control: &Control,
     actor: &Actor,
-    folder: &Path,
+    models: &Path,
     received: Received,
     events: &Sender<InstallEvent>,
 ) -> Result<proto::InstallResult, Status> {
     let Received {
-        manifest,
+        announced: Announced {
+            manifest, options, ..
+        },
         graph,
-        options,
     } = received;
-    let folder = bundle_folder(folder, &manifest)?;
-    let known = folder.exists();
+    let found = sha256(&graph);
+    if found != manifest.graph.sha256 {
+        let text = format!(
+            "has the SHA-256 {found}, must have {}",
+            manifest.graph.sha256
+        );
+        return Err(status::invalid("graph", text));
+    }
+    let models = std::path::absolute(models).map_err(|error| unwritable(models, &error))?;
+    std::fs::create_dir_all(&models).map_err(|error| unwritable(&models, &error))?;
+    remove_unfinished(control, &models).map_err(|error| unwritable(&models, &error))?;
+    let name = bundle_name(&manifest);
+    let folder = models.join(&name);
+    let known = Bundle::open(&folder).is_ok();
+    let unfinished = models.join(UNFINISHED);
     if !known {
-        std::fs::create_dir_all(folder.parent().unwrap_or(&folder))
-            .map_err(|error| unwritable(&folder, &error))?;
+        atomic_file::write(&unfinished, &name).map_err(|error| unwritable(&models, &error))?;
         Bundle::write(&folder, manifest, graph).map_err(|error| unwritable(&folder, &error))?;
     }
     let mut progress = |stage: InstallStage, done: usize, total: usize| {
@@ -184,22 +243,43 @@ fn install(
     let activated = result
         .as_ref()
         .is_ok_and(|result| result.installation.is_some());
-    if !known
-        && !activated
-        && let Err(error) = std::fs::remove_dir_all(&folder)
-    {
-        warn!(%error, folder = %folder.display(), "a bundle that is not used cannot be removed");
+    if !known {
+        let removed = if activated {
+            Ok(())
+        } else {
+            std::fs::remove_dir_all(&folder)
+        };
+        if let Err(error) = removed.and_then(|()| std::fs::remove_file(&unfinished)) {
+            warn!(%error, folder = %folder.display(), "a bundle that is not used cannot be removed");
+        }
     }
     let result = result.map_err(|error| status::change(&error))?;
     Ok(converted(&result))
 }
 
-/// The folder of a bundle, absolute: by name, version and content.
-fn bundle_folder(models: &Path, manifest: &Manifest) -> Result<PathBuf, Status> {
-    let models = std::path::absolute(models).map_err(|error| unwritable(models, &error))?;
+/// Removes what an installation left whose process was killed.
+fn remove_unfinished(control: &Control, models: &Path) -> io::Result<()> {
+    atomic_file::remove_leftovers(models)?;
+    let unfinished = models.join(UNFINISHED);
+    let name = match std::fs::read_to_string(&unfinished) {
+        Ok(name) => name,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let folder = models.join(name.trim());
+    let is_own = folder.parent() == Some(models) && folder.is_dir();
+    // Killed between its activation and the end of the installation, it is in use.
+    if is_own && !control.uses_bundle(&folder) {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::remove_file(&unfinished)
+}
+
+/// The name of a bundle's folder: by name, version and content.
+fn bundle_name(manifest: &Manifest) -> String {
     let hash = sha256(manifest.to_toml().as_bytes());
     let hash = &hash[..HASH_DIGITS];
-    Ok(models.join(format!("{}-{}-{hash}", manifest.name, manifest.version)))
+    format!("{}-{}-{hash}", manifest.name, manifest.version)
 }
 
 fn unwritable(folder: &Path, error: &impl std::fmt::Display) -> Status {

@@ -158,16 +158,11 @@ fn read_model(folder: &Path) -> Result<(ModelId, f32, MapSize), Status> {
     let bundle = Bundle::open(folder)
         .map_err(|error| Status::failed_precondition(format!("the recipe's bundle: {error}")))?;
     let manifest = bundle.manifest();
-    let model = ModelId {
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
-        sha256: manifest.graph.sha256.clone(),
-    };
-    let maps = MapSize {
-        width: manifest.maps.width as usize,
-        height: manifest.maps.height as usize,
-    };
-    Ok((model, manifest.threshold.value, maps))
+    Ok((
+        manifest.model_id(),
+        manifest.threshold.value,
+        manifest.map_size(),
+    ))
 }
 
 impl ReplayStream {

@@ -1,80 +1,89 @@
 //! Live data as server-sent events.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, timeout_at};
 
 use super::api::ApiError;
+use super::session_watch::SessionWatch;
 use super::{Browser, PageState};
-use crate::access::Unknown;
 use crate::grpc::{CallError, LiveEvent};
 
-/// Interval at which the session is checked.
-const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// The answer with these events.
+type Events<S> = Result<Sse<S>, ApiError>;
 
 struct Live {
-    page: PageState,
-    browser: Browser,
+    session: SessionWatch,
     events: Receiver<LiveEvent>,
-    next_check: Instant,
-    ended: bool,
 }
 
 /// Streams the live data until the session ends.
 pub(super) async fn serve(
     State(page): State<PageState>,
     browser: Browser,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    browser.identify(&page)?;
+) -> Events<impl Stream<Item = Result<Event, Infallible>>> {
+    let session = SessionWatch::begin(page.clone(), browser)?;
     let live = Live {
+        session,
         events: page.0.feed.subscribe(),
-        page,
-        browser,
-        next_check: Instant::now() + CHECK_INTERVAL,
-        ended: false,
     };
-    let events = unfold(live, async |mut live| {
-        let event = live.next().await?;
-        Some((Ok(event), live))
+    let events = unfold(Some(live), async |live| {
+        let mut live = live?;
+        match live.next().await {
+            Ok(event) => event.map(|event| (Ok(event), Some(live))),
+            Err(error) => Some((Ok(failed(&error)), None)),
+        }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 impl Live {
-    /// The next event; none at the end.
-    async fn next(&mut self) -> Option<Event> {
-        while !self.ended {
-            if Instant::now() >= self.next_check {
-                if let Err(unknown) = self.check() {
-                    self.ended = true;
-                    let error = CallError::unauthenticated(&unknown);
-                    return Event::default().event("failed").json_data(error).ok();
-                }
-                self.next_check = Instant::now() + CHECK_INTERVAL;
-            }
-            match timeout_at(self.next_check, self.events.recv()).await {
-                Ok(Ok(LiveEvent { name, data })) => {
-                    return Some(Event::default().event(name).data(data));
+    /// The next event; none at the end of the feed.
+    async fn next(&mut self) -> Result<Option<Event>, CallError> {
+        loop {
+            match self.session.next(self.events.recv()).await? {
+                Ok(LiveEvent { name, data }) => {
+                    return Ok(Some(Event::default().event(name).data(data)));
                 }
                 // A slow page gets what is new.
-                Ok(Err(RecvError::Lagged(_))) | Err(_) => {}
-                Ok(Err(RecvError::Closed)) => return None,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(None),
             }
         }
-        None
     }
+}
 
-    /// Checks that the session has not ended.
-    fn check(&mut self) -> Result<(), Unknown> {
-        if let Some(id) = &self.browser.session {
-            self.browser.caller.authorization = self.page.0.sessions.find(id);
+/// Streams the brightness of a camera's frames as events `level`, until the session ends. A call that fails is an event
+/// `failed` too, because a browser does not show the body of another status to its scripts.
+pub(super) async fn brightness(
+    State(page): State<PageState>,
+    Path(camera): Path<String>,
+    browser: Browser,
+) -> Events<impl Stream<Item = Result<Event, Infallible>>> {
+    let levels = page.0.calls.brightness(&browser.caller, camera).await;
+    let state = (SessionWatch::begin(page, browser)?, levels);
+    let events = unfold(Some(state), async |state| {
+        let (mut session, levels) = state?;
+        let mut levels = match levels {
+            Ok(levels) => levels,
+            Err(error) => return Some((Ok(failed(&error)), None)),
+        };
+        match session.next(levels.next()).await.flatten() {
+            Ok(level) => {
+                let event = Event::default().event("level").data(level?.to_string());
+                Some((Ok(event), Some((session, Ok(levels)))))
+            }
+            Err(error) => Some((Ok(failed(&error)), None)),
         }
-        self.browser.identify(&self.page).map(drop)
-    }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+fn failed(error: &CallError) -> Event {
+    let event = Event::default().event("failed");
+    event.json_data(error).expect("its keys are text")
 }

@@ -10,6 +10,7 @@ pub mod listener;
 mod live;
 mod pictures;
 mod report;
+mod session_watch;
 mod sessions;
 mod shell;
 
@@ -73,6 +74,7 @@ impl PageState {
             .route("/models", get(shell::models))
             .route("/cameras", get(shell::cameras))
             .route("/cameras/{id}/view", get(camera_view::serve))
+            .route("/cameras/{id}/brightness", get(live::brightness))
             .route("/report", get(shell::report))
             .route("/report.json", get(report::json))
             .route("/report.csv", get(report::csv))

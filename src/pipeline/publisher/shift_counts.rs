@@ -90,9 +90,7 @@ impl<Z: TimeZone> ShiftCounts<Z> {
             return;
         }
         let shift = self.starts.shift_at(&self.zone, time);
-        // The clock was set back into a shift that may have verdicts.
-        let again = shift.start < self.present.start;
-        self.begin(shift, again, newest);
+        self.begin(shift, newest);
     }
 
     /// Replaces the starts. If the present shift has another start then, its verdicts are counted again by the journal.
@@ -105,15 +103,16 @@ impl<Z: TimeZone> ShiftCounts<Z> {
         if shift.start == self.present.start {
             self.present = shift;
         } else {
-            self.begin(shift, true, newest);
+            self.begin(shift, newest);
         }
     }
 
-    fn begin(&mut self, shift: Shift, again: bool, newest: u64) {
+    /// Begins a shift. It may have verdicts in the journal, as the clock may have been set forward and back.
+    fn begin(&mut self, shift: Shift, newest: u64) {
         self.present = shift;
         self.decisions = DecisionCounts::default();
         self.cameras.clear();
-        if again && matches!(self.earlier, Earlier::Before(_) | Earlier::Counted) {
+        if matches!(self.earlier, Earlier::Before(_) | Earlier::Counted) {
             self.earlier = Earlier::Before(newest + 1);
         }
     }
@@ -325,16 +324,21 @@ mod tests {
     }
 
     #[test]
-    fn shift_is_counted_again_after_the_clock_was_set_back_into_it() {
+    fn shift_is_counted_again_after_the_clock_was_set_back_and_forward() {
         let mut counts = counts(at(13), true);
         counts.opened(0);
         let request = counts.request().expect("the journal is open");
         counts.add_earlier(request, &[]);
-        counts.advance(at(14), 4);
-        assert_eq!(counts.request(), None);
-        counts.advance(at(13), 6);
-        let request = counts.request().expect("again");
-        assert_eq!((request.shift.start, request.before), (at(6), 7));
+        for (time, start, newest) in [(14, 14, 4), (13, 6, 6), (14, 14, 9)] {
+            counts.advance(at(time), newest);
+            let request = counts.request().expect("the journal may have verdicts");
+            assert_eq!(
+                (request.shift.start, request.before),
+                (at(start), newest + 1)
+            );
+            counts.add_earlier(request, &[passed(Some("left"), time)]);
+            assert_eq!(found(&counts, "left"), [(time, 0), (time, 0)]);
+        }
     }
 
     #[test]

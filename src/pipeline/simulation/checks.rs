@@ -50,7 +50,10 @@ impl World {
         let asked = trigger.and_then(|trigger| self.run.knowledge.asked.get(&trigger));
         let named = asked.is_some_and(|asked| asked.recipe.is_some());
         let what = match &verdict.outcome {
-            Outcome::Part(part) if part.decision == Decision::Pass => "a part is PASS",
+            Outcome::Part(part) if part.decision == Decision::Pass => match part.views.len() {
+                2 => "a part of two views is PASS",
+                _ => "a part of three views is PASS",
+            },
             Outcome::Judged(_) if named => "a frame is judged by the recipe of its request",
             Outcome::Judged(_) if subject.stamp.recipe.is_some() => {
                 "a frame is judged by the active recipe"
@@ -153,7 +156,7 @@ impl World {
     pub(super) fn check_counts(&mut self) {
         for (camera, lane) in &*self.run.shared.lanes.all() {
             let frames = lane.stats.snapshot().frames;
-            let captured = self.run.frames.get(camera).copied().unwrap_or(0);
+            let captured = self.run.delivered.get(camera).copied().unwrap_or(0);
             assert_eq!(frames.captured, captured, "{camera}: {frames:?}");
             assert_eq!(frames.in_progress(), 0, "{camera}: {frames:?}");
             if frames.skipped > 0 {
@@ -179,7 +182,10 @@ fn check_part(verdict: &Verdict, knowledge: &Knowledge) {
         .iter()
         .map(|view| &knowledge.views[&(view.camera.clone(), view.frame_id)])
         .collect();
-    assert_eq!(views.len(), 2, "a view is missing: {verdict:?}");
+    for view in &part.views {
+        let scene = &knowledge.scenes[&(view.camera.clone(), view.frame_id)];
+        assert_eq!(views.len(), scene.group, "a view is missing: {verdict:?}");
+    }
     assert!(
         views.iter().all(|view| view.decision() == Decision::Pass),
         "{verdict:?}"

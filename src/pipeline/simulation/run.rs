@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Knowledge, Published, Recorder, id};
+use super::{Knowledge, Published, Recorder};
 use crate::alarm::Alarms;
 use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::SharedClock;
@@ -37,6 +37,8 @@ pub(super) struct Run {
     pub(super) notices: Receiver<Notice>,
     pub(super) committer: Committer,
     pub(super) frames: BTreeMap<CameraId, u64>,
+    /// Frames of each camera since it was added.
+    pub(super) delivered: BTreeMap<CameraId, u64>,
     pub(super) knowledge: Knowledge,
 }
 
@@ -53,14 +55,15 @@ pub(super) fn model() -> Arc<Model> {
         let bundle = folder.path().join("bundle");
         Bundle::write(&bundle, manifest, graph.to_vec()).expect("written");
         let bundle = Bundle::open(&bundle).expect("a bundle");
-        let settings = settings(folder.path());
+        let settings = settings(folder.path(), false);
         let model = Model::load(&bundle, &settings.engine).expect("a model");
         (folder, Arc::new(model))
     });
     Arc::clone(model)
 }
 
-pub(super) fn settings(folder: &Path) -> Settings {
+/// The cameras `left`, `right` and, with `has_top`, `top` count the parts of a group.
+pub(super) fn settings(folder: &Path, has_top: bool) -> Settings {
     let camera = |id: &str, rest: &str| {
         format!(
             "[cameras.{id}]\nsource = \"url\"\nurl = \"http://127.0.0.1:9/{id}\"\ncheck.frozen_after = 0\n{rest}\n"
@@ -70,9 +73,14 @@ pub(super) fn settings(folder: &Path) -> Settings {
     let text = format!(
         "[model]\nbundle = \"bundle\"\n[engine]\nthreads = 1\nbatch_limit = 2\nbatch_window_ms = 0\n\
          [journal]\nfolder = \"journal\"\nstall_timeout_s = 1\ncommit_window_ms = 0\n[evidence]\ndisk_mib = 0\n\
-         memory_mib = 0\n[parts]\nwindow_ms = 400\ncapture_spread_ms = 20\n{}{}{}{}",
+         memory_mib = 0\n[parts]\nwindow_ms = 400\ncapture_spread_ms = 20\n{}{}{}{}{}",
         camera("left", counted),
         camera("right", counted),
+        if has_top {
+            camera("top", counted)
+        } else {
+            String::new()
+        },
         camera(
             "asked",
             "mode = \"requested\"\nqueue = 2\nlatency_ms = 30\ndeadline_ms = 300"
@@ -132,9 +140,8 @@ impl Run {
             alarms,
             failed,
         });
-        for camera in ["left", "right", "asked", "free"] {
-            let running = CameraEvent::State(CameraState::Running);
-            shared.event(&self::id(camera), running);
+        for camera in settings.cameras.keys() {
+            shared.event(camera, CameraEvent::State(CameraState::Running));
         }
         Self {
             id,
@@ -143,6 +150,7 @@ impl Run {
             notices: received,
             committer,
             frames: BTreeMap::new(),
+            delivered: BTreeMap::new(),
             knowledge: Knowledge::default(),
         }
     }

@@ -49,6 +49,9 @@ async fn consumer_belongs_to_an_operator() {
     let mut own = stream(&operator, consumer("mes"))
         .await
         .expect("an operator");
+    stream(&operator, consumer("recorder"))
+        .await
+        .expect("another consumer, which acknowledges nothing");
     for other in [&viewer, &engineer] {
         let refused = stream(other, consumer("mes"))
             .await
@@ -88,11 +91,13 @@ async fn consumer_belongs_to_an_operator() {
     let (operator, engineer) = [Role::Operator, Role::Engineer]
         .map(|role| Client::plain(&daemon).with_token(secured.token(role)))
         .into();
-    let refused = stream(&engineer, consumer("mes"))
-        .await
-        .expect_err("not its consumer");
-    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
-    assert!(refused.message().contains(&name), "{refused}");
+    for name_of_consumer in ["mes", "recorder"] {
+        let refused = stream(&engineer, consumer(name_of_consumer))
+            .await
+            .expect_err("not its consumer");
+        assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+        assert!(refused.message().contains(&name), "{refused}");
+    }
     stream(&operator, consumer("mes"))
         .await
         .expect("its consumer");

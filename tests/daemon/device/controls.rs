@@ -37,6 +37,7 @@ async fn set(
         camera_id: "dev".to_owned(),
         exposure_us,
         gain,
+        ..SetCameraControlsRequest::default()
     };
     let answer = daemon.line().await.set_camera_controls(request).await?;
     Ok(answer.into_inner())

@@ -3,6 +3,7 @@
 pub mod browser;
 mod changes;
 mod controls;
+mod latency;
 mod load;
 mod models;
 mod pictures;

@@ -96,6 +96,11 @@ async fn consumer_resumes_after_its_last_acknowledgement() {
     let mut first = stream_from(&daemon, plc()).await;
     let seen = some(&mut first, 12).await;
     assert_eq!(seen[0].sequence, 1, "it begins with the oldest");
+    // Its first stream makes it known.
+    let [consumer] = &consumers(&daemon).await[..] else {
+        panic!("one consumer")
+    };
+    assert_eq!((consumer.acknowledged, consumer.connected), (0, true));
     let consumer = acknowledge(&mut client, 10).await.expect("noted");
     assert_eq!((consumer.acknowledged, consumer.connected), (10, true));
     assert!(

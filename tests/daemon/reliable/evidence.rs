@@ -1,6 +1,6 @@
 //! Evidence on the disk: kept by policy, within its quota, complete or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,12 @@ fn files(folder: &Path) -> BTreeMap<u64, Vec<String>> {
     files
 }
 
+/// Verdicts since the start whose files were not written, because the disk was too slow.
+async fn missed(daemon: &Daemon) -> u64 {
+    let journal = daemon.status().await.journal.expect("a journal");
+    journal.evidence_missed
+}
+
 /// Asserts that the daemon returns the evidence of this verdict from the disk.
 async fn check_readable(daemon: &Daemon, verdict: &Verdict) {
     let request = GetEvidenceRequest {
@@ -69,15 +75,16 @@ fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
         ("near_threshold = 0\npass_every = 0\n", usize::MAX),
     ];
     check_concurrently(cases, async |(keys, one_in)| {
-        let site = site_with(keys, "fps = 50");
+        let site = site_with(keys, "fps = 25");
         let daemon = site.start();
         let mut verdicts = daemon.verdicts().await;
         verdicts.until(|verdict| verdict.sequence >= 60).await;
+        let missed = missed(&daemon).await;
         daemon.stop();
         let daemon = site.start_with(&[("INSPECTD__CAMERAS__BELT__FPS", "0.01")]);
         let kept = whole(&daemon).await;
         let files = files(&site.path("journal/evidence"));
-        let mut passed = 0;
+        let (mut passed, mut absent) = (0, 0);
         let of_before = kept.values().filter(|verdict| verdict.sequence <= 60);
         for verdict in of_before {
             let expected = if verdict.decision() == Decision::Pass {
@@ -87,11 +94,18 @@ fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
                 true
             };
             assert_eq!(verdict.evidence_kept, expected, "{keys} {verdict:?}");
-            assert_eq!(files.contains_key(&verdict.sequence), expected, "{keys}");
-            if expected && verdict.sequence > 48 {
+            let stored = files.contains_key(&verdict.sequence);
+            assert!(!stored || expected, "{keys} {verdict:?}");
+            absent += u64::from(expected && !stored);
+            if stored && verdict.sequence > 48 {
                 check_readable(&daemon, verdict).await;
             }
         }
+        // A disk that is slower than the line stores less, which is counted.
+        assert!(
+            absent <= missed && absent < 30,
+            "{keys}: {absent} of {missed}"
+        );
         daemon.stop();
     });
 }
@@ -107,19 +121,20 @@ async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
     let daemon = site.start();
     let (mut most, mut looks) = (0, 0);
     let deadline = Instant::now() + PATIENCE;
-    let newest = || files(&folder).into_keys().next_back();
-    // About three times as many as the quota holds.
-    while newest() < Some(400) {
+    // About three times as many as the quota holds, whatever the disk can keep up with.
+    let mut stored = BTreeSet::new();
+    while stored.len() < 250 {
         most = most.max(blocks_below(&folder));
         looks += 1;
-        assert!(Instant::now() < deadline, "{:?}", newest());
+        stored.extend(files(&folder).into_keys());
+        assert!(Instant::now() < deadline, "{}", stored.len());
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(most <= 1 << 20, "{most} bytes");
     assert!(most > 900 << 10, "the quota was not reached: {most} bytes");
     println!("{most} bytes at most, looked at {looks} times");
     let gone = GetEvidenceRequest {
-        sequence: 1,
+        sequence: *stored.first().expect("a sequence"),
         format: 0,
         ..GetEvidenceRequest::default()
     };

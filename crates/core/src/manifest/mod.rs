@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::maps::MapSize;
+use crate::record::ModelId;
+
 pub use contents::{
     ColourOrder, Contents, Graph, Input, Maps, Parity, Provenance, Quantiles, Resize,
     ScoreQuantile, Scores, Teacher, Threshold,
@@ -79,6 +82,23 @@ fn listed(faults: &[ManifestFault]) -> String {
 }
 
 impl Manifest {
+    /// The identity of the model.
+    pub fn model_id(&self) -> ModelId {
+        ModelId {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            sha256: self.graph.sha256.clone(),
+        }
+    }
+
+    /// The size of the anomaly maps, cells.
+    pub fn map_size(&self) -> MapSize {
+        MapSize {
+            width: self.maps.width as usize,
+            height: self.maps.height as usize,
+        }
+    }
+
     /// Reads the text of the manifest `file`; the path is used only in messages.
     ///
     /// # Errors

@@ -96,10 +96,11 @@ export function controlsCard(id, session) {
     problem.replaceChildren();
     setText(said, "Applying ...");
     try {
-      const answer = await call("LineService", "SetCameraControls", { camera_id: id, ...toRequest(values) });
+      const answer = await call("LineService", "SetCameraControls", { camera_id: id, ...toRequest(values, present) });
       before = undoing ? null : { exposure: answer.previous_exposure_us ?? null, gain: answer.previous_gain ?? null };
-      setText(said, `${undoing ? "Undone" : "Applied"}: ${describe(values)}. Saved in ${fileOf(answer)}.`);
-      fill(values);
+      const now = { exposure: answer.exposure_us ?? null, gain: answer.gain ?? null };
+      setText(said, `${undoing ? "Undone" : "Applied"}: ${describe(now)}. Saved in ${fileOf(answer)}.`);
+      fill(now);
     } catch (error) {
       setText(said, "");
       problem.replaceChildren(errorState(undoing ? "The change was not undone" : "Exposure and gain were not changed", error));
@@ -113,8 +114,12 @@ export function controlsCard(id, session) {
   return { element, show, showView };
 }
 
-function toRequest({ exposure, gain }) {
-  return { ...(exposure !== null && { exposure_us: exposure }), ...(gain !== null && { gain }) };
+/** A value that is shown already is kept, as somebody else may have changed it since. */
+function toRequest({ exposure, gain }, present) {
+  return {
+    ...(exposure === present?.exposure ? { keep_exposure: true } : exposure !== null && { exposure_us: exposure }),
+    ...(gain === present?.gain ? { keep_gain: true } : gain !== null && { gain }),
+  };
 }
 
 const describe = ({ exposure, gain }) =>

@@ -39,14 +39,16 @@ const failure = (code, message) => Object.assign(new Error(message), { code });
  * Loads frames until the end, about five per second at most, and none while the page is hidden.
  * @param {string} id
  * @param {{onView: function(LoadedView): (Promise<void>|void), onError: function(Error): void}} handlers
- * @returns {{loadFull: function(): Promise<LoadedView>, wake: function(): void, end: function(): void}} `loadFull` loads
- *   one frame in full size, between two others; `wake` tries again at once after an error
+ * @returns {{loadFull: function(): Promise<LoadedView>, wake: function(): void, hold: function(boolean): void, end: function(): void}}
+ *   `loadFull` loads one frame in full size, between two others; `wake` tries again at once after an error; `hold` stops
+ *   and continues the loading
  */
 export function watchView(id, { onView, onError }) {
   let turn = Promise.resolve();
   let timer = 0;
   let busy = false;
   let ended = false;
+  let held = false;
   let failures = 0;
 
   function inTurn(side) {
@@ -57,17 +59,17 @@ export function watchView(id, { onView, onError }) {
 
   async function next() {
     clearTimeout(timer);
-    if (busy || ended || document.visibilityState !== "visible") return;
+    if (busy || ended || held || document.visibilityState !== "visible") return;
     busy = true;
     const started = performance.now();
     let pause = 0;
     try {
       const loaded = await inTurn(SIDE);
-      if (!ended) await onView(loaded);
+      if (!ended && !held) await onView(loaded);
       failures = 0;
       pause = INTERVAL_MS - (performance.now() - started);
     } catch (error) {
-      if (!ended) onError(error);
+      if (!ended && !held) onError(error);
       pause = Math.min(1000 * 2 ** failures++, LONGEST_PAUSE_MS);
     }
     busy = false;
@@ -79,6 +81,10 @@ export function watchView(id, { onView, onError }) {
   return {
     loadFull: () => inTurn(0),
     wake: next,
+    hold(on) {
+      held = on;
+      next();
+    },
     end() {
       ended = true;
       clearTimeout(timer);

@@ -9,10 +9,13 @@ import { exposureAid } from "./camera-view-exposure.js";
 import { factList, section } from "./fact-list.js";
 import { focusAid } from "./camera-view-focus.js";
 import { h, replaceIfChanged } from "./dom.js";
+import { latencyCard } from "./camera-view-latency.js";
 import { number } from "./format.js";
 import { pauseCard } from "./camera-view-pause.js";
 import { referenceCard } from "./camera-view-reference.js";
 import { watchView } from "./camera-view-source.js";
+
+const HELD = "The live picture is paused while the latency is measured.";
 
 /**
  * Creates the view.
@@ -27,16 +30,19 @@ export function createCameraView(id, session) {
   const focus = focusAid();
   const exposure = exposureAid(picture.mark);
   const controls = controlsCard(id, session);
+  const latency = latencyCard(id, holdPicture);
   const pause = pauseCard(id, session);
   const facts = h("div", {});
   const state = h("span", { class: "view-state" });
   const others = h("nav", { "aria-label": "Cameras" });
   let camera = null;
+  let holding = false;
 
   const source = watchView(id, {
     async onView({ blob, view }) {
       area.show(view);
       await picture.show(blob, view, area.rotation());
+      if (holding) picture.showProblem(HELD);
       focus.show(view.sharpness);
       exposure.show(view);
       controls.showView(view);
@@ -50,7 +56,7 @@ export function createCameraView(id, session) {
       h("div", { class: "buttons" }, h("a", { href: "/cameras" }, "All cameras"))),
     h("div", { class: "verdict-columns set-up" },
       h("div", { class: "verdict-left" }, h("div", { class: "viewer" }, picture.element)),
-      h("div", { class: "verdict-right" }, focus.element, exposure.element, controls.element, area.element, referenceCard(id, source.loadFull), pause.element, facts)));
+      h("div", { class: "verdict-right" }, focus.element, exposure.element, controls.element, area.element, referenceCard(id, source.loadFull), latency.element, pause.element, facts)));
 
   function show(cameras, recipe) {
     const before = camera;
@@ -58,16 +64,24 @@ export function createCameraView(id, session) {
     replaceIfChanged(state, camera.state, () => cameraBadge(camera.state));
     replaceIfChanged(others, cameras.map((one) => one.id).join(), () => (cameras.length > 1 ? cameras.map((one) => link(one.id)) : null));
     controls.show(camera);
+    latency.show(camera);
     pause.show(camera);
     area.showRecipe(recipe);
     const known = factsOf(camera);
-    replaceIfChanged(facts, JSON.stringify(known), () => section("Facts", factList(known), latencyNote(camera)));
+    replaceIfChanged(facts, JSON.stringify(known), () => section("Facts", factList(known)));
     if (before && before.state !== camera.state) source.wake();
   }
 
   const link = (other) => h("a", { href: `/cameras?camera=${encodeURIComponent(other)}`, "aria-current": other === id ? "true" : null }, other);
 
+  function holdPicture(on) {
+    holding = on;
+    source.hold(on);
+    if (on) picture.showProblem(HELD);
+  }
+
   function end() {
+    latency.end();
     source.end();
     clearInterval(ageTimer);
   }
@@ -92,11 +106,4 @@ function factsOf(camera) {
     ["Opened", camera.opened === 1 ? "once" : `${number(camera.opened)} times`],
     ["Last error", errorText(camera) || "none since the start"],
   ];
-}
-
-// Only these sources have `latency_ms`.
-function latencyNote({ id, source }) {
-  if (!["device", "url", "gstreamer"].includes(source)) return null;
-  return h("p", { class: "hint" }, h("code", {}, `inspectctl camera latency ${id}`),
-    " measures the time from exposure to delivery by changes of the light, and prints latency_ms for the configuration.");
 }

@@ -51,7 +51,7 @@ export function installationCard(permitted, onChange) {
   async function run() {
     result.replaceChildren();
     try {
-      const { undone } = await call("ModelService", "UndoInstallation");
+      const { undone } = await call("ModelService", "UndoInstallation", { model_sha256: last.model.sha256 });
       const text = `The installation of ${modelText(undone.model)} is undone: ${modelText(undone.previous)} is active again.`;
       result.replaceChildren(h("p", {}, `${text} Changed back in ${fileOf(undone)}.`));
     } catch (error) {

@@ -58,7 +58,11 @@ pub async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> 
 
 async fn undo(client: &Client) -> Result<(), Failure> {
     let mut models = client.models();
-    let call = models.undo_installation(UndoInstallationRequest {});
+    let call = models.get_installation(GetInstallationRequest {});
+    let installed = client.answer(call).await?.installation.unwrap_or_default();
+    let call = models.undo_installation(UndoInstallationRequest {
+        model_sha256: installed.model.unwrap_or_default().sha256,
+    });
     let answer = client.answer_within(LOAD_TIMEOUT, call).await?;
     let undone = answer.undone.unwrap_or_default();
     Ok(write!(anstream::stdout(), "{}", describe_undone(&undone))?)

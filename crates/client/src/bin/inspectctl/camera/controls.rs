@@ -4,15 +4,10 @@ use std::io::Write;
 
 use clap::{ArgGroup, Args};
 use inspectd_client::Client;
-use inspectd_client::proto::{
-    GetCameraViewRequest, SetCameraControlsRequest, SetCameraControlsResponse,
-};
+use inspectd_client::proto::{SetCameraControlsRequest, SetCameraControlsResponse};
 
 use super::CHANGE_TIMEOUT;
 use crate::failure::Failure;
-
-/// Longer side of the picture that comes with the present values, pixels. It is not used.
-const PICTURE_SIDE: u32 = 64;
 
 /// Arguments of `camera set`. At least one value must be given.
 #[derive(Debug, Args)]
@@ -63,59 +58,39 @@ struct Controls {
     gain: Option<f64>,
 }
 
-impl Set {
-    /// The new values if both are given.
-    fn complete(&self) -> Option<Controls> {
-        Some(Controls {
-            exposure_us: self.exposure_us?.0,
-            gain: self.gain?.0,
-        })
-    }
-
-    /// The new values; one that is not given is the present one.
-    fn change(&self, present: Controls) -> Controls {
-        Controls {
-            exposure_us: self.exposure_us.map_or(present.exposure_us, |new| new.0),
-            gain: self.gain.map_or(present.gain, |new| new.0),
-        }
-    }
-}
-
 /// Changes the values, and prints where they were set and what they were before.
 pub async fn run(client: &Client, arguments: &Set) -> Result<(), Failure> {
-    let controls = match arguments.complete() {
-        Some(controls) => controls,
-        None => arguments.change(present(client, &arguments.camera).await?),
-    };
     let mut line = client.line();
-    let call = line.set_camera_controls(SetCameraControlsRequest {
-        camera_id: arguments.camera.clone(),
-        exposure_us: controls.exposure_us,
-        gain: controls.gain,
-    });
+    let call = line.set_camera_controls(request(arguments));
     let answer = client.answer_within(CHANGE_TIMEOUT, call).await?;
-    let text = describe(&arguments.camera, controls, &answer);
+    let text = describe(&arguments.camera, &answer);
     Ok(write!(anstream::stdout(), "{text}")?)
 }
 
-/// The values that the camera has.
-async fn present(client: &Client, camera: &str) -> Result<Controls, Failure> {
-    let mut line = client.line();
-    let call = line.get_camera_view(GetCameraViewRequest {
-        camera_id: camera.to_owned(),
-        side_limit: PICTURE_SIDE,
-    });
-    let view = client.answer(call).await?;
-    Ok(Controls {
-        exposure_us: view.exposure_us,
-        gain: view.gain,
-    })
+/// A value that is not given is kept.
+fn request(arguments: &Set) -> SetCameraControlsRequest {
+    let Set {
+        camera,
+        exposure_us,
+        gain,
+    } = arguments;
+    SetCameraControlsRequest {
+        camera_id: camera.clone(),
+        exposure_us: exposure_us.and_then(|new| new.0),
+        gain: gain.and_then(|new| new.0),
+        keep_exposure: exposure_us.is_none(),
+        keep_gain: gain.is_none(),
+    }
 }
 
-fn describe(camera: &str, now: Controls, answer: &SetCameraControlsResponse) -> String {
+fn describe(camera: &str, answer: &SetCameraControlsResponse) -> String {
     let place = match answer.recipe_id.as_str() {
         "" => "the configuration".to_owned(),
         recipe => format!("recipe {recipe}, which is active"),
+    };
+    let now = Controls {
+        exposure_us: answer.exposure_us,
+        gain: answer.gain,
     };
     let before = Controls {
         exposure_us: answer.previous_exposure_us,
@@ -158,47 +133,40 @@ mod tests {
     }
 
     #[test]
-    fn value_that_is_not_given_keeps_its_present_value() {
-        let present = Controls {
-            exposure_us: Some(8000),
-            gain: Some(2.0),
-        };
+    fn value_that_is_not_given_is_kept() {
         let mut set = Set {
             camera: "top".to_owned(),
             exposure_us: Some(NewValue(None)),
             gain: None,
         };
-        assert_eq!(set.complete(), None);
-        let expected = Controls {
-            exposure_us: None,
-            gain: Some(2.0),
+        let mut expected = SetCameraControlsRequest {
+            camera_id: "top".to_owned(),
+            keep_gain: true,
+            ..SetCameraControlsRequest::default()
         };
-        assert_eq!(set.change(present), expected);
+        assert_eq!(request(&set), expected, "the camera's own exposure");
         set.gain = Some(NewValue(Some(3.0)));
-        let expected = Controls {
-            exposure_us: None,
-            gain: Some(3.0),
-        };
-        assert_eq!(set.complete(), Some(expected));
+        (expected.gain, expected.keep_gain) = (Some(3.0), false);
+        assert_eq!(request(&set), expected);
+        set.exposure_us = None;
+        expected.keep_exposure = true;
+        assert_eq!(request(&set), expected);
     }
 
     #[test]
     fn change_is_described_with_its_place_and_the_values_before() {
-        let now = Controls {
-            exposure_us: Some(8000),
-            gain: None,
-        };
         let mut answer = SetCameraControlsResponse {
+            exposure_us: Some(8000),
             previous_gain: Some(1.5),
             ..SetCameraControlsResponse::default()
         };
         assert_eq!(
-            describe("top", now, &answer),
+            describe("top", &answer),
             "camera top: exposure 8000 us, gain own, set in the configuration\n\
              before: exposure own, gain 1.5\n"
         );
         answer.recipe_id = "juice".to_owned();
-        let text = describe("top", now, &answer);
+        let text = describe("top", &answer);
         assert!(
             text.contains("set in recipe juice, which is active\n"),
             "{text}"
