@@ -142,6 +142,20 @@ impl Session {
         input: Elements<'_>,
         names: [&str; N],
     ) -> Result<[Tensor; N], EngineError> {
+        let tensors = self.run_named(shape, input, &names)?;
+        Ok(tensors.try_into().expect("one tensor for each name"))
+    }
+
+    /// As [`Self::run`], for names that are known only at run time. The tensors are in the order of the names.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn run_named(
+        &mut self,
+        shape: &[i64],
+        input: Elements<'_>,
+        names: &[&str],
+    ) -> Result<Vec<Tensor>, EngineError> {
         let failed = |error: ort::Error| EngineError::Run {
             reason: error.to_string(),
         };
@@ -164,8 +178,7 @@ impl Session {
                 elements: elements.to_vec(),
             })
         };
-        let tensors: Vec<Tensor> = names.into_iter().map(tensor).collect::<Result<_, _>>()?;
-        Ok(tensors.try_into().expect("one tensor for each name"))
+        names.iter().copied().map(tensor).collect()
     }
 
     /// Returns the version of ONNX Runtime.

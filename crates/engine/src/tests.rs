@@ -145,6 +145,30 @@ fn graph_with_other_maps_than_the_manifest_is_rejected() {
 }
 
 #[test]
+fn named_outputs_are_in_the_order_of_their_names() {
+    require!(onnx_runtime());
+    let mut session = Session::load(GRID, &EngineOptions::default()).expect("the graph is valid");
+    let frame = frame(10, (9, 6), 58);
+    let mut run = |names: &[&str]| {
+        let input = Elements::U8(frame.rgb());
+        session.run_named(&[1, 8, 12, 3], input, names)
+    };
+    let tensors = run(&["logical", "structural", "logical"]).expect("the graph runs");
+    let last: Vec<Option<f32>> = tensors
+        .iter()
+        .map(|tensor| tensor.elements.last().copied())
+        .collect();
+    assert_eq!(tensors.len(), 3);
+    assert_eq!((last[0], last[2]), (Some(58.0), Some(58.0)));
+    assert!(last[1].is_some_and(|mean| (mean - 11.0).abs() < 1e-4));
+    let error = run(&["structural", "absent"]).expect_err("the output does not exist");
+    assert!(
+        error.to_string().contains("does not have an output absent"),
+        "{error}"
+    );
+}
+
+#[test]
 fn bytes_that_are_not_a_graph_are_rejected() {
     require!(onnx_runtime());
     for graph in [&GRID[..GRID.len() / 2], b"not a graph", b""] {

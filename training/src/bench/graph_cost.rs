@@ -105,12 +105,14 @@ fn product(shape: &[i64]) -> u64 {
     shape.iter().map(|side| side.unsigned_abs()).product()
 }
 
-/// Number of elements of the constants that convolutions read, directly or after a cast.
+/// Number of elements of the constants that convolutions read, directly or after a conversion to 32-bit floats.
 fn parameters(graph: &GraphProto) -> u64 {
     let source = |name: &str| {
-        let cast =
-            |node: &&NodeProto| node.op_type == "Cast" && node.output.iter().any(|o| o == name);
-        let node = graph.node.iter().find(cast);
+        let conversion = |node: &&NodeProto| {
+            ["Cast", "DequantizeLinear"].contains(&node.op_type.as_str())
+                && node.output.iter().any(|o| o == name)
+        };
+        let node = graph.node.iter().find(conversion);
         node.and_then(|node| node.input.first())
             .map_or_else(|| name.to_owned(), Clone::clone)
     };

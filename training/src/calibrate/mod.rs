@@ -216,6 +216,29 @@ pub fn framed(map: &[f32], size: MapSize, frame: usize, value: f32) -> Vec<f32> 
     border.clone().chain(rows).chain(border).collect()
 }
 
+/// Removes `frame` cells on each side of `maps`: the inverse of [`Calibration::framed`].
+pub fn without_frame(maps: ImageMaps, frame: usize) -> ImageMaps {
+    if frame == 0 {
+        return maps;
+    }
+    let grid = MapSize {
+        width: maps.grid.width.saturating_sub(2 * frame),
+        height: maps.grid.height.saturating_sub(2 * frame),
+    };
+    let inner = |map: &[f32]| -> Vec<f32> {
+        let rows = map.chunks_exact(maps.grid.width);
+        let rows = rows.skip(frame).take(grid.height);
+        rows.flat_map(|row| row.iter().skip(frame).take(grid.width).copied())
+            .collect()
+    };
+    ImageMaps {
+        structural: inner(&maps.structural),
+        logical: inner(&maps.logical),
+        grid,
+        size: maps.size,
+    }
+}
+
 /// Computes the score of one image.
 pub fn score_of(image: &ImageMaps, calibration: &MapCalibration) -> f64 {
     f64::from(
@@ -301,6 +324,9 @@ mod tests {
             combined[0].abs() < 1e-6 && combined[5] > 0.0,
             "{combined:?}"
         );
+        let inner = without_frame(framed, 1);
+        assert_eq!((inner.grid.width, inner.grid.height), (2, 1));
+        assert_eq!(inner.structural, [9.0, 9.0]);
     }
 
     #[test]

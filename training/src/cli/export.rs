@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use inspectd_core::bundle::Bundle;
+use inspectd_core::manifest::{Int8Parity, Precision};
 
 use crate::export::{Label, export};
 use crate::log::progress::Progress;
@@ -27,6 +29,30 @@ pub(super) struct Export {
     /// Version of the bundle
     #[arg(long, default_value = "1.0.0")]
     model_version: String,
+    /// Precision of the networks in the bundle
+    #[arg(long, value_enum, default_value_t = GraphPrecision::F32)]
+    precision: GraphPrecision,
+}
+
+/// Precision on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GraphPrecision {
+    /// 32-bit floats, as in training
+    #[value(name = "f32")]
+    F32,
+    /// 8-bit integers, except for the last convolution of each network: a smaller and faster bundle, with a calibration of
+    /// its own, because its scores differ slightly
+    #[value(name = "int8")]
+    Int8,
+}
+
+impl From<GraphPrecision> for Precision {
+    fn from(precision: GraphPrecision) -> Self {
+        match precision {
+            GraphPrecision::F32 => Self::F32,
+            GraphPrecision::Int8 => Self::Int8,
+        }
+    }
 }
 
 impl Export {
@@ -42,24 +68,59 @@ impl Export {
             version: self.model_version,
             created: now.parse().context("chrono writes RFC 3339")?,
         };
-        let mut progress = Progress::new(
-            "comparing with libtorch",
-            crate::export::parity::IMAGES as u64,
-            0,
-        );
-        let bundle = export(&run, label, &self.out, |done, _| progress.set(done, ""))?;
-        progress.finish();
-        let contents = bundle.manifest();
-        println!(
-            "{}: {:.1} MB; ONNX Runtime {} agrees with libtorch: largest difference {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
-            bundle.dir().display(),
-            bundle.graph().len() as f64 / 1e6,
-            contents.parity.onnxruntime_version,
-            contents.parity.largest_relative,
-            contents.parity.images,
-            contents.threshold.value,
-            contents.threshold.method,
-        );
+        let total = crate::export::parity::IMAGES as u64;
+        let mut bar = Some(Progress::new("comparing with libtorch", total, 0));
+        let precision = self.precision.into();
+        let bundle = export(&run, label, precision, &self.out, |done, total| {
+            if let Some(progress) = &mut bar {
+                progress.set(done, "");
+            }
+            // It ends here, because with int8 other progress bars follow.
+            if done == total
+                && let Some(progress) = bar.take()
+            {
+                progress.finish();
+            }
+        })?;
+        println!("{}", summary(&bundle));
+        if let Some(parity) = &bundle.manifest().parity.int8 {
+            println!("{}", agreement(parity));
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Describes a written bundle, one line.
+fn summary(bundle: &Bundle) -> String {
+    let contents = bundle.manifest();
+    let (precision, parity) = (contents.graph.precision, &contents.parity);
+    let of_graph = match precision {
+        Precision::F32 => "",
+        Precision::Int8 => " in f32",
+    };
+    format!(
+        "{}: {precision}, {:.1} MB; ONNX Runtime {} agrees with libtorch{of_graph}: largest difference {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
+        bundle.dir().display(),
+        bundle.graph().len() as f64 / 1e6,
+        parity.onnxruntime_version,
+        parity.largest_relative,
+        parity.images,
+        contents.threshold.value,
+        contents.threshold.method,
+    )
+}
+
+/// Describes the agreement of both precisions, one line.
+fn agreement(parity: &Int8Parity) -> String {
+    let scores = parity
+        .score_correlation
+        .map_or("not defined".to_owned(), |value| format!("{value:.4}"));
+    format!(
+        "int8 agrees with f32: correlation {:.4} of the maps over {} images, largest difference {:.1e} of the largest value, mean {:.1e}; correlation of the scores of the validation images {scores}; ranges measured on {} training images",
+        parity.map_correlation,
+        parity.images,
+        parity.largest_relative,
+        parity.mean_relative,
+        parity.calibration_images,
+    )
 }

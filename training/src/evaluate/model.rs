@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
+use inspectd_core::manifest::Precision;
 use inspectd_core::maps::{MapCalibration, MapSize};
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use inspectd_engine::Engine;
@@ -45,7 +46,7 @@ pub struct ModelIdentity {
     pub seed: u64,
     /// Origin of the teacher.
     pub teacher: String,
-    /// Runtime that computed the maps, with its version.
+    /// Runtime that computed the maps, with its version, and the precision of a bundle's graph if it is not `f32`.
     pub runtime: String,
 }
 
@@ -141,7 +142,7 @@ impl Model {
                 steps: provenance.steps,
                 seed: provenance.seed,
                 teacher: provenance.teacher.description.clone(),
-                runtime: format!("ONNX Runtime {} on {}", engine.version(), engine.provider()),
+                runtime: runtime(&engine, contents.graph.precision),
             },
             calibration: contents.maps.calibration(),
             threshold: f64::from(contents.threshold.value),
@@ -278,6 +279,15 @@ fn open_run(folder: &Path, moved_dataset: Option<&Path>) -> Result<Run> {
     )]);
     Run::open(folder, &moved)
         .with_context(|| format!("{error:#}; opening it with --dataset also failed"))
+}
+
+/// Runtime of a bundle; the precision of its graph is named if it is not `f32`.
+fn runtime(engine: &Engine, precision: Precision) -> String {
+    let name = format!("ONNX Runtime {} on {}", engine.version(), engine.provider());
+    match precision {
+        Precision::F32 => name,
+        Precision::Int8 => format!("{name}, {precision}"),
+    }
 }
 
 fn folder_name(folder: &Path) -> String {

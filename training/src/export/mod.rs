@@ -3,9 +3,11 @@
 pub mod feature_graph;
 pub mod graph;
 mod graph_builder;
+mod int8;
 pub mod method_graph;
 pub mod onnx;
 pub mod parity;
+pub mod quantize;
 mod resize;
 pub mod weights;
 
@@ -13,17 +15,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use inspectd_core::bundle::{Bundle, sha256};
-use inspectd_core::manifest::{self, Contents, Manifest};
+use inspectd_core::manifest::{self, Contents, Manifest, Precision};
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use prost::Message;
 use tch::Device;
 
+use crate::calibrate::{Calibration, LocationNormalisation};
 use crate::dataset::ImageSize;
 use crate::fit::checkpoint::host;
 use crate::network::architecture::Architecture;
 use crate::network::student::Student;
 use crate::network::teacher::Teacher;
 use crate::train::run::Run;
+use onnx::ModelProto;
 use parity::Parity;
 use weights::{TeacherNormalisation, WeightTensor, Weights};
 
@@ -38,29 +42,61 @@ pub struct Label {
     pub created: toml::value::Datetime,
 }
 
-/// Writes the bundle of `run` to `out` after comparing its graph with libtorch. Calls `progress` with the
-/// number of compared images and the total.
+/// A graph with the calibration of its maps.
+struct CalibratedGraph {
+    /// The serialised graph.
+    graph: Vec<u8>,
+    /// Calibration of its maps.
+    calibration: Calibration,
+    /// Agreement with the graph in f32, for a graph in 8 bits.
+    int8: Option<manifest::Int8Parity>,
+}
+
+/// Writes the bundle of `run` to `out` after comparing its f32 graph with libtorch. With [`Precision::Int8`], the graph
+/// of the bundle computes its convolutions in 8 bits; it is calibrated by its own maps and compared with the f32 graph.
+/// Calls `progress` with the number of images that were compared with libtorch and the total.
 ///
 /// # Errors
-/// Returns an error if the run is not finished, the graph differs from libtorch by more than the tolerance,
-/// or the bundle cannot be written. Nothing is written in these cases.
+/// Returns an error if the run is not finished, the f32 graph differs from libtorch by more than the tolerance, the graph
+/// in 8 bits does not agree with the f32 graph, or the bundle cannot be written. Nothing is written in these cases.
 pub fn export(
     run: &Run,
     label: Label,
+    precision: Precision,
     out: &Path,
     progress: impl FnMut(u64, u64),
 ) -> Result<Bundle> {
     let calibration = run.calibration()?;
     let (teacher, student) = run.networks(Device::Cpu)?;
-    let graph = encoded_graph(run, &teacher, &student, &label)?;
+    let source = RunGraph {
+        run,
+        teacher: &teacher,
+        student: &student,
+        label: &label,
+    };
+    let graph = source.model(run.location()?, &calibration)?.encode_to_vec();
     let parity = parity::check_parity(&graph, run, &teacher, &student, progress)?;
+    let plain = CalibratedGraph {
+        graph,
+        calibration,
+        int8: None,
+    };
+    let CalibratedGraph {
+        graph,
+        calibration,
+        int8,
+    } = match precision {
+        Precision::F32 => plain,
+        Precision::Int8 => int8::quantized(&source, &plain)?,
+    };
     let scores = ScoreDistribution::new(calibration.scores.clone())?;
     let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
     let contents = Contents {
         format_version: manifest::FORMAT_VERSION,
-        name: label.name,
-        version: label.version,
-        graph: graph_entry(&graph),
+        graph: manifest::Graph {
+            precision,
+            ..graph_entry(&graph)
+        },
         input: input(run),
         maps: maps(run, &calibration),
         scores: scores_of(&scores),
@@ -70,7 +106,12 @@ pub fn export(
             method: threshold.to_string(),
         },
         provenance: provenance(run, label.created)?,
-        parity: parity.into(),
+        parity: manifest::Parity {
+            int8,
+            ..parity.into()
+        },
+        name: label.name,
+        version: label.version,
     };
     let manifest = manifest_of(contents)?;
     Ok(Bundle::write(out, manifest, graph)?)
@@ -87,28 +128,35 @@ pub fn manifest_of(contents: Contents) -> Result<Manifest> {
     })
 }
 
-/// Returns the serialised ONNX graph of the run's networks.
-fn encoded_graph(
-    run: &Run,
-    teacher: &Teacher,
-    student: &Student,
-    label: &Label,
-) -> Result<Vec<u8>> {
-    let calibration = run.calibration()?;
-    let options = graph::Options {
-        location: run.location()?,
-        frame: [calibration.structural[0], calibration.logical[0]],
-        metadata: vec![
-            ("name".into(), label.name.clone()),
-            ("version".into(), label.version.clone()),
-            (
-                "preset".into(),
-                run.origin.architecture.preset.name().into(),
-            ),
-        ],
-        ..graph::Options::default()
-    };
-    student_graph(&run.origin.architecture, (teacher, student), &options)
+/// What the graph of a run is built from.
+struct RunGraph<'a> {
+    run: &'a Run,
+    teacher: &'a Teacher,
+    student: &'a Student,
+    label: &'a Label,
+}
+
+impl RunGraph<'_> {
+    /// Builds the f32 graph whose maps are normalised by `location`. The cells around them that have no features have
+    /// the values that `calibration` maps to 0.
+    fn model(
+        &self,
+        location: Option<LocationNormalisation>,
+        calibration: &Calibration,
+    ) -> Result<ModelProto> {
+        let architecture = &self.run.origin.architecture;
+        let options = graph::Options {
+            location,
+            frame: [calibration.structural[0], calibration.logical[0]],
+            metadata: vec![
+                ("name".into(), self.label.name.clone()),
+                ("version".into(), self.label.version.clone()),
+                ("preset".into(), architecture.preset.name().into()),
+            ],
+            ..graph::Options::default()
+        };
+        student_model(architecture, (self.teacher, self.student), &options)
+    }
 }
 
 /// Returns the serialised ONNX graph of trained networks.
@@ -117,9 +165,17 @@ fn encoded_graph(
 /// When the networks do not belong to `architecture` or have non-finite weights.
 pub fn student_graph(
     architecture: &Architecture,
-    (teacher, student): (&Teacher, &Student),
+    networks: (&Teacher, &Student),
     options: &graph::Options,
 ) -> Result<Vec<u8>> {
+    Ok(student_model(architecture, networks, options)?.encode_to_vec())
+}
+
+fn student_model(
+    architecture: &Architecture,
+    (teacher, student): (&Teacher, &Student),
+    options: &graph::Options,
+) -> Result<ModelProto> {
     let named = teacher.network().tensors().chain(student.tensors());
     let weights = Weights(
         named
@@ -130,9 +186,8 @@ pub fn student_graph(
         mean: host(&teacher.mean()),
         std: host(&teacher.std()),
     };
-    let model = graph::build(architecture, &weights, &normalisation, options)
-        .context("cannot build the ONNX graph")?;
-    Ok(model.encode_to_vec())
+    graph::build(architecture, &weights, &normalisation, options)
+        .context("cannot build the ONNX graph")
 }
 
 fn input(run: &Run) -> manifest::Input {
@@ -145,7 +200,7 @@ fn input(run: &Run) -> manifest::Input {
     }
 }
 
-fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Maps {
+fn maps(run: &Run, calibration: &Calibration) -> manifest::Maps {
     let [height, width] = run.origin.architecture.map_sides().map(|side| side as u32);
     let quantiles = |[a, b]: [f32; 2]| manifest::Quantiles { a, b };
     manifest::Maps {
@@ -157,11 +212,12 @@ fn maps(run: &Run, calibration: &crate::calibrate::Calibration) -> manifest::Map
     }
 }
 
-/// The graph's entry in a manifest.
+/// The entry of an f32 graph in a manifest.
 pub fn graph_entry(graph: &[u8]) -> manifest::Graph {
     manifest::Graph {
         file: manifest::GRAPH_FILE.into(),
         sha256: sha256(graph),
+        precision: Precision::F32,
     }
 }
 
@@ -212,6 +268,7 @@ impl From<Parity> for manifest::Parity {
             largest_relative: parity.largest_relative,
             onnxruntime_version: parity.onnxruntime_version,
             libtorch_version: crate::torch::VERSION.into(),
+            int8: None,
         }
     }
 }

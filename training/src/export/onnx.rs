@@ -68,6 +68,29 @@ impl TensorProto {
         Self::raw(name, shape, DataType::Float16, bytes)
     }
 
+    /// A constant of unsigned bytes.
+    pub fn u8(name: &str, shape: &[i64], values: &[u8]) -> Self {
+        Self::raw(name, shape, DataType::Uint8, values.to_vec())
+    }
+
+    /// A constant of signed bytes.
+    pub fn i8(name: &str, shape: &[i64], values: &[i8]) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Self::raw(name, shape, DataType::Int8, bytes)
+    }
+
+    /// A constant of 32-bit integers.
+    pub fn i32(name: &str, shape: &[i64], values: &[i32]) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Self::raw(name, shape, DataType::Int32, bytes)
+    }
+
     /// A one-dimensional constant of 64-bit integers.
     pub fn i64s(name: &str, values: &[i64]) -> Self {
         let bytes = values
@@ -75,6 +98,30 @@ impl TensorProto {
             .flat_map(|value| value.to_le_bytes())
             .collect();
         Self::raw(name, &[values.len() as i64], DataType::Int64, bytes)
+    }
+
+    /// The elements of a constant of 32-bit or 16-bit floats; `None` for other types.
+    pub fn floats(&self) -> Option<Vec<f32>> {
+        match DataType::try_from(self.data_type) {
+            Ok(DataType::Float) => {
+                let (elements, _) = self.raw_data.as_chunks::<4>();
+                Some(elements.iter().copied().map(f32::from_le_bytes).collect())
+            }
+            Ok(DataType::Float16) => {
+                let (elements, _) = self.raw_data.as_chunks::<2>();
+                let float = |&bytes: &[u8; 2]| half::f16::from_le_bytes(bytes).to_f32();
+                Some(elements.iter().map(float).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the elements are 32-bit or 16-bit floats.
+    pub fn is_float(&self) -> bool {
+        matches!(
+            DataType::try_from(self.data_type),
+            Ok(DataType::Float | DataType::Float16)
+        )
     }
 
     fn raw(name: &str, shape: &[i64], data_type: DataType, raw_data: Vec<u8>) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use inspectd_core::frame::Frame;
-use inspectd_engine::{Elements, EngineOptions, Session};
+use inspectd_engine::{Elements, EngineError, EngineOptions, Session, Tensor};
 use tch::Device;
 
 use crate::calibrate::{image_maps, normalised};
@@ -52,15 +52,7 @@ pub fn check_parity(
         let raw = image_maps(teacher, student, &image, Device::Cpu);
         let maps = normalised(location.as_ref(), raw);
         let expected = calibration.framed(&maps, run.origin.architecture.frame());
-        let (width, height) = (
-            i64::from(image.frame.width()),
-            i64::from(image.frame.height()),
-        );
-        let outputs = session.run(
-            &[1, height, width, 3],
-            Elements::U8(image.frame.rgb()),
-            ["structural", "logical"],
-        )?;
+        let outputs = run_graph(&mut session, &image)?;
         for (actual, expected) in outputs
             .iter()
             .zip([&expected.structural, &expected.logical])
@@ -72,6 +64,22 @@ pub fn check_parity(
     }
     parity.check()?;
     Ok(parity)
+}
+
+/// Computes the structural and the logical map of `image` with the graph of a run.
+pub(super) fn run_graph(
+    session: &mut Session,
+    image: &LoadedImage,
+) -> Result<[Tensor; 2], EngineError> {
+    let (width, height) = (
+        i64::from(image.frame.width()),
+        i64::from(image.frame.height()),
+    );
+    session.run(
+        &[1, height, width, 3],
+        Elements::U8(image.frame.rgb()),
+        ["structural", "logical"],
+    )
 }
 
 impl Parity {
@@ -123,7 +131,9 @@ impl Parity {
     }
 }
 
-fn images(run: &Run) -> Result<Vec<LoadedImage>> {
+/// [`IMAGES`] images of the run for comparisons: validation images first, then training images, then mirrored or
+/// rotated copies.
+pub(super) fn images(run: &Run) -> Result<Vec<LoadedImage>> {
     let dataset = run.dataset();
     let paths: Vec<_> = dataset
         .validation

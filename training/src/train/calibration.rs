@@ -9,11 +9,21 @@ use super::run::Run;
 use crate::calibrate::{
     Calibration, ImageMaps, LocationNormalisation, LocationStatistics, image_maps, normalised,
 };
+use crate::dataset::loader::LoadedImage;
 use crate::files;
 use crate::log::progress::Progress;
 use crate::network::student::Student;
 use crate::network::teacher::Teacher;
 use crate::settings;
+
+/// A calibration with the statistics that normalise its maps.
+#[derive(Clone, Debug)]
+pub struct MeasuredCalibration {
+    /// Statistics of every cell, if the settings enable them.
+    pub location: Option<LocationNormalisation>,
+    /// Calibration of the normalised maps.
+    pub calibration: Calibration,
+}
 
 impl Run {
     /// Reads the calibration of the run.
@@ -66,28 +76,46 @@ impl Run {
         device: Device,
     ) -> Result<()> {
         self.remove_calibration()?;
-        let networks = (teacher, student);
-        let settings = &self.settings;
-        if settings.location_normalisation {
+        let measured =
+            self.measure_calibration(|image| Ok(image_maps(teacher, student, image, device)))?;
+        if let Some(location) = &measured.location {
+            location.save(&location_path(&self.folder))?;
+        }
+        files::replace_text(
+            &calibration_path(&self.folder),
+            &toml::to_string_pretty(&measured.calibration)?,
+        )
+    }
+
+    /// Calibrates maps before location normalisation and without a frame, which `maps_of` computes: the statistics of
+    /// every cell over the training images, if the settings enable them, then the rest over the validation images.
+    ///
+    /// # Errors
+    /// When an image cannot be read, `maps_of` fails, or a map is non-finite or constant.
+    pub fn measure_calibration(
+        &self,
+        mut maps_of: impl FnMut(&LoadedImage) -> Result<ImageMaps>,
+    ) -> Result<MeasuredCalibration> {
+        let location = if self.settings.location_normalisation {
             let mut statistics = LocationStatistics::default();
             let train = &self.dataset.train;
-            self.for_each_map("location statistics", train, networks, device, |maps| {
+            self.for_each_map("location statistics", train, &mut maps_of, |maps| {
                 statistics.add(&maps);
             })?;
-            statistics.finish().save(&location_path(&self.folder))?;
-        }
-        let location = self.location()?;
+            Some(statistics.finish())
+        } else {
+            None
+        };
         let validation = &self.dataset.validation;
         let mut maps = Vec::with_capacity(validation.len());
-        self.for_each_map("calibration", validation, networks, device, |image| {
+        self.for_each_map("calibration", validation, &mut maps_of, |image| {
             maps.push(normalised(location.as_ref(), image));
         })?;
         let frame = self.origin.architecture.frame();
-        let calibration = Calibration::measure(&maps, frame, settings.branch_weights)?;
-        files::replace_text(
-            &calibration_path(&self.folder),
-            &toml::to_string_pretty(&calibration)?,
-        )
+        Ok(MeasuredCalibration {
+            calibration: Calibration::measure(&maps, frame, self.settings.branch_weights)?,
+            location,
+        })
     }
 
     /// Calls `consume` with the maps of each image at `paths`, in order.
@@ -95,13 +123,12 @@ impl Run {
         &self,
         label: &str,
         paths: &[PathBuf],
-        (teacher, student): (&Teacher, &Student),
-        device: Device,
+        maps_of: &mut impl FnMut(&LoadedImage) -> Result<ImageMaps>,
         mut consume: impl FnMut(ImageMaps),
     ) -> Result<()> {
         let mut progress = Progress::new(label, paths.len() as u64, 0);
         for (done, image) in self.sequential_loader(paths).enumerate() {
-            consume(image_maps(teacher, student, &image?, device));
+            consume(maps_of(&image?)?);
             progress.set(done as u64 + 1, "");
         }
         progress.finish();

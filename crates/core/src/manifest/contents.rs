@@ -1,5 +1,5 @@
-//! The keys of `manifest.toml`: one struct per table. Every key but `maps.logical` is required, and unknown
-//! keys are errors.
+//! The keys of `manifest.toml`: one struct per table. Every key but `graph.precision`, `maps.logical` and
+//! `parity.int8` is required, and unknown keys are errors.
 
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -40,6 +40,41 @@ pub struct Graph {
     pub file: String,
     /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// Precision of the networks; absent for `f32`.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
+}
+
+/// Precision in which a graph computes its convolutions. Inputs and outputs do not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 8-bit integers, with 32-bit sums.
+    Int8,
+}
+
+impl Precision {
+    /// Returns the name: `f32` or `int8`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Returns whether this is [`Self::F32`].
+    pub fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The graph's input images.
@@ -193,7 +228,7 @@ pub struct Teacher {
     pub sha256: String,
 }
 
-/// Largest differences between the maps of the exported graph and of the trained network.
+/// Largest differences between the maps of the exported graph in f32 and of the trained network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parity {
@@ -207,4 +242,28 @@ pub struct Parity {
     pub onnxruntime_version: String,
     /// Version of libtorch that ran the network.
     pub libtorch_version: String,
+    /// Agreement of the graph in 8 bits with the graph in f32; absent if the precision is `f32`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8Parity>,
+}
+
+/// Agreement of the combined maps of the graph in 8 bits with those of the same graph in f32, each with its own
+/// calibration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8Parity {
+    /// Number of images on which the ranges of the activations were measured.
+    pub calibration_images: u32,
+    /// Number of images whose maps were compared.
+    pub images: u32,
+    /// Largest difference of a cell, as a fraction of the largest absolute value of the f32 map.
+    pub largest_relative: f64,
+    /// Mean difference of a cell, as the same fraction.
+    pub mean_relative: f64,
+    /// Pearson correlation of the cells of all images, -1 to 1.
+    pub map_correlation: f64,
+    /// Pearson correlation of the scores of the validation images, -1 to 1; absent if all scores of a
+    /// graph are equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_correlation: Option<f64>,
 }

@@ -16,8 +16,8 @@ use crate::maps::MapSize;
 use crate::record::ModelId;
 
 pub use contents::{
-    ColourOrder, Contents, Graph, Input, Maps, Parity, Provenance, Quantiles, Resize,
-    ScoreQuantile, Scores, Teacher, Threshold,
+    ColourOrder, Contents, Graph, Input, Int8Parity, Maps, Parity, Precision, Provenance,
+    Quantiles, Resize, ScoreQuantile, Scores, Teacher, Threshold,
 };
 
 /// The only version of the format that this code reads and writes.

@@ -186,6 +186,62 @@ fn manifest_without_a_logical_map_is_parsed_and_requires_a_logical_weight_of_0()
     assert_eq!(parse(&written), Ok(manifest));
 }
 
+/// Agreement of a graph in 8 bits, as the trainer writes it.
+const INT8: &str = "
+[parity.int8]
+calibration_images = 64
+images = 16
+largest_relative = 0.05
+mean_relative = 0.002
+map_correlation = 0.999
+score_correlation = 0.99
+";
+
+#[test]
+fn graph_in_8_bits_has_its_precision_and_its_agreement_with_f32() {
+    let plain = parse(TEXT).expect("the text is valid");
+    assert_eq!(plain.graph.precision, Precision::F32);
+    assert!(
+        !plain.to_toml().contains("precision"),
+        "{}",
+        plain.to_toml()
+    );
+
+    let named = TEXT.replacen("[input]", "precision = \"int8\"\n\n[input]", 1);
+    let text = format!("{named}{INT8}");
+    let manifest = parse(&text).expect("the text is valid");
+    assert_eq!(manifest.graph.precision.to_string(), "int8");
+    let parity = manifest.parity.int8.as_ref().expect("the table is there");
+    assert_eq!((parity.calibration_images, parity.images), (64, 16));
+    assert_eq!(parse(&manifest.to_toml()).as_ref(), Ok(&manifest));
+    let without = text.replacen("score_correlation = 0.99", "", 1);
+    assert!(parse(&without).is_ok());
+
+    let check = |text: &str, parts: &[&str]| {
+        let message = parse(text).expect_err("the text is not valid").to_string();
+        for part in parts {
+            assert!(message.contains(part), "no {part:?} in {message:?}");
+        }
+    };
+    check(
+        &named,
+        &["parity.int8: absent", "present if graph.precision is"],
+    );
+    check(&format!("{TEXT}{INT8}"), &["parity.int8: present"]);
+    check(
+        &text.replacen("\"int8\"", "\"int4\"", 1),
+        &["unknown variant `int4`", "`int8`"],
+    );
+    check(
+        &text.replacen("0.999", "1.5", 1),
+        &["parity.int8.map_correlation: 1.5", "-1 to 1"],
+    );
+    check(
+        &text.replacen("calibration_images = 64", "calibration_images = 0", 1),
+        &["parity.int8.calibration_images: 0", "1 or more"],
+    );
+}
+
 #[test]
 fn unknown_key_missing_key_and_wrong_type_are_reported() {
     check(

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use toml::value::{Datetime, Offset};
 
 use super::{
-    Contents, FORMAT_VERSION, GRAPH_FILE, ManifestFault, Maps, Parity, Provenance, Quantiles,
-    Scores, Threshold,
+    Contents, FORMAT_VERSION, GRAPH_FILE, Int8Parity, ManifestFault, Maps, Parity, Precision,
+    Provenance, Quantiles, Scores, Threshold,
 };
 
 /// Maximum side: larger than the input of any network of this project (512), and small enough that no
@@ -64,6 +64,14 @@ impl Checker {
     fn share(&mut self, key: &str, value: f64) {
         self.require((0.0..=1.0).contains(&value), key, value, "0 to 1");
     }
+
+    fn correlation(&mut self, key: &str, value: f64) {
+        self.require((-1.0..=1.0).contains(&value), key, value, "-1 to 1");
+    }
+
+    fn count(&mut self, key: &str, count: u32) {
+        self.require(count > 0, key, count, "1 or more");
+    }
 }
 
 fn fault(key: &str, found: String, allowed: &str) -> ManifestFault {
@@ -104,6 +112,8 @@ pub(super) fn faults(contents: &Contents) -> Vec<ManifestFault> {
     threshold(&mut checker, &contents.threshold);
     provenance(&mut checker, &contents.provenance);
     parity(&mut checker, &contents.parity);
+    let precision = contents.graph.precision;
+    int8_parity(&mut checker, precision, contents.parity.int8.as_ref());
     checker.0
 }
 
@@ -242,14 +252,39 @@ fn is_utc(time: Datetime) -> bool {
 }
 
 fn parity(checker: &mut Checker, parity: &Parity) {
-    checker.require(
-        parity.images > 0,
-        "parity.images",
-        parity.images,
-        "1 or more",
-    );
+    checker.count("parity.images", parity.images);
     checker.not_negative("parity.largest_absolute", parity.largest_absolute);
     checker.not_negative("parity.largest_relative", parity.largest_relative);
     checker.text("parity.onnxruntime_version", &parity.onnxruntime_version);
     checker.text("parity.libtorch_version", &parity.libtorch_version);
+}
+
+fn int8_parity(checker: &mut Checker, precision: Precision, parity: Option<&Int8Parity>) {
+    let allowed = format!(
+        "present if graph.precision is \"{}\", otherwise absent",
+        Precision::Int8
+    );
+    match (precision, parity) {
+        (Precision::F32, None) => {}
+        (Precision::F32, Some(_)) => {
+            checker
+                .0
+                .push(fault("parity.int8", "present".to_owned(), &allowed));
+        }
+        (Precision::Int8, None) => {
+            checker
+                .0
+                .push(fault("parity.int8", "absent".to_owned(), &allowed));
+        }
+        (Precision::Int8, Some(parity)) => {
+            checker.count("parity.int8.calibration_images", parity.calibration_images);
+            checker.count("parity.int8.images", parity.images);
+            checker.not_negative("parity.int8.largest_relative", parity.largest_relative);
+            checker.not_negative("parity.int8.mean_relative", parity.mean_relative);
+            checker.correlation("parity.int8.map_correlation", parity.map_correlation);
+            if let Some(correlation) = parity.score_correlation {
+                checker.correlation("parity.int8.score_correlation", correlation);
+            }
+        }
+    }
 }

@@ -9,13 +9,14 @@ use crate::export::onnx::{
 };
 
 /// Operators that [`output_shape`] supports.
-pub(super) const OPERATORS: [&str; 28] = [
+pub(super) const OPERATORS: [&str; 30] = [
     "Add",
     "AveragePool",
     "Cast",
     "Clip",
     "Concat",
     "Conv",
+    "DequantizeLinear",
     "Div",
     "Identity",
     "LeakyRelu",
@@ -25,6 +26,7 @@ pub(super) const OPERATORS: [&str; 28] = [
     "Mean",
     "Mul",
     "Pad",
+    "QuantizeLinear",
     "ReduceMean",
     "ReduceMin",
     "ReduceSumSquare",
@@ -147,9 +149,8 @@ fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
 /// Returns the shape of the output of `node`.
 pub(super) fn output_shape(node: &NodeProto, values: &ValueShapes) -> Result<Shape, CostError> {
     match node.op_type.as_str() {
-        "Relu" | "LeakyRelu" | "Sigmoid" | "Sqrt" | "Cast" | "Clip" | "Identity" => {
-            Ok(values.shape(node, 0)?.to_vec())
-        }
+        "Relu" | "LeakyRelu" | "Sigmoid" | "Sqrt" | "Cast" | "Clip" | "Identity"
+        | "QuantizeLinear" | "DequantizeLinear" => Ok(values.shape(node, 0)?.to_vec()),
         "Add" | "Sub" | "Mul" | "Div" | "Max" | "Mean" | "Sum" => elementwise(node, values),
         "Conv" => convolution(node, values),
         "AveragePool" | "MaxPool" => {

@@ -81,11 +81,10 @@ fn exported_bundle_gives_the_scores_of_its_run() {
     super::bench_inference::check(&workspace.path("bundle"));
 }
 
-/// Checks that the validation images have equal scores in the calibration (libtorch) and as test images of
+/// Checks that the validation images have equal scores in the calibration of `bundle` and as test images of
 /// `mhkd evaluate` (ONNX Runtime).
-fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
-    let workspace = shared_workspace();
-    let swapped = workspace.path("swapped");
+pub(super) fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
+    let swapped = format!("{bundle}-swapped");
     copy(data, &swapped);
     std::fs::remove_dir_all(format!("{swapped}/test/good")).expect("removed");
     copy(
@@ -116,7 +115,7 @@ fn evaluate(bundle: &str, data: &str, json: &str, calibrated: &[f32]) {
 }
 
 /// Checks a graph with `onnx.checker` of the PyPI package, including shape inference.
-fn check_onnx(packages: &Path, file: &str) {
+pub(super) fn check_onnx(packages: &Path, file: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_onnx.py");
     let output = Command::new("python3")
         .arg(script)
