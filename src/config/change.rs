@@ -168,7 +168,7 @@ pub fn changed(old: &Settings, new: &Settings) -> Vec<Changed> {
         .collect()
 }
 
-/// Place of a fault that two valid configurations have together.
+/// Place of a fault that only the combination of two valid configurations has.
 const UNTIL_RESTART: &str = "after a reload, until a restart";
 
 /// Returns the settings that are active once `new` is applied to a daemon that runs with `old`: the live
@@ -187,7 +187,7 @@ pub fn applied(old: &Settings, new: &Settings) -> Result<Settings, ConfigError> 
     let added = new.cameras.keys().filter(is_live);
     let ids = kept.chain(added).cloned().collect();
     let settings = Settings::read(&Values::new(values, ids));
-    // Here defaults count as set, so that valid configurations may have faults too.
+    // Here defaults count as set, so valid configurations may have faults too. These are ignored.
     let [of_old, of_new, mut faults] = [old, new, &settings].map(relation_faults);
     faults.retain(|fault| !of_old.contains(fault) && !of_new.contains(fault));
     if faults.is_empty() {

@@ -162,11 +162,11 @@ impl Control {
         if let Some([new, _]) = failed {
             result.reason = format!("by the new model, {}", new.summary());
         } else if change.before == value {
-            // An installation whose result did not reach its client is repeated.
+            // The client repeats an installation, because it did not receive the result.
             let last = self.installation();
             result.installation = last.filter(|last| last.after == value);
             if result.installation.is_none() {
-                "it is the active bundle already".clone_into(&mut result.reason);
+                "this bundle is already active".clone_into(&mut result.reason);
             }
         } else if options.dry_run {
             "a dry run changes nothing".clone_into(&mut result.reason);
@@ -182,8 +182,8 @@ impl Control {
     /// graph, if the caller knows it.
     ///
     /// # Errors
-    /// When nothing was installed, another model was, one is being installed, or the file was changed since. Nothing is
-    /// then changed.
+    /// When nothing was installed, an installation is in progress, another model was installed since, or the file was changed
+    /// since. Nothing is then changed.
     pub fn undo_installation(
         &self,
         actor: &Actor,
@@ -221,12 +221,12 @@ impl Control {
         }
         let bundle = Bundle::open(&change.folder()).map_err(ModelError::from)?;
         let model = Arc::new(Model::load(&bundle, &active.settings.engine)?);
-        self.apply_bundle(actor, &mut changes, &active, change, model)?;
+        self.apply_bundle(actor, &mut changes, &active, change, &model)?;
         self.save_installation(&mut changes, None);
         Ok(installed)
     }
 
-    /// Only one installation is made at a time.
+    /// Locks installations: only one runs at a time.
     fn only_installation(&self) -> ControlResult<MutexGuard<'_, ()>> {
         let only = self.installing.try_lock();
         only.ok_or_else(|| ChangeError::Conflict("another installation is in progress".to_owned()))
@@ -369,7 +369,7 @@ impl Control {
             after: value.to_owned(),
             who: actor.name().to_owned(),
         };
-        self.apply_bundle(actor, &mut changes, active, change, model)?;
+        self.apply_bundle(actor, &mut changes, active, change, &model)?;
         self.save_installation(&mut changes, Some(installation.clone()));
         Ok(installation)
     }
@@ -381,12 +381,12 @@ impl Control {
         changes: &mut ChangeState,
         active: &Arc<Active>,
         change: BundleChange,
-        model: Arc<Model>,
+        model: &Arc<Model>,
     ) -> ControlResult<()> {
-        let (from, to) = (describe_model(&active.model), describe_model(&model));
+        let (from, to) = (describe_model(&active.model), describe_model(model));
         match change.place {
             Place::Configuration(next) => {
-                self.apply_settings_with(actor, changes, &next, &model)?;
+                self.apply_settings_with(actor, changes, &next, model)?;
             }
             Place::Recipe { active, text, .. } => {
                 let values = [ChangedValue {
@@ -395,7 +395,7 @@ impl Control {
                     before: from.clone(),
                     after: to.clone(),
                 }];
-                self.edit_active_recipe(actor, changes, (&active, &model), &values, |_| Ok(text))?;
+                self.edit_active_recipe(actor, changes, (&active, model), &values, |_| Ok(text))?;
             }
         }
         info!(by = actor.name(), %from, %to, "model installed");

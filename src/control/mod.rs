@@ -213,7 +213,7 @@ fn forget_pauses(state: &mut PersistedState, settings: &Settings, file: &StateFi
     if state.paused.len() < before
         && let Err(error) = file.write(state)
     {
-        error!(%error, "the pauses of removed cameras cannot be removed");
+        error!(%error, "the pauses of removed cameras cannot be removed from the state");
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct ChangedValue {
 }
 
 impl Control {
-    /// Changes the text of the active recipe, writes its file, and activates it, with `model` if that is the recipe's then. If
-    /// it cannot be activated, the file has its text of before.
+    /// Changes the text of the active recipe, writes its file, and activates it. `model` is used if the changed recipe names its
+    /// bundle. If the recipe cannot be activated, the file gets its previous text.
     ///
     /// # Errors
     /// When the file is not what is active, would not be valid, or cannot be written, a camera does not take the new

@@ -53,7 +53,7 @@ impl GrpcService {
         self.streams.own(name, client, recorded)
     }
 
-    /// Records a consumer that opens its first stream, so that it keeps its client and its place after a restart. A disk
+    /// Records a consumer that opens its first stream, so that it keeps its client and its position after a restart. A disk
     /// that does not answer does not stop the stream: the consumer is then recorded by its next stream or its first
     /// acknowledgement.
     ///
@@ -85,7 +85,7 @@ impl GrpcService {
     /// Forgets a consumer.
     pub(super) async fn forget(&self, name: &str) -> Result<(), Status> {
         let journal = self.journal()?;
-        // One that opened its stream while the journal was not written is not in it yet.
+        // A consumer that opened its stream while the journal could not be written is not in it yet.
         if !journal.consumers().contains_key(name) && !self.streams.disown(name) {
             return Err(status::not_found("consumer", name, "is not known"));
         }

@@ -180,10 +180,13 @@ impl LineService for GrpcService {
             return Err(status::invalid("gain", "must be a finite number"));
         }
         if keep_exposure && exposure_us.is_some() {
-            return Err(status::invalid("exposure_us", "must be unset to be kept"));
+            return Err(status::invalid(
+                "exposure_us",
+                "must be unset with keep_exposure",
+            ));
         }
         if keep_gain && gain.is_some() {
-            return Err(status::invalid("gain", "must be unset to be kept"));
+            return Err(status::invalid("gain", "must be unset with keep_gain"));
         }
         let controls = NewControls {
             exposure_us: (!keep_exposure).then_some(exposure_us),

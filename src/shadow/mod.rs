@@ -88,7 +88,7 @@ pub struct Shadow {
     clock: SharedClock,
     file: Option<RecordFile>,
     state: Mutex<State>,
-    /// Held from the copy of the record to its end on the disk, so that an older one does not replace it.
+    /// Held while the record is copied and written, so that an older copy does not replace a newer one.
     writing: Mutex<()>,
 }
 

@@ -272,7 +272,7 @@ async fn bundle_that_is_not_complete_or_not_usable_changes_nothing() {
         assert_eq!(refused.code(), code, "{case}: {refused}");
         assert!(refused.message().contains(text), "{case}: {refused}");
     }
-    // What an installation left whose process was killed is removed by the next one.
+    // The next installation removes the files of one during which the daemon was killed.
     for folder in ["left-1-0123", ".left-1-0123.x1y2.part/new"] {
         fs::create_dir_all(site.path("journal/models").join(folder)).expect("a folder");
     }

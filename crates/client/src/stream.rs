@@ -33,8 +33,9 @@ pub enum Start {
     /// With the first verdict that was journalled at or after this time (UTC). Resumes after the last
     /// verdict received.
     Time(Timestamp),
-    /// After the last verdict that this consumer acknowledged; with the oldest that is kept if it never
-    /// acknowledged one. Resumes there too; what was received before is not repeated within one stream.
+    /// After the last verdict that this consumer acknowledged. Its first stream starts with the oldest that is kept; until it
+    /// acknowledges, later ones start with the same verdict. Resumes in the same way; what was received before is not
+    /// repeated within one stream.
     Consumer(ConsumerName),
 }
 

@@ -46,8 +46,8 @@ pub fn rewrite(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 /// Calls `write` with the path of an empty temporary file, and replaces the file `path` by it.
 ///
 /// # Errors
-/// Those of `write`, and when the file cannot be created, flushed or renamed. The old file is then unchanged, and the
-/// temporary file is removed; if only the folder cannot be flushed, the file is replaced.
+/// Those of `write`, and when the file cannot be created, flushed or renamed: the old file is then unchanged, and the
+/// temporary file is removed. Also when the folder cannot be flushed: the file is then already replaced.
 pub fn replace<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), E>,
@@ -63,7 +63,7 @@ pub fn replace<E: From<io::Error>>(
 /// the first one is replaced, and the folder is flushed once, which is faster than one call of [`write()`] for each.
 ///
 /// # Errors
-/// When a file cannot be written. Files that were replaced before stay.
+/// When a file cannot be written. Files that were replaced before the error stay replaced.
 pub fn write_files(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
     let mut parts = Vec::with_capacity(files.len());
     for (name, bytes) in files {

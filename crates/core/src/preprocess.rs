@@ -156,7 +156,7 @@ fn checked(frame: &Frame, crop: Option<Crop>) -> Result<Crop, PreprocessError> {
 
 /// Resizes a checked `crop` to a target size with an area.
 fn resample(frame: &Frame, crop: Crop, width: u32, height: u32) -> Frame {
-    // Views of one pixel type: those of any type compile the filters of all of them, which takes minutes.
+    // Views of one pixel type: views of dynamic type compile the filters of all pixel types, which takes minutes.
     let whole = TypedImageRef::<U8x3>::from_buffer(frame.width(), frame.height(), frame.rgb())
         .expect("a frame holds width * height * 3 bytes");
     // A cropped view, not `ResizeOptions::crop`, with which the filter reads pixels outside the crop.

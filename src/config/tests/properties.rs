@@ -261,7 +261,7 @@ proptest! {
     fn reload_applies_the_live_keys_and_no_other(old in values(), new in values()) {
         let (old, new) = (reconciled(old).settings, reconciled(new).settings);
         let all = changes(&old, &new);
-        // Keys that wait may not be compatible with those that do not.
+        // Live keys may be incompatible with keys that wait for a restart.
         let Ok(active) = applied(&old, &new) else {
             prop_assert!(!all.restart.is_empty());
             return Ok(());

@@ -225,7 +225,7 @@ fn live_keys_that_need_a_key_which_waits_for_a_restart_are_refused() {
         let error = applied(&settings(old), &settings(new)).expect_err("not compatible");
         assert_eq!(error.to_string(), expected);
     };
-    // The challenge's camera waits for the restart, the removal of the one before does not.
+    // `challenge.camera` waits for the restart; the removal of the camera that it named does not.
     let challenge = |camera: &str| format!("[challenge]\nfolder = \"/c\"\ncamera = {camera:?}\n");
     let without = &OLD[..OLD.find("[cameras.right]").expect("a camera")];
     refused(
@@ -233,7 +233,7 @@ fn live_keys_that_need_a_key_which_waits_for_a_restart_are_refused() {
         &[without, &challenge("left")].concat(),
         "after a reload, until a restart: challenge.camera: \"right\", must be the id of a configured camera",
     );
-    // The folder of recipes waits, the shadow's recipe does not.
+    // `recipes.folder` waits for the restart; `shadow.recipe` does not.
     let shadow = "[recipes]\nfolder = \"/r\"\n[shadow]\nrecipe = \"next\"\n";
     refused(
         OLD,

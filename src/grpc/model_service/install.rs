@@ -36,13 +36,13 @@ const MANIFEST_LIMIT: usize = 16 << 20;
 /// Longest wait for the next piece of a graph.
 const PIECE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Longest reception of a bundle. The largest one then needs 0.6 MB/s.
+/// Longest reception of a bundle. A graph of the maximum size needs 0.6 MB/s.
 const RECEPTION_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// Memory that is added for a graph in one step, bytes.
 const GROWTH: usize = 64 << 20;
 
-/// Names the bundle that is being installed, so that it is removed after a kill.
+/// File that names the bundle that is being installed, so that the next installation removes it if the daemon is killed.
 const UNFINISHED: &str = ".unfinished";
 
 /// Events that wait until the client reads them. Others are left out, but not the result.
@@ -112,7 +112,9 @@ async fn next(parts: &mut Streaming<InstallModelRequest>) -> Result<Option<Part>
     let received = timeout(PIECE_TIMEOUT, parts.message()).await;
     let received = received.map_err(|_| {
         let limit = PIECE_TIMEOUT.as_secs();
-        Status::deadline_exceeded(format!("no piece of the graph came within {limit} s"))
+        Status::deadline_exceeded(format!(
+            "no piece of the graph was received within {limit} s"
+        ))
     })?;
     match received? {
         None => Ok(None),
@@ -182,7 +184,7 @@ async fn receive_graph(
     Ok(Received { announced, graph })
 }
 
-/// Makes room for a piece, by steps: the announced size is not trusted.
+/// Makes room for a piece, in steps: the announced size is not trusted.
 fn grow(graph: &mut Vec<u8>, piece: usize, graph_size: u64) -> Result<(), Status> {
     if graph.capacity() - graph.len() >= piece {
         return Ok(());
@@ -190,7 +192,9 @@ fn grow(graph: &mut Vec<u8>, piece: usize, graph_size: u64) -> Result<(), Status
     let left = graph_size as usize - graph.len();
     let step = left.min(GROWTH).max(piece);
     graph.try_reserve_exact(step).map_err(|_| {
-        Status::resource_exhausted(format!("no memory for a graph of {graph_size} bytes"))
+        Status::resource_exhausted(format!(
+            "not enough memory for a graph of {graph_size} bytes"
+        ))
     })
 }
 
@@ -250,14 +254,14 @@ fn install(
             std::fs::remove_dir_all(&folder)
         };
         if let Err(error) = removed.and_then(|()| std::fs::remove_file(&unfinished)) {
-            warn!(%error, folder = %folder.display(), "a bundle that is not used cannot be removed");
+            warn!(%error, folder = %folder.display(), "files of an installation cannot be removed");
         }
     }
     let result = result.map_err(|error| status::change(&error))?;
     Ok(converted(&result))
 }
 
-/// Removes what an installation left whose process was killed.
+/// Removes the files of an installation during which the daemon was killed.
 fn remove_unfinished(control: &Control, models: &Path) -> io::Result<()> {
     atomic_file::remove_leftovers(models)?;
     let unfinished = models.join(UNFINISHED);
@@ -268,14 +272,14 @@ fn remove_unfinished(control: &Control, models: &Path) -> io::Result<()> {
     };
     let folder = models.join(name.trim());
     let is_own = folder.parent() == Some(models) && folder.is_dir();
-    // Killed between its activation and the end of the installation, it is in use.
+    // If the daemon was killed after the activation, the bundle is in use.
     if is_own && !control.uses_bundle(&folder) {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::remove_file(&unfinished)
 }
 
-/// The name of a bundle's folder: by name, version and content.
+/// The name of a bundle's folder: name, version and hash of the manifest.
 fn bundle_name(manifest: &Manifest) -> String {
     let hash = sha256(manifest.to_toml().as_bytes());
     let hash = &hash[..HASH_DIGITS];

@@ -96,7 +96,7 @@ async fn consumer_resumes_after_its_last_acknowledgement() {
     let mut first = stream_from(&daemon, plc()).await;
     let seen = some(&mut first, 12).await;
     assert_eq!(seen[0].sequence, 1, "it begins with the oldest");
-    // Its first stream makes it known.
+    // Its first stream records it.
     let [consumer] = &consumers(&daemon).await[..] else {
         panic!("one consumer")
     };

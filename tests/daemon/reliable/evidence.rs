@@ -101,7 +101,7 @@ fn evidence_is_kept_by_policy_and_readable_after_a_restart() {
                 check_readable(&daemon, verdict).await;
             }
         }
-        // A disk that is slower than the line stores less, which is counted.
+        // If the disk is slower than the line, less is stored, and what is missing is counted.
         assert!(
             absent <= missed && absent < 30,
             "{keys}: {absent} of {missed}"
@@ -121,7 +121,7 @@ async fn evidence_quota_is_never_exceeded_and_the_oldest_is_removed() {
     let daemon = site.start();
     let (mut most, mut looks) = (0, 0);
     let deadline = Instant::now() + PATIENCE;
-    // About three times as many as the quota holds, whatever the disk can keep up with.
+    // About three times as many as the quota holds, however slow the disk is.
     let mut stored = BTreeSet::new();
     while stored.len() < 250 {
         most = most.max(blocks_below(&folder));

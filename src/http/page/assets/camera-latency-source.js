@@ -5,7 +5,7 @@ import { goToSignIn } from "./api.js";
 const SILENCE_LIMIT_MS = 10000;
 
 /**
- * Receives until it is closed, or fails once.
+ * Receives until it is closed or fails.
  * @param {string} id of the camera
  * @param {{onLevel: function(number, number): void, onFailed: function(string): void}} handlers `onLevel` takes the mean
  *   of the pixels, 0 to 255, and when it arrived, milliseconds of `performance.now()`

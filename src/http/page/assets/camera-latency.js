@@ -42,11 +42,11 @@ export class LatencyMeter {
   constructor() {
     /** @type {Phase} */
     this.phase = "idle";
-    /** Whether the light changed while the phase was `ready`; until the next change in time. */
+    /** Whether the light changed too early, in the phase `ready`. Reset by the next change that is in time. */
     this.early = false;
     /** What was measured so far, whole milliseconds. @type {number[]} */
     this.values = [];
-    /** Begin of the wait that is limited. */
+    /** Start of the wait that `LIMIT_MS` limits. */
     this.begun = 0;
     this.steadySince = 0;
     /** Null before the first frame of the phase `settling`. @type {Light|null} */
@@ -113,7 +113,7 @@ export class LatencyMeter {
 }
 
 /**
- * The value to configure: a tenth more than the largest one, in steps of 5 ms.
+ * The value to configure: the largest one plus a tenth of it, rounded up to 5 ms.
  * @param {number[]} values whole milliseconds
  * @returns {number}
  */

@@ -114,7 +114,7 @@ export function controlsCard(id, session) {
   return { element, show, showView };
 }
 
-/** A value that is shown already is kept, as somebody else may have changed it since. */
+/** A value that is not changed here is kept, because another client may have changed it since. */
 function toRequest({ exposure, gain }, present) {
   return {
     ...(exposure === present?.exposure ? { keep_exposure: true } : exposure !== null && { exposure_us: exposure }),

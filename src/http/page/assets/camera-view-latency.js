@@ -38,14 +38,14 @@ export function latencyCard(id, holdPicture) {
   const ways = h("div", { class: "latency-ways" },
     screenButton, h("p", { class: "hint", id: "latency-screen" },
       "Point the camera at this screen, or hold the screen in its view. The screen flashes about once a second: flashing light can harm people with photosensitive epilepsy."),
-    handButton, h("p", { class: "hint", id: "latency-hand" }, "Press a button and change the light at the same moment: a lamp, or a hand before the lens."));
+    handButton, h("p", { class: "hint", id: "latency-hand" }, "Press a button and change the light at the same moment, with a lamp or a hand in front of the lens."));
   const pausedNote = h("p", { hidden: true }, "The camera is paused. Resume it to measure.");
   const problem = h("div", {});
   const values = valueList();
   const lines = copyBlock("Lines for the configuration");
-  const screenNote = h("p", { class: "hint" }, "The values also contain the delay of the screen, a few tens of milliseconds, which is on the safe side.");
+  const screenNote = h("p", { class: "hint" }, "The values also contain the delay of the screen, a few tens of milliseconds; a value that is too large is safe.");
   const result = h("div", { class: "latency-result", hidden: true },
-    h("p", { class: "hint" }, "latency_ms is the largest value and a tenth of it, rounded up to 5 ms. ",
+    h("p", { class: "hint" }, "latency_ms is the largest value plus a tenth of it, rounded up to 5 ms. ",
       "This changes nothing by itself: replace these lines in the configuration and restart."),
     lines.element, screenNote);
   const element = section("Latency", h("div", { class: "latency" },
@@ -210,7 +210,7 @@ function screenWay(id, onCancel) {
   let meter = null;
   let frame = 0;
 
-  // Escape closes the dialog; on a full screen it ends that first.
+  // Escape closes the dialog; in full screen, it leaves full screen first.
   element.addEventListener("close", () => meter && !element.open && onCancel());
   field.addEventListener("fullscreenchange", () => meter && document.fullscreenElement !== field && onCancel());
 
