@@ -22,3 +22,19 @@ pub use arithmetic::Range;
 pub use plan::last_convolutions;
 pub use ranges::{RangeMeter, Ranges};
 pub use rewrite::quantize;
+
+#[cfg(test)]
+mod tests {
+    use crate::export::onnx::NodeProto;
+
+    /// A node with the name of its output.
+    pub(super) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: operator.to_owned(),
+            attribute: vec![],
+        }
+    }
+}

@@ -246,16 +246,7 @@ mod tests {
     use super::*;
     use crate::export::onnx::Dimension::{Free, Known};
     use crate::export::onnx::{DataType, ValueInfoProto};
-
-    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            name: format!("node {output}"),
-            op_type: operator.to_owned(),
-            attribute: vec![],
-        }
-    }
+    use crate::export::quantize::tests::node;
 
     /// Two convolutions with an activation function and a pool between them, a residual block, and the difference of its result
     /// and of the pooled value.
@@ -287,14 +278,14 @@ mod tests {
 
     #[test]
     fn last_convolutions_are_those_before_the_arithmetic_of_the_maps() {
-        let expected = ["node fourth", "node second"].map(str::to_owned);
+        let expected = ["fourth", "second"].map(str::to_owned);
         assert_eq!(last_convolutions(&graph()), BTreeSet::from(expected));
     }
 
     #[test]
     fn pools_and_sums_between_8_bit_convolutions_compute_in_8_bits() {
         let graph = graph();
-        let keep = BTreeSet::from(["node fourth".to_owned()]);
+        let keep = BTreeSet::from(["fourth".to_owned()]);
         let plan = Plan::of(&graph, &keep);
         let results: Vec<&str> = (0..graph.node.len())
             .filter_map(|number| plan.result(number))

@@ -233,16 +233,7 @@ mod tests {
     use super::*;
     use crate::export::onnx::Dimension::{Free, Known};
     use crate::export::onnx::{DataType, ValueInfoProto};
-
-    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            name: output.to_owned(),
-            op_type: operator.to_owned(),
-            attribute: vec![],
-        }
-    }
+    use crate::export::quantize::tests::node;
 
     /// A convolution with a Relu and 16-bit weights, and a last convolution.
     fn model() -> ModelProto {
