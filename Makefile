@@ -2,7 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure endurance pages fuzz simulate torture clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure scale endurance pages fuzz simulate torture manual \
+    packages package-test container-test supply-chain reproducible clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -18,6 +19,9 @@ BENCH_ROUNDS ?= 2
 BUNDLE ?= models/demo
 MEASURE ?=
 
+# Arguments of `make scale`: --full, --quick, names of curves.
+SCALE ?=
+
 # Duration of `make pages` with open pages and without, minutes.
 MINUTES ?= 10
 
@@ -28,7 +32,7 @@ SEEDS ?= 100000
 FUZZ_SECONDS ?= 600
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Fetch prerequisites: Debian packages, ONNX Runtime, libtorch, Python packages of the tests
 	scripts/setup.sh
@@ -59,7 +63,7 @@ lint: setup cargo-deny ## Check format, lints, documentation, and licences and s
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh systemd/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh systemd/*.sh clients/csharp/*.sh packaging/container/healthcheck .ci/run; \
 	else echo "lint: shellcheck is not installed; scripts were not checked"; fi
 
 advisories: cargo-deny ## Check dependencies for known vulnerabilities (clones RustSec's database)
@@ -98,6 +102,11 @@ measure: ## Compare the daemon with a bare ONNX Runtime loop and a plain Python 
 	    target/release/inspectd bench --bundle $(BUNDLE) $(MEASURE)
 	PYTHONPATH=.tools/baseline python3 examples/python/baseline.py --bundle $(BUNDLE) --frames 60
 
+scale: ## Measure how cost grows with cameras, clients, image size, journal and dataset (20 minutes; SCALE=--full: more)
+	scripts/setup.sh runtime training
+	cargo build --release
+	scripts/scale.py $(SCALE)
+
 endurance: ## Run the frames of four hours through the daemon and check its memory
 	scripts/setup.sh runtime
 	cargo build --release
@@ -112,6 +121,30 @@ pages: ## Measure what open pages cost the line, and the first picture on a slow
 fuzz: ## Run the fuzz targets on a nightly toolchain (FUZZ_SECONDS=n per target)
 	scripts/setup.sh runtime
 	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+manual: ## Build the manual as HTML into target/manual, and check its links
+	scripts/manual.sh
+
+packages: ## Build the Debian packages into target/packages (docs/packages.md)
+	scripts/setup.sh runtime training packages
+	scripts/packages.sh
+
+package-test: packages ## Install, upgrade and remove the packages in a clean Debian 12 (root)
+	scripts/package_test.sh
+
+container-test: ## Build the image and run it under the limits of compose.yaml (root; docs/containers.md)
+	scripts/setup.sh runtime
+	cargo build --release
+	scripts/container_test.sh
+
+supply-chain: ## Collect the licences of all that is shipped, and write an SBOM for each program (docs/supply-chain.md)
+	scripts/setup.sh runtime training
+	cargo build --release --workspace
+	scripts/supply_chain.sh
+
+reproducible: ## Build the release programs twice and compare them byte by byte (half an hour)
+	scripts/setup.sh runtime
+	scripts/reproducible.sh
 
 clean: ## Remove build outputs (fetched prerequisites stay in .tools/)
 	cargo clean

@@ -26,7 +26,8 @@ fail() {
     exit 1
 }
 
-# Parts are rendered as fast as they are judged. None is skipped; verdicts before `watch` connects are not printed.
+# Rendering takes longer than judging, so the parts are rendered at the start and repeated, as fast as they are judged. None is
+# skipped; verdicts before `watch` connects are not printed.
 write_config() {
     cat >"$CONFIG" <<TOML
 # Written by scripts/demo.sh.
@@ -45,9 +46,10 @@ folder = "$PWD/$OUT/journal"
 [cameras.demo]
 source = "simulator"
 seed = 2026
-defect_rate = 0.333
+defect_rate = 0.1
 width = 256
 height = 256
+prerender = 200
 pace = "fast"
 mode = "triggered"
 queue = 1
@@ -78,7 +80,7 @@ wait_until_ready() {
 # In the background, so that a SIGTERM to this script also stops `watch`. A signal interrupts the first wait; the
 # second one waits for the summary.
 watch_line() {
-    local arguments=(--summary --last-reject "$OUT/last_reject.png") watch status=0
+    local arguments=(--summary --pass-rate 4 --last-reject "$OUT/last_reject.png") watch status=0
     [ -z "$FRAMES" ] || arguments+=(--limit "$FRAMES")
     "$BUILT/inspectctl" watch "${arguments[@]}" &
     watch=$!

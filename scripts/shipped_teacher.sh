@@ -24,6 +24,7 @@ if [ ! -d "$work/pictures" ]; then
     dpkg-deb -x "$work/$archive" "$work/package"
     mkdir "$work/pictures.part"
     # The photographs of the table in models/teachers/README.md.
+    # shellcheck disable=SC2016 # The backticks are those of the table.
     sed -n 's/^| `\([^`]*\.jpg\)` .*/\1/p' models/teachers/README.md | while read -r picture; do
         cp "$work/package/usr/share/backgrounds/$picture" "$work/pictures.part/"
     done

@@ -224,6 +224,7 @@ mod tests {
                 name: "m".to_owned(),
                 version: "1".to_owned(),
                 sha256: "ab".to_owned(),
+                precision: inspectd_core::precision::Precision::F32,
             },
             config_hash: config_hash.to_owned(),
             provider: "cpu".to_owned(),

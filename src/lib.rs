@@ -33,4 +33,7 @@ pub mod control;
 pub mod grpc;
 pub mod http;
 
+pub mod commissioning;
+pub mod support;
+
 pub mod daemon;

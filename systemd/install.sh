@@ -18,10 +18,15 @@ die() {
     exit 1
 }
 
-# put MODE FROM TO: copies and renames, because the file of a running program cannot be written.
-put() {
+# copy MODE FROM TO: copies and renames, because the file of a running program cannot be written.
+copy() {
     install -D -m "$1" "$2" "$DESTDIR$3.new"
     mv -f "$DESTDIR$3.new" "$DESTDIR$3"
+}
+
+# put MODE FROM TO: like copy, and prints the path.
+put() {
+    copy "$@"
     printf 'install: %s\n' "$3"
 }
 
@@ -33,6 +38,33 @@ adapted() {
         "$2" >"$file"
     put "$1" "$file" "$3"
     rm -f "$file"
+}
+
+# manual PROGRAM: man pages and completion scripts, which the program itself writes.
+manual() {
+    local program=$1 folder page number shell zsh=site-functions
+    if ! "$BUILT/$program" --version >/dev/null 2>&1; then
+        printf 'install: %s does not run on this machine: its man pages and completions are left out\n' "$program"
+        return
+    fi
+    # Debian keeps site-functions of /usr for files that are not of a package.
+    [ "$PREFIX" != /usr ] || zsh=vendor-completions
+    folder=$(mktemp -d)
+    "$BUILT/$program" man-pages "$folder/man"
+    # Without names and times, so that the same pages give the same files.
+    gzip -9n "$folder"/man/*
+    for page in "$folder"/man/*.gz; do
+        number=${page%.gz}
+        copy 644 "$page" "$PREFIX/share/man/man${number##*.}/${page##*/}"
+    done
+    printf 'install: %s/share/man/man?/%s*\n' "$PREFIX" "$program"
+    for shell in bash zsh fish; do
+        "$BUILT/$program" completions $shell >"$folder/$shell"
+    done
+    put 644 "$folder/bash" "$PREFIX/share/bash-completion/completions/$program"
+    put 644 "$folder/zsh" "$PREFIX/share/zsh/$zsh/_$program"
+    put 644 "$folder/fish" "$PREFIX/share/fish/vendor_completions.d/$program.fish"
+    rm -r "$folder"
 }
 
 [[ $PREFIX == /* ]] || die "PREFIX=$PREFIX must be an absolute path"
@@ -51,11 +83,17 @@ adapted 644 systemd/inspectd.service "$PREFIX/lib/systemd/system/inspectd.servic
 put 644 systemd/inspectd.sysusers "$PREFIX/lib/sysusers.d/inspectd.conf"
 put 644 systemd/inspectd.tmpfiles "$PREFIX/lib/tmpfiles.d/inspectd.conf"
 [ ! -e examples/inspectd.toml ] || put 644 examples/inspectd.toml "$PREFIX/share/doc/inspectd/inspectd.toml"
-for document in access.md page.md; do
-    [ ! -e docs/$document ] || put 644 docs/$document "$PREFIX/share/doc/inspectd/$document"
+for document in docs/*.md; do
+    # The list of the chapters, for mdBook.
+    [ ! -e "$document" ] || [ "${document##*/}" = SUMMARY.md ] ||
+        copy 644 "$document" "$PREFIX/share/doc/inspectd/${document##*/}"
 done
-"$BUILT/inspectctl" completions bash >"$BUILT/inspectctl.bash"
-put 644 "$BUILT/inspectctl.bash" "$PREFIX/share/bash-completion/completions/inspectctl"
+printf 'install: %s/share/doc/inspectd\n' "$PREFIX"
+for file in prometheus/inspectd.rules.yml prometheus/inspectd.rules.test.yml grafana/inspectd.json; do
+    put 644 "packaging/monitoring/$file" "$PREFIX/share/inspectd/monitoring/$file"
+done
+manual inspectd
+manual inspectctl
 if [ -e "$DESTDIR/etc/inspectd/inspectd.toml" ]; then
     printf 'install: /etc/inspectd/inspectd.toml is kept\n'
 else

@@ -40,7 +40,12 @@ fn protocols() -> io::Result<()> {
 
 /// Revision of the source code, for a bundle's provenance.
 fn revision() -> String {
-    println!("cargo:rerun-if-changed=../.git/HEAD");
+    // A commit changes the log of HEAD. A file that does not exist would run this program each time.
+    for file in ["../.git/HEAD", "../.git/logs/HEAD"] {
+        if Path::new(file).exists() {
+            println!("cargo:rerun-if-changed={file}");
+        }
+    }
     let output = std::process::Command::new("git")
         .args(["describe", "--always", "--dirty"])
         .output();

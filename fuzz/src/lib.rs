@@ -133,7 +133,7 @@ pub fn onnx_metadata(bytes: &[u8]) {
         .replace("THRESHOLD", "0.5");
     let folder = Path::new("bundle");
     let manifest = Manifest::parse(folder, &text).expect("a valid manifest");
-    let bundle = Bundle::new(folder, manifest, bytes.to_vec())
+    let bundle = Bundle::new(folder, manifest, vec![bytes.to_vec()])
         .expect("the manifest has the hash of these bytes");
     let options = EngineOptions {
         threads: 1,

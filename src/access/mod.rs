@@ -13,9 +13,11 @@ mod role;
 mod tls;
 pub mod token;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -32,6 +34,7 @@ pub use certificate::Certificate;
 use clients::Clients;
 pub use clients::{LARGEST_NAME, is_name};
 pub use peer::{Peer, Unknown};
+use places::Places;
 use rate_limit::RateLimit;
 use reloadable::Reloadable;
 pub use role::{AuthMethod, Identity, Role};
@@ -66,6 +69,8 @@ pub struct Access {
     alarms: Alarms,
     /// Number of times that other clients became active.
     changes: watch::Sender<u64>,
+    /// The places of connections, by listener.
+    places: Mutex<BTreeMap<&'static str, Arc<Places>>>,
 }
 
 impl Access {
@@ -98,12 +103,32 @@ impl Access {
             clock,
             alarms,
             changes: watch::Sender::new(0),
+            places: Mutex::default(),
         })
     }
 
     /// TLS configuration for the next connection over TCP; `None` without TLS.
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
         Some(self.tls.as_ref()?.get().config())
+    }
+
+    /// When the certificate of the daemon expires; `None` without TLS.
+    pub fn certificate_expires(&self) -> Option<SystemTime> {
+        Some(self.tls.as_ref()?.get().certificate().not_after)
+    }
+
+    /// The places of a listener's connections; `listener` is its configuration key.
+    pub fn places(&self, listener: &'static str, limit: usize) -> Arc<Places> {
+        let places = Places::new(limit);
+        self.places.lock().insert(listener, Arc::clone(&places));
+        places
+    }
+
+    /// Number of open connections of each listener.
+    pub fn connections(&self) -> Vec<(&'static str, usize)> {
+        let places = self.places.lock();
+        let open = places.iter().map(|(name, places)| (*name, places.open()));
+        open.collect()
     }
 
     /// Logs how access is controlled. The daemon also starts with an expired certificate: it inspects without

@@ -12,13 +12,19 @@ use super::Certificate;
 pub struct Peer {
     address: Option<SocketAddr>,
     certificate: Option<Certificate>,
+    /// The user of a peer on a Unix socket.
+    user: Option<u32>,
     known: AtomicBool,
 }
 
 impl Peer {
-    /// A peer on a Unix socket. The permissions of the socket file control access.
-    pub fn unix() -> Self {
-        Self::of(None, None)
+    /// A peer on a Unix socket, and the user that it runs as, if that is known. The permissions of the socket file control
+    /// access.
+    pub fn unix(user: Option<u32>) -> Self {
+        Self {
+            user,
+            ..Self::of(None, None)
+        }
     }
 
     /// A peer at `address`, with its certificate, verified by the handshake, if it sent one.
@@ -30,6 +36,7 @@ impl Peer {
         Self {
             address,
             certificate,
+            user: None,
             known: AtomicBool::new(false),
         }
     }
@@ -43,6 +50,11 @@ impl Peer {
     /// Its address; `None` on a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// The user of a peer on a Unix socket, if it is known.
+    pub fn user(&self) -> Option<u32> {
+        self.user
     }
 
     /// Whether the peer is on a Unix socket.

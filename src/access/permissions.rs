@@ -28,6 +28,7 @@ const MODEL: &str = "inspectd.v1.ModelService";
 const RECIPE: &str = "inspectd.v1.RecipeService";
 const TUNING: &str = "inspectd.v1.TuningService";
 const REPORT: &str = "inspectd.v1.ReportService";
+const EDGE_AGENT: &str = "AWS.LookoutVision.EdgeAgent";
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -81,6 +82,11 @@ pub const PERMISSIONS: &[Permission] = &[
     row(TUNING, "SetThreshold", Role::Engineer),
     row(TUNING, "ReplayVerdicts", Role::Engineer),
     row(REPORT, "GetReport", Role::Viewer),
+    row(EDGE_AGENT, "DetectAnomalies", Role::Operator),
+    row(EDGE_AGENT, "StartModel", Role::Operator),
+    row(EDGE_AGENT, "StopModel", Role::Operator),
+    row(EDGE_AGENT, "ListModels", Role::Viewer),
+    row(EDGE_AGENT, "DescribeModel", Role::Viewer),
     row(HEALTH, "Check", Role::Viewer),
     row(HEALTH, "Watch", Role::Viewer),
     row(REFLECTION, "ServerReflectionInfo", Role::Viewer),
@@ -114,6 +120,7 @@ mod tests {
     fn served() -> BTreeSet<String> {
         let sets = [
             crate::grpc::proto::DESCRIPTORS,
+            crate::grpc::EDGE_AGENT_DESCRIPTORS,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,

@@ -80,6 +80,11 @@ impl Places {
         })
     }
 
+    /// Number of open connections.
+    pub fn open(&self) -> usize {
+        self.state.lock().open
+    }
+
     /// Takes a place for a connection of `address`; `None` for a Unix socket.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn without_clients_local_peers_are_engineers_and_remote_peers_are_refused() {
     let local = || Ok((LOCAL.to_owned(), Role::Engineer, AuthMethod::Local));
     let check =
         |peer: &Peer, expected| assert_eq!(identify(&access, peer, &[]), expected, "{peer:?}");
-    check(&Peer::unix(), local());
+    check(&Peer::unix(None), local());
     check(&peer(LOOPBACK, &[]), local());
     check(&peer("[::1]:4000", &[]), local());
     check(&peer(MAPPED, &[]), local());
@@ -101,7 +101,7 @@ fn with_clients_every_tcp_peer_needs_a_certificate_or_token() {
     let plc = Ok(("plc", Role::Operator, AuthMethod::Token));
     let bearer = &*format!("Bearer {TOKEN}");
     let local = Ok((LOCAL, Role::Engineer, AuthMethod::Local));
-    check(&Peer::unix(), &[], local);
+    check(&Peer::unix(None), &[], local);
     for address in [LOOPBACK, REMOTE] {
         let bare = || peer(address, &[]);
         check(&bare(), &[], Err(Unknown::NoCredentials));
@@ -154,8 +154,8 @@ fn clients_have_separate_rate_limits_and_local_clients_have_none() {
     assert_eq!(of(&remote, ""), Ok(()));
     assert_eq!(of(&remote, ""), Err(Duration::from_millis(500)));
     assert_eq!(of(&remote, &bearer), Ok(()));
-    assert_eq!(of(&Peer::unix(), ""), Ok(()));
-    assert_eq!(of(&Peer::unix(), ""), Ok(()));
+    assert_eq!(of(&Peer::unix(None), ""), Ok(()));
+    assert_eq!(of(&Peer::unix(None), ""), Ok(()));
     clock.advance(Duration::from_millis(500));
     assert_eq!(of(&remote, ""), Ok(()));
 }

@@ -36,7 +36,7 @@ fn write(text: &mut String, section: &Section) -> std::fmt::Result {
     for key in &section.keys {
         let live = if key.live { "yes" } else { "" };
         let Key { name, doc, .. } = key;
-        let (value, default) = (value(key), default(key));
+        let (value, default) = (key.allowed(), default(key));
         writeln!(
             text,
             "| `{name}` | {value} | {default} | {live} | {}{doc} |",
@@ -44,14 +44,6 @@ fn write(text: &mut String, section: &Section) -> std::fmt::Result {
         )?;
     }
     Ok(())
-}
-
-fn value(key: &Key) -> String {
-    let allowed = key.kind.allowed();
-    match key.unit.name() {
-        "" => allowed,
-        unit => format!("{allowed}, {unit}"),
-    }
 }
 
 fn default(key: &Key) -> String {

@@ -32,7 +32,6 @@ pub(super) enum Unit {
 
 impl Unit {
     /// Name of the unit, empty for [`Unit::None`].
-    #[cfg(test)]
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "",
@@ -123,6 +122,15 @@ impl Key {
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc.trim_ascii();
         self
+    }
+
+    /// Description of the allowed values, with their unit.
+    pub fn allowed(&self) -> String {
+        let allowed = self.kind.allowed();
+        match self.unit.name() {
+            "" => allowed,
+            unit => format!("{allowed}, {unit}"),
+        }
     }
 
     /// Whether a camera with this source has the key.

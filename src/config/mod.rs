@@ -9,11 +9,13 @@ pub(crate) mod document;
 #[cfg(test)]
 mod documentation;
 mod error;
+mod explanation;
 mod field;
 mod group;
 mod key;
 mod kind;
 mod layer;
+mod man_page;
 mod reference;
 mod relation;
 mod section;
@@ -32,6 +34,8 @@ use ::config::{Config, Map, Source, Value};
 
 pub use change::{Changed, Changes, applied, changed, changes};
 pub use error::{ConfigError, Fault};
+pub use explanation::{Explained, Explanation, explain};
+pub use man_page::man_page;
 pub use settings::Settings;
 pub use sources::Sources;
 pub use watch::{Watch, watch};
@@ -128,6 +132,15 @@ fn merge(layers: Vec<Layer>) -> Map<String, Value> {
 pub fn hash(settings: &Settings) -> String {
     let json = serde_json::to_vec(settings).expect("paths are made of texts");
     inspectd_core::bundle::sha256(&json)
+}
+
+/// Returns the documentation of a key by its path, such as `verdict.threshold` or `cameras.left.deadline_ms`; none if there is no
+/// such key.
+pub fn documentation_of(path: &str) -> Option<&'static str> {
+    match table::look_up(path) {
+        table::Node::Key(key) => Some(key.doc),
+        table::Node::Table | table::Node::Unknown => None,
+    }
 }
 
 #[cfg(test)]

@@ -17,10 +17,14 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     checker.idle_gap(&values.part("parts"));
     checker.challenge(values);
     checker.shadow(values);
+    checker.traces(&values.part("traces"));
     for id in &values.cameras {
         checker.camera(&values.part(format!("{CAMERAS}.{id}")));
     }
 }
+
+/// Largest memory of prerendered parts, bytes.
+const PRERENDERED_BYTES: f64 = 2_147_483_648.0;
 
 struct Checker<'a>(&'a mut Vec<Fault>);
 
@@ -39,6 +43,13 @@ impl Checker<'_> {
             ("page_listen", "127.0.0.1:8080"),
         ] {
             self.remote(values, &server, key, example);
+        }
+        if let (Some(Setting::Path(lookout)), Some(Setting::Path(unix))) =
+            (server.get("lookout_socket"), server.get("unix_socket"))
+            && lookout == unix
+        {
+            let found = format!("\"{}\", the same as server.unix_socket", lookout.display());
+            self.refuse(&server, "lookout_socket", found, "another path");
         }
     }
 
@@ -116,6 +127,31 @@ impl Checker<'_> {
         }
     }
 
+    /// Traces over TLS need the certificates of a CA.
+    fn traces(&mut self, traces: &Part<'_>) {
+        for key in ["ca_file", "headers_file"] {
+            self.needs(traces, key, "endpoint");
+        }
+        let Some(endpoint) = text(traces, "endpoint") else {
+            return;
+        };
+        match (endpoint.starts_with("https:"), traces.place("ca_file")) {
+            (true, None) => self.refuse(
+                traces,
+                "endpoint",
+                format!("{endpoint:?} without traces.ca_file"),
+                "http://HOST:PORT unless traces.ca_file is set",
+            ),
+            (false, Some(_)) => self.refuse(
+                traces,
+                "ca_file",
+                format!("set with endpoint {endpoint:?}"),
+                "left out unless endpoint is https://HOST:PORT",
+            ),
+            _ => {}
+        }
+    }
+
     fn engine(&mut self, engine: &Part<'_>) {
         let Some(provider) = text(engine, "provider") else {
             return;
@@ -133,6 +169,12 @@ impl Checker<'_> {
                 "precision",
                 other("bf16"),
                 "another: bf16 requires provider \"openvino\"",
+            ),
+            Some("int8") if provider == "cuda" => self.refuse(
+                engine,
+                "precision",
+                other("int8"),
+                "another: int8 requires provider \"cpu\" or \"openvino\"",
             ),
             _ => {}
         }
@@ -172,6 +214,7 @@ impl Checker<'_> {
                 "left out unless pace is left out",
             );
         }
+        self.prerender(camera);
         self.mode(camera);
         self.latency(camera);
         self.together(
@@ -184,6 +227,23 @@ impl Checker<'_> {
         self.reference(camera);
         self.at_most(camera, "reopen_after_s", "reopen_after_max_s");
         self.at_most(camera, "review_from", "threshold");
+    }
+
+    /// Prerendered parts fit into memory.
+    fn prerender(&mut self, camera: &Part<'_>) {
+        let key = "prerender";
+        if camera.place(key).is_none() {
+            return;
+        }
+        let size = numbers(camera, "width", "height");
+        let Some(((width, height), (count, _))) = size.zip(numbers(camera, key, key)) else {
+            return;
+        };
+        let limit = (PRERENDERED_BYTES / (3.0 * width * height)).floor();
+        if count > limit {
+            let allowed = format!("at most {limit} for {width}x{height} pixels");
+            self.refuse(camera, key, count.to_string(), &allowed);
+        }
     }
 
     /// Keys that only some modes have.

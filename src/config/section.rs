@@ -11,10 +11,6 @@ pub(super) struct Section {
     /// Name.
     pub name: &'static str,
     /// Documentation.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a test writes the documentation")
-    )]
     pub doc: &'static str,
     /// Keys; those of one camera for `cameras`.
     pub keys: Vec<Key>,

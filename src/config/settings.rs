@@ -16,6 +16,7 @@ mod shifts;
 mod size;
 mod source;
 mod thresholds;
+mod traces;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub use shadow::Shadow;
 pub use shifts::Shifts;
 pub use source::{Controls, Pace, Source, before_appsink};
 pub use thresholds::{Overrides, Verdict};
+pub use traces::Traces;
 
 use super::group::{Group, Output, Section};
 use super::kind::Setting;
@@ -118,4 +120,7 @@ settings! {
     pub life: Life,
     /// `[log]`
     pub log: Log,
+    /// `[traces]`
+    #[serde(skip_serializing_if = "Traces::is_unset")]
+    pub traces: Traces,
 }

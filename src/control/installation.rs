@@ -144,7 +144,8 @@ impl Control {
         self.check_lock(actor)?;
         let _only = self.only_installation()?;
         let active = self.pipeline.active();
-        let bundle = Bundle::open(folder).map_err(ModelError::from)?;
+        let precisions = active.settings.engine.graph_precisions();
+        let bundle = Bundle::open_in(folder, precisions).map_err(ModelError::from)?;
         let value = folder.display().to_string();
         let change = self.bundle_change(&active, &value)?;
         if change.settings(&active).challenge.folder.is_none() && !options.without_challenge {
@@ -219,7 +220,8 @@ impl Control {
                 change.before, installed.after
             )));
         }
-        let bundle = Bundle::open(&change.folder()).map_err(ModelError::from)?;
+        let precisions = active.settings.engine.graph_precisions();
+        let bundle = Bundle::open_in(&change.folder(), precisions).map_err(ModelError::from)?;
         let model = Arc::new(Model::load(&bundle, &active.settings.engine)?);
         self.apply_bundle(actor, &mut changes, &active, change, &model)?;
         self.save_installation(&mut changes, None);

@@ -163,6 +163,7 @@ mod tests {
             name: name.to_owned(),
             version: "1.0".to_owned(),
             sha256: "ef".to_owned(),
+            precision: inspectd_core::precision::Precision::F32,
         };
         let state = PersistedState {
             recipe: Some("juice".to_owned()),

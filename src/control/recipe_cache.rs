@@ -49,6 +49,9 @@ pub enum RecipeRefusal {
         /// The area.
         source: UninspectedArea,
     },
+    /// The active recipe cannot be released.
+    #[error("recipe {0} is active: it judges the cameras; activate another one, or none, first")]
+    ActiveNotReleased(RecipeId),
     /// It must be prepared before it can be used immediately.
     #[error("recipe {0} is not prepared; call PrepareRecipe first")]
     NotPrepared(RecipeId),
@@ -172,7 +175,8 @@ impl RecipeCache {
             id: id.clone(),
             source: Box::new(source),
         };
-        let bundle = Bundle::open(&recipe.bundle).map_err(|error| failed(error.into()))?;
+        let bundle = Bundle::open_in(&recipe.bundle, settings.engine.graph_precisions())
+            .map_err(|error| failed(error.into()))?;
         let known = self.prepared().into_iter().map(|prepared| prepared.model);
         let same = |model: &Arc<Model>| model.manifest == *bundle.manifest();
         let model = match known.chain([Arc::clone(loaded)]).find(same) {
@@ -191,6 +195,20 @@ impl RecipeCache {
         };
         self.keep(prepared.clone());
         Ok(prepared)
+    }
+
+    /// Returns the maximum number of prepared recipes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Removes a prepared recipe, and returns it.
+    pub fn release(&self, id: &RecipeId) -> Option<PreparedRecipe> {
+        let mut prepared = self.prepared.lock();
+        let position = prepared
+            .iter()
+            .position(|prepared| prepared.recipe.id == *id)?;
+        prepared.remove(position)
     }
 
     /// Adds a prepared recipe, in place of an earlier content of it.

@@ -73,6 +73,28 @@ impl Control {
         Ok(prepared.recipe)
     }
 
+    /// Releases a prepared recipe and its model. Images that wait are still judged by it.
+    ///
+    /// # Errors
+    /// When it is active or not prepared.
+    pub fn release(&self, id: &RecipeId) -> ControlResult<()> {
+        let active = self.pipeline.active();
+        let is = |recipe: &Arc<Recipe>| recipe.id == *id;
+        if active.recipe.as_ref().is_some_and(is) {
+            return Err(RecipeRefusal::ActiveNotReleased(id.clone()).into());
+        }
+        let released = self.recipe_cache.release(id);
+        let released = released.ok_or_else(|| RecipeRefusal::NotPrepared(id.clone()))?;
+        active.forget_recipe(id);
+        drop(released);
+        Ok(())
+    }
+
+    /// Returns the prepared recipes, and how many there may be.
+    pub fn prepared_recipes(&self) -> (Vec<PreparedRecipe>, usize) {
+        (self.recipe_cache.prepared(), self.recipe_cache.limit())
+    }
+
     /// Activates a recipe, or none if unset, for all frames that are captured from now on. Prepares it
     /// first if it is not prepared.
     ///
@@ -275,7 +297,8 @@ impl Control {
 
 /// The model of the configuration, for when no recipe is active.
 fn configured_model(active: &Active) -> Result<Arc<Model>, ModelError> {
-    let bundle = Bundle::open(&active.settings.model.bundle)?;
+    let precisions = active.settings.engine.graph_precisions();
+    let bundle = Bundle::open_in(&active.settings.model.bundle, precisions)?;
     if *bundle.manifest() == active.model.manifest {
         return Ok(Arc::clone(&active.model));
     }

@@ -5,7 +5,7 @@ use inspectd_core::id::RecipeId;
 
 use super::actor::Actor;
 use super::error::ChangeError;
-use super::recipe_cache::{RecipeCache, RecipeRefusal};
+use super::recipe_cache::{RecipeCache, RecipeRefusal, check_cameras};
 use super::{Control, ControlResult};
 use crate::audit::Action;
 use crate::config::settings::Settings;
@@ -67,6 +67,16 @@ impl Control {
         let recipe = self.recipe_cache.activated(id, text, settings)?;
         check_bundle(&recipe, settings)?;
         Ok(recipe)
+    }
+
+    /// Checks a recipe of the folder as [`Self::check_recipe`] checks a text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_listed_recipe(&self, recipe: &Recipe) -> ControlResult<()> {
+        let settings = &self.pipeline.active().settings;
+        check_cameras(recipe, settings)?;
+        Ok(check_bundle(recipe, settings)?)
     }
 
     /// Writes the file of a recipe. `expected` is the SHA-256 of the text that the file has; none for a new file.
@@ -170,9 +180,12 @@ fn absent(
 
 /// Checks that the recipe's bundle has a manifest, and that a defect can be found in every region.
 fn check_bundle(recipe: &Recipe, settings: &Settings) -> Result<(), RecipeRefusal> {
-    let manifest = Bundle::read_manifest(&recipe.bundle).map_err(|error| RecipeRefusal::Model {
-        id: recipe.id.clone(),
-        source: Box::new(ModelError::from(error)),
+    let precisions = settings.engine.graph_precisions();
+    let manifest = Bundle::read_manifest_in(&recipe.bundle, precisions).map_err(|error| {
+        RecipeRefusal::Model {
+            id: recipe.id.clone(),
+            source: Box::new(ModelError::from(error)),
+        }
     })?;
     let plans = PlanBuilder::new(settings, manifest.threshold.value);
     let inspected = plans.check_inspected(recipe, manifest.map_size());

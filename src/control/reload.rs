@@ -96,7 +96,8 @@ impl Control {
         let active = self.pipeline.active();
         let restart_required = config::changes(&active.settings, &loaded.settings).restart;
         let settings = config::applied(&active.settings, &loaded.settings)?;
-        let bundle = Bundle::open(&settings.model.bundle).map_err(ModelError::from)?;
+        let bundle = Bundle::open_in(&settings.model.bundle, settings.engine.graph_precisions())
+            .map_err(ModelError::from)?;
         // An active recipe has its own model.
         let model = if active.recipe.is_some() || *bundle.manifest() == active.model.manifest {
             Arc::clone(&active.model)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
 
 use super::listeners::SocketFile;
@@ -16,6 +16,7 @@ use crate::http::metrics::Metrics;
 use crate::on_panic::Failed;
 use crate::pipeline::Pipeline;
 use crate::shadow::SharedShadow;
+use crate::telemetry::traces::Traces;
 
 /// The bound listeners of all servers, with the access control of gRPC.
 pub(super) struct Endpoints {
@@ -23,8 +24,10 @@ pub(super) struct Endpoints {
     pub(super) grpc: Listeners,
     /// Access control of gRPC.
     pub(super) access: Arc<Access>,
-    /// The Unix socket's file.
-    pub(super) socket: Option<SocketFile>,
+    /// Listener of clients of Lookout for Vision.
+    pub(super) lookout: Option<UnixListener>,
+    /// The files of the Unix sockets.
+    pub(super) sockets: Vec<SocketFile>,
     /// Listener of metrics and liveness.
     pub(super) http: Option<TcpListener>,
     /// Listener of the page.
@@ -40,6 +43,7 @@ pub(super) struct Core {
     pub(super) control: Arc<Control>,
     pub(super) shadow: SharedShadow,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) traces: Traces,
     /// Reports that a thread has failed.
     pub(super) failed: Failed,
     /// Notified by `failed`.

@@ -25,7 +25,7 @@ pub(super) const PAGE_CONNECTIONS: usize = 128;
 const FEWEST_CONNECTIONS: usize = 8;
 
 /// Raises the limit of open files to the largest allowed, and returns the number of gRPC connections, over TCP and over
-/// the Unix socket each, that it allows: at most `server.connection_limit`.
+/// each Unix socket, that it allows: at most `server.connection_limit`.
 pub(super) fn connection_limit(settings: &Settings) -> usize {
     let wanted = settings.server.connection_limit;
     let mut limits = getrlimit(Resource::Nofile);
@@ -42,7 +42,9 @@ pub(super) fn connection_limit(settings: &Settings) -> usize {
     let Some(files) = limits.current else {
         return wanted;
     };
-    let listeners = 1 + usize::from(settings.server.unix_socket.is_some());
+    let server = &settings.server;
+    let sockets = [&server.unix_socket, &server.lookout_socket];
+    let listeners = 1 + sockets.iter().filter(|socket| socket.is_some()).count();
     let page = if settings.server.page_listen.is_some() {
         PAGE_CONNECTIONS
     } else {

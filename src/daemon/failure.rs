@@ -11,6 +11,7 @@ use crate::control::recipe_cache::RecipeRefusal;
 use crate::journal::JournalError;
 use crate::pipeline::model::ModelError;
 use crate::telemetry::TelemetryError;
+use crate::telemetry::traces::TracesError;
 
 /// Why the daemon cannot start, or does not run any longer.
 #[derive(Debug, Error)]
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The configured certificates or clients are not usable.
     #[error("{0}")]
     Access(#[from] AccessError),
+    /// The collector of traces cannot be used as configured.
+    #[error("{0}")]
+    Traces(#[from] TracesError),
     /// The recipe to be activated is not usable.
     #[error("{0}")]
     Recipe(#[from] RecipeRefusal),
@@ -90,7 +94,11 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(_) | Self::State(_) => 74,
-            Self::Configuration(_) | Self::Log(_) | Self::Access(_) | Self::Recipe(_) => 78,
+            Self::Configuration(_)
+            | Self::Log(_)
+            | Self::Access(_)
+            | Self::Traces(_)
+            | Self::Recipe(_) => 78,
             Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,
             Self::Runtime(_)

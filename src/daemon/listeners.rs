@@ -11,6 +11,9 @@ use tracing::{info, warn};
 
 use super::failure::Failure;
 
+/// The configuration key of the socket of clients of Lookout for Vision.
+pub(super) const LOOKOUT_SOCKET: &str = "server.lookout_socket";
+
 /// The daemon's user and group may connect.
 const MODE: u32 = 0o660;
 

@@ -6,8 +6,10 @@ mod descriptors;
 mod exit;
 pub mod failure;
 mod listeners;
+mod observers;
 mod recipes;
 mod running;
+mod servers;
 mod signals;
 mod startup;
 mod systemd;
@@ -29,6 +31,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources};
 use crate::pipeline::model::ModelError;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, Telemetry};
 
 /// Exit code after a second termination signal.
@@ -85,7 +88,13 @@ pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     let loaded = config::load(sources)?;
     let clock: SharedClock = Arc::new(SystemClock);
     Access::open(&loaded.settings, clock.clone(), Alarms::new(clock))?;
-    Bundle::open(&loaded.settings.model.bundle).map_err(ModelError::from)?;
+    let precisions = loaded.settings.engine.graph_precisions();
+    Bundle::open_in(&loaded.settings.model.bundle, precisions).map_err(ModelError::from)?;
     recipes::check_all(&loaded.settings)?;
+    // The exporter of traces belongs to an async runtime.
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
+    let _entered = runtime.enter();
+    Traces::check(&loaded.settings.traces)?;
     Ok(loaded.settings)
 }

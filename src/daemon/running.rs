@@ -1,13 +1,12 @@
 //! The running daemon: servers, periodic checks, and the stop in order.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
@@ -15,7 +14,8 @@ use super::challenge_schedule::ChallengeSchedule;
 use super::components::{Core, Endpoints};
 use super::descriptors::PAGE_CONNECTIONS;
 use super::failure::Failure;
-use super::listeners::SocketFile;
+use super::listeners::{LOOKOUT_SOCKET, SocketFile};
+use super::servers::Servers;
 use super::signals::{SignalAction, Signals};
 use super::systemd::{Watchdog, notify};
 use crate::access::{self, Access};
@@ -28,15 +28,17 @@ use crate::control::lifecycle::{Lifecycle, Phase, stalled_for};
 use crate::control::running_cameras::RunningCameras;
 use crate::evidence::DiskStore;
 use crate::grpc::{
-    Acceptance, Calls, GrpcService, Health, Listeners, Services, StreamRegistry, serve,
+    Acceptance, Calls, EdgeAgent, GrpcService, Health, Listeners, Services, StreamRegistry, serve,
+    serve_edge_agent,
 };
-use crate::http::HttpState;
 use crate::http::listener::LimitedListener;
 use crate::http::metrics::Metrics;
 use crate::http::page::listener::PageListener;
 use crate::http::page::{PAGE_LISTEN, PagePeer, PageState};
+use crate::http::{DiskReader, HttpState};
 use crate::pipeline::{Pipeline, Snapshot};
 use crate::shadow::{ShadowThread, SharedShadow};
+use crate::telemetry::traces::Traces;
 
 /// Interval of the checks of health and cameras.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -51,13 +53,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Minimum time for recording the stop, and time for writing the counts of the shadow.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A running server.
-struct Server {
-    /// Its protocol.
-    name: &'static str,
-    shutdown: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
+/// Time for sending the last spans: a collector that does not answer does not delay the stop further.
+const TRACES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Everything that runs, in the order in which it stops.
 pub(super) struct Daemon {
@@ -77,10 +74,11 @@ pub(super) struct Daemon {
     streams: Arc<StreamRegistry>,
     health: Health,
     metrics: Arc<Metrics>,
-    servers: Vec<Server>,
+    traces: Traces,
+    servers: Servers,
     /// Held for their effect when dropped.
     _access_watch: access::Watch,
-    socket: Option<SocketFile>,
+    sockets: Vec<SocketFile>,
 }
 
 impl Daemon {
@@ -94,6 +92,7 @@ impl Daemon {
             control,
             shadow,
             metrics,
+            traces,
             failed,
             thread_failed,
         } = core;
@@ -107,19 +106,21 @@ impl Daemon {
             streams: Arc::new(StreamRegistry::new(settings.server.stream_limit)),
             health: Health::new().await,
             metrics,
-            servers: Vec::new(),
+            traces,
+            servers: Servers::default(),
             _access_watch: endpoints.access.watch(Arc::clone(&failed)),
             shadow,
-            socket: endpoints.socket,
+            sockets: endpoints.sockets,
             pipeline,
             thread_failed,
             settings,
             ready_by: clock.now().monotonic + READY_TIMEOUT,
             clock,
         };
-        daemon.serve_grpc(endpoints.grpc, &endpoints.access, endpoints.page);
+        let page = endpoints.page;
+        daemon.serve_grpc(endpoints.grpc, endpoints.lookout, &endpoints.access, page);
         if let Some(listener) = endpoints.http {
-            daemon.serve_http(listener);
+            daemon.serve_http(listener, &endpoints.access);
         }
         daemon.control.restore_challenge();
         if daemon.settings.challenge.folder.is_some() {
@@ -156,27 +157,11 @@ impl Daemon {
             .ok();
     }
 
-    /// Runs a server in a task of its own; `serve` gets the future that ends it.
-    fn spawn_server<F>(
-        &mut self,
-        name: &'static str,
-        serve: impl FnOnce(oneshot::Receiver<()>) -> F,
-    ) where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (shutdown, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(stopped));
-        self.servers.push(Server {
-            name,
-            shutdown,
-            task,
-        });
-    }
-
-    /// Serves gRPC, and the page, which makes the same calls.
+    /// Serves gRPC, clients of Lookout for Vision, and the page, which makes the same calls.
     fn serve_grpc(
         &mut self,
         listeners: Listeners,
+        lookout: Option<UnixListener>,
         access: &Arc<Access>,
         page: Option<TcpListener>,
     ) {
@@ -187,19 +172,37 @@ impl Daemon {
             Arc::clone(&self.lifecycle),
             Arc::clone(&self.streams),
             self.clock.clone(),
+            self.traces.clone(),
         );
         let health = self.health.service();
         let settings = self.settings.server.clone();
-        let services = Services::new(service, health, settings.message_limit, access);
+        let services = Services::new(service.clone(), health, settings.message_limit, access);
         if let Some(listener) = page {
             self.serve_page(listener, services.calls(), access);
         }
-        self.spawn_server("gRPC", |stopped| async move {
+        if let Some(listener) = lookout {
+            let limit = listeners.connection_limit;
+            self.serve_lookout(listener, services.edge_agent(service), limit);
+        }
+        self.servers.spawn("gRPC", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
             if let Err(error) = serve(services, &settings, listeners, stopped).await {
                 error!(%error, "the gRPC server failed");
             }
         });
+    }
+
+    fn serve_lookout(&mut self, listener: UnixListener, agent: EdgeAgent, limit: usize) {
+        let settings = self.settings.server.clone();
+        self.servers
+            .spawn("Lookout for Vision", |stopped| async move {
+                let stopped = async move { drop(stopped.await) };
+                let served =
+                    serve_edge_agent(agent, &settings, LOOKOUT_SOCKET, listener, limit, stopped);
+                if let Err(error) = served.await {
+                    error!(%error, "the server of clients of Lookout for Vision failed");
+                }
+            });
     }
 
     fn serve_page(&mut self, listener: TcpListener, calls: Calls, access: &Arc<Access>) {
@@ -217,7 +220,7 @@ impl Daemon {
         let service = page
             .router()
             .into_make_service_with_connect_info::<PagePeer>();
-        self.spawn_server("page", |stopped| async move {
+        self.servers.spawn("page", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
             let served = axum::serve(listener, service).with_graceful_shutdown(stopped);
             if let Err(error) = served.await {
@@ -226,16 +229,20 @@ impl Daemon {
         });
     }
 
-    fn serve_http(&mut self, listener: TcpListener) {
+    fn serve_http(&mut self, listener: TcpListener, access: &Arc<Access>) {
+        let journal = self.settings.journal.folder.clone();
         let state = HttpState {
             pipeline: Arc::clone(&self.pipeline),
             lifecycle: Arc::clone(&self.lifecycle),
             streams: Arc::clone(&self.streams),
             shadow: Arc::clone(&self.shadow),
             metrics: Arc::clone(&self.metrics),
+            access: Arc::clone(access),
+            traces: self.traces.clone(),
+            disk: journal.map(DiskReader::new),
         };
         let listener = LimitedListener::new(listener, self.clock.clone());
-        self.spawn_server("HTTP", |stopped| async move {
+        self.servers.spawn("HTTP", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
             let served = axum::serve(listener, state.router()).with_graceful_shutdown(stopped);
             if let Err(error) = served.await {
@@ -276,7 +283,7 @@ impl Daemon {
 
     /// Checks that no server has ended, and that the thread that writes evidence has not failed.
     fn check_running(&self) -> Result<(), Failure> {
-        if let Some(name) = ended(&self.servers) {
+        if let Some(name) = self.servers.ended() {
             return Err(Failure::Server(name));
         }
         let store = self.pipeline.disk_store();
@@ -327,10 +334,12 @@ impl Daemon {
         let in_time = self.stop_pipeline(deadline).await;
         self.lifecycle.end_streams();
         self.health.end().await;
-        self.stop_servers(deadline).await;
+        let drain_deadline = deadline.min(self.now() + DRAIN_TIMEOUT);
+        self.servers.stop(drain_deadline, &self.clock).await;
+        self.traces.finish(TRACES_TIMEOUT).await;
         self.save_shadow().await;
         self.record_stop(deadline).await;
-        self.socket = None;
+        self.sockets.clear();
         log_totals(&self.pipeline.snapshot());
         if in_time {
             Ok(())
@@ -358,17 +367,6 @@ impl Daemon {
         }
     }
 
-    async fn stop_servers(&mut self, deadline: Instant) {
-        let drain_deadline = deadline.min(self.now() + DRAIN_TIMEOUT);
-        for Server { shutdown, task, .. } in std::mem::take(&mut self.servers) {
-            let _ = shutdown.send(());
-            let remaining = drain_deadline.saturating_duration_since(self.now());
-            if timeout(remaining, task).await.is_err() {
-                warn!("a client did not receive its last messages in time");
-            }
-        }
-    }
-
     /// Stops the cameras and the pipeline; returns whether the pipeline stopped in time. A camera that
     /// hangs in its driver is abandoned and does not count.
     async fn stop_pipeline(&mut self, deadline: Instant) -> bool {
@@ -382,12 +380,6 @@ impl Daemon {
         };
         spawn_blocking(stop).await.unwrap_or(false)
     }
-}
-
-/// The name of a server that has ended, if there is one.
-fn ended(servers: &[Server]) -> Option<&'static str> {
-    let ended = servers.iter().find(|server| server.task.is_finished());
-    ended.map(|server| server.name)
 }
 
 fn log_totals(snapshot: &Snapshot) {
@@ -407,42 +399,15 @@ fn log_totals(snapshot: &Snapshot) {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use inspectd_core::moment::Moment;
-    use tokio::task::yield_now;
 
     use super::*;
     use crate::alarm::Alarms;
     use crate::clock::{Clock, SystemClock};
     use crate::config::parse;
-
-    fn server(name: &'static str, served: impl Future<Output = ()> + Send + 'static) -> Server {
-        let (shutdown, _) = oneshot::channel();
-        let task = tokio::spawn(served);
-        Server {
-            name,
-            shutdown,
-            task,
-        }
-    }
-
-    #[tokio::test]
-    async fn server_that_ends_or_panics_is_found() {
-        let running = || server("running", pending());
-        assert_eq!(ended(&[running()]), None);
-        for served in [
-            server("other", ready(())),
-            server("other", async { panic!("a server that panics") }),
-        ] {
-            while !served.task.is_finished() {
-                yield_now().await;
-            }
-            assert_eq!(ended(&[running(), served]), Some("other"));
-        }
-    }
 
     /// A clock that panics once it is broken.
     #[derive(Debug, Default)]

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::components::{Core, Endpoints};
 use super::descriptors;
 use super::failure::Failure;
-use super::listeners::{bind, bind_unix};
+use super::listeners::{LOOKOUT_SOCKET, bind, bind_unix};
+use super::observers::Observers;
 use super::recipes;
 use super::running::Daemon;
 use super::signals::Signals;
@@ -35,9 +36,10 @@ use crate::on_panic::Failed;
 use crate::pipeline::model::{Model, ModelError};
 use crate::pipeline::publisher::PublisherError;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{Active, Observer, Pipeline, PipelineOptions, PreparedRecipe};
+use crate::pipeline::{Active, Pipeline, PipelineOptions, PreparedRecipe};
 use crate::shadow::Shadow;
 use crate::telemetry::Telemetry;
+use crate::telemetry::traces::Traces;
 
 /// After this time without an answer of the disk, the start reports it.
 const DISK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -136,13 +138,17 @@ async fn bind_all(
     let access = Access::open(settings, clock.clone(), alarms.clone())?;
     access.log_startup();
     let tcp = bind("server.listen", server.listen).await?;
-    let (unix, socket) = match &server.unix_socket {
+    let mut sockets = Vec::new();
+    let mut socket = |key, path: Option<&PathBuf>| match path {
         Some(path) => {
-            let (listener, file) = bind_unix("server.unix_socket", path)?;
-            (Some(listener), Some(file))
+            let (listener, file) = bind_unix(key, path)?;
+            sockets.push(file);
+            Ok::<_, Failure>(Some(listener))
         }
-        None => (None, None),
+        None => Ok(None),
     };
+    let unix = socket("server.unix_socket", server.unix_socket.as_ref())?;
+    let lookout = socket(LOOKOUT_SOCKET, server.lookout_socket.as_ref())?;
     let http = match server.metrics_listen {
         Some(address) => Some(bind("server.metrics_listen", address).await?),
         None => None,
@@ -158,7 +164,8 @@ async fn bind_all(
             connection_limit: descriptors::connection_limit(settings),
         },
         access: Arc::new(access),
-        socket,
+        lookout,
+        sockets,
         http,
         page,
     })
@@ -174,8 +181,8 @@ async fn load_model(
     let (sender, receiver) = oneshot::channel();
     worker.give(move || {
         let load = || {
-            let bundle = Bundle::open(&folder).map_err(ModelError::from)?;
-            Model::load(&bundle, &engine)
+            let bundle = Bundle::open_in(&folder, engine.graph_precisions());
+            Model::load(&bundle.map_err(ModelError::from)?, &engine)
         };
         // The receiver is gone if the daemon was stopped meanwhile.
         let _ = sender.send(load());
@@ -202,6 +209,7 @@ fn start_core(
     let active = Active::new(loaded.settings, loaded.hash, 1, model, recipe, now);
     let run_id = Uuid::now_v7();
     let metrics = Arc::new(Metrics::new()?);
+    let traces = Traces::start(&settings.traces, run_id, clock.clone())?;
     let thread_failed = Arc::new(Notify::new());
     let failed: Failed = {
         let thread_failed = Arc::clone(&thread_failed);
@@ -211,7 +219,10 @@ fn start_core(
         active,
         worker,
         run_id,
-        observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+        observer: Arc::new(Observers {
+            metrics: Arc::clone(&metrics),
+            traces: traces.clone(),
+        }),
         clock: clock.clone(),
         alarms: initial.alarms.clone(),
         failed: Arc::clone(&failed),
@@ -240,6 +251,7 @@ fn start_core(
         control: Arc::new(control),
         shadow: Arc::new(shadow),
         metrics,
+        traces,
         failed,
         thread_failed,
     })
@@ -251,6 +263,7 @@ fn log_startup(loaded: &Loaded, model: &Model) {
         configuration = %loaded.hash,
         model = %model.id.name,
         model_version = %model.id.version,
+        precision = %model.id.precision,
         provider = model.provider,
         "inspectd starts"
     );

@@ -11,6 +11,7 @@ pub(super) fn evidence(sequence: u64, side: u32) -> Evidence {
             name: "m".to_owned(),
             version: "1".to_owned(),
             sha256: String::new(),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: String::new(),
         provider: "cpu".to_owned(),

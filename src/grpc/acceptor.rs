@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::authority::AuthorityFilter;
 use super::connection::{Connection, Transport};
 use crate::access::places::{Place, Places};
 use crate::access::{Access, Certificate, Peer};
@@ -97,6 +98,21 @@ pub(super) fn connections(
     poll_fn(move |context| receiver.poll_recv(context).map(|next| next.map(Ok)))
 }
 
+/// Returns the accepted connections of a Unix socket; `key` is its configuration key. The listener is closed when the stream
+/// is dropped.
+pub(super) fn unix_connections(
+    key: &'static str,
+    listener: UnixListener,
+    connection_limit: usize,
+    access: &Arc<Access>,
+    clock: &SharedClock,
+) -> impl Stream<Item = io::Result<Connection>> + use<> {
+    let (sender, mut receiver) = channel(1);
+    let acceptor = Acceptor::new(key, sender, connection_limit, access, clock);
+    tokio::spawn(acceptor.accept_unix(listener));
+    poll_fn(move |context| receiver.poll_recv(context).map(|next| next.map(Ok)))
+}
+
 /// Accepts the connections of one listener.
 struct Acceptor {
     sender: Sender<Connection>,
@@ -123,7 +139,7 @@ impl Acceptor {
             sender,
             access: Arc::clone(access),
             clock: clock.clone(),
-            places: Places::new(connection_limit),
+            places: access.places(listener, connection_limit),
             listener,
             limit_log: LogThrottle::new(LOG_INTERVAL),
             accept_log: LogThrottle::new(LOG_INTERVAL),
@@ -140,7 +156,13 @@ impl Acceptor {
             let Some((stream, place)) = self.admit(accepted, |_| None).await else {
                 continue;
             };
-            let connection = Connection::new(Transport::Unix(stream.0), Peer::unix(), place, None);
+            let user = stream.0.peer_cred().ok().map(|peer| peer.uid());
+            let peer = Peer::unix(user);
+            let transport = Transport::Unix {
+                stream: stream.0,
+                authority: AuthorityFilter::default(),
+            };
+            let connection = Connection::new(transport, peer, place, None);
             let sender = self.sender.clone();
             tokio::spawn(async move { drop(sender.send(connection).await) });
         }

@@ -27,8 +27,11 @@ use crate::clock::SharedClock;
 use crate::control::actor::Actor;
 use crate::pipeline::CLIENT_IMAGES;
 
-/// The call that takes images. Each may need as much memory as `message_limit_mib` and a decoded image.
-const IMAGE_CALL: &str = "/inspectd.v1.InspectionService/InspectImage";
+/// The calls that take images. Each may need as much memory as `message_limit_mib` and a decoded image.
+const IMAGE_CALLS: [&str; 2] = [
+    "/inspectd.v1.InspectionService/InspectImage",
+    "/AWS.LookoutVision.EdgeAgent/DetectAnomalies",
+];
 
 /// A call ends this long before its deadline, so that it ends as DEADLINE_EXCEEDED.
 const TIMEOUT_MARGIN: Duration = Duration::from_millis(2);
@@ -219,12 +222,12 @@ impl Authorizer {
             .inspect_err(|status| self.log(path, peer, status))?;
         let admitted = self.access.admit(&identity);
         admitted.map_err(|wait| status::rate_limited(&identity, wait))?;
-        let image_permit = match path {
-            IMAGE_CALL if timeout_header::of(request.headers()).is_some() => {
-                ImagePermit::Waits(self.image_semaphores(&identity))
-            }
-            IMAGE_CALL => ImagePermit::Held(self.image_permit(&identity)?),
-            _ => ImagePermit::NotNeeded,
+        let image_permit = if !IMAGE_CALLS.contains(&path) {
+            ImagePermit::NotNeeded
+        } else if timeout_header::of(request.headers()).is_some() {
+            ImagePermit::Waits(self.image_semaphores(&identity))
+        } else {
+            ImagePermit::Held(self.image_permit(&identity)?)
         };
         Ok(AuthorizedCall {
             identity,

@@ -295,7 +295,7 @@ impl Caller {
     /// This process itself, an engineer.
     pub fn own() -> Self {
         Self {
-            peer: Arc::new(Peer::unix()),
+            peer: Arc::new(Peer::unix(None)),
             authorization: None,
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use super::authority::AuthorityFilter;
 use crate::access::Peer;
 use crate::access::places::Place;
 
@@ -23,7 +24,12 @@ pub(super) enum Transport {
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
     /// A Unix socket.
-    Unix(UnixStream),
+    Unix {
+        /// The socket.
+        stream: UnixStream,
+        /// What is done to the received bytes.
+        authority: AuthorityFilter,
+    },
 }
 
 /// A connection.
@@ -90,7 +96,12 @@ impl AsyncRead for Connection {
         match &mut this.transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Transport::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Unix { stream, authority } => {
+                let known = buffer.filled().len();
+                let read = Pin::new(stream).poll_read(context, buffer);
+                authority.pass(&mut buffer.filled_mut()[known..]);
+                read
+            }
         }
     }
 }
@@ -104,7 +115,7 @@ impl AsyncWrite for Connection {
         match &mut self.get_mut().transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Transport::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Unix { stream, .. } => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -116,7 +127,7 @@ impl AsyncWrite for Connection {
         match &mut self.get_mut().transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Unix { stream, .. } => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
@@ -124,7 +135,7 @@ impl AsyncWrite for Connection {
         match &self.transport {
             Transport::Tcp(stream) => stream.is_write_vectored(),
             Transport::Tls(stream) => stream.is_write_vectored(),
-            Transport::Unix(stream) => stream.is_write_vectored(),
+            Transport::Unix { stream, .. } => stream.is_write_vectored(),
         }
     }
 
@@ -132,7 +143,7 @@ impl AsyncWrite for Connection {
         match &mut self.get_mut().transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Transport::Unix(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Unix { stream, .. } => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -140,7 +151,7 @@ impl AsyncWrite for Connection {
         match &mut self.get_mut().transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Transport::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Unix { stream, .. } => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

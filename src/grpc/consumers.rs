@@ -13,6 +13,7 @@ use super::{convert_status, fields, status};
 use crate::access::Identity;
 use crate::journal::Consumer;
 use crate::pipeline::publisher::AcknowledgeError;
+use crate::telemetry::traces::RemoteContext;
 
 /// Longest wait of a stream until its consumer is recorded.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(1);
@@ -23,6 +24,7 @@ impl GrpcService {
         &self,
         client: &Identity,
         request: AcknowledgeVerdictsRequest,
+        caller: Option<RemoteContext>,
     ) -> Result<proto::Consumer, Status> {
         let journal = self.journal()?;
         let name = fields::consumer(&request.consumer)?;
@@ -31,11 +33,16 @@ impl GrpcService {
         if request.sequence > totals.sequence {
             return Err(status::not_assigned("sequence", request.sequence, totals));
         }
+        let before = journal.consumers().remove(name);
+        let before = before.map_or(0, |consumer| consumer.acknowledged);
         let durable = journal
             .acknowledge(name, request.sequence, owner)
             .map_err(|error| status::acknowledge(&error))?;
         let written = durable.await.map_err(|_| status::stopping())?;
         written.map_err(|error| status::acknowledge(&error))?;
+        let at = self.clock.now().utc;
+        self.traces
+            .acknowledged(name, before, request.sequence, at, caller);
         // Another client may have had it forgotten in the meantime.
         let consumer = journal.consumers().remove(name);
         let consumer =

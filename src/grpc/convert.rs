@@ -51,6 +51,7 @@ pub(super) fn model(id: &ModelId) -> proto::Model {
         name: id.name.clone(),
         version: id.version.clone(),
         sha256: id.sha256.clone(),
+        precision: id.precision.name().to_owned(),
     }
 }
 

@@ -42,10 +42,7 @@ impl Health {
     /// Reports the health. The daemon serves while it runs, its engine works, its threads make progress
     /// and its verdicts are journalled. A lost camera only affects the health of that camera.
     pub async fn report(&mut self, phase: Phase, snapshot: &Snapshot, progresses: bool) {
-        let journal = snapshot.journal.as_ref();
-        let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
-        let works = progresses && !snapshot.engine_failing && journalling;
-        let serves = phase == Phase::Running && works;
+        let serves = phase == Phase::Running && progresses && snapshot.works();
         for name in ["", INSPECTION, LINE, RECIPE, TUNING] {
             self.set(name, serves).await;
         }

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::auth::{ImageCallPermit, identity};
 use super::blocking::blocking_with;
+use super::encoded_response::EncodedResponse;
 use super::proto::inspection_service_server::InspectionService;
 use super::proto::{
     AcknowledgeVerdictsRequest, AcknowledgeVerdictsResponse, ExportDatasetRequest,
@@ -16,17 +17,18 @@ use super::proto::{
     GetEvidenceResponse, InspectImageRequest, InspectImageResponse, LabelVerdictRequest,
     LabelVerdictResponse, ListConsumersRequest, ListConsumersResponse, ListLabelsRequest,
     ListLabelsResponse, ListVerdictsRequest, ListVerdictsResponse, StreamVerdictsRequest,
-    StreamVerdictsResponse, TriggerInspectionRequest, TriggerInspectionResponse,
+    TriggerInspectionRequest, TriggerInspectionResponse,
 };
 use super::service::GrpcService;
 use super::stream::{StreamOptions, VerdictStream};
 use super::{convert_verdict, fields, image, status};
 use crate::journal::Filter;
+use crate::telemetry::traces::InspectedImage;
 
 #[tonic::async_trait]
 impl InspectionService for GrpcService {
     type ExportDatasetStream = BoxStream<'static, Result<ExportDatasetResponse, Status>>;
-    type StreamVerdictsStream = BoxStream<'static, Result<StreamVerdictsResponse, Status>>;
+    type StreamVerdictsStream = BoxStream<'static, Result<EncodedResponse, Status>>;
 
     async fn stream_verdicts(
         &self,
@@ -59,6 +61,7 @@ impl InspectionService for GrpcService {
             read_permits: Arc::clone(&self.read_permits),
             page_timeout: self.page_timeout(),
             slot,
+            encoded: Arc::clone(&self.encoded),
         });
         Ok(Response::new(Box::pin(stream.into_stream())))
     }
@@ -68,7 +71,9 @@ impl InspectionService for GrpcService {
         request: Request<AcknowledgeVerdictsRequest>,
     ) -> Result<Response<AcknowledgeVerdictsResponse>, Status> {
         let client = identity(&request).clone();
-        let consumer = Some(self.acknowledge(&client, request.into_inner()).await?);
+        let caller = self.trace_context(request.metadata());
+        let acknowledged = self.acknowledge(&client, request.into_inner(), caller);
+        let consumer = Some(acknowledged.await?);
         Ok(Response::new(AcknowledgeVerdictsResponse { consumer }))
     }
 
@@ -99,7 +104,8 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<TriggerInspectionRequest>,
     ) -> Result<Response<TriggerInspectionResponse>, Status> {
-        let accepted = self.trigger(request.into_inner()).await?;
+        let parent = self.trace_context(request.metadata());
+        let accepted = self.trigger(request.into_inner(), parent).await?;
         Ok(Response::new(accepted))
     }
 
@@ -107,6 +113,8 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
+        let received = self.clock.now();
+        let parent = self.trace_context(request.metadata());
         let permit = request.extensions().get::<ImageCallPermit>().cloned();
         let InspectImageRequest { image, camera_id } = request.into_inner();
         let image = image.ok_or_else(|| status::invalid("image", "must be set"))?;
@@ -119,16 +127,26 @@ impl InspectionService for GrpcService {
         let decode = move || image::frame(image, side_limit);
         let frame = blocking_with(permit, decode).await??;
         let (sender, receiver) = oneshot::channel();
-        let reply = Box::new(move |verdict| drop(sender.send(verdict)));
+        let clock = self.clock.clone();
+        let reply = Box::new(move |verdict| drop(sender.send((verdict, clock.now().monotonic))));
         // Dropped with the call: an image whose client has gone leaves the queue.
         let _pending = self
             .pipeline
             .inspect(frame, camera, reply)
             .map_err(|error| status::inspect(&error))?;
-        let verdict = receiver.await.map_err(|_| status::stopping())?;
-        Ok(Response::new(InspectImageResponse {
+        let (verdict, committed) = receiver.await.map_err(|_| status::stopping())?;
+        let response = InspectImageResponse {
             verdict: Some(convert_verdict::verdict(&verdict)),
-        }))
+        };
+        let since_start = |at| self.pipeline.since_start(at);
+        let image = InspectedImage {
+            received: since_start(received.monotonic),
+            committed: since_start(committed),
+            answered: since_start(self.clock.now().monotonic),
+            parent,
+        };
+        self.traces.inspected(&verdict, image);
+        Ok(Response::new(response))
     }
 
     async fn get_evidence(

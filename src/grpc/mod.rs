@@ -2,7 +2,10 @@
 //! module of the daemon that uses tonic and the generated types.
 
 mod acceptor;
+#[cfg(test)]
+mod api_reference;
 mod auth;
+mod authority;
 mod blocking;
 mod calls;
 mod camera_view;
@@ -13,6 +16,7 @@ mod convert;
 mod convert_status;
 mod convert_verdict;
 mod dataset;
+mod encoded_response;
 mod evidence;
 mod fields;
 mod health;
@@ -23,6 +27,7 @@ mod labels;
 mod line_service;
 mod listing;
 mod live_feed;
+mod lookout;
 mod model_service;
 pub mod proto;
 mod recipe_content;
@@ -37,6 +42,7 @@ mod stream;
 mod stream_registry;
 mod stream_start;
 mod timeout;
+mod trace_context;
 mod trigger;
 mod tuning_service;
 #[cfg(test)]
@@ -48,6 +54,8 @@ pub use calls::{BrightnessLevels, CallError, Caller, Calls, DatasetFiles, Pictur
 pub use connection::Connection as AcceptedConnection;
 pub use health::Health;
 pub use live_feed::{LiveEvent, LiveFeed};
-pub use server::{Services, serve};
+#[cfg(test)]
+pub use lookout::proto::DESCRIPTORS as EDGE_AGENT_DESCRIPTORS;
+pub use server::{EdgeAgent, Services, serve, serve_edge_agent};
 pub use service::GrpcService;
 pub use stream_registry::{StreamCounts, StreamRegistry};

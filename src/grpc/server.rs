@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::net::UnixListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 
-use super::acceptor::{Listeners, connections};
+use super::acceptor::{Listeners, connections, unix_connections};
 use super::auth::AuthLayer;
 use super::calls::Calls;
+use super::lookout::EdgeAgentService;
+use super::lookout::proto::edge_agent_server::EdgeAgentServer;
 use super::proto::DESCRIPTORS;
 use super::proto::inspection_service_server::InspectionServiceServer;
 use super::proto::line_service_server::LineServiceServer;
@@ -81,11 +84,25 @@ impl Services {
         }
     }
 
+    /// The edge agent of Lookout for Vision, behind the same access control, with the same limits on images.
+    pub fn edge_agent(&self, service: GrpcService) -> EdgeAgent {
+        let server = EdgeAgentServer::new(EdgeAgentService::new(service))
+            .max_decoding_message_size(self.message_limit)
+            .max_encoding_message_size(self.message_limit);
+        EdgeAgent(Self {
+            routes: Routes::new(server),
+            ..self.clone()
+        })
+    }
+
     /// Calls from within this process.
     pub fn calls(&self) -> Calls {
         Calls::new(&self.layer, self.routes.clone(), self.message_limit)
     }
 }
+
+/// The service of clients of Lookout for Vision: on its socket, there is no other.
+pub struct EdgeAgent(Services);
 
 /// Serves clients until `shutdown` completes, and then until the last call has ended.
 ///
@@ -97,11 +114,7 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    Server::builder()
-        .http2_keepalive_interval(Some(settings.keepalive_interval))
-        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
-        .max_concurrent_streams(CALLS_PER_CONNECTION)
-        .http2_max_header_list_size(HEADER_LIMIT)
+    builder(settings)
         .layer(services.layer)
         .add_routes(services.routes)
         .serve_with_incoming_shutdown(
@@ -109,4 +122,33 @@ pub async fn serve(
             shutdown,
         )
         .await
+}
+
+/// Serves clients of Lookout for Vision as [`serve`]. `key` is the configuration key of the listener.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_edge_agent(
+    EdgeAgent(services): EdgeAgent,
+    settings: &settings::Server,
+    key: &'static str,
+    listener: UnixListener,
+    connection_limit: usize,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let Services { access, clock, .. } = &services;
+    let accepted = unix_connections(key, listener, connection_limit, access, clock);
+    builder(settings)
+        .layer(services.layer.clone())
+        .add_routes(services.routes)
+        .serve_with_incoming_shutdown(accepted, shutdown)
+        .await
+}
+
+fn builder(settings: &settings::Server) -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(settings.keepalive_interval))
+        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
+        .max_concurrent_streams(CALLS_PER_CONNECTION)
+        .http2_max_header_list_size(HEADER_LIMIT)
 }

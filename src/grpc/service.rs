@@ -6,12 +6,14 @@ use tokio::sync::Semaphore;
 
 use super::blocking::READ_LIMIT;
 use super::client_shares::ClientShares;
+use super::encoded_response::EncodedVerdicts;
 use super::stream_registry::StreamRegistry;
 use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
 use crate::pipeline::Pipeline;
 use crate::shadow::SharedShadow;
+use crate::telemetry::traces::Traces;
 
 /// Maximum number of concurrent reports, exports, and calls of the tuning service: each reads the journal while the
 /// pipeline writes it. Further calls are refused.
@@ -41,6 +43,9 @@ pub struct GrpcService {
     pub(super) encoding_shares: Arc<ClientShares>,
     /// Permits to read the journal and stored evidence.
     pub(super) read_permits: Arc<Semaphore>,
+    /// Encodings of the newest verdicts.
+    pub(super) encoded: Arc<EncodedVerdicts>,
+    pub(super) traces: Traces,
 }
 
 impl GrpcService {
@@ -52,6 +57,7 @@ impl GrpcService {
         lifecycle: Arc<Lifecycle>,
         streams: Arc<StreamRegistry>,
         clock: SharedClock,
+        traces: Traces,
     ) -> Self {
         Self {
             run_id: pipeline.run_id().to_string(),
@@ -66,6 +72,8 @@ impl GrpcService {
             encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
             encoding_shares: Arc::new(ClientShares::new(1)),
             read_permits: Arc::new(Semaphore::new(READ_LIMIT)),
+            encoded: Arc::default(),
+            traces,
         }
     }
 }

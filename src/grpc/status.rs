@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 use crate::access::permissions::Permission;
 use crate::access::{Identity, Unknown};
 use crate::control::ChangeError;
+use crate::control::model_components::ComponentError;
 use crate::control::recipe_cache::RecipeRefusal;
 use crate::pipeline::publisher::{AcknowledgeError, Totals};
 use crate::pipeline::{InspectError, ResynchronizeError, TriggerError};
@@ -146,7 +147,23 @@ pub(super) fn inspect(error: &InspectError) -> Status {
         InspectError::Busy => exhausted("images", error.to_string()),
         InspectError::Stopping => stopping(),
         InspectError::NoCamera(id) => not_found("camera", id.as_str(), "is not configured"),
+        InspectError::RecipeActive(_) => Status::failed_precondition(error.to_string()),
         InspectError::Size(error) => invalid("image", error.to_string()),
+    }
+}
+
+/// Why a call about a model component is refused.
+pub(super) fn component(error: &ComponentError) -> Status {
+    match error {
+        ComponentError::Name(_) => invalid("model_component", error.to_string()),
+        ComponentError::NotFound(name) => {
+            not_found("model component", name, "there is no recipe with this id")
+        }
+        ComponentError::Status { .. } | ComponentError::Default => {
+            Status::failed_precondition(error.to_string())
+        }
+        ComponentError::Full(_) => exhausted("models", error.to_string()),
+        ComponentError::Change(error) => change(error),
     }
 }
 

@@ -14,10 +14,11 @@ use tonic::Status;
 use tracing::error;
 
 use super::blocking::disk_work;
+use super::encoded_response::{EncodedResponse, EncodedVerdicts};
 use super::proto::stream_verdicts_response::Event;
-use super::proto::{Gap, GapReason, Heartbeat, StreamVerdictsResponse};
+use super::proto::{Gap, GapReason, Heartbeat};
+use super::status;
 use super::stream_registry::{ConsumerStream, StreamSlot};
-use super::{convert_verdict, status};
 use crate::clock::SharedClock;
 use crate::journal::{Filter, JournalError, Order, Page};
 use crate::pipeline::Pipeline;
@@ -76,6 +77,7 @@ pub(super) struct VerdictStream {
     read_permits: Arc<Semaphore>,
     page_timeout: Duration,
     slot: StreamSlot,
+    encoded: Arc<EncodedVerdicts>,
 }
 
 /// Options of a stream.
@@ -91,6 +93,8 @@ pub(super) struct StreamOptions {
     pub(super) read_permits: Arc<Semaphore>,
     pub(super) page_timeout: Duration,
     pub(super) slot: StreamSlot,
+    /// Encodings that all streams share.
+    pub(super) encoded: Arc<EncodedVerdicts>,
 }
 
 impl VerdictStream {
@@ -120,23 +124,24 @@ impl VerdictStream {
             read_permits: options.read_permits,
             page_timeout: options.page_timeout,
             slot: options.slot,
+            encoded: options.encoded,
         }
     }
 
     /// Returns the stream for tonic.
     pub(super) fn into_stream(
         self,
-    ) -> impl Stream<Item = Result<StreamVerdictsResponse, Status>> + Send + 'static {
+    ) -> impl Stream<Item = Result<EncodedResponse, Status>> + Send + 'static {
         unfold(self, |mut stream| async move {
             let item = stream.next().await?;
             Some((item, stream))
         })
     }
 
-    async fn next(&mut self) -> Option<Result<StreamVerdictsResponse, Status>> {
+    async fn next(&mut self) -> Option<Result<EncodedResponse, Status>> {
         while !self.ended {
             let event = if !std::mem::replace(&mut self.confirmed, true) {
-                Some(Ok(self.heartbeat()))
+                Some(Ok(EncodedResponse::of(self.heartbeat())))
             } else if self.is_behind() {
                 self.catch_up().await
             } else {
@@ -144,9 +149,9 @@ impl VerdictStream {
                 self.apply(wake)
             };
             match event {
-                Some(Ok(event)) => {
+                Some(Ok(response)) => {
                     self.heartbeat.reset();
-                    return Some(Ok(StreamVerdictsResponse { event: Some(event) }));
+                    return Some(Ok(response));
                 }
                 Some(Err(status)) => {
                     self.ended = true;
@@ -164,7 +169,7 @@ impl VerdictStream {
 
     /// Returns the next verdict of the journal, if the page or the next page contains one. A long search
     /// for few verdicts does not delay heartbeats: each call reads one page.
-    async fn catch_up(&mut self) -> Option<Result<Event, Status>> {
+    async fn catch_up(&mut self) -> Option<Result<EncodedResponse, Status>> {
         if self
             .consumer
             .as_ref()
@@ -175,12 +180,12 @@ impl VerdictStream {
         if self.page.is_empty() {
             match self.read_page().await {
                 Ok(None) => {}
-                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(Some(event)) => return Some(Ok(EncodedResponse::of(event))),
                 Err(status) => return Some(Err(status)),
             }
         }
         let verdict = self.page.pop_front()?;
-        Some(Ok(Event::Verdict(convert_verdict::verdict(&verdict))))
+        Some(Ok(EncodedResponse::of_verdict(&verdict)))
     }
 
     /// Reads the next page. Returns the event of verdicts that were lost with the journal instead.
@@ -291,19 +296,21 @@ impl VerdictStream {
     }
 
     /// Returns what to send, if anything.
-    fn apply(&mut self, wake: Wake) -> Option<Result<Event, Status>> {
+    fn apply(&mut self, wake: Wake) -> Option<Result<EncodedResponse, Status>> {
         match wake {
-            Wake::Received(Ok(verdict)) => self.event(&verdict).map(Ok),
-            Wake::Received(Err(RecvError::Lagged(missed))) => self.overrun(missed).map(Ok),
+            Wake::Received(Ok(verdict)) => self.response(&verdict).map(Ok),
+            Wake::Received(Err(RecvError::Lagged(missed))) => {
+                self.overrun(missed).map(EncodedResponse::of).map(Ok)
+            }
             // A stop publishes all verdicts before it ends the streams, and `wait` polls the channel
             // first: it is empty here.
             Wake::Received(Err(RecvError::Closed)) | Wake::Ending => Some(Err(status::stopping())),
             Wake::Superseded => Some(Err(status::superseded())),
-            Wake::Heartbeat => Some(Ok(self.heartbeat())),
+            Wake::Heartbeat => Some(Ok(EncodedResponse::of(self.heartbeat()))),
         }
     }
 
-    fn event(&mut self, verdict: &Verdict) -> Option<Event> {
+    fn response(&mut self, verdict: &Arc<Verdict>) -> Option<EncodedResponse> {
         if let Some(next) = &mut self.next {
             match verdict.sequence {
                 0 => self.unjournalled += 1,
@@ -314,7 +321,7 @@ impl VerdictStream {
         }
         self.filter
             .matches(verdict)
-            .then(|| Event::Verdict(convert_verdict::verdict(verdict)))
+            .then(|| self.encoded.get(verdict))
     }
 
     /// The channel has dropped verdicts. Journalled ones are read from the journal; the others are missed.
@@ -347,6 +354,7 @@ impl VerdictStream {
             sequence,
             run_id: self.pipeline.run_id().to_string(),
             epoch,
+            interval: prost_types::Duration::try_from(self.heartbeat.period()).ok(),
         })
     }
 }

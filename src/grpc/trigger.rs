@@ -13,19 +13,21 @@ use super::{convert_verdict, fields, status};
 use crate::pipeline::{
     AcceptedTrigger, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target, Trigger,
 };
+use crate::telemetry::traces::RemoteContext;
 
 impl GrpcService {
     /// Requests an inspection.
     pub(super) async fn trigger(
         &self,
         request: TriggerInspectionRequest,
+        parent: Option<RemoteContext>,
     ) -> Result<TriggerInspectionResponse, Status> {
         let wait = request.wait;
         let trigger = parse_trigger(request)?;
         let mut accepted = match self.known_trigger(&trigger).await? {
             // A repeated request needs no recipe.
             Some(accepted) => accepted,
-            None => self.accept_trigger(trigger).await?,
+            None => self.accept_trigger(trigger, parent).await?,
         };
         if wait {
             // The sender is dropped without a verdict only if the pipeline has stopped.
@@ -53,7 +55,11 @@ impl GrpcService {
         known.map_err(|error| status::trigger(&error))
     }
 
-    async fn accept_trigger(&self, trigger: Trigger) -> Result<AcceptedTrigger, Status> {
+    async fn accept_trigger(
+        &self,
+        trigger: Trigger,
+        parent: Option<RemoteContext>,
+    ) -> Result<AcceptedTrigger, Status> {
         let (pipeline, control) = (Arc::clone(&self.pipeline), Arc::clone(&self.control));
         let accept = move || {
             let recipe = trigger.recipe.as_ref();
@@ -61,7 +67,7 @@ impl GrpcService {
             let prepared = prepared
                 .transpose()
                 .map_err(|error| status::change(&error))?;
-            let accepted = pipeline.trigger(&trigger, prepared.as_ref());
+            let accepted = pipeline.trigger(&trigger, prepared.as_ref(), parent.as_ref());
             accepted.map_err(|error| status::trigger(&error))
         };
         blocking(accept).await?

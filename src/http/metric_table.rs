@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 36] = [
+pub const METRICS: [Metric; 48] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -111,7 +111,7 @@ pub const METRICS: [Metric; 36] = [
     ),
     histogram(
         "inspectd_stage_seconds",
-        "Time in a stage (stage: queue, preprocess, inference, judge)",
+        "Time in a stage (stage: queue, preprocess, inference, judge, commit)",
     ),
     histogram(
         "inspectd_verdict_seconds",
@@ -125,6 +125,14 @@ pub const METRICS: [Metric; 36] = [
     counter(
         "inspectd_engine_failures_total",
         "Runs of the model that failed",
+    ),
+    gauge(
+        "inspectd_build_info",
+        "1 for this program (version, commit, onnxruntime: version of the loaded library)",
+    ),
+    gauge(
+        "inspectd_ready",
+        "1 while the daemon runs, the engine works and verdicts are journalled, as grpc.health.v1 reports",
     ),
     gauge(
         "inspectd_engine_info",
@@ -144,6 +152,14 @@ pub const METRICS: [Metric; 36] = [
     ),
     gauge("inspectd_alarms", "Active alarms (kind)"),
     gauge("inspectd_streams", "Open verdict streams"),
+    gauge(
+        "inspectd_connections",
+        "Open connections (listener: its configuration key)",
+    ),
+    gauge(
+        "inspectd_certificate_expiry_timestamp_seconds",
+        "When the certificate of the daemon expires, seconds since 1970; only with TLS",
+    ),
     counter(
         "inspectd_missed_by_slow_clients_total",
         "Verdicts that slow clients missed",
@@ -177,6 +193,29 @@ pub const METRICS: [Metric; 36] = [
     counter(
         "inspectd_evidence_missed_total",
         "Verdicts whose evidence should have been kept, and could not be",
+    ),
+    gauge(
+        "inspectd_disk_free_bytes",
+        "Free space of the disk with journal.folder; NaN while the disk does not answer",
+    ),
+    gauge(
+        "inspectd_disk_bytes",
+        "Size of the disk with journal.folder; NaN while the disk does not answer",
+    ),
+    counter(
+        "inspectd_spans_sent_total",
+        "Spans of traces that the collector has received",
+    ),
+    counter(
+        "inspectd_spans_dropped_total",
+        "Spans of traces that were not sent: the collector did not answer or was too slow",
+    ),
+    gauge("process_resident_memory_bytes", "Memory of the process"),
+    gauge("process_open_fds", "Open files of the process"),
+    counter("process_cpu_seconds_total", "CPU time of the process"),
+    gauge(
+        "process_start_time_seconds",
+        "Start of the process, seconds since 1970",
     ),
 ];
 

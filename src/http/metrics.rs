@@ -1,20 +1,25 @@
 //! Metrics for Prometheus. Histograms are filled as verdicts are published; counters and states are read
 //! from the pipeline on each scrape, so that they equal those of `GetStatus`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use inspectd_core::decision::Decision;
-use inspectd_core::record::{Outcome, Timings, Verdict};
+use inspectd_core::record::{FaultReason, Outcome, Timings, Verdict};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_util::MetricKindMask;
+use uuid::Uuid;
 
 use super::metric_table::describe;
+use super::service_state::ServiceState;
 use crate::alarm::AlarmKind;
 use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
-use crate::pipeline::publisher::Totals;
+use crate::pipeline::publisher::{PublishTimes, Totals};
 use crate::pipeline::{Active, JournalSnapshot, Observer, Snapshot};
 use crate::shadow::{ShadowPhase, ShadowSnapshot};
+use crate::telemetry::traces::RemoteContext;
 
 /// Bounds of the latency histograms, seconds.
 const SECONDS: [f64; 16] = [
@@ -29,6 +34,9 @@ const SCORES: [f64; 16] = [
 
 /// Bounds of the batch size histogram.
 const BATCHES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// A gauge that no scrape sets for this long is removed: that of a camera, consumer, model or shadow that is gone.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The metrics of one daemon. It is a value, not a global: two daemons fit into one process.
 pub struct Metrics {
@@ -47,7 +55,12 @@ impl Metrics {
     /// # Errors
     /// When a histogram has no buckets, which does not happen.
     pub fn new() -> Result<Self, BuildError> {
-        let recorder = builder()?.build_recorder();
+        Self::with_idle_timeout(IDLE_TIMEOUT)
+    }
+
+    fn with_idle_timeout(timeout: Duration) -> Result<Self, BuildError> {
+        let builder = builder()?.idle_timeout(MetricKindMask::GAUGE, Some(timeout));
+        let recorder = builder.build_recorder();
         metrics::with_local_recorder(&recorder, describe);
         Ok(Self { recorder })
     }
@@ -58,10 +71,12 @@ impl Metrics {
         snapshot: &Snapshot,
         streams: StreamCounts,
         shadow: &ShadowSnapshot,
+        service: &ServiceState,
     ) -> String {
         metrics::with_local_recorder(&self.recorder, || {
             sample(snapshot, streams);
             sample_shadow(shadow);
+            service.sample(&snapshot.active.model.runtime_version);
         });
         self.recorder.handle().render()
     }
@@ -74,8 +89,10 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn published(&self, verdict: &Verdict) {
-        metrics::with_local_recorder(&self.recorder, || record_verdict(verdict));
+    fn requested(&self, _: Uuid, _: Duration, _: Option<&RemoteContext>) {}
+
+    fn published(&self, verdict: &Arc<Verdict>, times: PublishTimes) {
+        metrics::with_local_recorder(&self.recorder, || record_verdict(verdict, times));
     }
 
     fn inferred(&self, timings: &Timings, batch_size: u32) {
@@ -98,7 +115,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     bounds(builder, "inspectd_batch_size", &BATCHES)
 }
 
-fn record_verdict(verdict: &Verdict) {
+fn record_verdict(verdict: &Verdict, times: PublishTimes) {
     let camera = camera_label(verdict);
     let timings = &verdict.subject.timings;
     let seconds = timings.total.as_secs_f64();
@@ -120,6 +137,8 @@ fn record_verdict(verdict: &Verdict) {
     stage("queue", timings.queue);
     stage("preprocess", timings.preprocess);
     stage("judge", timings.judge);
+    let made = verdict.since_start + timings.total;
+    stage("commit", Some(times.committed.saturating_sub(made)));
 }
 
 fn record_batch(timings: &Timings, size: u32) {
@@ -159,6 +178,10 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
         // Created at the start: a series that appears with its first reject has no rate at that time.
         for decision in Decision::ALL {
             counter!("inspectd_verdicts_total", "camera" => camera.clone(), "decision" => decision.name())
+                .increment(0);
+        }
+        for reason in FaultReason::ALL {
+            counter!("inspectd_faults_total", "camera" => camera.clone(), "reason" => reason.name())
                 .increment(0);
         }
         if let Some(drift) = &facts.drift {
@@ -234,4 +257,36 @@ fn set_active_info(active: &Active, value: f64) {
         "sha256" => model.id.sha256.clone())
     .set(value);
     gauge!("inspectd_config_info", "hash" => active.stamp.config_hash.clone()).set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauge_that_no_scrape_sets_is_removed_and_counters_stay() {
+        let metrics = Metrics::with_idle_timeout(Duration::from_millis(50)).expect("metrics");
+        let set = |pending: &[&'static str]| {
+            metrics::with_local_recorder(&metrics.recorder, || {
+                for consumer in pending {
+                    gauge!("inspectd_consumer_pending", "consumer" => *consumer).set(7.0);
+                }
+                counter!("inspectd_unjournalled_total").absolute(3);
+            });
+            metrics.recorder.handle().render()
+        };
+        let both = set(&["mes", "plc"]);
+        assert!(both.contains("{consumer=\"mes\"} 7") && both.contains("{consumer=\"plc\"} 7"));
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            std::thread::sleep(Duration::from_millis(10));
+            let text = set(&["plc"]);
+            assert!(text.contains("{consumer=\"plc\"} 7"), "{text}");
+            assert!(text.contains("inspectd_unjournalled_total 3"), "{text}");
+            if !text.contains("{consumer=\"mes\"}") {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{text}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! One [`Store`] writes; [`Readers`] read at the same time. The pipeline decides what is written and when
 //! (`pipeline/publisher`); this module decides how it is stored.
 
+pub mod backup;
 mod error;
 mod known;
 mod label;
@@ -12,6 +13,7 @@ mod query;
 pub mod repair;
 mod row;
 mod schema;
+pub mod statistics;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use inspectd_core::decision::Decision;
 use inspectd_core::id::{CameraId, RecipeId};
+use inspectd_core::precision::Precision;
 use inspectd_core::record::{ModelId, RecipeTag, Stamp, Verdict};
 use parking_lot::Mutex;
 use rusqlite::types::Value;
@@ -355,6 +356,19 @@ fn look_up_run(
     Ok(run)
 }
 
+/// The precision of the model in a row of `stamps`. A file before version 4 of the schema does not have it: its models are in
+/// f32.
+fn stored_precision(row: &Row<'_>) -> rusqlite::Result<Precision> {
+    let Ok(column) = row.as_ref().column_index("model_precision") else {
+        return Ok(Precision::F32);
+    };
+    let name: String = row.get(column)?;
+    Precision::from_name(&name).ok_or_else(|| {
+        let unknown = format!("unknown precision {name:?}").into();
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, unknown)
+    })
+}
+
 fn look_up_stamp(
     connection: &Connection,
     row: &Row<'_>,
@@ -368,6 +382,7 @@ fn look_up_stamp(
                 name: row.get("model_name")?,
                 version: row.get("model_version")?,
                 sha256: row.get("model_sha256")?,
+                precision: stored_precision(row)?,
             },
             config_hash: row.get("config_hash")?,
             provider: row.get("provider")?,

@@ -226,13 +226,24 @@ pub fn salvage(
     }
     let connection = CURRENT.open(&path)?;
     connection.execute("ATTACH ?1 AS damaged", [damaged.to_string_lossy()])?;
-    for table in ["runs", "stamps", "counters"] {
+    let stamps = "id, model_name, model_version, model_sha256, config_hash, provider, recipe, recipe_version, recipe_sha256";
+    for (table, columns) in [("runs", "*"), ("stamps", stamps), ("counters", "*")] {
         // Without a row of one of these, its verdicts cannot be read later.
+        let names = match columns {
+            "*" => String::new(),
+            _ => format!("({columns})"),
+        };
         connection.execute(
-            &format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM damaged.{table}"),
+            &format!(
+                "INSERT OR IGNORE INTO main.{table} {names} SELECT {columns} FROM damaged.{table}"
+            ),
             [],
         )?;
     }
+    // A journal before version 4 does not have them: its models are in f32.
+    let precisions = "UPDATE main.stamps SET model_precision = damaged.stamps.model_precision
+        FROM damaged.stamps WHERE main.stamps.id = damaged.stamps.id";
+    let _ = connection.execute(precisions, []);
     let consumers = "INSERT OR IGNORE INTO main.consumers (name, acknowledged, changed)
         SELECT name, acknowledged, changed FROM damaged.consumers";
     // A journal of version 1 does not have them.

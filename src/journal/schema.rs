@@ -24,7 +24,7 @@ pub(super) struct Schema<'a> {
 /// The schema of this program.
 pub(super) const CURRENT: Schema<'static> = Schema {
     tables: TABLES,
-    migrations: &[TO_2, TO_3],
+    migrations: &[TO_2, TO_3, TO_4],
 };
 
 /// Version 2: the client that a consumer belongs to, and labels.
@@ -41,6 +41,9 @@ CREATE TABLE labels (
 
 /// Version 3: outlines of labels, as JSON.
 const TO_3: &str = "ALTER TABLE labels ADD COLUMN outlines TEXT NOT NULL DEFAULT '[]';";
+
+/// Version 4: the precision of a model. Earlier versions ran only graphs in f32.
+const TO_4: &str = "ALTER TABLE stamps ADD COLUMN model_precision TEXT NOT NULL DEFAULT 'f32';";
 
 /// Times are nanoseconds since 1970 (UTC), durations nanoseconds. AUTOINCREMENT: a `sequence` is never
 /// used twice, even after its row was removed.
@@ -59,6 +62,7 @@ CREATE TABLE stamps (
     recipe TEXT NOT NULL,
     recipe_version TEXT NOT NULL,
     recipe_sha256 TEXT NOT NULL,
+    model_precision TEXT NOT NULL DEFAULT 'f32',
     UNIQUE (model_sha256, model_name, model_version, config_hash, provider,
             recipe, recipe_version, recipe_sha256)
 ) STRICT;
@@ -124,8 +128,12 @@ const CHECKPOINT_PAGES: i64 = 4096;
 /// How long a connection waits for a lock of the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The page cache of a connection, KiB.
-const CACHE_KIB: i64 = 16 * 1024;
+/// The page cache of the connection that writes, KiB.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
+/// The page cache of a connection that reads, KiB. It fills while the file grows, once for each reader; pages that it does not
+/// hold come from the page cache of the kernel.
+const READER_CACHE_KIB: i64 = 2 * 1024;
 
 impl Schema<'_> {
     /// The version of the schema.
@@ -148,7 +156,7 @@ impl Schema<'_> {
         // Each commit flushes the log: a committed row survives a loss of power.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         match version {
             0 => step(&mut connection, self.tables, self.version())?,
             version => self.migrate(&mut connection, path, version)?,
@@ -214,6 +222,6 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }

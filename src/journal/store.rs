@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use inspectd_core::record::{Stamp, Verdict};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use uuid::Uuid;
 
 use super::known::{Consumer, Known, known, put_consumer};
@@ -18,7 +18,7 @@ use super::schema::{self, CURRENT};
 use super::{EPOCH, JournalError, LOST, OPENING, file};
 
 /// Name of the lock file. The daemon that writes in the folder holds its lock.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// Rows that one call of [`Store::trim`] removes at most. It takes about 20 ms, in which verdicts wait.
 const TRIM_ROWS: i64 = 2000;
@@ -323,7 +323,7 @@ impl Store {
 }
 
 /// Creates the folder if it does not exist, and locks it.
-fn lock(folder: &Path) -> Result<File, JournalError> {
+pub(super) fn lock(folder: &Path) -> Result<File, JournalError> {
     let refused = |source| JournalError::Folder {
         folder: folder.to_owned(),
         source,
@@ -409,26 +409,30 @@ fn stamp_id(connection: &Connection, stamp: &Stamp) -> rusqlite::Result<i64> {
         Some(recipe) => (&*recipe.id, &*recipe.version, &*recipe.sha256),
         None => ("", "", ""),
     };
-    let values = params![
-        stamp.model.name,
-        stamp.model.version,
-        stamp.model.sha256,
-        stamp.config_hash,
-        stamp.provider,
-        recipe,
-        version,
-        sha256,
+    let precision = stamp.model.precision.name();
+    let values: [&dyn ToSql; 9] = [
+        &stamp.model.name,
+        &stamp.model.version,
+        &stamp.model.sha256,
+        &stamp.config_hash,
+        &stamp.provider,
+        &recipe,
+        &version,
+        &sha256,
+        &precision,
     ];
     connection.execute(
         "INSERT OR IGNORE INTO stamps (model_name, model_version, model_sha256, config_hash, provider,
-            recipe, recipe_version, recipe_sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        values,
+            recipe, recipe_version, recipe_sha256, model_precision)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        &values[..],
     )?;
+    // The hash determines the precision; rows before version 4 of the schema have that of the column's default.
     connection.query_row(
         "SELECT id FROM stamps WHERE model_name = ?1 AND model_version = ?2 AND model_sha256 = ?3
             AND config_hash = ?4 AND provider = ?5 AND recipe = ?6 AND recipe_version = ?7
             AND recipe_sha256 = ?8",
-        values,
+        &values[..8],
         |row| row.get(0),
     )
 }
@@ -439,7 +443,7 @@ fn oldest(connection: &Connection) -> rusqlite::Result<Option<u64>> {
     Ok(least.map(|sequence| sequence as u64))
 }
 
-fn last_used(connection: &Connection) -> rusqlite::Result<u64> {
+pub(super) fn last_used(connection: &Connection) -> rusqlite::Result<u64> {
     let select = "SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'";
     let last = connection.query_row(select, [], |row| row.get::<_, i64>(0));
     Ok(last.optional()?.unwrap_or(0) as u64)

@@ -1,5 +1,6 @@
 //! The journal in a real SQLite file.
 
+mod backups;
 mod fixture;
 mod generators;
 mod labels;
@@ -38,6 +39,7 @@ fn stamp(version: u8) -> Arc<Stamp> {
             name: "bottle".to_owned(),
             version: version.to_string(),
             sha256: "ab".repeat(32),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: "cd".repeat(32),
         provider: "cpu".to_owned(),

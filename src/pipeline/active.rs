@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use inspectd_core::id::CameraId;
+use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::record::Stamp;
 use inspectd_core::rules::{FrameShape, Rules};
 use parking_lot::Mutex;
@@ -119,6 +119,18 @@ impl Active {
         }
         variants.push(Arc::clone(&variant));
         variant
+    }
+
+    /// Drops what is kept of a recipe for requests that name it. Frames that wait are still judged by it.
+    pub fn forget_recipe(&self, id: &RecipeId) {
+        let is = |variant: &Arc<Self>| variant.recipe.as_ref().is_some_and(|own| own.id == *id);
+        // Freed without the lock: that takes as long as unloading a model.
+        let forgotten: Vec<_> = self
+            .variants
+            .lock()
+            .extract_if(.., |variant| is(variant))
+            .collect();
+        drop(forgotten);
     }
 
     /// Whether the camera has the exposure and gain that `other` needs.

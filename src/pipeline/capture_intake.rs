@@ -135,6 +135,7 @@ impl Shared {
             group: lane.group.clone(),
             tag: assignment.tag,
             challenge: false,
+            maps: None,
             active,
             slot: ResponseSlot::new(assignment.reply),
         };

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::record::{Fault, FaultReason, Verdict};
@@ -19,19 +18,16 @@ use uuid::Uuid;
 use super::active::Active;
 use super::answers::Shared;
 use super::camera_lane::{CameraLane, part_counter, queue_policy};
-use super::camera_view::FrameSizeError;
 use super::counted_group::ResynchronizeError;
 use super::groups::{CountedGroups, groups};
 use super::heartbeat::Heartbeat;
 use super::idempotency_cache::IdempotencyCache;
-use super::intake::{Intake, Pushed, QueuePolicy};
-use super::job::{Job, Ticket};
+use super::intake::{Intake, QueuePolicy};
 use super::lanes::Lanes;
 use super::notice::{NOTICE_QUEUE, Notice};
 use super::observer::Observer;
 use super::part_assembler::{PartAssembler, PartRules};
 use super::publisher::{Journal, OnPublished, Publisher, PublisherError, PublisherOptions, Totals};
-use super::response_slot::{Reply, ResponseSlot};
 use super::snapshot::{JournalSnapshot, Snapshot};
 use super::threads::{Threads, join, start_judging, wait_for};
 use super::timekeeper;
@@ -47,7 +43,7 @@ use crate::on_panic::OnPanic;
 pub const CLIENT_IMAGES: usize = 16;
 
 /// Index of the queue of clients' images; those of cameras follow.
-const CLIENT_QUEUE: usize = 0;
+pub(super) const CLIENT_QUEUE: usize = 0;
 
 /// The running pipeline. Dropping it does not stop it: [`Pipeline::finish`] does.
 pub struct Pipeline {
@@ -61,45 +57,6 @@ impl std::fmt::Debug for Pipeline {
         f.debug_struct("Pipeline")
             .field("run_id", &self.run_id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a client's image is not inspected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InspectError {
-    /// Too many images wait.
-    #[error("{CLIENT_IMAGES} images wait already")]
-    Busy,
-    /// The pipeline is stopping.
-    #[error("the daemon is stopping")]
-    Stopping,
-    /// The camera is not configured.
-    #[error("camera {0} is not configured")]
-    NoCamera(CameraId),
-    /// The image has a size that cannot be inspected.
-    #[error(transparent)]
-    Size(#[from] FrameSizeError),
-}
-
-/// A client's image that waits for its verdict. Dropping it gives the image up.
-pub struct PendingImage {
-    shared: Arc<Shared>,
-    slot: ResponseSlot,
-}
-
-impl std::fmt::Debug for PendingImage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("PendingImage").field(&self.slot).finish()
-    }
-}
-
-impl Drop for PendingImage {
-    fn drop(&mut self) {
-        if self.slot.take().is_some() {
-            self.shared
-                .intake
-                .retain(CLIENT_QUEUE, |job| job.ticket.slot.is_open());
-        }
     }
 }
 
@@ -198,6 +155,11 @@ impl Pipeline {
         self.shared.start.utc
     }
 
+    /// The time from the start of this run until `at`.
+    pub fn since_start(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.shared.start.monotonic)
+    }
+
     /// The active settings, model and recipe.
     pub fn active(&self) -> Arc<Active> {
         self.shared.active()
@@ -284,83 +246,9 @@ impl Pipeline {
         heartbeats.iter().filter_map(|beat| beat.busy_for()).max()
     }
 
-    /// Inspects a client's image, by the view and thresholds of `camera` if given. `reply` receives the
-    /// verdict. When the returned guard is dropped before, and the image still waits, it leaves the queue without a
-    /// verdict.
-    ///
-    /// # Errors
-    /// Why it is not inspected. `reply` is then not called.
-    pub fn inspect(
-        &self,
-        frame: Frame,
-        camera: Option<CameraId>,
-        reply: Reply,
-    ) -> Result<PendingImage, InspectError> {
-        self.inspect_image(frame, camera, String::new(), false, reply)
-    }
-
-    /// Inspects a picture of a known part, as [`Self::inspect`]. A failed challenge does not make it a FAULT. `item` is its
-    /// name in the verdict.
-    ///
-    /// # Errors
-    /// As [`Self::inspect`].
-    pub fn inspect_known(
-        &self,
-        frame: Frame,
-        camera: Option<CameraId>,
-        item: String,
-        reply: Reply,
-    ) -> Result<PendingImage, InspectError> {
-        self.inspect_image(frame, camera, item, true, reply)
-    }
-
     /// Makes every judgement a FAULT with this message, until there is none.
     pub fn set_challenge_failure(&self, message: Option<String>) {
         self.shared.challenge_failure.store(message.map(Arc::new));
-    }
-
-    fn inspect_image(
-        &self,
-        frame: Frame,
-        camera: Option<CameraId>,
-        item: String,
-        challenge: bool,
-        reply: Reply,
-    ) -> Result<PendingImage, InspectError> {
-        let shared = &self.shared;
-        let active = self.active();
-        let view = match &camera {
-            None => Arc::default(),
-            Some(id) if shared.lanes.get(id).is_some() => active.view(id),
-            Some(id) => return Err(InspectError::NoCamera(id.clone())),
-        };
-        let size = [frame.width(), frame.height()];
-        view.inspected_size(size, active.model.input)?;
-        let ticket = Ticket {
-            camera: None,
-            thresholds_of: camera,
-            view,
-            frame_id: 0,
-            moment: shared.clock.now(),
-            size,
-            simulated: false,
-            item,
-            truth: String::new(),
-            group: None,
-            tag: None,
-            challenge,
-            active,
-            slot: ResponseSlot::new(Some(reply)),
-        };
-        let pending = PendingImage {
-            shared: Arc::clone(shared),
-            slot: ticket.slot.clone(),
-        };
-        match shared.intake.push(CLIENT_QUEUE, Job { frame, ticket }) {
-            Pushed::Queued | Pushed::Replaced(_) => Ok(pending),
-            Pushed::Full(_) => Err(InspectError::Busy),
-            Pushed::Closed(_) => Err(InspectError::Stopping),
-        }
     }
 
     /// Stops the pipeline: takes no further captures, and judges frames that wait for three quarters of
@@ -469,8 +357,8 @@ pub(super) fn on_published(
     observer: Arc<dyn Observer>,
     notices: SyncSender<Notice>,
 ) -> OnPublished {
-    Box::new(move |verdict| {
-        observer.published(verdict);
+    Box::new(move |verdict, times| {
+        observer.published(verdict, times);
         if verdict.subject.group.is_some() && verdict.subject.tag.is_some() {
             let _ = notices.try_send(Notice::Published(Arc::clone(verdict)));
         }

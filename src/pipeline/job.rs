@@ -1,15 +1,19 @@
 //! A captured frame on its way to the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::moment::Moment;
 use inspectd_core::record::{PartTag, Subject};
+use inspectd_core::verdict::JudgedMaps;
 
 use super::active::Active;
 use super::camera_view::CameraView;
 use super::response_slot::ResponseSlot;
+
+/// Receives the maps of a judged frame before its verdict is published. It stays empty for a FAULT.
+pub type JudgedMapsSlot = Arc<OnceLock<JudgedMaps>>;
 
 /// A captured frame that waits for the engine. Its size was checked against the view.
 pub struct Job {
@@ -48,6 +52,8 @@ pub struct Ticket {
     pub challenge: bool,
     /// Settings, model and recipe that were active at capture. The frame is judged by them.
     pub active: Arc<Active>,
+    /// Where the maps are put once the frame is judged, if a client wants them.
+    pub maps: Option<JudgedMapsSlot>,
     /// The right to the frame's verdict.
     pub slot: ResponseSlot,
 }

@@ -1,12 +1,13 @@
 //! The thread that turns maps into verdicts while the next run of the model is in progress.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use inspectd_core::decision::Decision;
 use inspectd_core::maps::combine;
 use inspectd_core::record::{Fault, FaultReason, Outcome, Subject};
 use inspectd_core::rules::FrameShape;
-use inspectd_core::verdict::{FrameMaps, JudgeError, Judgement, judge};
+use inspectd_core::verdict::{FrameMaps, JudgeError, JudgedMaps, Judgement, judge};
 use tracing::warn;
 
 use super::active::Active;
@@ -83,6 +84,15 @@ fn judge_frame(
         cells: combine(structural, logical, &model.calibration),
         size,
     });
+    if let (Some(slot), Some(map)) = (&frame.ticket.maps, &anomaly_map) {
+        // A frame is judged once.
+        let _ = slot.set(JudgedMaps {
+            combined: map.cells.clone(),
+            structural: model.calibration.structural_share(structural),
+            shape,
+            rules: Arc::clone(&rules),
+        });
+    }
     let outcome = match judged {
         Ok(judgement) => Outcome::Judged(judgement),
         Err(error) => {

@@ -10,6 +10,7 @@ mod camera_lane;
 pub mod camera_stats;
 pub mod camera_view;
 mod capture_intake;
+mod client_image;
 mod counted_group;
 mod groups;
 mod handle;
@@ -39,8 +40,10 @@ pub mod worker;
 pub use active::{Active, PreparedRecipe};
 pub use camera_frame::CameraFrame;
 pub use camera_lane::Brightness;
+pub use client_image::{InspectError, PendingImage};
 pub use counted_group::ResynchronizeError;
-pub use handle::{CLIENT_IMAGES, InspectError, PendingImage, Pipeline, PipelineOptions};
+pub use handle::{CLIENT_IMAGES, Pipeline, PipelineOptions};
+pub use job::JudgedMapsSlot;
 pub use observer::Observer;
 pub use requests::{
     AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target,

@@ -141,7 +141,7 @@ impl Model {
     /// # Errors
     /// When the bundle was changed, or the new session fails as well.
     pub fn renew(&self, settings: &settings::Engine) -> Result<(), ModelError> {
-        let bundle = Bundle::open(&self.folder)?;
+        let bundle = Bundle::open_in(&self.folder, &[self.id.precision])?;
         if *bundle.manifest() != self.manifest {
             return Err(ModelError::Changed {
                 bundle: self.folder.display().to_string(),

@@ -29,6 +29,7 @@ use run::{Run, model, settings};
 
 use super::active::{Active, PreparedRecipe};
 use super::model::Model;
+use super::publisher::PublishTimes;
 use super::requests::{RequestedRecipe, Target, Trigger};
 use super::{Observer, inspector, judge};
 use crate::camera::{CameraEvent, CameraState, Captured, Sink};
@@ -36,6 +37,7 @@ use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
 use crate::config::settings::Settings;
 use crate::recipe;
+use crate::telemetry::traces::RemoteContext;
 
 /// Steps of a schedule.
 const STEPS: usize = 120;
@@ -95,11 +97,12 @@ struct Published {
 struct Recorder(Arc<Mutex<Published>>);
 
 impl Observer for Recorder {
-    fn published(&self, verdict: &Verdict) {
+    fn requested(&self, _: Uuid, _: Duration, _: Option<&RemoteContext>) {}
+
+    fn published(&self, verdict: &Arc<Verdict>, _: PublishTimes) {
         let mut published = self.0.lock();
-        let verdict = Arc::new(verdict.clone());
-        published.verdicts.push(Arc::clone(&verdict));
-        published.new.push(verdict);
+        published.verdicts.push(Arc::clone(verdict));
+        published.new.push(Arc::clone(verdict));
     }
 
     fn inferred(&self, _: &Timings, _: u32) {}
@@ -299,7 +302,7 @@ impl World {
         let shared = &self.run.shared;
         let accepted = match shared.known(&request) {
             Ok(Some(known)) => Ok(known),
-            Ok(None) => shared.trigger(&request, prepared),
+            Ok(None) => shared.trigger(&request, prepared, None),
             Err(error) => Err(error),
         };
         if let Ok(accepted) = accepted {

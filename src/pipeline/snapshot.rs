@@ -69,14 +69,18 @@ impl Snapshot {
         self.cameras.values().all(|(camera, _)| ended(camera))
     }
 
+    /// Whether the engine works and verdicts are journalled, if they are to be.
+    pub fn works(&self) -> bool {
+        let journal = self.journal.as_ref();
+        !self.engine_failing && journal.is_none_or(|journal| journal.trouble.is_none())
+    }
+
     /// Whether the engine, the journal or a camera does not work, or an alarm is active.
     pub fn degraded(&self) -> bool {
         let works = |camera: &CameraSnapshot| {
             matches!(camera.state, CameraState::Running | CameraState::Ended)
         };
-        let journal = self.journal.as_ref();
-        let journalling = journal.is_none_or(|journal| journal.trouble.is_none());
         let cameras = self.cameras.values().all(|(camera, _)| works(camera));
-        self.engine_failing || !journalling || !cameras || !self.alarms.is_empty()
+        !self.works() || !cameras || !self.alarms.is_empty()
     }
 }

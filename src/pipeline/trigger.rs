@@ -17,13 +17,15 @@ use super::requests::{self, AcceptedTrigger, PendingRequest, Target, Trigger, Tr
 use super::response_slot::{Reply, ResponseSlot};
 use crate::camera::CameraState;
 use crate::config::settings::{Mode, NoJudgement};
+use crate::telemetry::traces::RemoteContext;
 
 /// Attempts of one group request that are looked through for a decided part: version 0.1 inspected a part again if the
 /// process had been killed before it was decided.
 const ATTEMPTS: usize = 8;
 
 impl Pipeline {
-    /// Requests an inspection of the next frame of a camera, or of all cameras of a group, by `recipe` if given.
+    /// Requests an inspection of the next frame of a camera, or of all cameras of a group, by `recipe` if given. The request
+    /// belongs to the client's span `parent`.
     /// A request with the idempotency key of an earlier request of this run is that request; those of earlier runs are
     /// found by [`Self::known`], which is asked first. Does not wait for a disk.
     ///
@@ -33,8 +35,9 @@ impl Pipeline {
         &self,
         request: &Trigger,
         recipe: Option<&PreparedRecipe>,
+        parent: Option<&RemoteContext>,
     ) -> Result<AcceptedTrigger, TriggerError> {
-        self.shared.trigger(request, recipe)
+        self.shared.trigger(request, recipe, parent)
     }
 
     /// The earlier request with the same idempotency key. May wait for the disk of the journal.
@@ -52,6 +55,7 @@ impl Shared {
         &self,
         request: &Trigger,
         recipe: Option<&PreparedRecipe>,
+        parent: Option<&RemoteContext>,
     ) -> Result<AcceptedTrigger, TriggerError> {
         if self.intake.is_closed() {
             return Err(TriggerError::Stopping);
@@ -66,7 +70,7 @@ impl Shared {
         if let Some(prepared) = recipe {
             check_controls(&active, prepared, &cameras)?;
         }
-        Ok(self.accept(request, recipe, &cameras))
+        Ok(self.accept(request, recipe, parent, &cameras))
     }
 
     /// See [`Pipeline::known`].
@@ -196,9 +200,13 @@ impl Shared {
         &self,
         request: &Trigger,
         recipe: Option<&PreparedRecipe>,
+        parent: Option<&RemoteContext>,
         cameras: &[(CameraId, Arc<CameraLane>)],
     ) -> AcceptedTrigger {
         let trigger = Uuid::now_v7();
+        let now = self.clock.now().monotonic;
+        let at = now.saturating_duration_since(self.start.monotonic);
+        self.observer.requested(trigger, at, parent);
         let (sender, verdict) = watch::channel(None);
         let accepted = AcceptedTrigger {
             trigger,

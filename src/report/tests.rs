@@ -41,6 +41,7 @@ fn stamp(model: u8, recipe: Option<&str>) -> Arc<Stamp> {
             name: "m".to_owned(),
             version: model.to_string(),
             sha256: "ab".to_owned(),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: String::new(),
         provider: "cpu".to_owned(),

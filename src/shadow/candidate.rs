@@ -108,6 +108,7 @@ impl Candidate {
         } else {
             let start = Start {
                 bundle: std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()),
+                precision: manifest.graph.precision,
                 library: settings.engine.library.clone(),
                 threads,
             };

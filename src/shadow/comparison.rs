@@ -154,7 +154,7 @@ fn parts(active: &Active) -> Result<(CandidateParts, Option<RecipeTag>), Candida
         }
     };
     let parts = CandidateParts {
-        manifest: Bundle::read_manifest(&folder)?,
+        manifest: Bundle::read_manifest_in(&folder, settings.engine.graph_precisions())?,
         folder,
         recipe,
         settings,

@@ -255,15 +255,19 @@ impl Shadow {
         &self,
         decisions: (Decision, Decision),
         took: Duration,
-        disagreement: Option<(Disagreement, Vec<u8>)>,
+        disagreement: Option<&(Disagreement, Vec<u8>)>,
     ) {
         let mut removed = None;
+        // First, so that what is listed has its heatmap.
+        if let (Some(file), Some((disagreement, heatmap))) = (&self.file, disagreement) {
+            report(file.write_heatmap(disagreement.sequence, heatmap));
+        }
         {
             let mut state = self.state.lock();
             state.error = String::new();
             let now = self.clock.now().utc;
             state.record.count(decisions, now);
-            if let Some((disagreement, _)) = &disagreement {
+            if let Some((disagreement, _)) = disagreement {
                 removed = state.record.list(disagreement.clone());
             }
             state.durations.push_back(took);
@@ -272,11 +276,7 @@ impl Shadow {
             }
             self.note_change(&mut state);
         }
-        let Some(file) = &self.file else { return };
-        if let Some((disagreement, heatmap)) = disagreement {
-            report(file.write_heatmap(disagreement.sequence, &heatmap));
-        }
-        if let Some(removed) = removed {
+        if let (Some(file), Some(removed)) = (&self.file, removed) {
             report(file.remove_heatmap(removed.sequence));
         }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::manifest::Manifest;
+use inspectd_core::precision::Precision;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -31,6 +32,8 @@ const FRAME_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Start {
     pub(super) bundle: PathBuf,
+    /// Precision of the graph.
+    pub(super) precision: Precision,
     /// ONNX Runtime, if the configuration names it.
     pub(super) library: Option<PathBuf>,
     /// CPU threads; 0 for all cores.

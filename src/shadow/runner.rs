@@ -190,7 +190,8 @@ impl Runner {
                 }
                 let took = self.now().saturating_duration_since(started);
                 let decisions = (judgement.decision, decision);
-                self.shadow.count_judged(decisions, took, disagreement);
+                self.shadow
+                    .count_judged(decisions, took, disagreement.as_ref());
             }
             Err(ProcessError::Frame(error)) => self.shadow.count_failed(error),
             Err(error) => {

@@ -27,6 +27,7 @@ fn model() -> ModelId {
         name: "new".to_owned(),
         version: "2".to_owned(),
         sha256: "ab".to_owned(),
+        precision: inspectd_core::precision::Precision::F32,
     }
 }
 
@@ -50,7 +51,11 @@ fn count(shadow: &Shadow, sequence: u64, decision: Decision) {
             format!("{sequence}").into_bytes(),
         )
     });
-    shadow.count_judged((Pass, decision), Duration::from_millis(sequence), listed);
+    shadow.count_judged(
+        (Pass, decision),
+        Duration::from_millis(sequence),
+        listed.as_ref(),
+    );
 }
 
 #[test]

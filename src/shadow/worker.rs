@@ -68,7 +68,8 @@ pub fn run() -> IoResult<()> {
 }
 
 fn load(start: &Start) -> Result<(Engine, [u32; 2], String), String> {
-    let bundle = Bundle::open(&start.bundle).map_err(|error| error.to_string())?;
+    let bundle = Bundle::open_in(&start.bundle, &[start.precision]);
+    let bundle = bundle.map_err(|error| error.to_string())?;
     let options = EngineOptions {
         threads: start.threads,
         library: start.library.clone(),

@@ -11,7 +11,7 @@ use crate::harness::{Daemon, PATIENCE, Site, Verdicts, wait};
 use crate::mjpeg::{Mood, Server};
 
 /// A camera without a process of its own, which never fails.
-const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\n\
+const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 5\n\
                     mode = \"triggered\"\n";
 
 fn site(cameras: &str) -> Site {
@@ -33,14 +33,13 @@ fn children(process: u32) -> Vec<u32> {
     ids.map(|id| id.parse().expect("a process id")).collect()
 }
 
-/// The only capture process of a daemon.
+/// The only capture process of a daemon. On a busy machine an earlier one may still be ending.
 fn capture(daemon: &Daemon) -> u32 {
     let mut found = Vec::new();
-    wait("a capture process", || {
+    wait("one capture process", || {
         found = children(daemon.id());
-        !found.is_empty()
+        found.len() == 1
     });
-    assert_eq!(found.len(), 1, "{found:?}");
     found[0]
 }
 

@@ -59,7 +59,7 @@ pub fn write_bundle_of(folder: &Path, version: &str, threshold: f32, graph: &[u8
         .replace("SHA256", &sha256(graph))
         .replace("THRESHOLD", &threshold.to_string());
     let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a valid manifest");
-    Bundle::write(folder, manifest, graph.to_vec()).expect("a written bundle");
+    Bundle::write(folder, manifest, vec![graph.to_vec()]).expect("a written bundle");
 }
 
 /// A folder with a configuration and a bundle in it.

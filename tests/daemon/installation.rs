@@ -48,6 +48,7 @@ fn parts(bundle: &Path, dry_run: bool) -> Vec<InstallModelRequest> {
         graph_size: graph.len() as u64,
         without_challenge: false,
         dry_run,
+        variant_sizes: Vec::new(),
     });
     let pieces = graph.chunks(100).map(|piece| Part::Graph(piece.to_vec()));
     let parts = [header].into_iter().chain(pieces);

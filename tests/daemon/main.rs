@@ -6,7 +6,9 @@
 // These tests run the real process in real time.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod acceptance;
 mod access;
+mod backups;
 mod belt;
 mod camera_changes;
 mod camera_files;
@@ -15,6 +17,7 @@ mod capture_process;
 mod challenge;
 mod client_library;
 mod clients;
+mod conformance;
 mod ctl;
 mod dataset;
 mod device;
@@ -25,14 +28,21 @@ mod frames;
 mod groups;
 mod hangs;
 mod harness;
+mod init;
 mod inquiry;
 mod installation;
 mod life;
+mod lookout;
+mod manual;
 mod mjpeg;
+mod monitoring;
+mod other_clients;
 mod page;
 mod pauses;
+mod precision;
 mod preload;
 mod python;
+mod python_client;
 mod recipe_files;
 mod recipes;
 mod refusals;
@@ -43,6 +53,8 @@ mod request_recipes;
 mod shadow;
 mod shifts;
 mod streams;
+mod support_bundle;
 mod thresholds;
+mod tracing;
 mod tuning;
 mod watching;

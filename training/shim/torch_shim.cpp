@@ -1,7 +1,9 @@
 // Functions of libtorch that tch 0.24 does not expose: bf16 autocast on any device, channels-last, TF32,
-// flushing subnormal (denormal) floats to zero, and the fused Adam. Every function returns null on success
-// or an error message that the caller frees with mhkd_free. No exception leaves this file.
+// flushing subnormal (denormal) floats to zero, copies through pinned memory, the free memory of a GPU, and
+// the fused Adam. Every function returns null on success or an error message that the caller frees with
+// mhkd_free. No exception leaves this file.
 #include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/autocast_mode.h>
 
 #include <cstdlib>
@@ -72,15 +74,31 @@ char *mhkd_allow_tf32(bool allow) {
   });
 }
 
-// Adam with L2 regularisation in the gradient (torch.optim.Adam), all tensors in one call.
+// Copies a tensor of the CPU to a GPU through pinned memory, without waiting for the copy. libtorch keeps the
+// pinned memory until the copy is done.
+char *mhkd_copy_to_cuda(const at::Tensor *tensor, size_t index, at::Tensor **out) {
+  return guarded([&] {
+    const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+    *out = new at::Tensor(tensor->pin_memory().to(device, /*non_blocking=*/true));
+  });
+}
+
+// Bytes of a GPU's memory that no process has allocated.
+char *mhkd_free_memory(size_t index, size_t *bytes) {
+  return guarded([&] { *bytes = at::accelerator::getMemoryInfo(static_cast<at::DeviceIndex>(index)).first; });
+}
+
+// Adam with L2 regularisation in the gradient (torch.optim.Adam), all tensors in one call. Counts the step first.
 char *mhkd_adam(at::Tensor *const *weights, at::Tensor *const *gradients, at::Tensor *const *means,
                 at::Tensor *const *squares, at::Tensor *const *steps, size_t count, double lr,
                 double weight_decay) {
   return guarded([&] {
     at::NoGradGuard no_grad;
     std::vector<at::Tensor> w, g, m, s, t;
+    const at::TensorList step_counts = list(steps, count, t);
+    at::_foreach_add_(step_counts, 1.0);
     at::_fused_adam_(list(weights, count, w), list(gradients, count, g), list(means, count, m),
-                     list(squares, count, s), {}, list(steps, count, t), lr, 0.9, 0.999, weight_decay,
+                     list(squares, count, s), {}, step_counts, lr, 0.9, 0.999, weight_decay,
                      1e-8, /*amsgrad=*/false, /*maximize=*/false);
   });
 }

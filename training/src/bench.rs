@@ -25,7 +25,7 @@ use crate::network::preset::Preset;
 use crate::network::student::{LossWeights, Student};
 use crate::network::teacher::{Teacher, TeacherNetwork};
 use crate::synth::{self, SynthOptions};
-use crate::torch::Autocast;
+use crate::torch::{Autocast, allow_tf32, synchronise};
 use crate::train::objective::Objective;
 use crate::train::task::{StudentTraining, TrainingData};
 
@@ -57,17 +57,82 @@ pub struct TrainSpeed {
     /// What was measured.
     #[serde(flatten)]
     pub of: TrainBench,
-    /// Duration of the median step.
+    /// Duration of the median step; of the mean step on a GPU, whose steps are not measured one by one.
     pub seconds_per_step_median: f64,
-    /// Durations of the fastest and the slowest step.
-    pub seconds_per_step_range: [f64; 2],
+    /// Durations of the fastest and the slowest step; `None` on a GPU.
+    pub seconds_per_step_range: Option<[f64; 2]>,
     /// Fraction of the timed duration that was spent waiting for data.
     pub wait_share: f64,
     /// Peak resident set size of the process.
     pub peak_memory_bytes: u64,
 }
 
-/// Measures training steps on `device`. The weights are random; their values do not affect the duration.
+/// A training that is measured.
+struct MeasuredTraining {
+    task: StudentTraining,
+    optimiser: Adam,
+    precision: Precision,
+    device: Device,
+}
+
+impl MeasuredTraining {
+    /// Runs one step. On a GPU the call returns before the step is finished, as in a training.
+    fn step(&mut self, number: u64) -> Result<()> {
+        let losses = {
+            let bf16 = self.precision == Precision::Bf16;
+            let _autocast = bf16.then(|| Autocast::begin(self.device));
+            self.task.forward(number)?
+        };
+        self.optimiser.step(&losses[losses.len() - 1], 1e-4);
+        Ok(())
+    }
+}
+
+/// Durations of `steps` steps, seconds.
+struct Durations {
+    total: f64,
+    /// Each step in ascending order; empty on a GPU.
+    ascending: Vec<f64>,
+}
+
+impl Durations {
+    /// Measures `steps` calls of `step`. Waits for `device` only at the start and at the end: waiting in every step
+    /// would leave a GPU idle while the next step is prepared.
+    fn measure(
+        steps: u64,
+        device: Device,
+        mut step: impl FnMut(u64) -> Result<()>,
+    ) -> Result<Self> {
+        synchronise(device);
+        let started = Instant::now();
+        let mut ascending = Vec::new();
+        for number in 0..steps {
+            let step_started = Instant::now();
+            step(number)?;
+            if !device.is_cuda() {
+                ascending.push(step_started.elapsed().as_secs_f64());
+            }
+        }
+        synchronise(device);
+        let total = started.elapsed().as_secs_f64();
+        ascending.sort_by(f64::total_cmp);
+        Ok(Self { total, ascending })
+    }
+
+    /// Duration of the median step of `steps`; the mean on a GPU.
+    fn median(&self, steps: u64) -> f64 {
+        let middle = self.ascending.get(self.ascending.len() / 2);
+        middle.copied().unwrap_or(self.total / steps as f64)
+    }
+
+    /// Durations of the fastest and the slowest step; `None` on a GPU.
+    fn range(&self) -> Option<[f64; 2]> {
+        Some([*self.ascending.first()?, *self.ascending.last()?])
+    }
+}
+
+/// Measures training steps on `device`, with the rounding to TF32 that a training has by default. The weights are
+/// random; their values do not affect the duration.
 ///
 /// # Errors
 /// Returns an error if the images cannot be written or read.
@@ -77,22 +142,19 @@ pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
         "steps and batch must be at least 1"
     );
     let folder = tempfile::tempdir()?;
-    let mut task = task(bench, folder.path(), device)?;
+    allow_tf32(true);
+    tch::Cuda::cudnn_set_benchmark(device.is_cuda());
+    let task = task(bench, folder.path(), device)?;
     let learned = task.learned();
-    let mut optimiser = Adam::new(
+    let optimiser = Adam::new(
         learned.iter().map(|(name, tensor)| (name.clone(), tensor)),
         1e-5,
     );
-    let mut step = |number| -> Result<f64> {
-        let started = Instant::now();
-        let losses = {
-            let _autocast = (bench.precision == Precision::Bf16).then(|| Autocast::begin(device));
-            task.forward(number)?
-        };
-        optimiser.step(&losses[losses.len() - 1], 1e-4);
-        // Reading the loss waits until a GPU has finished the step.
-        std::hint::black_box(losses[0].double_value(&[]));
-        Ok(started.elapsed().as_secs_f64())
+    let mut training = MeasuredTraining {
+        task,
+        optimiser,
+        precision: bench.precision,
+        device,
     };
     // One epoch decodes every image and, with a cache, fills the cache of teacher features.
     let warm_up = IMAGES.div_ceil(bench.batch as u64).max(2);
@@ -101,19 +163,16 @@ pub fn train(bench: &TrainBench, device: Device) -> Result<TrainSpeed> {
     } else {
         2
     } {
-        step(number)?;
+        training.step(number)?;
     }
-    let mut seconds = (0..bench.steps)
-        .map(&mut step)
-        .collect::<Result<Vec<f64>>>()?;
-    let waited = task.waited().as_secs_f64();
-    let total: f64 = seconds.iter().sum();
-    seconds.sort_by(f64::total_cmp);
+    let waited_before = training.task.waited();
+    let durations = Durations::measure(bench.steps, device, |number| training.step(number))?;
+    let waited = training.task.waited().saturating_sub(waited_before);
     Ok(TrainSpeed {
         of: *bench,
-        seconds_per_step_median: seconds[seconds.len() / 2],
-        seconds_per_step_range: [seconds[0], seconds[seconds.len() - 1]],
-        wait_share: waited / total,
+        seconds_per_step_median: durations.median(bench.steps),
+        seconds_per_step_range: durations.range(),
+        wait_share: waited.as_secs_f64() / durations.total,
         peak_memory_bytes: peak_memory_bytes(),
     })
 }
@@ -182,20 +241,59 @@ fn peak_memory_bytes() -> u64 {
 
 impl fmt::Display for TrainSpeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [fastest, slowest] = self.seconds_per_step_range;
+        let range = self
+            .seconds_per_step_range
+            .map_or_else(String::new, |[fastest, slowest]| {
+                format!(" ({:.0} to {:.0})", 1e3 * fastest, 1e3 * slowest)
+            });
         write!(
             f,
-            "{} at {}, {:?}, batch {}: {:.0} ms per step ({:.0} to {:.0}), {:.3} steps/s, {:.2} % waiting for data, peak memory {:.0} MB",
+            "{} at {}, {:?}, batch {}: {:.0} ms per step{range}, {:.3} steps/s, {:.2} % waiting for data, peak memory {:.0} MB",
             self.of.preset.name(),
             self.of.input_size,
             self.of.precision,
             self.of.batch,
             1e3 * self.seconds_per_step_median,
-            1e3 * fastest,
-            1e3 * slowest,
             self.seconds_per_step_median.recip(),
             100.0 * self.wait_share,
             self.peak_memory_bytes as f64 / 1e6,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_a_cpu_are_measured_one_by_one() {
+        let mut numbers = Vec::new();
+        let durations = Durations::measure(3, Device::Cpu, |number| {
+            numbers.push(number);
+            Ok(())
+        })
+        .expect("nothing fails");
+        assert_eq!(numbers, [0, 1, 2]);
+        assert_eq!(durations.ascending.len(), 3);
+        let [fastest, slowest] = durations.range().expect("single steps");
+        let median = durations.median(3);
+        assert!((fastest..=slowest).contains(&median));
+        assert!(slowest <= durations.total);
+    }
+
+    #[test]
+    fn steps_of_a_gpu_have_only_a_mean() {
+        let durations = Durations {
+            total: 6.0,
+            ascending: Vec::new(),
+        };
+        assert!((durations.median(4) - 1.5).abs() < 1e-12);
+        assert!(durations.range().is_none());
+    }
+
+    #[test]
+    fn error_of_a_step_ends_the_measurement() {
+        let measured = Durations::measure(3, Device::Cpu, |_| anyhow::bail!("unreadable image"));
+        assert!(measured.is_err());
     }
 }

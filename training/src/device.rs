@@ -60,6 +60,8 @@ impl DeviceChoice {
     pub fn libtorch(self) -> Result<Device> {
         torch::flush_denormals();
         let available = self != Self::Cpu && torch::open_cuda();
+        // The default of libtorch rounds the factors of convolutions on a GPU to 10 bits. A training may allow it.
+        torch::allow_tf32(false);
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto => Ok(Device::cuda_if_available()),

@@ -15,6 +15,12 @@ unsafe extern "C" {
     fn mhkd_channels_last(tensor: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
     fn mhkd_flush_denormals(flush: bool, done: *mut bool) -> *mut c_char;
     fn mhkd_allow_tf32(allow: bool) -> *mut c_char;
+    fn mhkd_copy_to_cuda(
+        tensor: *const C_tensor,
+        index: usize,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn mhkd_free_memory(index: usize, bytes: *mut usize) -> *mut c_char;
     fn mhkd_adam(
         weights: *const *const C_tensor,
         gradients: *const *const C_tensor,
@@ -31,19 +37,25 @@ unsafe extern "C" {
 /// have the same version.
 pub const VERSION: &str = "2.11.0";
 
+/// Takes the error message of a call of the shim; `None` if it succeeded.
+fn error(message: *mut c_char) -> Option<String> {
+    if message.is_null() {
+        return None;
+    }
+    // SAFETY: a non-null message is a C string that the shim allocated; it is freed once.
+    unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        mhkd_free(message);
+        Some(text)
+    }
+}
+
 /// Panics with the message of libtorch, as tch does. A failure here is a shape or device mismatch in the
 /// code of this crate.
 fn expect_success(message: *mut c_char) {
-    if message.is_null() {
-        return;
+    if let Some(text) = error(message) {
+        panic!("libtorch: {text}");
     }
-    // SAFETY: a non-null message is a C string that the shim allocated; it is freed once.
-    let text = unsafe {
-        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
-        mhkd_free(message);
-        text
-    };
-    panic!("libtorch: {text}");
 }
 
 /// Guard for bf16 autocast on one device. Dropping it ends the autocast.
@@ -114,6 +126,38 @@ pub fn allow_tf32(allow: bool) {
     expect_success(unsafe { mhkd_allow_tf32(allow) });
 }
 
+/// Copies `tensor` from the CPU to `device`. A copy to a GPU goes through pinned memory, and the call does not
+/// wait for it; later work on the same GPU does. On the CPU the result is `tensor` itself.
+pub fn copy_to(tensor: &Tensor, device: Device) -> Tensor {
+    let Device::Cuda(index) = device else {
+        return tensor.to_device(device);
+    };
+    let mut out = std::ptr::null_mut();
+    // SAFETY: `tensor` lives through the call; `out` is a new tensor that this function owns.
+    unsafe {
+        expect_success(mhkd_copy_to_cuda(tensor.as_ptr(), index, &raw mut out));
+        Tensor::from_ptr(out)
+    }
+}
+
+/// Free memory of the GPU `device`, bytes. `None` on the CPU, and if libtorch does not know it.
+pub fn free_memory(device: Device) -> Option<usize> {
+    let Device::Cuda(index) = device else {
+        return None;
+    };
+    let mut bytes = 0;
+    // SAFETY: `bytes` lives through the call.
+    let failure = error(unsafe { mhkd_free_memory(index, &raw mut bytes) });
+    failure.is_none().then_some(bytes)
+}
+
+/// Waits until `device` has finished all work that it was given. A CPU has always finished.
+pub fn synchronise(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}
+
 /// Tensors of one Adam step. All lists have the same length.
 #[derive(Debug)]
 pub struct AdamTensors<'a> {
@@ -125,8 +169,7 @@ pub struct AdamTensors<'a> {
     pub means: &'a [Tensor],
     /// Second moments, changed in place.
     pub squares: &'a [Tensor],
-    /// Number of steps including this one, one f32 scalar per weight. The caller increments it before the
-    /// call.
+    /// Number of steps before this one, one f32 scalar per weight, incremented by the call.
     pub steps: &'a [Tensor],
 }
 
@@ -170,4 +213,22 @@ pub fn open_cuda() -> bool {
     // keeps the library loaded until the process exits.
     let opened = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
     opened.map(std::mem::forget).is_ok() && tch::Cuda::is_available()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_to_the_cpu_shares_the_memory() {
+        let tensor = Tensor::from_slice(&[1_u8, 2, 3]);
+        assert_eq!(copy_to(&tensor, Device::Cpu).data_ptr(), tensor.data_ptr());
+    }
+
+    #[test]
+    fn free_memory_is_known_only_of_a_gpu() {
+        assert_eq!(free_memory(Device::Cpu), None);
+        let gpu = free_memory(Device::Cuda(0));
+        assert!(gpu.is_none() || tch::Cuda::is_available());
+    }
 }

@@ -73,6 +73,13 @@ impl Error {
         }
     }
 
+    /// A stream on which nothing was received for so long.
+    pub(crate) fn silent(limit: Duration) -> Self {
+        Self::Lost {
+            reason: format!("no message for {} s", limit.as_secs_f64()),
+        }
+    }
+
     /// A call that was not answered in time.
     pub(crate) fn timed_out(address: &str, limit: Duration) -> Self {
         Self::Unreachable {
@@ -96,14 +103,15 @@ impl Error {
         }))
     }
 
-    /// Returns whether the same call may succeed later without a change to the client or the daemon.
+    /// Returns whether the same call may succeed later without a change to the client or the daemon. `ABORTED` does not
+    /// pass: another client made a conflicting change, or opened a stream of the same consumer. Two programs with one
+    /// consumer would otherwise end each other's streams for ever.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Lost { .. } => true,
-            Self::Refused(refusal) => matches!(
-                refusal.code,
-                Code::ResourceExhausted | Code::Aborted | Code::Cancelled
-            ),
+            Self::Refused(refusal) => {
+                matches!(refusal.code, Code::ResourceExhausted | Code::Cancelled)
+            }
             Self::Credentials(_) | Self::Incomplete { .. } => false,
         }
     }

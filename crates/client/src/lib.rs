@@ -36,6 +36,8 @@
 //! The messages are those of the package `inspectd.v1`, in [`proto`]. All calls need a Tokio runtime with its
 //! timer and its network driver enabled.
 
+#[cfg(feature = "acceptance")]
+pub mod acceptance;
 mod acknowledge;
 mod backoff;
 mod client;
@@ -44,6 +46,8 @@ mod credentials;
 mod endpoint;
 mod error;
 mod evidence;
+#[cfg(feature = "json")]
+pub mod json;
 mod label;
 mod listing;
 mod report;
@@ -74,5 +78,5 @@ pub use crate::evidence::Evidence;
 pub use crate::listing::{VerdictPages, VerdictQuery};
 pub use crate::proto::{Decision, Verdict};
 pub use crate::report::{ReportQuery, report_csv};
-pub use crate::stream::{Event, Start, Subscription, VerdictStream};
+pub use crate::stream::{DEFAULT_SILENCE, Event, Start, Subscription, VerdictStream};
 pub use crate::trigger::{Trigger, TriggerTarget};

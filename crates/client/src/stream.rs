@@ -39,6 +39,10 @@ pub enum Start {
     Consumer(ConsumerName),
 }
 
+/// The default of [`Subscription::silence`]: three intervals of heartbeats, if the configuration of the daemon has no other
+/// `server.heartbeat_interval_s`.
+pub const DEFAULT_SILENCE: Duration = Duration::from_secs(15);
+
 /// A request for a stream.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -50,6 +54,10 @@ pub struct Subscription {
     pub decisions: Vec<Decision>,
     /// The pauses between attempts to reconnect. `None`: the stream ends with the first error.
     pub reconnect: Option<Backoff>,
+    /// An open stream on which nothing is received for so long, neither a verdict nor a heartbeat, counts as lost:
+    /// the network may be broken without a sign. Three of the intervals that the daemon's heartbeats state, if that is
+    /// longer. `None`: no limit.
+    pub silence: Option<Duration>,
 }
 
 impl From<Start> for Subscription {
@@ -60,6 +68,7 @@ impl From<Start> for Subscription {
             camera_ids: Vec::new(),
             decisions: Vec::new(),
             reconnect: Some(Backoff::default()),
+            silence: Some(DEFAULT_SILENCE),
         }
     }
 }
@@ -93,8 +102,8 @@ pub enum Event {
 
 /// Verdicts as they are made: a [`Stream`] of events that reconnects by itself.
 ///
-/// It ends after the first error that cannot pass by itself, such as an unknown camera, or a position that
-/// that the journal has removed. Waiting for the next event can be cancelled without loss.
+/// It ends after the first error that cannot pass by itself, such as an unknown camera, a position that the journal
+/// has removed, or another stream of the same consumer. Waiting for the next event can be cancelled without loss.
 pub struct VerdictStream {
     events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
     last_sequence: u64,
@@ -163,6 +172,8 @@ struct Session {
     subscription: Subscription,
     position: Position,
     open: Option<Streaming<StreamVerdictsResponse>>,
+    /// The interval of heartbeats, as the daemon stated it last.
+    interval: Duration,
     /// Failures since the last message.
     failures: u32,
     /// The pause before the next attempt.
@@ -177,6 +188,7 @@ impl Session {
             position: Position::new(subscription.start.clone()),
             subscription,
             open: None,
+            interval: Duration::ZERO,
             failures: 0,
             pause: None,
             finished: false,
@@ -186,13 +198,21 @@ impl Session {
     async fn next(&mut self) -> Option<Result<Event, Error>> {
         while !self.finished {
             let step = match &mut self.open {
-                Some(stream) => receive(stream, &mut self.position).await,
+                Some(stream) => {
+                    let silence = self.subscription.silence;
+                    let silence = silence.map(|limit| limit.max(3 * self.interval));
+                    receive(stream, silence, &mut self.position).await
+                }
                 None => self.connect().await,
             };
             match step {
                 Ok(event) => {
                     if self.open.is_some() && !matches!(event, Some(Event::Reconnected)) {
                         self.failures = 0;
+                    }
+                    if let Some(Event::Heartbeat(heartbeat)) = &event {
+                        let stated = heartbeat.interval.map(TryInto::try_into);
+                        self.interval = stated.and_then(Result::ok).unwrap_or_default();
                     }
                     if let Some(event) = event {
                         return Some(Ok(event));
@@ -249,12 +269,16 @@ impl Session {
 
 async fn receive(
     stream: &mut Streaming<StreamVerdictsResponse>,
+    silence: Option<Duration>,
     position: &mut Position,
 ) -> Result<Option<Event>, Error> {
-    let message = stream
-        .message()
-        .await
-        .map_err(|status| Error::from_stream(&status))?;
+    let message = match silence {
+        Some(limit) => tokio::time::timeout(limit, stream.message())
+            .await
+            .map_err(|_| Error::silent(limit))?,
+        None => stream.message().await,
+    };
+    let message = message.map_err(|status| Error::from_stream(&status))?;
     let response = message.ok_or_else(Error::stream_closed)?;
     Ok(response.event.and_then(|event| position.apply(event)))
 }

@@ -50,6 +50,7 @@ pub mod frame;
 pub mod id;
 pub mod image_file;
 pub mod moment;
+pub mod precision;
 pub mod preprocess;
 
 pub mod bundle;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::decision::Decision;
 use crate::id::CameraId;
+use crate::precision::Precision;
 use crate::verdict::Judgement;
 
 pub use fault::{Fault, FaultReason};
@@ -86,6 +87,9 @@ pub struct ModelId {
     pub version: String,
     /// SHA-256 of the graph.
     pub sha256: String,
+    /// Precision of the graph.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 /// Identity of a recipe.

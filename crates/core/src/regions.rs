@@ -18,7 +18,7 @@ pub struct MapCells<'a> {
 
 impl MapCells<'_> {
     /// Returns the area of `members`, a fraction of the frame.
-    fn area(&self, members: &[usize]) -> f32 {
+    pub(crate) fn area(&self, members: &[usize]) -> f32 {
         let samples =
             |samples: &[u16]| members.iter().map(|&cell| usize::from(samples[cell])).sum();
         let whole = usize::from(SAMPLES);
@@ -68,7 +68,7 @@ pub fn regions(cells: MapCells<'_>, level: f32, rules: RegionRules) -> Vec<Regio
 }
 
 /// Returns the cells that are connected with `start`, and marks them as visited.
-fn component(cells: MapCells<'_>, visited: &mut [bool], start: usize) -> Vec<usize> {
+pub(crate) fn component(cells: MapCells<'_>, visited: &mut [bool], start: usize) -> Vec<usize> {
     let (width, height) = (cells.width, visited.len() / cells.width);
     visited[start] = true;
     let mut members = vec![start];

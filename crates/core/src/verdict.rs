@@ -1,6 +1,7 @@
 //! Judgement: from maps and rules to a decision. Pure.
 
 mod judge;
+mod segmentation;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::maps::Score;
 
 pub use crate::rules::NothingInspected;
 pub use judge::{FrameMaps, check_inspected, judge, rejudge};
+pub use segmentation::{AnomalyClass, JudgedMaps, PixelRun, Segmentation};
 
 /// Score and decision of one area of the frame.
 #[derive(Clone, Debug, PartialEq)]

@@ -56,8 +56,12 @@ pub enum LibraryError {
     },
 }
 
-/// Returns the path of the library: from the options, from the environment, or the default file name, next to
-/// the executable or in the system's library folders.
+/// Where the library is installed, from the folder of the executable: next to it, or where the package and
+/// `systemd/install.sh` put it, in `/usr/lib/inspectd` for `/usr/bin`.
+const FOLDERS: [&str; 2] = [".", "../lib/inspectd"];
+
+/// Returns the path of the library: from the options, from the environment, or the default file name in one of
+/// [`FOLDERS`] or in the system's library folders.
 pub(super) fn resolve(option: Option<&Path>) -> PathBuf {
     let variable = || env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty());
     let path = option
@@ -68,12 +72,17 @@ pub(super) fn resolve(option: Option<&Path>) -> PathBuf {
         // Relative to the working directory, not to the folder of the executable as in `ort`.
         return std::path::absolute(&path).unwrap_or(path);
     }
-    let next_to_program = env::current_exe()
+    let installed = env::current_exe()
         .ok()
-        .and_then(|program| Some(program.parent()?.join(&path)));
-    next_to_program
-        .filter(|library| library.exists())
-        .unwrap_or(path)
+        .and_then(|program| installed(&program, &path));
+    installed.unwrap_or(path)
+}
+
+/// The library of this name that is installed with `program`, if there is one.
+fn installed(program: &Path, name: &Path) -> Option<PathBuf> {
+    let folder = program.parent()?;
+    let places = FOLDERS.map(|place| folder.join(place).join(name));
+    places.iter().find_map(|place| place.canonicalize().ok())
 }
 
 /// Returns the version of the ONNX Runtime library at `path`, after checking that it is new enough.
@@ -137,6 +146,24 @@ mod tests {
         check("1.23.2", false);
         check("0.5.0", false);
         check("unknown", false);
+    }
+
+    #[test]
+    fn library_is_found_next_to_the_program_then_where_it_is_installed() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let root = root.path().canonicalize().expect("a folder");
+        let name = Path::new("libonnxruntime.so");
+        let program = root.join("bin/inspectd");
+        for folder in ["bin", "lib/inspectd"] {
+            std::fs::create_dir_all(root.join(folder)).expect("a folder");
+        }
+        assert_eq!(installed(&program, name), None);
+        let packaged = root.join("lib/inspectd").join(name);
+        std::fs::write(&packaged, "").expect("a file");
+        assert_eq!(installed(&program, name), Some(packaged));
+        let next_to_it = root.join("bin").join(name);
+        std::fs::write(&next_to_it, "").expect("a file");
+        assert_eq!(installed(&program, name), Some(next_to_it));
     }
 
     #[test]

@@ -30,8 +30,8 @@ fn single_contents() -> Contents {
 fn load(contents: Contents, graph: &[u8]) -> Result<Engine, EngineError> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let manifest = Manifest::try_new(contents).expect("the contents are valid");
-    let bundle =
-        Bundle::write(&folder.path().join("grid"), manifest, graph.to_vec()).expect("a bundle");
+    let bundle = Bundle::write(&folder.path().join("grid"), manifest, vec![graph.to_vec()])
+        .expect("a bundle");
     Engine::load(&bundle, &EngineOptions::default())
 }
 

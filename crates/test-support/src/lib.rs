@@ -8,11 +8,18 @@
 //!
 //! Reference data made for this project is in `tests/data` ([`reference_data`]). Photographs and weights
 //! whose licences do not allow it in the project are in a folder of their own ([`external_data`]).
+//!
+//! The commands that documents show are checked against the programs: [`assert_documented_commands_are_accepted`].
 
+mod command_lines;
+mod documents;
 mod mount;
 mod prerequisite;
+mod shell;
 mod skip;
 
+pub use command_lines::assert_documented_commands_are_accepted;
+pub use documents::{CodeBlock, code_blocks, project_root};
 pub use mount::MemoryDisk;
 pub use prerequisite::{
     backbone_checkpoint, external_data, libfaketime, onnx_runtime, python, python_package,

@@ -2,19 +2,25 @@
 
 mod audit;
 mod bench;
+#[cfg(test)]
+mod documents;
+mod init;
 mod journal;
+mod man_pages;
+mod support_bundle;
 mod token;
 
 use std::io::{Error as IoError, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use inspectd::camera::{CAPTURE_COMMAND, run_capture_process};
 use inspectd::config::Sources;
 use inspectd::daemon;
 use inspectd::daemon::failure::Failure;
 use inspectd::shadow::{SHADOW_COMMAND, run_shadow_process};
+use inspectd_man_pages::{Shell, print_completion};
 
 /// Default path of the configuration.
 const CONFIG: &str = "/etc/inspectd/inspectd.toml";
@@ -44,16 +50,30 @@ enum Command {
     Run,
     /// Check the configuration and the model bundle without starting anything
     Check,
+    /// Write a configuration: find cameras, take pictures, propose exposure and crop
+    #[command(after_help = init::AFTER_HELP)]
+    Init(Box<init::Arguments>),
     /// Compare the pipeline with a bare ONNX Runtime loop on this machine
     Bench(bench::Arguments),
     /// Measure the cost of the journal and of many clients on this machine and its disk
     BenchJournal(bench::JournalArguments),
+    /// Measure the cost of many clients that read all verdicts on this machine
+    BenchStreams(bench::StreamsArguments),
     /// Verify or list an audit log, from its file
     Audit(audit::Arguments),
-    /// Check a journal for damage, or copy what can be read of a damaged one
+    /// Check a journal for damage, copy what can be read of a damaged one, make and restore backups
     Journal(journal::Arguments),
     /// Make a token for a client
     Token(token::Arguments),
+    /// Write an archive for support: configuration, log, versions, statistics; without secrets and pictures
+    SupportBundle(support_bundle::Arguments),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages of inspectd and of its configuration
+    ManPages(man_pages::Arguments),
     #[command(hide = true, name = CAPTURE_COMMAND)]
     Capture,
     #[command(hide = true, name = SHADOW_COMMAND)]
@@ -84,12 +104,24 @@ fn main() -> ExitCode {
         Some(Command::Capture) => capture(),
         Some(Command::Shadow) => shadow(),
         Some(Command::Check) => check(&sources),
+        Some(Command::Init(arguments)) => ExitCode::from(init::run(&arguments, &sources.file)),
         Some(Command::Bench(arguments)) => bench_exit_code(bench::run(&arguments)),
         Some(Command::BenchJournal(arguments)) => bench_exit_code(bench::run_journal(&arguments)),
+        Some(Command::BenchStreams(arguments)) => bench_exit_code(bench::run_streams(&arguments)),
         Some(Command::BenchBare(arguments)) => bench_exit_code(bench::run_bare_loop(&arguments)),
         Some(Command::Audit(arguments)) => file_exit_code(audit::run(&arguments)),
-        Some(Command::Journal(arguments)) => file_exit_code(journal::run(&arguments)),
+        Some(Command::Journal(arguments)) => file_exit_code(journal::run(&arguments, &sources)),
         Some(Command::Token(arguments)) => file_exit_code(token::run(&arguments)),
+        Some(Command::SupportBundle(arguments)) => {
+            file_exit_code(support_bundle::run(&arguments, &sources))
+        }
+        Some(Command::Completions { shell }) => {
+            let printed = print_completion(Arguments::command(), shell);
+            file_exit_code(printed.map_err(anyhow::Error::from))
+        }
+        Some(Command::ManPages(arguments)) => {
+            file_exit_code(man_pages::run(Arguments::command(), &arguments))
+        }
     }
 }
 

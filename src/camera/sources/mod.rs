@@ -72,9 +72,13 @@ fn open_with(
             height,
             pace,
             parts,
+            prerender,
         } => {
             let size = [*width, *height];
-            let simulator = Simulator::new(*seed, *defect_rate, size, *parts, clock);
+            let mut simulator = Simulator::new(*seed, *defect_rate, size, *parts, clock);
+            if let Some(count) = prerender {
+                simulator = simulator.prerendered(*count);
+            }
             Ok(OpenedSource::paced(Box::new(simulator), *pace, NATIVE_FPS))
         }
         video => {

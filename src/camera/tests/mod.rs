@@ -51,6 +51,7 @@ pub fn settings(source: Source) -> settings::Camera {
 /// A simulated camera of small frames.
 pub fn simulator(pace: Pace, parts: Option<u64>) -> Source {
     Source::Simulator {
+        prerender: None,
         seed: 7,
         defect_rate: 0.5,
         width: 48,

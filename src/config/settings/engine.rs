@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use inspectd_core::precision::Precision as GraphPrecision;
+
 use crate::config::field::choice;
 use crate::config::group::section;
 use crate::config::key::{Key, Unit};
@@ -36,7 +38,12 @@ choice! {
 choice! {
     /// Precision of the model's computation.
     pub enum Precision {
-        /// 32-bit floats. The scores of models are calibrated with it.
+        /// The fastest one that the bundle was calibrated for: 8 bits on a CPU if the bundle has such a graph, otherwise
+        /// 32-bit floats.
+        Auto = "auto",
+        /// 8-bit integers. The bundle must have a graph for it.
+        Int8 = "int8",
+        /// 32-bit floats.
         F32 = "f32",
         /// CUDA only: factors of products are rounded to 10 bits.
         Tf32 = "tf32",
@@ -67,9 +74,10 @@ section! {
         memory_limit: Option<usize> =
             Key::unset("memory_limit_mib", Kind::Whole(64, 1_048_576)).unit(Unit::Mib),
 
-        /// Precision of the computation. The scores of models are calibrated with `f32`. `tf32` requires
-        /// CUDA, `bf16` requires OpenVINO.
-        precision: Precision = Key::preset("precision", Kind::Choice(Precision::WORDS), "f32"),
+        /// Precision of the computation. `auto`: `int8` if the bundle has a graph for it and the provider is not CUDA,
+        /// otherwise `f32`. A bundle has a calibration and a threshold for each of the two. `tf32` requires CUDA, `bf16`
+        /// requires OpenVINO; both use the calibration of `f32`.
+        precision: Precision = Key::preset("precision", Kind::Choice(Precision::WORDS), "auto"),
 
         /// Maximum number of frames that share a run.
         batch_limit: usize =
@@ -85,5 +93,17 @@ section! {
         /// A run that takes longer counts as hung, and systemd's watchdog is no longer notified.
         hang_timeout: Duration =
             Key::preset("hang_timeout_s", Kind::Number(1.0, 600.0), "30").unit(Unit::Seconds),
+    }
+}
+
+impl Engine {
+    /// The precisions of a bundle's graph, the preferred one first.
+    pub fn graph_precisions(&self) -> &'static [GraphPrecision] {
+        match (self.precision, self.provider) {
+            (Precision::Auto, ProviderChoice::Cuda) => &[GraphPrecision::F32, GraphPrecision::Int8],
+            (Precision::Auto, _) => &[GraphPrecision::Int8, GraphPrecision::F32],
+            (Precision::Int8, _) => &[GraphPrecision::Int8],
+            (Precision::F32 | Precision::Tf32 | Precision::Bf16, _) => &[GraphPrecision::F32],
+        }
     }
 }

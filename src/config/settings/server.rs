@@ -20,6 +20,16 @@ section! {
         /// socket that an earlier run abandoned is replaced.
         unix_socket: Option<PathBuf> = Key::unset("unix_socket", Kind::Path),
 
+        /// Unix socket on which clients of the edge agent of Amazon Lookout for Vision are served
+        /// (`docs/lookout.md`), open to the daemon's own user and group (mode 0660). Unset: not served.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lookout_socket: Option<PathBuf> = Key::unset("lookout_socket", Kind::Path),
+
+        /// Whether these clients get a mask and the kinds of anomalies, as from a segmentation model. `false`: neither,
+        /// as from a classification model.
+        #[serde(skip_serializing_if = "is_set")]
+        lookout_masks: bool = Key::preset("lookout_masks", Kind::Flag, "true"),
+
         /// Address that serves `/metrics` for Prometheus. `off`: not served.
         metrics_listen: Option<SocketAddr> =
             Key::preset("metrics_listen", Kind::AddressOrOff, "127.0.0.1:9464"),
@@ -57,8 +67,7 @@ section! {
         /// Maximum number of open verdict streams.
         stream_limit: usize = Key::preset("stream_limit", Kind::Whole(1, 4096), "64"),
 
-        /// Maximum number of open connections, over TCP and over the Unix socket each; further ones are
-        /// closed.
+        /// Maximum number of open connections, over TCP and over each Unix socket; further ones are closed.
         connection_limit: usize = Key::preset("connection_limit", Kind::Whole(1, 65_536), "256"),
 
         /// Maximum side of an image that a client sends. A larger image is refused before it is decoded.
@@ -70,6 +79,12 @@ section! {
 /// Whether a session lasts as long as without the key: the hash of the settings is that of earlier versions then.
 fn is_usual_session(session: &Duration) -> bool {
     *session == Duration::from_hours(12)
+}
+
+/// Whether a flag has its usual value, as [`is_usual_session`].
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_set(flag: &bool) -> bool {
+    *flag
 }
 
 section! {
@@ -122,8 +137,8 @@ impl Section for Option<Tls> {
 }
 
 section! {
-    /// Clients and their permissions, over TCP. Over `server.unix_socket` every client is an engineer: the
-    /// permissions of the socket's file decide who can connect.
+    /// Clients and their permissions, over TCP. Over `server.unix_socket` and `server.lookout_socket` every client is an
+    /// engineer: the permissions of the socket's file decide who can connect.
     pub struct Access = "access" {
         /// File of the clients, with their roles, tokens and certificates (`docs/access.md`); checked every
         /// second, and loaded when it changes. Unset: every client is an engineer, on loopback only.

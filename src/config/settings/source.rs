@@ -67,6 +67,9 @@ pub enum Source {
         pace: Pace,
         /// Number of parts; endless if unset.
         parts: Option<u64>,
+        /// Number of parts that are rendered at the start and repeated; each is rendered when it is due if unset.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prerender: Option<u64>,
     },
 }
 
@@ -231,6 +234,12 @@ keys! {
 
     /// Number of parts. Unset: endless.
     PARTS = Key::unset("parts", Kind::Whole(1, UNBOUNDED)).of(&["simulator"]);
+
+    /// Number of parts that are rendered when the camera is opened, with all cores, and then repeated in order: for rates at
+    /// which rendering takes too long. At most 2 GiB of pixels. Unset: each part is rendered when it is due.
+    PRERENDER = Key::unset("prerender", Kind::Whole(2, 100_000))
+        .unit(Unit::Plain("parts"))
+        .of(&["simulator"]);
 }
 
 impl Group for Source {
@@ -240,7 +249,8 @@ impl Group for Source {
         let device = [DEVICE, WIDTH, HEIGHT, EXPOSURE, GAIN, PIXEL_FORMAT];
         let streams = [URL, RTSP_TRANSPORT, PIPELINE];
         let paced = [PATH, REPEAT, PACE, FPS];
-        let simulator = [SEED, DEFECT_RATE, SIMULATED_WIDTH, SIMULATED_HEIGHT, PARTS];
+        let size = [SIMULATED_WIDTH, SIMULATED_HEIGHT];
+        let simulator = [&[SEED, DEFECT_RATE], &size[..], &[PARTS, PRERENDER]].concat();
         [&[SOURCE], &device[..], &streams, &paced, &simulator].concat()
     }
 
@@ -275,6 +285,7 @@ impl Group for Source {
                 height: values.read(&SIMULATED_HEIGHT),
                 pace: read_pace(values),
                 parts: values.read(&PARTS),
+                prerender: values.read(&PRERENDER),
             },
             other => unreachable!("`source` does not allow {other:?}"),
         }
@@ -304,6 +315,7 @@ impl Group for Source {
                 height,
                 pace,
                 parts,
+                prerender,
             } => {
                 output.put(&SEED, seed);
                 output.put(&DEFECT_RATE, defect_rate);
@@ -311,6 +323,7 @@ impl Group for Source {
                 output.put(&SIMULATED_HEIGHT, height);
                 write_pace(*pace, output);
                 output.put(&PARTS, parts);
+                output.put(&PRERENDER, prerender);
             }
         }
     }

@@ -225,12 +225,20 @@ fn incompatible_keys_are_refused() {
         "6: engine.precision: \"tf32\" with provider \"cpu\", must be another: tf32 requires provider \"cuda\"",
     );
     check(
+        "[engine]\nprovider = \"cuda\"\nprecision = \"int8\"",
+        "7: engine.precision: \"int8\" with provider \"cuda\", must be another: int8 requires provider \"cpu\" or \"openvino\"",
+    );
+    check(
         "[engine]\nprovider = \"cuda\"\nprecision = \"bf16\"",
         "7: engine.precision: \"bf16\" with provider \"cuda\", must be another: bf16 requires provider \"openvino\"",
     );
     check(
         "[engine]\nmemory_limit_mib = 64",
         "6: engine.memory_limit_mib: set with provider \"cpu\", must be left out unless provider is \"cuda\"",
+    );
+    check(
+        "[server]\nunix_socket = \"/s\"\nlookout_socket = \"/s\"",
+        "7: server.lookout_socket: \"/s\", the same as server.unix_socket, must be another path",
     );
     check(
         "[verdict]\nthreshold = 0.5\nreview_from = 0.6",

@@ -6,6 +6,7 @@ mod properties;
 mod reload;
 mod settings;
 mod shifts;
+mod traces;
 mod watching;
 
 use std::fs;

@@ -180,8 +180,9 @@ fn keys_of_each_source_are_read() {
         },
     );
     check(
-        "source = \"simulator\"\nparts = 9\nwidth = 64",
+        "source = \"simulator\"\nparts = 9\nwidth = 64\nprerender = 20",
         Source::Simulator {
+            prerender: Some(20),
             seed: 1,
             defect_rate: 0.1,
             width: 64,
@@ -407,8 +408,8 @@ fn hash_of_the_same_settings_is_the_same_in_every_version() {
     let hashes = full().map(|text| loaded(&text).hash);
     let expected = [
         "e24d2e67bace9b488e81e5069eb3f474f3e23ba1688e3ca4a98fed47d0b99317",
-        "866e78c635786e8cadcf8a456fa9037ca3f24418131dd6a1e08897335e300a5f",
-        "7cfcb977358520c287a7d21eb0b14da97a72723052719953de294677eccdc4d8",
+        "bb33c66f6aac634ac49dbfd8da18b0b7f251886686d9033bf5b3e752ba235f33",
+        "668219dba8eec13c97f8df009a9f390575edfadacc1adbdab94f0dad2f9c8188",
     ];
     assert_eq!(hashes, expected);
 }

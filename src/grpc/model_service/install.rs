@@ -54,14 +54,16 @@ const HASH_DIGITS: usize = 12;
 /// What a client is about to send.
 struct Announced {
     manifest: Manifest,
-    graph_size: u64,
+    /// Sizes of the graphs, bytes: the main one, then those of the variants.
+    sizes: Vec<u64>,
     options: InstallOptions,
 }
 
 /// A received bundle.
 struct Received {
     announced: Announced,
-    graph: Vec<u8>,
+    /// In the order of their sizes.
+    graphs: Vec<Vec<u8>>,
 }
 
 type InstallEvent = Result<InstallModelResponse, Status>;
@@ -83,7 +85,11 @@ impl GrpcService {
             self.control
                 .check_installation(&actor, announced.options)
                 .map_err(|error| status::change(&error))?;
-            receive_graph(&mut parts, announced).await
+            let mut graphs = Vec::new();
+            for &size in &announced.sizes {
+                graphs.push(receive_graph(&mut parts, size).await?);
+            }
+            Ok::<_, Status>(Received { announced, graphs })
         };
         let received = timeout(RECEPTION_TIMEOUT, begin).await.map_err(|_| {
             let limit = RECEPTION_TIMEOUT.as_secs();
@@ -132,6 +138,7 @@ async fn receive_header(parts: &mut Streaming<InstallModelRequest>) -> Result<An
         graph_size,
         without_challenge,
         dry_run,
+        variant_sizes,
     } = header;
     if manifest.len() > MANIFEST_LIMIT {
         let text = format!("has more than {MANIFEST_LIMIT} bytes");
@@ -139,13 +146,25 @@ async fn receive_header(parts: &mut Streaming<InstallModelRequest>) -> Result<An
     }
     let manifest = Manifest::parse(Path::new(MANIFEST_FILE), &manifest)
         .map_err(|error| status::invalid("manifest", error.to_string()))?;
-    if !(1..=GRAPH_LIMIT).contains(&graph_size) {
-        let text = format!("{graph_size} must be 1 to {GRAPH_LIMIT}");
-        return Err(status::invalid("graph_size", text));
+    let (sent, expected) = (variant_sizes.len(), manifest.variants.len());
+    if sent != expected {
+        let text = format!("has {sent} sizes; the manifest has {expected} variants");
+        return Err(status::invalid("variant_sizes", text));
+    }
+    let sizes: Vec<u64> = std::iter::once(graph_size).chain(variant_sizes).collect();
+    for (number, size) in sizes.iter().enumerate() {
+        if !(1..=GRAPH_LIMIT).contains(size) {
+            let text = format!("{size} must be 1 to {GRAPH_LIMIT}");
+            let field = match number {
+                0 => "graph_size".to_owned(),
+                _ => format!("variant_sizes[{}]", number - 1),
+            };
+            return Err(status::invalid(&field, text));
+        }
     }
     Ok(Announced {
         manifest,
-        graph_size,
+        sizes,
         options: InstallOptions {
             without_challenge,
             dry_run,
@@ -155,9 +174,8 @@ async fn receive_header(parts: &mut Streaming<InstallModelRequest>) -> Result<An
 
 async fn receive_graph(
     parts: &mut Streaming<InstallModelRequest>,
-    announced: Announced,
-) -> Result<Received, Status> {
-    let graph_size = announced.graph_size;
+    graph_size: u64,
+) -> Result<Vec<u8>, Status> {
     let mut graph = Vec::new();
     while (graph.len() as u64) < graph_size {
         match next(parts).await? {
@@ -181,7 +199,7 @@ async fn receive_graph(
         let text = format!("has {} bytes, must have {graph_size}", graph.len());
         return Err(status::invalid("graph", text));
     }
-    Ok(Received { announced, graph })
+    Ok(graph)
 }
 
 /// Makes room for a piece, in steps: the announced size is not trusted.
@@ -210,15 +228,16 @@ fn install(
         announced: Announced {
             manifest, options, ..
         },
-        graph,
+        graphs,
     } = received;
-    let found = sha256(&graph);
-    if found != manifest.graph.sha256 {
-        let text = format!(
-            "has the SHA-256 {found}, must have {}",
-            manifest.graph.sha256
-        );
-        return Err(status::invalid("graph", text));
+    let variants = manifest.variants.values().map(|variant| &variant.sha256);
+    let expected = std::iter::once(&manifest.graph.sha256).chain(variants);
+    for (graph, expected) in graphs.iter().zip(expected) {
+        let found = sha256(graph);
+        if found != *expected {
+            let text = format!("has the SHA-256 {found}, must have {expected}");
+            return Err(status::invalid("graph", text));
+        }
     }
     let models = std::path::absolute(models).map_err(|error| unwritable(models, &error))?;
     std::fs::create_dir_all(&models).map_err(|error| unwritable(&models, &error))?;
@@ -229,7 +248,7 @@ fn install(
     let unfinished = models.join(UNFINISHED);
     if !known {
         atomic_file::write(&unfinished, &name).map_err(|error| unwritable(&models, &error))?;
-        Bundle::write(&folder, manifest, graph).map_err(|error| unwritable(&folder, &error))?;
+        Bundle::write(&folder, manifest, graphs).map_err(|error| unwritable(&folder, &error))?;
     }
     let mut progress = |stage: InstallStage, done: usize, total: usize| {
         let event = InstallModelResponse {

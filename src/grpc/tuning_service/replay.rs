@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::stream::{Stream, unfold};
 use inspectd_core::bundle::Bundle;
 use inspectd_core::maps::MapSize;
+use inspectd_core::precision::Precision;
 use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use prost_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -82,7 +83,8 @@ impl GrpcService {
             (model.id.clone(), model.threshold, model.map_size)
         } else {
             let folder = recipe.bundle.clone();
-            blocking(move || read_model(&folder)).await??
+            let precisions = active.settings.engine.graph_precisions();
+            blocking(move || read_model(&folder, precisions)).await??
         };
         let range = self.range(from_time, to_time).await?;
         let configured = PlanBuilder::new(&active.settings, threshold);
@@ -154,8 +156,8 @@ fn invalid_recipe(error: &RecipeError) -> Status {
 }
 
 /// Reads the model of a recipe's bundle, with its suggested threshold and the size of its maps.
-fn read_model(folder: &Path) -> Result<(ModelId, f32, MapSize), Status> {
-    let bundle = Bundle::open(folder)
+fn read_model(folder: &Path, precisions: &[Precision]) -> Result<(ModelId, f32, MapSize), Status> {
+    let bundle = Bundle::open_in(folder, precisions)
         .map_err(|error| Status::failed_precondition(format!("the recipe's bundle: {error}")))?;
     let manifest = bundle.manifest();
     Ok((

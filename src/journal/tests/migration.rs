@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use inspectd_core::precision::Precision;
 use rusqlite::Connection;
 
 use super::fixture;
@@ -19,8 +20,10 @@ INSERT INTO notes SELECT sequence, 'migrated' FROM verdicts;
 fn tables_of_version_2() -> String {
     let (last, client) = ("details TEXT NOT NULL\n", "NOT NULL,\n    client TEXT");
     assert!(TABLES.contains(last) && TABLES.contains(client));
-    // Those of version 1, which had no client and no labels.
-    let tables = TABLES.replace(client, "NOT NULL");
+    // Those of version 1, which had no client, no precision and no labels.
+    let precision = "    model_precision TEXT NOT NULL DEFAULT 'f32',\n";
+    assert!(TABLES.contains(precision));
+    let tables = TABLES.replace(client, "NOT NULL").replace(precision, "");
     let (tables, _) = tables
         .split_once("CREATE TABLE labels")
         .expect("the last table");
@@ -233,6 +236,21 @@ fn unknown_fault_reason_is_read_as_unknown_with_its_message() {
     assert_eq!(fault.reason, FaultReason::Unknown);
     assert_eq!(fault.message, "engine in words");
     assert_eq!(verdict.decision(), Decision::Fault);
+}
+
+#[test]
+fn unknown_precision_is_an_error() {
+    let folder = fixture::copy();
+    drop(open(&folder));
+    let read = || Readers::new(file(folder.path())).get(15);
+    let verdict = read().expect("read").expect("stored");
+    assert_eq!(verdict.subject.stamp.model.precision, Precision::F32);
+    let connection = Connection::open(file(folder.path())).expect("a database");
+    connection
+        .execute("UPDATE stamps SET model_precision = 'int2'", [])
+        .expect("SQL");
+    let error = read().expect_err("not readable").to_string();
+    assert!(error.contains("unknown precision \"int2\""), "{error}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn verdict(name: &str, part: &str, decision: Decision) -> Arc<Verdict> {
             name: String::new(),
             version: String::new(),
             sha256: String::new(),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: String::new(),
         provider: String::new(),

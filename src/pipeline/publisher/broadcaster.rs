@@ -27,8 +27,17 @@ const STEP_LIMIT: Duration = Duration::from_mins(10);
 /// How often it is looked whether verdicts of the shift are to be counted in the journal, if nobody says so.
 const COUNT_POLL: Duration = Duration::from_secs(1);
 
+/// When a verdict was published, since the start of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishTimes {
+    /// When it was durable, or no longer waited for the journal.
+    pub committed: Duration,
+    /// When the streams had it.
+    pub published: Duration,
+}
+
 /// Called with each verdict once it is broadcast. Must not wait.
-pub type OnPublished = Box<dyn Fn(&Arc<Verdict>) + Send + Sync>;
+pub type OnPublished = Box<dyn Fn(&Arc<Verdict>, PublishTimes) + Send + Sync>;
 
 /// What was broadcast since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,6 +284,7 @@ impl Broadcaster {
             stats,
             reply,
         } = ready;
+        let committed = self.since_start();
         if let Some(stats) = stats {
             count(&stats, &verdict);
         }
@@ -300,10 +310,20 @@ impl Broadcaster {
         if let (Some(disk_store), Some(images)) = (disk_store, stored_images) {
             disk_store.keep(evidence(&verdict, images));
         }
-        (self.on_published)(&verdict);
+        let published = self.since_start();
+        let times = PublishTimes {
+            committed,
+            published,
+        };
+        (self.on_published)(&verdict, times);
         if let Some(reply) = reply {
             reply(verdict);
         }
+    }
+
+    fn since_start(&self) -> Duration {
+        let now = self.clock.now().monotonic;
+        now.saturating_duration_since(self.start)
     }
 
     /// All verdicts from now on, and what was broadcast until now.

@@ -40,7 +40,7 @@ use commit_queue::CommitQueue;
 pub(super) use committer::Committer;
 use damage_check::DamageCheck;
 
-pub use broadcaster::{OnPublished, Totals};
+pub use broadcaster::{OnPublished, PublishTimes, Totals};
 pub use commit_queue::{AcknowledgeError, JournalTrouble};
 pub use entry::{InspectedImages, VerdictEntry};
 pub use journal::{Acknowledged, Journal};

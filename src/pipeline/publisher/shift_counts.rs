@@ -237,6 +237,7 @@ mod tests {
                 name: String::new(),
                 version: String::new(),
                 sha256: String::new(),
+                precision: inspectd_core::precision::Precision::F32,
             },
             config_hash: String::new(),
             provider: String::new(),

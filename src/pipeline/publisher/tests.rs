@@ -50,6 +50,7 @@ fn entry(message: &str) -> VerdictEntry {
             name: String::new(),
             version: String::new(),
             sha256: String::new(),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: String::new(),
         provider: String::new(),
@@ -75,7 +76,7 @@ fn start_with(settings: &Settings) -> (Publisher, Vec<JoinHandle<()>>) {
         start: SystemClock.now(),
         run,
         settings,
-        on_published: Box::new(|_| ()),
+        on_published: Box::new(|_, _| ()),
         clock: Arc::new(SystemClock),
         alarms: Alarms::new(Arc::new(SystemClock)),
         failed: Arc::new(|| panic!("the journal's thread panicked")),
@@ -303,7 +304,7 @@ fn a_write_returns_its_verdicts_unless_it_exceeds_the_stall_timeout() {
         Uuid::nil(),
         &settings(&folder, "fault"),
         None,
-        Box::new(|_| ()),
+        Box::new(|_, _| ()),
         clock.clone(),
     );
     let check = |after: Duration, taken_over: bool| {

@@ -53,7 +53,7 @@ pub(super) fn model() -> Arc<Model> {
             .replace("THRESHOLD", "0.6");
         let manifest = Manifest::parse(Path::new("manifest.toml"), &text).expect("a manifest");
         let bundle = folder.path().join("bundle");
-        Bundle::write(&bundle, manifest, graph.to_vec()).expect("written");
+        Bundle::write(&bundle, manifest, vec![graph.to_vec()]).expect("written");
         let bundle = Bundle::open(&bundle).expect("a bundle");
         let settings = settings(folder.path(), false);
         let model = Model::load(&bundle, &settings.engine).expect("a model");

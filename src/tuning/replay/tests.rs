@@ -76,6 +76,7 @@ fn verdict(sequence: u64, heat: &AnomalyMap, recipe: Option<&Recipe>) -> Verdict
             name: "m".into(),
             version: "1".into(),
             sha256: MODEL.into(),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: String::new(),
         provider: "cpu".into(),

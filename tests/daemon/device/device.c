@@ -209,8 +209,28 @@ static int request(unsigned long code, void *argument) {
         struct v4l2_capability *capability = argument;
         memset(capability, 0, sizeof *capability);
         strcpy((char *)capability->driver, "inspectd-test");
+        strcpy((char *)capability->card, "Test Camera");
+        strcpy((char *)capability->bus_info, "platform:test");
         capability->device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
         capability->capabilities = capability->device_caps | V4L2_CAP_DEVICE_CAPS;
+        return 0;
+    }
+    case VIDIOC_ENUM_FMT: {
+        struct v4l2_fmtdesc *described = argument;
+        if (described->index > 0)
+            return fails(EINVAL);
+        described->flags = V4L2_FMT_FLAG_COMPRESSED;
+        described->pixelformat = V4L2_PIX_FMT_MJPEG;
+        strcpy((char *)described->description, "Motion-JPEG");
+        return 0;
+    }
+    case VIDIOC_ENUM_FRAMESIZES: {
+        struct v4l2_frmsizeenum *size = argument;
+        if (size->index > 0 || size->pixel_format != V4L2_PIX_FMT_MJPEG)
+            return fails(EINVAL);
+        size->type = V4L2_FRMSIZE_TYPE_DISCRETE;
+        size->discrete.width = WIDTH;
+        size->discrete.height = HEIGHT;
         return 0;
     }
     case VIDIOC_G_FMT:

@@ -27,7 +27,7 @@ const MODE: u64 = 0;
 const LOSE: u64 = 1;
 const CUT: u64 = 2;
 const DELAY_MS: u64 = 3;
-const EXPOSURE: u64 = 4;
+pub const EXPOSURE: u64 = 4;
 const GAIN: u64 = 5;
 const BUFFERS: u64 = 6;
 const LOST: u64 = 7;
@@ -38,13 +38,13 @@ const HANGS: u32 = 1;
 const UNPLUGGED: u32 = 2;
 
 /// A site with the device `video0`, which takes 50 pictures per second.
-struct DeviceSite {
-    site: Site,
-    control: Words,
+pub struct DeviceSite {
+    pub site: Site,
+    pub control: Words,
 }
 
 impl DeviceSite {
-    fn new(camera: &str) -> Self {
+    pub fn new(camera: &str) -> Self {
         Self::with_top("", camera)
     }
 
@@ -68,12 +68,17 @@ impl DeviceSite {
 
     fn command(&self) -> Command {
         let mut command = self.site.command();
+        self.preload(&mut command);
+        command
+    }
+
+    /// Gives a command of this site its camera.
+    pub fn preload(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &*LIBRARY)
             .env("INSPECTD_DEVICE", self.site.path("video0"))
             .env("INSPECTD_DEVICE_CONTROL", self.site.path("control"))
             .env("INSPECTD_DEVICE_PICTURES", self.site.path("pictures"));
-        command
     }
 
     fn start(&self) -> Daemon {

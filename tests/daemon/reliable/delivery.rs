@@ -199,8 +199,9 @@ async fn verdicts_are_held_until_acknowledged_and_the_overflow_is_a_fault() {
     let site = tiny("hold_unacknowledged = true\nhold_max_mib = 2\n");
     let daemon = site.start();
     let mut client = daemon.inspection().await;
-    acknowledge(&mut client, 1).await.expect("recorded");
     let mut verdicts = daemon.verdicts().await;
+    verdicts.next().await;
+    acknowledge(&mut client, 1).await.expect("recorded");
     let full = verdicts.until(|verdict| verdict.sequence == 0).await;
     assert_eq!(full.fault.expect("a fault").reason(), FaultReason::Journal);
     let status = daemon.status().await;
@@ -226,6 +227,7 @@ async fn removal_of_unacknowledged_verdicts_is_an_alarm() {
     let site = tiny("");
     let daemon = site.start();
     let mut client = daemon.inspection().await;
+    daemon.verdicts().await.next().await;
     acknowledge(&mut client, 1).await.expect("recorded");
     let removed = |status: &inspectd_client::proto::Status| {
         let mut alarms = status.alarms.iter();

@@ -1,15 +1,18 @@
 //! Inference speed of bundles (Table V of the paper): latency of one image and throughput in batches, through
 //! the engine that the daemon uses, together with the cost of an image according to the graph.
 //!
-//! Bundles, providers and batch sizes are measured round-robin, one run of each per round, so that other load
-//! on a shared machine affects all of them alike.
+//! Bundles, providers and batch sizes are measured round-robin, a few runs of each per round, so that other load on a
+//! shared machine affects all of them alike. Before each, the program rests: the threads of ONNX Runtime wait for more work
+//! in a loop for a while after a run, and would take a core from the next case.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use inspectd_core::bundle::Bundle;
 use inspectd_core::frame::Frame;
+use inspectd_core::manifest::Precision;
 use inspectd_core::score::quantile_sorted;
 use inspectd_engine::{Engine, EngineOptions, Provider};
 use prost::Message;
@@ -19,6 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use super::graph_cost::{GraphCost, count};
 use crate::export::onnx::ModelProto;
+
+/// Timed runs of a case in a round.
+const TURN: usize = 5;
+
+/// Time after which no thread of ONNX Runtime looks for more work in a loop.
+const REST: Duration = Duration::from_millis(50);
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -42,6 +51,9 @@ pub struct BundleSpeed {
     pub name: String,
     /// Version in the manifest.
     pub version: String,
+    /// Precision of the graph.
+    #[serde(default)]
+    pub precision: Precision,
     /// The networks' preset.
     pub preset: String,
     /// Width and height of the input in pixels.
@@ -51,7 +63,7 @@ pub struct BundleSpeed {
     pub cost: GraphCost,
     /// Floating-point operations of the convolutions: two per multiply-accumulate.
     pub flops: u64,
-    /// Floating-point operations of the matrix products, which implement bicubic resizing in exported graphs.
+    /// Floating-point operations of the matrix products, which implement resizing and means over channels in exported graphs.
     pub product_flops: u64,
     /// Timings of each provider and batch size, in the requested order.
     pub timings: Vec<Timing>,
@@ -99,7 +111,7 @@ struct BenchCase {
     seconds: Vec<f64>,
 }
 
-/// Measures `bundles`. Calls `progress` with the number of completed rounds and the total.
+/// Measures `bundles`. Calls `progress` with the number of completed runs of each case and the total.
 ///
 /// # Errors
 /// Returns an error if a graph has an unsupported operator, a provider is not available, or a run fails.
@@ -115,20 +127,33 @@ pub fn inference(
     );
     let costs = bundles.iter().map(cost).collect::<Result<Vec<_>>>()?;
     let mut cases = cases(bundles, bench)?;
-    let rounds = bench.warm_up + bench.repeats;
-    for round in 0..rounds {
+    let total = (bench.warm_up + bench.repeats) as u64;
+    for case in &mut cases {
+        for _ in 0..bench.warm_up {
+            case.run()?;
+        }
+    }
+    progress(bench.warm_up as u64, total);
+    let mut timed = 0;
+    while timed < bench.repeats {
+        let runs = TURN.min(bench.repeats - timed);
         for case in &mut cases {
-            let seconds = case.run()?;
-            if round >= bench.warm_up {
+            sleep(REST);
+            // Wakes the threads.
+            case.run()?;
+            for _ in 0..runs {
+                let seconds = case.run()?;
                 case.seconds.push(seconds);
             }
         }
-        progress(round as u64 + 1, rounds as u64);
+        timed += runs;
+        progress((bench.warm_up + timed) as u64, total);
     }
     let version = cases.first().map(|case| case.engine.version().to_owned());
     let of = |(number, (bundle, cost)): (usize, (&Bundle, GraphCost))| BundleSpeed {
         name: bundle.manifest().name.clone(),
         version: bundle.manifest().version.clone(),
+        precision: bundle.manifest().graph.precision,
         preset: bundle.manifest().provenance.preset.clone(),
         input: [
             bundle.manifest().input.width,
@@ -231,7 +256,7 @@ impl InferenceSpeed {
     /// Formats the result as a text table.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{:<24} {:>8} {:>8} {:>9} {:>8} {:>6} {:>10} {:>17} {:>9}\n",
+            "{:<30} {:>8} {:>8} {:>9} {:>8} {:>6} {:>10} {:>17} {:>9}\n",
             "bundle",
             "params/M",
             "GFLOP",
@@ -243,13 +268,16 @@ impl InferenceSpeed {
             "images/s"
         );
         for bundle in &self.bundles {
-            let name = format!("{} {} ({})", bundle.name, bundle.version, bundle.preset);
+            let name = format!(
+                "{} {} ({}, {})",
+                bundle.name, bundle.version, bundle.preset, bundle.precision
+            );
             for timing in &bundle.timings {
                 let [low, high] = timing.p5_p95_ms;
                 // Writing to a string does not fail.
                 let _ = writeln!(
                     text,
-                    "{name:<24} {:>8.2} {:>8.1} {:>9.2} {:>8} {:>6} {:>10.2} {:>17} {:>9.1}",
+                    "{name:<30} {:>8.2} {:>8.1} {:>9.2} {:>8} {:>6} {:>10.2} {:>17} {:>9.1}",
                     bundle.cost.parameters as f64 / 1e6,
                     bundle.flops as f64 / 1e9,
                     bundle.product_flops as f64 / 1e9,

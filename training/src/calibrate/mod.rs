@@ -34,6 +34,23 @@ pub struct ImageMaps {
     pub size: (u32, u32),
 }
 
+impl ImageMaps {
+    /// These maps, changed as much as the maps `before` of the same image differ from `after`.
+    #[must_use]
+    pub fn changed(&self, before: &Self, after: &Self) -> Self {
+        let sum = |map: &[f32], before: &[f32], after: &[f32]| -> Vec<f32> {
+            let change = before.iter().zip(after);
+            let change = change.map(|(before, after)| after - before);
+            map.iter().zip(change).map(|(map, by)| map + by).collect()
+        };
+        Self {
+            structural: sum(&self.structural, &before.structural, &after.structural),
+            logical: sum(&self.logical, &before.logical, &after.logical),
+            ..*self
+        }
+    }
+}
+
 /// Computes the maps of one image with libtorch, in f32.
 pub fn image_maps(
     teacher: &Teacher,

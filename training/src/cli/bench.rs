@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use inspectd_core::bundle::Bundle;
 
 use super::Compute;
+use super::precision::{GraphPrecision, precisions};
 use crate::bench::inference::{InferenceBench, inference};
 use crate::bench::{TrainBench, train};
 use crate::device::DeviceChoice;
@@ -68,6 +69,9 @@ pub(super) struct Inference {
     /// Device, one or several: cpu, cuda or cuda:N
     #[arg(long, value_delimiter = ',', default_value = "cpu")]
     device: Vec<DeviceChoice>,
+    /// Precisions of the graphs, one or several; a bundle without one is left out for it [default: all graphs]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    precision: Vec<GraphPrecision>,
     /// Number of CPU threads per inference [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
@@ -104,11 +108,19 @@ impl Inference {
             warm_up: self.warm_up,
             repeats: self.repeats,
         };
-        let bundles = self
-            .bundles
-            .iter()
-            .map(|folder| Ok(Bundle::open(folder)?))
-            .collect::<Result<Vec<_>>>()?;
+        let wanted = precisions(&self.precision);
+        let mut bundles = Vec::new();
+        for folder in &self.bundles {
+            let graphs = Bundle::read_manifest(folder)?;
+            let graphs = graphs.precisions();
+            for precision in graphs.filter(|found| wanted.is_empty() || wanted.contains(found)) {
+                bundles.push(Bundle::open_in(folder, &[precision])?);
+            }
+        }
+        ensure!(
+            !bundles.is_empty(),
+            "no bundle has a graph in a precision of --precision"
+        );
         let mut progress = Progress::new("timing", (bench.warm_up + bench.repeats) as u64, 0);
         let speed = inference(&bundles, &bench, |done, _| progress.set(done, ""))?;
         progress.finish();

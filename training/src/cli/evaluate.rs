@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::precision::GraphPrecision;
 use crate::dataset::{self, Dataset, Layout};
 use crate::device::DeviceChoice;
 use crate::evaluate::model::Model;
@@ -54,6 +55,9 @@ pub(super) struct Evaluate {
     /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
     #[arg(long, default_value_t)]
     device: DeviceChoice,
+    /// Precision of the bundle's graph [default: its main graph]
+    #[arg(long, value_enum)]
+    precision: Option<GraphPrecision>,
 }
 
 impl Evaluate {
@@ -61,7 +65,12 @@ impl Evaluate {
         if let Some(folder) = &self.out {
             report::check_folder(folder)?;
         }
-        let mut model = Model::open(&self.model, self.device, self.dataset.as_deref())?;
+        let mut model = Model::open(
+            &self.model,
+            self.device,
+            self.dataset.as_deref(),
+            self.precision.map(Into::into),
+        )?;
         let dataset = self.dataset(&model)?;
         let mut progress = Progress::new("scoring", dataset.test.len() as u64, 0);
         let maps = maps_of(&mut model, dataset, self.pixel_smoothing, |done| {

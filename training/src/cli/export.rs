@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use inspectd_core::bundle::Bundle;
-use inspectd_core::manifest::{Int8Parity, Precision};
 
+use super::precision::{GraphPrecision, agreement, graphs, precisions};
 use crate::export::{Label, export};
 use crate::log::progress::Progress;
 use crate::train::run::Run;
 
-/// Writes the bundle of a finished run: model.onnx and manifest.toml.
+/// Writes the bundle of a finished run: manifest.toml, model.onnx, and model.int8.onnx for a second graph in 8 bits.
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// Folder of the run
@@ -29,30 +29,9 @@ pub(super) struct Export {
     /// Version of the bundle
     #[arg(long, default_value = "1.0.0")]
     model_version: String,
-    /// Precision of the networks in the bundle
-    #[arg(long, value_enum, default_value_t = GraphPrecision::F32)]
-    precision: GraphPrecision,
-}
-
-/// Precision on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum GraphPrecision {
-    /// 32-bit floats, as in training
-    #[value(name = "f32")]
-    F32,
-    /// 8-bit integers, except for the last convolution of each network: a smaller and faster bundle, with a calibration of
-    /// its own, because its scores differ slightly
-    #[value(name = "int8")]
-    Int8,
-}
-
-impl From<GraphPrecision> for Precision {
-    fn from(precision: GraphPrecision) -> Self {
-        match precision {
-            GraphPrecision::F32 => Self::F32,
-            GraphPrecision::Int8 => Self::Int8,
-        }
-    }
+    /// Precisions of the graphs in the bundle, one or several with a comma between them; the daemon selects one
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32")]
+    precision: Vec<GraphPrecision>,
 }
 
 impl Export {
@@ -70,8 +49,8 @@ impl Export {
         };
         let total = crate::export::parity::IMAGES as u64;
         let mut bar = Some(Progress::new("comparing with libtorch", total, 0));
-        let precision = self.precision.into();
-        let bundle = export(&run, label, precision, &self.out, |done, total| {
+        let precisions = precisions(&self.precision);
+        let bundle = export(&run, label, &precisions, &self.out, |done, total| {
             if let Some(progress) = &mut bar {
                 progress.set(done, "");
             }
@@ -83,8 +62,8 @@ impl Export {
             }
         })?;
         println!("{}", summary(&bundle));
-        if let Some(parity) = &bundle.manifest().parity.int8 {
-            println!("{}", agreement(parity));
+        if let Some(agreement) = agreement(bundle.manifest()) {
+            println!("{agreement}");
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -93,34 +72,15 @@ impl Export {
 /// Describes a written bundle, one line.
 fn summary(bundle: &Bundle) -> String {
     let contents = bundle.manifest();
-    let (precision, parity) = (contents.graph.precision, &contents.parity);
-    let of_graph = match precision {
-        Precision::F32 => "",
-        Precision::Int8 => " in f32",
-    };
+    let parity = &contents.parity;
     format!(
-        "{}: {precision}, {:.1} MB; ONNX Runtime {} agrees with libtorch{of_graph}: largest difference {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
+        "{}: {}; ONNX Runtime {} agrees with libtorch in f32: largest difference {:.1e} of the largest value over {} images; suggested threshold {:.4} ({})",
         bundle.dir().display(),
-        bundle.graph().len() as f64 / 1e6,
+        graphs(bundle),
         parity.onnxruntime_version,
         parity.largest_relative,
         parity.images,
         contents.threshold.value,
         contents.threshold.method,
-    )
-}
-
-/// Describes the agreement of both precisions, one line.
-fn agreement(parity: &Int8Parity) -> String {
-    let scores = parity
-        .score_correlation
-        .map_or("not defined".to_owned(), |value| format!("{value:.4}"));
-    format!(
-        "int8 agrees with f32: correlation {:.4} of the maps over {} images, largest difference {:.1e} of the largest value, mean {:.1e}; correlation of the scores of the validation images {scores}; ranges measured on {} training images",
-        parity.map_correlation,
-        parity.images,
-        parity.largest_relative,
-        parity.mean_relative,
-        parity.calibration_images,
     )
 }

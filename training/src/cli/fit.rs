@@ -10,6 +10,7 @@ use clap::Args;
 use inspectd_core::preprocess::{Crop, Rotation};
 
 use super::interrupt_flag;
+use super::precision::{GraphPrecision, agreement, graphs, precisions};
 use crate::backbone::LiteVariant;
 use crate::dataset::ImageSize;
 use crate::device::set_threads;
@@ -21,7 +22,7 @@ use crate::fit_photos::{Augmentation, Fit, FitSettings, MethodChoice, fit, image
 /// Makes a bundle from photographs of good parts, in a minute without training or in twenty with it
 ///
 /// PHOTOS is a folder of images (its subfolders count too) or a dataset with train/good. Checks every
-/// photograph first. Writes model.onnx, manifest.toml and report.html.
+/// photograph first. Writes manifest.toml, model.onnx, model.int8.onnx and report.html.
 #[derive(Debug, Args)]
 pub(super) struct FitPhotos {
     /// Folder of photographs of good parts
@@ -70,6 +71,9 @@ pub(super) struct FitPhotos {
     /// False-reject rate of good parts at the suggested threshold
     #[arg(long, default_value_t = 0.01)]
     false_reject_rate: f64,
+    /// Precisions of the graphs in the bundle, one or several with a comma between them; the daemon selects one
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,int8")]
+    precision: Vec<GraphPrecision>,
     /// Do not use photographs that look unlike the others
     #[arg(long)]
     leave_out_suspicious: bool,
@@ -185,6 +189,7 @@ impl FitPhotos {
             seed: self.seed,
             leave_out_suspicious: self.leave_out_suspicious,
             threads,
+            precisions: precisions(&self.precision),
         };
         let interrupted = interrupt_flag()?;
         let fit = match fit(&self.photos, &settings, label, &self.out, &interrupted) {
@@ -251,7 +256,7 @@ fn print(fit: &Fit, view: View) {
     }
     let contents = fit.bundle.manifest();
     println!(
-        "{}: {} photographs, {}x{} pixels, {}{}, {:.1} MB, {:.0} s",
+        "{}: {} photographs, {}x{} pixels, {}{}, {}, {:.0} s",
         fit.bundle.dir().display(),
         fit.used,
         contents.input.width,
@@ -262,10 +267,13 @@ fn print(fit: &Fit, view: View) {
         } else {
             String::new()
         },
-        fit.bundle.graph().len() as f64 / 1e6,
+        graphs(&fit.bundle),
         fit.took.as_secs_f64(),
     );
     println!("threshold {}", fit.threshold);
+    if let Some(agreement) = agreement(contents) {
+        println!("{agreement}");
+    }
     println!("report: {}", fit.report.display());
     println!();
     println!(

@@ -4,7 +4,9 @@ mod bench;
 mod evaluate;
 mod export;
 mod fit;
+mod man_pages;
 mod metrics;
+mod precision;
 mod predict;
 mod reproduce;
 mod synth;
@@ -16,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use inspectd_man_pages::{Shell, print_completion};
 use tch::Device;
 
 use crate::device::{DeviceChoice, set_threads};
@@ -54,6 +57,13 @@ enum Command {
     /// Measure the speed of training or inference
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages of mhkd
+    ManPages(man_pages::ManPages),
 }
 
 impl Cli {
@@ -73,6 +83,11 @@ impl Cli {
             Command::Metrics(command) => command.run(),
             Command::Reproduce(command) => command.run(),
             Command::Bench(command) => command.run(),
+            Command::Completions { shell } => {
+                print_completion(Self::command(), shell)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::ManPages(command) => command.run(Self::command()),
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use inspectd_core::preprocess::{Crop, Rotation};
 
+use super::precision::GraphPrecision;
 use crate::device::DeviceChoice;
 use crate::evaluate::model::Model;
 use crate::fit_photos::photos::{View, parse_crop, parse_rotation};
@@ -35,6 +36,9 @@ pub(super) struct Predict {
     /// Device: auto, cpu, cuda or cuda:N; auto selects the first GPU if there is one, or else the CPU
     #[arg(long, default_value_t)]
     device: DeviceChoice,
+    /// Precision of the bundle's graph [default: its main graph]
+    #[arg(long, value_enum)]
+    precision: Option<GraphPrecision>,
 }
 
 impl Predict {
@@ -47,7 +51,12 @@ impl Predict {
             rotation: self.rotate,
             crop: self.crop,
         };
-        let mut model = Model::open(&self.model, self.device, None)?;
+        let mut model = Model::open(
+            &self.model,
+            self.device,
+            None,
+            self.precision.map(Into::into),
+        )?;
         let folders = Folders {
             images: &self.images,
             out: &self.out,

@@ -65,7 +65,8 @@ pub struct Dataset {
     pub root: PathBuf,
     /// Good training images, at least one.
     pub train: Vec<PathBuf>,
-    /// Good validation images for the calibration, at least one, disjoint from `train`.
+    /// Good validation images for the calibration, disjoint from `train`; at least one, except after
+    /// [`Dataset::without_held_out`].
     pub validation: Vec<PathBuf>,
     /// Whether the validation images were held out of the training images, because the dataset has none.
     pub held_out: bool,
@@ -210,6 +211,36 @@ pub fn file_sha256(path: &Path) -> Result<[u8; 32]> {
 }
 
 impl Dataset {
+    /// The dataset with all good images in `train`, for a calibration by folds.
+    ///
+    /// # Errors
+    /// When the dataset has validation images of its own.
+    pub fn without_held_out(self) -> Result<Self> {
+        ensure!(
+            self.held_out,
+            "{}: the dataset has {} validation images, which calibrate the run; folds are for a dataset without validation images",
+            self.root.display(),
+            self.validation.len()
+        );
+        let mut train = [self.train, self.validation].concat();
+        train.sort();
+        Ok(Self {
+            train,
+            validation: Vec::new(),
+            held_out: false,
+            ..self
+        })
+    }
+
+    /// The images whose scores calibrate a run: the validation images, or with folds all training images.
+    pub fn calibration_images(&self) -> &[PathBuf] {
+        if self.validation.is_empty() {
+            &self.train
+        } else {
+            &self.validation
+        }
+    }
+
     /// Decodes every training and validation image, on all cores. Calls `progress` with the number done.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
 use inspectd_core::manifest::Precision;
 use inspectd_core::maps::{MapCalibration, MapSize};
@@ -101,17 +101,35 @@ pub struct LogicalFeatures {
 
 impl Model {
     /// Opens the bundle or run in `folder`, on `device`. `moved_dataset` is the location of
-    /// a run's dataset if it has been moved.
+    /// a run's dataset if it has been moved. `precision` selects a graph of a bundle; the main one if unset.
     ///
     /// # Errors
-    /// Returns an error if `folder` contains neither or both, if the model is incomplete, or if its runtime is
-    /// not available.
-    pub fn open(folder: &Path, device: DeviceChoice, moved_dataset: Option<&Path>) -> Result<Self> {
+    /// Returns an error if `folder` contains neither or both, if the model is incomplete, if a bundle does not have the
+    /// precision or a run is to have one, or if its runtime is not available.
+    pub fn open(
+        folder: &Path,
+        device: DeviceChoice,
+        moved_dataset: Option<&Path>,
+        precision: Option<Precision>,
+    ) -> Result<Self> {
         let is_bundle = folder.join(MANIFEST_FILE).exists();
         let is_run = settings::path(folder).exists();
         match (is_bundle, is_run) {
-            (true, false) => Self::of_bundle(&Bundle::open(folder)?, device),
-            (false, true) => Self::of_run(open_run(folder, moved_dataset)?, device),
+            (true, false) => {
+                let bundle = match precision {
+                    Some(precision) => Bundle::open_in(folder, &[precision]),
+                    None => Bundle::open(folder),
+                };
+                Self::of_bundle(&bundle?, device)
+            }
+            (false, true) => {
+                ensure!(
+                    precision.is_none(),
+                    "{} is a run, which has no graphs; leave out --precision",
+                    folder.display()
+                );
+                Self::of_run(open_run(folder, moved_dataset)?, device)
+            }
             (true, true) => bail!(
                 "{} contains both a bundle and a run; move one of them to a different folder",
                 folder.display()

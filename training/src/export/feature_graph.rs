@@ -33,8 +33,8 @@ pub fn grid(size: ImageSize) -> MapSize {
 /// Name of the input of [`stage_extractor`].
 const IMAGE: &str = "image";
 
-/// Name of the features, `[N, C, h, w]`, before [`normalised`].
-pub(super) const FEATURES: &str = "features";
+/// Name of the features, `[N, C, h, w]`, before normalisation.
+pub const FEATURES: &str = "features";
 
 /// Adds the backbone of the normalised `image` and returns the names of the features at strides 8 and 16.
 ///

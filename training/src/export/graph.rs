@@ -13,8 +13,8 @@ use super::graph_builder::GraphBuilder;
 use super::method_graph::{self, FeatureMapsInput, FeatureTerms};
 use super::onnx::Dimension::{Free, Known};
 use super::onnx::{
-    AttributeProto, DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto, ValueInfoProto,
+    DataType, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, ValueInfoProto,
 };
 use super::weights::{GraphError, TeacherNormalisation, WeightType, Weights};
 use crate::calibrate::{CellStatistics, LocationNormalisation};
@@ -88,10 +88,14 @@ pub fn build(
     let [frame_structural, frame_logical] = options
         .frame
         .map(|value| (architecture.frame() as i64, value));
+    let means = [(names[0], structural), (names[1], logical)].map(|(name, squares)| {
+        let raw = format!("{name}/raw");
+        builder.channel_mean(&raw, &squares, architecture.features(), sides)
+    });
     let cells = of(|location| &location.structural);
-    map(&mut builder, names[0], &structural, cells, frame_structural);
+    map(&mut builder, names[0], &means[0], cells, frame_structural);
     let cells = of(|location| &location.logical);
-    map(&mut builder, names[1], &logical, cells, frame_logical);
+    map(&mut builder, names[1], &means[1], cells, frame_logical);
     if let Some(Fused { terms, scales }) = &options.fused {
         let features = FeatureMapsInput {
             features: "f_t",
@@ -207,13 +211,13 @@ fn square(builder: &mut GraphBuilder, name: &str, [one, other]: [&str; 2]) -> St
     builder.add("Mul", name, &[&difference, &difference], vec![])
 }
 
-/// Adds the map `map`, `[N, h, w]`: the mean of `squares` over the channels (equation 9). With cell statistics,
-/// subtracts the mean of each cell and divides by its spread. Then adds the frame: a number of cells on each side
-/// and their value.
+/// Adds the map `map`, `[N, h, w]`, from `raw`, the mean of the squares over the channels (equation 9). With cell
+/// statistics, subtracts the mean of each cell and divides by its spread. Then adds the frame: a number of cells on each
+/// side and their value.
 fn map(
     builder: &mut GraphBuilder,
     map: &str,
-    squares: &str,
+    raw: &str,
     cells: Option<(&CellStatistics, Sides)>,
     (frame, value): (i64, f32),
 ) {
@@ -224,12 +228,7 @@ fn map(
             format!("{map}/{part}")
         }
     };
-    let attributes = vec![
-        AttributeProto::ints("axes", &[1]),
-        AttributeProto::int("keepdims", 0),
-    ];
-    let raw = name("raw", cells.is_none() && frame == 0);
-    let mut last = builder.add("ReduceMean", &raw, &[squares], attributes);
+    let mut last = raw.to_owned();
     if let Some((cells, [height, width])) = cells {
         let shape = [1, height, width];
         let mean = TensorProto::f32(&name("cell_mean", false), &shape, &cells.mean);
@@ -244,6 +243,8 @@ fn map(
         let pads = builder.constant(TensorProto::i64s(&name("frame", false), &widths));
         let value = builder.constant(TensorProto::f32(&name("frame_value", false), &[], &[value]));
         builder.add("Pad", map, &[&last, &pads, &value], vec![]);
+    } else if cells.is_none() {
+        builder.add("Identity", map, &[&last], vec![]);
     }
 }
 

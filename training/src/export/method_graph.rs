@@ -333,9 +333,7 @@ impl Tail<'_, '_> {
     }
 
     fn reshape(&mut self, name: &str, value: &str, shape: &[i64]) -> String {
-        let target = TensorProto::i64s(&format!("{name}/shape"), shape);
-        let target = self.builder.constant(target);
-        self.builder.add("Reshape", name, &[value, &target], vec![])
+        self.builder.reshape(name, value, shape)
     }
 
     fn transpose(&mut self, name: &str, value: &str, order: &[i64]) -> String {
@@ -446,14 +444,13 @@ impl Tail<'_, '_> {
         let builder = &mut *self.builder;
         let projected = builder.add("MatMul", "fre/projected", &[&within, &basis], vec![]);
         let rest = builder.add("Sub", "fre/rest", &[&centred, &projected], vec![]);
-        let rest = self.reshape("fre/rest_by_channel", &rest, &[0, channels, cells]);
-        let builder = &mut *self.builder;
         let square = builder.add("Mul", "fre/square", &[&rest, &rest], vec![]);
-        let attributes = vec![
-            AttributeProto::ints("axes", &[1]),
-            AttributeProto::int("keepdims", 0),
-        ];
-        builder.add("ReduceMean", "fre/error", &[&square], attributes)
+        let sides = [self.grid.height as i64, self.grid.width as i64];
+        let by_channel = [0, channels, sides[0], sides[1]];
+        let square = self.reshape("fre/square_by_channel", &square, &by_channel);
+        let builder = &mut *self.builder;
+        let error = builder.channel_mean("fre/error_of_cells", &square, channels, sides);
+        self.reshape("fre/error", &error, &[0, cells])
     }
 
     /// Adds the centring and scaling of every cell: `[N, HW]`.

@@ -1,9 +1,10 @@
 //! Export of a trained run to a model bundle: graph, parity check, manifest.
 
+mod agreement;
 pub mod feature_graph;
 pub mod graph;
 mod graph_builder;
-mod int8;
+pub mod int8;
 pub mod method_graph;
 pub mod onnx;
 pub mod parity;
@@ -11,11 +12,12 @@ pub mod quantize;
 mod resize;
 pub mod weights;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use inspectd_core::bundle::{Bundle, sha256};
-use inspectd_core::manifest::{self, Contents, Manifest, Precision};
+use inspectd_core::manifest::{self, Contents, Manifest, Precision, Variant};
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
 use prost::Message;
 use tch::Device;
@@ -52,17 +54,21 @@ struct CalibratedGraph {
     int8: Option<manifest::Int8Parity>,
 }
 
-/// Writes the bundle of `run` to `out` after comparing its f32 graph with libtorch. With [`Precision::Int8`], the graph
-/// of the bundle computes its convolutions in 8 bits; it is calibrated by its own maps and compared with the f32 graph.
-/// Calls `progress` with the number of images that were compared with libtorch and the total.
+/// Writes the bundle of `run` to `out` after comparing its f32 graph with libtorch. The bundle has a graph in each of
+/// `precisions`; the main one is in f32 if that is one of them. A graph in 8 bits is calibrated by its own maps and
+/// compared with the f32 graph. Calls `progress` with the number of images that were compared with libtorch and the
+/// total.
 ///
 /// # Errors
 /// Returns an error if the run is not finished, the f32 graph differs from libtorch by more than the tolerance, the graph
 /// in 8 bits does not agree with the f32 graph, or the bundle cannot be written. Nothing is written in these cases.
+///
+/// # Panics
+/// When `precisions` is empty.
 pub fn export(
     run: &Run,
     label: Label,
-    precision: Precision,
+    precisions: &BTreeSet<Precision>,
     out: &Path,
     progress: impl FnMut(u64, u64),
 ) -> Result<Bundle> {
@@ -81,40 +87,96 @@ pub fn export(
         calibration,
         int8: None,
     };
-    let CalibratedGraph {
-        graph,
-        calibration,
-        int8,
-    } = match precision {
-        Precision::F32 => plain,
-        Precision::Int8 => int8::quantized(&source, &plain)?,
+    let rate = run.settings.false_reject_rate;
+    let int8 = if precisions.contains(&Precision::Int8) {
+        let quantised = int8::of_run(&source, &plain)
+            .context("the graph in 8 bits cannot be used; nothing was written; export this run with --precision f32")?;
+        Some(quantised.into_variant(run)?)
+    } else {
+        None
     };
-    let scores = ScoreDistribution::new(calibration.scores.clone())?;
-    let threshold = suggest_threshold(&scores, run.settings.false_reject_rate)?;
+    let (scores, threshold) = calibrated_scores(&plain.calibration.scores, rate)?;
     let contents = Contents {
         format_version: manifest::FORMAT_VERSION,
-        graph: manifest::Graph {
-            precision,
-            ..graph_entry(&graph)
-        },
+        graph: graph_entry(&plain.graph),
         input: input(run),
-        maps: maps(run, &calibration),
-        scores: scores_of(&scores),
-        threshold: manifest::Threshold {
-            value: threshold.threshold as f32,
-            false_reject_rate: run.settings.false_reject_rate,
-            method: threshold.to_string(),
-        },
+        maps: maps(run, &plain.calibration),
+        scores,
+        threshold,
         provenance: provenance(run, label.created)?,
-        parity: manifest::Parity {
-            int8,
-            ..parity.into()
-        },
+        parity: parity.into(),
         name: label.name,
         version: label.version,
+        variants: [].into(),
     };
+    let (manifest, graphs) = with_int8(contents, plain.graph, int8, precisions)?;
+    Ok(Bundle::write(out, manifest, graphs)?)
+}
+
+/// Scores and suggested threshold of a manifest.
+///
+/// # Errors
+/// When scores are missing or not finite.
+pub fn calibrated_scores(
+    scores: &[f64],
+    false_reject_rate: f64,
+) -> Result<(manifest::Scores, manifest::Threshold)> {
+    let scores = ScoreDistribution::new(scores.to_vec())?;
+    let threshold = suggest_threshold(&scores, false_reject_rate)?;
+    let threshold = manifest::Threshold {
+        value: threshold.threshold as f32,
+        false_reject_rate,
+        method: threshold.to_string(),
+    };
+    Ok((scores_of(&scores), threshold))
+}
+
+/// A graph in 8 bits with its entry in a manifest.
+pub type Int8Variant = (Vec<u8>, Variant);
+
+/// Returns the manifest and the graphs of a bundle with the given `precisions`. `contents` are those of the f32 `graph`.
+///
+/// # Errors
+/// When a value is not allowed.
+///
+/// # Panics
+/// When the only precision is int8, and `int8` is `None`.
+pub fn with_int8(
+    mut contents: Contents,
+    graph: Vec<u8>,
+    int8: Option<Int8Variant>,
+    precisions: &BTreeSet<Precision>,
+) -> Result<(Manifest, Vec<Vec<u8>>)> {
+    let Some((quantised, variant)) = int8 else {
+        assert!(precisions.contains(&Precision::F32), "a graph is missing");
+        return Ok((manifest_of(contents)?, vec![graph]));
+    };
+    contents.variants.insert(Precision::Int8, variant);
     let manifest = manifest_of(contents)?;
-    Ok(Bundle::write(out, manifest, graph)?)
+    if precisions.contains(&Precision::F32) {
+        return Ok((manifest, vec![graph, quantised]));
+    }
+    let int8 = manifest.select(Precision::Int8).context("it was added")?;
+    let mut contents = Contents::clone(&int8);
+    contents.graph.file = manifest::GRAPH_FILE.into();
+    Ok((manifest_of(contents)?, vec![quantised]))
+}
+
+impl CalibratedGraph {
+    /// The entry of a graph in 8 bits.
+    fn into_variant(self, run: &Run) -> Result<Int8Variant> {
+        let rate = run.settings.false_reject_rate;
+        let (scores, threshold) = calibrated_scores(&self.calibration.scores, rate)?;
+        let variant = Variant {
+            file: Precision::Int8.variant_file(),
+            sha256: sha256(&self.graph),
+            maps: maps(run, &self.calibration),
+            scores,
+            threshold,
+            parity: self.int8.context("the graph is not in 8 bits")?,
+        };
+        Ok((self.graph, variant))
+    }
 }
 
 /// Validates the contents of a manifest.
@@ -171,7 +233,11 @@ pub fn student_graph(
     Ok(student_model(architecture, networks, options)?.encode_to_vec())
 }
 
-fn student_model(
+/// Returns the ONNX graph of trained networks.
+///
+/// # Errors
+/// When the networks do not belong to `architecture` or have non-finite weights.
+pub fn student_model(
     architecture: &Architecture,
     (teacher, student): (&Teacher, &Student),
     options: &graph::Options,
@@ -222,7 +288,7 @@ pub fn graph_entry(graph: &[u8]) -> manifest::Graph {
 }
 
 /// Scores of a manifest.
-pub fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
+fn scores_of(scores: &ScoreDistribution) -> manifest::Scores {
     let quantile = |quantile: &inspectd_core::score::ScoreQuantile| manifest::ScoreQuantile {
         fraction: quantile.probability,
         score: quantile.score as f32,

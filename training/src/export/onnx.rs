@@ -172,4 +172,10 @@ impl ValueInfoProto {
             doc_string: doc.into().into_owned(),
         }
     }
+
+    /// Type of the elements; `None` if it is not a tensor of a known type.
+    pub fn element(&self) -> Option<DataType> {
+        let type_proto::Value::TensorType(tensor) = self.r#type.as_ref()?.value.as_ref()?;
+        DataType::try_from(tensor.elem_type).ok()
+    }
 }

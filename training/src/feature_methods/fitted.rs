@@ -1,10 +1,10 @@
 //! Fitted methods and their maps, and the maps of the good images by models that have not seen them.
 
 use inspectd_core::maps::MapSize;
-use inspectd_core::score::quantile;
 use tch::Tensor;
 
 use super::cross_fit::{Copies, CrossFit};
+use super::map_scale::MapScale;
 use super::subspace::SubspaceFit;
 use super::{
     ChannelNormalisation, Padim, PadimSettings, PatchCore, PatchCoreSettings, Subspace,
@@ -12,16 +12,6 @@ use super::{
 };
 use crate::export::method_graph::{MapConstants, MapTerm};
 use crate::fit::checkpoint::host;
-
-/// Quantiles of a map's cells that become 0 and 1 before two maps are added.
-const SUM_QUANTILES: [f64; 2] = [0.9, 0.995];
-
-/// Quantile of a map's cells that becomes 0 before a norm of maps is taken. Values below it do not count, so it must be
-/// below the maximum of every image, also if some images are unlike the others.
-const NORM_CENTRE: f64 = 0.5;
-/// Number of good images whose maximum is above 1 before a norm of maps is taken, so that each map rejects about as many
-/// good images on its own. Fewer would make the scale depend on single images, which may be unlike the others.
-const NORM_BEYOND: f64 = 5.0;
 
 /// A choice of methods without training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +100,17 @@ pub struct Terms {
     pub logical: Vec<MapTerm>,
 }
 
+/// Images to fit to.
+#[derive(Clone, Copy, Debug)]
+struct Images<'a> {
+    /// Features of the good images, `[N, C, HW]`.
+    features: &'a Tensor,
+    /// Altered copies of them, to fit to as well.
+    copies: &'a Copies,
+    /// Altered copies of them that are only scored.
+    probes: &'a Copies,
+}
+
 /// One fit.
 #[derive(Debug)]
 struct Part<F> {
@@ -134,46 +135,6 @@ impl<F> Part<F> {
     }
 }
 
-/// Centre and spread of a map's cells on good images. Maps are scaled by them before they are added.
-#[derive(Clone, Copy, Debug)]
-pub struct MapScale([f32; 2]);
-
-impl MapScale {
-    /// Neither centres nor scales.
-    pub const NONE: Self = Self([0.0, 1.0]);
-
-    /// Scale for a sum of maps, measured on `maps` of good images, `[N, HW]`.
-    pub fn of(maps: &Tensor) -> Self {
-        let mut cells = host(maps);
-        let [low, high] = SUM_QUANTILES.map(|q| quantile(&mut cells, q) as f32);
-        Self::between(low, high)
-    }
-
-    /// Scale for a norm of maps, measured on `maps` of good images, `[N, HW]`.
-    pub fn of_norm(maps: &Tensor) -> Self {
-        let mut maxima = host(&maps.amax([1].as_slice(), false));
-        let centre = quantile(&mut host(maps), NORM_CENTRE);
-        let below = (1.0 - NORM_BEYOND / maxima.len() as f64).max(0.5);
-        Self::between(centre as f32, quantile(&mut maxima, below) as f32)
-    }
-
-    /// The scale that maps `low` to 0 and `high` to 1. A constant map has no spread; it is only centred.
-    fn between(low: f32, high: f32) -> Self {
-        Self([low, if high > low { high - low } else { 1.0 }])
-    }
-
-    /// Returns (maps - centre) / spread.
-    pub fn apply(self, maps: &Tensor) -> Tensor {
-        let [centre, spread] = self.0.map(f64::from);
-        (maps - centre) / spread
-    }
-
-    /// Centre and spread.
-    pub fn values(self) -> [f32; 2] {
-        self.0
-    }
-}
-
 impl FittedMethod {
     /// Fits `methods` to `features`, `[N, C, HW]` of at least three good images, before normalisation, and to `copies` of
     /// them, on the cells of `grid`, and scores images and `probes` by fits without their originals. All are selected.
@@ -185,9 +146,50 @@ impl FittedMethod {
         grid: MapSize,
         methods: FeatureMethods,
         settings: MethodSettings,
-        mut progress: impl FnMut(u64, u64),
+        progress: impl FnMut(u64, u64),
     ) -> Self {
         let normalisation = ChannelNormalisation::measure(features);
+        let images = Images {
+            features,
+            copies,
+            probes,
+        };
+        Self::fit_normalised(normalisation, &images, grid, methods, settings, progress)
+    }
+
+    /// Fits the selected methods again, to other `features` of the same images and their `copies`, with the same
+    /// normalisation.
+    #[must_use]
+    pub fn refit(
+        &self,
+        features: &Tensor,
+        copies: &Copies,
+        settings: MethodSettings,
+        progress: impl FnMut(u64, u64),
+    ) -> Self {
+        let images = Images {
+            features,
+            copies,
+            probes: &Copies::none(features),
+        };
+        let normalisation = self.normalisation.shallow_clone();
+        let (grid, methods) = (self.grid, self.selected);
+        Self::fit_normalised(normalisation, &images, grid, methods, settings, progress)
+    }
+
+    fn fit_normalised(
+        normalisation: ChannelNormalisation,
+        images: &Images<'_>,
+        grid: MapSize,
+        methods: FeatureMethods,
+        settings: MethodSettings,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Self {
+        let Images {
+            features,
+            copies,
+            probes,
+        } = *images;
         let normalised = normalisation.apply(features);
         let apply = |copies: &Copies| Copies {
             features: normalisation.apply(&copies.features),
@@ -323,14 +325,14 @@ impl FittedMethod {
                 rank: fit.basis().size()[1],
                 noise: fit.noise() as f32,
             },
-            scale: two.then_some(scale.0),
+            scale: two.then_some(scale.values()),
         });
         let bank = self.patch_core().map(|Part { fit, scale, .. }| MapTerm {
             constants: MapConstants::PatchCore {
                 bank: host(fit.bank()),
                 squares: host(fit.squares()),
             },
-            scale: two.then_some(scale.0),
+            scale: two.then_some(scale.values()),
         });
         let subspace = self.subspace().map(|Part { fit, .. }| MapTerm {
             constants: MapConstants::Subspace {

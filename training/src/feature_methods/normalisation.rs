@@ -30,6 +30,15 @@ impl ChannelNormalisation {
         }
     }
 
+    /// Another handle of the same statistics.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        Self {
+            mean: self.mean.shallow_clone(),
+            std: self.std.shallow_clone(),
+        }
+    }
+
     /// Returns (features - mean) / std; `features` is `[N, C, HW]` or `[C, HW]`.
     pub fn apply(&self, features: &Tensor) -> Tensor {
         (features - &self.mean) / &self.std

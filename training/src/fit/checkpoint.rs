@@ -20,7 +20,8 @@ pub struct Checkpoint {
 }
 
 /// View of a tensor that copies its bytes only when it is written, so that saving needs memory for the
-/// largest tensor instead of all tensors.
+/// largest tensor instead of all tensors. The bytes are those of memory: libtorch runs only on little-endian machines,
+/// and the format is little-endian.
 struct LazyTensorView {
     shape: Vec<usize>,
     tensor: Tensor,
@@ -28,7 +29,7 @@ struct LazyTensorView {
 
 impl View for LazyTensorView {
     fn dtype(&self) -> Dtype {
-        match self.tensor.kind() {
+        match kind_in_file(&self.tensor) {
             Kind::Half => Dtype::F16,
             _ => Dtype::F32,
         }
@@ -39,23 +40,22 @@ impl View for LazyTensorView {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = host(&self.tensor);
-        let values = values.iter();
-        Cow::Owned(match self.dtype() {
-            // The values come from f16, so that the conversion is exact.
-            Dtype::F16 => values
-                .flat_map(|value| half::f16::from_f32(*value).to_le_bytes())
-                .collect(),
-            _ => values.flat_map(|value| value.to_le_bytes()).collect(),
-        })
+        let tensor = self.tensor.to_kind(kind_in_file(&self.tensor));
+        let mut bytes = vec![0; self.data_len()];
+        tensor.copy_data_u8(&mut bytes, tensor.numel());
+        Cow::Owned(bytes)
     }
 
     fn data_len(&self) -> usize {
-        let bytes = match self.dtype() {
-            Dtype::F16 => size_of::<half::f16>(),
-            _ => size_of::<f32>(),
-        };
-        self.tensor.numel() * bytes
+        self.tensor.numel() * kind_in_file(&self.tensor).elt_size_in_bytes()
+    }
+}
+
+/// Kind of `tensor` in a file.
+fn kind_in_file(tensor: &Tensor) -> Kind {
+    match tensor.kind() {
+        Kind::Half => Kind::Half,
+        _ => Kind::Float,
     }
 }
 
@@ -77,6 +77,14 @@ impl Checkpoint {
     /// Adds `tensor` under `name`.
     pub fn insert(&mut self, name: impl Into<String>, tensor: &Tensor) {
         self.tensors.insert(name.into(), tensor.detach());
+    }
+
+    /// Adds a copy of `tensor` on the CPU under `name`. Later changes of `tensor` do not affect it.
+    pub fn insert_copy(&mut self, name: impl Into<String>, tensor: &Tensor) {
+        let options = (kind_in_file(tensor), Device::Cpu);
+        let mut copy = Tensor::empty(tensor.size().as_slice(), options);
+        copy.copy_(&tensor.detach());
+        self.tensors.insert(name.into(), copy);
     }
 
     /// Sets the metadata `key` to the text of `value`.
@@ -178,5 +186,55 @@ impl Checkpoint {
             tch::no_grad(|| target.shallow_clone().copy_(source));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
+
+    #[test]
+    fn tensors_of_all_layouts_and_kinds_are_read_back() {
+        let row_major = Tensor::arange(120, CPU).sin().reshape([2, 3, 4, 5]);
+        let channels_last = crate::torch::channels_last(&row_major);
+        let half = row_major.to_kind(Kind::Half);
+        let double = row_major.to_kind(Kind::Double);
+        let scalar = Tensor::full([] as [i64; 0], 7.0, CPU);
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("checkpoint.safetensors");
+        let named = [
+            ("row_major", &row_major),
+            ("channels_last", &channels_last),
+            ("half", &half),
+            ("double", &double),
+            ("scalar", &scalar),
+        ];
+        let mut shared = Checkpoint::default();
+        let mut copied = Checkpoint::default();
+        for (name, tensor) in named {
+            shared.insert(name, tensor);
+            copied.insert_copy(name, tensor);
+        }
+        for checkpoint in [shared, copied] {
+            checkpoint.save(&path).expect("written");
+            let loaded = Checkpoint::load(&path).expect("a checkpoint");
+            for (name, tensor) in named {
+                let expected = tensor.to_kind(Kind::Float);
+                assert!(loaded.tensors[name] == expected, "{name}");
+                assert_eq!(loaded.tensors[name].size(), tensor.size(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn copy_keeps_its_values_when_the_tensor_changes() {
+        let weight = Tensor::ones([2, 2], CPU).set_requires_grad(true);
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.insert_copy("weight", &weight);
+        let _ = tch::no_grad(|| weight.shallow_clone().fill_(5.0));
+        let copy = &checkpoint.tensors["weight"];
+        assert!(*copy == Tensor::ones([2, 2], CPU) && !copy.requires_grad());
     }
 }

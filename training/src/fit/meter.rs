@@ -66,3 +66,30 @@ impl Meter {
         Some(reading)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_has_the_means_of_the_steps_since_the_last_one() {
+        let mut meter = Meter::new(Duration::ZERO);
+        assert!(meter.read(Duration::ZERO).is_none());
+        for losses in [[1.0_f32, 10.0], [3.0, 30.0]] {
+            meter.add(&losses.map(|loss| Tensor::from_slice(&[loss]).reshape([] as [i64; 0])));
+        }
+        let reading = meter.read(Duration::ZERO).expect("two steps");
+        assert_eq!((reading.losses, reading.steps), (vec![2.0, 20.0], 2));
+        assert!(meter.read(Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn one_non_finite_step_makes_the_mean_non_finite() {
+        let mut meter = Meter::new(Duration::ZERO);
+        for loss in [1.0_f32, f32::NAN, 1.0] {
+            meter.add(&[Tensor::from_slice(&[loss]).reshape([] as [i64; 0])]);
+        }
+        let reading = meter.read(Duration::ZERO).expect("three steps");
+        assert!(reading.losses[0].is_nan());
+    }
+}

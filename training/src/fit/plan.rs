@@ -58,7 +58,7 @@ fn bf16_is_faster() -> bool {
 fn cpu_supports_bf16() -> bool {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.split_ascii_whitespace()
-        .any(|flag| flag == "avx512_bf16" || flag == "amx_bf16")
+        .any(|flag| ["avx512_bf16", "amx_bf16", "bf16"].contains(&flag))
 }
 
 /// Early stopping by the validation loss.
@@ -111,7 +111,7 @@ pub struct TrainingPlan {
     pub tf32: bool,
     /// Steps between two log entries. The losses are also checked for non-finite values at these steps.
     pub log_every: u64,
-    /// Steps between two checkpoints.
+    /// Steps between two checkpoints. Another one is written after each minute.
     pub checkpoint_every: u64,
     /// Early stopping, disabled if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

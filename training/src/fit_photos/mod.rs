@@ -11,6 +11,7 @@ mod calibrated;
 mod choice;
 mod folder;
 pub mod image_size;
+mod int8;
 mod maps;
 mod method;
 mod model;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
 use inspectd_core::frame::Frame;
+use inspectd_core::manifest::Precision as GraphPrecision;
 use inspectd_core::score::ThresholdSuggestion;
 use tch::Tensor;
 
@@ -40,8 +42,7 @@ use crate::feature_methods::extractor::FeatureExtractor;
 use crate::feature_methods::{Copies, FeatureMethods, FittedMethod, MethodSettings};
 use crate::fit::plan::Precision;
 use crate::log::progress::Progress;
-use crate::network::input_size::InputSize;
-use bundle::{BundleParts, ImageOrigin};
+use bundle::{BundleParts, ImageOrigin, Written};
 use calibrated::{Calibrated, PhotoSize};
 use choice::Defective;
 use model::Model;
@@ -63,8 +64,6 @@ const FEW_PHOTOS: usize = 20;
 /// Memory for the features of all photographs, bytes; a fit needs about eight times as much. With more photographs, an
 /// even selection is used.
 const FEATURE_BYTES: usize = 1 << 29;
-/// Photographs of the parity check.
-const PARITY_IMAGES: usize = 4;
 /// Result of a fit.
 #[derive(Debug)]
 pub struct Fit {
@@ -109,7 +108,7 @@ pub fn fit(
     let facts = photos::examine(&found.paths, settings.view)?;
     warnings.extend(facts.warnings);
     check_count(found.paths.len(), folder, &mut warnings)?;
-    let size = input_size(settings, &facts.sizes, &mut warnings)?;
+    let size = settings.input_size(&facts.sizes, &mut warnings)?;
     let paths = within_memory(found.paths, size, settings.backbone, &mut warnings);
     let photos = load(&paths, settings.view, size)?;
     let mut extractor = FeatureExtractor::new(settings.backbone, size, settings.threads)?;
@@ -126,12 +125,7 @@ pub fn fit(
     let mut fitted = work.fit(&mut extractor)?;
     let suspicious = suspicious::find(&work.photos, &work.calibrated(&fitted)?.scores);
     if settings.leave_out_suspicious && !suspicious.is_empty() {
-        work.leave_out(&suspicious);
-        ensure!(
-            work.photos.len() >= MIN_PHOTOS,
-            "{} photographs are left without the suspicious ones; at least {MIN_PHOTOS} are needed",
-            work.photos.len()
-        );
+        work.leave_out(&suspicious)?;
         fitted = work.fit(&mut extractor)?;
     }
     let files = work.photos.iter().map(|photo| &photo.path);
@@ -154,12 +148,9 @@ pub fn fit(
         &calibrated.scores,
         rate,
     )?);
-    let frames: Vec<Frame> = work
-        .photos
-        .iter()
-        .take(PARITY_IMAGES)
-        .map(|photo| photo.frame.as_ref().clone())
-        .collect();
+    if settings.precisions.contains(&GraphPrecision::Int8) && work.defective.frames.is_empty() {
+        work.defective = Defective::draw(&work.photos, settings.seed);
+    }
     let parts = BundleParts {
         model: &model,
         variant: settings.backbone,
@@ -174,9 +165,24 @@ pub fn fit(
         settings: work.as_table(model.method()),
         steps,
         seed: settings.seed,
-        frames: &frames,
+        photos: &work.photos,
+        defective: &work.defective.frames,
+        copies: &work.augmented(),
+        methods: work.method_settings(),
+        precisions: &settings.precisions,
+        interrupted,
     };
-    let (bundle, threshold) = bundle::write(&parts, label, out)?;
+    let Written {
+        bundle,
+        threshold,
+        without_int8,
+        calibrated,
+    } = bundle::write(&parts, label, out)?;
+    warnings.extend(without_int8.map(|reason| {
+        format!(
+            "the bundle has only a graph in f32, because that in 8 bits cannot be used: {reason}"
+        )
+    }));
     let mut fit = Fit {
         report: out.join(PAGE),
         bundle,
@@ -222,38 +228,6 @@ fn check_count(count: usize, folder: &Path, warnings: &mut Vec<String>) -> Resul
         ));
     }
     Ok(())
-}
-
-fn input_size(
-    settings: &FitSettings,
-    sizes: &[(u32, u32)],
-    warnings: &mut Vec<String>,
-) -> Result<ImageSize> {
-    let photo = image_size::typical(sizes);
-    let size = match settings.size {
-        Some(size) => size,
-        None => chosen_size(settings, photo)?,
-    };
-    if settings.student().is_some() {
-        InputSize::try_from(size).with_context(|| format!("--size {size}"))?;
-    }
-    if size.width > photo.0 || size.height > photo.1 {
-        warnings.push(format!(
-            "the photographs are {}x{} pixels, smaller than the input {size}: the daemon needs allow_upscaling = true for such frames",
-            photo.0, photo.1
-        ));
-    }
-    Ok(size)
-}
-
-fn chosen_size(settings: &FitSettings, photo: (u32, u32)) -> Result<ImageSize> {
-    let mut side = settings.side_limit;
-    if let Some(fps) = settings.fps {
-        side = image_size::for_rate(photo, side, fps, |size| settings.milliseconds(size))?;
-    }
-    // More pixels than the photograph has show nothing new.
-    let available = (f64::from(photo.0) * f64::from(photo.1)).sqrt() as u32;
-    Ok(image_size::with_aspect(photo, side.min(available)))
 }
 
 /// Selects evenly from `paths` if the features of all need too much memory.
@@ -369,8 +343,8 @@ impl Work<'_> {
         Ok(Model::new(fitted, None, method))
     }
 
-    /// Altered copies of the photographs.
-    fn copies(&self, extractor: &mut FeatureExtractor) -> Result<Copies> {
+    /// Altered copies of the photographs, with the indices of their originals.
+    fn augmented(&self) -> Vec<(Frame, usize)> {
         let augmentation = self.settings.augmentation;
         let mut frames = Vec::new();
         for (index, photo) in self.photos.iter().enumerate() {
@@ -378,6 +352,12 @@ impl Work<'_> {
             let copies = augmentation.copies(&photo.frame, seed);
             frames.extend(copies.into_iter().map(|copy| (copy, index)));
         }
+        frames
+    }
+
+    /// Features of the altered copies.
+    fn copies(&self, extractor: &mut FeatureExtractor) -> Result<Copies> {
+        let frames = self.augmented();
         if frames.is_empty() {
             return Ok(Copies::none(&self.features));
         }
@@ -454,7 +434,8 @@ impl Work<'_> {
         self.photos.iter().map(|photo| photo.size).collect()
     }
 
-    fn leave_out(&mut self, suspicious: &[Suspicion]) {
+    /// Removes the suspicious photographs, of which enough others must be left.
+    fn leave_out(&mut self, suspicious: &[Suspicion]) -> Result<()> {
         let out = |index: usize| suspicious.iter().any(|found| found.index == index);
         let kept: Vec<i64> = (0..self.photos.len())
             .filter(|&index| !out(index))
@@ -466,6 +447,12 @@ impl Work<'_> {
             index += 1;
             !out(index - 1)
         });
+        ensure!(
+            self.photos.len() >= MIN_PHOTOS,
+            "{} photographs are left without the suspicious ones; at least {MIN_PHOTOS} are needed",
+            self.photos.len()
+        );
+        Ok(())
     }
 
     /// Settings for the manifest.

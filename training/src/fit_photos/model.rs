@@ -90,6 +90,15 @@ impl Model {
         }
     }
 
+    /// The same method, with `features` and `student` in place of the fitted ones.
+    pub(super) fn with_parts(
+        &self,
+        features: FittedMethod,
+        student: Option<FittedStudent>,
+    ) -> Self {
+        Self::new(features, student, self.method)
+    }
+
     /// The selected method.
     pub(super) fn method(&self) -> FitMethod {
         self.method

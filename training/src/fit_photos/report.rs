@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use inspectd_core::manifest::Precision;
 use inspectd_core::maps::combine;
 use inspectd_core::preprocess::Rotation;
 use inspectd_core::score::{ScoreDistribution, suggest_threshold};
@@ -75,6 +76,7 @@ impl Page<'_> {
                         (self.warnings())
                         (self.score_section())
                         (self.threshold_section()?)
+                        (self.precision_section())
                         (self.choice_section())
                         (self.highest_section()?)
                         (self.configuration_section())
@@ -140,6 +142,44 @@ impl Page<'_> {
                 figure.chart {
                     (PreEscaped(drawing.svg_element()))
                     figcaption { "Number of photographs by score. Parts to the right of the dashed line are rejected." }
+                }
+            }
+        }
+    }
+
+    /// How well the graph in 8 bits agrees with that in f32, if the bundle has one.
+    fn precision_section(&self) -> Markup {
+        let manifest = self.fit.bundle.manifest();
+        let int8 = manifest.select(Precision::Int8);
+        let Some((int8, parity)) = int8
+            .as_ref()
+            .and_then(|int8| Some((int8, int8.parity.int8.as_ref()?)))
+        else {
+            return html! {};
+        };
+        let sizes = manifest.precisions().zip(self.fit.bundle.graphs());
+        html! {
+            section {
+                h2 { "Precision" }
+                p {
+                    "Graphs of the bundle: "
+                    @for (number, (precision, graph)) in sizes.enumerate() {
+                        @if number > 0 { ", " }
+                        (precision) " (" (round(graph.len() as f64 / 1e6)) " MB)"
+                    }
+                    ". "
+                    @if !manifest.variants.is_empty() {
+                        "The daemon selects one; " code { "engine.precision" } " decides which. "
+                    }
+                    "The threshold in 8 bits is " (format!("{:.3}", int8.threshold.value)) "."
+                }
+                p {
+                    "The maps in 8 bits and in f32 of " (parity.images) " images, some of them with artificial defects, have the "
+                    "correlation " (format!("{:.3}", parity.map_correlation)) "."
+                    @if let Some(found) = parity.defect_auroc {
+                        " Image AUROC of the artificial defects: " (format!("{:.3}", found.variant)) " in 8 bits, "
+                        (format!("{:.3}", found.main)) " in f32."
+                    }
                 }
             }
         }

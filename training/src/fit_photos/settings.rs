@@ -1,6 +1,9 @@
 //! Settings of a fit, and what follows from them.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use inspectd_core::manifest::Precision;
 use inspectd_engine::EngineOptions;
 
 use super::augmentation::Augmentation;
@@ -48,6 +51,8 @@ pub struct FitSettings {
     pub leave_out_suspicious: bool,
     /// CPU threads of the features; 0 for all.
     pub threads: usize,
+    /// Precisions of the graphs of the bundle, at least one.
+    pub precisions: BTreeSet<Precision>,
 }
 
 impl FitSettings {
@@ -91,6 +96,42 @@ impl FitSettings {
             ..EngineOptions::default()
         };
         image_size::milliseconds(&graph, size, output, &options)
+    }
+
+    /// Size of the network input for photographs with the given sizes.
+    ///
+    /// # Errors
+    /// When the networks do not support it, or no size suits the rate.
+    pub(super) fn input_size(
+        &self,
+        sizes: &[(u32, u32)],
+        warnings: &mut Vec<String>,
+    ) -> Result<ImageSize> {
+        let photo = image_size::typical(sizes);
+        let size = match self.size {
+            Some(size) => size,
+            None => self.chosen_size(photo)?,
+        };
+        if self.student().is_some() {
+            InputSize::try_from(size).with_context(|| format!("--size {size}"))?;
+        }
+        if size.width > photo.0 || size.height > photo.1 {
+            warnings.push(format!(
+                "the photographs are {}x{} pixels, smaller than the input {size}: the daemon needs allow_upscaling = true for such frames",
+                photo.0, photo.1
+            ));
+        }
+        Ok(size)
+    }
+
+    fn chosen_size(&self, photo: (u32, u32)) -> Result<ImageSize> {
+        let mut side = self.side_limit;
+        if let Some(fps) = self.fps {
+            side = image_size::for_rate(photo, side, fps, |size| self.milliseconds(size))?;
+        }
+        // More pixels than the photograph has show nothing new.
+        let available = (f64::from(photo.0) * f64::from(photo.1)).sqrt() as u32;
+        Ok(image_size::with_aspect(photo, side.min(available)))
     }
 
     /// The methods to choose from.

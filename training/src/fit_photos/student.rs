@@ -2,6 +2,7 @@
 //! one that has seen all, for the bundle.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -26,6 +27,7 @@ use crate::fit::{self, TrainingOutcome};
 use crate::network::architecture::{Architecture, Method};
 use crate::network::student::{LossWeights, Student};
 use crate::network::teacher::{Teacher, TeacherNetwork};
+use crate::train::folds::held_out;
 use crate::train::objective::{HARD_QUANTILE, Objective};
 use crate::train::penalty::PenaltyImages;
 use crate::train::task::{StudentTraining, TrainingData};
@@ -51,9 +53,10 @@ const CACHE_BYTES: usize = 1 << 30;
 #[derive(Debug)]
 pub(super) struct FittedStudent {
     architecture: Architecture,
-    teacher: Teacher,
-    student: Student,
+    networks: Rc<(Teacher, Student)>,
     location: LocationNormalisation,
+    /// Maps of the photographs by students that have not seen them, before location normalisation.
+    raw: Vec<ImageMaps>,
     unseen: [Tensor; 2],
     probes: [Tensor; 2],
 }
@@ -110,8 +113,7 @@ impl FittedStudent {
         let mut maps: Vec<Option<ImageMaps>> = vec![None; count];
         let mut probes: Vec<Option<ImageMaps>> = vec![None; set.probes.len()];
         for fold in 0..FOLDS {
-            // Neighbours in the list are often photographs of the same part, so a fold is a block of them.
-            let held_out = fold * count / FOLDS..(fold + 1) * count / FOLDS;
+            let held_out = held_out(fold, FOLDS, count);
             let seen: Vec<usize> = (0..count)
                 .filter(|index| !held_out.contains(index))
                 .collect();
@@ -137,21 +139,42 @@ impl FittedStudent {
         let name = format!("training {} of {}", FOLDS + 1, FOLDS + 1);
         let student = train_one(set, &all, plan, (&name, &work.join("all")), interrupted)?;
         let maps: Vec<ImageMaps> = maps.into_iter().flatten().collect();
+        let probes: Vec<ImageMaps> = probes.into_iter().flatten().collect();
+        let networks = Rc::new((teacher, student));
+        Ok(Self::new(plan.architecture, networks, maps, &probes))
+    }
+
+    /// `raw` are the maps of the photographs and `probes` those of the probes, before location normalisation.
+    fn new(
+        architecture: Architecture,
+        networks: Rc<(Teacher, Student)>,
+        raw: Vec<ImageMaps>,
+        probes: &[ImageMaps],
+    ) -> Self {
         let mut statistics = LocationStatistics::default();
-        for map in &maps {
+        for map in &raw {
             statistics.add(map);
         }
         let location = statistics.finish();
-        let probes = probes.iter().flatten();
-        let probes: Vec<ImageMaps> = probes.map(|maps| location.apply(maps)).collect();
-        Ok(Self {
-            architecture: plan.architecture,
-            teacher,
-            student,
+        let probes: Vec<ImageMaps> = probes.iter().map(|maps| location.apply(maps)).collect();
+        Self {
+            architecture,
+            networks,
             location,
-            unseen: stacked(&leave_one_out(&maps)),
+            unseen: stacked(&leave_one_out(&raw)),
+            raw,
             probes: stacked(&probes),
-        })
+        }
+    }
+
+    /// The same student with maps that differ: `changes` has the structural and the logical map of each photograph before
+    /// and after the change, by the student that has seen all, without location normalisation. The maps by students
+    /// that have not seen a photograph are taken to change as much. Without probes.
+    pub(super) fn changed(&self, changes: &[[ImageMaps; 2]]) -> Self {
+        let photographs = self.raw.iter().zip(changes);
+        let raw = photographs.map(|(raw, [before, after])| raw.changed(before, after));
+        let networks = Rc::clone(&self.networks);
+        Self::new(self.architecture, networks, raw.collect(), &[])
     }
 
     /// The objective that the student was trained by.
@@ -166,7 +189,7 @@ impl FittedStudent {
 
     /// Teacher and student.
     pub(super) fn networks(&self) -> (&Teacher, &Student) {
-        (&self.teacher, &self.student)
+        (&self.networks.0, &self.networks.1)
     }
 
     /// Statistics of every cell over good photographs.
@@ -190,7 +213,8 @@ impl FittedStudent {
             .iter()
             .map(|frame| {
                 let image = of_frame(frame);
-                let maps = image_maps(&self.teacher, &self.student, &image, Device::Cpu);
+                let (teacher, student) = self.networks();
+                let maps = image_maps(teacher, student, &image, Device::Cpu);
                 self.location.apply(&maps)
             })
             .collect();

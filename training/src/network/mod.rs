@@ -7,5 +7,6 @@ pub mod layer;
 pub mod layer_tables;
 pub mod net;
 pub mod preset;
+pub(crate) mod resize;
 pub mod student;
 pub mod teacher;

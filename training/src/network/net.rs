@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::layer::{self, DROPOUT, Filter, Layer, Layers};
+use super::layer::{self, DROPOUT, Layer, Layers};
+use super::resize::resized;
 use crate::torch;
 
 /// A list of layers with its tensors.
@@ -85,10 +86,7 @@ impl Net {
             Layer::MaxPool { padding } => {
                 x.max_pool2d([2, 2], [2, 2], [padding, padding], [1, 1], false)
             }
-            Layer::Resize { sides, filter } => match filter {
-                Filter::Bicubic => x.upsample_bicubic2d(sides, false, None, None),
-                Filter::Bilinear => x.upsample_bilinear2d(sides, false, None, None),
-            },
+            Layer::Resize { sides, filter } => resized(&x, sides, filter),
             Layer::Reflect { before, after } => x.reflection_pad2d([before, after, before, after]),
             Layer::Dropout => x.dropout(self.dropout, mode == Mode::Train),
         })

@@ -55,7 +55,7 @@ settings! {
     tf32: bool = true,
     /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
-    /// Steps between two checkpoints [default: 500]
+    /// Steps between two checkpoints; another one is written after each minute [default: 500]
     checkpoint_every: u64 = 500,
     /// Number of threads that decode and resize images in advance [default: 2]
     workers: usize = 2,
@@ -102,7 +102,7 @@ settings! {
     tf32: bool = true,
     /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
-    /// Steps between two checkpoints [default: 500]
+    /// Steps between two checkpoints; another one is written after each minute [default: 500]
     checkpoint_every: u64 = 500,
     ;
 }

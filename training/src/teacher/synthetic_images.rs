@@ -5,6 +5,8 @@ use inspectd_simulator::clutter::{Clutter, MATERIALS, clutter_labelled};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
+use crate::torch::copy_to;
+
 /// Side of a grid cell, pixels.
 const CELL: usize = 4;
 
@@ -131,13 +133,9 @@ impl LabelledImage {
     /// Returns the labels as tensors: material `[1, grid, grid]` and properties `[1, PROPERTIES, grid, grid]`.
     pub fn labels(&self, device: Device) -> (Tensor, Tensor) {
         let grid = (self.material.len() as i64).isqrt();
-        (
-            Tensor::from_slice(&self.material)
-                .reshape([1, grid, grid])
-                .to_device(device),
-            Tensor::from_slice(&self.properties)
-                .reshape([1, PROPERTIES as i64, grid, grid])
-                .to_device(device),
-        )
+        let material = Tensor::from_slice(&self.material).reshape([1, grid, grid]);
+        let properties =
+            Tensor::from_slice(&self.properties).reshape([1, PROPERTIES as i64, grid, grid]);
+        (copy_to(&material, device), copy_to(&properties, device))
     }
 }

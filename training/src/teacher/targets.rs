@@ -161,7 +161,7 @@ impl Targets {
     /// cache does not change the result.
     fn raw(&mut self, index: usize) -> Result<Tensor> {
         if let Some(cached) = &self.cache[index] {
-            return Ok(cached.to_device(self.device));
+            return Ok(crate::torch::copy_to(cached, self.device));
         }
         let raw = self.compute(index, false)?;
         if self.free_entries > 0 {

@@ -76,8 +76,11 @@ impl Run {
         device: Device,
     ) -> Result<()> {
         self.remove_calibration()?;
-        let measured =
-            self.measure_calibration(|image| Ok(image_maps(teacher, student, image, device)))?;
+        let measured = if self.folds() > 0 {
+            self.calibrate_by_folds(device)?
+        } else {
+            self.calibrate_by_validation(|image| Ok(image_maps(teacher, student, image, device)))?
+        };
         if let Some(location) = &measured.location {
             location.save(&location_path(&self.folder))?;
         }
@@ -87,12 +90,25 @@ impl Run {
         )
     }
 
-    /// Calibrates maps before location normalisation and without a frame, which `maps_of` computes: the statistics of
-    /// every cell over the training images, if the settings enable them, then the rest over the validation images.
+    /// Calibrates another form of the run's student by the maps that `maps_of` computes, before location normalisation and
+    /// without a frame.
     ///
     /// # Errors
     /// When an image cannot be read, `maps_of` fails, or a map is non-finite or constant.
     pub fn measure_calibration(
+        &self,
+        maps_of: impl FnMut(&LoadedImage) -> Result<ImageMaps>,
+    ) -> Result<MeasuredCalibration> {
+        if self.folds() > 0 {
+            self.calibrate_changed_by_folds(maps_of)
+        } else {
+            self.calibrate_by_validation(maps_of)
+        }
+    }
+
+    /// The statistics of every cell over the training images, if the settings enable them, then the rest over the
+    /// validation images.
+    fn calibrate_by_validation(
         &self,
         mut maps_of: impl FnMut(&LoadedImage) -> Result<ImageMaps>,
     ) -> Result<MeasuredCalibration> {

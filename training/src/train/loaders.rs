@@ -56,8 +56,8 @@ impl Run {
         Ok(Some(PenaltyImages::Loaded(Box::new(loader))))
     }
 
-    /// Creates the loaders of the training and validation images for the steps from `start` on.
-    pub(super) fn data(&self, start: u64) -> Result<TrainingData> {
+    /// Creates the loaders of the training images `train` and of the validation images for the steps from `start` on.
+    pub(super) fn data(&self, train: &[PathBuf], start: u64) -> Result<TrainingData> {
         let settings = &self.settings;
         let early_stopping = settings.early_stopping_every.is_some();
         let validation = if early_stopping {
@@ -67,15 +67,15 @@ impl Run {
             Vec::new()
         };
         let images = Arc::new(ImageCache::new(
-            self.dataset.train.clone(),
+            train.to_vec(),
             settings.input_size.into(),
             IMAGE_CACHE_BYTES,
         ));
-        let sampler = Sampler::shuffled(settings.seed, self.dataset.train.len());
+        let sampler = Sampler::shuffled(settings.seed, train.len());
         let steps = start * settings.batch as u64..u64::MAX;
         Ok(TrainingData {
             train: Loader::new(&images, sampler, steps, self.prefetch()),
-            features: self.dataset.train.iter().map(|_| None).collect(),
+            features: train.iter().map(|_| None).collect(),
             validation,
             batch: settings.batch,
             cache_bytes: settings.teacher_cache_mib << 20,

@@ -1,6 +1,8 @@
 //! Training of the student: settings, the folder of a run, and the training task.
 
 pub mod calibration;
+mod device_images;
+pub mod folds;
 mod loaders;
 pub mod objective;
 pub mod penalty;

@@ -8,6 +8,7 @@
 //! | `checkpoint.safetensors`, `best.safetensors` | weights after the last step; best weights, with early stopping |
 //! | `losses.csv`, `events.out.tfevents.*`, `curves.png` | logs of the training |
 //! | `location.safetensors` | mean and spread of every map cell, with location normalisation |
+//! | `fold-N/` | checkpoint and logs of a student that calibrates the run, with `calibration_folds` |
 //! | `calibration.toml` | quantiles and validation scores; written when the training is finished |
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,24 @@ pub struct Origin {
     pub revision: String,
 }
 
+/// One training of a run.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Folder of its checkpoint and logs.
+    pub(super) folder: PathBuf,
+    /// Its training images.
+    pub(super) train: Vec<PathBuf>,
+    /// Title of its progress bar.
+    pub(super) title: String,
+}
+
+impl Part {
+    /// Path of its last checkpoint.
+    pub(super) fn checkpoint(&self) -> PathBuf {
+        fit::checkpoint_path(&self.folder)
+    }
+}
+
 /// An open run.
 #[derive(Debug)]
 pub struct Run {
@@ -94,7 +113,7 @@ impl Run {
             ..settings
         };
         let dataset = open(&settings)?;
-        check_images(&dataset)?;
+        check_images(&dataset, &settings)?;
         let teacher = TeacherSource::of(&settings)?;
         let origin = Origin::of(&settings, &dataset, &teacher)?;
         teacher.copy_to(folder, &settings)?;
@@ -174,15 +193,51 @@ impl Run {
             eprintln!(
                 "the validation images have changed since the run was started; the run is calibrated with the present ones"
             );
-            check_images(&self.dataset)?;
+            check_images(&self.dataset, &self.settings)?;
             self.remove_calibration()?;
             self.origin.save(&self.folder)?;
         }
-        let path = fit::checkpoint_path(&self.folder);
-        let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
+        let main = self.main_part();
+        let mut outcome = self.train_part(&main, device, interrupted)?;
+        if outcome != TrainingOutcome::Interrupted && self.folds() > 0 {
+            outcome = self.train_folds(device, interrupted)?;
+        }
+        if outcome != TrainingOutcome::Interrupted {
+            let (teacher, student) = self.networks(device)?;
+            self.calibrate(&teacher, &student, device)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The training of the student of the bundle.
+    fn main_part(&self) -> Part {
+        Part {
+            folder: self.folder.clone(),
+            train: self.dataset.train.clone(),
+            title: match self.folds() {
+                0 => "training".to_owned(),
+                folds => format!("training 1 of {}", folds + 1),
+            },
+        }
+    }
+
+    /// Trains a student from the last checkpoint of `part`, or from the start if no checkpoint exists.
+    pub(super) fn train_part(
+        &self,
+        part: &Part,
+        device: Device,
+        interrupted: &AtomicBool,
+    ) -> Result<TrainingOutcome> {
+        let load = |path: PathBuf| path.exists().then(|| Checkpoint::load(&path)).transpose();
+        let checkpoint = load(part.checkpoint())?;
         let start = checkpoint
             .as_ref()
             .map_or(Ok(0), |checkpoint| checkpoint.metadata_value("step"))?;
+        // A fold takes the statistics of the teacher from the student of the run.
+        let measured = match &checkpoint {
+            Some(_) => None,
+            None => load(self.main_part().checkpoint())?,
+        };
         tch::manual_seed(self.settings.seed as i64);
         let student = Student::new(
             &self.origin.architecture,
@@ -190,7 +245,7 @@ impl Run {
             device,
         )
         .dropout(self.settings.dropout);
-        let teacher = match &checkpoint {
+        let teacher = match checkpoint.as_ref().or(measured.as_ref()) {
             Some(checkpoint) => self.restore_teacher(checkpoint, device)?,
             None => self.measure_teacher(device)?,
         };
@@ -198,22 +253,17 @@ impl Run {
             // An extended run has the calibration of its shorter training.
             self.remove_calibration()?;
         }
-        let data = self.data(start)?;
+        let data = self.data(&part.train, start)?;
         let objective = self.objective(start)?;
-        let mut task = StudentTraining::new(teacher, student, data, objective, device);
-        let outcome = fit::run(
+        let mut task =
+            StudentTraining::new(teacher, student, data, objective, device).titled(&part.title);
+        fit::run(
             &mut task,
             &self.settings.plan(),
-            &self.folder,
+            &part.folder,
             checkpoint.as_ref(),
             interrupted,
-        )?;
-        if outcome != TrainingOutcome::Interrupted {
-            drop(task);
-            let (teacher, student) = self.networks(device)?;
-            self.calibrate(&teacher, &student, device)?;
-        }
-        Ok(outcome)
+        )
     }
 
     /// Loads the trained teacher and student: the best weights if early stopping saved them, or else the
@@ -244,11 +294,16 @@ impl Run {
     pub fn summary(&self, device: Device) -> String {
         let (settings, architecture) = (&self.settings, &self.origin.architecture);
         format!(
-            "{} ({}): {} training images, {} validation images\n{}\n{} at {}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
+            "{} ({}): {} training images, {}\n{}\n{} at {}, {:.1} M parameters, {:.0} GFLOP per image; {} steps, batch size {}, {:?} on {device:?}\nteacher: {}",
             self.origin.category,
             self.origin.dataset_layout,
             self.dataset.train.len(),
-            self.dataset.validation.len(),
+            match self.folds() {
+                0 => format!("{} validation images", self.dataset.validation.len()),
+                folds => format!(
+                    "calibrated by {folds} more students, each without a part of the images"
+                ),
+            },
             self.confidence(),
             architecture.preset.name(),
             settings.input_size,
@@ -261,17 +316,22 @@ impl Run {
         )
     }
 
-    /// What the validation images can say about a threshold, one line.
+    /// What the images of the calibration can say about a threshold, one line.
     fn confidence(&self) -> String {
-        let count = self.dataset.validation.len();
+        let count = self.dataset.calibration_images().len();
+        let images = if self.folds() > 0 {
+            "training"
+        } else {
+            "validation"
+        };
         let bound = 100.0 * upper_bound(0, count, CONFIDENCE);
         let hint = if self.dataset.held_out {
-            "; they are held out, because the dataset has no validation images; `mhkd fit --method mhkd` calibrates with all images"
+            "; they are held out, because the dataset has no validation images; `--calibration-folds 3` calibrates with all images"
         } else {
             ""
         };
         format!(
-            "a threshold that rejects none of {count} validation images rejects at most {bound:.1} % of good parts, with {:.0} % confidence{hint}",
+            "a threshold that rejects none of {count} {images} images rejects at most {bound:.1} % of good parts, with {:.0} % confidence{hint}",
             100.0 * CONFIDENCE
         )
     }
@@ -307,7 +367,11 @@ impl Run {
         self.teacher.network(padding, channels_last, device)
     }
 
-    fn restore_teacher(&self, checkpoint: &Checkpoint, device: Device) -> Result<Teacher> {
+    pub(super) fn restore_teacher(
+        &self,
+        checkpoint: &Checkpoint,
+        device: Device,
+    ) -> Result<Teacher> {
         let network = self.teacher_network(device)?;
         let shape = [network.channels()];
         let named = |name: &str| -> Result<Tensor> {
@@ -364,14 +428,24 @@ const CONFIDENCE: f64 = 0.95;
 const MIN_VALIDATION: usize = 2;
 
 /// Checks, before the first step, what would otherwise fail after the last one.
-fn check_images(dataset: &Dataset) -> Result<()> {
-    ensure!(
-        dataset.validation.len() >= MIN_VALIDATION,
-        "{}: {} training images and {} validation image; the calibration needs at least {MIN_VALIDATION} validation images. Without a validation folder, a tenth of the training images is held out: provide at least 20 images, or use `mhkd fit`, which needs no validation images",
-        dataset.root.display(),
-        dataset.train.len(),
-        dataset.validation.len()
-    );
+fn check_images(dataset: &Dataset, settings: &Settings) -> Result<()> {
+    if let Some(folds) = settings.calibration_folds {
+        ensure!(
+            dataset.train.len() >= MIN_VALIDATION * folds,
+            "{}: {} training images; calibration_folds = {folds} needs at least {}",
+            dataset.root.display(),
+            dataset.train.len(),
+            MIN_VALIDATION * folds
+        );
+    } else {
+        ensure!(
+            dataset.validation.len() >= MIN_VALIDATION,
+            "{}: {} training images and {} validation image; the calibration needs at least {MIN_VALIDATION} validation images. Without a validation folder, a tenth of the training images is held out: provide at least 20 images, or use --calibration-folds, which needs no validation images",
+            dataset.root.display(),
+            dataset.train.len(),
+            dataset.validation.len()
+        );
+    }
     let total = (dataset.train.len() + dataset.validation.len()) as u64;
     let progress = parking_lot::Mutex::new(Progress::new("checking images", total, 0));
     dataset.check_images(&|done| progress.lock().set(done, ""))?;
@@ -380,10 +454,16 @@ fn check_images(dataset: &Dataset) -> Result<()> {
 }
 
 fn open(settings: &Settings) -> Result<Dataset> {
-    dataset::open(
+    let dataset = dataset::open(
         &settings.dataset,
         settings.category.as_deref(),
         settings.layout,
         settings.seed,
-    )
+    )?;
+    if settings.calibration_folds.is_some() {
+        return dataset
+            .without_held_out()
+            .context("calibration_folds is set");
+    }
+    Ok(dataset)
 }

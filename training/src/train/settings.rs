@@ -83,7 +83,7 @@ settings! {
     branch_weights: BranchWeights = BranchWeights::Equal,
     /// Steps between two log entries [default: 10]
     log_every: u64 = 10,
-    /// Steps between two checkpoints [default: 1000]
+    /// Steps between two checkpoints; another one is written after each minute [default: 1000]
     checkpoint_every: u64 = 1000,
     /// Memory for cached teacher features, MiB; 0 recomputes them in every step [default: 2048]
     teacher_cache_mib: usize = 2048,
@@ -105,6 +105,9 @@ settings! {
     steps: u64,
     /// Steps between two validations for early stopping [default: off]
     early_stopping_every: u64,
+    /// Students that calibrate the run, 2 to 10, each trained without one part of the images, for a dataset without
+    /// validation images: the run takes this many trainings longer [default: a tenth of the images is held out]
+    calibration_folds: usize,
     /// Quantile of the squared feature differences; the structural loss uses only features above it
     /// [default: all features with mhkd, 0.999 with efficientad]
     hard_quantile: f64,
@@ -169,6 +172,7 @@ impl Settings {
             self.hard_quantile.unwrap_or_default()
         );
         self.validate_method()?;
+        self.validate_folds()?;
         let rate = self.false_reject_rate;
         ensure!(
             rate > 0.0 && rate < 1.0,
@@ -190,6 +194,21 @@ impl Settings {
         ensure!(
             self.method != Method::UninformedStudents || self.hard_quantile.is_none(),
             "hard_quantile has no effect with method = \"st\""
+        );
+        Ok(())
+    }
+
+    fn validate_folds(&self) -> Result<()> {
+        let Some(folds) = self.calibration_folds else {
+            return Ok(());
+        };
+        ensure!(
+            (2..=10).contains(&folds),
+            "calibration_folds = {folds}: must be from 2 to 10"
+        );
+        ensure!(
+            self.early_stopping_every.is_none(),
+            "calibration_folds and early_stopping_every exclude each other: early stopping requires validation images, and with folds the run has none"
         );
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::network::student::Student;
 use crate::network::teacher::Teacher;
 use crate::tensors;
 
+use super::device_images::DeviceImages;
 use super::objective::{Batch, Objective};
 
 /// Teacher, student, training images and objective.
@@ -20,6 +21,7 @@ pub struct StudentTraining {
     teacher: Teacher,
     student: Student,
     train: Loader,
+    device_images: DeviceImages,
     validation: Vec<LoadedImage>,
     feature_cache: TeacherFeatureCache,
     objective: Objective,
@@ -78,6 +80,7 @@ impl StudentTraining {
         Self {
             teacher,
             student,
+            device_images: DeviceImages::new(data.features.len(), device),
             feature_cache: TeacherFeatureCache {
                 features: data.features,
                 free_bytes: data.cache_bytes,
@@ -117,15 +120,12 @@ impl Task for StudentTraining {
         let loaded = (0..self.batch)
             .map(|_| self.train.next_image())
             .collect::<Result<Vec<_>>>()?;
-        let images: Vec<Tensor> = loaded
-            .iter()
-            .map(|image| tensors::unit(&[image.frame.as_ref()], self.device))
-            .collect();
-        let targets: Vec<Tensor> = loaded
-            .iter()
-            .zip(&images)
-            .map(|(image, unit)| {
-                let compute = || self.teacher.features(&self.teacher.input(unit));
+        let unit = tensors::unit_of(&self.device_images.batch(&loaded));
+        let targets: Vec<Tensor> = (0..)
+            .zip(&loaded)
+            .map(|(place, image)| {
+                let unit = unit.narrow(0, place, 1);
+                let compute = || self.teacher.features(&self.teacher.input(&unit));
                 self.feature_cache.get_or(image.index, compute)
             })
             .collect();
@@ -133,7 +133,7 @@ impl Task for StudentTraining {
         self.objective.losses(&Batch {
             teacher: &self.teacher,
             student: &self.student,
-            unit: &Tensor::cat(&images, 0),
+            unit: &unit,
             f_t: &f_t,
         })
     }
@@ -165,11 +165,12 @@ impl Task for StudentTraining {
                 f_t: &self.teacher.forward(&self.teacher.input(&unit)),
                 unit: &unit,
             };
-            let loss = self.objective.validation_loss(&batch);
-            loss.to_kind(Kind::Double).double_value(&[])
+            self.objective.validation_loss(&batch).to_kind(Kind::Double)
         };
-        let sum: f64 = tch::no_grad(|| self.validation.iter().map(loss_of).sum());
-        Ok(sum / self.validation.len() as f64)
+        // All losses are read at once: reading waits for a GPU.
+        let losses: Vec<Tensor> = tch::no_grad(|| self.validation.iter().map(loss_of).collect());
+        let losses = Vec::<f64>::try_from(&Tensor::stack(&losses, 0))?;
+        Ok(losses.iter().sum::<f64>() / losses.len() as f64)
     }
 
     fn waited(&self) -> Duration {

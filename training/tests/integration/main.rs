@@ -6,6 +6,7 @@
 mod backbone;
 mod checkpoint_import;
 mod dataset;
+mod documents;
 mod export_int8;
 mod export_models;
 mod export_reference;

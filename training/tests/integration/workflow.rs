@@ -4,6 +4,7 @@ mod bench_inference;
 mod daemon;
 mod end_to_end;
 mod fit;
+mod folds;
 mod int8;
 mod interruption;
 mod invalid_input;

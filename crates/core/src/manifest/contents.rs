@@ -1,10 +1,13 @@
-//! The keys of `manifest.toml`: one struct per table. Every key but `graph.precision`, `maps.logical` and
-//! `parity.int8` is required, and unknown keys are errors.
+//! The keys of `manifest.toml`: one struct per table. Every key but `graph.precision`, `maps.logical`, `parity.int8` and
+//! `variants` is required, and unknown keys are errors.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::maps::{self, MapCalibration};
+use crate::precision::Precision;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,51 +33,41 @@ pub struct Contents {
     pub provenance: Provenance,
     /// Agreement of the graph with the trained network.
     pub parity: Parity,
+    /// The same model in further precisions, each with a graph and a calibration of its own. Empty in a bundle with one
+    /// graph.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<Precision, Variant>,
+}
+
+/// The model in another precision. Its input is that of the bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// File name: [`Precision::variant_file`].
+    pub file: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The graph's outputs, and how the maps are combined. Their size is that of the bundle.
+    pub maps: Maps,
+    /// The scores of the good validation images.
+    pub scores: Scores,
+    /// The suggested threshold.
+    pub threshold: Threshold,
+    /// Agreement with the bundle's main graph.
+    pub parity: Int8Parity,
 }
 
 /// The graph's file, in the same folder as the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graph {
-    /// File name: `model.onnx`.
+    /// File name: `model.onnx`, or that of the selected [`Variant`].
     pub file: String,
     /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,
     /// Precision of the networks; absent for `f32`.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
-}
-
-/// Precision in which a graph computes its convolutions. Inputs and outputs do not depend on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats.
-    #[default]
-    F32,
-    /// 8-bit integers, with 32-bit sums.
-    Int8,
-}
-
-impl Precision {
-    /// Returns the name: `f32` or `int8`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8",
-        }
-    }
-
-    /// Returns whether this is [`Self::F32`].
-    pub fn is_f32(&self) -> bool {
-        *self == Self::F32
-    }
-}
-
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// The graph's input images.
@@ -262,8 +255,21 @@ pub struct Int8Parity {
     pub mean_relative: f64,
     /// Pearson correlation of the cells of all images, -1 to 1.
     pub map_correlation: f64,
-    /// Pearson correlation of the scores of the validation images, -1 to 1; absent if all scores of a
-    /// graph are equal.
+    /// Pearson correlation of the scores of the validation images, or of the photographs and their artificial defects, -1
+    /// to 1; absent if all scores of a graph are equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score_correlation: Option<f64>,
+    /// How well both graphs find artificial defects; absent without artificial defects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect_auroc: Option<DefectAuroc>,
+}
+
+/// Image AUROC of artificial defects against good images, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefectAuroc {
+    /// By the f32 graph.
+    pub main: f64,
+    /// By the graph in 8 bits.
+    pub variant: f64,
 }

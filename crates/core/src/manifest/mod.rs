@@ -15,9 +15,10 @@ use thiserror::Error;
 use crate::maps::MapSize;
 use crate::record::ModelId;
 
+pub use crate::precision::Precision;
 pub use contents::{
-    ColourOrder, Contents, Graph, Input, Int8Parity, Maps, Parity, Precision, Provenance,
-    Quantiles, Resize, ScoreQuantile, Scores, Teacher, Threshold,
+    ColourOrder, Contents, DefectAuroc, Graph, Input, Int8Parity, Maps, Parity, Provenance,
+    Quantiles, Resize, ScoreQuantile, Scores, Teacher, Threshold, Variant,
 };
 
 /// The only version of the format that this code reads and writes.
@@ -88,7 +89,35 @@ impl Manifest {
             name: self.name.clone(),
             version: self.version.clone(),
             sha256: self.graph.sha256.clone(),
+            precision: self.graph.precision,
         }
+    }
+
+    /// The precisions of the graphs of the bundle, the main one first.
+    pub fn precisions(&self) -> impl Iterator<Item = Precision> {
+        let variants = self.variants.keys().copied();
+        std::iter::once(self.graph.precision).chain(variants)
+    }
+
+    /// The manifest of a bundle that has only the graph in `precision`, with its calibration; `None` if the bundle does not
+    /// have one.
+    pub fn select(&self, precision: Precision) -> Option<Self> {
+        let mut contents = self.0.clone();
+        let variants = std::mem::take(&mut contents.variants);
+        if precision == self.graph.precision {
+            return Some(Self(contents));
+        }
+        let variant = variants.into_iter().find(|(key, _)| *key == precision)?.1;
+        contents.graph = Graph {
+            file: variant.file,
+            sha256: variant.sha256,
+            precision,
+        };
+        contents.maps = variant.maps;
+        contents.scores = variant.scores;
+        contents.threshold = variant.threshold;
+        contents.parity.int8 = Some(variant.parity);
+        Some(Self(contents))
     }
 
     /// The size of the anomaly maps, cells.

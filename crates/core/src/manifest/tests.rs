@@ -72,6 +72,75 @@ pub(crate) fn example(graph: &[u8]) -> Contents {
     contents
 }
 
+/// A valid variant with this graph in 8 bits, and another threshold than the example.
+pub(crate) fn variant(graph: &[u8]) -> Variant {
+    let main = example(b"graph");
+    Variant {
+        file: "model.int8.onnx".to_owned(),
+        sha256: crate::bundle::sha256(graph),
+        maps: main.maps,
+        scores: main.scores,
+        threshold: Threshold {
+            value: 0.625,
+            ..main.threshold
+        },
+        parity: Int8Parity {
+            calibration_images: 64,
+            images: 16,
+            largest_relative: 0.02,
+            mean_relative: 0.001,
+            map_correlation: 0.999,
+            score_correlation: None,
+            defect_auroc: Some(DefectAuroc {
+                main: 0.98,
+                variant: 0.979,
+            }),
+        },
+    }
+}
+
+#[test]
+fn faults_of_a_variant_are_reported_with_its_key() {
+    let check = |change: fn(&mut Variant), part: &str| {
+        let mut contents = example(b"graph");
+        let mut variant = variant(b"int8");
+        change(&mut variant);
+        contents.variants.insert(Precision::Int8, variant);
+        let faults = Manifest::try_new(contents).expect_err(part);
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(part)),
+            "{faults:?}"
+        );
+    };
+    check(
+        |v| v.file = "other.onnx".into(),
+        "variants.int8.file: \"other.onnx\", must be \"model.int8.onnx\"",
+    );
+    check(|v| v.sha256 = "12".into(), "variants.int8.sha256: ");
+    check(|v| v.maps.width += 1, "variants.int8.maps: ");
+    check(|v| v.scores.count = 0, "variants.int8.scores.count: 0");
+    check(
+        |v| v.threshold.value = f32::NAN,
+        "variants.int8.threshold.value: NaN",
+    );
+    check(
+        |v| v.parity.map_correlation = 2.0,
+        "variants.int8.parity.map_correlation: 2.0",
+    );
+    let auroc = |v: &mut Variant| {
+        v.parity.defect_auroc = Some(DefectAuroc {
+            main: 1.5,
+            variant: 1.0,
+        });
+    };
+    check(auroc, "variants.int8.parity.defect_auroc.main: 1.5");
+    let mut contents = example(b"graph");
+    contents.variants.insert(Precision::F32, variant(b"int8"));
+    let faults = Manifest::try_new(contents).expect_err("a second graph in f32");
+    assert!(faults[0].key == "variants.f32", "{faults:?}");
+}
+
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(Path::new(FILE), text)
 }
@@ -285,6 +354,7 @@ prop_compose! {
         value in prop::num::f32::NORMAL,
         seed in 0..=i64::MAX as u64,
         largest_absolute in 0.0..1e-3_f64,
+        has_int8 in prop::bool::ANY,
     ) -> Contents {
         let mut contents = example(b"graph");
         sorted.sort_by(f32::total_cmp);
@@ -300,6 +370,9 @@ prop_compose! {
         contents.threshold.value = value;
         contents.provenance.seed = seed;
         contents.parity.largest_absolute = largest_absolute;
+        if has_int8 {
+            contents.variants.insert(Precision::Int8, variant(b"int8"));
+        }
         contents
     }
 }

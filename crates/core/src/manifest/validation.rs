@@ -6,7 +6,7 @@ use toml::value::{Datetime, Offset};
 
 use super::{
     Contents, FORMAT_VERSION, GRAPH_FILE, Int8Parity, ManifestFault, Maps, Parity, Precision,
-    Provenance, Quantiles, Scores, Threshold,
+    Provenance, Quantiles, Scores, Threshold, Variant,
 };
 
 /// Maximum side: larger than the input of any network of this project (512), and small enough that no
@@ -114,7 +114,48 @@ pub(super) fn faults(contents: &Contents) -> Vec<ManifestFault> {
     parity(&mut checker, &contents.parity);
     let precision = contents.graph.precision;
     int8_parity(&mut checker, precision, contents.parity.int8.as_ref());
+    for (precision, found) in &contents.variants {
+        variant(&mut checker, contents, *precision, found);
+    }
     checker.0
+}
+
+/// Checks a variant as if it were the main graph.
+fn variant(checker: &mut Checker, contents: &Contents, precision: Precision, variant: &Variant) {
+    let table = format!("variants.{precision}");
+    let key = |name: &str| format!("{table}.{name}");
+    let main = contents.graph.precision;
+    checker.require(
+        precision != main && !precision.is_f32(),
+        &table,
+        precision.name(),
+        &format!("another precision than graph.precision ({main}) and f32"),
+    );
+    let file = precision.variant_file();
+    checker.require(
+        variant.file == file,
+        &key("file"),
+        &variant.file,
+        &format!("{file:?}"),
+    );
+    checker.sha256(&key("sha256"), &variant.sha256);
+    let size = |maps: &Maps| [maps.width, maps.height];
+    checker.require(
+        size(&variant.maps) == size(&contents.maps),
+        &key("maps"),
+        size(&variant.maps),
+        &format!("the width and height of maps, {:?}", size(&contents.maps)),
+    );
+    let mut inner = Checker::default();
+    maps(&mut inner, &variant.maps);
+    scores(&mut inner, &variant.scores);
+    threshold(&mut inner, &variant.threshold);
+    agreement(&mut inner, "parity", &variant.parity);
+    let inner = inner.0.into_iter();
+    checker.0.extend(inner.map(|fault| ManifestFault {
+        key: key(&fault.key),
+        ..fault
+    }));
 }
 
 fn maps(checker: &mut Checker, maps: &Maps) {
@@ -276,15 +317,23 @@ fn int8_parity(checker: &mut Checker, precision: Precision, parity: Option<&Int8
                 .0
                 .push(fault("parity.int8", "absent".to_owned(), &allowed));
         }
-        (Precision::Int8, Some(parity)) => {
-            checker.count("parity.int8.calibration_images", parity.calibration_images);
-            checker.count("parity.int8.images", parity.images);
-            checker.not_negative("parity.int8.largest_relative", parity.largest_relative);
-            checker.not_negative("parity.int8.mean_relative", parity.mean_relative);
-            checker.correlation("parity.int8.map_correlation", parity.map_correlation);
-            if let Some(correlation) = parity.score_correlation {
-                checker.correlation("parity.int8.score_correlation", correlation);
-            }
-        }
+        (Precision::Int8, Some(parity)) => agreement(checker, "parity.int8", parity),
+    }
+}
+
+/// Checks the agreement of a graph with another one.
+fn agreement(checker: &mut Checker, table: &str, parity: &Int8Parity) {
+    let key = |name: &str| format!("{table}.{name}");
+    checker.count(&key("calibration_images"), parity.calibration_images);
+    checker.count(&key("images"), parity.images);
+    checker.not_negative(&key("largest_relative"), parity.largest_relative);
+    checker.not_negative(&key("mean_relative"), parity.mean_relative);
+    checker.correlation(&key("map_correlation"), parity.map_correlation);
+    if let Some(correlation) = parity.score_correlation {
+        checker.correlation(&key("score_correlation"), correlation);
+    }
+    if let Some(defects) = parity.defect_auroc {
+        checker.share(&key("defect_auroc.main"), defects.main);
+        checker.share(&key("defect_auroc.variant"), defects.variant);
     }
 }

@@ -32,6 +32,15 @@ impl Tap {
     fn of(self, line: &[f32]) -> f32 {
         self.blend(line[self.low], line[self.high])
     }
+
+    /// Returns the two cells, the nearer one first.
+    fn nearest_first(self) -> [usize; 2] {
+        if self.weight < 0.5 {
+            [self.low, self.high]
+        } else {
+            [self.high, self.low]
+        }
+    }
 }
 
 /// A position in a map, between cell centres.
@@ -60,6 +69,13 @@ impl Place {
     pub fn of(self, map: &[f32], size: MapSize) -> f32 {
         let line = |y: usize| self.column.of(&map[y * size.width..][..size.width]);
         self.row.blend(line(self.row.low), line(self.row.high))
+    }
+
+    /// Returns the cells around this position, the nearest one first. At an edge, cells occur more than once.
+    pub fn cells(self, size: MapSize) -> [usize; 4] {
+        let [x, far_x] = self.column.nearest_first();
+        let [y, far_y] = self.row.nearest_first();
+        [(x, y), (far_x, y), (x, far_y), (far_x, far_y)].map(|(x, y)| y * size.width + x)
     }
 }
 
@@ -160,6 +176,31 @@ impl Grid {
             self.stretch(span, row, &line, best);
         }
         best
+    }
+
+    /// Calls `visit` with the column and the position of each pixel of `span` for whose value in the resized map
+    /// `wanted` is true. If `wanted` is true for a value, it must be true for all larger ones.
+    pub fn visit(
+        &self,
+        map: &[f32],
+        span: Span,
+        wanted: impl Fn(f32) -> bool,
+        mut visit: impl FnMut(u32, Place),
+    ) {
+        let row = self.rows.taps[span.row as usize];
+        let columns = &self.columns.taps[span.from as usize..span.to as usize];
+        let cells = columns[0].low..columns[columns.len() - 1].high + 1;
+        let mut line = vec![0.0; self.map_width];
+        blend_rows(map, self.map_width, row, cells.clone(), &mut line);
+        // An interpolated value never exceeds its inputs, so most rows of a large frame can be skipped.
+        if !line[cells].iter().any(|&value| wanted(value)) {
+            return;
+        }
+        for (column, tap) in (span.from..).zip(columns) {
+            if wanted(tap.of(&line)) {
+                visit(column, Place { column: *tap, row });
+            }
+        }
     }
 
     /// Updates `best` with the maximum of a row's span if that is larger.

@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use inspectd_core::bundle::Bundle;
 use inspectd_engine::{Elements, EngineOptions, Session};
 use inspectd_simulator::Feed;
 
-use super::{Arguments, Throughput, median, resident_mib};
+use super::{Arguments, GraphChoice, Throughput, median, resident_mib};
 
 /// Number of runs before the measurement.
 const WARM_UP: u32 = 3;
@@ -24,6 +23,8 @@ pub struct BareLoopArguments {
     frames: u32,
     #[arg(long)]
     threads: usize,
+    #[arg(long, value_enum)]
+    precision: GraphChoice,
 }
 
 /// Runs the loop and prints one JSON object.
@@ -31,7 +32,7 @@ pub struct BareLoopArguments {
 /// # Errors
 /// When the bundle or ONNX Runtime is not usable.
 pub fn run(arguments: &BareLoopArguments) -> Result<()> {
-    let bundle = Bundle::open(&arguments.bundle)?;
+    let bundle = arguments.precision.open(&arguments.bundle)?;
     let options = EngineOptions {
         threads: arguments.threads,
         ..EngineOptions::default()
@@ -81,6 +82,7 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Throughput> {
         .arg(&arguments.bundle)
         .args(["--frames", &arguments.frames.to_string()])
         .args(["--threads", &arguments.threads.to_string()])
+        .args(["--precision", arguments.precision.name()])
         .output()?;
     let log = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the bare loop failed: {log}");

@@ -14,6 +14,7 @@ pub(super) fn stamp() -> Arc<Stamp> {
             name: "none".to_owned(),
             version: "1".to_owned(),
             sha256: "0".repeat(64),
+            precision: inspectd_core::precision::Precision::F32,
         },
         config_hash: "0".repeat(64),
         provider: "cpu".to_owned(),

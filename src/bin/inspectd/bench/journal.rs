@@ -93,7 +93,7 @@ pub fn run(arguments: &JournalArguments) -> Result<()> {
 }
 
 fn measure(arguments: &JournalArguments, folder: &Path) -> Result<Report> {
-    let input = super::input(&arguments.line.bundle)?;
+    let (input, _) = super::graph(&arguments.line)?;
     let scene = Scene::make(input[0], input[1])?;
     let journal = folder.join("line");
     let with_journal = format!(
@@ -246,7 +246,7 @@ fn publisher(folder: &Path) -> Result<(Publisher, Vec<std::thread::JoinHandle<()
         start: SystemClock.now(),
         run,
         settings: &settings,
-        on_published: Box::new(|_| ()),
+        on_published: Box::new(|_, _| ()),
         clock: Arc::new(SystemClock),
         alarms: Alarms::new(Arc::new(SystemClock)),
         failed: Arc::new(|| ()),

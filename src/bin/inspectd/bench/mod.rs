@@ -9,17 +9,20 @@ mod fixtures;
 mod journal;
 mod pipeline;
 mod stored_journal;
+mod streams;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use inspectd_core::bundle::Bundle;
+use inspectd_core::precision::Precision;
 use inspectd_core::score::quantile_sorted;
 use serde::{Deserialize, Serialize};
 
 pub use bare_loop::{BareLoopArguments, run as run_bare_loop};
 pub use journal::{JournalArguments, run as run_journal};
+pub use streams::{StreamsArguments, run as run_streams};
 
 /// Arguments of the benchmark.
 #[derive(Debug, Args)]
@@ -39,6 +42,12 @@ pub struct Arguments {
     /// Threads of an inference run; 0 for all cores
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Precision of the bundle's graph, as `engine.precision`
+    #[arg(long, value_enum, default_value_t = GraphChoice::Auto)]
+    precision: GraphChoice,
+    /// Cameras of the pipeline; the frames of a throughput measurement are those of all cameras
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cameras: u32,
     /// Width of the frames of the latency measurement, pixels
     #[arg(long, default_value_t = 1280, value_parser = clap::value_parser!(u32).range(32..=16_384))]
     width: u32,
@@ -48,6 +57,39 @@ pub struct Arguments {
     /// Print a JSON object instead of a table
     #[arg(long)]
     json: bool,
+}
+
+/// The graph of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum GraphChoice {
+    /// The fastest one on a CPU
+    Auto,
+    /// 32-bit floats
+    F32,
+    /// 8-bit integers
+    Int8,
+}
+
+impl GraphChoice {
+    /// The name, as in `engine.precision`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Opens a bundle with this graph.
+    fn open(self, bundle: &Path) -> Result<Bundle> {
+        let wanted: &[Precision] = match self {
+            Self::Auto => &[Precision::Int8, Precision::F32],
+            Self::F32 => &[Precision::F32],
+            Self::Int8 => &[Precision::Int8],
+        };
+        Ok(Bundle::open_in(bundle, wanted)?)
+    }
 }
 
 /// Result of one throughput measurement.
@@ -80,6 +122,9 @@ struct Latency {
 #[derive(Debug, Serialize)]
 struct Report {
     bundle: String,
+    /// Precision of the graph.
+    precision: Precision,
+    cameras: u32,
     frame_size: [u32; 2],
     threads: usize,
     bare: Vec<Throughput>,
@@ -96,7 +141,7 @@ struct Report {
 /// # Errors
 /// When the bundle is not usable, or a measured process fails.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let input = input(&arguments.bundle)?;
+    let (input, precision) = graph(arguments)?;
     // For throughput the camera delivers the size that the model takes, as in the bare loop; for latency
     // a typical camera size.
     let small = pipeline::Scene::make(input[0], input[1])?;
@@ -123,6 +168,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let extra = rounds.map(|(bare, line)| line.resident_mib - bare.resident_mib);
     let report = Report {
         bundle: arguments.bundle.display().to_string(),
+        precision,
+        cameras: arguments.cameras,
         frame_size: [arguments.width, arguments.height],
         threads: arguments.threads,
         throughput_ratio: median(ratios),
@@ -139,11 +186,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Returns the input size of a bundle's model.
-fn input(bundle: &Path) -> Result<[u32; 2]> {
-    let bundle = Bundle::open(bundle)?;
-    let input = &bundle.manifest().input;
-    Ok([input.width, input.height])
+/// Returns the input size of the bundle's model, and the precision of its graph.
+fn graph(arguments: &Arguments) -> Result<([u32; 2], Precision)> {
+    let bundle = arguments.precision.open(&arguments.bundle)?;
+    let manifest = bundle.manifest();
+    let input = [manifest.input.width, manifest.input.height];
+    Ok((input, manifest.graph.precision))
 }
 
 fn print(report: &Report) {

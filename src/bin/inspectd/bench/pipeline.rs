@@ -176,25 +176,78 @@ impl Scene {
         count: u32,
         crowd: Crowd,
     ) -> Result<(Vec<Receipt>, Duration, f64)> {
+        let line = Line {
+            server: String::new(),
+            top: top.to_owned(),
+            camera: camera.to_owned(),
+        };
+        let daemon = self.start(arguments, &line)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let received = receive(daemon.url().to_owned(), count, crowd);
+        let (receipts, elapsed) = runtime.block_on(received)?;
+        Ok((receipts, elapsed, resident_mib(daemon.id())?))
+    }
+
+    /// Starts the daemon with cameras that read the images.
+    pub(super) fn start(&self, arguments: &Arguments, line: &Line) -> Result<RunningDaemon> {
         let bundle = fs::canonicalize(&arguments.bundle)
             .with_context(|| arguments.bundle.display().to_string())?;
         let bundle = toml::Value::from(bundle.display().to_string());
+        let Line {
+            server,
+            top,
+            camera,
+        } = line;
+        let camera = |number| {
+            format!(
+                "[cameras.bench{number}]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
+                 allow_upscaling = true\n{camera}\n"
+            )
+        };
+        let cameras: String = (1..=arguments.cameras).map(camera).collect();
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n[model]\nbundle = {bundle}\n\
-             [engine]\nthreads = {}\n[log]\nformat = \"json\"\n[life]\nwatch_files = false\n\
-             {top}[cameras.bench]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n\
-             allow_upscaling = true\n{camera}\n",
-            arguments.threads
+            "[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n{server}[model]\nbundle = {bundle}\n\
+             [engine]\nthreads = {}\nprecision = \"{}\"\n[log]\nformat = \"json\"\n\
+             [life]\nwatch_files = false\n{top}{cameras}",
+            arguments.threads,
+            arguments.precision.name(),
         );
         let config = self.folder.join("inspectd.toml");
         fs::write(&config, text)?;
         let mut daemon = Daemon::start(&config)?;
-        let address = daemon.address()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let (receipts, elapsed) = runtime.block_on(receive(address, count, crowd))?;
-        Ok((receipts, elapsed, resident_mib(daemon.0.id())?))
+        let url = daemon.address()?;
+        Ok(RunningDaemon { daemon, url })
+    }
+}
+
+/// Parts of a configuration.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    /// Further keys of the server.
+    pub(super) server: String,
+    /// Further tables.
+    pub(super) top: String,
+    /// Further keys of each camera.
+    pub(super) camera: String,
+}
+
+/// A daemon that is ready; killed when dropped.
+pub(super) struct RunningDaemon {
+    daemon: Daemon,
+    url: String,
+}
+
+impl RunningDaemon {
+    /// Process id.
+    pub(super) fn id(&self) -> u32 {
+        self.daemon.0.id()
+    }
+
+    /// Address for clients.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 }
 

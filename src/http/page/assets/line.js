@@ -2,6 +2,7 @@
 
 import { h, replaceIfChanged } from "./dom.js";
 import { clock } from "./format.js";
+import { modelVersion } from "./model-name.js";
 import { onLive } from "./live.js";
 import { lineBadge, shape } from "./shapes.js";
 import { onStale } from "./stale.js";
@@ -21,7 +22,7 @@ export function showLine(place) {
     if (!status) return;
     const { model, recipe } = status;
     replaceIfChanged(facts, JSON.stringify([model, recipe]), () => [
-      fact("Model", model ? `${model.name} ${model.version}` : "none"),
+      fact("Model", model ? `${model.name} ${modelVersion(model)}` : "none"),
       fact("Recipe", recipe ? `${recipe.id} ${recipe.version}` : "none"),
     ]);
     const rows = alarmsOf(status);

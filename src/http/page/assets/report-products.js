@@ -3,6 +3,7 @@
 import { COUNT_COLUMNS, countCells, shareOfPass } from "./report-counts.js";
 import { h } from "./dom.js";
 import { milliseconds, ms, number, shortHash } from "./format.js";
+import { modelVersion } from "./model-name.js";
 import { section, smallTable } from "./fact-list.js";
 import { wideTable } from "./wide-table.js";
 
@@ -21,7 +22,7 @@ export function sourceSection({ sources }) {
 /** Parts by recipe, and by model. @param {Object} report @returns {HTMLElement[]} */
 export function productSections({ recipes, models }) {
   const recipeName = ({ recipe }) => (recipe?.id ? h("span", {}, `${recipe.id} ${recipe.version} `, hash(recipe.sha256)) : "no recipe");
-  const modelName = ({ model }) => (model ? h("span", {}, `${model.name} ${model.version} `, hash(model.sha256)) : "no model");
+  const modelName = ({ model }) => (model ? h("span", {}, `${model.name} ${modelVersion(model)} `, hash(model.sha256)) : "no model");
   const rows = (list, name) => list.map((one) => [name(one), ...countCells(one.parts)]);
   return [
     section("Recipes", recipes.length > 0 ? wideTable("Table: parts by recipe", smallTable("Parts by recipe", ["Recipe", ...COUNT_COLUMNS], rows(recipes, recipeName))) : none()),

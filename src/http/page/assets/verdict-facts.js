@@ -3,6 +3,7 @@
 import { dateTime, number, shortHash } from "./format.js";
 import { factList, section } from "./fact-list.js";
 import { h } from "./dom.js";
+import { modelVersion } from "./model-name.js";
 
 const hash = (text) => text && h("code", { title: text }, shortHash(text));
 
@@ -22,7 +23,7 @@ export function factSection(verdict) {
     ["Part", verdict.part_id],
     ["Trigger", verdict.trigger_id && h("code", {}, verdict.trigger_id)],
     ["Recipe", recipe ? h("span", {}, `${recipe.id} ${recipe.version} `, hash(recipe.sha256)) : "none"],
-    ["Model", model && h("span", {}, `${model.name} ${model.version} `, hash(model.sha256))],
+    ["Model", model && h("span", {}, `${model.name} ${modelVersion(model)} `, hash(model.sha256))],
     ["Provider", verdict.provider],
     ["Configuration", hash(verdict.config_hash)],
     ["Run", h("code", { title: verdict.run_id }, shortHash(verdict.run_id))],

@@ -61,6 +61,30 @@ impl ByteScale {
     }
 }
 
+/// Scales to choose from, relative to the one that represents the largest weight.
+const RELATIVE_SCALES: [f32; 9] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6];
+
+/// The scale, at least `least`, with the smallest squared error of `weights`. `largest` is the scale that represents the
+/// largest of them; with a smaller one it is clipped, and all others are finer.
+fn best_scale(weights: &[f32], largest: f32, least: f32) -> f32 {
+    let error = |scale: f32| -> f32 {
+        let error = |weight: &f32| f32::from(rounded(*weight, scale)) * scale - weight;
+        weights.iter().map(|weight| error(weight).powi(2)).sum()
+    };
+    let scales = RELATIVE_SCALES.map(|relative| (largest * relative).max(least));
+    let errors = scales.map(|scale| (scale, error(scale)));
+    errors
+        .into_iter()
+        .min_by(|one, other| one.1.total_cmp(&other.1))
+        .map_or(least, |(scale, _)| scale)
+}
+
+/// The integer that stands for `weight`.
+fn rounded(weight: f32, scale: f32) -> i8 {
+    let steps = (weight / scale).round_ties_even();
+    steps.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT) as i8
+}
+
 /// Weights and biases of a convolution as integers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct StoredWeights {
@@ -92,11 +116,9 @@ impl StoredWeights {
                 .fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
             let bias = bias.map_or(0.0, |bias| bias[channel].abs());
             // A channel with small weights and a large bias has a coarser scale, so that its bias fits.
-            let scale = (largest / LARGEST_WEIGHT)
-                .max(bias / (input_scale * LARGEST_BIAS))
-                .max(SMALLEST_SCALE);
-            let round = |weight: &f32| (weight / scale).round_ties_even() as i8;
-            stored.extend(weights.iter().map(round));
+            let least = (bias / (input_scale * LARGEST_BIAS)).max(SMALLEST_SCALE);
+            let scale = best_scale(weights, largest / LARGEST_WEIGHT, least);
+            stored.extend(weights.iter().map(|weight| rounded(*weight, scale)));
             scales.push(scale);
         }
         let bias_scales: Vec<f32> = scales.iter().map(|scale| input_scale * scale).collect();
@@ -110,6 +132,39 @@ impl StoredWeights {
             bias_scales,
         }
     }
+
+    /// Mean of the result that the stored weights give minus that of the original `weights`, `[channels, inputs of a group,
+    /// ...]` with the shape `shape`, for each output channel. `means` are those of the input channels.
+    pub(super) fn mean_errors(&self, weights: &[f32], shape: &[i64], means: &[f32]) -> Vec<f32> {
+        let sides = shape.iter().map(|&side| side as usize);
+        let [channels, inputs, taps @ ..] = &sides.collect::<Vec<_>>()[..] else {
+            return Vec::new();
+        };
+        let taps: usize = taps.iter().product();
+        let groups = (means.len() / inputs).max(1);
+        let fan_in = inputs * taps;
+        let filters = weights
+            .chunks_exact(fan_in)
+            .zip(self.weights.chunks_exact(fan_in));
+        filters
+            .zip(&self.scales)
+            .enumerate()
+            .map(|(channel, ((filter, stored), scale))| {
+                let group = channel * groups / channels;
+                let means = &means[group * inputs..][..*inputs];
+                let pairs = filter.chunks_exact(taps).zip(stored.chunks_exact(taps));
+                pairs
+                    .zip(means)
+                    .map(|((filter, stored), mean)| {
+                        let taps = filter.iter().zip(stored);
+                        let error =
+                            taps.map(|(weight, stored)| f32::from(*stored) * scale - weight);
+                        error.sum::<f32>() * mean
+                    })
+                    .sum()
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +175,30 @@ mod tests {
 
     /// Rounding errors of the f32 arithmetic, as a fraction of a step.
     const SLACK: f32 = 1e-3;
+
+    #[test]
+    fn mean_errors_are_those_of_a_constant_input() {
+        // Two groups of one input and two outputs each, with two taps.
+        let weights = [1.0, 0.3, 2.0, -0.5, 0.7, 0.1, -1.0, 0.333];
+        let stored = StoredWeights::of(&weights, 4, None, 0.1);
+        let errors = stored.mean_errors(&weights, &[4, 1, 1, 2], &[3.0, 10.0]);
+        let result = |weights: &[f32], mean: f32| weights.iter().sum::<f32>() * mean;
+        for (channel, error) in errors.iter().enumerate() {
+            let taps = 2 * channel..2 * channel + 2;
+            let mean = [3.0, 3.0, 10.0, 10.0][channel];
+            let scale = stored.scales[channel];
+            let rounded: Vec<f32> = stored.weights[taps.clone()]
+                .iter()
+                .map(|weight| f32::from(*weight) * scale)
+                .collect();
+            let expected = result(&rounded, mean) - result(&weights[taps], mean);
+            assert!(
+                (error - expected).abs() < 1e-5,
+                "{channel}: {error} and {expected}"
+            );
+        }
+        assert!(errors.iter().any(|error| error.abs() > 1e-3), "{errors:?}");
+    }
 
     fn quantised(stored: ByteScale, value: f32) -> f32 {
         let level = (value / stored.scale).round_ties_even() + f32::from(stored.zero_point);

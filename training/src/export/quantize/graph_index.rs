@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::export::onnx::{GraphProto, NodeProto, TensorProto};
+use crate::export::onnx::{DataType, GraphProto, NodeProto, TensorProto};
 
 /// An input of a node that reads a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,12 @@ impl<'a> GraphIndex<'a> {
     /// Whether `value` is an output of the graph.
     pub(super) fn is_output(&self, value: &str) -> bool {
         self.outputs.contains(value)
+    }
+
+    /// Whether `value` is an input of the graph with elements of this type.
+    pub(super) fn is_input(&self, value: &str, element: DataType) -> bool {
+        let mut inputs = self.graph.input.iter();
+        inputs.any(|input| input.name == value && input.element() == Some(element))
     }
 
     /// The constant floats behind `value`: a constant, or the cast of one.

@@ -181,6 +181,13 @@ impl<'a> Plan<'a> {
         stored.map(|value| self.scale_source(value)).collect()
     }
 
+    /// The values that convolutions in 8 bits read.
+    pub(super) fn convolution_inputs(&self) -> BTreeSet<&str> {
+        let nodes = self.results.keys().map(|&number| self.index.node(number));
+        let convolutions = nodes.filter(|node| node.op_type == "Conv");
+        convolutions.map(|node| node.input[0].as_str()).collect()
+    }
+
     /// The values that depend on a convolution.
     pub(super) fn after_convolutions(&self) -> HashSet<&'a str> {
         let mut after: HashSet<&str> = HashSet::new();

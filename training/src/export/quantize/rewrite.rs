@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use anyhow::{Context, Result};
 
 use super::arithmetic::{ByteScale, StoredWeights};
+use super::frame_bytes::FrameBytes;
 use super::plan::{Plan, activations};
-use super::ranges::Ranges;
+use super::ranges::Activations;
 use crate::export::onnx::{
     AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
 };
 
-/// Returns `model` with convolutions in 8 bits. `ranges` are those of its values
+/// Returns `model` with convolutions in 8 bits. `measured` are ranges and means of its values
 /// ([`RangeMeter`](super::RangeMeter)). Convolutions whose names are in `keep` stay in f32. Name only convolutions whose
 /// results stay in f32 too, such as [`last_convolutions`](super::last_convolutions): ONNX Runtime itself quantises a
 /// convolution whose input and result are stored in 8 bits.
@@ -21,13 +22,13 @@ use crate::export::onnx::{
 pub fn quantize(
     model: &ModelProto,
     keep: &BTreeSet<String>,
-    ranges: &Ranges,
+    measured: &Activations,
 ) -> Result<ModelProto> {
     let graph = model.graph.as_ref().context("the model has no graph")?;
     let plan = Plan::of(graph, keep);
     let mut rewriter = Rewriter {
         plan: &plan,
-        ranges,
+        measured,
         nodes: Vec::with_capacity(3 * graph.node.len()),
         constants: Vec::new(),
     };
@@ -67,10 +68,16 @@ fn with_nodes(
         let outputs = graph.output.iter().map(|output| &output.name);
         inputs.chain(outputs).cloned().collect()
     };
-    // Removes the casts of weights that are now stored as integers.
-    let used = read(&nodes);
-    nodes.retain(|node| node.output.iter().any(|output| used.contains(output)));
-    let used = read(&nodes);
+    // Removes the casts of weights that are now stored as integers, and the normalisation of a frame whose bytes are read.
+    let mut used = read(&nodes);
+    loop {
+        let count = nodes.len();
+        nodes.retain(|node| node.output.iter().any(|output| used.contains(output)));
+        used = read(&nodes);
+        if nodes.len() == count {
+            break;
+        }
+    }
     let kept = graph.initializer.iter();
     let kept = kept.filter(|constant| used.contains(&constant.name));
     GraphProto {
@@ -86,7 +93,7 @@ fn with_nodes(
 /// The nodes and constants written so far.
 struct Rewriter<'p, 'a> {
     plan: &'p Plan<'a>,
-    ranges: &'p Ranges,
+    measured: &'p Activations,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
 }
@@ -128,9 +135,26 @@ impl Rewriter<'_, '_> {
         let missing = || format!("{}: the weights are not constant floats", node.name);
         let weight = constant(1).with_context(missing)?;
         let values = weight.floats().with_context(missing)?;
-        let bias = constant(2).and_then(TensorProto::floats);
+        let mut bias = constant(2).and_then(TensorProto::floats);
         let channels = weight.dims.first().copied().unwrap_or_default() as usize;
         let input_scale = self.scale(&node.input[0])?.scale;
+        if let Some(frame) = self.frame_bytes(&node.input[0]) {
+            let bias = bias.get_or_insert_with(|| vec![0.0; channels]);
+            let filters = values.chunks_exact(values.len() / channels.max(1));
+            for (bias, filter) in bias.iter_mut().zip(filters) {
+                *bias += frame.rest * filter.iter().sum::<f32>();
+            }
+        }
+        let stored = StoredWeights::of(&values, channels, bias.as_deref(), input_scale);
+        let means = self.measured.means.get(&node.input[0]);
+        let errors = means.map(|means| stored.mean_errors(&values, &weight.dims, means));
+        if let Some(errors) = errors {
+            let bias = bias.get_or_insert_with(|| vec![0.0; channels]);
+            for (bias, error) in bias.iter_mut().zip(errors) {
+                *bias -= error;
+            }
+        }
+        // The weights are the same, unless the changed bias does not fit.
         let stored = StoredWeights::of(&values, channels, bias.as_deref(), input_scale);
 
         let by_channel = [channels as i64];
@@ -148,7 +172,9 @@ impl Rewriter<'_, '_> {
                 TensorProto::i32(&names[0], &by_channel, &bias),
                 TensorProto::f32(&names[1], &by_channel, &stored.bias_scales),
             ]);
-            written.input[2] = self.by_channel(names.to_vec(), at("input2"));
+            let input = self.by_channel(names.to_vec(), at("input2"));
+            written.input.truncate(2);
+            written.input.push(input);
         }
         Ok(())
     }
@@ -162,7 +188,7 @@ impl Rewriter<'_, '_> {
 
     /// Adds the conversion of `value`, whose f32 elements are in `source`, to 8 bits, if it is stored in 8 bits.
     fn store(&mut self, source: &str, value: &str) -> Result<()> {
-        if !self.plan.is_stored(value) {
+        if !self.plan.is_stored(value) || self.frame_bytes(value).is_some() {
             return Ok(());
         }
         let [scale, zero_point] = self.scale_constants(value)?;
@@ -175,8 +201,15 @@ impl Rewriter<'_, '_> {
     /// ONNX Runtime requires.
     fn load(&mut self, value: &str, output: &str) -> Result<()> {
         let [scale, zero_point] = self.scale_constants(value)?;
-        let inputs = vec![bytes(value), scale, zero_point];
-        self.convert("DequantizeLinear", inputs, output, vec![]);
+        let bytes = self
+            .frame_bytes(value)
+            .map_or_else(|| bytes(value), |frame| frame.bytes.to_owned());
+        self.convert(
+            "DequantizeLinear",
+            vec![bytes, scale, zero_point],
+            output,
+            vec![],
+        );
         Ok(())
     }
 
@@ -214,9 +247,17 @@ impl Rewriter<'_, '_> {
         Ok(names)
     }
 
+    /// The bytes of the frame that are read instead of `value`.
+    fn frame_bytes(&self, value: &str) -> Option<FrameBytes<'_>> {
+        FrameBytes::behind(self.plan.index(), value)
+    }
+
     fn scale(&self, value: &str) -> Result<ByteScale> {
+        if let Some(frame) = self.frame_bytes(value) {
+            return Ok(frame.scale);
+        }
         let source = self.plan.scale_source(value);
-        let range = self.ranges.get(source).copied();
+        let range = self.measured.ranges.get(source).copied();
         let range = range.with_context(|| format!("the range of the value {source} is missing"))?;
         Ok(ByteScale::of(range))
     }
@@ -229,6 +270,8 @@ fn bytes(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::{Range, last_convolutions};
     use super::*;
     use crate::export::onnx::Dimension::{Free, Known};
@@ -264,11 +307,14 @@ mod tests {
         let model = model();
         let graph = model.graph.as_ref().expect("the model has a graph");
         let keep = last_convolutions(graph);
-        let ranges = Ranges::from([
-            ("image".to_owned(), Range::new(-1.0, 3.0)),
-            ("active".to_owned(), Range::new(0.0, 5.1)),
-        ]);
-        let quantized = quantize(&model, &keep, &ranges).expect("the ranges are complete");
+        let measured = Activations {
+            ranges: BTreeMap::from([
+                ("image".to_owned(), Range::new(-1.0, 3.0)),
+                ("active".to_owned(), Range::new(0.0, 5.1)),
+            ]),
+            means: BTreeMap::new(),
+        };
+        let quantized = quantize(&model, &keep, &measured).expect("the ranges are complete");
         quantized.graph.expect("the model has a graph")
     }
 
@@ -329,7 +375,11 @@ mod tests {
 
     #[test]
     fn missing_range_is_reported_by_the_name_of_the_value() {
-        let ranges = Ranges::from([("image".to_owned(), Range::new(-1.0, 1.0))]);
+        let ranges = BTreeMap::from([("image".to_owned(), Range::new(-1.0, 1.0))]);
+        let ranges = Activations {
+            ranges,
+            means: BTreeMap::new(),
+        };
         let error = quantize(&model(), &BTreeSet::new(), &ranges).expect_err("a range is missing");
         assert_eq!(
             error.to_string(),

@@ -13,7 +13,7 @@ pub(super) fn check(bundle: &str) {
             .args(counts)
             .args(["--json", &json]),
     );
-    assert!(stdout.contains("line 1.2.3 (tiny)"), "{stdout}");
+    assert!(stdout.contains("line 1.2.3 (tiny, f32)"), "{stdout}");
     let result: Value =
         serde_json::from_str(&std::fs::read_to_string(json).expect("written")).expect("JSON");
     let bundles = result["bundles"].as_array().expect("a list");

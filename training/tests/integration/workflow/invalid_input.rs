@@ -108,7 +108,7 @@ fn too_few_images_for_a_calibration_are_rejected_before_the_first_step() {
     }
     let error = fail(&mut workspace.train("of-few", &["--dataset", &data]));
     assert!(
-        error.contains("at least 2 validation images") && error.contains("mhkd fit"),
+        error.contains("at least 2 validation images") && error.contains("--calibration-folds"),
         "{error}"
     );
 }

@@ -3,36 +3,16 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use inspectd_client::json::enumerator;
+pub use inspectd_client::json::{decision, fault_reason, kind, milliseconds};
 use inspectd_client::proto::{
-    AnomalyKind, CameraState, Decision, FaultReason, LabelKind, LineState, Model, RecipeTag,
-    ReplayObstacle, ShadowState, ThresholdBasis, ThresholdMethod, Verdict,
+    CameraState, Decision, LabelKind, LineState, Model, RecipeTag, ReplayObstacle, ShadowState,
+    ThresholdBasis, ThresholdMethod, Verdict,
 };
-
-/// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
-fn enumerator(name: &str, enumeration: &str) -> String {
-    name.strip_prefix(enumeration)
-        .unwrap_or(name)
-        .to_ascii_lowercase()
-}
-
-/// `pass`, `reject`, `review`, `fault`.
-pub fn decision(decision: Decision) -> String {
-    enumerator(decision.as_str_name(), "DECISION_")
-}
 
 /// `good`, `defective`, `unsure`.
 pub fn label(kind: LabelKind) -> String {
     enumerator(kind.as_str_name(), "LABEL_KIND_")
-}
-
-/// `structural`, `logical`.
-pub fn kind(kind: AnomalyKind) -> String {
-    enumerator(kind.as_str_name(), "ANOMALY_KIND_")
-}
-
-/// `camera_lost`, `corrupt_frame` ...
-pub fn fault_reason(reason: FaultReason) -> String {
-    enumerator(reason.as_str_name(), "FAULT_REASON_")
 }
 
 /// `starting`, `running`, `degraded`, `stopping`.
@@ -83,11 +63,6 @@ pub fn obstacle_phrase(obstacle: ReplayObstacle) -> &'static str {
     }
 }
 
-/// A protobuf duration in milliseconds.
-pub fn milliseconds(duration: prost_types::Duration) -> f64 {
-    duration.seconds as f64 * 1e3 + f64::from(duration.nanos) / 1e6
-}
-
 /// A duration in at most two units: `4 s`, `3 min 4 s`, `2 h 3 min`, `5 d 2 h`.
 pub fn span(duration: prost_types::Duration) -> String {
     let seconds = Duration::try_from(duration).map_or(0, |duration| duration.as_secs());
@@ -131,13 +106,17 @@ pub fn short_hash(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 
-/// A model by its name, version and hash: `demo 1.0.0 (0123456789ab)`; `-` if it is unset.
+/// A model by its name, version, precision unless it is f32, and hash: `demo 1.0.0 int8 (0123456789ab)`; `-` if it is unset.
 pub fn model(model: Option<&Model>) -> String {
     model.map_or_else(
         || "-".to_owned(),
         |model| {
             let hash = short_hash(&model.sha256);
-            format!("{} {} ({hash})", model.name, model.version)
+            let precision = match model.precision.as_str() {
+                "" | "f32" => String::new(),
+                other => format!(" {other}"),
+            };
+            format!("{} {}{precision} ({hash})", model.name, model.version)
         },
     )
 }
@@ -208,6 +187,8 @@ pub fn correctness(verdict: &Verdict) -> Option<Correctness> {
 mod tests {
     use inspectd_client::proto::Fault;
 
+    use inspectd_client::proto::{AnomalyKind, FaultReason};
+
     use super::*;
 
     #[test]
@@ -227,6 +208,7 @@ mod tests {
             name: "demo".to_owned(),
             version: "1.0.0".to_owned(),
             sha256: "0123456789abcdef".to_owned(),
+            precision: "f32".to_owned(),
         };
         assert_eq!(model(Some(&demo)), "demo 1.0.0 (0123456789ab)");
         assert_eq!(model(None), "-");

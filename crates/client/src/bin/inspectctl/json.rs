@@ -7,10 +7,11 @@ mod report;
 mod shadow;
 mod status;
 mod tuning;
-mod verdict;
 
 use std::io::{self, Write};
 
+pub use inspectd_client::json::Verdict;
+use inspectd_client::json::{Model, RecipeTag, time};
 use inspectd_client::proto;
 use serde::Serialize;
 
@@ -20,8 +21,6 @@ pub use self::report::Report;
 pub use self::shadow::{Disagreement, Shadow};
 pub use self::status::{Camera, Status};
 pub use self::tuning::{ReplayEvent, Suggested};
-pub use self::verdict::Verdict;
-use self::verdict::{Model, RecipeTag};
 use crate::format;
 
 /// One line of `watch --json`.
@@ -58,10 +57,6 @@ pub struct Inspected<'a> {
     pub image: &'a str,
     /// The verdict.
     pub verdict: Verdict<'a>,
-}
-
-fn time(timestamp: Option<&prost_types::Timestamp>) -> Option<String> {
-    timestamp.map(ToString::to_string)
 }
 
 /// One line of `consumers --json`: the fields of [`proto::Consumer`].

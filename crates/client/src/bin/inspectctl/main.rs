@@ -1,12 +1,16 @@
 //! `inspectctl`, the operator's client of `inspectd`: parses the command line, calls the daemon, prints.
 
+mod acceptance;
 mod camera;
 mod cameras;
 mod challenge;
+mod conformance;
 mod connection;
 mod consumers;
 mod dataset;
 mod decision_matrix;
+#[cfg(test)]
+mod documents;
 mod evidence;
 mod failure;
 mod format;
@@ -16,6 +20,7 @@ mod json;
 mod label;
 mod last_reject;
 mod lock;
+mod man_pages;
 mod model;
 mod moved;
 mod recipe;
@@ -34,11 +39,10 @@ mod verdict_row;
 mod verdicts;
 mod watch;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
+use inspectd_man_pages::{Shell, print_completion};
 
 use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
@@ -88,6 +92,9 @@ enum Command {
     Report(report::Arguments),
     /// Judge pictures of known parts, to see whether the line still tells good from bad.
     Challenge(challenge::Arguments),
+    /// Study the inspection as a measurement system, for its acceptance: repeatability, misses, false rejects.
+    #[command(after_help = acceptance::AFTER_HELP)]
+    Acceptance(Box<acceptance::Arguments>),
     /// Export labelled verdicts as a dataset for the trainer.
     Dataset(dataset::Arguments),
     /// Inspect image files with the loaded model, while the cameras run.
@@ -114,11 +121,15 @@ enum Command {
     Lock(lock::Arguments),
     /// Release the lock.
     Unlock,
+    /// Judge whether a client keeps the rules of docs/conformance.md: plays a daemon to it. Needs no daemon.
+    Conformance(conformance::Arguments),
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+    /// Write the man pages of inspectctl.
+    ManPages(man_pages::Arguments),
     /// Moved to `inspectd audit`.
     #[command(hide = true, disable_help_flag = true)]
     Audit(moved::Arguments),
@@ -172,19 +183,15 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Replay(arguments) => replay::run(&client()?, &arguments).await?,
         Command::Report(arguments) => report::run(&client()?, &arguments).await?,
         Command::Challenge(arguments) => challenge::run(&client()?, &arguments).await?,
+        Command::Acceptance(arguments) => return acceptance::run(&client()?, &arguments).await,
         Command::Dataset(arguments) => dataset::run(&client()?, &arguments).await?,
-        Command::Completions { shell } => completions(shell)?,
+        Command::Conformance(arguments) => return conformance::run(&arguments).await,
+        Command::Completions { shell } => print_completion(Cli::command(), shell)?,
+        Command::ManPages(arguments) => man_pages::run(Cli::command(), &arguments)?,
         Command::Audit(_) => return Ok(moved::report("audit")),
         Command::Token(_) => return Ok(moved::report("token")),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints a completion script, from memory: the generator panics if standard output is closed.
-fn completions(shell: Shell) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "inspectctl", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
 }
 
 #[cfg(test)]
@@ -271,6 +278,14 @@ mod tests {
         check("inspectctl evidence 0 -o part.png", false);
         check("inspectctl evidence 7", false);
         check("inspectctl evidence 7 -o part.gif", false);
+        check("inspectctl conformance -- ./client {address} --fast", true);
+        check(
+            "inspectctl conformance --scenario reset --json -- client {address}",
+            true,
+        );
+        check("inspectctl conformance --list", true);
+        check("inspectctl conformance", false);
+        check("inspectctl conformance --scenario other -- client", false);
         check("inspectctl completions bash", true);
         check("inspectctl audit verify file --head abc", true);
         check("inspectctl token create --name mes --help", true);

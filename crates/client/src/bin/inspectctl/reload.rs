@@ -64,6 +64,7 @@ mod tests {
                 name: "demo".into(),
                 version: "1.0.0".into(),
                 sha256: "0123456789abcdef".into(),
+                precision: "f32".to_owned(),
             }),
         };
         assert_eq!(

@@ -145,6 +145,7 @@ mod tests {
                 name: "cells".to_owned(),
                 version: "2".to_owned(),
                 sha256: "0123456789abcdef".to_owned(),
+                precision: "f32".to_owned(),
             }),
             since_time: Some(prost_types::Timestamp {
                 seconds: 1_795_000_000,

@@ -295,6 +295,7 @@ mod tests {
                 name: "demo".into(),
                 version: "1".into(),
                 sha256: "0123456789abcdef".into(),
+                precision: "f32".to_owned(),
             }),
             present_threshold: 0.6,
             false_reject_rate: 0.001,

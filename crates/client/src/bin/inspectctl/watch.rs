@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Exit after this number of verdicts.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Print at most this number of PASS verdicts per second, for fast lines; others, the limit and the summary are not affected.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pass_rate: Option<u32>,
     /// At the end, print counts of decisions, the rate, latencies and, for parts of known condition, errors.
     #[arg(long)]
     summary: bool,
@@ -79,10 +82,10 @@ impl Arguments {
     fn subscription(&self, now: SystemTime) -> Result<Subscription, anyhow::Error> {
         let decisions = self.decisions.iter();
         Ok(Subscription {
-            start: self.start(now)?,
             camera_ids: self.cameras.clone(),
             decisions: decisions.copied().map(Decision::from).collect(),
             reconnect: self.reconnect.then(Backoff::default),
+            ..Subscription::from(self.start(now)?)
         })
     }
 

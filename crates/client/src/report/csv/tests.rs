@@ -92,6 +92,7 @@ fn report() -> Report {
                 name: "cells".to_owned(),
                 version: "2026.1".to_owned(),
                 sha256: "0123456789abcdef".to_owned(),
+                precision: "f32".to_owned(),
             }),
             parts: Some(counts(6, 1, 1, 2)),
         }],

@@ -1,5 +1,6 @@
 mod parts;
 mod properties;
+mod segmentation;
 
 use super::*;
 use crate::maps::{MapCalibration, MapSize, Quantiles};

@@ -81,7 +81,7 @@ impl Scene {
 
 /// 4 x 4 cells for 8 x 8 pixels: an isolated cell of 0.9 at the upper left, four cells of 0.6 at the lower
 /// right.
-fn two_defects() -> Scene {
+pub(super) fn two_defects() -> Scene {
     let mut map = vec![0.0; 16];
     map[0] = 0.9;
     for cell in [10, 11, 14, 15] {
@@ -95,7 +95,7 @@ fn two_defects() -> Scene {
     Scene::new(map, shape)
 }
 
-fn left() -> Polygon {
+pub(super) fn left() -> Polygon {
     rectangle(0.0, 0.0, 0.5, 1.0)
 }
 

@@ -58,7 +58,7 @@ fn numbers(found: &crate::decision::Region) -> [u32; 6] {
     .map(f32::to_bits)
 }
 
-fn any_scene() -> impl Strategy<Value = Scene> {
+pub(super) fn any_scene() -> impl Strategy<Value = Scene> {
     (any_size(), 1u32..50, 1u32..50).prop_flat_map(|(size, width, height)| {
         // Discrete steps, so that there are plateaus, and continuous values.
         let level = prop_oneof![
@@ -85,7 +85,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     (-1.0f32..2.0, band, area).prop_map(|(threshold, from, area)| rule(threshold, from, area))
 }
 
-fn any_plan() -> impl Strategy<Value = InspectionPlan> {
+pub(super) fn any_plan() -> impl Strategy<Value = InspectionPlan> {
     let regions = prop::collection::vec((any_polygon(), any_rule()), 0..4);
     let ignored = prop::collection::vec(any_polygon(), 0..3);
     (any_rule(), regions, ignored, 0.0f32..0.1, 0usize..9).prop_map(
@@ -107,7 +107,7 @@ fn inspects(plan: &InspectionPlan, shape: FrameShape) -> bool {
 }
 
 /// Removes from a plan what prevents an inspection.
-fn inspectable(mut plan: InspectionPlan, shape: FrameShape) -> InspectionPlan {
+pub(super) fn inspectable(mut plan: InspectionPlan, shape: FrameShape) -> InspectionPlan {
     while let Err(error) = check_inspected(&Rules::new(plan.clone(), shape), shape) {
         match error {
             NothingInspected::Region { name, .. } => {

@@ -88,6 +88,7 @@ mod tests {
                 name: "cells".to_owned(),
                 version: "2".to_owned(),
                 sha256: "ab".to_owned(),
+                precision: "int8".to_owned(),
             }),
             challenge: Some(proto::ChallengeResult {
                 passed: true,
@@ -107,7 +108,7 @@ mod tests {
             printed,
             json!({
                 "activated": true, "reason": "",
-                "model": {"name": "cells", "version": "2", "sha256": "ab"},
+                "model": {"name": "cells", "version": "2", "sha256": "ab", "precision": "int8"},
                 "challenge": {"time": null, "passed": true, "error": "", "good": 2, "false_rejects": 0,
                     "defective": 0, "misses": 0, "failures": ["good/a.png: REJECT (0.7)"],
                     "model": null, "recipe": null},

@@ -127,6 +127,7 @@ mod tests {
             name: "cells".to_owned(),
             version: version.to_owned(),
             sha256: "0123456789abcdef".to_owned(),
+            precision: "f32".to_owned(),
         }
     }
 

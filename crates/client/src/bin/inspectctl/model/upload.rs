@@ -1,4 +1,4 @@
-//! The messages of an installation: the header, then the graph in pieces.
+//! The messages of an installation: the header, then the graphs in pieces.
 
 use std::fs;
 use std::path::Path;
@@ -12,18 +12,19 @@ use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
 /// The largest piece that the daemon accepts.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A bundle that is sent: an iterator over its messages. The graph stays in memory, so that what is sent is what was
+/// A bundle that is sent: an iterator over its messages. The graphs stay in memory, so that what is sent is what was
 /// verified.
 #[derive(Debug)]
 pub struct Upload {
     header: Option<InstallHeader>,
     bundle: Bundle,
+    /// Bytes of all graphs that were sent.
     sent: usize,
     bar: ProgressBar,
 }
 
 impl Upload {
-    /// Reads the bundle, and verifies its manifest and the hash of its graph. `header` has what is requested; the fields of the
+    /// Reads the bundle, and verifies its manifest and the hashes of its graphs. `header` has what is requested; the fields of the
     /// bundle are filled in.
     ///
     /// # Errors
@@ -33,7 +34,9 @@ impl Upload {
         let bundle = Bundle::open(folder).map_err(|error| anyhow!("{error}"))?;
         let file = folder.join(MANIFEST_FILE);
         header.manifest = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        header.graph_size = bundle.graph().len() as u64;
+        let mut sizes = bundle.graphs().iter().map(|graph| graph.len() as u64);
+        header.graph_size = sizes.next().unwrap_or_default();
+        header.variant_sizes = sizes.collect();
         Ok(Self {
             header: Some(header),
             bundle,
@@ -42,9 +45,28 @@ impl Upload {
         })
     }
 
-    /// Size of the graph, bytes.
+    /// Size of the graphs, bytes.
     pub fn size(&self) -> u64 {
-        self.bundle.graph().len() as u64
+        self.bundle
+            .graphs()
+            .iter()
+            .map(|graph| graph.len() as u64)
+            .sum()
+    }
+
+    /// The next bytes of the graph of which not all bytes were sent.
+    fn next_piece(&self) -> Option<Vec<u8>> {
+        let mut sent = self.sent;
+        for graph in self.bundle.graphs() {
+            if let Some(piece) = graph
+                .get(sent..)
+                .and_then(|rest| rest.chunks(PIECE_BYTES).next())
+            {
+                return Some(piece.to_vec());
+            }
+            sent -= graph.len();
+        }
+        None
     }
 
     /// Shows on `bar` what is sent.
@@ -60,11 +82,10 @@ impl Iterator for Upload {
         let part = if let Some(header) = self.header.take() {
             Part::Header(header)
         } else {
-            let rest = &self.bundle.graph()[self.sent..];
-            let piece = rest.chunks(PIECE_BYTES).next()?;
+            let piece = self.next_piece()?;
             self.sent += piece.len();
             self.bar.set_position(self.sent as u64);
-            Part::Graph(piece.to_vec())
+            Part::Graph(piece)
         };
         Some(InstallModelRequest { part: Some(part) })
     }
@@ -89,7 +110,7 @@ mod tests {
         let text = text.replace("THRESHOLD", "0.5");
         let manifest = Manifest::parse(Path::new(MANIFEST_FILE), &text).expect("valid");
         let bundle = folder.join("bundle");
-        Bundle::write(&bundle, manifest, graph.to_vec()).expect("written");
+        Bundle::write(&bundle, manifest, vec![graph.to_vec()]).expect("written");
         bundle
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use inspectd_client::proto::{Decision, Verdict};
 use inspectd_client::{Acknowledger, Client, Event};
@@ -20,9 +20,42 @@ pub struct WatchOutput<W> {
     /// Verdicts until the limit.
     remaining: Option<u64>,
     header_shown: bool,
+    passes: PassLimit,
     summary: Option<Summary>,
     last_reject: Option<LastReject>,
     acknowledger: Option<Acknowledger>,
+}
+
+/// Leaves out PASS verdicts of a fast line.
+#[derive(Debug, Default)]
+struct PassLimit {
+    /// Shortest time between two PASS verdicts that are printed; unlimited if unset.
+    interval: Option<Duration>,
+    /// When the last one was printed.
+    last: Option<Instant>,
+}
+
+impl PassLimit {
+    fn new(rate: Option<u32>) -> Self {
+        Self {
+            interval: rate.map(|rate| Duration::from_secs(1) / rate),
+            last: None,
+        }
+    }
+
+    /// Whether a verdict is printed.
+    fn prints(&mut self, decision: Decision, received: Instant) -> bool {
+        let Some(interval) = self.interval.filter(|_| decision == Decision::Pass) else {
+            return true;
+        };
+        let is_due = self
+            .last
+            .is_none_or(|last| received.duration_since(last) >= interval);
+        if is_due {
+            self.last = Some(received);
+        }
+        is_due
+    }
 }
 
 impl<W: Write> WatchOutput<W> {
@@ -38,6 +71,7 @@ impl<W: Write> WatchOutput<W> {
             json: arguments.json,
             remaining: arguments.limit,
             header_shown: false,
+            passes: PassLimit::new(arguments.pass_rate),
             summary: arguments.summary.then(Summary::default),
             last_reject: file.map(|file| LastReject::new(client.clone(), file)),
             acknowledger,
@@ -62,7 +96,9 @@ impl<W: Write> WatchOutput<W> {
 
     fn verdict(&mut self, verdict: &Verdict, received: Instant) -> io::Result<()> {
         self.header()?;
-        if self.json {
+        if !self.passes.prints(verdict.decision(), received) {
+            // Only counted.
+        } else if self.json {
             let event = json::Event::Verdict(Box::new(verdict.into()));
             json::write(&mut self.out, &event)?;
         } else {
@@ -159,6 +195,7 @@ mod tests {
             json,
             remaining: limit,
             header_shown: false,
+            passes: PassLimit::default(),
             summary: Some(Summary::default()),
             last_reject: None,
             acknowledger: None,
@@ -179,6 +216,21 @@ mod tests {
 
     fn gap(missed: u64, lost: Option<RangeInclusive<u64>>) -> Event {
         Event::Gap { missed, lost }
+    }
+
+    #[test]
+    fn pass_rate_leaves_out_only_passes() {
+        let start = Instant::now();
+        let mut limit = PassLimit::new(Some(4));
+        let mut prints = |decision, milliseconds| {
+            limit.prints(decision, start + Duration::from_millis(milliseconds))
+        };
+        assert!(prints(Decision::Pass, 0));
+        assert!(!prints(Decision::Pass, 249));
+        assert!(prints(Decision::Reject, 249) && prints(Decision::Fault, 249));
+        assert!(prints(Decision::Pass, 250) && !prints(Decision::Pass, 260));
+        let mut unlimited = PassLimit::new(None);
+        assert!(unlimited.prints(Decision::Pass, start) && unlimited.prints(Decision::Pass, start));
     }
 
     #[test]

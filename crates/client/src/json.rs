@@ -1,15 +1,47 @@
-//! A verdict.
+//! A verdict in JSON: the fields of [`proto::Verdict`] with their names. Enumerators are in lower case, times in RFC 3339,
+//! durations in milliseconds (`_ms`), bytes in base64; unset fields are null.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use inspectd_client::proto;
 use serde::Serialize;
 
-use super::time;
-use crate::format;
+use crate::proto;
+use crate::proto::{AnomalyKind, Decision, FaultReason};
+
+/// An enumerator without its enumeration's name, in lower case: `DECISION_PASS` is `pass`.
+pub fn enumerator(name: &str, enumeration: &str) -> String {
+    name.strip_prefix(enumeration)
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+}
+
+/// `pass`, `reject`, `review`, `fault`.
+pub fn decision(decision: Decision) -> String {
+    enumerator(decision.as_str_name(), "DECISION_")
+}
+
+/// `structural`, `logical`.
+pub fn kind(kind: AnomalyKind) -> String {
+    enumerator(kind.as_str_name(), "ANOMALY_KIND_")
+}
+
+/// `camera_lost`, `corrupt_frame` ...
+pub fn fault_reason(reason: FaultReason) -> String {
+    enumerator(reason.as_str_name(), "FAULT_REASON_")
+}
+
+/// A protobuf duration in milliseconds.
+pub fn milliseconds(duration: prost_types::Duration) -> f64 {
+    duration.seconds as f64 * 1e3 + f64::from(duration.nanos) / 1e6
+}
+
+/// A time in RFC 3339; `None` if it is unset.
+pub fn time(timestamp: Option<&prost_types::Timestamp>) -> Option<String> {
+    timestamp.map(ToString::to_string)
+}
 
 /// The fields of [`proto::Verdict`].
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Verdict<'a> {
     sequence: u64,
     run_id: &'a str,
@@ -43,8 +75,9 @@ pub struct Verdict<'a> {
     recipe: Option<RecipeTag<'a>>,
 }
 
-#[derive(Serialize)]
-struct View<'a> {
+/// The fields of [`proto::View`].
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
     camera_id: &'a str,
     sequence: u64,
     frame_id: u64,
@@ -52,15 +85,16 @@ struct View<'a> {
 }
 
 /// The fields of [`proto::RecipeTag`].
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct RecipeTag<'a> {
     id: &'a str,
     version: &'a str,
     sha256: &'a str,
 }
 
-#[derive(Serialize)]
-struct Score<'a> {
+/// The fields of [`proto::Score`].
+#[derive(Debug, Serialize)]
+pub struct Score<'a> {
     value: f32,
     structural: f32,
     logical: f32,
@@ -72,8 +106,9 @@ struct Score<'a> {
     regions: Vec<RegionScore<'a>>,
 }
 
-#[derive(Serialize)]
-struct RegionScore<'a> {
+/// The fields of [`proto::RegionScore`].
+#[derive(Debug, Serialize)]
+pub struct RegionScore<'a> {
     region: &'a str,
     value: Option<f32>,
     threshold: f32,
@@ -81,18 +116,19 @@ struct RegionScore<'a> {
     decision: String,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Fault<'a> {
     reason: String,
     message: &'a str,
 }
 
-#[derive(Serialize)]
+/// The fields of [`proto::Region`].
+#[derive(Debug, Serialize)]
 #[expect(
     clippy::struct_field_names,
     reason = "the field name is that of the proto"
 )]
-struct Region<'a> {
+pub struct Region<'a> {
     #[serde(rename = "box")]
     bounds: Option<Bounds>,
     area: f32,
@@ -101,7 +137,7 @@ struct Region<'a> {
     region: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Bounds {
     left: f32,
     top: f32,
@@ -110,14 +146,15 @@ struct Bounds {
 }
 
 /// The fields of [`proto::Model`].
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Model<'a> {
     name: &'a str,
     version: &'a str,
     sha256: &'a str,
+    precision: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[expect(
     clippy::struct_field_names,
     reason = "the unit is part of the printed name"
@@ -138,8 +175,8 @@ impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
             camera_id: &verdict.camera_id,
             frame_id: verdict.frame_id,
             capture_time: time(verdict.capture_time.as_ref()),
-            capture_monotonic_ms: verdict.capture_monotonic.map(format::milliseconds),
-            decision: format::decision(verdict.decision()),
+            capture_monotonic_ms: verdict.capture_monotonic.map(milliseconds),
+            decision: decision(verdict.decision()),
             score: verdict.score.as_ref().map(Score::from),
             fault: verdict.fault.as_ref().map(Fault::from),
             regions: verdict.regions.iter().map(Region::from).collect(),
@@ -166,13 +203,37 @@ impl<'a> From<&'a proto::Verdict> for Verdict<'a> {
     }
 }
 
+impl<'a> Verdict<'a> {
+    /// Returns the score, if there is one.
+    pub fn score(&self) -> Option<&Score<'a>> {
+        self.score.as_ref()
+    }
+
+    /// Returns the defects.
+    pub fn regions(&self) -> &[Region<'a>] {
+        &self.regions
+    }
+
+    /// Returns the views of a part.
+    pub fn views(&self) -> &[View<'a>] {
+        &self.views
+    }
+}
+
+impl<'a> Score<'a> {
+    /// Returns the results for all parts of the frame.
+    pub fn regions(&self) -> &[RegionScore<'a>] {
+        &self.regions
+    }
+}
+
 impl<'a> From<&'a proto::View> for View<'a> {
     fn from(view: &'a proto::View) -> Self {
         Self {
             camera_id: &view.camera_id,
             sequence: view.sequence,
             frame_id: view.frame_id,
-            decision: format::decision(view.decision()),
+            decision: decision(view.decision()),
         }
     }
 }
@@ -194,7 +255,7 @@ impl<'a> From<&'a proto::RegionScore> for RegionScore<'a> {
             value: score.value,
             threshold: score.threshold,
             review_from: score.review_from,
-            decision: format::decision(score.decision()),
+            decision: decision(score.decision()),
         }
     }
 }
@@ -207,7 +268,7 @@ impl<'a> From<&'a proto::Score> for Score<'a> {
             logical: score.logical,
             threshold: score.threshold,
             review_from: score.review_from,
-            dominant: format::kind(score.dominant()),
+            dominant: kind(score.dominant()),
             decided_by: &score.decided_by,
             highest: score.highest,
             regions: score.regions.iter().map(RegionScore::from).collect(),
@@ -218,7 +279,7 @@ impl<'a> From<&'a proto::Score> for Score<'a> {
 impl<'a> From<&'a proto::Fault> for Fault<'a> {
     fn from(fault: &'a proto::Fault) -> Self {
         Self {
-            reason: format::fault_reason(fault.reason()),
+            reason: fault_reason(fault.reason()),
             message: &fault.message,
         }
     }
@@ -235,7 +296,7 @@ impl<'a> From<&'a proto::Region> for Region<'a> {
             }),
             area: region.area,
             peak: region.peak,
-            kind: format::kind(region.kind()),
+            kind: kind(region.kind()),
             region: &region.region,
         }
     }
@@ -247,6 +308,7 @@ impl<'a> From<&'a proto::Model> for Model<'a> {
             name: &model.name,
             version: &model.version,
             sha256: &model.sha256,
+            precision: &model.precision,
         }
     }
 }
@@ -254,11 +316,11 @@ impl<'a> From<&'a proto::Model> for Model<'a> {
 impl From<&proto::Timings> for Timings {
     fn from(timings: &proto::Timings) -> Self {
         Self {
-            queue_ms: timings.queue.map(format::milliseconds),
-            preprocess_ms: timings.preprocess.map(format::milliseconds),
-            inference_ms: timings.inference.map(format::milliseconds),
-            judge_ms: timings.judge.map(format::milliseconds),
-            total_ms: timings.total.map(format::milliseconds),
+            queue_ms: timings.queue.map(milliseconds),
+            preprocess_ms: timings.preprocess.map(milliseconds),
+            inference_ms: timings.inference.map(milliseconds),
+            judge_ms: timings.judge.map(milliseconds),
+            total_ms: timings.total.map(milliseconds),
         }
     }
 }

@@ -1,0 +1,191 @@
+//! Deliveries to a receiver whose answers are given.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use inspectd_client::{Decision, Evidence};
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use super::*;
+use crate::record::tests::record;
+
+/// A receiver that refuses some sequences and fails some attempts.
+#[derive(Default)]
+struct Receiver {
+    refused: BTreeSet<u64>,
+    /// Failures of the next attempts, the last one first.
+    failures: Vec<Failure>,
+    /// Whether refused records are named, or the whole batch is refused.
+    names_refused: bool,
+    hangs: bool,
+    log: Arc<Mutex<Vec<Vec<u64>>>>,
+}
+
+fn sequence(record: &Record) -> u64 {
+    match record {
+        Record::Verdict(record) => record.verdict.sequence,
+        Record::Gap(_) => 0,
+    }
+}
+
+#[async_trait]
+impl Sink for Receiver {
+    async fn check(&mut self) -> Result<String, Failure> {
+        Ok(String::new())
+    }
+
+    async fn keep_open(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure> {
+        if std::mem::take(&mut self.hangs) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(failure) = self.failures.pop() {
+            return Err(failure);
+        }
+        let sequences: Vec<u64> = records.iter().map(sequence).collect();
+        let refused = sequences
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| self.refused.contains(one));
+        let refused: Vec<Rejected> = refused
+            .map(|(place, one)| Rejected {
+                place,
+                reason: format!("no {one}"),
+            })
+            .collect();
+        if !refused.is_empty() && !self.names_refused {
+            return Err(Failure::Refused("the batch has a fault".to_owned()));
+        }
+        self.log.lock().push(sequences);
+        Ok(refused)
+    }
+
+    async fn deliver_evidence(&mut self, _: &VerdictRecord, _: &Evidence) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
+
+    async fn close(&mut self) {}
+}
+
+/// Delivers the verdicts 1 to 8. Returns the delivered sequences, those of the dead letters, and the state.
+async fn deliver(receiver: Receiver) -> (Vec<u64>, Vec<u64>, crate::state::Snapshot) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = Arc::clone(&receiver.log);
+    let (mut delivery, _stop) = delivery(receiver, &folder);
+    let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
+    let client = client.build().expect("no credentials");
+    let records: Vec<_> = (1..=8)
+        .map(|sequence| record(sequence, Decision::Pass))
+        .collect();
+    delivery
+        .deliver(&client, &records)
+        .await
+        .expect("not stopped");
+    let letters = std::fs::read_to_string(delivery.dead_letters.path()).unwrap_or_default();
+    let letters = letters.lines().map(|line| {
+        let letter: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        letter["record"]["sequence"].as_u64().expect("a sequence")
+    });
+    let delivered = log.lock().concat();
+    (delivered, letters.collect(), delivery.state.snapshot())
+}
+
+fn delivery(receiver: Receiver, folder: &TempDir) -> (Delivery, watch::Sender<bool>) {
+    let (sender, stop) = watch::channel(false);
+    let delivery = Delivery {
+        id: "mes".to_owned(),
+        sink: Box::new(receiver),
+        dead_letters: DeadLetters::new(folder.path(), "mes"),
+        backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
+        timeout: Duration::from_millis(50),
+        evidence: EvidencePolicy::None,
+        state: Arc::new(SinkState::new("mes", "files", "forward-mes")),
+        stop,
+    };
+    (delivery, sender)
+}
+
+#[tokio::test]
+async fn refused_records_of_a_batch_are_found_and_the_others_arrive_in_order() {
+    let refused = BTreeSet::from([3, 4, 8]);
+    let (delivered, letters, state) = deliver(Receiver {
+        refused,
+        ..Receiver::default()
+    })
+    .await;
+    assert_eq!(delivered, [1, 2, 5, 6, 7]);
+    assert_eq!(letters, [3, 4, 8]);
+    assert_eq!((state.delivered, state.dead_letters), (5, 3));
+}
+
+#[tokio::test]
+async fn records_that_the_receiver_names_become_dead_letters_at_once() {
+    let refused = BTreeSet::from([3]);
+    let receiver = Receiver {
+        refused,
+        names_refused: true,
+        ..Receiver::default()
+    };
+    let (delivered, letters, state) = deliver(receiver).await;
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!((letters, state.delivered), (vec![3], 7));
+}
+
+#[tokio::test]
+async fn transient_failures_and_lost_confirmations_are_repeated() {
+    let failures = vec![Failure::transient("away"), Failure::transient("away")];
+    let (delivered, letters, state) = deliver(Receiver {
+        failures,
+        hangs: true,
+        ..Receiver::default()
+    })
+    .await;
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(letters, [0; 0]);
+    assert_eq!((state.retries, state.dead_letters), (3, 0));
+    assert_eq!(state.last_error.expect("an error").message, "away");
+}
+
+#[tokio::test]
+async fn stop_ends_a_delivery_whose_receiver_is_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let failures = vec![Failure::transient("away"); 100_000];
+    let (mut delivery, stop) = delivery(
+        Receiver {
+            failures,
+            ..Receiver::default()
+        },
+        &folder,
+    );
+    let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
+    let client = client.build().expect("no credentials");
+    stop.send(true).expect("a receiver");
+    let records = [record(1, Decision::Pass)];
+    assert_eq!(delivery.deliver(&client, &records).await, Err(Stopped));
+}
+
+#[tokio::test]
+async fn dead_letter_that_cannot_be_written_is_not_confirmed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("dead-letters"), "not a folder").expect("written");
+    let refused = BTreeSet::from([1]);
+    let (mut delivery, stop) = delivery(
+        Receiver {
+            refused,
+            ..Receiver::default()
+        },
+        &folder,
+    );
+    let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
+    let client = client.build().expect("no credentials");
+    stop.send(true).expect("a receiver");
+    let records = [record(1, Decision::Pass)];
+    assert_eq!(delivery.deliver(&client, &records).await, Err(Stopped));
+    assert_eq!(delivery.state.snapshot().dead_letters, 0);
+}

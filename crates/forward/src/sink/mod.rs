@@ -1,0 +1,131 @@
+//! The receivers of records.
+
+pub mod files;
+pub mod mqtt;
+pub mod nats;
+pub mod postgresql;
+pub mod s3;
+pub mod webhook;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use inspectd_client::{Evidence, Timestamp};
+use thiserror::Error;
+
+use crate::config::{Origin, Receiver, SinkSettings};
+use crate::record::{Record, VerdictRecord};
+
+/// A receiver of records.
+///
+/// A call may be dropped before it returns, when its time is over: [`Sink::reset`] is called then, as after a failure.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Connects to the receiver and returns what is there, in a few words. Sends no record.
+    async fn check(&mut self) -> Result<String, Failure>;
+
+    /// Connects, if the connection is not open. Called at the start and now and then while there is nothing to send.
+    async fn keep_open(&mut self) -> Result<(), Failure>;
+
+    /// Sends the records. Returns once the receiver has confirmed that it stored all of them, except those that it refuses
+    /// for good.
+    async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure>;
+
+    /// Sends the evidence of a verdict, before its record. Returns once the receiver has stored it.
+    async fn deliver_evidence(
+        &mut self,
+        record: &VerdictRecord,
+        evidence: &Evidence,
+    ) -> Result<(), Failure>;
+
+    /// Gives up the connection: the next call opens another one.
+    fn reset(&mut self);
+
+    /// Reports to the receiver that no records follow, if it can be told.
+    async fn close(&mut self);
+}
+
+/// A record that the receiver refuses for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place among the records that were sent.
+    pub place: usize,
+    /// The reason.
+    pub reason: String,
+}
+
+/// Records were not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The receiver refuses at least one of the records for good, and stored none of them.
+    #[error("{0}")]
+    Refused(String),
+    /// The same records may be stored later.
+    #[error("{reason}")]
+    Transient {
+        /// The reason.
+        reason: String,
+        /// The pause that the receiver asks for.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Failure {
+    /// The same records may be stored later.
+    pub fn transient(reason: impl std::fmt::Display) -> Self {
+        Self::Transient {
+            reason: reason.to_string(),
+            retry_after: None,
+        }
+    }
+}
+
+/// Creates the sink. It connects with the first call.
+pub fn create(settings: &SinkSettings, origin: &Arc<Origin>) -> Box<dyn Sink> {
+    match &settings.receiver {
+        Receiver::Files(files) => Box::new(files::FileSink::new(files.clone())),
+        Receiver::Webhook(webhook) => Box::new(webhook::WebhookSink::new(
+            webhook.clone(),
+            Arc::clone(origin),
+        )),
+        Receiver::Mqtt(mqtt) => Box::new(mqtt::MqttSink::new(mqtt.clone(), Arc::clone(origin))),
+        Receiver::Postgresql(postgresql) => {
+            Box::new(postgresql::PostgresqlSink::new(postgresql.clone()))
+        }
+        Receiver::Nats(nats) => Box::new(nats::NatsSink::new(nats.clone(), Arc::clone(origin))),
+        Receiver::S3(s3) => Box::new(s3::S3Sink::new(s3.clone(), Arc::clone(origin))),
+    }
+}
+
+/// The innermost error, which says what happened.
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// The text of a file with a secret, without blanks around it. A file that is missing may come later.
+pub(crate) fn read_secret(path: &Path) -> Result<String, Failure> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| Failure::transient(format!("{}: {error}", path.display())))?;
+    Ok(text.trim().to_owned())
+}
+
+/// The extension of an image file by its first bytes.
+pub(crate) fn image_extension(bytes: &[u8]) -> &'static str {
+    if bytes.starts_with(&[0xff, 0xd8]) {
+        "jpg"
+    } else {
+        "png"
+    }
+}
+
+/// A time without separators, for names of files: `20261130T170559Z`.
+pub(crate) fn compact_time(time: Timestamp) -> String {
+    let whole = Timestamp { nanos: 0, ..time };
+    whole.to_string().replace(['-', ':'], "")
+}

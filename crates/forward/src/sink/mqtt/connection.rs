@@ -1,0 +1,296 @@
+//! One connection to a broker, in version 3.1.1 or 5. It ends with its first error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::{Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport, v5};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::{Mqtt, MqttVersion};
+use crate::sink::Failure;
+use crate::tls;
+
+/// Messages that are published and not acknowledged yet.
+const IN_FLIGHT: u16 = 1000;
+/// Requests and notices that wait.
+const QUEUE: usize = 100;
+/// The largest packet.
+const MAX_PACKET_BYTES: usize = 64 << 20;
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Maximum time of an orderly end.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A message to publish.
+pub(super) struct Message {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub retain: bool,
+    /// The id of the record, a user property in version 5.
+    pub id: Option<String>,
+    /// Whether the payload is JSON; otherwise it is protobuf.
+    pub json: bool,
+}
+
+/// What happened on the connection.
+pub(super) enum Notice {
+    Connected,
+    /// The next message was sent with this packet id.
+    Sent(u16),
+    /// The broker has the message with this packet id, or refuses it.
+    Acknowledged {
+        packet: u16,
+        refusal: Option<Result<String, Failure>>,
+    },
+    /// The connection has ended.
+    Lost(Failure),
+}
+
+/// Publishes messages.
+pub(super) enum Publisher {
+    V3(rumqttc::AsyncClient),
+    V5(v5::AsyncClient),
+}
+
+/// A connection. Dropping it closes the connection without a word: the broker then publishes the last will.
+pub(super) struct Connection {
+    publisher: Publisher,
+    notices: mpsc::Receiver<Notice>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    /// Begins to connect. Must be called in a runtime.
+    pub fn open(settings: &Mqtt, will: Message) -> Result<Self, Failure> {
+        let transport = match &settings.tls {
+            Some(files) => {
+                let config = tls::client_config(files).map_err(Failure::transient)?;
+                Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config)))
+            }
+            None => Transport::tcp(),
+        };
+        let login = match &settings.login {
+            Some((user, file)) => Some((user.clone(), super::super::read_secret(file)?)),
+            None => None,
+        };
+        let (sender, notices) = mpsc::channel(QUEUE);
+        let (publisher, task) = match settings.version {
+            MqttVersion::V3 => version_3(settings, will, transport, login, sender),
+            MqttVersion::V5 => version_5(settings, will, transport, login, sender),
+        };
+        Ok(Self {
+            publisher,
+            notices,
+            task,
+        })
+    }
+
+    /// Waits until the broker has accepted the connection.
+    pub async fn connected(&mut self) -> Result<(), Failure> {
+        match self.notices.recv().await {
+            Some(Notice::Connected) => Ok(()),
+            Some(Notice::Lost(failure)) => Err(failure),
+            _ => Err(Failure::transient("the connection is closed")),
+        }
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// The two directions.
+    pub fn parts(&mut self) -> (&Publisher, &mut mpsc::Receiver<Notice>) {
+        (&self.publisher, &mut self.notices)
+    }
+
+    /// Ends the connection, so that the broker does not publish the last will.
+    pub async fn disconnect(mut self) {
+        let asked = match &self.publisher {
+            Publisher::V3(client) => client.disconnect().await.is_ok(),
+            Publisher::V5(client) => client.disconnect().await.is_ok(),
+        };
+        if asked {
+            let ended = async { while self.notices.recv().await.is_some() {} };
+            let _ = tokio::time::timeout(DISCONNECT_TIMEOUT, ended).await;
+        }
+    }
+}
+
+impl Publisher {
+    /// Publishes a message, once there is room for it in the queue.
+    pub async fn publish(&self, message: &Message) -> Result<(), Failure> {
+        let Message {
+            topic,
+            payload,
+            retain,
+            ..
+        } = message;
+        let closed = |_| Failure::transient("the connection is closed");
+        match self {
+            Self::V3(client) => {
+                let published = client.publish(topic, QoS::AtLeastOnce, *retain, payload.clone());
+                published.await.map_err(|error| closed(error.to_string()))
+            }
+            Self::V5(client) => {
+                let properties = v5::mqttbytes::v5::PublishProperties {
+                    payload_format_indicator: message.json.then_some(1),
+                    content_type: Some(content_type(message.json).to_owned()),
+                    user_properties: message
+                        .id
+                        .iter()
+                        .map(|id| ("id".to_owned(), id.clone()))
+                        .collect(),
+                    ..Default::default()
+                };
+                let qos = v5::mqttbytes::QoS::AtLeastOnce;
+                let published = client.publish_with_properties(
+                    topic,
+                    qos,
+                    *retain,
+                    payload.clone(),
+                    properties,
+                );
+                published.await.map_err(|error| closed(error.to_string()))
+            }
+        }
+    }
+}
+
+fn content_type(json: bool) -> &'static str {
+    if json {
+        "application/json"
+    } else {
+        "application/protobuf"
+    }
+}
+
+fn version_3(
+    settings: &Mqtt,
+    will: Message,
+    transport: Transport,
+    login: Option<(String, String)>,
+    notices: mpsc::Sender<Notice>,
+) -> (Publisher, JoinHandle<()>) {
+    let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_transport(transport)
+        .set_inflight(IN_FLIGHT)
+        .set_max_packet_size(MAX_PACKET_BYTES, MAX_PACKET_BYTES)
+        .set_last_will(rumqttc::LastWill::new(
+            will.topic,
+            will.payload,
+            QoS::AtLeastOnce,
+            will.retain,
+        ));
+    if let Some((user, password)) = login {
+        options.set_credentials(user, password);
+    }
+    let (client, mut events) = rumqttc::AsyncClient::new(options, QUEUE);
+    let task = tokio::spawn(async move {
+        loop {
+            let notice = match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => Notice::Connected,
+                Ok(Event::Incoming(Packet::PubAck(ack))) => Notice::Acknowledged {
+                    packet: ack.pkid,
+                    refusal: None,
+                },
+                Ok(Event::Outgoing(Outgoing::Publish(packet))) => Notice::Sent(packet),
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return,
+                Ok(_) => continue,
+                Err(error) => Notice::Lost(failure_3(&error)),
+            };
+            let lost = matches!(notice, Notice::Lost(_));
+            if notices.send(notice).await.is_err() || lost {
+                return;
+            }
+        }
+    });
+    (Publisher::V3(client), task)
+}
+
+fn failure_3(error: &rumqttc::ConnectionError) -> Failure {
+    match error {
+        rumqttc::ConnectionError::MqttState(rumqttc::StateError::Deserialization(
+            rumqttc::mqttbytes::Error::OutgoingPacketTooLarge { .. },
+        )) => Failure::Refused(error.to_string()),
+        _ => Failure::transient(format!("{error}")),
+    }
+}
+
+fn version_5(
+    settings: &Mqtt,
+    will: Message,
+    transport: Transport,
+    login: Option<(String, String)>,
+    notices: mpsc::Sender<Notice>,
+) -> (Publisher, JoinHandle<()>) {
+    let qos = v5::mqttbytes::QoS::AtLeastOnce;
+    let will = v5::mqttbytes::v5::LastWill::new(will.topic, will.payload, qos, will.retain, None);
+    let mut options = v5::MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+    options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_transport(transport)
+        .set_last_will(will);
+    if let Some((user, password)) = login {
+        options.set_credentials(user, password);
+    }
+    let (client, mut events) = v5::AsyncClient::new(options, QUEUE);
+    let task = tokio::spawn(async move {
+        loop {
+            let notice = match events.poll().await {
+                Ok(v5::Event::Incoming(v5::mqttbytes::v5::Packet::ConnAck(_))) => Notice::Connected,
+                Ok(v5::Event::Incoming(v5::mqttbytes::v5::Packet::PubAck(ack))) => {
+                    Notice::Acknowledged {
+                        packet: ack.pkid,
+                        refusal: refusal_5(ack.reason),
+                    }
+                }
+                Ok(v5::Event::Outgoing(Outgoing::Publish(packet))) => Notice::Sent(packet),
+                Ok(v5::Event::Outgoing(Outgoing::Disconnect)) => return,
+                Ok(_) => continue,
+                Err(error) => Notice::Lost(failure_5(&error)),
+            };
+            let lost = matches!(notice, Notice::Lost(_));
+            if notices.send(notice).await.is_err() || lost {
+                return;
+            }
+        }
+    });
+    (Publisher::V5(client), task)
+}
+
+/// What the broker says of a message: nothing, a refusal of this message, or a reason that may pass.
+fn refusal_5(reason: v5::mqttbytes::v5::PubAckReason) -> Option<Result<String, Failure>> {
+    use v5::mqttbytes::v5::PubAckReason as Reason;
+    match reason {
+        Reason::Success | Reason::NoMatchingSubscribers => None,
+        Reason::TopicNameInvalid | Reason::PayloadFormatInvalid => {
+            Some(Ok(format!("PUBACK {reason:?}")))
+        }
+        // The permissions and the quota of the client concern every message.
+        other => Some(Err(Failure::transient(format!("PUBACK {other:?}")))),
+    }
+}
+
+fn failure_5(error: &v5::ConnectionError) -> Failure {
+    use v5::mqttbytes::v5::DisconnectReasonCode;
+    match error {
+        v5::ConnectionError::MqttState(
+            v5::StateError::OutgoingPacketTooLarge { .. }
+            | v5::StateError::ServerDisconnect {
+                reason_code: DisconnectReasonCode::PacketTooLarge,
+                ..
+            },
+        ) => Failure::Refused(error.to_string()),
+        _ => Failure::transient(format!("{error}")),
+    }
+}

@@ -1,0 +1,1 @@
+"""SBOMs and licences of all that is shipped: docs/supply-chain.md."""

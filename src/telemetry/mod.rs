@@ -1,0 +1,6 @@
+//! The log, and traces of inspected parts.
+
+mod log;
+pub mod traces;
+
+pub use log::{Telemetry, TelemetryError, init};
