@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "inspectd/error.hpp"
+
 namespace inspectd {
 namespace {
 
@@ -40,9 +42,20 @@ void Position::write_to(v1::StreamVerdictsRequest& request) const {
     }
 }
 
-bool Position::is_new(std::uint64_t sequence) {
+bool Position::is_new(const v1::Verdict& verdict) {
+    const auto sequence = verdict.sequence();
     if (start_.kind == Kind::live || sequence == 0) return true;
-    if (sequence <= received_) return false;
+    const auto known = std::find_if(runs_.rbegin(), runs_.rend(), [&](const auto& run) { return run.first <= sequence; });
+    const bool same_run = known != runs_.rend() && known->second == verdict.run_id();
+    if (sequence <= received_) {
+        if (same_run) return false;
+        throw Error(grpc::Status(
+            grpc::StatusCode::DATA_LOSS,
+            "sequences began again: verdict " + std::to_string(sequence) +
+                " was received before, for another inspection; the journal of the daemon was removed, or this is another "
+                "daemon"));
+    }
+    if (!same_run) runs_.emplace_back(sequence, verdict.run_id());
     received_ = sequence;
     passed_ = std::max(passed_, sequence);
     return true;

@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "inspectd/stream.hpp"
 
@@ -24,7 +27,8 @@ public:
     /// A new connection is open.
     void connected() { heartbeat_.reset(); }
     /// Takes a verdict. Returns whether it is new: a new connection may repeat what was received before.
-    [[nodiscard]] bool is_new(std::uint64_t sequence);
+    /// Throws `Error` (DATA_LOSS) if it has the sequence of another verdict that was received: sequences began again.
+    [[nodiscard]] bool is_new(const v1::Verdict& verdict);
     /// Takes the sequence of a heartbeat.
     void heartbeat(std::uint64_t sequence);
     /// Takes a gap. Returns what the user has to know.
@@ -40,6 +44,8 @@ private:
     std::uint64_t passed_ = 0;
     /// The last verdict received; 0: none.
     std::uint64_t received_ = 0;
+    /// The runs of the daemon whose verdicts were received: the first sequence and the id of each.
+    std::vector<std::pair<std::uint64_t, std::string>> runs_;
     /// The sequence in the last heartbeat of this connection.
     std::optional<std::uint64_t> heartbeat_;
 };

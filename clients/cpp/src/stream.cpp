@@ -205,7 +205,7 @@ void VerdictStream::Session::apply(v1::StreamVerdictsResponse&& message) {
     switch (message.event_case()) {
         case v1::StreamVerdictsResponse::kVerdict: {
             auto& verdict = *message.mutable_verdict();
-            if (position_.is_new(verdict.sequence())) events_.emplace_back(VerdictEvent{std::move(verdict), epoch_});
+            if (position_.is_new(verdict)) events_.emplace_back(VerdictEvent{std::move(verdict), epoch_});
             return;
         }
         case v1::StreamVerdictsResponse::kHeartbeat: {

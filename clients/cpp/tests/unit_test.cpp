@@ -71,8 +71,15 @@ void pause_doubles_up_to_the_maximum() {
 
 using Change = std::function<void(Position&)>;
 
+v1::Verdict verdict_of(const std::string& run, std::uint64_t sequence) {
+    v1::Verdict verdict;
+    verdict.set_run_id(run);
+    verdict.set_sequence(sequence);
+    return verdict;
+}
+
 Change verdict(std::uint64_t sequence) {
-    return [sequence](Position& position) { static_cast<void>(position.is_new(sequence)); };
+    return [sequence](Position& position) { static_cast<void>(position.is_new(verdict_of("a", sequence))); };
 }
 
 Change heartbeat(std::uint64_t sequence) {
@@ -124,13 +131,36 @@ void no_verdict_is_new_twice_except_those_without_a_sequence() {
         Position position(start);
         std::string text;
         for (const std::uint64_t sequence : {5, 6, 0, 5, 0, 7}) {
-            if (position.is_new(sequence)) text += std::to_string(sequence);
+            if (position.is_new(verdict_of("a", sequence))) text += std::to_string(sequence);
         }
         return text;
     };
     expect_equal<std::string>("consumer", received(Start::Kind::consumer), "56007");
     expect_equal<std::string>("sequence", received(Start::Kind::sequence), "56007");
     expect_equal<std::string>("live", received(Start::Kind::live), "560507");
+}
+
+void received_sequence_of_another_run_is_an_error() {
+    Position position(Subscription::of_consumer("mes").start);
+    const auto outcome = [&position](const std::string& run, std::uint64_t sequence) -> std::string {
+        try {
+            return position.is_new(verdict_of(run, sequence)) ? "new" : "repeated";
+        } catch (const Error& error) {
+            return error.code_name();
+        }
+    };
+    const auto check = [&](const std::string& run, std::uint64_t sequence, const std::string& expected) {
+        expect_equal(run + std::to_string(sequence), outcome(run, sequence), expected);
+    };
+    check("a", 1, "new");
+    check("a", 2, "new");
+    check("b", 3, "new");
+    check("b", 7, "new");
+    check("a", 2, "repeated");
+    check("b", 7, "repeated");
+    check("c", 1, "DATA_LOSS");
+    check("a", 3, "DATA_LOSS");
+    check("a", 7, "DATA_LOSS");
 }
 
 void position_before_the_kept_range_goes_on_with_the_oldest_verdict() {
@@ -210,6 +240,7 @@ int main() {
     pause_doubles_up_to_the_maximum();
     reconnection_requests_what_follows_the_last_verdict();
     no_verdict_is_new_twice_except_those_without_a_sequence();
+    received_sequence_of_another_run_is_an_error();
     position_before_the_kept_range_goes_on_with_the_oldest_verdict();
     newest_acknowledgement_is_repeated_after_an_error_that_may_pass();
     refused_acknowledgement_is_not_repeated();

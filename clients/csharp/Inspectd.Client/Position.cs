@@ -1,4 +1,5 @@
 using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
 using Inspectd.V1;
 
 namespace Inspectd.Client;
@@ -16,6 +17,9 @@ internal sealed class Position
 
     /// <summary>The last verdict received; 0: none.</summary>
     private ulong received;
+
+    /// <summary>The runs of the daemon whose verdicts were received: the first sequence and the id of each.</summary>
+    private readonly List<(ulong First, string RunId)> runs = [];
 
     /// <summary>The sequence in the last heartbeat of this connection.</summary>
     private ulong? heartbeat;
@@ -67,15 +71,28 @@ internal sealed class Position
     public void Connected() => heartbeat = null;
 
     /// <summary>Takes a verdict. Returns whether it is new: a new connection may repeat what was received before.</summary>
+    /// <exception cref="InspectdException">
+    /// DATA_LOSS: it has the sequence of another verdict that was received. Sequences began again.
+    /// </exception>
     public bool IsNew(Verdict verdict)
     {
         if (isLive || verdict.Sequence == 0)
         {
             return true;
         }
+        var isSameRun = runs.FindLast(run => run.First <= verdict.Sequence).RunId == verdict.RunId;
         if (verdict.Sequence <= received)
         {
-            return false;
+            return isSameRun
+                ? false
+                : throw new InspectdException(
+                    StatusCode.DataLoss,
+                    $"sequences began again: verdict {verdict.Sequence} was received before, for another inspection; the "
+                    + "journal of the daemon was removed, or this is another daemon");
+        }
+        if (!isSameRun)
+        {
+            runs.Add((verdict.Sequence, verdict.RunId));
         }
         received = verdict.Sequence;
         passed = Math.Max(passed, received);

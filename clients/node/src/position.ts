@@ -1,8 +1,10 @@
+import { status } from '@grpc/grpc-js';
+
+import { InspectdError, type KeptRange } from './errors.js';
 import type { Gap } from './generated/inspectd/v1/Gap.js';
 import type { Heartbeat } from './generated/inspectd/v1/Heartbeat.js';
 import type { StreamVerdictsRequestInput } from './generated/inspectd/v1/StreamVerdictsRequest.js';
 import type { Verdict } from './generated/inspectd/v1/Verdict.js';
-import type { KeptRange } from './errors.js';
 
 /** Where a stream starts, and where it resumes after a lost connection. */
 export type Start =
@@ -28,6 +30,8 @@ export class Position {
   #passed = 0;
   /** The last verdict received; 0: none. */
   #received = 0;
+  /** The runs of the daemon whose verdicts were received: the first sequence and the id of each. */
+  readonly #runs: { first: number; runId: string }[] = [];
   /** The sequence in the last heartbeat of this connection. */
   #heartbeat: number | undefined;
 
@@ -61,14 +65,28 @@ export class Position {
     this.#heartbeat = undefined;
   }
 
-  /** Takes a verdict. Returns whether it is new: a new connection may repeat what was received before. */
-  isNew(verdict: Pick<Verdict, 'sequence'>): boolean {
-    const { sequence } = verdict;
+  /**
+   * Takes a verdict. Returns whether it is new: a new connection may repeat what was received before.
+   *
+   * @throws InspectdError (DATA_LOSS) if it has the sequence of another verdict that was received: sequences began again.
+   */
+  isNew({ sequence, runId }: Pick<Verdict, 'sequence' | 'runId'>): boolean {
     if (this.#start.kind === 'live' || sequence === 0) {
       return true;
     }
+    const isSameRun = this.#runs.filter(({ first }) => first <= sequence).at(-1)?.runId === runId;
     if (sequence <= this.#received) {
-      return false;
+      if (isSameRun) {
+        return false;
+      }
+      throw new InspectdError(
+        status.DATA_LOSS,
+        `sequences began again: verdict ${sequence} was received before, for another inspection; the journal of the daemon ` +
+          'was removed, or this is another daemon',
+      );
+    }
+    if (!isSameRun) {
+      this.#runs.push({ first: sequence, runId });
     }
     this.#received = sequence;
     this.#passed = Math.max(this.#passed, sequence);

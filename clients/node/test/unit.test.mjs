@@ -15,7 +15,7 @@ import { DEFAULT_BACKOFF, pauseMs } from '../dist/backoff.js';
 import { convertError } from '../dist/errors.js';
 import { Position } from '../dist/position.js';
 
-const verdict = (sequence) => (position) => position.isNew({ sequence });
+const verdict = (sequence) => (position) => position.isNew({ sequence, runId: 'a' });
 const heartbeat = (sequence) => (position) => position.heartbeat({ sequence });
 const lost = (firstSequence, lastSequence) => (position) =>
   position.gap({ reason: 'GAP_REASON_LOST', firstSequence, lastSequence });
@@ -69,11 +69,25 @@ test('reconnection requests what follows the last verdict', () => {
 test('no verdict is new twice, except those without a sequence and those of a live stream', () => {
   const received = (kind) => {
     const position = new Position({ kind, name: 'mes', sequence: 1 });
-    return [5, 6, 0, 5, 0, 7].filter((sequence) => position.isNew({ sequence }));
+    return [5, 6, 0, 5, 0, 7].filter((sequence) => position.isNew({ sequence, runId: 'a' }));
   };
   assert.deepEqual(received('consumer'), [5, 6, 0, 0, 7]);
   assert.deepEqual(received('sequence'), [5, 6, 0, 0, 7]);
   assert.deepEqual(received('live'), [5, 6, 0, 5, 0, 7]);
+});
+
+test('a received sequence of another run is an error', () => {
+  const position = new Position({ kind: 'consumer', name: 'mes' });
+  const isNew = (runId, sequence) => position.isNew({ sequence, runId });
+  for (const [runId, sequence] of [['a', 1], ['a', 2], ['b', 3], ['b', 7], ['c', 8]]) {
+    assert.equal(isNew(runId, sequence), true, `${runId} ${sequence}`);
+  }
+  for (const [runId, sequence] of [['a', 2], ['b', 3], ['b', 7], ['c', 8]]) {
+    assert.equal(isNew(runId, sequence), false, `${runId} ${sequence}`);
+  }
+  for (const [runId, sequence] of [['d', 1], ['a', 3], ['b', 8]]) {
+    assert.throws(() => isNew(runId, sequence), { code: Code.DATA_LOSS }, `${runId} ${sequence}`);
+  }
 });
 
 test('a position before the kept range goes on with the oldest verdict and names what is lost', () => {

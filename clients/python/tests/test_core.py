@@ -20,6 +20,7 @@ from inspectd import (
     OutOfRange,
     Reconnected,
     ResourceExhausted,
+    SequencesRestarted,
     Unavailable,
     Verdict,
 )
@@ -45,9 +46,10 @@ from inspectd.v1.inspection_pb2 import GAP_REASON_LOST, StreamVerdictsRequest, S
 LOST = Unavailable("the stream ended: connection reset")
 
 
-def verdict(sequence: int) -> StreamVerdictsResponse:
+def verdict(sequence: int, run_id: str = "a") -> StreamVerdictsResponse:
     message = StreamVerdictsResponse()
     message.verdict.sequence = sequence
+    message.verdict.run_id = run_id
     for name in ("capture_time", "record_time", "capture_monotonic", "model", "timings"):
         getattr(message.verdict, name).SetInParent()
     return message
@@ -130,6 +132,34 @@ def test_consumer_receives_nothing_twice_in_one_stream():
     messages = [verdict(5), lost(6, 8), verdict(9), verdict(0), verdict(5), lost(6, 8), verdict(9), verdict(10)]
     received = [position.apply(message) for message in messages]
     assert [one and getattr(one, "sequence", "gap") for one in received] == [5, "gap", 9, 0, None, None, None, 10]
+
+
+def test_received_sequence_of_another_run_is_an_error():
+    position = Position("next", "mes")
+
+    def apply(run, sequence):
+        return position.apply(verdict(sequence, run))
+
+    for run, sequence in [("a", 1), ("a", 2), ("b", 3), ("b", 7), ("c", 8)]:
+        assert apply(run, sequence) is not None
+    for run, sequence in [("a", 2), ("b", 3), ("b", 7), ("c", 8)]:
+        assert apply(run, sequence) is None
+    for run, sequence in [("d", 1), ("a", 3), ("b", 8)]:
+        with pytest.raises(SequencesRestarted) as raised:
+            apply(run, sequence)
+        assert raised.value.sequence == sequence
+
+
+def test_stream_ends_if_sequences_begin_again():
+    driver = Driver(start="next", consumer="mes")
+    connection = driver.open()
+    for run in ("a", "b"):
+        commands, outcomes = driver.step(Received(connection, verdict(1, run)))
+    assert commands == [Cancel(connection)]
+    [failed] = outcomes
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, SequencesRestarted)
+    assert driver.finished
 
 
 @pytest.mark.parametrize("start", [-1, True, "first", 1 << 64, datetime(2026, 11, 30)])

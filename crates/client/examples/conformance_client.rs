@@ -229,6 +229,7 @@ fn code(error: &Error) -> Code {
     match error {
         Error::Refused(refusal) => refusal.code,
         Error::Unreachable { .. } | Error::Lost { .. } => Code::Unavailable,
+        Error::SequencesRestarted { .. } => Code::DataLoss,
         _ => Code::Internal,
     }
 }

@@ -6,6 +6,7 @@
 //! target/debug/inspectctl conformance -- target/debug/examples/faulty_client repeats {address}
 //! ```
 
+use std::collections::BTreeMap;
 use std::io::{Write, stdin, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +71,8 @@ enum Fault {
     SilentLoss,
     /// Another epoch is read from its first verdict.
     EpochResets,
+    /// A verdict of another run with a sequence that was received counts as a repetition.
+    RunIgnored,
     /// A sequence is never accepted twice, also without a journal.
     SequencesAreUnique,
     /// Acknowledges what was received.
@@ -126,6 +129,8 @@ struct Reader {
     silence: Duration,
     acknowledge: Option<watch::Sender<u64>>,
     passed: u64,
+    /// The run and the sequence of each verdict that was received.
+    received: BTreeMap<u64, String>,
     zero: bool,
     epoch: u64,
     failures: u32,
@@ -155,6 +160,7 @@ impl Reader {
             silence,
             acknowledge,
             passed: 0,
+            received: BTreeMap::new(),
             zero: false,
             epoch: 0,
             failures: 0,
@@ -256,8 +262,14 @@ impl Reader {
         let live = self.first.is_none() && self.fault != Fault::SequencesAreUnique;
         let repeats = matches!(self.fault, Fault::Repeats | Fault::FromTheBeginning);
         if sequence > 0 && sequence <= self.passed && !live && !repeats {
+            let run = self.received.get(&sequence);
+            if run.is_some_and(|run| *run != verdict.run_id) && self.fault != Fault::RunIgnored {
+                print("failed DATA_LOSS")?;
+                return Ok(Then::Exit(ExitCode::FAILURE));
+            }
             return Ok(Then::GoOn);
         }
+        self.received.insert(sequence, verdict.run_id.clone());
         if sequence == 0
             && std::mem::replace(&mut self.zero, true)
             && self.fault == Fault::ZeroIsRepeated

@@ -34,6 +34,17 @@ pub enum Error {
     /// The credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A stream of a consumer received a sequence that it had received before, for another verdict: the folder of the
+    /// journal was removed, or the address leads to another daemon. Earlier verdicts that were not received are lost. A
+    /// new subscription and a new acknowledger start with the oldest verdict.
+    #[error(
+        "sequences began again: verdict {sequence} was received before, for another inspection; the journal of the daemon \
+         was removed, or this is another daemon"
+    )]
+    SequencesRestarted {
+        /// The sequence.
+        sequence: u64,
+    },
     /// A field that the protocol requires is not set.
     #[error("the answer of the daemon has no {field}")]
     Incomplete {
@@ -112,7 +123,9 @@ impl Error {
             Self::Refused(refusal) => {
                 matches!(refusal.code, Code::ResourceExhausted | Code::Cancelled)
             }
-            Self::Credentials(_) | Self::Incomplete { .. } => false,
+            Self::Credentials(_) | Self::SequencesRestarted { .. } | Self::Incomplete { .. } => {
+                false
+            }
         }
     }
 }

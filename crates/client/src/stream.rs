@@ -103,7 +103,7 @@ pub enum Event {
 /// Verdicts as they are made: a [`Stream`] of events that reconnects by itself.
 ///
 /// It ends after the first error that cannot pass by itself, such as an unknown camera, a position that the journal
-/// has removed, or another stream of the same consumer. Waiting for the next event can be cancelled without loss.
+/// has removed, another stream of the same consumer, or sequences that began again ([`Error::SequencesRestarted`]). Waiting for the next event can be cancelled without loss.
 pub struct VerdictStream {
     events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
     last_sequence: u64,
@@ -280,5 +280,7 @@ async fn receive(
     };
     let message = message.map_err(|status| Error::from_stream(&status))?;
     let response = message.ok_or_else(Error::stream_closed)?;
-    Ok(response.event.and_then(|event| position.apply(event)))
+    response
+        .event
+        .map_or(Ok(None), |event| position.apply(event))
 }

@@ -122,7 +122,13 @@ impl Executor {
             Command::Activate { number, id } => {
                 self.activations.send_replace(Some((number, id)));
             }
-            Command::Acknowledge(sequence) => self.acknowledger.acknowledge(sequence),
+            Command::Acknowledge(sequence) => {
+                // Sequences ascend: a lower one shows that they began again, because the journal of the daemon was removed.
+                if (1..self.acknowledger.newest()).contains(&sequence) {
+                    self.acknowledger = daemon::acknowledger(&self.client, station);
+                }
+                self.acknowledger.acknowledge(sequence);
+            }
             Command::Trigger { key, part_id } => {
                 self.end_trigger();
                 let (client, station) = (self.client.clone(), Arc::clone(station));

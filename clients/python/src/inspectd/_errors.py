@@ -56,6 +56,21 @@ class IncompleteAnswer(InspectdError):
         super().__init__(f"the answer of the daemon has no {name}")
 
 
+class SequencesRestarted(InspectdError):
+    """A consumer received a sequence that it had received before, for another verdict.
+
+    The folder of the journal was removed, or the address leads to another daemon. Earlier verdicts that were not received
+    are lost. A new call of `Client.verdicts` starts with the oldest verdict.
+    """
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(
+            f"sequences began again: verdict {sequence} was received before, for another inspection; the journal of the "
+            "daemon was removed, or this is another daemon"
+        )
+        self.sequence = sequence
+
+
 class Unavailable(InspectdError):
     """The daemon does not answer, is stopping, or the connection was lost."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from inspectd.v1 import inspection_pb2
 
 from ._convert import convert, timestamp
+from ._errors import SequencesRestarted
 from ._verdict import Gap, Heartbeat, Verdict
 
 Start = Literal["next", "live", "oldest"] | int | datetime
@@ -27,6 +28,8 @@ class Position:
     """Everything up to this sequence was received, or does not match the filter; 0: nothing yet."""
     received: int = 0
     """The last verdict received; 0: none."""
+    runs: list[tuple[int, str]] = field(default_factory=list)
+    """The runs of the daemon whose verdicts were received: the first sequence and the id of each."""
     heartbeat: int | None = None
     """The sequence in the last heartbeat of this connection."""
 
@@ -66,7 +69,10 @@ class Position:
         self.heartbeat = None
 
     def apply(self, message: inspection_pb2.StreamVerdictsResponse) -> Verdict | Gap | Heartbeat | None:
-        """Takes a message. None: it repeats what was received before, or this version does not know it."""
+        """Takes a message. None: it repeats what was received before, or this version does not know it.
+
+        Raises `SequencesRestarted` if a verdict has the sequence of another one that was received.
+        """
         match message.WhichOneof("event"):
             case "verdict":
                 return self._verdict(convert(Verdict, message.verdict))
@@ -90,9 +96,19 @@ class Position:
         return gap
 
     def _verdict(self, verdict: Verdict) -> Verdict | None:
-        # A consumer's new connection starts with what was received and not acknowledged yet.
-        if self.consumer is not None and 1 <= verdict.sequence <= self.received:
+        if self.consumer is not None and verdict.sequence > 0 and self._is_repeated(verdict):
             return None
         self.received = max(self.received, verdict.sequence)
         self.passed = max(self.passed, verdict.sequence)
         return verdict
+
+    def _is_repeated(self, verdict: Verdict) -> bool:
+        # A consumer's new connection starts with what was received and not acknowledged yet.
+        known = next((run for first, run in reversed(self.runs) if first <= verdict.sequence), None)
+        if verdict.sequence <= self.received:
+            if known != verdict.run_id:
+                raise SequencesRestarted(verdict.sequence)
+            return True
+        if known != verdict.run_id:
+            self.runs.append((verdict.sequence, verdict.run_id))
+        return False

@@ -15,7 +15,7 @@ from inspectd.v1 import inspection_pb2, verdict_pb2
 
 from ._backoff import Backoff
 from ._enums import Decision
-from ._errors import InspectdError, Unavailable
+from ._errors import InspectdError, SequencesRestarted, Unavailable
 from ._position import Position, Start
 from ._steps import (
     AcknowledgeRefused,
@@ -184,7 +184,12 @@ class Session:
         if self._interrupted:
             self._interrupted = False
             self._deliver(Reconnected())
-        event = self.position.apply(message)
+        try:
+            event = self.position.apply(message)
+        except SequencesRestarted as error:
+            self._commands.append(Cancel(self._connection))
+            self._failed(now, error)
+            return
         if event is not None:
             self._deliver(event)
 

@@ -1,9 +1,10 @@
 //! The position of a subscription: what a new connection has to request.
 
 use super::{Event, Start};
-use crate::proto::GapReason;
+use crate::error::Error;
 use crate::proto::stream_verdicts_request::Start as RequestStart;
 use crate::proto::stream_verdicts_response::Event as Message;
+use crate::proto::{GapReason, Verdict};
 
 /// Where a subscription is. Changed by messages only, so that it can be tested without a connection.
 pub(super) struct Position {
@@ -12,6 +13,8 @@ pub(super) struct Position {
     passed: u64,
     /// The last verdict received; 0: none.
     received: u64,
+    /// The runs of the daemon whose verdicts were received: the first sequence and the id of each.
+    runs: Vec<(u64, String)>,
     /// The sequence in the last heartbeat of this connection.
     heartbeat: Option<u64>,
 }
@@ -22,6 +25,7 @@ impl Position {
             start,
             passed: 0,
             received: 0,
+            runs: Vec::new(),
             heartbeat: None,
         }
     }
@@ -58,16 +62,15 @@ impl Position {
     }
 
     /// Takes a message. Returns the event, unless the message repeats what was received before.
-    pub(super) fn apply(&mut self, message: Message) -> Option<Event> {
-        match message {
+    ///
+    /// # Errors
+    /// If a verdict has the sequence of another one that was received: sequences began again.
+    pub(super) fn apply(&mut self, message: Message) -> Result<Option<Event>, Error> {
+        Ok(match message {
             Message::Verdict(verdict) => {
-                // A consumer's new connection starts with what was received and not acknowledged yet.
-                let repeated = matches!(self.start, Start::Consumer(_))
-                    && (1..=self.received).contains(&verdict.sequence);
-                if repeated {
-                    return None;
+                if self.is_repeated(&verdict)? {
+                    return Ok(None);
                 }
-                self.received = self.received.max(verdict.sequence);
                 self.passed = self.passed.max(verdict.sequence);
                 Some(Event::Verdict(Box::new(verdict)))
             }
@@ -92,7 +95,28 @@ impl Position {
                 }
                 Some(Event::Heartbeat(heartbeat))
             }
+        })
+    }
+
+    /// Whether the verdict was received before: a consumer's new connection starts with what was received and not
+    /// acknowledged yet.
+    fn is_repeated(&mut self, verdict: &Verdict) -> Result<bool, Error> {
+        let (sequence, run) = (verdict.sequence, &verdict.run_id);
+        if sequence == 0 || !matches!(self.start, Start::Consumer(_)) {
+            self.received = self.received.max(sequence);
+            return Ok(false);
         }
+        let known = self.runs.iter().rev().find(|(first, _)| *first <= sequence);
+        let same = known.is_some_and(|(_, known)| known == run);
+        if sequence <= self.received {
+            let restarted = Error::SequencesRestarted { sequence };
+            return if same { Ok(true) } else { Err(restarted) };
+        }
+        self.received = sequence;
+        if !same {
+            self.runs.push((sequence, run.clone()));
+        }
+        Ok(false)
     }
 }
 
@@ -137,7 +161,7 @@ mod tests {
             let mut position = Position::new(start.clone());
             position.connected();
             for message in messages {
-                position.apply(message);
+                position.apply(message).expect("one journal");
             }
             assert_eq!(position.start(), expected, "{start:?}");
         };
@@ -166,13 +190,16 @@ mod tests {
     fn second_heartbeat_moves_the_position_to_the_first_one() {
         let mut position = Position::new(Start::Sequence(3));
         position.connected();
-        position.apply(heartbeat(90));
+        let apply = |position: &mut Position, sequence| {
+            position.apply(heartbeat(sequence)).expect("one journal");
+        };
+        apply(&mut position, 90);
         assert_eq!(position.start(), Some(RequestStart::FromSequence(3)));
-        position.apply(heartbeat(120));
+        apply(&mut position, 120);
         assert_eq!(position.start(), Some(RequestStart::FromSequence(91)));
         // The first heartbeat of a connection comes before what it requested.
         position.connected();
-        position.apply(heartbeat(200));
+        apply(&mut position, 200);
         assert_eq!(position.start(), Some(RequestStart::FromSequence(91)));
     }
 
@@ -197,10 +224,44 @@ mod tests {
         let received: Vec<_> = sequences
             .into_iter()
             .filter_map(|sequence| match position.apply(verdict(sequence)) {
-                Some(Event::Verdict(verdict)) => Some(verdict.sequence),
+                Ok(Some(Event::Verdict(verdict))) => Some(verdict.sequence),
                 _ => None,
             })
             .collect();
         assert_eq!(received, [5, 6, 0, 7]);
+    }
+
+    #[test]
+    fn consumer_ends_where_another_verdict_has_a_received_sequence() {
+        let of_run = |run: &str, sequence| {
+            Message::Verdict(Verdict {
+                sequence,
+                run_id: run.to_owned(),
+                ..Verdict::default()
+            })
+        };
+        let mut position = Position::new(consumer());
+        for (run, sequence) in [("a", 1), ("a", 2), ("b", 3), ("b", 7), ("c", 8)] {
+            position.apply(of_run(run, sequence)).expect("one journal");
+        }
+        // What is repeated has the run that it had; verdicts that do not match the filter lie between.
+        for (run, sequence) in [("a", 2), ("b", 3), ("b", 7), ("c", 8)] {
+            let repeated = position.apply(of_run(run, sequence));
+            assert!(matches!(repeated, Ok(None)), "{run} {sequence}");
+        }
+        for (run, sequence) in [("d", 1), ("a", 3), ("b", 8)] {
+            let other = position.apply(of_run(run, sequence));
+            let expected = matches!(other, Err(Error::SequencesRestarted { sequence: found }) if found == sequence);
+            assert!(expected, "{run} {sequence}: {other:?}");
+        }
+        // A stream that is not a consumer's has no repetitions.
+        let mut position = Position::new(Start::Live);
+        for (run, sequence) in [("a", 5), ("b", 1)] {
+            let new = position.apply(of_run(run, sequence));
+            assert!(
+                matches!(new, Ok(Some(Event::Verdict(_)))),
+                "{run} {sequence}"
+            );
+        }
     }
 }

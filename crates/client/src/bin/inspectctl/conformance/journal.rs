@@ -93,6 +93,15 @@ impl Journal {
         }
     }
 
+    /// The folder of the journal is removed: nothing is known of what was there.
+    pub fn remove(&mut self) {
+        self.stored.clear();
+        self.lost.clear();
+        self.oldest = 1;
+        self.newest = 0;
+        self.acknowledged = None;
+    }
+
     /// Where a stream starts, as `src/grpc/stream_start.rs` decides it.
     pub fn start(&self, start: Option<&Start>) -> Result<u64, tonic::Status> {
         let Some(start) = start else {

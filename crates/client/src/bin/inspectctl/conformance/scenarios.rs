@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use clap::builder::PossibleValuesParser;
 
 use super::outcome::Outcome;
-use super::stage::{Broken, Played, Stage};
+use super::stage::{Broken, PROMPTLY, Played, Stage, ensure};
+
+/// How long a request that cannot succeed must not be repeated.
+const FINAL: Duration = Duration::from_secs(3);
 
 /// A running script.
 type Playing<'a> = Pin<Box<dyn Future<Output = Played> + 'a>>;
@@ -43,7 +46,7 @@ macro_rules! scenarios {
 }
 
 /// All scenarios, in the order of docs/conformance.md.
-pub const ALL: [Scenario; 25] = scenarios! {
+pub const ALL: [Scenario; 26] = scenarios! {
     "delivery", "Delivery", "hand over each verdict once, in order", delivery::delivery;
     "unknown-values", "Delivery", "tolerate what a later daemon sends", delivery::unknown_values;
     "unjournalled", "Delivery", "hand over verdicts with the sequence 0", delivery::unjournalled;
@@ -61,6 +64,7 @@ pub const ALL: [Scenario; 25] = scenarios! {
     "out-of-range-consumer", "Losses", "the same as a consumer", losses::out_of_range_consumer;
     "epoch", "Runs and epochs", "go on in another epoch", runs::epoch;
     "no-journal", "Runs and epochs", "accept sequences of another run", runs::no_journal;
+    "restarted-sequences", "Runs and epochs", "end when sequences begin again", runs::restarted_sequences;
     "acknowledge", "Acknowledgements", "acknowledge what was processed", acknowledgements::acknowledge;
     "resume", "Acknowledgements", "receive again what was not processed", acknowledgements::resume;
     "duplicates", "Acknowledgements", "hand over repeated verdicts once", acknowledgements::duplicates;
@@ -104,4 +108,21 @@ impl Scenario {
             events,
         })
     }
+}
+
+/// The program reports this status after so many requests, sends no further one, and ends.
+async fn fails(stage: &mut Stage, expected: &str, requests: usize) -> Played {
+    let failed = |stage: &Stage| stage.failed.is_some();
+    let rule = format!("{expected} was not reported");
+    stage.until(&rule, PROMPTLY, failed).await?;
+    stage.during(FINAL).await?;
+    let code = stage.failed.clone().map(|(_, code)| code);
+    ensure(code.as_deref() == Some(expected), || {
+        format!("the program printed failed {}", code.unwrap_or_default())
+    })?;
+    let made = stage.requests.len();
+    ensure(made == requests, || {
+        format!("{made} requests, although number {requests} ended with {expected}")
+    })?;
+    stage.ended().await
 }

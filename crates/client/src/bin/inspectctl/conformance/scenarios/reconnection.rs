@@ -5,7 +5,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use crate::conformance::behaviour::Answer;
-use crate::conformance::stage::{LONGEST_PAUSE, PROMPTLY, Played, Stage, ensure};
+use crate::conformance::scenarios::fails;
+use crate::conformance::stage::{LONGEST_PAUSE, Played, Stage, ensure};
 use crate::conformance::task::Task;
 
 /// How long the port of a daemon that restarts is closed.
@@ -17,9 +18,6 @@ const OUTAGE: Duration = Duration::from_secs(6);
 /// Requests during [`OUTAGE`].
 const FEWEST_REQUESTS: usize = 2;
 const MOST_REQUESTS: usize = 10;
-
-/// How long a refused request must not be repeated.
-const FINAL: Duration = Duration::from_secs(3);
 
 pub(super) async fn reset(stage: &mut Stage) -> Played {
     stage.publish(1..=4);
@@ -81,7 +79,7 @@ pub(super) async fn back_off(stage: &mut Stage) -> Played {
 pub(super) async fn refused(stage: &mut Stage) -> Played {
     stage.behaviour.streams = Answer::Refuse(Code::PermissionDenied);
     stage.start_stream(Task::Follow(1)).await?;
-    fails(stage, "PERMISSION_DENIED").await
+    fails(stage, "PERMISSION_DENIED", 1).await
 }
 
 pub(super) async fn replaced(stage: &mut Stage) -> Played {
@@ -90,22 +88,5 @@ pub(super) async fn replaced(stage: &mut Stage) -> Played {
     stage.delivered().await?;
     let text = "replaced by a newer stream of this consumer";
     stage.end_streams(Some(&Status::new(Code::Aborted, text)));
-    fails(stage, "ABORTED").await
-}
-
-/// The program reports this status, sends no further request, and ends.
-async fn fails(stage: &mut Stage, expected: &str) -> Played {
-    let failed = |stage: &Stage| stage.failed.is_some();
-    let rule = format!("{expected} was not reported");
-    stage.until(&rule, PROMPTLY, failed).await?;
-    stage.during(FINAL).await?;
-    let code = stage.failed.clone().map(|(_, code)| code);
-    ensure(code.as_deref() == Some(expected), || {
-        format!("the program printed failed {}", code.unwrap_or_default())
-    })?;
-    let requests = stage.requests.len();
-    ensure(requests == 1, || {
-        format!("{requests} requests, although the first one ended with {expected}")
-    })?;
-    stage.ended().await
+    fails(stage, "ABORTED", 1).await
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::conformance::stage::{LONGEST_PAUSE, Played, Stage};
+use crate::conformance::scenarios::fails;
+use crate::conformance::stage::{LONGEST_PAUSE, PROMPTLY, Played, Stage};
 use crate::conformance::task::Task;
 
 /// How long the port of a daemon that restarts is closed.
@@ -38,4 +39,17 @@ pub(super) async fn no_journal(stage: &mut Stage) -> Played {
     stage.requested_again(requests, LONGEST_PAUSE).await?;
     stage.publish(1..=5);
     stage.delivered().await
+}
+
+pub(super) async fn restarted_sequences(stage: &mut Stage) -> Played {
+    stage.publish(1..=3);
+    stage.start_stream(Task::Consume).await?;
+    stage.delivered().await?;
+    stage.acknowledged(3, PROMPTLY).await?;
+    stage.restart(RESTART).await?;
+    stage.journal.remove();
+    stage.publish(1..=9);
+    let requests = stage.requests.len();
+    stage.requested_again(requests, LONGEST_PAUSE).await?;
+    fails(stage, "DATA_LOSS", requests + 1).await
 }
