@@ -24,6 +24,7 @@ PACKAGES = [
     "crates/client/src",
     "crates/client/src/bin/inspectctl",
     "crates/forward/src",
+    "crates/opcua/src",
     "crates/plc/src",
     "src",
     "src/bin/inspectd",
@@ -34,7 +35,8 @@ PACKAGES = [
 WRAPPED = {
     "opencv": (["src/camera/"], "cameras are opened only in camera/"),
     "tonic": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/"], "gRPC is spoken only in grpc/"),
-    "inspectd_client": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/forward/", "crates/plc/"], "generated types stay in grpc/"),
+    "inspectd_client": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/forward/", "crates/opcua/", "crates/plc/"], "generated types stay in grpc/"),
+    "opcua": (["crates/opcua/src/"], "OPC UA is spoken only by inspectd-opcua"),
     "tokio_modbus": (["crates/plc/src/server.rs", "crates/plc/src/live.rs"], "Modbus is spoken only in two files"),
     "rusqlite": (["src/journal/", "src/audit/"], "SQLite is used only by the journal and the audit log"),
     "axum": (["src/http/", "src/daemon/", "crates/forward/src/status/"], "HTTP is spoken only in http/ and status/"),

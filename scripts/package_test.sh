@@ -261,14 +261,25 @@ unit = 1
 camera = "demo"
 mode = "follow"
 TOML
+    write /etc/inspectd/opcua.toml <<TOML
+[systems.demo]
+camera = "demo"
+[users.mes]
+role = "viewer"
+password_hash = "$(printf 'secret\n' | inside inspectd-opcua hash-password)"
+TOML
     inside runuser -u inspectd -- inspectd-forward check >/dev/null || fail "inspectd-forward check"
     inside runuser -u inspectd -- inspectd-plc check >/dev/null || fail "inspectd-plc check"
-    inside systemctl start inspectd-forward inspectd-plc || fail "start of the gateways"
+    inside runuser -u inspectd -- inspectd-opcua check >/dev/null || fail "inspectd-opcua check"
+    inside systemctl start inspectd-forward inspectd-plc inspectd-opcua || fail "start of the gateways"
     soon "records of inspectd-forward" inside sh -c "grep -q '\"camera_id\":\"demo\"' $records/*.jsonl"
     say "inspectd-forward writes verdicts to files"
     soon "inspectd-plc with the daemon" inside sh -c "inspectd-plc registers demo | grep -q DAEMON_CONNECTED"
     say "inspectd-plc serves registers"
-    inside systemctl stop inspectd-forward inspectd-plc
+    # Type=notify: the start has waited for its port.
+    inside bash -c "</dev/tcp/127.0.0.1/4840" || fail "inspectd-opcua does not listen"
+    say "inspectd-opcua listens"
+    inside systemctl stop inspectd-forward inspectd-plc inspectd-opcua
 }
 
 # A change by the user, with which the service goes on.
@@ -322,7 +333,7 @@ check_removal() {
 
 check_purge() {
     local left
-    apt purge inspectd-forward inspectd-plc || fail "apt purge: $(cat "$WORK/apt.log")"
+    apt purge inspectd-forward inspectd-plc inspectd-opcua || fail "apt purge: $(cat "$WORK/apt.log")"
     contains "message of the purge" "/var/lib/inspectd-forward is kept" "$(cat "$WORK/apt.log")"
     inside rm -r /var/lib/inspectd-forward
     apt purge inspectd inspectd-mhkd inspectd-onnxruntime || fail "apt purge: $(cat "$WORK/apt.log")"
@@ -384,7 +395,7 @@ done
 mkdir -p "$WORK"
 trap halt EXIT
 ARCHITECTURE=$(dpkg --print-architecture)
-for package in inspectd inspectd-onnxruntime inspectd-mhkd inspectd-forward inspectd-plc; do
+for package in inspectd inspectd-onnxruntime inspectd-mhkd inspectd-forward inspectd-plc inspectd-opcua; do
     found=("$PACKAGES/${package}_"*"_$ARCHITECTURE.deb")
     [ -e "${found[0]}" ] || fail "$PACKAGES has no package $package: run scripts/packages.sh"
     VERSION=$(dpkg-deb -f "${found[0]}" Version)
@@ -408,9 +419,9 @@ say "inspectd and inspectd-onnxruntime are installed"
 check_fresh_installation
 check_unit
 check_service
-installed "$(deb inspectd-mhkd)" "$(deb inspectd-forward)" "$(deb inspectd-plc)"
-say "inspectd-mhkd, inspectd-forward and inspectd-plc are installed"
-check_man_pages inspectd inspectd-mhkd inspectd-forward inspectd-plc
+installed "$(deb inspectd-mhkd)" "$(deb inspectd-forward)" "$(deb inspectd-plc)" "$(deb inspectd-opcua)"
+say "inspectd-mhkd, inspectd-forward, inspectd-plc and inspectd-opcua are installed"
+check_man_pages inspectd inspectd-mhkd inspectd-forward inspectd-plc inspectd-opcua
 check_completions
 check_trainer
 check_gateways

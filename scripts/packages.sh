@@ -4,7 +4,7 @@
 #
 #   scripts/packages.sh [--version X] [--out FOLDER] [--no-build] [PACKAGE...]
 #
-# PACKAGE is inspectd, inspectd-onnxruntime, inspectd-mhkd, inspectd-forward or inspectd-plc (default: all). --version gives the packages another version than
+# PACKAGE is inspectd, inspectd-onnxruntime, inspectd-mhkd, inspectd-forward, inspectd-plc or inspectd-opcua (default: all). --version gives the packages another version than
 # that of Cargo.toml, --no-build takes the programs in target/release as they are. The same sources give the same files.
 #
 # Exit codes: 0 built, and lintian found nothing; 1 otherwise; 64 wrong arguments.
@@ -16,7 +16,7 @@ readonly BUILT=${CARGO_TARGET_DIR:-target}/release
 # The assets in the files Cargo.toml are below this folder.
 readonly STAGE=target/packages/stage
 readonly LICENCES=target/packages/THIRD-PARTY-LICENSES
-readonly ALL=(inspectd inspectd-onnxruntime inspectd-mhkd inspectd-forward inspectd-plc)
+readonly ALL=(inspectd inspectd-onnxruntime inspectd-mhkd inspectd-forward inspectd-plc inspectd-opcua)
 
 say() { printf 'packages: %s\n' "$*"; }
 
@@ -150,6 +150,11 @@ stage_inspectd-plc() {
     install -m 644 docs/modbus.md examples/plc/inspectd_station.st "$STAGE/inspectd-plc/usr/share/doc/inspectd-plc/"
 }
 
+stage_inspectd-opcua() {
+    stage_gateway inspectd-opcua
+    install -m 644 docs/opcua.md "$STAGE/inspectd-opcua/usr/share/doc/inspectd-opcua/"
+}
+
 # Name of the crate whose Cargo.toml describes a package.
 crate() {
     case $1 in
@@ -182,7 +187,7 @@ while [ $# -gt 0 ]; do
     --version) VERSION=${2:?a version} && shift ;;
     --out) OUT=${2:?a folder} && shift ;;
     --no-build) with_build=no ;;
-    inspectd | inspectd-onnxruntime | inspectd-mhkd | inspectd-forward | inspectd-plc) packages+=("$1") ;;
+    inspectd | inspectd-onnxruntime | inspectd-mhkd | inspectd-forward | inspectd-plc | inspectd-opcua) packages+=("$1") ;;
     *) usage "unknown argument '$1'" ;;
     esac
     shift

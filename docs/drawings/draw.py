@@ -203,7 +203,8 @@ def sequence(title: str, actors: list[str], steps: list[tuple], height: int) -> 
     distance = (width - 160) / (len(actors) - 1)
     axis = [80 + index * distance for index in range(len(actors))]
     for x, name in zip(axis, actors, strict=True):
-        drawing.rectangle(x - 62, 12, 124, 30, "#eef2ff", radius=4)
+        half_box = max(62, 4.2 * len(name) + 6)
+        drawing.rectangle(x - half_box, 12, 2 * half_box, 30, "#eef2ff", radius=4)
         drawing.text(x, 32, name, 13, bold=True)
         drawing.line(x, 42, x, height - 14, SOFT, 1, dashed=True)
     for step in steps:
@@ -242,6 +243,29 @@ def modbus_handshake() -> Drawing:
          (268, 0, 1, "reads: RESULT_VALID, OK, COMMAND_OUT 7"), (296, 0, 1, "ACKNOWLEDGE on"),
          (324, 1, 0, "RESULT_VALID and OK off"), (352, 1, 2, "AcknowledgeVerdicts"),
          (380, 0, 1, "TRIGGER and ACKNOWLEDGE off"), (408, 1, 0, "READY on")], 430)
+
+
+def forward_batch() -> Drawing:
+    return sequence(
+        "Verdicts reach a receiver at least once", ["inspectd", "inspectd-forward", "receiver"],
+        [(70, 0, "verdict 7 on disk"), (104, 0, 1, "verdict 7"), (132, 1, "batch, id box/run/7"),
+         (164, 1, 2, "sends the batch"), (196, 2, "stores it"), (228, 2, 1, "confirms"), (256, 1, 0, "AcknowledgeVerdicts 7"),
+         (320, 0, 1, "verdict 8"), (348, 1, 2, "sends 8"), (380, 2, "stores it"),
+         (412, 1, "killed before the confirmation"), (446, 1, 0, "restart: stream of the consumer, after 7"),
+         (474, 0, 1, "verdict 8 again"), (502, 1, 2, "sends 8 again, with the same id"), (534, 2, "known id: not stored twice"),
+         (566, 2, 1, "confirms"), (594, 1, 0, "AcknowledgeVerdicts 8")], 616)
+
+
+def opcua_job() -> Drawing:
+    return sequence(
+        "One part over OPC UA: a single job", ["MES", "inspectd-opcua", "inspectd"],
+        [(70, 0, 1, "SelectModeAutomatic, PrepareRecipe"), (98, 1, 2, "PrepareRecipe"), (126, 2, 1, "id, version, SHA-256"),
+         (154, 1, 0, "event RecipePrepared, state Ready"), (190, 0, 1, "StartSingleJob, PartId A17"),
+         (222, 1, "state SingleExecution"), (254, 1, 2, "TriggerInspection, key, recipe and its SHA-256"),
+         (282, 1, 0, "JobId, event JobStarted"), (314, 2, "judge, journal"), (346, 2, 1, "verdict: PASS"),
+         (374, 1, 0, "event ResultReady: ResultId, Decision PASS"), (402, 1, 0, "event Ready: the next job may start"),
+         (434, 0, "after an interruption"), (466, 0, 1, "GetResultListFiltered, GetResultById"),
+         (494, 1, 2, "ListVerdicts"), (522, 1, 0, "the same results, from the journal")], 544)
 
 
 def plc_deadline() -> Drawing:
@@ -304,7 +328,7 @@ def plc_timing() -> Drawing:
 FIGURES = {
     "optics": optics, "pixels": pixels, "light-setups": light_setups, "motion": motion, "plc-trigger": plc_trigger,
     "plc-deadline": plc_deadline, "plc-repeat": plc_repeat, "plc-wiring": plc_wiring, "plc-timing": plc_timing,
-    "modbus-handshake": modbus_handshake,
+    "modbus-handshake": modbus_handshake, "forward-batch": forward_batch, "opcua-job": opcua_job,
 }
 
 

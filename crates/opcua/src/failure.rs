@@ -1,0 +1,80 @@
+//! Why the program failed, and its exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use inspectd_client::Error;
+use thiserror::Error as ThisError;
+
+use crate::config::ConfigError;
+use crate::password::PasswordError;
+use crate::pki::PkiError;
+
+/// Wrong arguments: `EX_USAGE` of sysexits.h.
+pub const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const SOFTWARE: u8 = 70;
+const IO: u8 = 74;
+const CONFIG: u8 = 78;
+const INTERRUPTED: u8 = 130;
+
+/// The exit codes, for the help.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  success, or stopped as requested
+    1  `check` found a fault
+   64  wrong arguments, or a password that cannot be used
+   69  the address is in use, or the daemon does not answer
+   70  an internal error
+   74  the folder of the certificates is not usable
+   78  wrong configuration
+  130  second termination signal";
+
+/// Why a command failed.
+#[derive(Debug, ThisError)]
+pub enum Failure {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder of the certificates cannot be used.
+    #[error("pki.folder: {0}")]
+    Pki(#[from] PkiError),
+    /// The password cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The credentials cannot be used, the daemon does not answer or refuses.
+    #[error(transparent)]
+    Client(#[from] Error),
+    /// The server cannot listen.
+    #[error("server.endpoint: {address}: {error}")]
+    Address {
+        /// The address.
+        address: String,
+        /// The reason.
+        error: io::Error,
+    },
+    /// `check` found faults, which it has printed.
+    #[error("{0} of the checks failed")]
+    Check(usize),
+    /// A second signal.
+    #[error("second termination signal: exiting immediately")]
+    Interrupted,
+    /// The program cannot go on.
+    #[error("{0:#}")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// Returns the exit code of the process.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Check(_) => 1,
+            Self::Password(_) => USAGE,
+            Self::Config(_) | Self::Client(Error::Credentials(_)) => CONFIG,
+            Self::Pki(_) => IO,
+            Self::Address { .. } | Self::Client(_) => UNAVAILABLE,
+            Self::Interrupted => INTERRUPTED,
+            Self::Internal(_) => SOFTWARE,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! The program against a real daemon with rendered parts: an independent client (asyncua), and clients that mean harm.
+
+mod harness;
+mod hostile;
+mod journal;
+mod raw;
+mod walk;
