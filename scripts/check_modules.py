@@ -24,6 +24,7 @@ PACKAGES = [
     "crates/client/src",
     "crates/client/src/bin/inspectctl",
     "crates/forward/src",
+    "crates/gateway/src",
     "crates/opcua/src",
     "crates/plc/src",
     "src",
@@ -35,7 +36,7 @@ PACKAGES = [
 WRAPPED = {
     "opencv": (["src/camera/"], "cameras are opened only in camera/"),
     "tonic": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/"], "gRPC is spoken only in grpc/"),
-    "inspectd_client": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/forward/", "crates/opcua/", "crates/plc/"], "generated types stay in grpc/"),
+    "inspectd_client": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/forward/", "crates/gateway/", "crates/opcua/", "crates/plc/"], "generated types stay in grpc/"),
     "opcua": (["crates/opcua/src/"], "OPC UA is spoken only by inspectd-opcua"),
     "tokio_modbus": (["crates/plc/src/server.rs", "crates/plc/src/live.rs"], "Modbus is spoken only in two files"),
     "rusqlite": (["src/journal/", "src/audit/"], "SQLite is used only by the journal and the audit log"),

@@ -1,5 +1,6 @@
 //! Why the program ends, and its exit code.
 
+use inspectd_gateway::exit_code;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -31,11 +32,11 @@ impl Failure {
     /// Returns the exit code, as in sysexits.h where it has one.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
-            Self::Unreachable(_) => 69,
-            Self::Internal(_) => 70,
+            Self::Failed(_) => exit_code::CHECK,
+            Self::Unreachable(_) => exit_code::UNAVAILABLE,
+            Self::Internal(_) => exit_code::SOFTWARE,
             Self::Superseded => 75,
-            Self::Configuration(_) | Self::Setup(_) => 78,
+            Self::Configuration(_) | Self::Setup(_) => exit_code::CONFIG,
         }
     }
 }

@@ -30,6 +30,5 @@ mod source;
 pub mod state;
 pub mod status;
 mod stop;
-pub mod telemetry;
 pub mod tls;
 mod worker;

@@ -9,11 +9,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use inspectd_forward::config::{self, Settings};
 use inspectd_forward::failure::Failure;
 use inspectd_forward::status::{http, table};
-use inspectd_forward::{app, check, telemetry, tls};
+use inspectd_forward::{app, check, tls};
+use inspectd_gateway::{exit_code, log};
 use inspectd_man_pages::{Manual, Shell};
-
-/// Wrong arguments.
-const USAGE: u8 = 64;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -78,7 +76,7 @@ fn main() -> ExitCode {
             let failed = answer.use_stderr();
             // If it cannot be written, only the exit code reports it.
             let _ = answer.print();
-            return ExitCode::from(if failed { USAGE } else { 0 });
+            return ExitCode::from(if failed { exit_code::USAGE } else { 0 });
         }
     };
     tls::install_provider();
@@ -97,7 +95,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => {
             let settings = load()?;
-            telemetry::init(&settings.log).map_err(|error| Failure::Setup(error.to_string()))?;
+            log::init(&settings.log, "inspectd-forward")
+                .map_err(|error| Failure::Setup(format!("{error:#}")))?;
             in_runtime(app::run(settings))
         }
         Command::Check => {

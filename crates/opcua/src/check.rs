@@ -8,7 +8,6 @@ use inspectd_client::proto::Status;
 use opcua::crypto::X509;
 
 use crate::config::{Settings, Target};
-use crate::daemon;
 use crate::failure::Failure;
 use crate::pki::{self, OWN_CERTIFICATE, TRUSTED};
 
@@ -22,7 +21,7 @@ pub async fn check(settings: Settings) -> Result<(), Failure> {
     let mut failed = report("certificates", pki::prepare(&settings).map(|()| "usable"));
     failed += own_certificate(&settings.pki_folder);
     failed += trusted(&settings.pki_folder);
-    let client = daemon::client(&settings.daemon)?;
+    let client = settings.daemon.client()?;
     failed += systems_of(&client, &settings).await;
     if failed == 0 {
         Ok(())

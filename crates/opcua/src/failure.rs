@@ -6,17 +6,10 @@ use std::process::ExitCode;
 use inspectd_client::Error;
 use thiserror::Error as ThisError;
 
-use crate::config::ConfigError;
 use crate::password::PasswordError;
 use crate::pki::PkiError;
-
-/// Wrong arguments: `EX_USAGE` of sysexits.h.
-pub const USAGE: u8 = 64;
-const UNAVAILABLE: u8 = 69;
-const SOFTWARE: u8 = 70;
-const IO: u8 = 74;
-const CONFIG: u8 = 78;
-const INTERRUPTED: u8 = 130;
+use inspectd_gateway::config::ConfigError;
+use inspectd_gateway::exit_code;
 
 /// The exit codes, for the help.
 pub const EXIT_CODES: &str = "\
@@ -68,13 +61,13 @@ impl Failure {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Check(_) => 1,
-            Self::Password(_) => USAGE,
-            Self::Config(_) | Self::Client(Error::Credentials(_)) => CONFIG,
-            Self::Pki(_) => IO,
-            Self::Address { .. } | Self::Client(_) => UNAVAILABLE,
-            Self::Interrupted => INTERRUPTED,
-            Self::Internal(_) => SOFTWARE,
+            Self::Check(_) => exit_code::CHECK,
+            Self::Password(_) => exit_code::USAGE,
+            Self::Config(_) | Self::Client(Error::Credentials(_)) => exit_code::CONFIG,
+            Self::Pki(_) => exit_code::IO,
+            Self::Address { .. } | Self::Client(_) => exit_code::UNAVAILABLE,
+            Self::Interrupted => exit_code::INTERRUPTED,
+            Self::Internal(_) => exit_code::SOFTWARE,
         })
     }
 }

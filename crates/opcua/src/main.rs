@@ -5,7 +5,6 @@ mod access;
 mod check;
 mod config;
 mod configuration;
-mod daemon;
 mod event;
 mod failure;
 mod gate;
@@ -22,20 +21,20 @@ mod request;
 mod result;
 mod run;
 mod server;
-mod service_manager;
 mod structures;
 mod system;
-mod telemetry;
+mod watchdog;
 
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use inspectd_gateway::{exit_code, log};
 use inspectd_man_pages::{Manual, Shell, print_completion};
 
 use crate::config::{DEFAULT_FILE, Settings};
-use crate::failure::{EXIT_CODES, Failure, USAGE};
+use crate::failure::{EXIT_CODES, Failure};
 use crate::password::{LONGEST_BYTES, PasswordHash};
 
 /// OPC UA server for machine vision (OPC 40100-1): jobs, results and recipes of inspectd.
@@ -90,7 +89,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are not errors.
-            let code = if error.use_stderr() { USAGE } else { 0 };
+            let code = if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                0
+            };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -109,7 +112,7 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
     match arguments.command.as_ref().unwrap_or(&Command::Run) {
         Command::Run => {
             let settings = settings()?;
-            telemetry::init(&settings.log)?;
+            log::init(&settings.log, "inspectd-opcua")?;
             let nesting = settings.limits.request_bytes * STACK_BYTES_PER_LEVEL;
             block_on(STACK_BYTES + nesting, run::run(settings))
         }

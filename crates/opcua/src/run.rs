@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use inspectd_gateway::systemd::notify;
 use opcua::server::ServerHandle;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::config::Settings;
+use crate::configuration;
 use crate::failure::Failure;
 use crate::gate::{Gate, Rules};
 use crate::nodes::EXPECTED;
@@ -20,9 +22,8 @@ use crate::password::PasswordHash;
 use crate::pki::{self, Trust};
 use crate::publisher::Publisher;
 use crate::server::{self, CHUNK_BYTES};
-use crate::service_manager::{keep_alive, notify};
 use crate::system::{ContinuousRecipes, System, channel};
-use crate::{configuration, daemon};
+use crate::watchdog::keep_alive;
 
 /// How long the sessions may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,7 +39,7 @@ pub const THREADS: usize = 2;
 /// If the server cannot start, or ends by itself.
 pub async fn run(settings: Settings) -> Result<(), Failure> {
     pki::prepare(&settings)?;
-    let client = daemon::client(&settings.daemon)?;
+    let client = settings.daemon.client()?;
     let listener = listen(&settings).await?;
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
     let inner = TcpListener::bind("127.0.0.1:0").await;

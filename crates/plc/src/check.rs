@@ -18,7 +18,7 @@ pub async fn check(settings: &Settings) -> Result<(), Failure> {
         let loaded = file.and_then(|file| file.load(id));
         failed += report(&format!("state file of {id}"), &loaded.map(|_| "usable"));
     }
-    let client = daemon::client(&settings.daemon)?;
+    let client = settings.daemon.client()?;
     let inventory = daemon::inventory(&client).await;
     let address = format!("daemon at {}", client.address());
     match &inventory {

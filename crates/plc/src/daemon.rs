@@ -6,14 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use inspectd_client::proto::{self, ActivateRecipeRequest, ListRecipesRequest, WatchStatusRequest};
 use inspectd_client::{
-    Acknowledger, Backoff, Client, Code, ConsumerName, Credentials, Error, Event, Start,
-    Subscription, Trigger, TriggerTarget, VerdictStream,
+    Acknowledger, Backoff, Client, Code, ConsumerName, Error, Event, Start, Subscription, Trigger,
+    TriggerTarget, VerdictStream,
 };
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use crate::config::{self, StationSettings, Target};
+use crate::config::{StationSettings, Target};
 use crate::handshake::{Activation, Machine};
 use crate::station::Station;
 use crate::verdict::{belongs, judged};
@@ -38,28 +38,6 @@ pub struct DaemonState {
     pub connected: bool,
     /// The active recipe. Empty: none.
     pub recipe: String,
-}
-
-/// Returns the client. Must be called inside a runtime.
-///
-/// # Errors
-/// If the credentials cannot be read, or cannot be used with the address.
-pub fn client(settings: &config::Daemon) -> Result<Client, Error> {
-    let mut credentials = Credentials::new();
-    if let Some(file) = &settings.token_file {
-        credentials = credentials.token_file(file)?;
-    }
-    if let Some(file) = &settings.ca {
-        credentials = credentials.ca_file(file)?;
-    }
-    if let Some((certificate, key)) = &settings.identity {
-        credentials = credentials.identity_files(certificate, key)?;
-    }
-    Client::builder(settings.server.clone())
-        .credentials(credentials)
-        .connect_timeout(settings.answer_timeout)
-        .answer_timeout(settings.answer_timeout)
-        .build()
 }
 
 /// Watches the state of the daemon, until all receivers are gone.

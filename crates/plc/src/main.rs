@@ -11,21 +11,21 @@ mod map;
 mod registers;
 mod run;
 mod server;
-mod service_manager;
 mod state_file;
 mod station;
-mod telemetry;
 mod transport;
 mod verdict;
+mod watchdog;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use inspectd_gateway::{exit_code, log};
 use inspectd_man_pages::{Manual, Shell, print_completion};
 
 use crate::config::{DEFAULT_FILE, Settings};
-use crate::failure::{EXIT_CODES, Failure, USAGE};
+use crate::failure::{EXIT_CODES, Failure};
 
 /// Modbus TCP server for PLCs: triggers inspections of inspectd, and shows their results in registers.
 #[derive(Debug, Parser)]
@@ -71,7 +71,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are not errors.
-            let code = if error.use_stderr() { USAGE } else { 0 };
+            let code = if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                0
+            };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -90,7 +94,7 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
     match arguments.command.as_ref().unwrap_or(&Command::Run) {
         Command::Run => {
             let settings = settings()?;
-            telemetry::init(&settings.log)?;
+            log::init(&settings.log, "inspectd-plc")?;
             block_on(run::run(settings))
         }
         Command::Check => block_on(check::check(&settings()?)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use inspectd_gateway::systemd::notify;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,9 +18,9 @@ use crate::daemon::{self, DaemonState};
 use crate::driver::drive;
 use crate::failure::Failure;
 use crate::server::ModbusServer;
-use crate::service_manager::{keep_alive, notify};
 use crate::state_file::StateFile;
 use crate::station::Station;
+use crate::watchdog::keep_alive;
 
 /// The longest time for an orderly stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn run(settings: Settings) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-    let client = daemon::client(&settings.daemon)?;
+    let client = settings.daemon.client()?;
     let (state_sender, state) = watch::channel(DaemonState::default());
     let (stop, stopped) = watch::channel(false);
     let mut by_unit = BTreeMap::new();

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use inspectd_client::Endpoint;
+use inspectd_gateway::log::{Log, LogFormat};
 use thiserror::Error;
 use toml::de::DeTable;
 
@@ -17,9 +18,9 @@ use self::key::Key;
 pub use self::reader::Fault;
 use self::reader::{Document, Table};
 pub use self::settings::{
-    Daemon, EvidencePolicy, FileFormat, Files, Filter, Log, LogFormat, Mqtt, MqttVersion, Nats,
-    NatsLogin, NatsStream, Origin, Payload, Postgresql, Receiver, S3, Settings, SinkSettings,
-    TlsFiles, Webhook,
+    Daemon, EvidencePolicy, FileFormat, Files, Filter, Mqtt, MqttVersion, Nats, NatsLogin,
+    NatsStream, Origin, Payload, Postgresql, Receiver, S3, Settings, SinkSettings, TlsFiles,
+    Webhook,
 };
 
 /// A larger file is refused.

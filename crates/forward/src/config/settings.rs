@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use inspectd_client::{ConsumerName, Decision, Endpoint};
+use inspectd_gateway::log::Log;
 
 /// The configuration of the program.
 #[derive(Clone, Debug)]
@@ -47,28 +48,6 @@ pub struct Daemon {
     pub token_file: Option<PathBuf>,
     /// Silence after which a stream is opened again.
     pub silence_timeout: Duration,
-}
-
-/// The log.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// The filter.
-    pub filter: String,
-    /// Destination and format.
-    pub format: LogFormat,
-}
-
-/// Destination and format of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// The systemd journal if it reads standard error, otherwise text.
-    Auto,
-    /// Text on standard error.
-    Text,
-    /// JSON on standard error.
-    Json,
-    /// The systemd journal.
-    Journald,
 }
 
 /// A sink: what all types have, and what its type has.

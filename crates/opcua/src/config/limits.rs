@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Section;
+use inspectd_gateway::config::Section;
 
 /// The limits.
 #[derive(Clone, Copy, Debug)]

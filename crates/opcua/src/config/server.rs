@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use opcua::crypto::SecurityPolicy;
 
-use super::reader::Section;
+use inspectd_gateway::config::Section;
 
 /// Settings of the OPC UA server.
 #[derive(Clone, Debug)]

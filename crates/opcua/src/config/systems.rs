@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use inspectd_client::{TriggerTarget, Verdict};
 
-use super::reader::Section;
 use super::{NAME, is_name};
+use inspectd_gateway::config::Section;
 
 /// The most systems of a server.
 const MOST_SYSTEMS: usize = 64;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reader::Section;
 use super::{NAME, is_name};
 use crate::password::PasswordHash;
+use inspectd_gateway::config::Section;
 
 /// What a user may do. Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,27 +1,21 @@
 //! The configuration: one TOML file to validated settings, all faults at once.
 
-mod reader;
 mod station;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inspectd_client::Endpoint;
+use inspectd_gateway::config::{self, ConfigError, Section};
+use inspectd_gateway::daemon::Daemon;
+use inspectd_gateway::log::Log;
 use ipnet::IpNet;
-use thiserror::Error;
-use toml::de::DeTable;
 
-use self::reader::{Faults, Section};
 pub use self::station::{StationSettings, Target};
 
 /// The default path.
 pub const DEFAULT_FILE: &str = "/etc/inspectd/plc.toml";
-
-/// The largest file that is read.
-const LARGEST_BYTES: u64 = 1 << 20;
 
 /// The settings of the program.
 #[derive(Clone, Debug)]
@@ -51,113 +45,30 @@ pub struct Modbus {
     pub idle_timeout: Duration,
 }
 
-/// Settings of the connection to the daemon.
-#[derive(Clone, Debug)]
-pub struct Daemon {
-    /// The address.
-    pub server: Endpoint,
-    /// CA of the daemon's certificate, PEM.
-    pub ca: Option<PathBuf>,
-    /// Certificate and private key of this client, PEM.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// File with the token of this client.
-    pub token_file: Option<PathBuf>,
-    /// A daemon that says nothing for this long is away.
-    pub answer_timeout: Duration,
-}
-
-/// Settings of the log.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// The format.
-    pub format: LogFormat,
-    /// A filter of tracing.
-    pub filter: String,
-}
-
-/// The format of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Systemd's journal if standard error is connected to it, otherwise text.
-    Auto,
-    /// Text on standard error.
-    Text,
-    /// A JSON object in each line on standard error.
-    Json,
-    /// Systemd's journal.
-    Journald,
-}
-
-/// Why there are no settings.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        error: io::Error,
-    },
-    /// The faults of the file, a line for each.
-    #[error("{}", .0.join("\n"))]
-    Faults(Vec<String>),
-}
-
 impl Settings {
     /// Reads a file.
     ///
     /// # Errors
     /// If the file cannot be read, or has faults; all of them are in the error.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |error| ConfigError::Unreadable {
-            path: path.to_owned(),
-            error,
-        };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > LARGEST_BYTES {
-            return Err(unreadable(io::Error::other("it is larger than 1 MiB")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&path.display().to_string(), &text)
+        config::read(path, settings)
     }
 
-    /// Reads a text; `file` is its name in faults. A relative path is relative to the folder of the file.
-    ///
-    /// # Errors
-    /// If the text has faults; all of them are in the error.
+    /// Reads a text; `file` is its name in faults.
+    #[cfg(test)]
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let faults = Faults::new(file, text);
-        let document = match DeTable::parse(text) {
-            Ok(document) => document,
-            Err(error) => {
-                let place = error.span().map_or(0, |span| span.start);
-                faults.add(place, &format!("not TOML: {}", error.message()));
-                return Err(ConfigError::Faults(faults.into_lines()));
-            }
-        };
-        let settings = {
-            let document = Section::document(&faults, document.get_ref());
-            let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-            let settings = settings(&document, folder);
-            document.finish();
-            settings
-        };
-        let lines = faults.into_lines();
-        match settings {
-            Some(settings) if lines.is_empty() => Ok(settings),
-            _ => Err(ConfigError::Faults(lines)),
-        }
+        config::parse(file, text, settings)
     }
 }
 
 /// The settings; `None` only if there is a fault.
 fn settings(document: &Section<'_>, folder: &Path) -> Option<Settings> {
     let modbus = modbus(document.section("modbus"));
-    let daemon = daemon(document.section("daemon"), folder);
+    let daemon = Daemon::read(document.section("daemon"), folder);
     let state = document.section("state");
-    let state_folder = path(&state, "folder", folder);
+    let state_folder = state.path("folder", folder);
     state.finish();
-    let log = log(document.section("log"));
+    let log = Log::read(document.section("log"), "info");
     let stations = station::stations(document);
     Some(Settings {
         modbus,
@@ -191,62 +102,6 @@ fn modbus(section: Section<'_>) -> Modbus {
         connection_limit: limit as usize,
         idle_timeout: Duration::from_secs(idle),
     }
-}
-
-fn daemon(section: Section<'_>, folder: &Path) -> Option<Daemon> {
-    let address = "http://HOST:PORT, https://HOST:PORT or unix:/PATH";
-    let server = section.parsed("server", address, |text| text.parse().ok());
-    let server = server.or_else(|| "http://127.0.0.1:50051".parse().ok());
-    let certificate = path(&section, "certificate", folder);
-    let key = path(&section, "key", folder);
-    if certificate.is_some() != key.is_some() {
-        let set = if certificate.is_some() {
-            "certificate"
-        } else {
-            "key"
-        };
-        section.fault(set, "`certificate` and `key` must be set together");
-    }
-    let timeout = section.integer("answer_timeout_ms", 200..=60_000);
-    let ca = path(&section, "ca", folder);
-    let token_file = path(&section, "token_file", folder);
-    section.finish();
-    Some(Daemon {
-        server: server?,
-        ca,
-        identity: certificate.zip(key),
-        token_file,
-        answer_timeout: Duration::from_millis(timeout.unwrap_or(2000)),
-    })
-}
-
-fn log(section: Section<'_>) -> Log {
-    let format = section.parsed(
-        "format",
-        r#""auto", "text", "json" or "journald""#,
-        |text| match text {
-            "auto" => Some(LogFormat::Auto),
-            "text" => Some(LogFormat::Text),
-            "json" => Some(LogFormat::Json),
-            "journald" => Some(LogFormat::Journald),
-            _ => None,
-        },
-    );
-    let filter = section.parsed("filter", "a filter of tracing, such as \"info\"", |text| {
-        let valid = tracing_subscriber::EnvFilter::try_new(text);
-        valid.is_ok().then(|| text.to_owned())
-    });
-    section.finish();
-    Log {
-        format: format.unwrap_or(LogFormat::Auto),
-        filter: filter.unwrap_or_else(|| "info".to_owned()),
-    }
-}
-
-fn path(section: &Section<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
-    section.parsed(key, "a path", |text| {
-        (!text.is_empty()).then(|| folder.join(text))
-    })
 }
 
 #[cfg(test)]

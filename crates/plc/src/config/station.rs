@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use inspectd_client::ConsumerName;
 
-use super::reader::Section;
 use crate::handshake::{Mode, Settings as HandshakeSettings};
 use crate::registers::{Encoding, Order};
+use inspectd_gateway::config::Section;
 
 /// What a station inspects.
 #[derive(Clone, Debug, PartialEq, Eq)]

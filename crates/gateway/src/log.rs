@@ -12,26 +12,69 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::{Log, LogFormat};
-
-/// Identifier of the program in systemd's journal.
-const IDENTIFIER: &str = "inspectd-plc";
+use crate::config::Section;
 
 /// Prefix of field names in systemd's journal.
 const FIELD_PREFIX: &str = "INSPECTD";
 
-/// Starts the log of the process.
+/// Settings of the log: the table `log`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The format.
+    pub format: LogFormat,
+    /// A filter of tracing.
+    pub filter: String,
+}
+
+/// The format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Systemd's journal if standard error is connected to it, otherwise text.
+    Auto,
+    /// Text on standard error.
+    Text,
+    /// A JSON object in each line on standard error.
+    Json,
+    /// Systemd's journal.
+    Journald,
+}
+
+impl Log {
+    /// Reads the table. `filter` is the default of its filter.
+    pub fn read(section: Section<'_>, filter: &str) -> Self {
+        let allowed = r#""auto", "text", "json" or "journald""#;
+        let format = section.parsed("format", allowed, |text| match text {
+            "auto" => Some(LogFormat::Auto),
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            "journald" => Some(LogFormat::Journald),
+            _ => None,
+        });
+        let allowed = "a filter of tracing, such as \"info\"";
+        let found = section.parsed("filter", allowed, |text| {
+            let valid = EnvFilter::try_new(text);
+            valid.is_ok().then(|| text.to_owned())
+        });
+        section.finish();
+        Self {
+            format: format.unwrap_or(LogFormat::Auto),
+            filter: found.unwrap_or_else(|| filter.to_owned()),
+        }
+    }
+}
+
+/// Starts the log of the process. `program` is its identifier in systemd's journal.
 ///
 /// # Errors
 /// If the filter is not valid, or the journal is configured and cannot be reached.
-pub fn init(log: &Log) -> anyhow::Result<()> {
+pub fn init(log: &Log, program: &str) -> anyhow::Result<()> {
     let stream = std::env::var("JOURNAL_STREAM").ok();
     let journal = match log.format {
         LogFormat::Journald => {
-            Some(journal().context("log.format: the journal cannot be reached")?)
+            Some(journal(program).context("log.format: the journal cannot be reached")?)
         }
         // The journal still reads standard error if its socket cannot be reached.
-        LogFormat::Auto if is_stream(stream.as_deref(), io::stderr()) => journal().ok(),
+        LogFormat::Auto if is_stream(stream.as_deref(), io::stderr()) => journal(program).ok(),
         _ => None,
     };
     let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
@@ -43,10 +86,10 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn journal() -> io::Result<tracing_journald::Layer> {
+fn journal(program: &str) -> io::Result<tracing_journald::Layer> {
     let layer = tracing_journald::layer()?;
     Ok(layer
-        .with_syslog_identifier(IDENTIFIER.to_owned())
+        .with_syslog_identifier(program.to_owned())
         .with_field_prefix(Some(FIELD_PREFIX.to_owned())))
 }
 

@@ -1,8 +1,9 @@
-//! Notifications to systemd.
+//! The watchdog of systemd.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use inspectd_gateway::systemd::notify;
 use sd_notify::NotifyState;
 use tracing::warn;
 
@@ -10,13 +11,6 @@ use crate::station::Station;
 
 /// A station whose time limits were not checked for this long hangs.
 const HANG: Duration = Duration::from_secs(2);
-
-/// Notifies systemd, if it started the process.
-pub fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be notified");
-    }
-}
 
 /// Keeps systemd's watchdog alive while all stations make progress, until the future is dropped.
 pub async fn keep_alive(stations: Vec<Arc<Station>>) {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -158,7 +159,7 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// Returns a text that `parse` accepts, as [`Self::parsed`], and does not show another one.
+    /// Returns a text that `parse` accepts, as [`Self::parsed`]; the fault does not show another one.
     pub fn secret<T>(
         &self,
         key: &'static str,
@@ -170,6 +171,13 @@ impl<'a> Section<'a> {
             self.fault(key, &format!("must be {allowed}"));
         }
         parsed
+    }
+
+    /// Returns a path. A relative one is relative to `folder`.
+    pub fn path(&self, key: &'static str, folder: &Path) -> Option<PathBuf> {
+        self.parsed(key, "a path", |text| {
+            (!text.is_empty()).then(|| folder.join(text))
+        })
     }
 
     /// Returns texts that `parse` accepts.
@@ -207,6 +215,34 @@ impl<'a> Section<'a> {
             self.not(key, value.get_ref(), &allowed);
         }
         number
+    }
+
+    /// Returns a table of texts by number.
+    pub fn numbered(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u16>,
+        allowed: &str,
+        accepts: impl Fn(&str) -> bool,
+    ) -> Vec<(u16, String)> {
+        let section = self.section(key);
+        let mut found = Vec::new();
+        for (name, value) in section.table.into_iter().flatten() {
+            let number = name.get_ref().parse().ok();
+            let Some(number) = number.filter(|number| range.contains(number)) else {
+                let allowed = format!("{} to {}", range.start(), range.end());
+                section.fault(
+                    name.get_ref(),
+                    &format!("the key must be a number, {allowed}"),
+                );
+                continue;
+            };
+            match value.get_ref().as_str() {
+                Some(text) if accepts(text) => found.push((number, text.to_owned())),
+                _ => section.not(name.get_ref(), value.get_ref(), allowed),
+            }
+        }
+        found
     }
 
     /// Adds a fault for each key that was not asked for.

@@ -1,14 +1,7 @@
-//! Notifications to systemd.
+//! The watchdog of systemd.
 
+use inspectd_gateway::systemd::notify;
 use sd_notify::NotifyState;
-use tracing::warn;
-
-/// Notifies systemd, if it started the process.
-pub fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be notified");
-    }
-}
 
 /// Keeps systemd's watchdog alive while the threads of the runtime make progress, until the future is dropped.
 pub async fn keep_alive(threads: usize) {
