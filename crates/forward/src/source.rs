@@ -8,7 +8,6 @@ use inspectd_client::{
 };
 use thiserror::Error as ThisError;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::clock::now;
 use crate::config::{Filter, Origin};
@@ -39,9 +38,6 @@ pub enum SourceError {
     /// The daemon has no journal.
     #[error("the daemon has no journal (journal.folder): nothing can be forwarded")]
     NoJournal,
-    /// The stream was silent.
-    #[error("no message for {} s", .0.as_secs_f64())]
-    Silent(Duration),
     /// The next verdicts are no longer kept; a gap was reported.
     #[error("verdicts up to {0} were removed before they were forwarded")]
     Removed(u64),
@@ -64,7 +60,7 @@ pub struct Source {
     pub origin: Arc<Origin>,
     /// What is forwarded.
     pub filter: Filter,
-    /// Silence after which a stream counts as lost.
+    /// Silence after which a stream counts as lost; three intervals of heartbeats, if that is longer.
     pub silence: Duration,
     /// The state of the sink.
     pub state: Arc<SinkState>,
@@ -103,6 +99,7 @@ impl Source {
         self.state.opened(position, facts.newest);
         let subscription = Subscription {
             reconnect: None,
+            silence: Some(self.silence),
             ..Subscription::from(Start::Consumer(self.consumer.clone()))
         };
         let mut reader = Reader {
@@ -151,11 +148,10 @@ impl Reader {
     /// Reads until the stream ends. Returns why.
     pub async fn run(mut self) -> SourceError {
         loop {
-            let event = match timeout(self.source.silence, self.stream.next()).await {
-                Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(error))) => return self.failed(error).await,
-                Ok(None) => return Error::stream_closed().into(),
-                Err(_) => return SourceError::Silent(self.source.silence),
+            let event = match self.stream.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return self.failed(error).await,
+                None => return Error::stream_closed().into(),
             };
             if let Err(error) = self.take(event).await {
                 return error;

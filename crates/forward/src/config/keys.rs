@@ -47,7 +47,7 @@ keys! {
     CERTIFICATE = "certificate", Path, Unset, "Certificate of this client, PEM. Requires `key`.";
     CLIENT_KEY = "key", Path, Unset, "Private key of the certificate, PEM.";
     TOKEN_FILE = "token_file", Path, Unset, "File with the token of this client.";
-    SILENCE_TIMEOUT_S = "silence_timeout_s", Number(1.0, 86400.0, "seconds"), Value("20"), "A stream without a message for this long is opened again; at least four times `server.heartbeat_interval_s` of the daemon.";
+    SILENCE_TIMEOUT_S = "silence_timeout_s", Number(1.0, 86400.0, "seconds"), Value("20"), "A stream without a message for this long is opened again, or for three of the intervals that the heartbeats of the daemon state, if that is longer.";
 
     STATUS_LISTEN = "listen", Text(LISTEN), Value("127.0.0.1:9465"), "Address that serves `/healthz`, `/metrics` and `/status`. `off`: not served.";
 
