@@ -232,9 +232,8 @@ mod tests {
             let password = Password::new(text.to_owned());
             let access = &access;
             async move {
-                let result =
-                    access.authenticate_username_identity_token(&secure(), user, &password);
-                result
+                access
+                    .authenticate_username_identity_token(&secure(), user, &password)
                     .await
                     .map(|token| token.0)
                     .map_err(|error| error.status())
@@ -251,8 +250,8 @@ mod tests {
             let access = &access;
             async move {
                 let thumbprint = Thumbprint::new(&bytes);
-                let result = access.authenticate_x509_identity_token(&secure(), &thumbprint);
-                result
+                access
+                    .authenticate_x509_identity_token(&secure(), &thumbprint)
                     .await
                     .map(|token| token.0)
                     .map_err(|error| error.status())

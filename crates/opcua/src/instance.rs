@@ -1,7 +1,5 @@
 //! Instances of VisionSystemType: the objects, variables and methods of a vision system.
 
-use std::collections::BTreeMap;
-
 use opcua::nodes::{
     Base, EventNotifier, ImportedItem, ImportedReference, Method, NodeType, Object, Variable,
 };
@@ -55,13 +53,15 @@ pub fn id(namespaces: Namespaces, system: &str, path: &str) -> NodeId {
 }
 
 /// Returns the paths of the nodes of a system, with their declarations.
-pub fn declarations() -> BTreeMap<String, &'static Node> {
-    let mut found = BTreeMap::new();
+#[cfg(test)]
+fn declarations() -> std::collections::BTreeMap<String, &'static Node> {
+    let mut found = std::collections::BTreeMap::new();
     collect(object_type::VISION_SYSTEM, "", &mut found);
     found
 }
 
-fn collect(parent: u32, path: &str, found: &mut BTreeMap<String, &'static Node>) {
+#[cfg(test)]
+fn collect(parent: u32, path: &str, found: &mut std::collections::BTreeMap<String, &'static Node>) {
     for (_, child) in children(&NODES, parent) {
         let path = join(path, &child.name);
         if is_part(child, &path) {

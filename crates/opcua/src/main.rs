@@ -132,7 +132,8 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::ManPages { folder } => {
             let pages = inspectd_man_pages::pages(Arguments::command(), MANUAL);
-            Ok(inspectd_man_pages::write(&pages, folder)?)
+            let written = inspectd_man_pages::write(&pages, folder);
+            Ok(written.map_err(anyhow::Error::from)?)
         }
     }
 }

@@ -235,9 +235,10 @@ pub struct InspectionResult {
     /// When the processing began and ended.
     #[opcua(optional)]
     pub processing_times: Option<ProcessingTimes>,
-    /// The content.
+    /// The content: an optional field, whose array may be null.
     #[opcua(optional)]
-    pub result_content: Option<Vec<Variant>>,
+    #[expect(clippy::option_option, reason = "the library encodes an optional array like this")]
+    pub result_content: Option<Option<Vec<Variant>>>,
 }
 structure!(InspectionResult, RESULT);
 

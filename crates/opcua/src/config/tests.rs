@@ -4,8 +4,8 @@ use inspectd_test_support::project_root;
 
 use super::*;
 
-/// A hash of a password, made with little work.
-const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$hqkmDBLkQOk";
+/// A hash of a password.
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$Q9+HWcJCuHEWFYcP274+lg$39OqzhpEfK5MOYVjdhRIGkrtZfBgF7Sa/YTnBmtN7gs";
 
 const MINIMUM: &str =
     "[users.mes]\nrole = \"viewer\"\npassword_hash = \"HASH\"\n[systems.cell]\ngroup = \"cell\"\n";
@@ -72,8 +72,8 @@ fn all_faults_are_reported_at_once_with_their_lines() {
          \"Aes128_Sha256_RsaOaep\" or \"Aes256_Sha256_RsaPss\"",
         "3: server.security: must name at least one security policy",
         "4: server.port: unknown key; known are application_uri, box, endpoint, name, security",
-        "5: users.Mes: the name of a user must be 1 to 64 of a-z, 0-9, '-' and '_'",
         "5: users.Mes.password_hash: missing: `password_hash` or `certificate` must be set",
+        "5: users.Mes: the name of a user must be 1 to 64 of a-z, 0-9, '-' and '_'",
         "6: users.Mes.role: \"admin\", must be \"viewer\", \"operator\" or \"engineer\"",
         "9: systems.cell.group: not together with `camera`",
         "11: limits.sessions: 0, must be a whole number, 1 to 256",

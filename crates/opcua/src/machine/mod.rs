@@ -30,6 +30,7 @@ pub enum State {
 
 impl State {
     /// All states.
+    #[cfg(test)]
     pub const ALL: [Self; 7] = [
         Self::Preoperational,
         Self::Halted,
@@ -46,6 +47,7 @@ impl State {
     }
 
     /// Whether a job is being executed.
+    #[cfg(test)]
     pub fn is_execution(self) -> bool {
         matches!(self, Self::SingleExecution | Self::ContinuousExecution)
     }
@@ -111,6 +113,7 @@ pub enum Input {
 
 impl Input {
     /// All inputs.
+    #[cfg(test)]
     pub const ALL: [Self; 13] = [
         Self::SelectModeAutomatic,
         Self::Reset,

@@ -188,7 +188,9 @@ pub fn result(box_name: &str, verdict: &Verdict, job_id: Option<&str>) -> Inspec
         job_id: JobId { id: job.into() },
         creation_time: date_time(verdict.record_time.as_ref()),
         processing_times: Some(times(verdict)),
-        result_content: Some(content(verdict).into_iter().map(Variant::from).collect()),
+        result_content: Some(Some(
+            content(verdict).into_iter().map(Variant::from).collect(),
+        )),
     }
 }
 

@@ -138,7 +138,7 @@ impl Reader {
 
     /// The outputs of GetResultComponentsById.
     fn parts(&self, result: InspectionResult) -> Vec<Variant> {
-        let content = result.result_content.unwrap_or_default();
+        let content = result.result_content.flatten().unwrap_or_default();
         let content = Array {
             value_type: VariantScalarTypeId::ExtensionObject,
             values: content,
