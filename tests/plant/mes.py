@@ -6,9 +6,16 @@ import asyncio
 import contextlib
 
 from asyncua import ua
-from client import AUTOMATIC, RESULT_READY, Box, Ledger, subscribe
+from client import AUTOMATIC, RESULT_READY, Box, Events, Ledger
 
 LOST = (ConnectionError, asyncio.TimeoutError, OSError, ua.UaError)
+
+
+class Notifications(Events):
+    """Events of a server that may be killed: the subscription then ends."""
+
+    def status_change_notification(self, status) -> None:
+        print(f"MES: the subscription has ended: {status.Status}", flush=True)
 
 
 class Mes:
@@ -36,7 +43,10 @@ class Mes:
         return Box(self.url, self.keys, "mes", self.password)
 
     async def _work(self, box: Box) -> None:
-        events = await subscribe(box, "belt")
+        events = Notifications()
+        subscription = await box.client.create_subscription(100, events)
+        await subscription.subscribe_events(box.node("belt"), [box.type_node(RESULT_READY)], queuesize=1000,
+                                            where_clause_generation=False)
         while not self.stopped.is_set():
             if await box.automatic_state("belt") != "ContinuousExecution":
                 await self._operate(box)
