@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use inspectd_test_support::{project_root, python_package};
+use inspectd_test_support::python_package;
 use serde_json::Value;
 
 use crate::harness::{Process, Site, assert_complete, id, pauses, wait};
@@ -46,9 +46,11 @@ impl Host {
     /// Starts a host with the ledger `name`, and waits until it is online.
     fn start(site: &Site, broker: &Broker, name: &str, host_id: Option<&str>) -> Self {
         let ledger = site.path(name);
-        let script = project_root().join("crates/forward/tests/sinks/sparkplug_host.py");
         let process = Command::new("python3")
-            .arg(script)
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/sinks/sparkplug_host.py"
+            ))
             .args([&broker.port.to_string(), "plant-a", "box-7"])
             .arg(&ledger)
             .args(host_id)
@@ -56,8 +58,12 @@ impl Host {
             .stdin(Stdio::piped())
             .spawn()
             .expect("python3");
-        let host = Self { process, ledger };
-        wait("the host", || !host.of("online").is_empty());
+        let mut host = Self { process, ledger };
+        wait("the host", || {
+            let ended = host.process.try_wait().expect("a child");
+            assert_eq!(ended, None, "the host has ended");
+            !host.of("online").is_empty()
+        });
         host
     }
 
