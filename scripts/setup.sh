@@ -25,7 +25,8 @@ readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.
     grpcio==1.85.3 grpcio-reflection==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2
     googleapis-common-protos==1.76.0 mypy==2.4.1 mypy-protobuf==5.1.0 types-grpcio==1.85.0.20261028 types-protobuf==7.35.1.20260906
     pytest==9.2.0 pytest-asyncio==1.5.0 setuptools==84.2.1
-    asyncua==2.1.0 nats-py==2.16.0 pymodbus==3.16.1 blark==0.8.3 "moto[s3]==5.2.5" flask==3.1.3 flask-cors==6.0.5)
+    asyncua==2.1.0 nats-py==2.16.0 pymodbus==3.16.1 pysparkplug==0.6.1 blark==0.8.3 "moto[s3]==5.2.5" flask==3.1.3
+    flask-cors==6.0.5)
 # A collector of OpenTelemetry, which receives the traces of the daemon in its tests.
 readonly ROTEL_WHEEL=rotel==0.0.1a15
 readonly CLIENT_PACKAGES=(cmake libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc)

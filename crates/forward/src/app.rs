@@ -167,7 +167,7 @@ fn worker(
     };
     let delivery = Delivery {
         id: sink.id.clone(),
-        sink: sink::create(sink, origin),
+        sink: sink::create(sink, origin, &settings.state_folder),
         dead_letters: DeadLetters::new(&settings.state_folder, &sink.id),
         backoff: Backoff::new(sink.retry_after, sink.retry_after_max),
         timeout: sink.timeout,

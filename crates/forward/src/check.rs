@@ -54,7 +54,8 @@ async fn daemon(settings: &Settings) -> Result<String, Error> {
 }
 
 async fn sink(settings: &Settings, one: &SinkSettings) -> Result<String, String> {
-    let mut sink = sink::create(one, &Arc::new(settings.origin.clone()));
+    let origin = Arc::new(settings.origin.clone());
+    let mut sink = sink::create(one, &origin, &settings.state_folder);
     match timeout(one.timeout, sink.check()).await {
         Ok(outcome) => outcome.map_err(|failure| failure.to_string()),
         Err(_) => Err(format!("no answer within {} s", one.timeout.as_secs_f64())),

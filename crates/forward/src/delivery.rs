@@ -21,6 +21,8 @@ use crate::stop;
 
 /// Maximum time of a connection that is opened before there is something to send.
 const LONGEST_OPENING: Duration = Duration::from_secs(5);
+/// The pause before a receiver that asked to wait is tried again. The sink has already waited.
+const SHORT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The program stops; the records are not confirmed.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +76,10 @@ impl Delivery {
                         .await?;
                 }
                 Err(Failure::Refused(_)) => parts.extend(halves(part)),
+                Err(Failure::NotReady(reason)) => {
+                    self.wait(&reason).await?;
+                    parts.push(part);
+                }
                 Err(Failure::Transient {
                     reason,
                     retry_after,
@@ -93,7 +99,9 @@ impl Delivery {
         match opened.unwrap_or_else(|_| Err(timed_out(LONGEST_OPENING))) {
             Ok(()) => self.succeeded(),
             Err(failure) => {
-                self.sink.reset();
+                if !matches!(failure, Failure::NotReady(_)) {
+                    self.sink.reset();
+                }
                 self.failed(&failure.to_string());
             }
         }
@@ -150,6 +158,15 @@ impl Delivery {
         self.state.error(reason);
     }
 
+    /// The receiver asks to wait. The pauses after failures do not count: it is to be noticed soon when it is ready.
+    async fn wait(&mut self, reason: &str) -> Result<(), Stopped> {
+        self.failed(reason);
+        tokio::select! {
+            () = stop::requested(&mut self.stop) => Err(Stopped),
+            () = sleep(SHORT_PAUSE) => Ok(()),
+        }
+    }
+
     /// Waits before another attempt.
     async fn pause(&mut self, reason: &str, retry_after: Option<Duration>) -> Result<(), Stopped> {
         let pause = self.backoff.next().max(retry_after.unwrap_or_default());
@@ -203,6 +220,7 @@ impl Delivery {
                     self.state.update(|snapshot| snapshot.evidence_missing += 1);
                     return Ok(());
                 }
+                Err(Failure::NotReady(reason)) => self.wait(&reason).await?,
                 Err(Failure::Transient {
                     reason,
                     retry_after,

@@ -54,7 +54,7 @@ keys! {
     LOG_FILTER = "filter", Text("a filter of tracing, such as \"info,inspectd_forward=debug\""), Value("info"), "Filter of log messages, in the syntax of tracing's `EnvFilter`.";
     LOG_FORMAT = "format", Choice(&["auto", "text", "json", "journald"]), Value("auto"), "Destination and format. `text` and `json` go to standard error, `journald` to the systemd journal with its fields. `auto` is `journald` if systemd reads standard error, otherwise `text`.";
 
-    TYPE = "type", Choice(&["files", "webhook", "mqtt", "postgresql", "nats", "s3"]), Required, "What receives the records.";
+    TYPE = "type", Choice(&["files", "webhook", "mqtt", "sparkplug", "postgresql", "nats", "s3"]), Required, "What receives the records.";
     CONSUMER = "consumer", Text(CONSUMER_NAME), Unset, "Name of the consumer whose position the daemon stores. A sink with another name begins with the oldest verdict that is kept. Unset: `forward-ID`.";
     CAMERAS = "cameras", List("ids of cameras"), Unset, "Cameras whose verdicts are forwarded. The verdict of a part has no camera: `group:ID` selects those of a group. Unset: all.";
     DECISIONS = "decisions", List("\"pass\", \"reject\", \"review\" or \"fault\""), Unset, "Decisions that are forwarded. Unset: all.";
@@ -85,6 +85,9 @@ keys! {
     MQTT_CA = "ca", Path, Unset, "CAs that the broker's certificate is checked with, PEM. Unset: those of the system. Only with `mqtts`.";
     MQTT_CERTIFICATE = "certificate", Path, Unset, "Certificate of this client, PEM. Requires `key`. Only with `mqtts`.";
     MQTT_KEY = "key", Path, Unset, "Private key of the certificate, PEM.";
+
+    SPARKPLUG_GROUP = "group", Text(NAME), Unset, "Group id of the edge node. The edge node id is `box`. Unset: `site`.";
+    SPARKPLUG_PRIMARY_HOST = "primary_host", Text("1 to 128 characters without '+', '#' and '/'"), Unset, "Host id of the primary host application. While its STATE is not online, nothing is published; the journal of the daemon keeps the verdicts. Unset: verdicts are published whether or not a host is there.";
 
     SQL_SERVER = "server", Secret("a connection string such as \"postgresql://inspectd@db.plant/inspectd\", without a password"), Required, "Connection of PostgreSQL, without the password.";
     SQL_PASSWORD_FILE = "password_file", Path, Unset, "File with the password.";
@@ -186,6 +189,21 @@ pub const SECTIONS: &[Section] = &[
             &MQTT_PASSWORD_FILE,
             &MQTT_PAYLOAD,
             &MQTT_TOPIC_PREFIX,
+            &MQTT_CA,
+            &MQTT_CERTIFICATE,
+            &MQTT_KEY,
+        ],
+    },
+    Section {
+        heading: "type = \"sparkplug\"",
+        doc: "Sparkplug B 3.0, over a broker of MQTT 3.1.1.",
+        keys: &[
+            &MQTT_SERVER,
+            &SPARKPLUG_GROUP,
+            &SPARKPLUG_PRIMARY_HOST,
+            &MQTT_CLIENT_ID,
+            &MQTT_USER,
+            &MQTT_PASSWORD_FILE,
             &MQTT_CA,
             &MQTT_CERTIFICATE,
             &MQTT_KEY,

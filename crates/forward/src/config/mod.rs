@@ -18,9 +18,9 @@ use self::key::Key;
 pub use self::reader::Fault;
 use self::reader::{Document, Table};
 pub use self::settings::{
-    Daemon, EvidencePolicy, FileFormat, Files, Filter, Mqtt, MqttVersion, Nats, NatsLogin,
-    NatsStream, Origin, Payload, Postgresql, Receiver, S3, Settings, SinkSettings, TlsFiles,
-    Webhook,
+    Broker, Daemon, EvidencePolicy, FileFormat, Files, Filter, Mqtt, MqttVersion, Nats, NatsLogin,
+    NatsStream, Origin, Payload, Postgresql, Receiver, S3, Settings, SinkSettings, Sparkplug,
+    TlsFiles, Webhook,
 };
 
 /// A larger file is refused.

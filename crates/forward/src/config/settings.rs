@@ -104,6 +104,8 @@ pub enum Receiver {
     Webhook(Webhook),
     /// An MQTT broker.
     Mqtt(Mqtt),
+    /// A host application of Sparkplug B, behind an MQTT broker.
+    Sparkplug(Sparkplug),
     /// A database.
     Postgresql(Postgresql),
     /// A NATS server or cluster.
@@ -124,6 +126,7 @@ impl Receiver {
             Self::Files(_) => "files",
             Self::Webhook(_) => "webhook",
             Self::Mqtt(_) => "mqtt",
+            Self::Sparkplug(_) => "sparkplug",
             Self::Postgresql(_) => "postgresql",
             Self::Nats(_) => "nats",
             Self::S3(_) => "s3",
@@ -173,25 +176,43 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
-/// An MQTT broker.
+/// The connection to an MQTT broker.
 #[derive(Clone, Debug)]
-pub struct Mqtt {
+pub struct Broker {
     /// Host name or address.
     pub host: String,
     /// Port.
     pub port: u16,
     /// TLS, if the address asks for it.
     pub tls: Option<TlsFiles>,
-    /// Version of the protocol.
-    pub version: MqttVersion,
     /// Id of the client.
     pub client_id: String,
     /// User and file with the password.
     pub login: Option<(String, PathBuf)>,
+}
+
+/// An MQTT broker.
+#[derive(Clone, Debug)]
+pub struct Mqtt {
+    /// The connection.
+    pub broker: Broker,
+    /// Version of the protocol.
+    pub version: MqttVersion,
     /// Payload of a verdict.
     pub payload: Payload,
     /// First levels of all topics.
     pub topic_prefix: String,
+}
+
+/// A host application of Sparkplug B, behind an MQTT broker.
+#[derive(Clone, Debug)]
+pub struct Sparkplug {
+    /// The connection.
+    pub broker: Broker,
+    /// The group id.
+    pub group: String,
+    /// The host id of the primary host application.
+    pub primary_host: Option<String>,
 }
 
 /// Version of MQTT.

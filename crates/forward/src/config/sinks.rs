@@ -124,6 +124,7 @@ fn receiver(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Receiver> {
         "files" => files(table).map(Receiver::Files),
         "webhook" => webhook(table).map(Receiver::Webhook),
         "mqtt" => network::mqtt(id, table, origin).map(Receiver::Mqtt),
+        "sparkplug" => network::sparkplug(id, table, origin).map(Receiver::Sparkplug),
         "postgresql" => postgresql(table).map(Receiver::Postgresql),
         "nats" => network::nats(table).map(Receiver::Nats),
         _ => network::s3(table).map(Receiver::S3),

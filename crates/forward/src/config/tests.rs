@@ -87,7 +87,7 @@ type = \"fax\"
         "line 10: sinks.mes.batch_limit: is 0, must be a whole number, 1 to 10000, records",
         "line 11: sinks.mes.decisions: is a list, must be a list of \"pass\", \"reject\", \"review\" or \"fault\"",
         "line 13: sinks.mes.retry_after_max_s: is less than `retry_after_s`, must be at least that",
-        "line 19: sinks.other.type: is \"fax\", must be \"files\", \"webhook\", \"mqtt\", \"postgresql\", \"nats\" or \"s3\"",
+        "line 19: sinks.other.type: is \"fax\", must be \"files\", \"webhook\", \"mqtt\", \"sparkplug\", \"postgresql\", \"nats\" or \"s3\"",
     ] {
         assert!(
             found.iter().any(|one| one == line),
@@ -145,6 +145,26 @@ fn faults_of_single_keys_name_what_is_allowed() {
         "without '+' and '#'",
     );
     check(
+        "type = \"sparkplug\"\nserver = \"mqtt://broker:1883\"\nkey = \"a\"",
+        "sinks.a.key: requires `certificate`",
+    );
+    check(
+        "type = \"sparkplug\"\nserver = \"mqtt://broker:1883\"\ngroup = \"a/b\"",
+        "sinks.a.group: must be 1 to 64 of",
+    );
+    check(
+        "type = \"sparkplug\"\nserver = \"mqtt://broker:1883\"\nprimary_host = \"a/b\"",
+        "sinks.a.primary_host: must be 1 to 128 characters",
+    );
+    check(
+        "type = \"sparkplug\"\nserver = \"mqtt://broker:1883\"\ntopic_prefix = \"a\"",
+        "sinks.a.topic_prefix: is not a key here",
+    );
+    check(
+        "type = \"sparkplug\"\nserver = \"mqtt://broker:1883\"\nevidence = \"all\"",
+        "carries no evidence",
+    );
+    check(
         "type = \"postgresql\"\nserver = \"postgresql://a:b@db/c\"",
         "without a password",
     );
@@ -172,6 +192,38 @@ fn faults_of_single_keys_name_what_is_allowed() {
 }
 
 #[test]
+fn keys_of_sparkplug_have_their_defaults_and_may_be_set() {
+    let check = |keys: &str, group: &str, host: Option<&str>, client: &str, tls: bool| {
+        let text = format!("site = \"plant-a\"\n[sinks.line]\ntype = \"sparkplug\"\n{keys}\n");
+        let settings = parsed(&text);
+        let Receiver::Sparkplug(sparkplug) = &settings.sinks[0].receiver else {
+            panic!("{settings:?}")
+        };
+        let broker = &sparkplug.broker;
+        assert_eq!((broker.host.as_str(), broker.port), ("broker", 1883));
+        assert_eq!(sparkplug.group, group);
+        assert_eq!(sparkplug.primary_host.as_deref(), host);
+        assert_eq!(broker.client_id, client);
+        assert_eq!((broker.tls.is_some(), broker.login.is_some()), (tls, tls));
+    };
+    check(
+        "server = \"mqtt://broker:1883\"",
+        "plant-a",
+        None,
+        "inspectd-box-7-line",
+        false,
+    );
+    check(
+        "server = \"mqtts://broker:1883\"\ngroup = \"line-1\"\nprimary_host = \"scada\"\nclient_id = \"c\"\n\
+         user = \"u\"\npassword_file = \"p\"\nca = \"ca.pem\"",
+        "line-1",
+        Some("scada"),
+        "c",
+        true,
+    );
+}
+
+#[test]
 fn two_sinks_with_one_consumer_are_refused() {
     let sink = |id: &str| {
         format!("[sinks.{id}]\ntype = \"files\"\nfolder = \"{id}\"\nconsumer = \"mes\"\n")
@@ -193,7 +245,15 @@ fn example_is_a_valid_configuration() {
         .iter()
         .map(|sink| sink.receiver.kind())
         .collect();
-    for kind in ["files", "webhook", "mqtt", "postgresql", "nats", "s3"] {
+    for kind in [
+        "files",
+        "webhook",
+        "mqtt",
+        "sparkplug",
+        "postgresql",
+        "nats",
+        "s3",
+    ] {
         assert!(kinds.contains(&kind), "{kind} is not in the example");
     }
     let rejects = settings

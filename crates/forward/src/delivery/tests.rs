@@ -19,6 +19,7 @@ struct Receiver {
     /// Whether refused records are named, or the whole batch is refused.
     names_refused: bool,
     hangs: bool,
+    resets: Arc<Mutex<u32>>,
     log: Arc<Mutex<Vec<Vec<u64>>>>,
 }
 
@@ -68,7 +69,9 @@ impl Sink for Receiver {
         Ok(())
     }
 
-    fn reset(&mut self) {}
+    fn reset(&mut self) {
+        *self.resets.lock() += 1;
+    }
 
     async fn close(&mut self) {}
 }
@@ -153,21 +156,38 @@ async fn transient_failures_and_lost_confirmations_are_repeated() {
 }
 
 #[tokio::test]
+async fn receiver_that_asks_to_wait_keeps_its_connection() {
+    let receiver = Receiver {
+        failures: vec![Failure::NotReady("offline".to_owned()); 2],
+        ..Receiver::default()
+    };
+    let resets = Arc::clone(&receiver.resets);
+    let (delivered, _, state) = deliver(receiver).await;
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!((state.retries, *resets.lock()), (0, 0));
+    assert_eq!(state.last_error.expect("an error").message, "offline");
+}
+
+#[tokio::test]
 async fn stop_ends_a_delivery_whose_receiver_is_away() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let failures = vec![Failure::transient("away"); 100_000];
-    let (mut delivery, stop) = delivery(
-        Receiver {
-            failures,
-            ..Receiver::default()
-        },
-        &folder,
-    );
-    let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
-    let client = client.build().expect("no credentials");
-    stop.send(true).expect("a receiver");
-    let records = [record(1, Decision::Pass)];
-    assert_eq!(delivery.deliver(&client, &records).await, Err(Stopped));
+    for failure in [
+        Failure::transient("away"),
+        Failure::NotReady("offline".to_owned()),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut delivery, stop) = delivery(
+            Receiver {
+                failures: vec![failure; 100_000],
+                ..Receiver::default()
+            },
+            &folder,
+        );
+        let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
+        let client = client.build().expect("no credentials");
+        stop.send(true).expect("a receiver");
+        let records = [record(1, Decision::Pass)];
+        assert_eq!(delivery.deliver(&client, &records).await, Err(Stopped));
+    }
 }
 
 #[tokio::test]

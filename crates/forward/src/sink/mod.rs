@@ -5,6 +5,7 @@ pub mod mqtt;
 pub mod nats;
 pub mod postgresql;
 pub mod s3;
+pub mod sparkplug;
 pub mod webhook;
 
 use std::path::Path;
@@ -62,6 +63,10 @@ pub enum Failure {
     /// The receiver refuses at least one of the records for good, and stored none of them.
     #[error("{0}")]
     Refused(String),
+    /// The receiver is connected, and asks to wait. The sink has waited for a while, and keeps the connection: it is not
+    /// reset.
+    #[error("{0}")]
+    NotReady(String),
     /// The same records may be stored later.
     #[error("{reason}")]
     Transient {
@@ -83,7 +88,7 @@ impl Failure {
 }
 
 /// Creates the sink. It connects with the first call.
-pub fn create(settings: &SinkSettings, origin: &Arc<Origin>) -> Box<dyn Sink> {
+pub fn create(settings: &SinkSettings, origin: &Arc<Origin>, state_folder: &Path) -> Box<dyn Sink> {
     match &settings.receiver {
         Receiver::Files(files) => Box::new(files::FileSink::new(files.clone())),
         Receiver::Webhook(webhook) => Box::new(webhook::WebhookSink::new(
@@ -91,6 +96,12 @@ pub fn create(settings: &SinkSettings, origin: &Arc<Origin>) -> Box<dyn Sink> {
             Arc::clone(origin),
         )),
         Receiver::Mqtt(mqtt) => Box::new(mqtt::MqttSink::new(mqtt.clone(), Arc::clone(origin))),
+        Receiver::Sparkplug(sparkplug) => Box::new(sparkplug::SparkplugSink::new(
+            sparkplug.clone(),
+            origin,
+            state_folder,
+            &settings.id,
+        )),
         Receiver::Postgresql(postgresql) => {
             Box::new(postgresql::PostgresqlSink::new(postgresql.clone()))
         }

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use inspectd_client::Evidence;
 
 use self::connection::{Connection, Message, Notice};
+pub(super) use self::connection::{KEEP_ALIVE, credentials, transport};
 use super::{Failure, Rejected, Sink};
 use crate::clock::now;
-use crate::config::{Mqtt, Origin, Payload};
+use crate::config::{Broker, Mqtt, Origin, Payload};
 use crate::record::{Record, VerdictRecord, source_level};
 
 /// An MQTT broker.
@@ -136,7 +137,10 @@ impl Sink for MqttSink {
     async fn check(&mut self) -> Result<String, Failure> {
         // With an id of its own, so that the connection of a running program is not taken over, and without its state.
         let settings = Mqtt {
-            client_id: format!("{}-check", self.settings.client_id),
+            broker: Broker {
+                client_id: format!("{}-check", self.settings.broker.client_id),
+                ..self.settings.broker.clone()
+            },
             ..self.settings.clone()
         };
         let mut will = self.state("offline");
@@ -147,7 +151,7 @@ impl Sink for MqttSink {
         connection.disconnect().await;
         Ok(format!(
             "broker {}:{} accepts the connection",
-            settings.host, settings.port
+            settings.broker.host, settings.broker.port
         ))
     }
 

@@ -9,4 +9,5 @@ mod nats;
 mod postgresql;
 mod program;
 mod s3;
+mod sparkplug;
 mod webhook;

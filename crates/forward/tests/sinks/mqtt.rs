@@ -11,20 +11,21 @@ use crate::harness::{
     Process, Site, assert_complete, debian_program, free_port, id, pauses, unprivileged, wait,
 };
 
-/// A broker that keeps sessions on the disk.
-struct Broker {
+/// A broker.
+pub struct Broker {
     folder: PathBuf,
-    port: u16,
+    pub port: u16,
     process: Option<Process>,
 }
 
 impl Broker {
-    fn start(site: &Site) -> Self {
+    /// Starts a broker. A persistent one keeps sessions and retained messages on the disk.
+    pub fn start(site: &Site, persistent: bool) -> Self {
         let folder = site.path("broker");
         fs::create_dir(&folder).expect("a folder");
         let port = free_port();
         let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence {persistent}\npersistence_location {}/\n\
              autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 0\n",
             folder.display()
         );
@@ -38,7 +39,8 @@ impl Broker {
         broker
     }
 
-    fn restart(&mut self) {
+    /// Starts it again.
+    pub fn restart(&mut self) {
         let program = debian_program(&["/usr/sbin/mosquitto", "/usr/bin/mosquitto"], "mosquitto");
         let mut command = Command::new(program);
         command.arg("-c").arg(self.folder.join("mosquitto.conf"));
@@ -51,7 +53,8 @@ impl Broker {
         });
     }
 
-    fn kill(&mut self) {
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
         self.process.take().expect("the broker runs").kill();
     }
 }
@@ -149,7 +152,7 @@ impl Subscriber {
 
 async fn kills(version: &str) {
     let site = Site::start(900, 90).await;
-    let mut broker = Broker::start(&site);
+    let mut broker = Broker::start(&site, true);
     let subscriber = Subscriber::start(&site, broker.port, "inspectd/#");
     site.forward_to(&format!(
         "[sinks.line]\ntype = \"mqtt\"\nserver = \"mqtt://127.0.0.1:{}\"\nversion = \"{version}\"\nbatch_limit = 40\n\
@@ -199,7 +202,7 @@ async fn version_3_loses_nothing_while_broker_and_program_are_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payload_is_the_message_and_the_state_follows_the_program() {
     let site = Site::start(50, 100).await;
-    let broker = Broker::start(&site);
+    let broker = Broker::start(&site, true);
     let subscriber = Subscriber::start(&site, broker.port, "plant/#");
     site.forward_to(&format!(
         "[sinks.line]\ntype = \"mqtt\"\nserver = \"mqtt://127.0.0.1:{}\"\npayload = \"protobuf\"\ntopic_prefix = \"plant/x\"\n",

@@ -7,9 +7,10 @@ use reqwest::Url;
 use crate::config::key::Key;
 use crate::config::reader::Table;
 use crate::config::settings::{
-    Mqtt, MqttVersion, Nats, NatsLogin, NatsStream, Origin, Payload, S3, TlsFiles,
+    Broker, Mqtt, MqttVersion, Nats, NatsLogin, NatsStream, Origin, Payload, S3, Sparkplug,
+    TlsFiles,
 };
-use crate::config::{checked, identity, keys};
+use crate::config::{checked, identity, is_name, keys};
 
 /// The host and the port of an address with one of the schemes, and the number of the scheme.
 fn address(text: &str, schemes: &[&str]) -> Option<(usize, String, u16)> {
@@ -24,26 +25,17 @@ fn address(text: &str, schemes: &[&str]) -> Option<(usize, String, u16)> {
     Some((scheme, host, url.port()?))
 }
 
-pub(super) fn mqtt(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Mqtt> {
+/// The connection to an MQTT broker.
+fn broker(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Broker> {
     let server = table.text(&keys::MQTT_SERVER);
     let server = server.map(|text| address(&text, &["mqtt", "mqtts"]));
     let server = checked(table, &keys::MQTT_SERVER, server, Option::is_some).flatten();
-    let version = table.choice(&keys::MQTT_VERSION, |text| match text {
-        "3.1.1" => Some(MqttVersion::V3),
-        "5" => Some(MqttVersion::V5),
-        _ => None,
-    });
     let client_id = table.text(&keys::MQTT_CLIENT_ID);
     let client_id = client_id.unwrap_or_else(|| format!("inspectd-{}-{id}", origin.box_name));
     let client_id = checked(table, &keys::MQTT_CLIENT_ID, Some(client_id), |text| {
         text.len() <= 128
     });
     let login = login(table, &keys::MQTT_USER, &keys::MQTT_PASSWORD_FILE);
-    let payload = payload(table, &keys::MQTT_PAYLOAD);
-    let prefix = table.text(&keys::MQTT_TOPIC_PREFIX);
-    let topic_prefix = checked(table, &keys::MQTT_TOPIC_PREFIX, prefix, |text| {
-        is_topic(text)
-    });
     let tls = TlsFiles {
         ca: table.path(&keys::MQTT_CA),
         identity: identity(table, &keys::MQTT_CERTIFICATE, &keys::MQTT_KEY),
@@ -52,15 +44,52 @@ pub(super) fn mqtt(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Mqtt>
     if scheme == 0 && (tls.ca.is_some() || tls.identity.is_some()) {
         table.fault(keys::MQTT_SERVER.name, "certificates require mqtts://");
     }
-    Some(Mqtt {
+    Some(Broker {
         host,
         port,
         tls: (scheme == 1).then_some(tls),
-        version: version?,
         client_id: client_id?,
         login,
+    })
+}
+
+pub(super) fn mqtt(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Mqtt> {
+    let broker = broker(id, table, origin);
+    let version = table.choice(&keys::MQTT_VERSION, |text| match text {
+        "3.1.1" => Some(MqttVersion::V3),
+        "5" => Some(MqttVersion::V5),
+        _ => None,
+    });
+    let payload = payload(table, &keys::MQTT_PAYLOAD);
+    let prefix = table.text(&keys::MQTT_TOPIC_PREFIX);
+    let topic_prefix = checked(table, &keys::MQTT_TOPIC_PREFIX, prefix, |text| {
+        is_topic(text)
+    });
+    Some(Mqtt {
+        broker: broker?,
+        version: version?,
         payload: payload?,
         topic_prefix: topic_prefix?,
+    })
+}
+
+pub(super) fn sparkplug(id: &str, table: &Table<'_>, origin: &Origin) -> Option<Sparkplug> {
+    let broker = broker(id, table, origin);
+    let group = table.text(&keys::SPARKPLUG_GROUP);
+    let group = group.unwrap_or_else(|| origin.site.clone());
+    let group = checked(table, &keys::SPARKPLUG_GROUP, Some(group), |text| {
+        is_name(text)
+    });
+    let primary_host = table.text(&keys::SPARKPLUG_PRIMARY_HOST);
+    let primary_host = primary_host.and_then(|host| {
+        checked(table, &keys::SPARKPLUG_PRIMARY_HOST, Some(host), |text| {
+            text.len() <= 128 && !text.contains(['+', '#', '/', '\0'])
+        })
+    });
+    Some(Sparkplug {
+        broker: broker?,
+        group: group?,
+        primary_host,
     })
 }
 

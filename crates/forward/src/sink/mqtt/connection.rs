@@ -7,8 +7,8 @@ use rumqttc::{Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Trans
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{Mqtt, MqttVersion};
-use crate::sink::Failure;
+use crate::config::{Broker, Mqtt, MqttVersion};
+use crate::sink::{Failure, read_secret};
 use crate::tls;
 
 /// Messages that are published and not acknowledged yet.
@@ -17,7 +17,8 @@ const IN_FLIGHT: u16 = 1000;
 const QUEUE: usize = 100;
 /// The largest packet.
 const MAX_PACKET_BYTES: usize = 64 << 20;
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Time without a packet after which the broker is asked whether it is there.
+pub(in crate::sink) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Maximum time of an orderly end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -65,20 +66,30 @@ impl Drop for Connection {
     }
 }
 
+/// How bytes reach the broker. The files of TLS are read now.
+pub(in crate::sink) fn transport(broker: &Broker) -> Result<Transport, Failure> {
+    let Some(files) = &broker.tls else {
+        return Ok(Transport::tcp());
+    };
+    let config = tls::client_config(files).map_err(Failure::transient)?;
+    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(
+        Arc::new(config),
+    )))
+}
+
+/// The user and the password, which is read now.
+pub(in crate::sink) fn credentials(broker: &Broker) -> Result<Option<(String, String)>, Failure> {
+    let Some((user, file)) = &broker.login else {
+        return Ok(None);
+    };
+    Ok(Some((user.clone(), read_secret(file)?)))
+}
+
 impl Connection {
     /// Begins to connect. Must be called in a runtime.
     pub fn open(settings: &Mqtt, will: Message) -> Result<Self, Failure> {
-        let transport = match &settings.tls {
-            Some(files) => {
-                let config = tls::client_config(files).map_err(Failure::transient)?;
-                Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config)))
-            }
-            None => Transport::tcp(),
-        };
-        let login = match &settings.login {
-            Some((user, file)) => Some((user.clone(), super::super::read_secret(file)?)),
-            None => None,
-        };
+        let transport = transport(&settings.broker)?;
+        let login = credentials(&settings.broker)?;
         let (sender, notices) = mpsc::channel(QUEUE);
         let (publisher, task) = match settings.version {
             MqttVersion::V3 => version_3(settings, will, transport, login, sender),
@@ -178,7 +189,11 @@ fn version_3(
     login: Option<(String, String)>,
     notices: mpsc::Sender<Notice>,
 ) -> (Publisher, JoinHandle<()>) {
-    let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+    let mut options = MqttOptions::new(
+        &settings.broker.client_id,
+        &settings.broker.host,
+        settings.broker.port,
+    );
     options
         .set_keep_alive(KEEP_ALIVE)
         .set_transport(transport)
@@ -234,7 +249,11 @@ fn version_5(
 ) -> (Publisher, JoinHandle<()>) {
     let qos = v5::mqttbytes::QoS::AtLeastOnce;
     let will = v5::mqttbytes::v5::LastWill::new(will.topic, will.payload, qos, will.retain, None);
-    let mut options = v5::MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+    let mut options = v5::MqttOptions::new(
+        &settings.broker.client_id,
+        &settings.broker.host,
+        settings.broker.port,
+    );
     options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
     options
         .set_keep_alive(KEEP_ALIVE)
