@@ -1,4 +1,4 @@
-//! A host application of Sparkplug B: the box is an edge node, each camera is a device, a verdict is a data message.
+//! Sparkplug B: the box is an edge node, each camera is a device, a verdict is a data message.
 //!
 //! Data messages have QoS 0. A batch is confirmed by a later exchange on the same connection, which shows that the broker has
 //! read it. What the broker does with it is not known.
@@ -26,7 +26,7 @@ use crate::record::{Record, VerdictRecord};
 /// Maximum wait for the primary host in one attempt: the program can stop in between.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A host application of Sparkplug B.
+/// An edge node of Sparkplug B.
 pub struct SparkplugSink {
     settings: Sparkplug,
     names: Arc<Names>,
