@@ -2,6 +2,7 @@
 //! inspectd.
 
 mod access;
+mod call;
 mod check;
 mod config;
 mod configuration;

@@ -12,11 +12,11 @@ use opcua::server::node_manager::{MethodCall, RequestContext, ServerContext};
 use opcua::sync::RwLock;
 use opcua::types::{NodeId, StatusCode};
 
+use crate::call::{Answer, Caller};
 use crate::ids::{INSTANCES, NAMESPACE};
 use crate::instance::{self, Namespaces};
 use crate::method::Method;
 use crate::nodeset::Import;
-use crate::system::{Answer, Caller};
 
 /// The name of the node manager, for the log.
 const NAME: &str = "vision systems";

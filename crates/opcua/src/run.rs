@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::call::channel;
 use crate::config::Settings;
 use crate::configuration;
 use crate::failure::Failure;
@@ -22,7 +23,7 @@ use crate::password::PasswordHash;
 use crate::pki::{self, Trust};
 use crate::publisher::Publisher;
 use crate::server::{self, CHUNK_BYTES};
-use crate::system::{ContinuousRecipes, System, channel};
+use crate::system::{ContinuousRecipes, System};
 use crate::watchdog::keep_alive;
 
 /// How long the sessions may take to end.

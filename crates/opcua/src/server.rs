@@ -8,6 +8,7 @@ use opcua::server::{Server, ServerBuilder, ServerEndpoint, ServerHandle};
 use opcua::types::{BuildInfo, DateTime, MessageSecurityMode};
 
 use crate::access::Access;
+use crate::call::Caller;
 use crate::config::{Limits, Policy, Settings};
 use crate::instance;
 use crate::method::Method;
@@ -15,7 +16,6 @@ use crate::nodes::{Builder, EXPECTED};
 use crate::password::PasswordHash;
 use crate::pki::{OWN_CERTIFICATE, OWN_KEY};
 use crate::structures::Loader;
-use crate::system::Caller;
 
 /// The size of a chunk, the usual one of OPC UA.
 pub const CHUNK_BYTES: usize = 65_535;

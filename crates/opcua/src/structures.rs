@@ -237,7 +237,10 @@ pub struct InspectionResult {
     pub processing_times: Option<ProcessingTimes>,
     /// The content: an optional field, whose array may be null.
     #[opcua(optional)]
-    #[expect(clippy::option_option, reason = "the library encodes an optional array like this")]
+    #[expect(
+        clippy::option_option,
+        reason = "the library encodes an optional array like this"
+    )]
     pub result_content: Option<Option<Vec<Variant>>>,
 }
 structure!(InspectionResult, RESULT);

@@ -3,6 +3,7 @@
 mod import;
 mod parse;
 mod value;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -1,48 +1,9 @@
 //! Reads a file of the schema UANodeSet.
 
-use std::collections::HashMap;
-
 use roxmltree::{Document, Node as Element};
-use thiserror::Error;
 
+use super::xml::{Aliases, ParseError, attribute, child, child_text, number};
 use super::{Class, Field, Id, Node, Nodes, Reference, Value};
-
-/// The XML is not a nodeset that this module can read.
-#[derive(Debug, Error)]
-#[error("line {line}: {message}")]
-pub struct ParseError {
-    line: u32,
-    message: String,
-}
-
-impl ParseError {
-    /// An error at an element.
-    pub fn new(element: Element<'_, '_>, message: &str) -> Self {
-        let place = element.document().text_pos_at(element.range().start);
-        Self {
-            line: place.row,
-            message: format!("<{}>: {message}", element.tag_name().name()),
-        }
-    }
-}
-
-/// The names of ids that the file declares.
-pub struct Aliases<'a>(HashMap<&'a str, &'a str>);
-
-impl Aliases<'_> {
-    /// Reads an id or an alias.
-    pub fn id(&self, element: Element<'_, '_>, text: &str) -> Result<Id, ParseError> {
-        let text = self.0.get(text).copied().unwrap_or(text);
-        let (own, rest) = match text.strip_prefix("ns=1;") {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let number = rest.strip_prefix("i=").and_then(|it| it.parse().ok());
-        let number = number
-            .ok_or_else(|| ParseError::new(element, &format!("{text:?} is not a numeric id")))?;
-        Ok(Id { own, number })
-    }
-}
 
 /// Reads a nodeset with one namespace of its own.
 pub fn parse(xml: &str) -> Result<Nodes, ParseError> {
@@ -156,36 +117,4 @@ fn dimensions(element: Element<'_, '_>) -> Result<Option<Vec<u32>>, ParseError> 
     let numbers = numbers.collect::<Result<_, _>>();
     let numbers = numbers.map_err(|_| ParseError::new(element, "dimensions that are not numbers"));
     numbers.map(Some)
-}
-
-fn number<T: std::str::FromStr>(
-    element: Element<'_, '_>,
-    name: &str,
-    default: T,
-) -> Result<T, ParseError> {
-    let Some(text) = element.attribute(name) else {
-        return Ok(default);
-    };
-    let number = text.trim().parse();
-    number.map_err(|_| ParseError::new(element, &format!("{name} is not a number")))
-}
-
-fn attribute<'a>(element: Element<'a, '_>, name: &str) -> Result<&'a str, ParseError> {
-    let value = element.attribute(name);
-    value.ok_or_else(|| ParseError::new(element, &format!("no attribute {name}")))
-}
-
-/// Returns the first child element of this name.
-pub fn child<'a, 'input>(
-    element: Element<'a, 'input>,
-    name: &str,
-) -> Result<Element<'a, 'input>, ParseError> {
-    let found = element.children().find(|it| it.tag_name().name() == name);
-    found.ok_or_else(|| ParseError::new(element, &format!("no <{name}>")))
-}
-
-/// Returns the text of the first child element of this name.
-pub fn child_text(element: Element<'_, '_>, name: &str) -> Result<String, ParseError> {
-    let text = child(element, name)?.text().unwrap_or_default();
-    Ok(text.trim().to_owned())
 }

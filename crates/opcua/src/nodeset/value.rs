@@ -7,7 +7,7 @@ use opcua::types::{ByteString, DateTime, EnumValueType, ExtensionObject, Localiz
 use roxmltree::Node;
 
 use super::Id;
-use super::parse::{Aliases, ParseError, child, child_text};
+use super::xml::{Aliases, ParseError, child, child_text};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]

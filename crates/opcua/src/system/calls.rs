@@ -8,7 +8,8 @@ use super::actor::{System, internal};
 use super::jobs::{self, Job};
 use super::outcome::{Done, Outcome};
 use super::reading::no_error;
-use super::{Answer, Call, recipes, status};
+use super::{recipes, status};
+use crate::call::{Answer, Call};
 use crate::machine::{Input, State};
 use crate::request::{Change, JobRequest, RecipeChoice, Request};
 

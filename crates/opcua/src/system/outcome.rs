@@ -3,9 +3,9 @@
 use opcua::types::StatusCode;
 use tokio::sync::oneshot;
 
-use super::Answer;
 use super::jobs::Accepted;
 use super::recipes::Prepared;
+use crate::call::Answer;
 use crate::request::RecipeChoice;
 
 /// What was done.

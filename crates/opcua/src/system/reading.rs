@@ -10,9 +10,9 @@ use opcua::types::{Array, ExtensionObject, StatusCode, Variant, VariantScalarTyp
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::Answer;
 use super::jobs::{Span, job_of};
 use super::recipes::{self, logged};
+use crate::call::Answer;
 use crate::config::Target;
 use crate::configuration;
 use crate::request::{Read, RecipeFilter, ResultFilter, Window};
