@@ -92,7 +92,7 @@ const FAULTS: [(&str, &str, &str); 27] = [
     (
         "restarted-sequences",
         "run-ignored",
-        "DATA_LOSS was not reported",
+        "sequence 1 was not handed to the user before sequence 4",
     ),
     (
         "no-journal",
