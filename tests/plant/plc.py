@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from plc_client import ACKNOWLEDGE, DAEMON_CONNECTED, OK, READY, RESET, RESULT_VALID, STATION_ERROR, TRIGGER, Lost, Plc, Registers
+from plc_client import (ACKNOWLEDGE, BUSY, DAEMON_CONNECTED, OK, READY, RESET, RESULT_VALID, STATION_ERROR, TRIGGER,
+                        TRIGGER_LOST, Lost, Plc, Registers)
 
 
 class Gate(threading.Thread):
@@ -69,7 +70,7 @@ class Gate(threading.Thread):
 
     def _until_ready(self) -> None:
         self.plc.control = 0
-        while not (registers := self.plc.cycle()).status & READY:
+        while (registers := self.plc.cycle()).status & (READY | TRIGGER_LOST) != READY:
             if registers.status & RESULT_VALID:
                 # Of a part before the connection was lost.
                 self.plc.write(ACKNOWLEDGE)
@@ -81,12 +82,13 @@ class Gate(threading.Thread):
                 return
 
     def _result(self) -> Registers | None:
-        """The result of the part; None if the station ended it without one."""
+        """The result of the part; None if the station ended it without one, or was no longer ready when the trigger came."""
         while True:
             registers = self.plc.cycle()
             if registers.status & RESULT_VALID:
                 return registers
-            if registers.status & STATION_ERROR and registers.status & DAEMON_CONNECTED:
+            ended = registers.status & (STATION_ERROR | TRIGGER_LOST) and not registers.status & BUSY
+            if ended and registers.status & DAEMON_CONNECTED:
                 self.plc.write(0)
                 return None
 

@@ -51,10 +51,12 @@ impl ReceivedSpan {
         attributes(&self.span.attributes).remove(name)
     }
 
-    /// Whether `inner` is within the time of this span.
+    /// Whether `inner` is within the time of this span. The times of two verdicts come from two readings of the clocks, which
+    /// do not agree to the nanosecond.
     pub fn contains(&self, inner: &Self) -> bool {
-        self.span.start_time_unix_nano <= inner.span.start_time_unix_nano
-            && inner.span.end_time_unix_nano <= self.span.end_time_unix_nano
+        const READING_NS: u64 = 1_000_000;
+        self.span.start_time_unix_nano <= inner.span.start_time_unix_nano + READING_NS
+            && inner.span.end_time_unix_nano <= self.span.end_time_unix_nano + READING_NS
     }
 }
 
