@@ -2,7 +2,7 @@
 
     plant.py PROJECT BUILT
 
-PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected.
+PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected; the broker is stopped.
 At the end the ledgers of all receivers are compared with the journal, part by part.
 """
 
@@ -58,7 +58,7 @@ async def progress(plant: Plant, gate: Gate, mes: Mes) -> None:
 
 
 async def kill(program: Program) -> None:
-    say(f"{program.name} is killed")
+    say(f"{program.name} is {'stopped' if program.name == 'mosquitto' else 'killed'}")
     program.kill()
     await asyncio.sleep(AWAY_S)
     await asyncio.to_thread(program.start)
@@ -80,7 +80,7 @@ async def run(plant: Plant) -> None:
         await kill(program)
         await progress(plant, gate, mes)
     # Three at the same time.
-    say("daemon, forwarder and broker are killed")
+    say("daemon and forwarder are killed, the broker is stopped")
     for program in (plant.daemon, plant.forward, plant.mosquitto):
         program.kill()
     await asyncio.sleep(AWAY_S)

@@ -135,6 +135,16 @@ class Postgresql(Program):
         return [line.split(",") for line in found.splitlines()]
 
 
+class Mosquitto(Program):
+    """A broker that keeps its sessions on the disk. It confirms a message before it is there: it is stopped in place of killed."""
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+
 class Subscriber:
     """`mosquitto_sub` with a session at the broker; its output is the ledger."""
 
@@ -201,7 +211,8 @@ class Plant:
         config.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\n"
             "autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 0\n")
-        program = Program("mosquitto", self.folder, [debian_program("mosquitto", "mosquitto"), "-c", str(config)], "mosquitto", port=port)
+        program = Mosquitto("mosquitto", self.folder, [debian_program("mosquitto", "mosquitto"), "-c", str(config)], "mosquitto",
+                            port=port)
         if program.user:
             shutil.chown(folder, program.user)
         return program
