@@ -1,5 +1,6 @@
 //! The whole plant on the loopback interface: the daemon with simulated cameras, a PLC over Modbus, an MES over OPC UA, an MQTT
-//! broker, a NATS cluster and PostgreSQL. Each program is killed in turn (the broker is stopped); at the end all ledgers agree with the journal.
+//! broker, a NATS cluster and PostgreSQL. Each program is killed in turn (the broker is stopped); at the end all ledgers agree
+//! with the journal.
 
 use std::path::Path;
 use std::process::Command;
