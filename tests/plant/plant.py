@@ -2,7 +2,8 @@
 
     plant.py PROJECT BUILT
 
-PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected; the broker is stopped.
+PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected; the
+broker is stopped.
 At the end the ledgers of all receivers are compared with the journal, part by part.
 """
 
