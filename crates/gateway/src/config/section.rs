@@ -118,6 +118,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns a table; an empty one if it is not set.
+    #[must_use]
     pub fn section(&self, key: &'static str) -> Section<'a> {
         let value = self.get(key);
         let table = value.and_then(|value| value.get_ref().as_table());
