@@ -79,7 +79,7 @@ impl AuthManager for Access {
     ) -> Result<UserToken, Error> {
         let proof = self.users.get(username).map(|user| &user.proof);
         let (hash, is_known) = match proof {
-            Some(Proof::Password(hash)) => (hash.clone(), true),
+            Some(Proof::Password(hash)) => (hash.as_ref().clone(), true),
             _ => (self.unknown.clone(), false),
         };
         let matches = {
@@ -106,18 +106,14 @@ impl AuthManager for Access {
             Proof::Certificate(thumbprint) => thumbprint == signing_thumbprint.value(),
             Proof::Password(_) => false,
         });
-        match found {
-            Some((name, _)) => {
-                info!(user = name, "user authenticated by certificate");
-                Ok(UserToken(name.clone()))
-            }
-            None => {
-                let thumbprint = signing_thumbprint.as_hex_string();
-                Err(self
-                    .fail("unknown certificate of a user", &thumbprint)
-                    .await)
-            }
+        if let Some((name, _)) = found {
+            info!(user = name, "user authenticated by certificate");
+            return Ok(UserToken(name.clone()));
         }
+        let thumbprint = signing_thumbprint.as_hex_string();
+        Err(self
+            .fail("unknown certificate of a user", &thumbprint)
+            .await)
     }
 
     fn is_user_executable(&self, token: &UserToken, method_id: &NodeId) -> bool {
@@ -169,7 +165,7 @@ mod tests {
         let hash = || PasswordHash::create("secret").expect("a hash");
         let by_password = |role| User {
             role,
-            proof: Proof::Password(hash()),
+            proof: Proof::Password(Box::new(hash())),
         };
         let users = BTreeMap::from([
             ("v".to_owned(), by_password(Role::Viewer)),

@@ -18,7 +18,7 @@ use crate::pki::{self, OWN_CERTIFICATE, TRUSTED};
 pub async fn check(settings: Settings) -> Result<(), Failure> {
     let (users, systems) = (settings.users.len(), settings.systems.len());
     println!("configuration: valid, {users} users, {systems} systems");
-    let mut failed = report("certificates", pki::prepare(&settings).map(|()| "usable"));
+    let mut failed = report("certificates", &pki::prepare(&settings).map(|()| "usable"));
     failed += own_certificate(&settings.pki_folder);
     failed += trusted(&settings.pki_folder);
     let client = settings.daemon.client()?;
@@ -34,7 +34,7 @@ fn own_certificate(folder: &Path) -> usize {
     let path = folder.join(OWN_CERTIFICATE);
     let read = pki::read(&path).map_err(|error| error.to_string());
     let valid = read.and_then(|certificate| validity(&certificate));
-    report("own certificate", valid)
+    report("own certificate", &valid)
 }
 
 /// Prints the certificates of trusted clients.
@@ -50,7 +50,7 @@ fn trusted(folder: &Path) -> usize {
         let read = pki::read(&path).map_err(|error| error.to_string());
         let valid = read.and_then(|certificate| validity(&certificate));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        failed += report(&format!("trusted client {name}"), valid);
+        failed += report(&format!("trusted client {name}"), &valid);
     }
     failed
 }
@@ -73,18 +73,18 @@ async fn systems_of(client: &Client, settings: &Settings) -> usize {
     let address = format!("daemon at {}", client.address());
     let status = match client.status().await {
         Ok(status) => status,
-        Err(error) => return report::<&str, _>(&address, Err(error)),
+        Err(error) => return report::<&str, _>(&address, &Err(error)),
     };
     println!("{address}: answers, version {}", status.version);
     let mut failed = 0;
     if status.journal.is_none() {
         failed += report::<&str, _>(
             "journal",
-            Err("not configured: results cannot be read by id or filter"),
+            &Err("not configured: results cannot be read by id or filter"),
         );
     }
     for (name, target) in &settings.systems {
-        failed += report(&format!("system {name}"), has(&status, target));
+        failed += report(&format!("system {name}"), &has(&status, target));
     }
     failed
 }
@@ -108,8 +108,8 @@ fn has(status: &Status, target: &Target) -> Result<String, String> {
 }
 
 /// Prints the line of a check. Returns 1 if it failed.
-fn report<T: std::fmt::Display, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) -> usize {
-    match &outcome {
+fn report<T: std::fmt::Display, E: std::fmt::Display>(what: &str, outcome: &Result<T, E>) -> usize {
+    match outcome {
         Ok(outcome) => println!("{what}: {outcome}"),
         Err(error) => println!("{what}: FAILED: {error}"),
     }

@@ -34,13 +34,13 @@ pub async fn follow(client: Client, publisher: Publisher, systems: Vec<String>) 
     let mut published = None;
     loop {
         // While the daemon is away, its last configuration stays: the state of the systems says that it is away.
-        if let Ok(configuration) = active(&client).await {
-            if published.as_ref() != Some(&configuration) {
-                for system in &systems {
-                    publisher.set_configuration(system, &configuration);
-                }
-                published = Some(configuration);
+        if let Ok(configuration) = active(&client).await
+            && published.as_ref() != Some(&configuration)
+        {
+            for system in &systems {
+                publisher.set_configuration(system, &configuration);
             }
+            published = Some(configuration);
         }
         tokio::time::sleep(POLL).await;
     }

@@ -220,7 +220,7 @@ mod tests {
             .iter()
             .map(|(index, name)| QualifiedName::new(*index, *name))
             .collect();
-        let namespace = if kind > 2999 || kind < 2000 { 2 } else { 0 };
+        let namespace = if (2000..=2999).contains(&kind) { 0 } else { 2 };
         let kind = NodeId::new(namespace, kind);
         event.get_field(&kind, AttributeId::Value, &NumericRange::None, &path)
     }

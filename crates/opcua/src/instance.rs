@@ -131,7 +131,7 @@ fn add_children(
             reference(definition, reference_type::HAS_TYPE_DEFINITION, true)
         }));
         space.import_node(ImportedItem {
-            node: instance(child, namespaces, id(namespaces, system, &path)),
+            node: instance(child, namespaces, &id(namespaces, system, &path)),
             references,
         });
         add_children(space, namespaces, system, child.number, &path);
@@ -146,7 +146,7 @@ fn reference(target_id: NodeId, kind: u32, is_forward: bool) -> ImportedReferenc
     }
 }
 
-fn instance(node: &Node, namespaces: Namespaces, id: NodeId) -> NodeType {
+fn instance(node: &Node, namespaces: Namespaces, id: &NodeId) -> NodeType {
     let base = |class| {
         let description = &node.description;
         Base::new_full(

@@ -79,6 +79,7 @@ impl VisionNodes {
 }
 
 #[async_trait]
+#[expect(clippy::mut_mut, reason = "the signature of the library")]
 impl InMemoryNodeManagerImpl for VisionNodes {
     async fn init(&self, _space: &mut AddressSpace, _context: ServerContext) {}
 

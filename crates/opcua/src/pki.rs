@@ -135,8 +135,7 @@ fn pem(label: &str, der: &[u8]) -> String {
         text.push_str(&String::from_utf8_lossy(line));
         text.push('\n');
     }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
+    text + &format!("-----END {label}-----\n")
 }
 
 /// Reads a certificate, DER or PEM.
@@ -213,7 +212,7 @@ impl Trust {
         match atomic_file::write(path, der) {
             Ok(()) => warn!(certificate = %path.display(), "certificate not trusted"),
             Err(error) => {
-                warn!(certificate = %path.display(), %error, "certificate not trusted, and not kept")
+                warn!(certificate = %path.display(), %error, "certificate not trusted, and not kept");
             }
         }
     }

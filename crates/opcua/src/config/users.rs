@@ -32,7 +32,7 @@ impl Role {
 #[derive(Clone, Debug)]
 pub enum Proof {
     /// A password, by its hash.
-    Password(PasswordHash),
+    Password(Box<PasswordHash>),
     /// A certificate, by the SHA-1 of its DER form, which OPC UA calls its thumbprint.
     Certificate([u8; 20]),
 }
@@ -100,7 +100,7 @@ fn user(section: &Section<'_>) -> Option<User> {
         _ => {}
     }
     let proof = hash
-        .map(Proof::Password)
+        .map(|hash| Proof::Password(Box::new(hash)))
         .or(certificate.map(Proof::Certificate))?;
     Some(User { role: role?, proof })
 }

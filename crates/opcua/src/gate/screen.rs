@@ -105,10 +105,11 @@ impl<'a> Screen<'a> {
             return refuse(TYPE_INVALID, "not a message of OPC UA");
         };
         let limit = match (self.phase, header.kind) {
-            (Phase::Start, Kind::Hello) => DISCOVERY_BYTES,
+            (Phase::Start, Kind::Hello) | (Phase::Discovery, Kind::Message | Kind::Close) => {
+                DISCOVERY_BYTES
+            }
             (Phase::Start, _) => return refuse(TYPE_INVALID, "the first message must be HEL"),
             (Phase::Greeted | Phase::Discovery | Phase::Admitted, Kind::Open) => OPEN_BYTES,
-            (Phase::Discovery, Kind::Message | Kind::Close) => DISCOVERY_BYTES,
             (Phase::Admitted, Kind::Message | Kind::Close) => self.rules.chunk_bytes,
             _ => return refuse(TYPE_INVALID, "a message of this type is not expected"),
         };
@@ -186,7 +187,7 @@ impl<'a> Screen<'a> {
         is_trusted: impl FnOnce(&[u8]) -> bool,
     ) -> Result<(), Refusal> {
         let refuse = |code, reason| Err(Refusal { code, reason });
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         self.opened
             .retain(|&time| now.saturating_duration_since(time) < minute);
         if self.opened.len() >= self.rules.channels_per_minute as usize {
@@ -224,7 +225,7 @@ impl<'a> Screen<'a> {
                 );
             }
         };
-        self.policy_uri = header.policy_uri.to_owned();
+        header.policy_uri.clone_into(&mut self.policy_uri);
         Ok(())
     }
 }

@@ -176,12 +176,12 @@ impl Default for Machine {
 
 impl Machine {
     /// Returns the state.
-    pub fn state(&self) -> State {
+    pub fn state(self) -> State {
         self.state
     }
 
     /// Returns whether the daemon cannot inspect for this system, in whatever state the system is.
-    pub fn has_failed(&self) -> bool {
+    pub fn has_failed(self) -> bool {
         self.failed
     }
 
@@ -189,8 +189,8 @@ impl Machine {
     ///
     /// # Errors
     /// If it would be refused.
-    pub fn accepts(&self, input: Input) -> Result<(), Refusal> {
-        let mut copy = *self;
+    pub fn accepts(self, input: Input) -> Result<(), Refusal> {
+        let mut copy = self;
         copy.apply(input).map(drop)
     }
 

@@ -1,5 +1,7 @@
 //! Verdicts of the daemon as results of OPC 40100-1, without input and output.
 
+use std::fmt::Write as _;
+
 use inspectd_client::proto::{AnomalyKind, FaultReason, RecipeTag};
 use inspectd_client::{Decision, Timestamp, Verdict};
 use opcua::types::{ByteString, DateTime, ExtensionObject, KeyValuePair, QualifiedName, Variant};
@@ -152,7 +154,12 @@ fn hash(digits: &str) -> Option<ByteString> {
 /// Returns the hash in hexadecimal digits.
 pub fn hash_digits(hash: &ByteString) -> String {
     let bytes = hash.value.as_deref().unwrap_or_default();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a text does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 /// Returns the result of a verdict. `job_id` is that of a continuous job; a single job is named by the verdict itself.

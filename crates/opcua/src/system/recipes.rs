@@ -16,7 +16,7 @@ use super::status;
 use crate::request::RecipeChoice;
 
 /// A model is loaded by the preparation of its recipe.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A recipe that is prepared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

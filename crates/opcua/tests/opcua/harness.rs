@@ -13,7 +13,7 @@ use inspectd_test_support::{project_root, python_package};
 use tempfile::TempDir;
 
 /// The maximum wait for anything, longer than it takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The password of all users.
 pub const PASSWORD: &str = "correct horse";
@@ -45,7 +45,7 @@ impl Site {
 
     /// Starts a daemon with two cameras: `top` inspects on request, `belt` inspects every part. Its port stays the same.
     pub fn start_daemon(&self, port: u16) -> Process {
-        let bundle = project_root().join("models/demo");
+        let bundle = project_root().join("models/demo").display().to_string();
         let camera = "source = \"simulator\"\nwidth = 256\nheight = 256\nprerender = 20\ndefect_rate = 0.3\n";
         self.write(
             "inspectd.toml",

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The longest wait for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Types of requests, by the numeric id of their binary encoding.
 pub mod request {
@@ -158,7 +158,7 @@ impl Raw {
     }
 
     /// Sends a message with a header of this type, and the right length.
-    pub fn send(&mut self, start: &[u8; 4], body: &[u8]) {
+    pub fn send(&mut self, start: &[u8], body: &[u8]) {
         let mut message = start.to_vec();
         message.extend((8 + body.len() as u32).to_le_bytes());
         message.extend(body);
@@ -171,7 +171,7 @@ impl Raw {
     }
 
     /// Sends a part of a request.
-    pub fn send_part(&mut self, start: &[u8; 4], part: &[u8]) {
+    pub fn send_part(&mut self, start: &[u8], part: &[u8]) {
         self.sequence += 1;
         let body = Body::default()
             .number(self.channel)

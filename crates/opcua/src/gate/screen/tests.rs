@@ -15,7 +15,7 @@ fn rules() -> Rules {
     }
 }
 
-fn chunk(start: &[u8; 4], size: usize, body: &[u8]) -> Vec<u8> {
+fn chunk(start: &[u8], size: usize, body: &[u8]) -> Vec<u8> {
     let mut chunk = start.to_vec();
     chunk.extend((size as u32).to_le_bytes());
     chunk.extend(body);
@@ -41,7 +41,7 @@ fn request(number: u16) -> Vec<u8> {
     chunk(b"MSGF", 8 + body.len(), &body)
 }
 
-fn part(start: &[u8; 4], size: usize) -> Vec<u8> {
+fn part(start: &[u8], size: usize) -> Vec<u8> {
     chunk(start, size, &[])
 }
 
@@ -137,7 +137,7 @@ fn channels_of_a_minute_are_limited() {
 fn chunks_and_bytes_of_a_request_are_limited() {
     let begin = [hello(), open(SECURE)];
     let check = |sizes: &[(&[u8; 4], usize)], expected: (usize, Option<&'static str>)| {
-        let parts = sizes.iter().map(|(start, size)| part(start, *size));
+        let parts = sizes.iter().map(|(start, size)| part(*start, *size));
         let chunks: Vec<_> = begin.iter().cloned().chain(parts).collect();
         assert_eq!(
             feed(&rules(), &chunks),
