@@ -68,7 +68,7 @@ pub struct Evaluation {
     pub gauge_of_good: Option<Gauge>,
     /// Parts whose decision is not certain.
     pub borderline: Vec<Borderline>,
-    /// Verdicts that are no measurements.
+    /// Verdicts that are not measurements.
     pub faults: Vec<FaultRecord>,
     /// Measurements that do not count.
     pub discarded: Vec<Measurement>,

@@ -116,7 +116,7 @@ pub struct Measurement {
     pub review_from: Option<f32>,
 }
 
-/// A verdict that is no measurement: a FAULT.
+/// A verdict that is not a measurement: a FAULT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultRecord {
     /// Number of the step.
@@ -141,7 +141,7 @@ pub enum Line {
     Study(Box<Header>),
     /// A measurement.
     Measured(Measurement),
-    /// A verdict that is no measurement.
+    /// A verdict that is not a measurement.
     Fault(FaultRecord),
     /// The measurement of this step does not count, because the operator put another part before the camera.
     Discarded(u32),

@@ -1,7 +1,8 @@
-//! A measurement, not a test: the time from trigger to result over Modbus, compared with the call of the daemon.
+//! A PLC and another client have parts inspected by one camera in turn. With more parts it is a measurement: the time from trigger
+//! to result over Modbus, compared with the call of the daemon.
 //!
 //! ```sh
-//! cargo test --release -p inspectd-plc --test modbus -- --ignored --nocapture measure
+//! INSPECTD_PLC_PARTS=200 cargo test --release -p inspectd-plc --test modbus -- --nocapture plc_and_another_client
 //! ```
 
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use tokio_modbus::prelude::{Reader, Slave, Writer};
 
 use crate::harness::{PATIENCE, Plant, block_on};
 
-const CYCLES: u16 = 200;
+/// Parts of each, unless `INSPECTD_PLC_PARTS` is set.
+const PARTS: u16 = 5;
 const RESULT_VALID: u16 = 1 << 2;
 const READY: u16 = 1;
 
@@ -63,8 +65,10 @@ fn percentile(times: &mut [Duration], percent: usize) -> f64 {
 }
 
 #[test]
-#[ignore = "a measurement"]
-fn measure_the_handshake_relative_to_the_call() {
+fn plc_and_another_client_have_their_parts_inspected_in_turn() {
+    let parts = std::env::var("INSPECTD_PLC_PARTS").map_or(PARTS, |text| {
+        text.parse().expect("INSPECTD_PLC_PARTS: a whole number")
+    });
     let plant = require!(Plant::start());
     let address = format!("127.0.0.1:{}", plant.port);
     let (mut calls, mut handshakes) = block_on(async {
@@ -73,12 +77,15 @@ fn measure_the_handshake_relative_to_the_call() {
         let context = tcp::connect_slave(address, Slave(1)).await;
         let mut context = context.expect("a connection");
         let (mut calls, mut handshakes) = (Vec::new(), Vec::new());
-        for number in 1..=CYCLES {
+        for number in 1..=parts {
             calls.push(call(&client, number).await);
             handshakes.push(handshake(&mut context, number).await);
         }
         (calls, handshakes)
     });
+    let mut journal = plant.journal("top");
+    journal.retain(|verdict| !verdict.trigger_id.is_empty());
+    assert_eq!(journal.len(), 2 * usize::from(parts));
     for percent in [50, 95] {
         let (call, handshake) = (
             percentile(&mut calls, percent),
