@@ -18,6 +18,9 @@ use crate::harness::PATIENCE;
 const AXE: &str = "const done = arguments[arguments.length - 1];
 axe.run().then((result) => done(result.violations.map((one) => one.id + ': ' + one.nodes[0].html)));";
 
+/// The address and the text of a page.
+const PAGE: &str = "return location.href + ': ' + document.body?.innerText;";
+
 /// A browser with one window. It ends when this is dropped.
 pub struct Browser {
     driver: Child,
@@ -151,10 +154,10 @@ impl Browser {
             if found.as_ref().is_ok_and(|found| *found == true) {
                 return;
             }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "timed out waiting for {what}: {found:?}"
-            );
+            if begun.elapsed() > PATIENCE {
+                let page = self.client.execute(PAGE, Vec::new()).await;
+                panic!("timed out waiting for {what}: {found:?}; the page: {page:?}");
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

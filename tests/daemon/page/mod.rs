@@ -89,21 +89,17 @@ async fn overview_shows_the_line_and_says_when_its_data_are_old() {
     browser
         .wait("a REJECT with its picture", &tile("bad", "reject"))
         .await;
-    let text = browser.text("article[aria-label=\"Camera bad\"]").await;
-    assert!(text.contains("REJECT") && text.contains("0.9"), "{text}");
+    let words = "const tile = document.querySelector('article[aria-label=\"Camera bad\"]').textContent;
+                 return tile.includes('REJECT') && tile.includes('0.9');";
+    browser.wait("the decision and the score as text", words).await;
     assert_eq!(browser.violations().await, [""; 0]);
 
     // The daemon is killed: what is on the page must not look like the present.
     daemon.signal("KILL");
     daemon.wait_for_end();
-    browser
-        .wait(
-            "old data",
-            "return document.body.hasAttribute('data-stale')",
-        )
-        .await;
-    let banner = browser.text("#banner").await;
-    assert!(banner.contains("No data for"), "{banner}");
+    let old = "return document.body.hasAttribute('data-stale')
+                   && document.querySelector('#banner').textContent.includes('No data for');";
+    browser.wait("old data, which the banner states", old).await;
     let daemon = page.start();
     browser
         .wait(
