@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint advisories cargo-deny bench measure scale endurance pages fuzz simulate torture manual \
-    packages package-test container-test supply-chain reproducible clean
+    packages package-test newcomer container-test supply-chain reproducible release clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -27,6 +27,11 @@ MINUTES ?= 10
 
 # Schedules of `make simulate`; INSPECTD_SIMULATE_FIRST is the first of them.
 SEEDS ?= 100000
+
+# Folders of pictures for `make newcomer`: good parts, and parts to judge. Unset: rendered ones.
+PHOTOGRAPHS ?=
+TRIAL ?=
+RENDERED := target/newcomer-pictures
 
 # Duration of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 600
@@ -56,12 +61,13 @@ test: setup ## Run all tests (INSPECTD_ALLOW_SKIPS=1: skip those whose prerequis
 	    target/skipped.log target/test.log; \
 	exit $$status
 
-lint: setup cargo-deny ## Check format, lints, documentation, and licences and sources of dependencies
+lint: setup cargo-deny ## Check format, lints, documentation, the manual, and licences and sources of dependencies
 	scripts/check_modules.py
 	scripts/check_rust_version.py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+	scripts/manual.sh
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh systemd/*.sh clients/csharp/*.sh packaging/container/healthcheck .ci/run; \
 	else echo "lint: shellcheck is not installed; scripts were not checked"; fi
@@ -132,6 +138,12 @@ packages: ## Build the Debian packages into target/packages (docs/packages.md)
 package-test: packages ## Install, upgrade and remove the packages in a clean Debian 12 (root)
 	scripts/package_test.sh
 
+newcomer: packages ## Type the commands of docs/first-line.md in a clean Debian 12 (root; PHOTOGRAPHS=folder TRIAL=folder)
+	@[ -n "$(PHOTOGRAPHS)" ] || { rm -rf $(RENDERED); ORT_DYLIB_PATH=$(CURDIR)/.tools/onnxruntime/libonnxruntime.so \
+	    target/release/mhkd synth $(RENDERED) --train 50 --validation 2 --good-test 8 --per-defect 1 >/dev/null; }
+	scripts/newcomer.py --packages target/packages --transcript target/newcomer.md \
+	    --photographs $(or $(PHOTOGRAPHS),$(RENDERED)/line/train/good) --trial $(or $(TRIAL),$(RENDERED)/line/test/good)
+
 container-test: ## Build the image and run it under the limits of compose.yaml (root; docs/containers.md)
 	scripts/setup.sh runtime
 	cargo build --release
@@ -145,6 +157,10 @@ supply-chain: ## Collect the licences of all that is shipped, and write an SBOM 
 reproducible: ## Build the release programs twice and compare them byte by byte (half an hour)
 	scripts/setup.sh runtime
 	scripts/reproducible.sh
+
+release: ## Make all files of a release in target/release-files, from a clean checkout (docs/releasing.md)
+	scripts/setup.sh runtime training packages checks clients
+	scripts/release.sh
 
 clean: ## Remove build outputs (fetched prerequisites stay in .tools/)
 	cargo clean

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the protos: their style, and that they are compatible with every release (tests/data/inspectd-vX.Y.Z.bin). The rules are
-# in proto/buf.yaml. Installs buf into .tools/buf if it is not there; prints nothing if all is well.
+# in proto/buf.yaml. Installs buf into .tools/buf if it is missing; prints nothing if there is no finding.
 #
 #   scripts/buf.sh [FOLDER]       (default: proto)
 #   scripts/buf.sh --install      only installs buf

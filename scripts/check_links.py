@@ -5,7 +5,7 @@
     scripts/check_links.py --manual target/manual    and the pages of the built manual
 
 In Markdown, anchors are those that GitHub makes of headings; in the manual, those of its HTML. Addresses of other sites are
-not fetched. Prints each wrong link with its place, then a count. Exit codes: 0 all are right, 1 otherwise.
+not fetched. Prints each wrong link with its place, then a count. Exit codes: 0 all links are valid, 1 otherwise.
 """
 
 import argparse

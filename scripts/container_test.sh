@@ -5,8 +5,8 @@
 #   cargo build --release && sudo scripts/container_test.sh [--compile]
 #
 # Without --compile, the image gets the programs of target/release; with it, its build stage compiles them, with the Rust
-# toolchain of this machine. The base image is made by debootstrap, so that no registry of images is needed. Images are kept
-# in target/container for the next run. Containers run in a network of their own, without access to others.
+# toolchain of this machine. The base image is made by debootstrap, so that no image registry is needed. Images are kept
+# in target/container for the next run. Containers run in a separate network, without access to others.
 #
 # Exit codes: 0 passed, 1 a step failed, 64 wrong arguments.
 set -euo pipefail
@@ -317,7 +317,7 @@ captured() { # frames by camera
 test_direct() {
     local one two used changed cameras process end
     direct_settings
-    # The root file system could be written here: what the daemon writes outside of its folders would be seen.
+    # The root file system could be written here: what the daemon writes outside its folders would be detected.
     start_direct 1 --read-only=false
     process=$(process_of "$PROJECT-direct")
     ! tr '\0' '\n' <"/proc/$process/environ" | grep -q '^HOME=' || fail "HOME is set"

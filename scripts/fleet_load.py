@@ -3,8 +3,8 @@
 
     scripts/fleet_load.py [--boxes 200] [--verdicts 500] [--kill] [--out target/fleet]
 
-A box is a process of inspectd-forward with a name of its own. All of them read the journal of one daemon, which holds the
-verdicts of its own cameras, repeated: each box forwards all of them, so that the stream gets BOXES x VERDICTS messages with different
+A box is a process of inspectd-forward with its own name. All boxes read the journal of one daemon, which holds the verdicts of its
+cameras, repeated: each box forwards all of them, so that the stream gets BOXES x VERDICTS messages with different
 ids. The stream is replicated on all three servers. With --kill one server is killed after a third of the messages, and started
 again after two thirds.
 
@@ -155,7 +155,7 @@ def measure(work, boxes, verdicts, kill):
         ended = time.monotonic()
         if killed and not restarted:
             cluster.start(1)
-        # Nothing comes twice afterwards.
+        # No message is delivered twice afterwards.
         time.sleep(10)
         state = cluster.state()
         print(file=sys.stderr)
@@ -172,7 +172,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--boxes", type=int, default=200)
     parser.add_argument("--verdicts", type=int, default=500)
-    parser.add_argument("--kill", action="store_true", help="kill a server meanwhile")
+    parser.add_argument("--kill", action="store_true", help="kill a server during the measurement")
     parser.add_argument("--out", type=Path, default=ROOT / "target/fleet")
     arguments = parser.parse_args()
     work = fresh(arguments.out.resolve())

@@ -50,7 +50,7 @@ def wait_for_port(port, process):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise Failed(f"nobody listens on port {port}")
+    raise Failed(f"no program listens on port {port}")
 
 
 def as_user(name, folder):
@@ -127,7 +127,7 @@ def measure(sink, work, verdicts):
         log = (work / "forward.log").open("w")
         with log, started(work, [BUILT / "inspectd-forward", "--config", config], stderr=log) as forward:
             def position():
-                # The question must not cost what is measured.
+                # The request must not affect the measurement.
                 time.sleep(POLL_S)
                 lines = map(json.loads, daemon.ctl("consumers", "--json").splitlines())
                 return {one["name"]: one["acknowledged"] for one in lines}.get(consumer, 0)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The stages of `scripts/gpu.sh run`, which finds the libraries and starts this program.
 
-Each stage has a share of the time, writes OUT/run-TIME/STAGE.json, and goes on after a failure. summary.json and
-summary.md are written again after each measurement, so that an interruption leaves what is finished. Needs only the
+Each stage has a share of the time, writes OUT/run-TIME/STAGE.json, and continues after a failure. summary.json and
+summary.md are written again after each measurement, so that an interruption keeps the finished results. Needs only the
 standard library, except for the comparisons with PyTorch.
 """
 
@@ -30,7 +30,7 @@ STAGES = ["parity", "speed", "training", "inference"]
 
 
 class Skip(Exception):
-    """A prerequisite is missing, or the time is over."""
+    """A prerequisite is missing, or the time has expired."""
 
 
 def full_settings():
@@ -92,7 +92,7 @@ class Session:
         with open(log, "a+", encoding="utf-8") as errors, open(log.with_suffix(".out"), "w+", encoding="utf-8") as output:
             errors.write(f"$ {' '.join(map(str, command))}\n")
             errors.flush()
-            # In a process group of its own: an interruption is passed on once, and waited for.
+            # In a separate process group: an interruption is passed on once, and its end is awaited.
             process = subprocess.Popen(
                 list(map(str, command)), stdout=output, stderr=errors, env=environment, start_new_session=True
             )

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""A newcomer: types the commands of docs/first-line.md, as they are written, as root in a clean Debian 12. Then the commands
+"""Runs the commands of docs/first-line.md unmodified, as root in a clean Debian 12, as a newcomer would. Then it runs the commands
 of other pages that need such an installation.
 
     scripts/newcomer.py --packages FOLDER --photographs FOLDER --trial FOLDER [--transcript FILE]
 
 The root is made by debootstrap and booted by systemd-nspawn, with systemd as process 1 and the network of this machine, so
-that apt-get reaches a mirror. The packages are copied to /root/packages of it, the pictures to /root/photographs and
-/root/trial: what the page asks the reader to do. Then one shell runs each block that has the comment `run: newcomer`. With
+that apt-get reaches a mirror. The packages are copied to its /root/packages, the pictures to /root/photographs and /root/trial, as
+the page requests of the reader. Then one shell runs each block that has the comment `run: newcomer`. With
 `run: newcomer; prints: TEXT`, the output of the block must contain TEXT. Blocks of other pages have the comment
-`run: installed`, and may have commands that are typed before: `run: installed; before: COMMANDS`. They are not part of the
+`run: installed`, and may have commands that are run before: `run: installed; before: COMMANDS`. They are not part of the
 time.
 
 It must run as root. The transcript is Markdown: each command with its output and time, then the time of each step. Exit
@@ -43,7 +43,7 @@ BEFORE = re.compile(r"; before: (.+?)\s*$", re.S)
 
 # Ports of the configuration of the page. The root has the network of this machine.
 PORTS = (50051, 8080, 9464)
-# A command that takes longer is a failure: no step of the page does.
+# A command that takes longer is a failure: no step of the page takes this long.
 COMMAND_LIMIT_S = 900
 BOOT_LIMIT_S = 120
 # The end of a command in the output of the shell.
@@ -60,12 +60,12 @@ class Block:
     commands: str
     # What the output must contain.
     prints: str
-    # What is typed before, which a reader has done already.
+    # Commands that are run before, which a reader has already run.
     before: str
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of the page that the newcomer types, each with its step."""
+    """The blocks of the page that are run, each with its step."""
     found, step = [], ""
     for match in BLOCK.finditer(text):
         if match["heading"]:
@@ -101,7 +101,7 @@ class Machine:
         self.inside = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
                        "--root", "--wd=/", *ENVIRONMENT]
         wait_until("systemd in the container", self._is_up)
-        # The shell reads commands from descriptor 3, so that no program takes them for its input.
+        # The shell reads commands from descriptor 3, so that no program reads them as its input.
         start = ["bash", "-c", "exec bash /dev/fd/3 3<&0 </dev/null"]
         self.shell = subprocess.Popen([*self.inside, *start], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -116,7 +116,7 @@ class Machine:
         return subprocess.run(asked, capture_output=True).returncode == 0
 
     def run(self, commands: str) -> tuple[int, str]:
-        """Types commands; returns the exit code of the first that fails, or 0, and the output."""
+        """Runs commands; returns the exit code of the first that fails, or 0, and the output."""
         assert self.shell.stdin and self.shell.stdout
         # In the same shell, so that the working folder and variables stay; a trap notes the first failure.
         self.shell.stdin.write(f"failed=0; trap 'code=$?; [ $failed != 0 ] || failed=$code' ERR\n{commands}\n"
@@ -157,7 +157,7 @@ def put(source: Path, target: Path) -> None:
 
 
 def new_root(arguments: argparse.Namespace) -> Path:
-    """A clean Debian, with what the page asks the reader to copy."""
+    """A clean Debian, with the files that the page tells the reader to copy."""
     for port in PORTS:
         with socket.socket() as listener:
             if listener.connect_ex(("127.0.0.1", port)) == 0:
@@ -188,7 +188,7 @@ def parse() -> argparse.Namespace:
 
 
 def type_page(machine: Machine, page: Path) -> tuple[list[str], dict[str, float], list[str]]:
-    """Types the commands of a page; returns the transcript, the seconds of each step, and what is wrong."""
+    """Runs the commands of a page; returns the transcript, the seconds of each step, and the faults."""
     lines: list[str] = []
     steps: dict[str, float] = {}
     faults: list[str] = []
@@ -212,7 +212,7 @@ def type_page(machine: Machine, page: Path) -> tuple[list[str], dict[str, float]
 
 
 def type_other_pages(machine: Machine) -> list[str]:
-    """Types the commands of other pages; returns what is wrong."""
+    """Runs the commands of other pages; returns the faults."""
     faults: list[str] = []
     for page in sorted(DOCS.glob("*.md")):
         if page != PAGE:

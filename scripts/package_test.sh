@@ -21,8 +21,8 @@ readonly ROOT=$WORK/root BASE=$WORK/base.tar ARCHIVES=$WORK/archives
 readonly TOOLS=(man-db bash-completion zsh fish sqlite3)
 readonly CONFIG=/etc/inspectd/inspectd.toml STATE=/var/lib/inspectd
 readonly JOURNAL=$STATE/journal/journal.sqlite
-# Versions of packages with the same programs, to be upgraded and downgraded to.
-readonly NEWER=99.0.0-1 OLDER=0.0.1-1
+# Version of a package with the same programs, to be upgraded to.
+readonly NEWER=99.0.0-1
 # Files that systemd/install.sh of 0.1.0 put below /usr.
 readonly FILES_OF_0_1_0=(bin/inspectd bin/inspectctl lib/inspectd/libonnxruntime.so lib/systemd/system/inspectd.service
     lib/sysusers.d/inspectd.conf lib/tmpfiles.d/inspectd.conf share/inspectd/bundles/demo/manifest.toml
@@ -88,14 +88,14 @@ new_root() {
     find "$ARCHIVES" -name '*.deb' -exec cp -l -t "$ROOT/var/cache/apt/archives" {} +
 }
 
-# other_version VERSION: the package inspectd with another version, in /root/packages.
+# other_version PACKAGE VERSION: a package with another version, in /root/packages.
 other_version() {
     local tree=$WORK/other
     rm -rf "$tree"
-    dpkg-deb --raw-extract "$PACKAGES/inspectd_${VERSION}_$ARCHITECTURE.deb" "$tree"
-    sed -i "s/^Version: .*/Version: $1/" "$tree/DEBIAN/control"
+    dpkg-deb --raw-extract "$PACKAGES/${1}_${VERSION}_$ARCHITECTURE.deb" "$tree"
+    sed -i "s/^Version: .*/Version: $2/" "$tree/DEBIAN/control"
     # Not compressed, because it is used once.
-    dpkg-deb --root-owner-group -Znone --build "$tree" "$ROOT$(deb inspectd "$1")" >/dev/null
+    dpkg-deb --root-owner-group -Znone --build "$tree" "$ROOT$(deb "$1" "$2")" >/dev/null
     rm -rf "$tree"
 }
 
@@ -173,6 +173,22 @@ check_fresh_installation() {
     say "nothing is started; user, folders and configuration exist"
 }
 
+# The configuration of the package is replaced by `inspectd init` without --force, one that was written is not.
+check_init() {
+    local found
+    found=$(inside inspectd init --yes --simulator --bundle /usr/share/inspectd/bundles/demo 2>&1) ||
+        fail "inspectd init: $found"
+    contains "inspectd init" "written: $CONFIG" "$found"
+    expect "owner and mode of $CONFIG" "640 root:inspectd" "$(inside stat -c '%a %U:%G' $CONFIG)"
+    found=$(inside inspectd check 2>&1) || fail "inspectd check after inspectd init: $found"
+    ! found=$(inside inspectd init --yes --simulator --bundle /usr/share/inspectd/bundles/demo 2>&1) ||
+        fail "inspectd init has replaced a configuration that was written"
+    contains "the second inspectd init" "exists; --force" "$found"
+    # The other steps use that of the package. cp keeps owner and mode.
+    inside cp /usr/share/inspectd/inspectd.toml $CONFIG
+    say "inspectd init replaces the configuration of the package, and no other"
+}
+
 check_unit() {
     local found
     found=$(inside systemd-analyze verify /usr/lib/systemd/system/inspectd.service 2>&1) || fail "systemd-analyze: $found"
@@ -212,7 +228,8 @@ check_man_pages() {
 
 check_completions() {
     local program sub found
-    for program in inspectd:che:check inspectctl:sta:status mhkd:pred:predict; do
+    for program in inspectd:che:check inspectctl:sta:status mhkd:pred:predict inspectd-forward:sta:status \
+        inspectd-plc:reg:registers inspectd-opcua:hash:hash-password; do
         IFS=: read -r program sub found <<<"$program"
         contains "completion of bash for $program" "$found" "$(inside bash -c '
             . /usr/share/bash-completion/bash_completion
@@ -227,7 +244,7 @@ check_completions() {
         inside fish --no-execute "/usr/share/fish/vendor_completions.d/$program.fish"
         contains "completion of fish for $program" "$found" "$(inside fish -c "complete -C '$program $sub'")"
     done
-    say "completions work in bash and fish, and are loaded by zsh"
+    say "completions of all programs work in bash and fish, and are loaded by zsh"
 }
 
 check_trainer() {
@@ -247,7 +264,7 @@ check_trainer() {
 # write FILE: standard input to a configuration in the container.
 write() { inside install -o root -g inspectd -m 640 /dev/stdin "$1"; }
 
-# The programs between the daemon and other systems work with the installed daemon, from a configuration as small as possible.
+# The gateways work with the installed daemon and a minimal configuration.
 check_gateways() {
     local records=/var/lib/inspectd-forward/records
     write /etc/inspectd/forward.toml <<TOML
@@ -282,14 +299,14 @@ TOML
     inside systemctl stop inspectd-forward inspectd-plc inspectd-opcua
 }
 
-# A change by the user, with which the service goes on.
+# A change by the user, which the service accepts.
 change_configuration() { inside sed -i 's/^fps = .*/fps = 4.0   # ours/' $CONFIG; }
 
 check_upgrade() {
     local before count process
     change_configuration
     before=$(inside sha256sum $CONFIG) count=$(verdicts) process=$(state_of_service MainPID)
-    installed "$(deb inspectd $NEWER)"
+    installed "$(deb inspectd "$NEWER")"
     expect "version" "$NEWER" "$(inside dpkg-query -Wf '${Version}' inspectd)"
     soon "the service after the upgrade" running
     [ "$(state_of_service MainPID)" != "$process" ] || fail "the service was not restarted"
@@ -301,17 +318,42 @@ check_upgrade() {
 check_downgrade() {
     local process
     process=$(state_of_service MainPID)
-    ! apt install --allow-downgrades "$(deb inspectd $OLDER)" || fail "a downgrade was not refused"
+    ! apt install --allow-downgrades "$(deb inspectd "$OLDER")" || fail "a downgrade was not refused"
     contains "message of the downgrade" "version $OLDER is older than version $NEWER" "$(cat "$WORK/apt.log")"
     contains "message of the downgrade" "INSPECTD_ALLOW_DOWNGRADE=yes" "$(cat "$WORK/apt.log")"
     expect "package" "install ok installed $NEWER" "$(inside dpkg-query -Wf '${Status} ${Version}' inspectd)"
     expect "process of the service" "$process" "$(state_of_service MainPID)"
     expect "findings of dpkg --audit" "" "$(inside dpkg --audit)"
-    say "downgrade to $OLDER is refused with its reason; the service runs on"
+    say "downgrade to $OLDER is refused with its reason; the service keeps running"
     inside env INSPECTD_ALLOW_DOWNGRADE=yes apt-get -qq -y install --allow-downgrades "$(deb inspectd "$VERSION")" \
         >"$WORK/apt.log" 2>&1 || fail "allowed downgrade: $(tail -n 20 "$WORK/apt.log")"
     soon "the service after the allowed downgrade" running
     say "downgrade with INSPECTD_ALLOW_DOWNGRADE=yes"
+}
+
+# The gateways share their preinst.
+check_downgrade_of_gateway() {
+    local package=inspectd-plc
+    ! apt install --allow-downgrades "$(deb $package "$OLDER")" || fail "a downgrade of $package was not refused"
+    contains "message of the downgrade" "$package: version $OLDER is older than version $VERSION" "$(cat "$WORK/apt.log")"
+    expect "package" "install ok installed $VERSION" "$(inside dpkg-query -Wf '${Status} ${Version}' $package)"
+    for package in inspectd-forward inspectd-plc inspectd-opcua; do
+        inside cmp /var/lib/dpkg/info/{inspectd-plc,$package}.preinst || fail "$package has another preinst"
+    done
+    expect "findings of dpkg --audit" "" "$(inside dpkg --audit)"
+    say "downgrade of inspectd-plc to $OLDER is refused with its reason"
+}
+
+# A gateway needs a daemon of its version or a newer one, and the daemon a library.
+check_dependencies() {
+    local package
+    for package in inspectd-forward inspectd-plc inspectd-opcua; do
+        contains "dependencies of $package" "inspectd (>= " "$(inside dpkg-query -Wf '${Depends}' $package)"
+    done
+    for package in inspectd inspectd-mhkd; do
+        contains "dependencies of $package" "inspectd-onnxruntime (>= " "$(inside dpkg-query -Wf '${Depends}' $package)"
+    done
+    say "packages depend on versions of each other"
 }
 
 check_removal() {
@@ -405,9 +447,12 @@ say "packages of version $VERSION, checked by SHA256SUMS"
 
 make_base
 say "a minimal Debian 12"
+# The oldest version that the dependencies of the other packages permit, and older than the one under test.
+readonly OLDER=${VERSION%-*}~0-1
 new_root
-other_version "$OLDER"
-other_version "$NEWER"
+other_version inspectd "$OLDER"
+other_version inspectd "$NEWER"
+other_version inspectd-plc "$OLDER"
 say "packages of the versions $OLDER and $NEWER"
 fetch "${TOOLS[@]}" "$(deb inspectd)" "$(deb inspectd-onnxruntime)" "$(deb inspectd-mhkd)"
 say "dependencies are fetched"
@@ -417,16 +462,19 @@ say "booted by systemd-nspawn; tools of the test are installed"
 installed "$(deb inspectd)" "$(deb inspectd-onnxruntime)"
 say "inspectd and inspectd-onnxruntime are installed"
 check_fresh_installation
+check_init
 check_unit
 check_service
 installed "$(deb inspectd-mhkd)" "$(deb inspectd-forward)" "$(deb inspectd-plc)" "$(deb inspectd-opcua)"
 say "inspectd-mhkd, inspectd-forward, inspectd-plc and inspectd-opcua are installed"
+check_dependencies
 check_man_pages inspectd inspectd-mhkd inspectd-forward inspectd-plc inspectd-opcua
 check_completions
 check_trainer
 check_gateways
 check_upgrade
 check_downgrade
+check_downgrade_of_gateway
 check_removal
 check_purge
 

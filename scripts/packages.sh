@@ -4,8 +4,9 @@
 #
 #   scripts/packages.sh [--version X] [--out FOLDER] [--no-build] [PACKAGE...]
 #
-# PACKAGE is inspectd, inspectd-onnxruntime, inspectd-mhkd, inspectd-forward, inspectd-plc or inspectd-opcua (default: all). --version gives the packages another version than
-# that of Cargo.toml, --no-build takes the programs in target/release as they are. The same sources give the same files.
+# PACKAGE is inspectd, inspectd-onnxruntime, inspectd-mhkd, inspectd-forward, inspectd-plc or inspectd-opcua (default: all).
+# --version gives the packages another version than that of Cargo.toml, --no-build packs the programs in target/release without a
+# build. The same sources give the same files.
 #
 # Exit codes: 0 built, and lintian found nothing; 1 otherwise; 64 wrong arguments.
 set -euo pipefail
@@ -57,7 +58,7 @@ build() {
     cargo build --quiet --release --locked --workspace --bins
 }
 
-# common PACKAGE: what every package has: changelogs, licences, overrides of lintian.
+# common PACKAGE: the files of every package: changelogs, licences, overrides of lintian.
 common() {
     local package=$1 documents=$STAGE/$1/usr/share/doc/$1 overrides
     install -D -m 644 CHANGELOG.md "$documents/changelog"
@@ -84,13 +85,12 @@ stage_inspectd() {
     [ -e "$tree/usr/share/man/man8/inspectd.8.gz" ] || die "$BUILT/inspectd does not run on this machine"
     strip --strip-unneeded "$tree"/usr/bin/*
     # The library has a package of its own, and the configuration is made at the first installation.
-    rm -r "$tree/usr/lib/inspectd"
-    mv "$tree/etc/inspectd/inspectd.toml" "$tree/usr/share/inspectd/"
-    rm -r "${tree:?}/etc"
+    rm -r "$tree/usr/lib/inspectd" "${tree:?}/etc"
 }
 
 stage_inspectd-onnxruntime() {
     local tree=$STAGE/inspectd-onnxruntime
+    scripts/check_libraries.sh onnxruntime .tools/onnxruntime || die "inspectd-onnxruntime is not built"
     install -D -m 644 .tools/onnxruntime/libonnxruntime.so "$tree/usr/lib/inspectd/libonnxruntime.so"
     install -D -m 644 .tools/onnxruntime/licences/ThirdPartyNotices.txt -t "$tree/usr/share/doc/inspectd-onnxruntime"
 }
@@ -98,6 +98,7 @@ stage_inspectd-onnxruntime() {
 stage_inspectd-mhkd() {
     local tree=$STAGE/inspectd-mhkd shell library documents
     local libraries=$tree/usr/lib/inspectd/torch
+    scripts/check_libraries.sh libtorch .tools/libtorch/lib || die "inspectd-mhkd is not built"
     # dpkg-shlibdeps takes a folder with this subfolder for the root of a package, and finds the libraries in it.
     mkdir -p "$tree/DEBIAN"
     install -D -m 755 "$BUILT/mhkd" "$tree/usr/bin/mhkd"
@@ -116,7 +117,7 @@ stage_inspectd-mhkd() {
     install -D -m 644 .tools/libtorch/licences/LICENSE "$documents/LICENSE.libtorch"
     install -m 644 .tools/libtorch/licences/NOTICE "$documents/NOTICE.libtorch"
     install -m 644 .tools/libtorch/licences/NVIDIA-CUDA.txt "$documents/LICENSE.cuda"
-    install -m 644 docs/{fit,training,evaluation}.md "$documents/"
+    scripts/install_pages.sh "$documents" docs/{fit,training,evaluation}.md
     "$tree/usr/bin/mhkd" man-pages "$tree/usr/share/man/man1"
     mkdir -p "$tree/usr/share"/{bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
     for shell in bash:bash-completion/completions/mhkd zsh:zsh/vendor-completions/_mhkd \
@@ -125,7 +126,7 @@ stage_inspectd-mhkd() {
     done
 }
 
-# stage_gateway PROGRAM: a program between the daemon and other systems, with its unit and its example configuration.
+# stage_gateway PROGRAM: a gateway with its unit and its example configuration.
 stage_gateway() {
     local program=$1 name=${1#inspectd-} tree=$STAGE/$1 shell
     install -D -m 755 "$BUILT/$program" "$tree/usr/bin/$program"
@@ -142,17 +143,22 @@ stage_gateway() {
 
 stage_inspectd-forward() {
     stage_gateway inspectd-forward
-    install -m 644 docs/forward.md examples/postgresql/*.sql "$STAGE/inspectd-forward/usr/share/doc/inspectd-forward/"
+    local documents=$STAGE/inspectd-forward/usr/share/doc/inspectd-forward
+    scripts/install_pages.sh "$documents" docs/forward.md
+    install -m 644 examples/postgresql/*.sql "$documents/"
+    install -D -m 644 packaging/monitoring/grafana/inspectd-plant.json -t "$STAGE/inspectd-forward/usr/share/inspectd-forward/grafana"
 }
 
 stage_inspectd-plc() {
     stage_gateway inspectd-plc
-    install -m 644 docs/modbus.md examples/plc/inspectd_station.st "$STAGE/inspectd-plc/usr/share/doc/inspectd-plc/"
+    local documents=$STAGE/inspectd-plc/usr/share/doc/inspectd-plc
+    scripts/install_pages.sh "$documents" docs/modbus.md
+    install -m 644 examples/plc/inspectd_station.st "$documents/"
 }
 
 stage_inspectd-opcua() {
     stage_gateway inspectd-opcua
-    install -m 644 docs/opcua.md "$STAGE/inspectd-opcua/usr/share/doc/inspectd-opcua/"
+    scripts/install_pages.sh "$STAGE/inspectd-opcua/usr/share/doc/inspectd-opcua" docs/opcua.md
 }
 
 # Name of the crate whose Cargo.toml describes a package.

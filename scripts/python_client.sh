@@ -5,8 +5,8 @@
 #   scripts/python_client.sh test [ARGUMENT...]   # builds, installs the wheel into a virtual environment, checks its types
 #                                              # and runs pytest there with these arguments
 #
-# INSPECTD_BIN is the daemon under test (default: target/debug/inspectd); INSPECTD_PYTHON_PACKAGES the folder of the Python
-# packages that `scripts/setup.sh checks` installs (default: .tools/python).
+# INSPECTD_BIN is the daemon under test (default: target/debug/inspectd), with inspectctl next to it; INSPECTD_PYTHON_PACKAGES
+# the folder of the Python packages that `scripts/setup.sh checks` installs (default: .tools/python).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -69,7 +69,7 @@ mkdir -p "$OUT"
 # Another run waits: both would change the same virtual environment.
 exec 9>"$OUT/lock"
 flock 9
-[ $# -gt 0 ] || fail "an argument must say what to do: build or test"
+[ $# -gt 0 ] || fail "an argument is required: build or test"
 action=$1
 shift
 case $action in
@@ -78,10 +78,11 @@ build)
     printf '%s\n' "${wheel#"$PWD"/}"
     ;;
 test)
-    [ -x "$INSPECTD_BIN" ] || fail "$INSPECTD_BIN does not exist: run cargo build, or set INSPECTD_BIN"
+    [ -x "$INSPECTD_BIN" ] || fail "$INSPECTD_BIN does not exist: run cargo build --workspace, or set INSPECTD_BIN"
     build
     environment
-    "$VENV/bin/python" -m mypy --config-file clients/python/pyproject.toml --cache-dir "$OUT/mypy" "$installed"
+    "$VENV/bin/python" -m mypy --config-file clients/python/pyproject.toml --cache-dir "$OUT/mypy" "$installed" \
+        clients/python/examples
     exec "$VENV/bin/python" -m pytest -q -c clients/python/pyproject.toml --rootdir clients/python clients/python/tests "$@"
     ;;
 *) fail "'$action' is not build or test" ;;

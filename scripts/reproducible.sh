@@ -2,9 +2,11 @@
 # Builds the release programs twice, in folders with different names and with different folders of Cargo, and compares them
 # byte by byte (docs/supply-chain.md).
 #
-#   scripts/reproducible.sh                                     inspectd and inspectctl, twice
+#   scripts/reproducible.sh                                     all programs but mhkd, twice
 #   scripts/reproducible.sh -p inspectd-client                  the programs of one package, twice
-#   scripts/reproducible.sh --with FOLDER [-p PACKAGE ...]      one build, compared with the programs in FOLDER
+#   scripts/reproducible.sh --with FOLDER [-p PACKAGE ...]      one build, compared with the programs in FOLDER; without -p
+#                                                               those of the packages whose programs are there
+#   scripts/reproducible.sh --packages                          the Debian packages of target/release, packed twice
 #
 # Builds with scripts/release_env.sh, in a temporary folder that is removed at the end; the files are those of the working
 # tree. KEEP=1 keeps the folder. A release build takes 10 to 20 minutes on two cores.
@@ -18,21 +20,52 @@ usage() {
     exit 64
 }
 
+# A package of Cargo and its first program.
+readonly DEFAULT=(inspectd:inspectd inspectd-client:inspectctl inspectd-forward:inspectd-forward inspectd-plc:inspectd-plc
+    inspectd-opcua:inspectd-opcua)
+
+# pack FOLDER LANGUAGE TIME_ZONE: all Debian packages, of the programs in target/release.
+pack() { LC_ALL=$2 TZ=$3 scripts/packages.sh --no-build --out "$1" >"$1.log" || { cat "$1.log" >&2 && exit 1; }; }
+
+compare_packages() {
+    local work file different=0
+    work=$(mktemp -d)
+    # shellcheck disable=SC2064 # the folder of now
+    trap "rm -rf '$work'" EXIT
+    pack "$work/a" C UTC
+    pack "$work/b" C.UTF-8 Pacific/Auckland
+    for file in "$work"/a/*.deb; do
+        if cmp --silent "$file" "$work/b/${file##*/}"; then
+            printf 'reproducible: identical: %s\n' "$(sha256sum "$file" | sed "s|$work/a/||")"
+        else
+            printf 'reproducible: DIFFERENT: %s\n' "${file##*/}" >&2
+            different=1
+        fi
+    done
+    exit $different
+}
+
 with='' packages=()
 while [ $# -gt 0 ]; do
     case $1 in
     -p) [ $# -ge 2 ] || usage "-p needs a package"; packages+=(-p "$2"); shift 2 ;;
     --with) [ -d "${2:-}" ] || usage "--with needs a folder"; with=$(realpath "$2"); shift 2 ;;
-    *) usage "unknown argument $1 (-p PACKAGE, --with FOLDER)" ;;
+    --packages) [ $# -eq 1 ] && [ ${#packages[@]} -eq 0 ] && [ -z "$with" ] || usage "--packages has no other arguments"; compare_packages ;;
+    *) usage "unknown argument $1 (-p PACKAGE, --with FOLDER, --packages)" ;;
     esac
 done
-[ ${#packages[@]} -gt 0 ] || packages=(-p inspectd -p inspectd-client)
+if [ ${#packages[@]} -eq 0 ]; then
+    for package in "${DEFAULT[@]}"; do
+        [ -n "$with" ] && [ ! -e "$with/${package#*:}" ] || packages+=(-p "${package%:*}")
+    done
+    [ ${#packages[@]} -gt 0 ] || usage "$with has no program of inspectd"
+fi
 
 readonly SOURCES=$PWD CARGO=${CARGO_HOME:-$HOME/.cargo}
 work=$(mktemp -d)
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$work"' EXIT
 
-# copy FOLDER: the files of the working tree that git knows or does not ignore, with their history.
+# copy FOLDER: the files of the working tree that git tracks or does not ignore, with their history.
 copy() {
     mkdir -p "$1"
     git ls-files -z --cached --others --exclude-standard |

@@ -15,18 +15,18 @@ Without a CURVE, all are measured:
                    (`inspectd bench-journal`). The verdicts are those of a real daemon, repeated
   dataset-size     100 to 10,000 photographs, with --full 100,000: time by stage and peak memory of `mhkd fit`
 
-The first three are measured in three rounds, in which the order of the values alternates. The machine should have nothing
-else to do. Requires the release build and the libraries:
+The first three are measured in three rounds, in which the order of the values alternates. The machine should have no
+other load. Requires the release build and the libraries:
 
     scripts/setup.sh
     cargo build --release --workspace
 
-All takes about 20 minutes, and 4 GiB of memory; --full takes 10 minutes more, 5 GiB, and 4 GB of the disk of --out, which is
+All curves take about 20 minutes and 4 GiB of memory; --full takes 10 minutes more, 5 GiB, and 4 GB of the disk of --out, which is
 freed at the end.
 
 Files in --out: CURVE.json, CURVE.svg, and summary.md. A curve is written when it is finished, and is not measured again
 unless --again is given. Ctrl-C keeps the finished curves. --quick measures only the two smallest values of each curve,
-shortly, to test this script. Exit codes: 0 measured, 1 a program failed, 2 wrong arguments, 130 Ctrl-C.
+for a short time, to test this script. Exit codes: 0 measured, 1 a program failed, 2 wrong arguments, 130 Ctrl-C.
 """
 
 import argparse
@@ -114,7 +114,7 @@ def parse():
     parser = argparse.ArgumentParser(description="Measures how costs of the daemon and the trainer grow.")
     parser.add_argument("curves", nargs="*", metavar="CURVE", help=f"{', '.join(CURVES)}; all if none is given")
     parser.add_argument("--out", type=Path, default=ROOT / "target/scale")
-    parser.add_argument("--quick", action="store_true", help="the two smallest values of each curve, shortly, as a test")
+    parser.add_argument("--quick", action="store_true", help="the two smallest values of each curve, for a short time, as a test")
     parser.add_argument("--full", action="store_true", help="also 10,000,000 verdicts and 100,000 photographs")
     parser.add_argument("--again", action="store_true", help="also the curves that are finished")
     settings = parser.parse_args()

@@ -16,7 +16,9 @@ readonly OPENVINO_ORT_VERSION=1.24.1
 readonly TORCH_VERSION=2.11.0
 # Wheels of which only the shared libraries are used do not depend on the version of the installed Python.
 readonly LIBRARIES_ONLY=(--no-deps --only-binary=:all: --python-version 3.11)
-readonly TORCH_WHEELS=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+# The wheels whose libraries are shipped, with the SHA-256 that pip requires. scripts/check_libraries.sh compares what is in
+# them; packages are made only of libraries that it accepts.
+readonly LIBRARIES=scripts/libraries
 readonly BASELINE_WHEELS=(grpcio==1.85.3 numpy==2.2.6 "onnxruntime==$ORT_VERSION" opencv-python-headless==5.0.0.93)
 # axe-core, which checks the accessibility of the page.
 readonly AXE_WHEEL=axe-playwright-python==0.1.8
@@ -40,10 +42,10 @@ readonly BACKBONES=(
 )
 readonly BACKBONES_VERSION=0.1.0
 # A C++ compiler, OpenCV with the camera backends, libclang (reads the headers of OpenCV), and for the tests a library
-# that sets the clock of a program.
+# that sets the clock of a program, and the programs that the commands of the manual use.
 readonly PACKAGES=(g++ python3 python3-pip ca-certificates clang libopencv-core-dev libopencv-imgproc-dev
     libopencv-imgcodecs-dev libopencv-videoio-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-    faketime)
+    faketime curl jq openssl sqlite3)
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -75,7 +77,7 @@ debian_packages() { # names...
     for name in "$@"; do
         # Programs that were not installed from Debian packages are accepted as well.
         case $name in
-        g++ | python3 | clang | chromium) command -v "$name" >/dev/null || missing+=("$name") ;;
+        g++ | python3 | clang | chromium | curl | jq | openssl | sqlite3) command -v "$name" >/dev/null || missing+=("$name") ;;
         python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing+=("$name") ;;
         *) dpkg -s "$name" >/dev/null 2>&1 || missing+=("$name") ;;
         esac
@@ -89,7 +91,7 @@ debian_packages() { # names...
 runtime() {
     if ! fresh onnxruntime $ORT_VERSION && [ -e "$TOOLS/onnxruntime/licences/LICENSE" ]; then return; fi
     say "ONNX Runtime $ORT_VERSION (about 30 MB) -> .tools/onnxruntime"
-    unpack "$TOOLS/wheel-onnxruntime" "${LIBRARIES_ONLY[@]}" "onnxruntime==$ORT_VERSION"
+    unpack "$TOOLS/wheel-onnxruntime" "${LIBRARIES_ONLY[@]}" --require-hashes --requirement $LIBRARIES/onnxruntime.txt
     rm -rf "$TOOLS/onnxruntime"
     mkdir -p "$TOOLS/onnxruntime"
     cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" "$TOOLS/onnxruntime/"
@@ -98,6 +100,7 @@ runtime() {
     mkdir -p "$TOOLS/onnxruntime/licences"
     cp "$TOOLS/wheel-onnxruntime.part/onnxruntime/"{LICENSE,ThirdPartyNotices.txt} "$TOOLS/onnxruntime/licences/"
     rm -rf "$TOOLS/wheel-onnxruntime.part"
+    scripts/check_libraries.sh onnxruntime "$TOOLS/onnxruntime"
     done_with onnxruntime $ORT_VERSION
 }
 
@@ -113,7 +116,7 @@ openvino() {
     local capi=$TOOLS/wheel-openvino.part/onnxruntime/capi folder=$TOOLS/onnxruntime-openvino
     rm -rf "$folder"
     mkdir -p "$folder"
-    # Only what the CPU needs: the plugins for Intel GPUs and NPUs, the bindings of Python and copies under other names stay out.
+    # Only what the CPU needs: the plugins for Intel GPUs and NPUs, the bindings of Python and copies under other names are left out.
     cp "$capi/libonnxruntime.so.$OPENVINO_ORT_VERSION" "$capi"/libonnxruntime_providers_{shared,openvino}.so \
         "$capi"/libopenvino.so.???? "$capi"/libopenvino_onnx_frontend.so.???? "$capi/libopenvino_intel_cpu_plugin.so" \
         "$capi/libtbb.so.12" "$folder/"
@@ -125,7 +128,7 @@ openvino() {
 training() {
     if ! fresh libtorch $TORCH_VERSION && [ -e "$TOOLS/libtorch/licences/LICENSE" ]; then return; fi
     say "libtorch $TORCH_VERSION (about 550 MB to fetch, 500 MB kept) -> .tools/libtorch"
-    unpack "$TOOLS/wheel-torch" "${LIBRARIES_ONLY[@]}" "${TORCH_WHEELS[@]}"
+    unpack "$TOOLS/wheel-torch" "${LIBRARIES_ONLY[@]}" --require-hashes --requirement $LIBRARIES/libtorch.txt
     local wheel=$TOOLS/wheel-torch.part
     rm -rf "$TOOLS/libtorch"
     mkdir -p "$TOOLS/libtorch/lib"
@@ -143,6 +146,7 @@ training() {
     cp "$wheel/torch-$TORCH_VERSION.dist-info/licenses/"{LICENSE,NOTICE} "$TOOLS/libtorch/licences/"
     cp "$wheel"/nvidia_cuda_runtime-*.dist-info/licenses/License.txt "$TOOLS/libtorch/licences/NVIDIA-CUDA.txt"
     rm -rf "$wheel"
+    scripts/check_libraries.sh libtorch "$TOOLS/libtorch/lib"
     done_with libtorch $TORCH_VERSION
 }
 
@@ -209,7 +213,7 @@ monitoring() {
     done_with monitoring "$ROTEL_WHEEL"
 }
 
-# What the clients in C++ and for Node.js are built with, and what checks the protos.
+# Packages to build the clients in C++ and for Node.js, and to check the protos.
 clients() {
     debian_packages "${CLIENT_PACKAGES[@]}"
     command -v npm >/dev/null || debian_packages nodejs npm
@@ -219,7 +223,7 @@ clients() {
 # Servers that the tests of inspectd-forward start.
 receivers() { debian_packages "${RECEIVER_PACKAGES[@]}"; }
 
-# What builds and tests the Debian packages.
+# Packages to build and test the Debian packages.
 packages() { debian_packages lintian patchelf dpkg-dev binutils debootstrap systemd-container jq; }
 
 # PyTorch, only for the comparison of `make bench` (about 3 GB with the CUDA libraries that it requires).

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Collects the licences of all that is shipped, and writes an SBOM for each program (docs/supply-chain.md):
+# Collects the licences of everything that is shipped, and writes an SBOM for each program (docs/supply-chain.md):
 #
 #   scripts/setup.sh runtime training && cargo build --release --workspace && scripts/supply_chain.sh
 #
@@ -8,8 +8,9 @@
 # Results in target/packages: THIRD-PARTY-LICENSES and sbom/PROGRAM.cdx.json. `licences` needs no built programs. The tools
 # are installed into .tools/ at the first run, which takes some minutes. BUILT is the folder of the programs.
 #
-# `advisories` checks Cargo.lock against a copy of the RustSec database, on a machine that cannot clone it: ADVISORY_DB is the
-# folder of a clone that was brought there. `make advisories` clones the database itself.
+# `advisories` checks Cargo.lock against the RustSec database at the commit in scripts/supply_chain/advisory_db.commit, so that
+# the result can be repeated; the database is fetched into .tools/advisory-db. ADVISORY_DB is the folder of another clone, such
+# as one that was copied to a machine without a network. `make advisories` uses the newest database instead.
 #
 # Exit codes: 0 written and without findings, 1 something that is shipped is not covered, an advisory applies or a tool failed,
 # 64 wrong arguments.
@@ -18,6 +19,7 @@ cd "$(dirname "$0")/.."
 
 readonly BUILT=${BUILT:-${CARGO_TARGET_DIR:-target}/release}
 readonly OUT=target/packages
+readonly ADVISORY_DB_SOURCE=https://github.com/RustSec/advisory-db
 readonly CYCLONEDX_VERSION=0.5.9 ABOUT_VERSION=0.9.3
 # As in the Makefile.
 readonly DENY_VERSION=0.20.2
@@ -49,10 +51,24 @@ collect() { # licences|sbom
     python3 -B -m supply_chain "$1" --built "$BUILT" --out "$OUT"
 }
 
+# The database at the pinned commit, in .tools/advisory-db. A commit is the hash of its content, so that git verifies it.
+pinned_database() {
+    local commit folder=.tools/advisory-db
+    commit=$(<scripts/supply_chain/advisory_db.commit)
+    if [ "$(git -C $folder rev-parse --quiet --verify main 2>/dev/null)" != "$commit" ]; then
+        rm -rf $folder
+        git init --quiet --initial-branch=main $folder
+        git -C $folder fetch --quiet --depth 1 "$ADVISORY_DB_SOURCE" "$commit"
+        git -C $folder update-ref refs/heads/main "$commit"
+    fi
+    ADVISORY_DB=$PWD/$folder
+}
+
 # cargo-deny finds a database only below this name, which it makes of the address of RustSec's database. It looks up yanked
 # versions in a registry, and requires a new database, unless it is offline.
 advisories() {
     local work
+    [ -n "${ADVISORY_DB:-}" ] || pinned_database
     work=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$work'" EXIT
@@ -69,7 +85,7 @@ for command in "$@"; do
     case $command in
     licences | sbom) ;;
     advisories)
-        [ -d "${ADVISORY_DB:-}" ] || { printf 'supply_chain: ADVISORY_DB must be a clone of the database\n' >&2 && exit 64; }
+        [ -z "${ADVISORY_DB:-}" ] || [ -d "$ADVISORY_DB" ] || { printf 'supply_chain: ADVISORY_DB must be a clone of the database\n' >&2 && exit 64; }
         ;;
     *) printf 'supply_chain: unknown argument %s (licences, sbom, advisories)\n' "$command" >&2 && exit 64 ;;
     esac

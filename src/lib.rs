@@ -4,11 +4,11 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod clock;
+pub mod on_panic;
 pub mod shift;
 
 pub mod config;
 pub mod message_line;
-pub mod on_panic;
 pub mod telemetry;
 
 pub mod alarm;

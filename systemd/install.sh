@@ -83,17 +83,20 @@ adapted 644 systemd/inspectd.service "$PREFIX/lib/systemd/system/inspectd.servic
 put 644 systemd/inspectd.sysusers "$PREFIX/lib/sysusers.d/inspectd.conf"
 put 644 systemd/inspectd.tmpfiles "$PREFIX/lib/tmpfiles.d/inspectd.conf"
 [ ! -e examples/inspectd.toml ] || put 644 examples/inspectd.toml "$PREFIX/share/doc/inspectd/inspectd.toml"
-for document in docs/*.md; do
-    # The list of the chapters, for mdBook.
-    [ ! -e "$document" ] || [ "${document##*/}" = SUMMARY.md ] ||
-        copy 644 "$document" "$PREFIX/share/doc/inspectd/${document##*/}"
+pages=()
+for page in docs/*.md; do
+    # SUMMARY.md is the list of the chapters, for mdBook.
+    [ "$page" = docs/SUMMARY.md ] || pages+=("$page")
 done
+scripts/install_pages.sh "$DESTDIR$PREFIX/share/doc/inspectd" "${pages[@]}"
 printf 'install: %s/share/doc/inspectd\n' "$PREFIX"
 for file in prometheus/inspectd.rules.yml prometheus/inspectd.rules.test.yml grafana/inspectd.json; do
     put 644 "packaging/monitoring/$file" "$PREFIX/share/inspectd/monitoring/$file"
 done
 manual inspectd
 manual inspectctl
+# `inspectd init` replaces a configuration that is equal to this one.
+adapted 644 systemd/inspectd.toml "$PREFIX/share/inspectd/inspectd.toml"
 if [ -e "$DESTDIR/etc/inspectd/inspectd.toml" ]; then
     printf 'install: /etc/inspectd/inspectd.toml is kept\n'
 else

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the client with an installed .NET SDK and judges it by `inspectctl conformance`; needs a package registry for the packages
-# that the project names.
+# Builds the client with an installed .NET SDK and tests it with `inspectctl conformance`. Needs a package registry for the
+# packages that the project names.
 #
 #   clients/csharp/conformance.sh [argument of inspectctl conformance]...
 set -euo pipefail

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-# Of stored results. Others are measured again.
+# The format of stored results. Results of other formats are measured again.
 FORMAT = 1
 
 

@@ -20,14 +20,14 @@ END_OF_PNG = 12
 
 
 def numbered(picture, number):
-    """A PNG file with a comment: each copy has a content of its own, because `mhkd fit` uses equal files once."""
+    """A PNG file with a comment: each copy has its own content, because `mhkd fit` uses equal files once."""
     chunk = b"tEXtComment\0%08d" % number
     comment = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return picture[:-END_OF_PNG] + comment + picture[-END_OF_PNG:]
 
 
 def write_photographs(work, count):
-    """A folder of so many photographs."""
+    """A folder of this many photographs."""
     size = ["--width", SIZE, "--height", SIZE]
     parts = ["--train", RENDERED, "--validation", 1, "--good-test", 1, "--per-defect", 1]
     output(work, "mhkd", "synth", work / "rendered", *size, *parts)

@@ -11,7 +11,7 @@ HEAD = 34
 COLUMNS = 2
 # A longer axis of values is logarithmic, and then that of the costs as well: a power law is a straight line.
 LOG_FROM = 10
-# A logarithmic axis is at least so long.
+# A logarithmic axis has at least this length.
 SHORTEST = 4
 TICKS = 5
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888")

@@ -96,7 +96,7 @@ def removal(work, count, newest_ns):
         last = daemon.wait_for(f"{removed} are removed", lambda: (now := oldest()) > removed and now, REMOVAL_LIMIT_S)
         took = time.monotonic() - begun
         cpu = daemon.thread_cpu_s("journal")
-    # More than `removed`: rows get old meanwhile.
+    # More than `removed`: further rows exceed the age in this time.
     return {
         "removal_ms": 1e3 * took / ((last - first) / 1000) if last > first else None,
         "removal_cpu_ms": 1e3 * cpu / ((last - 1) / 1000),

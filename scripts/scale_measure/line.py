@@ -44,7 +44,7 @@ def streams(settings, clients, cameras, rate):
 def image_size(pixels, settings):
     width, height = SIZES[pixels]
     frames = QUICK_FRAMES if settings.quick else FRAMES
-    # The throughput, which does not depend on this size, is measured as shortly as possible.
+    # The throughput, which does not depend on this size, is measured for the shortest possible time.
     arguments = ["--rounds", 1, "--frames", 5, "--latency-frames", frames, "--width", width, "--height", height, "--json"]
     report = json.loads(output(settings.work, "inspectd", "bench", "--bundle", ROOT / "models/demo", *arguments))
     latency = report["latency"]

@@ -55,7 +55,7 @@ def small_model(work, rejects=True):
 
 @contextlib.contextmanager
 def started(work, command, **streams):
-    """Runs a program in a process group of its own, which is ended with it if the measurement is interrupted."""
+    """Runs a program in its own process group, which is ended with it if the measurement is interrupted."""
     command = [str(part) for part in command]
     process = subprocess.Popen(command, env=environment(work), start_new_session=True, **streams)
     try:
@@ -66,7 +66,7 @@ def started(work, command, **streams):
 
 
 def end_group(process):
-    """Ends a process and those that it has started. What they have written is of no use."""
+    """Ends a process and those that it has started. Their output is not used."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -6,7 +6,7 @@ import sqlite3
 from .programs import Failed
 
 CAMERAS = ("a", "b", "c", "d")
-# One in so many verdicts is a REJECT.
+# One in this many verdicts is a REJECT.
 REJECT_EVERY = 99
 # Distance of two verdicts: 20 per second, as in `inspectd bench-journal`.
 STEP_NS = 50_000_000

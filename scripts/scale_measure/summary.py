@@ -7,8 +7,8 @@ MARKED = 1.2
 HEAD = """# Cost curves
 
 Relative: the cost, compared with that at the smallest value. Per unit: the same for the cost divided by the value: above 1
-the curve is worse than linear, and above {limit} it is bold. For a cost that is per verdict, delivery or the like already,
-it is the relative cost. Added: what one unit of the value more costs, from the row before to this one: of a linear cost
+the curve is worse than linear, and above {limit} it is bold. For a cost that is already per verdict, delivery or similar,
+it is the relative cost. Added: the cost of one further unit of the value, from the row before to this one: for a linear cost
 that starts above 0 it is constant. Exponent: that of the growth since the row before: 0 is constant, 1 linear, 2 quadratic.
 """
 

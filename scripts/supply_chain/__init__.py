@@ -1,1 +1,1 @@
-"""SBOMs and licences of all that is shipped: docs/supply-chain.md."""
+"""SBOMs and licences of everything that is shipped: docs/supply-chain.md."""

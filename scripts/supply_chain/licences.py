@@ -1,4 +1,4 @@
-"""THIRD-PARTY-LICENSES: one text with the licences of all that is shipped. cargo-about collects those of the crates."""
+"""THIRD-PARTY-LICENSES: one text with the licences of everything that is shipped. cargo-about collects those of the crates."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ Part 1 lists all crates and parts, part 2 has the licence texts of the crates, p
 
 @dataclass(frozen=True)
 class Text:
-    """A licence text of crates, which may contain names of holders of copyrights."""
+    """A licence text of crates, which may contain names of copyright holders."""
 
     licence: str
     text: str

@@ -19,7 +19,7 @@ pub enum NoPlace {
     /// All places are taken.
     #[error("the limit of connections is reached")]
     Full,
-    /// All places but those reserved for addresses of known clients are taken.
+    /// All places but those reserved for known addresses are taken.
     #[error("the other places are reserved for addresses of known clients")]
     Reserved,
     /// The address has too many connections that have made no call.
@@ -52,7 +52,10 @@ pub struct Places {
     limit: usize,
     address_limit: usize,
     silent_limit: usize,
+    /// Places for known addresses only.
     reserved: usize,
+    /// Whether the addresses of this machine are known without a call.
+    knows_loopback: bool,
     state: Mutex<State>,
 }
 
@@ -65,17 +68,20 @@ impl Places {
             address_limit: (limit / 2).max(ADDRESS_AT_LEAST),
             silent_limit: (limit / 4).max(ADDRESS_AT_LEAST),
             reserved: limit / 4,
+            knows_loopback: false,
             state: Mutex::default(),
         })
     }
 
-    /// `limit` places of a listener that does not identify clients. An address may have a quarter of them (8 at least).
+    /// `limit` places of a listener that does not identify clients. An address may have a quarter of them (8 at least). A
+    /// quarter is reserved for this machine and for addresses that were answered before.
     pub fn anonymous(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
             address_limit: (limit / 4).max(ADDRESS_AT_LEAST),
             silent_limit: limit,
-            reserved: 0,
+            reserved: limit / 4,
+            knows_loopback: true,
             state: Mutex::default(),
         })
     }
@@ -95,7 +101,8 @@ impl Places {
             return Err(NoPlace::Full);
         }
         if let Some(address) = address {
-            let known = state.known.contains(&address);
+            let local = self.knows_loopback && address.is_loopback();
+            let known = local || state.known.contains(&address);
             if !known && state.open + self.reserved >= self.limit {
                 return Err(NoPlace::Reserved);
             }
@@ -133,7 +140,7 @@ impl Place {
         self.silent
     }
 
-    /// A known client has made a call.
+    /// A known client has made a call, or a client was answered where clients are not identified.
     pub fn identified(&mut self) {
         let Some(address) = self.address.filter(|_| self.silent) else {
             return;
@@ -209,21 +216,28 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_addresses_take_a_quarter_each_and_all_places_together() {
+    fn anonymous_addresses_leave_a_quarter_to_this_machine_and_those_that_were_answered() {
         let places = Places::anonymous(64);
+        let mut scraper = places.take(Some(address(9))).expect("a place");
+        scraper.identified();
+        drop(scraper);
         let mut held = Vec::new();
-        for last in 1..=4 {
+        for last in 1..=3 {
             for _ in 0..16 {
                 held.push(places.take(Some(address(last))).expect("a place"));
             }
             let refused = places.take(Some(address(last))).err();
-            let reason = if last < 4 {
+            let reason = if last < 3 {
                 NoPlace::Share
             } else {
-                NoPlace::Full
+                NoPlace::Reserved
             };
             assert_eq!(refused, Some(reason));
         }
+        assert_eq!(places.take(Some(address(4))).err(), Some(NoPlace::Reserved));
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        held.push(places.take(Some(loopback)).expect("reserved"));
+        held.push(places.take(Some(address(9))).expect("reserved"));
         drop(held);
         assert!(places.state.lock().addresses.is_empty());
     }

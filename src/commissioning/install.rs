@@ -65,6 +65,17 @@ pub fn check_target(path: &Path, force: bool) -> Result<(), InstallError> {
     })
 }
 
+/// Whether a file is still the one that the installation created: its bytes are those of `shipped`.
+pub fn is_untouched(path: &Path, shipped: &Path) -> bool {
+    // A symbolic link is a decision of a person, whatever it leads to.
+    let is_file = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+    is_file(path)
+        && match (fs::read(path), fs::read(shipped)) {
+            (Ok(present), Ok(shipped)) => present == shipped,
+            _ => false,
+        }
+}
+
 /// Writes `text` to a file whose temporary file `check` has accepted. The messages of `check` name the temporary file, and
 /// are returned with the name of the file. A new file has the mode `mode`. With `force`, a file that exists is replaced and copied
 /// to a file whose name ends in `.backup-` and `stamp`.
@@ -220,6 +231,22 @@ mod tests {
         });
         assert!(refused.is_err());
         assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn file_is_untouched_only_while_it_is_equal_to_the_shipped_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, shipped, link] =
+            ["inspectd.toml", "shipped", "link"].map(|name| folder.path().join(name));
+        assert!(!is_untouched(&file, &shipped), "neither exists");
+        fs::write(&file, "[server]\n").expect("written");
+        assert!(!is_untouched(&file, &shipped), "nothing was shipped");
+        fs::write(&shipped, "[server]\n").expect("written");
+        assert!(is_untouched(&file, &shipped));
+        std::os::unix::fs::symlink(&shipped, &link).expect("a link");
+        assert!(!is_untouched(&link, &shipped), "a link");
+        fs::write(&file, "[server]\n\n").expect("written");
+        assert!(!is_untouched(&file, &shipped), "an empty line was added");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use devices::{DeviceFormat, DeviceInfo, ExposureRange, KeptControls, list_de
 pub use drop_in::{DROP_IN_FILE, Sandbox, drop_in};
 pub use exposure::{ExposureMeasurement, ExposureResult, ExposureSearch};
 pub use install::{
-    CONFIGURATION_MODE, DROP_IN_MODE, InstallError, Installed, check_target, install,
+    CONFIGURATION_MODE, DROP_IN_MODE, InstallError, Installed, check_target, install, is_untouched,
 };
 pub use measurements::{PictureMeasurements, suggested_limits};
 pub use plan::{CameraPlan, ExposurePlan, Plan, PlannedMode, PlannedSource};

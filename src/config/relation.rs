@@ -216,6 +216,7 @@ impl Checker<'_> {
         }
         self.prerender(camera);
         self.mode(camera);
+        self.counted_device(camera);
         self.latency(camera);
         self.together(
             camera,
@@ -263,6 +264,25 @@ impl Checker<'_> {
         only_in("shed", &["triggered"]);
         if is_true(camera, "part_counter") {
             only_in("part_counter", &["free-running", "triggered"]);
+        }
+    }
+
+    /// Frames that the driver of a device loses are found by its rate. With `triggered`, parts have no rate.
+    fn counted_device(&mut self, camera: &Part<'_>) {
+        let counts = is_true(camera, "part_counter");
+        let runs_freely = text(camera, "mode") == Some("free-running");
+        let device = text(camera, "source") == Some("device");
+        if counts && runs_freely && device && camera.place("fps").is_none() {
+            self.0.push(Fault::Missing {
+                place: camera
+                    .place("part_counter")
+                    .unwrap_or("defaults")
+                    .to_owned(),
+                key: camera.path("fps"),
+                allowed:
+                    "set with part_counter and mode \"free-running\", so that lost frames are found"
+                        .to_owned(),
+            });
         }
     }
 

@@ -15,6 +15,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::sources::{FOLDER, is_configuration_file};
 use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::on_panic::{Failed, OnPanic};
 
 /// When a change is reported. Files are rarely written in one operation.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +55,17 @@ impl Drop for Watch {
 }
 
 /// Calls `changed`, on a thread of its own, whenever `file` or a file of `conf.d` next to it was changed,
-/// created or removed. `changed` must not drop the watch.
+/// created or removed. `changed` must not drop the watch. `failed` is called if the thread panics.
 ///
 /// # Errors
 /// When the operating system refuses the watch: the folder does not exist, or there are too many watches.
-pub fn watch(file: &Path, changed: impl FnMut() + Send + 'static) -> notify::Result<Watch> {
-    watch_debounced(file, Debounce::default(), Arc::new(SystemClock), changed)
+pub fn watch(
+    file: &Path,
+    failed: Failed,
+    changed: impl FnMut() + Send + 'static,
+) -> notify::Result<Watch> {
+    let clock = Arc::new(SystemClock);
+    watch_debounced(file, Debounce::default(), clock, failed, changed)
 }
 
 /// As [`watch`], with another debounce and clock.
@@ -67,6 +73,7 @@ pub(super) fn watch_debounced(
     file: &Path,
     debounce: Debounce,
     clock: SharedClock,
+    failed: Failed,
     mut changed: impl FnMut() + Send + 'static,
 ) -> notify::Result<Watch> {
     let file = std::path::absolute(file)?;
@@ -82,6 +89,7 @@ pub(super) fn watch_debounced(
     let thread = thread::Builder::new()
         .name("config-watch".to_owned())
         .spawn(move || {
+            let _guard = OnPanic(failed);
             while woken.recv().is_ok() && settle(&woken, &stop, debounce, &*clock) {
                 // The folder may be new.
                 watch_further(&mut watcher, &further);

@@ -36,6 +36,7 @@ use crate::http::metrics::Metrics;
 use crate::http::page::listener::PageListener;
 use crate::http::page::{PAGE_LISTEN, PagePeer, PageState};
 use crate::http::{DiskReader, HttpState};
+use crate::on_panic::Failed;
 use crate::pipeline::{Pipeline, Snapshot};
 use crate::shadow::{ShadowThread, SharedShadow};
 use crate::telemetry::traces::Traces;
@@ -68,6 +69,8 @@ pub(super) struct Daemon {
     shadow_thread: Option<ShadowThread>,
     cameras: Arc<RunningCameras>,
     pipeline: Arc<Pipeline>,
+    /// Reports that a thread has failed.
+    failed: Failed,
     thread_failed: Arc<Notify>,
     control: Arc<Control>,
     lifecycle: Arc<Lifecycle>,
@@ -109,6 +112,7 @@ impl Daemon {
             traces,
             servers: Servers::default(),
             _access_watch: endpoints.access.watch(Arc::clone(&failed)),
+            failed,
             shadow,
             sockets: endpoints.sockets,
             pipeline,
@@ -124,13 +128,14 @@ impl Daemon {
         }
         daemon.control.restore_challenge();
         if daemon.settings.challenge.folder.is_some() {
-            let schedule = ChallengeSchedule::start(Arc::clone(&daemon.control));
+            let failed = Arc::clone(&daemon.failed);
+            let schedule = ChallengeSchedule::start(Arc::clone(&daemon.control), failed);
             daemon.challenge = Some(schedule.map_err(Failure::threads("challenge"))?);
         }
         let shadow = ShadowThread::start(
             Arc::clone(&daemon.shadow),
             Arc::clone(&daemon.pipeline),
-            failed,
+            Arc::clone(&daemon.failed),
         );
         daemon.shadow_thread = Some(shadow.map_err(Failure::threads("shadow"))?);
         daemon
@@ -152,7 +157,7 @@ impl Daemon {
         let control = Arc::clone(&self.control);
         // The result is logged and kept for the status.
         let changed = move || drop(control.reload(&Actor::file()));
-        self.config_watch = config::watch(&file, changed)
+        self.config_watch = config::watch(&file, Arc::clone(&self.failed), changed)
             .map_err(|error| warn!(%error, "changes of the configuration files are not detected"))
             .ok();
     }
@@ -184,21 +189,29 @@ impl Daemon {
             let limit = listeners.connection_limit;
             self.serve_lookout(listener, services.edge_agent(service), limit);
         }
+        let failed = Arc::clone(&self.failed);
         self.servers.spawn("gRPC", |stopped| async move {
             let stopped = async move { drop(stopped.await) };
-            if let Err(error) = serve(services, &settings, listeners, stopped).await {
+            if let Err(error) = serve(services, &settings, listeners, failed, stopped).await {
                 error!(%error, "the gRPC server failed");
             }
         });
     }
 
     fn serve_lookout(&mut self, listener: UnixListener, agent: EdgeAgent, limit: usize) {
-        let settings = self.settings.server.clone();
+        let (settings, failed) = (self.settings.server.clone(), Arc::clone(&self.failed));
         self.servers
             .spawn("Lookout for Vision", |stopped| async move {
                 let stopped = async move { drop(stopped.await) };
-                let served =
-                    serve_edge_agent(agent, &settings, LOOKOUT_SOCKET, listener, limit, stopped);
+                let served = serve_edge_agent(
+                    agent,
+                    &settings,
+                    LOOKOUT_SOCKET,
+                    listener,
+                    limit,
+                    failed,
+                    stopped,
+                );
                 if let Err(error) = served.await {
                     error!(%error, "the server of clients of Lookout for Vision failed");
                 }
@@ -207,8 +220,15 @@ impl Daemon {
 
     fn serve_page(&mut self, listener: TcpListener, calls: Calls, access: &Arc<Access>) {
         let address = listener.local_addr();
-        let accepted =
-            Acceptance::start(PAGE_LISTEN, listener, PAGE_CONNECTIONS, access, &self.clock);
+        let (clock, failed) = (&self.clock, Arc::clone(&self.failed));
+        let accepted = Acceptance::start(
+            PAGE_LISTEN,
+            listener,
+            PAGE_CONNECTIONS,
+            access,
+            clock,
+            failed,
+        );
         let address = address.expect("it is bound");
         let listener = PageListener::new(address, accepted);
         let page = PageState::new(
@@ -420,19 +440,48 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn panic_of_the_check_of_certificates_and_clients_is_reported() {
+    fn access(clock: &Arc<BreakingClock>) -> Arc<Access> {
         let file = Path::new("inspectd.toml");
         let text = "model.bundle = \"b\"\n[cameras.left]\nsource = \"simulator\"\n";
         let settings = parse(file, text, &[]).expect("a configuration").settings;
-        let clock = Arc::new(BreakingClock::default());
         let alarms = Alarms::new(clock.clone());
         let access = Access::open(&settings, clock.clone(), alarms).expect("nothing to read");
-        clock.0.store(true, Ordering::Relaxed);
+        Arc::new(access)
+    }
+
+    /// What `failed` notifies.
+    fn notifies() -> (Failed, Arc<Notify>) {
         let failed = Arc::new(Notify::new());
         let reported = Arc::clone(&failed);
-        let _watch = Arc::new(access).watch(Arc::new(move || failed.notify_one()));
+        (Arc::new(move || failed.notify_one()), reported)
+    }
+
+    async fn is_reported(reported: &Notify) {
         let in_time = timeout(Duration::from_secs(20), reported.notified()).await;
         in_time.expect("the panic is reported");
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_check_of_certificates_and_clients_is_reported() {
+        let clock = Arc::new(BreakingClock::default());
+        let access = access(&clock);
+        clock.0.store(true, Ordering::Relaxed);
+        let (failed, reported) = notifies();
+        let _watch = access.watch(failed);
+        is_reported(&reported).await;
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_loop_that_accepts_connections_is_reported() {
+        let clock = Arc::new(BreakingClock::default());
+        let access = access(&clock);
+        let shared: SharedClock = clock.clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let (failed, reported) = notifies();
+        let _accepted = Acceptance::start(PAGE_LISTEN, listener, 4, &access, &shared, failed);
+        clock.0.store(true, Ordering::Relaxed);
+        let _connection = tokio::net::TcpStream::connect(address).await;
+        is_reported(&reported).await;
     }
 }

@@ -25,6 +25,7 @@ use crate::access::places::{Place, Places};
 use crate::access::{Access, Certificate, Peer};
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
+use crate::on_panic::{Failed, OnPanic};
 
 /// Timeout of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,16 +58,17 @@ pub struct Listeners {
 pub struct Acceptance(Receiver<Connection>);
 
 impl Acceptance {
-    /// Accepts the connections of a TCP listener; `key` is its configuration key.
+    /// Accepts the connections of a TCP listener; `key` is its configuration key. `failed` is called if the loop panics.
     pub fn start(
         key: &'static str,
         listener: TcpListener,
         connection_limit: usize,
         access: &Arc<Access>,
         clock: &SharedClock,
+        failed: Failed,
     ) -> Self {
         let (sender, receiver) = channel(1);
-        let acceptor = Acceptor::new(key, sender, connection_limit, access, clock);
+        let acceptor = Acceptor::new(key, sender, connection_limit, access, clock, failed);
         tokio::spawn(acceptor.accept_tcp(listener));
         Self(receiver)
     }
@@ -81,16 +83,21 @@ impl Acceptance {
     }
 }
 
-/// Returns the accepted connections. The listeners are closed when the stream is dropped.
+/// Returns the accepted connections. The listeners are closed when the stream is dropped. `failed` is called if a loop
+/// panics.
 pub(super) fn connections(
     listeners: Listeners,
     access: &Arc<Access>,
     clock: &SharedClock,
+    failed: &Failed,
 ) -> impl Stream<Item = io::Result<Connection>> {
     // A connection that waits here holds its place, so the limit bounds those, too.
     let (sender, mut receiver) = channel(1);
     let limit = listeners.connection_limit;
-    let acceptor = |listener| Acceptor::new(listener, sender.clone(), limit, access, clock);
+    let acceptor = |listener| {
+        let (sender, failed) = (sender.clone(), Arc::clone(failed));
+        Acceptor::new(listener, sender, limit, access, clock, failed)
+    };
     if let Some(listener) = listeners.unix {
         tokio::spawn(acceptor("server.unix_socket").accept_unix(listener));
     }
@@ -99,16 +106,17 @@ pub(super) fn connections(
 }
 
 /// Returns the accepted connections of a Unix socket; `key` is its configuration key. The listener is closed when the stream
-/// is dropped.
+/// is dropped. `failed` is called if the loop panics.
 pub(super) fn unix_connections(
     key: &'static str,
     listener: UnixListener,
     connection_limit: usize,
     access: &Arc<Access>,
     clock: &SharedClock,
+    failed: Failed,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let (sender, mut receiver) = channel(1);
-    let acceptor = Acceptor::new(key, sender, connection_limit, access, clock);
+    let acceptor = Acceptor::new(key, sender, connection_limit, access, clock, failed);
     tokio::spawn(acceptor.accept_unix(listener));
     poll_fn(move |context| receiver.poll_recv(context).map(|next| next.map(Ok)))
 }
@@ -125,6 +133,8 @@ struct Acceptor {
     accept_log: LogThrottle,
     /// Shared with the tasks that make handshakes.
     handshake_log: Arc<Mutex<LogThrottle>>,
+    /// Reports a panic of the loop, which owns this.
+    _guard: OnPanic,
 }
 
 impl Acceptor {
@@ -134,6 +144,7 @@ impl Acceptor {
         connection_limit: usize,
         access: &Arc<Access>,
         clock: &SharedClock,
+        failed: Failed,
     ) -> Self {
         Self {
             sender,
@@ -144,6 +155,7 @@ impl Acceptor {
             limit_log: LogThrottle::new(LOG_INTERVAL),
             accept_log: LogThrottle::new(LOG_INTERVAL),
             handshake_log: Arc::new(Mutex::new(LogThrottle::new(LOG_INTERVAL))),
+            _guard: OnPanic(failed),
         }
     }
 

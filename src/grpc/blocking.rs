@@ -3,16 +3,62 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::Status;
 
+use super::client_shares::ClientShares;
 use super::status;
+use crate::access::Identity;
 
 /// Maximum number of reads in progress; further ones wait. A read on a disk that does not answer goes on after its
 /// call, and must not take all threads that may block.
 pub(super) const READ_LIMIT: usize = 32;
+
+/// Reads in progress of one client with credentials.
+pub(super) const CLIENT_READ_LIMIT: usize = 8;
+
+/// Maximum number of look-ups of keys of requests: a part waits for each, so they do not wait for other reads.
+pub(super) const KEY_READ_LIMIT: usize = 16;
+
+/// Permits of reads, as one client uses them: first of its share, then of all.
+#[derive(Clone, Debug)]
+pub(super) struct ReadPermits {
+    all: Arc<Semaphore>,
+    shares: Arc<ClientShares>,
+    /// The share of the client; `None` if it has no limit.
+    share: Option<Arc<Semaphore>>,
+}
+
+impl ReadPermits {
+    /// `limit` permits, `client_limit` for each client with credentials.
+    pub(super) fn new(limit: usize, client_limit: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limit)),
+            shares: Arc::new(ClientShares::new(client_limit)),
+            share: None,
+        }
+    }
+
+    /// The same permits, for a client.
+    pub(super) fn of(&self, client: &Identity) -> Self {
+        Self {
+            share: self.shares.of(client),
+            ..self.clone()
+        }
+    }
+
+    /// Waits for a permit of the share and one of all.
+    async fn acquire(&self) -> Result<Vec<OwnedSemaphorePermit>, Status> {
+        let mut permits = Vec::new();
+        for semaphore in self.share.iter().chain([&self.all]) {
+            let permit = Arc::clone(semaphore).acquire_owned().await;
+            permits.push(permit.map_err(|_| status::stopping())?);
+        }
+        Ok(permits)
+    }
+}
 
 /// Runs work on a thread that may block.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -40,15 +86,11 @@ pub(super) async fn blocking_with<T: Send + 'static>(
 /// # Errors
 /// When `limit` passes before the work has ended. Work that was started keeps its permit until it ends.
 pub(super) async fn disk_work<T: Send + 'static>(
-    permits: &Arc<Semaphore>,
+    permits: &ReadPermits,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Status> {
-    let done = async {
-        let permit = Arc::clone(permits).acquire_owned().await;
-        let permit = permit.map_err(|_| status::stopping())?;
-        blocking_with(permit, work).await
-    };
+    let done = async { blocking_with(permits.acquire().await?, work).await };
     timeout(limit, done)
         .await
         .map_err(|_| status::no_answer())?
@@ -62,6 +104,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::access::{AuthMethod, Role};
 
     #[tokio::test]
     async fn work_of_a_cancelled_call_keeps_its_permit_until_it_ends() {
@@ -79,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn reads_that_hang_end_in_time_and_take_no_more_threads_than_there_are_permits() {
-        let permits = Arc::new(Semaphore::new(2));
+        let permits = ReadPermits::new(2, 1);
         let begun = Arc::new(AtomicUsize::new(0));
         let (answer, answered) = channel::<()>();
         let answered = Arc::new(parking_lot::Mutex::new(answered));
@@ -100,5 +143,27 @@ mod tests {
         drop(answer);
         let read = disk_work(&permits, Duration::from_mins(1), || 7).await;
         assert_eq!(read.expect("the disk answers"), 7);
+    }
+
+    #[tokio::test]
+    async fn client_with_its_share_of_reads_leaves_the_others_theirs() {
+        let permits = ReadPermits::new(3, 1);
+        let client = |name: &str| {
+            permits.of(&Identity {
+                name: name.into(),
+                role: Role::Viewer,
+                method: AuthMethod::Token,
+                local: true,
+            })
+        };
+        let (screen, mes) = (client("screen"), client("mes"));
+        let held = screen.acquire().await.expect("a permit");
+        let second = timeout(Duration::from_millis(20), client("screen").acquire()).await;
+        assert!(second.is_err(), "its share is used");
+        let read = disk_work(&mes, Duration::from_mins(1), || 7).await;
+        assert_eq!(read.expect("a permit"), 7);
+        drop(held);
+        let read = disk_work(&screen, Duration::from_mins(1), || 8).await;
+        assert_eq!(read.expect("a permit"), 8);
     }
 }

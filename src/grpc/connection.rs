@@ -1,5 +1,5 @@
 //! A connection over TCP, TLS or a Unix socket, as tonic requires it: with its peer, a place within the
-//! connection limit, and a timeout for clients that do not authenticate.
+//! connection limit, and a timeout for clients that do not authenticate or send nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -32,10 +32,25 @@ pub(super) enum Transport {
     },
 }
 
+/// A trusted peer, which needs no authentication, has this time to send the beginning of its first request. Once it has,
+/// the keepalive of HTTP/2 finds out whether it still exists.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the preface of HTTP/2; a request of HTTP/1.1 has more.
+const PREFACE_BYTES: usize = 24;
+
+/// The time limit of the beginning of the first request.
+struct Preface {
+    timeout: Pin<Box<Sleep>>,
+    missing_bytes: usize,
+}
+
 /// A connection.
 pub struct Connection {
     transport: Transport,
     peer: Arc<Peer>,
+    /// Until the beginning of the first request was received, if there is no other timeout.
+    preface: Option<Preface>,
     /// Expires unless an authenticated client makes a call.
     auth_timeout: Option<Pin<Box<Sleep>>>,
     /// Place within the connection limit.
@@ -43,17 +58,22 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that holds `place` while it is open. It is closed after `auth_timeout`, if set,
-    /// unless an authenticated client has made a call.
+    /// A connection that holds `place` while it is open. It is closed after `auth_timeout` unless an authenticated client
+    /// has made a call. Without `auth_timeout`, it is closed if it does not begin a request in time.
     pub(super) fn new(
         transport: Transport,
         peer: Peer,
         place: Place,
         auth_timeout: Option<Duration>,
     ) -> Self {
+        let preface = || Preface {
+            timeout: Box::pin(sleep(PREFACE_TIMEOUT)),
+            missing_bytes: PREFACE_BYTES,
+        };
         Self {
             transport,
             peer: Arc::new(peer),
+            preface: auth_timeout.is_none().then(preface),
             auth_timeout: auth_timeout.map(|timeout| Box::pin(sleep(timeout))),
             place,
         }
@@ -93,16 +113,30 @@ impl AsyncRead for Connection {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
             }
         }
-        match &mut this.transport {
+        if let Some(preface) = &mut this.preface
+            && preface.timeout.as_mut().poll(context).is_ready()
+        {
+            let message = "no request in time";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
+        }
+        let before = buffer.filled().len();
+        let read = match &mut this.transport {
             Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Transport::Unix { stream, authority } => {
-                let known = buffer.filled().len();
                 let read = Pin::new(stream).poll_read(context, buffer);
-                authority.pass(&mut buffer.filled_mut()[known..]);
+                authority.pass(&mut buffer.filled_mut()[before..]);
                 read
             }
+        };
+        if let Some(preface) = &mut this.preface {
+            let received = buffer.filled().len() - before;
+            preface.missing_bytes = preface.missing_bytes.saturating_sub(received);
+            if preface.missing_bytes == 0 {
+                this.preface = None;
+            }
         }
+        read
     }
 }
 

@@ -262,6 +262,7 @@ fn journal(facts: &JournalSnapshot, totals: Totals) -> proto::Journal {
         evidence_bytes: evidence.bytes,
         evidence_missed: evidence.missed,
         epoch: totals.epoch,
+        wal_bytes: facts.wal_bytes,
     }
 }
 

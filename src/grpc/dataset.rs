@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use inspectd_core::id::{CameraId, RecipeId};
 use inspectd_core::record::Verdict;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::evidence::failed;
@@ -15,7 +14,7 @@ use super::proto::{
     DatasetFile, DatasetPlan, DatasetProgress, DatasetSummary, ExportDatasetRequest,
     ExportDatasetResponse, GetEvidenceRequest, ImageFormat,
 };
-use super::service::GrpcService;
+use super::service::{GrpcService, TuningPermit};
 use crate::access::Identity;
 use crate::dataset::{DatasetPlace, mask};
 use crate::evidence::{Encoding, encode};
@@ -50,7 +49,7 @@ struct Export {
     /// Number of verdicts whose files were sent.
     done: u64,
     ended: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: TuningPermit,
 }
 
 impl GrpcService {
@@ -59,7 +58,7 @@ impl GrpcService {
         &self,
         client: &Identity,
         request: ExportDatasetRequest,
-        permit: OwnedSemaphorePermit,
+        permit: TuningPermit,
     ) -> Result<BoxStream<'static, Result<ExportDatasetResponse, Status>>, Status> {
         self.journal()?;
         // The camera need not be configured.

@@ -41,7 +41,8 @@ impl InspectionService for GrpcService {
             start,
         } = request.into_inner();
         let filter = self.filter(&camera_ids, decisions)?;
-        let (start, consumer) = self.stream_start(start).await?;
+        let service = self.of_client(&client);
+        let (start, consumer) = service.stream_start(start).await?;
         let owner = match &consumer {
             Some(name) => self.own(name, &client)?,
             None => None,
@@ -58,7 +59,7 @@ impl InspectionService for GrpcService {
             heartbeat: self.pipeline.active().settings.server.heartbeat_interval,
             ending: self.lifecycle.streams_ending(),
             consumer: consumer.map(|name| self.streams.consume(&name)),
-            read_permits: Arc::clone(&self.read_permits),
+            read_permits: service.read_permits,
             page_timeout: self.page_timeout(),
             slot,
             encoded: Arc::clone(&self.encoded),
@@ -72,16 +73,18 @@ impl InspectionService for GrpcService {
     ) -> Result<Response<AcknowledgeVerdictsResponse>, Status> {
         let client = identity(&request).clone();
         let caller = self.trace_context(request.metadata());
-        let acknowledged = self.acknowledge(&client, request.into_inner(), caller);
+        let service = self.of_client(&client);
+        let acknowledged = service.acknowledge(&client, request.into_inner(), caller);
         let consumer = Some(acknowledged.await?);
         Ok(Response::new(AcknowledgeVerdictsResponse { consumer }))
     }
 
     async fn list_consumers(
         &self,
-        _: Request<ListConsumersRequest>,
+        request: Request<ListConsumersRequest>,
     ) -> Result<Response<ListConsumersResponse>, Status> {
-        let consumers = self.consumers().await?;
+        let service = self.of_client(identity(&request));
+        let consumers = service.consumers().await?;
         Ok(Response::new(ListConsumersResponse { consumers }))
     }
 
@@ -97,7 +100,8 @@ impl InspectionService for GrpcService {
         &self,
         request: Request<ListVerdictsRequest>,
     ) -> Result<Response<ListVerdictsResponse>, Status> {
-        Ok(Response::new(self.list(request.into_inner()).await?))
+        let service = self.of_client(identity(&request));
+        Ok(Response::new(service.list(request.into_inner()).await?))
     }
 
     async fn trigger_inspection(
@@ -105,7 +109,8 @@ impl InspectionService for GrpcService {
         request: Request<TriggerInspectionRequest>,
     ) -> Result<Response<TriggerInspectionResponse>, Status> {
         let parent = self.trace_context(request.metadata());
-        let accepted = self.trigger(request.into_inner(), parent).await?;
+        let service = self.of_client(identity(&request));
+        let accepted = service.trigger(request.into_inner(), parent).await?;
         Ok(Response::new(accepted))
     }
 
@@ -154,7 +159,8 @@ impl InspectionService for GrpcService {
         request: Request<GetEvidenceRequest>,
     ) -> Result<Response<GetEvidenceResponse>, Status> {
         let client = identity(&request).clone();
-        let evidence = self.evidence(&client, request.into_inner());
+        let service = self.of_client(&client);
+        let evidence = service.evidence(&client, request.into_inner());
         Ok(Response::new(evidence.await?))
     }
 
@@ -163,7 +169,8 @@ impl InspectionService for GrpcService {
         request: Request<LabelVerdictRequest>,
     ) -> Result<Response<LabelVerdictResponse>, Status> {
         let client = identity(&request).clone();
-        let label = self.label(&client, request.into_inner());
+        let service = self.of_client(&client);
+        let label = service.label(&client, request.into_inner());
         Ok(Response::new(label.await?))
     }
 
@@ -172,16 +179,18 @@ impl InspectionService for GrpcService {
         request: Request<ExportDatasetRequest>,
     ) -> Result<Response<Self::ExportDatasetStream>, Status> {
         let client = identity(&request).clone();
-        let permit = self.permit()?;
-        let files = self.dataset(&client, request.into_inner(), permit).await?;
-        Ok(Response::new(files))
+        let permit = self.tuning_permit(&client).await?;
+        let service = self.of_client(&client);
+        let files = service.dataset(&client, request.into_inner(), permit);
+        Ok(Response::new(files.await?))
     }
 
     async fn list_labels(
         &self,
         request: Request<ListLabelsRequest>,
     ) -> Result<Response<ListLabelsResponse>, Status> {
-        Ok(Response::new(self.labels(request.into_inner()).await?))
+        let service = self.of_client(identity(&request));
+        Ok(Response::new(service.labels(request.into_inner()).await?))
     }
 }
 

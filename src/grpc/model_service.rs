@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::auth::actor;
+use super::auth::{actor, identity};
 use super::blocking::{blocking, disk_work};
 use super::proto::model_service_server::ModelService;
 use super::proto::{
@@ -83,6 +83,7 @@ impl ModelService for GrpcService {
         request: Request<ListDisagreementsRequest>,
     ) -> Result<Response<ListDisagreementsResponse>, Status> {
         self.configured_shadow()?;
+        let permits = self.read_permits.of(identity(&request));
         let ListDisagreementsRequest {
             page_size,
             before_sequence,
@@ -102,7 +103,7 @@ impl ModelService for GrpcService {
         };
         let shadow = Arc::clone(&self.shadow);
         // The pictures are in the folder of the journal.
-        let disagreements = disk_work(&self.read_permits, self.page_timeout(), move || {
+        let disagreements = disk_work(&permits, self.page_timeout(), move || {
             let selects = |one: &shadow::Disagreement| {
                 (before_sequence == 0 || one.sequence < before_sequence)
                     && camera
@@ -123,14 +124,12 @@ impl ModelService for GrpcService {
 
     async fn reset_shadow(
         &self,
-        _: Request<ResetShadowRequest>,
+        request: Request<ResetShadowRequest>,
     ) -> Result<Response<ResetShadowResponse>, Status> {
         self.configured_shadow()?;
         let shadow = Arc::clone(&self.shadow);
-        let reset = disk_work(&self.read_permits, self.page_timeout(), move || {
-            shadow.reset()
-        })
-        .await?;
+        let permits = self.read_permits.of(identity(&request));
+        let reset = disk_work(&permits, self.page_timeout(), move || shadow.reset()).await?;
         reset.map_err(|error| Status::unavailable(format!("the files of the shadow: {error}")))?;
         Ok(Response::new(ResetShadowResponse {}))
     }

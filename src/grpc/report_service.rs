@@ -4,19 +4,17 @@ mod changes;
 mod convert;
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::Local;
 use inspectd_core::record::Verdict;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
 
 use super::auth::identity;
 use super::convert as common;
 use super::proto::report_service_server::ReportService;
 use super::proto::{self, GetReportRequest, GetReportResponse};
-use super::service::{GrpcService, TUNING_CALL_LIMIT};
+use super::service::GrpcService;
 use super::{fields, status};
 use crate::access::Role;
 use crate::journal::{Filter, Label, Order, Page};
@@ -45,9 +43,12 @@ impl ReportService for GrpcService {
         &self,
         request: Request<GetReportRequest>,
     ) -> Result<Response<GetReportResponse>, Status> {
-        let role = identity(&request).role;
-        let _permit = self.report_permit()?;
-        let report = self.report_of(request.into_inner(), role).await?;
+        let client = identity(&request).clone();
+        // A report reads the journal as the calls of the tuning service do, so it needs one of their permits.
+        let _permit = self.tuning_permit(&client).await?;
+        let service = self.of_client(&client);
+        let report = service.report_of(request.into_inner(), client.role);
+        let report = report.await?;
         Ok(Response::new(GetReportResponse {
             report: Some(report),
         }))
@@ -64,17 +65,6 @@ struct ParsedRequest {
 }
 
 impl GrpcService {
-    /// A report reads the journal as the calls of the tuning service do, so it needs one of their permits.
-    fn report_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = Arc::clone(&self.tuning_permits).try_acquire_owned();
-        permit.map_err(|_| {
-            let text = format!(
-                "{TUNING_CALL_LIMIT} reports, suggestions or replays are already in progress"
-            );
-            status::exhausted("reports", text)
-        })
-    }
-
     /// Returns the report that a client with this role requests. The call ends if its client disconnects.
     async fn report_of(
         &self,

@@ -25,6 +25,7 @@ use super::service::GrpcService;
 use crate::access::Access;
 use crate::clock::SharedClock;
 use crate::config::settings;
+use crate::on_panic::Failed;
 
 /// Maximum number of concurrent calls of one connection; more than the streams that may be open.
 const CALLS_PER_CONNECTION: u32 = 200;
@@ -104,7 +105,8 @@ impl Services {
 /// The service of clients of Lookout for Vision: on its socket, there is no other.
 pub struct EdgeAgent(Services);
 
-/// Serves clients until `shutdown` completes, and then until the last call has ended.
+/// Serves clients until `shutdown` completes, and then until the last call has ended. `failed` is called if connections can
+/// no longer be accepted because of a panic.
 ///
 /// # Errors
 /// When a listener fails.
@@ -112,13 +114,14 @@ pub async fn serve(
     services: Services,
     settings: &settings::Server,
     listeners: Listeners,
+    failed: Failed,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     builder(settings)
         .layer(services.layer)
         .add_routes(services.routes)
         .serve_with_incoming_shutdown(
-            connections(listeners, &services.access, &services.clock),
+            connections(listeners, &services.access, &services.clock, &failed),
             shutdown,
         )
         .await
@@ -134,10 +137,11 @@ pub async fn serve_edge_agent(
     key: &'static str,
     listener: UnixListener,
     connection_limit: usize,
+    failed: Failed,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let Services { access, clock, .. } = &services;
-    let accepted = unix_connections(key, listener, connection_limit, access, clock);
+    let accepted = unix_connections(key, listener, connection_limit, access, clock, failed);
     builder(settings)
         .layer(services.layer.clone())
         .add_routes(services.routes)

@@ -1,13 +1,18 @@
 //! The state of the services.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tonic::Status;
 
-use super::blocking::READ_LIMIT;
+use super::blocking::{CLIENT_READ_LIMIT, KEY_READ_LIMIT, READ_LIMIT, ReadPermits};
 use super::client_shares::ClientShares;
 use super::encoded_response::EncodedVerdicts;
+use super::status;
 use super::stream_registry::StreamRegistry;
+use crate::access::Identity;
 use crate::clock::SharedClock;
 use crate::control::Control;
 use crate::control::lifecycle::Lifecycle;
@@ -17,7 +22,13 @@ use crate::telemetry::traces::Traces;
 
 /// Maximum number of concurrent reports, exports, and calls of the tuning service: each reads the journal while the
 /// pipeline writes it. Further calls are refused.
-pub(super) const TUNING_CALL_LIMIT: usize = 2;
+const TUNING_CALL_LIMIT: usize = 2;
+
+/// Those of one client with credentials.
+const CLIENT_TUNING_CALL_LIMIT: usize = 1;
+
+/// Longest wait of such a call for an earlier one of the same client.
+const TUNING_WAIT: Duration = Duration::from_secs(5);
 
 /// Maximum number of calls that encode pictures at the same time, so that clients leave the CPU to the line. Further
 /// calls wait until their clients give up, one of each client at a time for the permit.
@@ -34,7 +45,9 @@ pub struct GrpcService {
     pub(super) clock: SharedClock,
     pub(super) run_id: String,
     /// Permits of the tuning service, of reports and of exports.
-    pub(super) tuning_permits: Arc<Semaphore>,
+    tuning_permits: Arc<Semaphore>,
+    /// The permits of each client.
+    tuning_shares: Arc<ClientShares>,
     /// The permit to install a model.
     pub(super) install_permit: Arc<Semaphore>,
     /// Permits to encode pictures of verdicts.
@@ -42,7 +55,9 @@ pub struct GrpcService {
     /// Calls of each client that encode, or wait for a permit to encode.
     pub(super) encoding_shares: Arc<ClientShares>,
     /// Permits to read the journal and stored evidence.
-    pub(super) read_permits: Arc<Semaphore>,
+    pub(super) read_permits: ReadPermits,
+    /// Permits to look up the keys of requests in the journal.
+    pub(super) key_permits: ReadPermits,
     /// Encodings of the newest verdicts.
     pub(super) encoded: Arc<EncodedVerdicts>,
     pub(super) traces: Traces,
@@ -68,12 +83,57 @@ impl GrpcService {
             streams,
             clock,
             tuning_permits: Arc::new(Semaphore::new(TUNING_CALL_LIMIT)),
+            tuning_shares: Arc::new(ClientShares::new(CLIENT_TUNING_CALL_LIMIT)),
             install_permit: Arc::new(Semaphore::new(1)),
             encoding_permits: Arc::new(Semaphore::new(ENCODING_LIMIT)),
             encoding_shares: Arc::new(ClientShares::new(1)),
-            read_permits: Arc::new(Semaphore::new(READ_LIMIT)),
+            read_permits: ReadPermits::new(READ_LIMIT, CLIENT_READ_LIMIT),
+            key_permits: ReadPermits::new(KEY_READ_LIMIT, CLIENT_READ_LIMIT),
             encoded: Arc::default(),
             traces,
         }
     }
+
+    /// The same services, whose reads take the client's share.
+    pub(super) fn of_client(&self, client: &Identity) -> Self {
+        Self {
+            read_permits: self.read_permits.of(client),
+            key_permits: self.key_permits.of(client),
+            ..self.clone()
+        }
+    }
+
+    /// A permit of the tuning service, of reports and of exports. A client waits for its own earlier call, such as one
+    /// for an earlier selection of the page.
+    ///
+    /// # Errors
+    /// When all are taken, or the earlier call takes too long.
+    pub(super) async fn tuning_permit(&self, client: &Identity) -> Result<TuningPermit, Status> {
+        let mut permits = Vec::new();
+        if let Some(share) = self.tuning_shares.of(client) {
+            let own = timeout(TUNING_WAIT, share.acquire_owned()).await;
+            let own = own.map_err(|_| {
+                let name = &client.name;
+                let text = format!(
+                    "{name} has a report, export, evaluation, suggestion or replay in progress"
+                );
+                status::exhausted("tuning", text)
+            })?;
+            permits.push(own.map_err(|_| status::stopping())?);
+        }
+        let permit = Arc::clone(&self.tuning_permits).try_acquire_owned();
+        permits.push(permit.map_err(|_| {
+            let text = format!(
+                "{TUNING_CALL_LIMIT} reports, exports, evaluations, suggestions or replays are already in progress"
+            );
+            status::exhausted("tuning", text)
+        })?);
+        Ok(TuningPermit { _permits: permits })
+    }
+}
+
+/// The permit of a report, an export or a call of the tuning service, until it is dropped.
+#[derive(Debug)]
+pub(super) struct TuningPermit {
+    _permits: Vec<OwnedSemaphorePermit>,
 }

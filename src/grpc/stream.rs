@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures_util::stream::{Stream, unfold};
 use inspectd_core::record::Verdict;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, interval, sleep};
 use tonic::Status;
 use tracing::error;
 
-use super::blocking::disk_work;
+use super::blocking::{ReadPermits, disk_work};
 use super::encoded_response::{EncodedResponse, EncodedVerdicts};
 use super::proto::stream_verdicts_response::Event;
 use super::proto::{Gap, GapReason, Heartbeat};
@@ -74,7 +74,7 @@ pub(super) struct VerdictStream {
     ending: watch::Receiver<bool>,
     consumer: Option<ConsumerStream>,
     ended: bool,
-    read_permits: Arc<Semaphore>,
+    read_permits: ReadPermits,
     page_timeout: Duration,
     slot: StreamSlot,
     encoded: Arc<EncodedVerdicts>,
@@ -90,7 +90,7 @@ pub(super) struct StreamOptions {
     pub(super) ending: watch::Receiver<bool>,
     pub(super) consumer: Option<ConsumerStream>,
     /// Permits of reads of the journal, and the time limit of one.
-    pub(super) read_permits: Arc<Semaphore>,
+    pub(super) read_permits: ReadPermits,
     pub(super) page_timeout: Duration,
     pub(super) slot: StreamSlot,
     /// Encodings that all streams share.

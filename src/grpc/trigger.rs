@@ -51,7 +51,7 @@ impl GrpcService {
         }
         let (pipeline, trigger) = (Arc::clone(&self.pipeline), trigger.clone());
         let known = move || pipeline.known(&trigger);
-        let known = disk_work(&self.read_permits, self.read_timeout(), known).await?;
+        let known = disk_work(&self.key_permits, self.read_timeout(), known).await?;
         known.map_err(|error| status::trigger(&error))
     }
 

@@ -8,10 +8,9 @@ mod suggest;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
 
-use super::auth::actor;
+use super::auth::{actor, identity};
 use super::blocking::blocking;
 use super::convert as common;
 use super::proto::tuning_service_server::TuningService;
@@ -20,7 +19,7 @@ use super::proto::{
     ReplayVerdictsResponse, SetThresholdRequest, SetThresholdResponse, SuggestThresholdRequest,
     SuggestThresholdResponse,
 };
-use super::service::{GrpcService, TUNING_CALL_LIMIT};
+use super::service::GrpcService;
 use super::status;
 use crate::control::actor::Actor;
 
@@ -32,8 +31,10 @@ impl TuningService for GrpcService {
         &self,
         request: Request<SuggestThresholdRequest>,
     ) -> Result<Response<SuggestThresholdResponse>, Status> {
-        let permit = self.permit()?;
-        let response = self.suggest(&request.into_inner(), permit).await?;
+        let client = identity(&request).clone();
+        let permit = self.tuning_permit(&client).await?;
+        let service = self.of_client(&client);
+        let response = service.suggest(&request.into_inner(), permit).await?;
         Ok(Response::new(response))
     }
 
@@ -41,8 +42,10 @@ impl TuningService for GrpcService {
         &self,
         request: Request<EvaluateThresholdsRequest>,
     ) -> Result<Response<EvaluateThresholdsResponse>, Status> {
-        let permit = self.permit()?;
-        let response = self.evaluate(&request.into_inner(), permit).await?;
+        let client = identity(&request).clone();
+        let permit = self.tuning_permit(&client).await?;
+        let service = self.of_client(&client);
+        let response = service.evaluate(&request.into_inner(), permit).await?;
         Ok(Response::new(response))
     }
 
@@ -59,8 +62,10 @@ impl TuningService for GrpcService {
         &self,
         request: Request<ReplayVerdictsRequest>,
     ) -> Result<Response<Self::ReplayVerdictsStream>, Status> {
-        let permit = self.permit()?;
-        let stream = self.replay(request.into_inner(), permit).await?;
+        let client = identity(&request).clone();
+        let permit = self.tuning_permit(&client).await?;
+        let service = self.of_client(&client);
+        let stream = service.replay(request.into_inner(), permit).await?;
         Ok(Response::new(Box::pin(stream.into_stream())))
     }
 }
@@ -98,15 +103,6 @@ impl GrpcService {
             previous: Some(convert::place(&changed.previous)),
             threshold: common::decimal(changed.threshold),
             recipe: active.stamp.recipe.as_ref().map(common::recipe_tag),
-        })
-    }
-
-    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = Arc::clone(&self.tuning_permits).try_acquire_owned();
-        permit.map_err(|_| {
-            let text =
-                format!("{TUNING_CALL_LIMIT} reports, exports, evaluations, suggestions or replays are already in progress");
-            status::exhausted("tuning", text)
         })
     }
 }

@@ -91,7 +91,7 @@ pub struct IdleLimited {
     idle: Pin<Box<Sleep>>,
     /// The time limit of the request that is being received or answered.
     head: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    place: Place,
 }
 
 impl IdleLimited {
@@ -100,7 +100,7 @@ impl IdleLimited {
             stream,
             idle: Box::pin(sleep(IDLE_TIMEOUT)),
             head: Some(Box::pin(sleep(HEAD_TIMEOUT))),
-            _place: place,
+            place,
         }
     }
 
@@ -148,6 +148,7 @@ impl AsyncWrite for IdleLimited {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         if polled.is_ready() {
             self.head = None;
+            self.place.identified();
         }
         self.watched(context, polled)
     }

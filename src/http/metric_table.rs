@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 48] = [
+pub const METRICS: [Metric; 49] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -183,6 +183,10 @@ pub const METRICS: [Metric; 48] = [
     gauge(
         "inspectd_journal_verdicts",
         "Sequences from the oldest verdict that is kept to the newest",
+    ),
+    gauge(
+        "inspectd_journal_wal_bytes",
+        "Size of the write-ahead log of the journal",
     ),
     gauge(
         "inspectd_consumer_pending",

@@ -235,6 +235,7 @@ fn sample_journal(journal: &JournalSnapshot, totals: Totals) {
     let failing = u8::from(journal.trouble.is_some());
     gauge!("inspectd_journal_failing").set(f64::from(failing));
     gauge!("inspectd_journal_verdicts").set(totals.kept() as f64);
+    gauge!("inspectd_journal_wal_bytes").set(journal.wal_bytes as f64);
     for (name, consumer) in &journal.consumers {
         let pending = totals.sequence.saturating_sub(consumer.acknowledged);
         gauge!("inspectd_consumer_pending", "consumer" => name.clone()).set(pending as f64);

@@ -92,11 +92,13 @@ pub(super) fn continuation(mark: Option<Mark>, content: Content, evidence: u64) 
         Some(mark) if epoch.is_some_and(|epoch| epoch > mark.epoch) => {
             continued(epoch.unwrap_or(mark.epoch))
         }
-        // A backup was opened less often, unless it was made since the last opening.
+        // A backup was opened less often, unless it was made since the last opening. Then it lacks many sequences, or those
+        // of the newest evidence files, which are written after the rows of their verdicts.
         Some(mark)
             if epoch == Some(mark.epoch)
                 && opening >= mark.opening
-                && used + BLOCK + UNWRITTEN >= mark.reserved =>
+                && used + BLOCK + UNWRITTEN >= mark.reserved
+                && used >= evidence =>
         {
             continued(mark.epoch)
         }
@@ -181,6 +183,8 @@ mod tests {
             // Restored from a backup: of before the last opening, of many sequences ago, and of an earlier epoch.
             (mark(1, 5000), opened(6, Some(1), 4990), 4100, 2, 5000, true),
             (mark(1, 5000), content(Some(1), 3000), 4100, 2, 5000, true),
+            // Of a few sequences ago, which evidence files have.
+            (mark(1, 5000), content(Some(1), 4990), 4995, 2, 5000, true),
             (mark(3, 5000), content(Some(1), 9000), 4100, 4, 9000, true),
             // The mark was removed as well.
             (None, content(None, 0), 4100, 2, 4100, true),

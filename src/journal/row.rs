@@ -128,7 +128,7 @@ pub(super) fn verdict(
             .map_err(damaged)?,
         group: some_text(row.get::<_, String>("part_group")?).map(Arc::from),
         frame_id: row.get::<_, i64>("frame_id")? as u64,
-        tag: tag(row, sequence)?,
+        tag: tag(row, details.names_recipe, sequence)?,
         stamp,
         simulated: row.get("simulated")?,
         timings,
@@ -170,7 +170,11 @@ pub(super) fn uuid(column: &'static str, text: String) -> Result<Uuid, RowError>
     })
 }
 
-fn tag(row: &Row<'_>, sequence: u64) -> Result<Option<Arc<PartTag>>, JournalError> {
+fn tag(
+    row: &Row<'_>,
+    names_recipe: Option<bool>,
+    sequence: u64,
+) -> Result<Option<Arc<PartTag>>, JournalError> {
     let Some(client_data) = row.get::<_, Option<Vec<u8>>>("client_data")? else {
         return Ok(None);
     };
@@ -182,6 +186,7 @@ fn tag(row: &Row<'_>, sequence: u64) -> Result<Option<Arc<PartTag>>, JournalErro
         trigger: trigger.map_err(|source| JournalError::Row { sequence, source })?,
         client_data,
         idempotency_key: key.unwrap_or_default(),
+        names_recipe,
     })))
 }
 

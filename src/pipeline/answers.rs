@@ -22,6 +22,7 @@ use super::idempotency_cache::IdempotencyCache;
 use super::intake::Intake;
 use super::job::Job;
 use super::lanes::Lanes;
+use super::model::RunOutcome;
 use super::notice::Notice;
 use super::observer::Observer;
 use super::publisher::{InspectedImages, Publisher, VerdictEntry};
@@ -38,7 +39,8 @@ const LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// Runs of the model that fail in a row until it is loaded again.
 const RENEW_AFTER: u64 = 5;
 
-/// Runs of the model that fail in a row until the process ends.
+/// Runs of the model that fail in a row until the process ends. Non-finite maps of an image that a client sent count, and do
+/// not end it.
 const EXIT_AFTER: u64 = 15;
 
 /// What the pipeline's threads and its callers share.
@@ -199,11 +201,13 @@ impl Shared {
 
     /// Reacts to runs of one model that fail one after the other: first with a new session, then by ending the process,
     /// so that it is started again. Called by the inspector.
-    pub(super) fn after_run(&self, active: &Active, error: Option<&EngineError>) {
-        if error.is_none_or(|error| matches!(error, EngineError::NotFinite { .. })) {
-            active.model.run_succeeded();
-            return;
-        }
+    pub(super) fn after_run(&self, active: &Active, run: RunOutcome) {
+        let of_client = match run {
+            RunOutcome::Repeated => return,
+            RunOutcome::Succeeded => return active.model.run_succeeded(),
+            RunOutcome::NotFinite { of_client } => of_client,
+            RunOutcome::Failed => false,
+        };
         let failed = active.model.run_failed();
         if failed == RENEW_AFTER {
             let _work = self.inspector_heartbeat.work();
@@ -213,7 +217,7 @@ impl Shared {
                     error!(%error, failed, "the runs of the model fail, and it cannot be loaded again");
                 }
             }
-        } else if failed == EXIT_AFTER {
+        } else if failed >= EXIT_AFTER && !of_client {
             error!(failed, "the runs of the model fail: exiting for a restart");
             (self.failed)();
         }

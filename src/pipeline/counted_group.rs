@@ -1,8 +1,12 @@
 //! Groups of cameras that count their parts: each camera numbers its frames, and views with the same number are one
 //! part. That holds only as long as no camera misses a part. After anything that may have lost a frame, the group is out
 //! of step: all its views are FAULT until it is resynchronised while no part is in view.
+//!
+//! A frame that was lost unnoticed is found by the capture times of the views of one part: they may be apart by the spread of
+//! the settings at most. That is certain only if parts are further apart than twice the spread. Two frames of one camera that
+//! are closer put the group out of step, and the parts of these frames that are not decided yet are FAULT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +17,9 @@ use parking_lot::Mutex;
 use crate::alarm::{AlarmKind, Alarms};
 use crate::camera::CameraState;
 use crate::clock::SharedClock;
+
+/// Ranges of parts that are remembered because their frames were too close. Each takes a resynchronisation.
+const DOUBTS: usize = 16;
 
 /// Why a group cannot be resynchronised.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +40,8 @@ struct Member {
     /// Whether a part may pass it without a frame. Files and the simulator lose none.
     live: bool,
     state: CameraState,
+    /// When its last frame since the group was put in step was captured.
+    captured: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +53,8 @@ struct GroupState {
     out_of_step: Option<String>,
     /// Since when no camera had a frame and all live ones have run.
     idle_since: Option<Instant>,
+    /// First and last numbers of parts whose frames were too close, oldest first.
+    doubts: VecDeque<(u64, u64)>,
 }
 
 /// A group of cameras that count their parts.
@@ -51,6 +62,8 @@ struct GroupState {
 pub(super) struct CountedGroup {
     id: Arc<str>,
     idle_gap: Option<Duration>,
+    /// Maximum time between the captures of the views of a part.
+    spread: Duration,
     state: Mutex<GroupState>,
     alarms: Alarms,
     clock: SharedClock,
@@ -61,12 +74,14 @@ impl CountedGroup {
     pub(super) fn new(
         id: Arc<str>,
         idle_gap: Option<Duration>,
+        spread: Duration,
         alarms: Alarms,
         clock: SharedClock,
     ) -> Self {
         Self {
             id,
             idle_gap,
+            spread,
             state: Mutex::default(),
             alarms,
             clock,
@@ -91,6 +106,7 @@ impl CountedGroup {
                 number,
                 live,
                 state: CameraState::Opening,
+                captured: None,
             };
             state.members.insert(camera, member);
         }
@@ -150,6 +166,7 @@ impl CountedGroup {
             member.number += 1;
             member.number
         });
+        self.examine_distance(&mut state, camera, at, number);
         let fault = state.out_of_step.as_ref().map(|reason| {
             let id = &self.id;
             let message = format!(
@@ -159,6 +176,57 @@ impl CountedGroup {
             Fault::new(FaultReason::OutOfStep, message)
         });
         (number, fault)
+    }
+
+    /// Puts the group out of step if a frame of a live camera, captured at `at`, is too close to the one before: a view of the
+    /// next part might then be taken for one of this part. The parts since the one before are doubtful.
+    fn examine_distance(
+        &self,
+        state: &mut GroupState,
+        camera: &CameraId,
+        at: Instant,
+        number: u64,
+    ) {
+        let Some(member) = state.members.get_mut(camera).filter(|member| member.live) else {
+            return;
+        };
+        let Some(before) = member.captured.replace(at) else {
+            return;
+        };
+        let distance = at.saturating_duration_since(before);
+        if distance >= 2 * self.spread {
+            return;
+        }
+        let numbers = state.members.values().map(|member| member.number);
+        let last = numbers.fold(number, u64::max);
+        let first = number.saturating_sub(1);
+        match state.doubts.back_mut().filter(|(_, to)| first <= *to) {
+            Some((_, to)) => *to = last.max(*to),
+            None => state.doubts.push_back((first, last)),
+        }
+        if state.doubts.len() > DOUBTS {
+            state.doubts.pop_front();
+        }
+        let reason = format!(
+            "two frames of camera {camera} are {} ms apart, less than twice parts.capture_spread_ms = {}: views of different \
+             parts cannot be told apart; set a lower spread",
+            distance.as_millis(),
+            self.spread.as_millis()
+        );
+        self.lose_step(state, reason);
+    }
+
+    /// The fault of a part, if its frames were too close to those of the next or the previous part.
+    pub(super) fn doubt(&self, part_id: &str) -> Option<Fault> {
+        let number: u64 = part_id.parse().ok()?;
+        let state = self.state.lock();
+        let mut doubts = state.doubts.iter();
+        doubts.find(|(from, to)| (*from..=*to).contains(&number))?;
+        let message = format!(
+            "frames of one camera were less than twice parts.capture_spread_ms = {} ms apart",
+            self.spread.as_millis()
+        );
+        Some(Fault::new(FaultReason::OutOfStep, message))
     }
 
     /// Continues after the number `last`, which the journal has for a camera's last part: all members do, as otherwise they
@@ -234,6 +302,7 @@ impl CountedGroup {
         let last = numbers.fold(state.last, u64::max);
         for member in state.members.values_mut() {
             member.number = last;
+            member.captured = None;
         }
         state.out_of_step = None;
         self.alarms.clear(AlarmKind::GroupOutOfStep, &self.id);
@@ -242,168 +311,4 @@ impl CountedGroup {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-    use crate::clock::tests::ManualClock;
-
-    struct Cell {
-        group: CountedGroup,
-        clock: Arc<ManualClock>,
-        alarms: Alarms,
-    }
-
-    fn id(name: &str) -> CameraId {
-        name.parse().expect("an id")
-    }
-
-    fn cell(live: bool, idle_gap_ms: Option<u64>) -> Cell {
-        let clock = ManualClock::new();
-        let alarms = Alarms::new(clock.clone());
-        let idle_gap = idle_gap_ms.map(Duration::from_millis);
-        let group = CountedGroup::new("cell".into(), idle_gap, alarms.clone(), clock.clone());
-        let cameras = [(id("a"), live), (id("b"), live)];
-        group.join(cameras, 6, "the daemon was started".to_owned());
-        Cell {
-            group,
-            clock,
-            alarms,
-        }
-    }
-
-    impl Cell {
-        fn run(&self) {
-            for camera in ["a", "b"] {
-                self.group.enter(&id(camera), CameraState::Running);
-            }
-        }
-
-        /// The number of the next frame, and whether it is a FAULT.
-        fn count(&self, camera: &str) -> (u64, bool) {
-            let (number, fault) = self.group.count(&id(camera), self.clock.now().monotonic, 0);
-            (number, fault.is_some())
-        }
-    }
-
-    #[test]
-    fn cameras_count_by_themselves_until_a_frame_may_be_lost() {
-        let cell = cell(true, None);
-        cell.run();
-        assert_eq!(cell.count("a"), (7, true), "the daemon was started");
-        cell.group.resynchronize().expect("both run");
-        assert_eq!([cell.count("a"), cell.count("b")], [(8, false), (8, false)]);
-        assert_eq!(
-            [cell.count("a"), cell.count("a")],
-            [(9, false), (10, false)]
-        );
-        cell.group.lost("part 9 has no view of b".to_owned());
-        assert_eq!([cell.count("a"), cell.count("b")], [(11, true), (9, true)]);
-        assert_eq!(cell.alarms.active().len(), 1);
-        cell.clock.advance(Duration::from_mins(10));
-        assert_eq!(cell.count("b"), (10, true));
-        cell.group.resynchronize().expect("both run");
-        assert!(cell.alarms.active().is_empty());
-        assert_eq!(
-            [cell.count("b"), cell.count("a")],
-            [(12, false), (12, false)]
-        );
-    }
-
-    #[test]
-    fn camera_that_stops_or_does_not_run_yet_puts_the_group_out_of_step() {
-        let cell = cell(true, None);
-        cell.group.enter(&id("a"), CameraState::Running);
-        assert_eq!(cell.count("a"), (7, true));
-        let absent = cell.group.resynchronize();
-        assert_eq!(absent, Err(ResynchronizeError::NotRunning(id("b"))));
-        cell.run();
-        cell.group.resynchronize().expect("both run");
-        assert_eq!(cell.count("b"), (8, false));
-        cell.group.enter(&id("b"), CameraState::Waiting);
-        cell.group.enter(&id("b"), CameraState::Running);
-        assert_eq!(cell.count("a"), (8, true));
-    }
-
-    #[test]
-    fn idle_gap_resynchronises_and_a_shorter_pause_does_not() {
-        let cell = cell(true, Some(500));
-        cell.run();
-        cell.clock.advance(Duration::from_millis(499));
-        assert_eq!(cell.count("b"), (7, true));
-        cell.clock.advance(Duration::from_millis(500));
-        assert_eq!([cell.count("b"), cell.count("a")], [(8, false), (8, false)]);
-    }
-
-    #[test]
-    fn files_lose_no_frame_when_one_of_them_is_opened_later() {
-        let cell = cell(false, None);
-        cell.group.enter(&id("a"), CameraState::Running);
-        assert_eq!(cell.count("a"), (7, false));
-        cell.group.enter(&id("a"), CameraState::Ended);
-        cell.group.enter(&id("b"), CameraState::Running);
-        assert_eq!(cell.count("b"), (7, false));
-    }
-
-    #[test]
-    fn numbers_of_a_journal_that_is_opened_late_apply_to_all_cameras() {
-        let cell = cell(false, None);
-        let count = |camera, last| {
-            let at = cell.clock.now().monotonic;
-            let (number, fault) = cell.group.count(&id(camera), at, last);
-            (number, fault.is_some())
-        };
-        assert_eq!([count("a", 0), count("b", 0)], [(7, false), (7, false)]);
-        // The journal has the last part of a, which was killed before that of b was written.
-        assert_eq!(
-            [count("a", 100), count("b", 99)],
-            [(101, true), (101, true)]
-        );
-    }
-    #[test]
-    fn camera_that_joins_puts_the_group_out_of_step_and_then_counts_the_same_parts() {
-        for live in [false, true] {
-            let cell = cell(live, None);
-            cell.run();
-            cell.group.resynchronize().expect("both run");
-            assert_eq!([cell.count("a"), cell.count("a")], [(7, false), (8, false)]);
-            let joining = [(id("c"), live)];
-            cell.group.join(joining, 3, "camera c was added".to_owned());
-            assert_eq!(cell.alarms.active().len(), 1);
-            assert_eq!([cell.count("a"), cell.count("b")], [(9, true), (7, true)]);
-            let resynchronized = cell.group.resynchronize();
-            if live {
-                let absent = Err(ResynchronizeError::NotRunning(id("c")));
-                assert_eq!(resynchronized, absent);
-                cell.group.enter(&id("c"), CameraState::Running);
-                cell.group.resynchronize().expect("all run");
-            }
-            let numbers = ["a", "b", "c"].map(|camera| cell.count(camera));
-            assert_eq!(numbers, [(10, false); 3], "live: {live}");
-        }
-    }
-
-    #[test]
-    fn group_without_a_camera_that_was_removed_is_resynchronised_and_uses_no_number_again() {
-        let cell = cell(true, None);
-        cell.run();
-        cell.group.resynchronize().expect("both run");
-        assert_eq!([cell.count("b"), cell.count("b")], [(7, false), (8, false)]);
-        cell.group
-            .leave(&[id("b")], "camera b was removed".to_owned());
-        assert_eq!(cell.count("a"), (7, true));
-        // A frame that was on its way when the camera was removed.
-        assert_eq!(cell.count("b"), (0, true));
-        cell.group.resynchronize().expect("a runs");
-        assert_eq!(cell.count("a"), (9, false));
-
-        cell.group
-            .leave(&[id("a")], "camera a was removed".to_owned());
-        assert!(cell.group.is_empty() && cell.alarms.active().is_empty());
-        cell.group
-            .lost("a frame of camera a was skipped".to_owned());
-        assert!(cell.alarms.active().is_empty());
-        cell.group
-            .join([(id("a"), false)], 0, "camera a was added".to_owned());
-        assert_eq!(cell.count("a"), (10, false));
-    }
-}
+mod tests;

@@ -53,11 +53,12 @@ impl CountedGroups {
         clock: &SharedClock,
     ) -> Arc<CountedGroup> {
         let new = || {
-            let idle_gap = settings.parts.idle_gap;
+            let parts = &settings.parts;
             let (alarms, clock) = (alarms.clone(), clock.clone());
             Arc::new(CountedGroup::new(
                 Arc::clone(group),
-                idle_gap,
+                parts.idle_gap,
+                parts.capture_spread,
                 alarms,
                 clock,
             ))

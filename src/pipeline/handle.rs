@@ -222,6 +222,7 @@ impl Pipeline {
             trouble: journal.trouble(),
             consumers: journal.consumers(),
             evidence: self.disk_store().map(DiskStore::counts),
+            wal_bytes: journal.wal_bytes(),
         });
         let now = shared.clock.now().monotonic;
         let (totals, shift) = shared.publisher.counts();

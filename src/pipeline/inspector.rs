@@ -11,6 +11,7 @@ use inspectd_engine::{EngineError, RawMaps};
 use super::active::Active;
 use super::answers::Shared;
 use super::job::{Job, Ticket};
+use super::model::RunOutcome;
 use crate::evidence::CapturedFrame;
 
 /// Runs that may wait for the judge. One, so that a slow judge slows the inspector instead of filling
@@ -120,6 +121,19 @@ fn prepare(shared: &Shared, active: &Active, job: Job) -> Option<PreparedFrame> 
     })
 }
 
+/// The outcome of a run over `frames`. A batch whose last frame has non-finite maps, too, counts as a failed run: a model
+/// that returns nothing else would make every frame a FAULT for ever.
+fn outcome(error: Option<&EngineError>, frames: &[PreparedFrame]) -> RunOutcome {
+    match (error, frames) {
+        (None, _) => RunOutcome::Succeeded,
+        (Some(EngineError::NotFinite { .. }), [last]) => RunOutcome::NotFinite {
+            of_client: last.ticket.camera.is_none(),
+        },
+        (Some(EngineError::NotFinite { .. }), _) => RunOutcome::Repeated,
+        (Some(_), _) => RunOutcome::Failed,
+    }
+}
+
 /// Runs the model over all frames. A frame with non-finite maps does not cost the others their verdicts: it
 /// is taken out, and the others are run again.
 fn run(
@@ -132,7 +146,7 @@ fn run(
         let started = shared.clock.now().monotonic;
         let inputs: Vec<&Frame> = frames.iter().map(|frame| &frame.input).collect();
         let maps = active.model.engine().run(&inputs);
-        shared.after_run(active, maps.as_ref().err());
+        shared.after_run(active, outcome(maps.as_ref().err(), &frames));
         let inference = shared
             .clock
             .now()

@@ -53,6 +53,22 @@ impl ModelError {
     }
 }
 
+/// What a run of the model says about the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunOutcome {
+    /// It works.
+    Succeeded,
+    /// Nothing: one of several frames has non-finite maps, and the others are run again.
+    Repeated,
+    /// No frame of a batch has finite maps.
+    NotFinite {
+        /// Whether the last frame is an image that a client sent.
+        of_client: bool,
+    },
+    /// The run failed.
+    Failed,
+}
+
 /// A model that is loaded and warm.
 #[derive(Debug)]
 pub struct Model {

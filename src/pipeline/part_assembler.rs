@@ -335,6 +335,15 @@ fn combine(
 }
 
 impl DecidedPart {
+    /// Makes the part a FAULT, unless it is REJECT.
+    pub fn doubt(&mut self, fault: Fault) {
+        let decision = &mut self.decision;
+        if fault.decision().severity() > decision.decision.severity() {
+            decision.decision = fault.decision();
+        }
+        decision.fault.get_or_insert(fault);
+    }
+
     /// The outcome of the part's verdict.
     pub fn outcome(&self) -> Outcome {
         Outcome::Part(self.decision.clone())

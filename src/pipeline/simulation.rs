@@ -7,6 +7,7 @@
 //! `INSPECTD_SIMULATE_SEED` runs a single one.
 
 mod checks;
+mod parts;
 mod run;
 mod schedules;
 
@@ -15,7 +16,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
 use inspectd_core::record::{Timings, Verdict};
 use parking_lot::Mutex;
@@ -32,7 +32,7 @@ use super::model::Model;
 use super::publisher::PublishTimes;
 use super::requests::{RequestedRecipe, Target, Trigger};
 use super::{Observer, inspector, judge};
-use crate::camera::{CameraEvent, CameraState, Captured, Sink};
+use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
 use crate::config::settings::Settings;
@@ -82,6 +82,8 @@ struct Knowledge {
     asked: BTreeMap<Uuid, Asked>,
     /// Verdicts by camera and frame.
     views: BTreeMap<(CameraId, u64), Arc<Verdict>>,
+    /// Number of them by camera.
+    decided: BTreeMap<CameraId, u64>,
 }
 
 /// Everything that was published, over all runs.
@@ -132,11 +134,12 @@ struct World {
 type Seen = BTreeMap<&'static str, u64>;
 
 /// All of it: a simulation that never comes to one of these shows nothing about it.
-const WANTED: [&str; 13] = [
+const WANTED: [&str; 14] = [
     "a part of two views is PASS",
     "a part of three views is PASS",
     "a camera joins or leaves the group",
     "a part is FAULT because its group is out of step",
+    "a part is FAULT because parts are too close",
     "a frame is judged by the recipe of its request",
     "a frame is judged by the active recipe",
     "a deadline is missed",
@@ -220,58 +223,6 @@ impl World {
 
     fn active_id(&self) -> Option<String> {
         self.active.map(|index| RECIPES[index].0.to_owned())
-    }
-
-    /// A camera delivers a frame that was exposed `age` ago.
-    fn deliver(&mut self, camera: &str, item: String, level: u8, age: Duration) {
-        let camera = id(camera);
-        let frame_id = self.run.frames.entry(camera.clone()).or_default();
-        *frame_id += 1;
-        let frame_id = *frame_id;
-        let scene = Scene {
-            item: item.clone(),
-            level,
-            recipe: self.active_id(),
-            group: self.settings().cameras.len() - OTHERS.len(),
-        };
-        *self.run.delivered.entry(camera.clone()).or_default() += 1;
-        self.run
-            .knowledge
-            .scenes
-            .insert((camera.clone(), frame_id), scene);
-        let captured = Captured {
-            lost: 0,
-            frame_id,
-            moment: self.clock.now().before(age),
-            frame: Ok(Frame::new(32, 32, vec![level; 32 * 32 * 3]).expect("an area")),
-            item,
-            truth: String::new(),
-        };
-        self.run
-            .shared
-            .captured(&camera, captured, false, &|| false);
-    }
-
-    /// A part passes the cameras of the group.
-    fn belt(&mut self) {
-        self.parts += 1;
-        let item = format!("part {}", self.parts);
-        let level = self.level();
-        if !self.chance(30) {
-            self.deliver("left", item.clone(), level, Duration::ZERO);
-        }
-        let between = self.random.random_range(0..15);
-        self.advance(between);
-        if !self.chance(30) {
-            self.deliver("right", item.clone(), level, Duration::ZERO);
-        }
-        // Also a frame of a thread that did not stop when its camera was removed.
-        if self.has_top && !self.chance(30) || self.chance(20) {
-            self.deliver("top", item, level, Duration::ZERO);
-        }
-        // Parts are further apart than twice the spread.
-        let gap = self.random.random_range(50..120);
-        self.advance(gap);
     }
 
     fn trigger(&mut self) {
@@ -433,7 +384,8 @@ impl World {
     fn step(&mut self) {
         let step = self.random.random_range(0..100);
         match step {
-            0..=21 => self.belt(),
+            0..=20 => self.belt(),
+            21 => self.close_parts(),
             22..=31 => {
                 let level = self.level();
                 let age = LATENCY;

@@ -48,6 +48,8 @@ pub struct JournalSnapshot {
     pub consumers: BTreeMap<String, Consumer>,
     /// Evidence files; `None` if they are not kept.
     pub evidence: Option<EvidenceCounts>,
+    /// Size of the write-ahead log, bytes.
+    pub wal_bytes: u64,
 }
 
 impl Snapshot {

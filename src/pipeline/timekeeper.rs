@@ -190,7 +190,14 @@ fn shut_down(deadline: Deadline) -> Deadline {
 }
 
 /// Publishes the verdict of a part, with the capture time of its first view.
-fn publish(shared: &Shared, decided: DecidedPart) {
+fn publish(shared: &Shared, mut decided: DecidedPart) {
+    let counted = shared.counted.get(&decided.group);
+    let counted = counted.filter(|_| decided.tag.trigger.is_none());
+    if let Some(counted) = &counted
+        && let Some(fault) = counted.doubt(&decided.tag.part_id)
+    {
+        decided.doubt(fault);
+    }
     let outcome = decided.outcome();
     let DecidedPart {
         group,
@@ -199,7 +206,7 @@ fn publish(shared: &Shared, decided: DecidedPart) {
         out_of_step,
         ..
     } = decided;
-    if let (Some(reason), Some(counted)) = (out_of_step, shared.counted.get(&group)) {
+    if let (Some(reason), Some(counted)) = (out_of_step, counted) {
         counted.lost(reason);
     }
     let first = views.iter().min_by_key(|view| view.since_start);

@@ -123,7 +123,12 @@ impl Shared {
         let verdicts = journal
             .readers()
             .of_key(&request.idempotency_key, ATTEMPTS * attempt)
-            .map_err(|error| TriggerError::Journal(Arc::new(error)))?;
+            .map_err(|error| {
+                if error.is_damage() {
+                    journal.suspect_damage();
+                }
+                TriggerError::Journal(Arc::new(error))
+            })?;
         let Some(first) = verdicts.first() else {
             return Ok(None);
         };
@@ -134,15 +139,12 @@ impl Shared {
             }
         };
         let tag = first.subject.tag.clone().unwrap_or_default();
-        let recipe = first.subject.stamp.recipe.as_ref();
-        let same_recipe = request.recipe.as_ref().is_none_or(|requested| {
-            recipe.is_some_and(|recipe| requested.is(&recipe.id, &recipe.sha256))
-        });
-        let same =
-            same_recipe && tag.part_id == request.part_id && tag.client_data == request.client_data;
+        let same = judged_by_recipe_of(request, first)
+            && tag.part_id == request.part_id
+            && tag.client_data == request.client_data;
         match verdicts.iter().position(same_target) {
             Some(position) if same => {
-                let verdict = verdicts[position].clone();
+                let verdict = as_published(verdicts[position].clone());
                 let tag = verdict.subject.tag.clone().unwrap_or_default();
                 let (_, awaited) = watch::channel(Some(Arc::new(verdict)));
                 Ok(Some(AcceptedTrigger {
@@ -218,6 +220,8 @@ impl Shared {
             trigger: Some(trigger),
             client_data: request.client_data.clone(),
             idempotency_key: request.idempotency_key.clone(),
+            // Only requests with a key are compared.
+            names_recipe: (!request.idempotency_key.is_empty()).then_some(request.recipe.is_some()),
         });
         let mut reply = Some(sender);
         if let Target::Group(group) = &request.target
@@ -321,15 +325,28 @@ impl Shared {
     }
 }
 
-/// A view of a run that was killed, for the decision of its part. Clients may have heard FAULT instead of one that is not
-/// confirmed.
-fn as_published(view: Verdict) -> Verdict {
-    if !view.unconfirmed {
-        return view;
+/// Whether a request names the recipe that the request of a stored verdict named, or none as that did. Rows of 0.2.0 and
+/// earlier do not have whether it named one: a request without a recipe is then the same.
+fn judged_by_recipe_of(request: &Trigger, stored: &Verdict) -> bool {
+    let named = stored.subject.tag.as_ref().and_then(|tag| tag.names_recipe);
+    if named.is_some_and(|named| named != request.recipe.is_some()) {
+        return false;
     }
-    let message = "the process was killed before it was known how this view was published";
+    let recipe = stored.subject.stamp.recipe.as_ref();
+    request.recipe.as_ref().is_none_or(|requested| {
+        recipe.is_some_and(|recipe| requested.is(&recipe.id, &recipe.sha256))
+    })
+}
+
+/// A verdict of a run that was killed, for a repeated request or the decision of its part. Clients may have heard FAULT
+/// instead of one that is not confirmed.
+fn as_published(verdict: Verdict) -> Verdict {
+    if !verdict.unconfirmed {
+        return verdict;
+    }
+    let message = "the process was killed before it was known how this verdict was published";
     Verdict {
         outcome: Outcome::Fault(Fault::new(FaultReason::Journal, message)),
-        ..view
+        ..verdict
     }
 }

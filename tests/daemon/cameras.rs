@@ -1,13 +1,12 @@
 //! Cameras that are lost, stall, or are faster than the pipeline, while other cameras continue.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use inspectd_client::proto::trigger_inspection_request::Target;
 use inspectd_client::proto::{
     CameraState, Decision, Fault, FaultReason, LineState, TriggerInspectionRequest, Verdict,
 };
-use inspectd_test_support::{onnx_runtime, reference_data, require};
+use inspectd_test_support::{onnx_runtime, require};
 
 use crate::ctl::{inspectctl, run};
 use crate::harness::{Daemon, Site, Verdicts};
@@ -244,32 +243,6 @@ async fn frozen_picture_passes_two_requested_parts_at_most() {
     assert_eq!(decisions, [pass, pass, frozen, frozen, frozen, frozen]);
     let decisions = same_picture("check.frozen_after = 0\n").await;
     assert_eq!(decisions, [pass; 6]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn pipe_in_the_place_of_a_video_does_not_stop_other_cameras() {
-    require!(onnx_runtime());
-    let site = Site::new(
-        "[cameras.pipe]\nsource = \"file\"\npath = \"pipe\"\nopen_timeout_s = 1\nreopen_after_s = 0.1\n\
-         reopen_after_max_s = 0.2\n[cameras.video]\nsource = \"file\"\npath = \"video.mp4\"\nrepeat = true\n\
-         allow_upscaling = true\n",
-    );
-    let video = reference_data("video/rotated90.mp4");
-    std::fs::copy(&video, site.path("video.mp4")).expect("a copy");
-    let made = Command::new("mkfifo").arg(site.path("pipe")).status();
-    assert!(made.expect("mkfifo starts").success());
-    let daemon = site.start();
-    let mut verdicts = daemon.verdicts().await;
-    daemon.wait_for_log("not a regular file");
-    verdicts
-        .until(|verdict| verdict.camera_id == "video" && verdict.frame_id > 1)
-        .await;
-    std::fs::remove_file(site.path("pipe")).expect("removed");
-    std::fs::copy(&video, site.path("pipe")).expect("a copy");
-    verdicts
-        .until(|verdict| verdict.camera_id == "pipe" && verdict.frame_id > 0)
-        .await;
-    daemon.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

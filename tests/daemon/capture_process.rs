@@ -10,6 +10,9 @@ use inspectd_test_support::{onnx_runtime, require};
 use crate::harness::{Daemon, PATIENCE, Site, Verdicts, wait};
 use crate::mjpeg::{Mood, Server};
 
+#[path = "../../src/camera/tests/rtsp.rs"]
+mod rtsp;
+
 /// A camera without a process of its own, which never fails.
 const BELT: &str = "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 5\n\
                     mode = \"triggered\"\n";
@@ -127,6 +130,26 @@ async fn stream_that_does_not_answer_does_not_delay_the_opening_of_another() {
     let net = |verdict: &inspectd_client::proto::Verdict| verdict.camera_id == "net";
     let verdict = verdicts.until(net).await;
     assert_eq!(verdict.decision(), Decision::Pass, "{verdict:?}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn frame_whose_packets_are_lost_over_udp_is_a_fault() {
+    require!(onnx_runtime());
+    // It offers TCP, too, over which nothing is lost.
+    let url = rtsp::start(true, true, true);
+    let site = site(&format!(
+        "[cameras.net]\nsource = \"url\"\nurl = \"{url}\"\nrtsp_transport = \"udp\"\nallow_upscaling = true\n\
+         mode = \"triggered\"\nqueue = 64\ncheck.frozen_after = 0\nreopen_after_s = 0.1\n"
+    ));
+    let daemon = site.start();
+    let mut verdicts = daemon.verdicts().await;
+    pass(&mut verdicts, &mut None).await;
+    let fault = verdicts.fault(FaultReason::CorruptFrame).await.fault;
+    let message = fault.expect("a fault").message;
+    assert!(message.contains("RTP: missed 1 packets"), "{message}");
+    // The stream is opened again.
+    pass(&mut verdicts, &mut None).await;
     daemon.stop();
 }
 

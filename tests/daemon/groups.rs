@@ -13,6 +13,9 @@ use crate::harness::{Daemon, Site, Verdicts};
 use crate::inquiry::camera;
 use crate::mjpeg::{Mood, Server, jpeg};
 
+/// Time between two parts.
+const DISTANCE: Duration = Duration::from_millis(500);
+
 /// Two cameras of a group, which send a frame when the test asks for it.
 struct Cell {
     servers: [Server; 2],
@@ -52,8 +55,9 @@ impl Cell {
         (daemon, verdicts)
     }
 
-    /// A part passes both cameras.
-    fn part(&self) {
+    /// A part passes both cameras, long after the one before: at least twice `capture_spread_ms`.
+    async fn part(&self) {
+        tokio::time::sleep(DISTANCE).await;
         for server in &self.servers {
             server.send(jpeg(128));
         }
@@ -89,7 +93,7 @@ async fn lost_frame_of_a_counted_group_is_a_fault_until_it_is_resynchronised() {
     assert_eq!(unknown.code(), Code::NotFound, "{unknown}");
 
     // Parts may be between the cameras when the daemon starts.
-    cell.part();
+    cell.part().await;
     assert_eq!(decided(&mut verdicts).await.0, Decision::Fault);
     let status = daemon.status().await;
     assert_eq!(status.state(), LineState::Degraded);
@@ -102,20 +106,20 @@ async fn lost_frame_of_a_counted_group_is_a_fault_until_it_is_resynchronised() {
         (LineState::Running, Vec::new())
     );
     for _ in 0..3 {
-        cell.part();
+        cell.part().await;
         assert_eq!(decided(&mut verdicts).await, PASS);
     }
 
     // The right camera loses a frame: its next frame is of the next part.
+    tokio::time::sleep(DISTANCE).await;
     cell.servers[0].send(jpeg(128));
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    cell.part();
+    cell.part().await;
     assert_eq!(
         decided(&mut verdicts).await,
         (Decision::Fault, Some(FaultReason::OutOfStep))
     );
     for _ in 0..3 {
-        cell.part();
+        cell.part().await;
         assert_eq!(decided(&mut verdicts).await.0, Decision::Fault);
     }
     // The parts whose second view never came.
@@ -123,7 +127,7 @@ async fn lost_frame_of_a_counted_group_is_a_fault_until_it_is_resynchronised() {
     resynchronize(&daemon, "cell").await.expect("both run");
     let mut verdicts = daemon.verdicts().await;
     for _ in 0..3 {
-        cell.part();
+        cell.part().await;
         assert_eq!(decided(&mut verdicts).await, PASS);
     }
 
@@ -145,16 +149,36 @@ async fn idle_gap_puts_a_counted_group_in_step() {
     let cell = Cell::new("idle_gap_ms = 2200\n");
     let (daemon, mut verdicts) = cell.start().await;
     for _ in 0..2 {
-        cell.part();
+        cell.part().await;
         assert_eq!(decided(&mut verdicts).await, PASS);
     }
+    tokio::time::sleep(DISTANCE).await;
     cell.servers[0].send(jpeg(128));
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    cell.part();
+    cell.part().await;
     assert_eq!(decided(&mut verdicts).await.0, Decision::Fault);
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut verdicts = daemon.verdicts().await;
-    cell.part();
+    cell.part().await;
     assert_eq!(decided(&mut verdicts).await, PASS);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn parts_that_are_closer_than_twice_the_spread_put_a_counted_group_out_of_step() {
+    require!(onnx_runtime());
+    let cell = Cell::new("capture_spread_ms = 1500\n");
+    let (daemon, mut verdicts) = cell.start().await;
+    resynchronize(&daemon, "cell").await.expect("both run");
+    cell.part().await;
+    assert_eq!(decided(&mut verdicts).await, PASS);
+    cell.part().await;
+    let fault = Some(FaultReason::OutOfStep);
+    assert_eq!(decided(&mut verdicts).await, (Decision::Fault, fault));
+    let status = daemon.status().await;
+    let alarm = status.alarms.first().expect("an alarm");
+    assert!(
+        alarm.message.contains("parts.capture_spread_ms = 1500"),
+        "{alarm:?}"
+    );
     daemon.stop();
 }

@@ -29,7 +29,7 @@ fn hanging_bundle(site: &Site, folder: &str) -> Receiver<File> {
 
 /// Makes the graph of a bundle one that cannot be read to its end, as on a network share whose server is down. The
 /// receiver gets a file once the graph is being read; reading hangs until that file is dropped.
-fn hang_graph(site: &Site, folder: &str) -> Receiver<File> {
+pub fn hang_graph(site: &Site, folder: &str) -> Receiver<File> {
     let graph = site.path(folder).join("model.onnx");
     fs::remove_file(&graph).expect("a graph");
     let made = Command::new("mkfifo").arg(&graph).status();
@@ -133,7 +133,7 @@ async fn second_termination_signal_exits_immediately_with_130() {
 }
 
 /// A camera `belt` and a model whose runs fail for its frames.
-fn failing_site(camera: &str) -> Site {
+pub fn failing_site(camera: &str) -> Site {
     let site = Site::new(&format!(
         "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\n{camera}"
     ));
@@ -170,6 +170,22 @@ async fn liveness_fails_while_the_engine_is_stalled() {
 async fn model_whose_runs_fail_is_loaded_again_and_then_the_process_exits() {
     require!(onnx_runtime());
     let site = failing_site("fps = 20\nmode = \"triggered\"\n");
+    let mut daemon = Daemon::spawn(&mut site.command());
+    let mut verdicts = daemon.verdicts().await;
+    verdicts.fault(FaultReason::Engine).await;
+    daemon.wait_for_log("the model was loaded again");
+    daemon.wait_for_log("exiting for a restart");
+    assert_eq!(daemon.wait_for_end().code(), Some(70));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn model_that_returns_no_finite_map_is_loaded_again_and_then_the_process_exits() {
+    require!(onnx_runtime());
+    let site = Site::new(
+        "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 20\nmode = \"triggered\"\n",
+    );
+    // The maps of a black frame are not finite; the warm-up is grey.
+    site.pictures("pictures", &[("a.png", 0)]);
     let mut daemon = Daemon::spawn(&mut site.command());
     let mut verdicts = daemon.verdicts().await;
     verdicts.fault(FaultReason::Engine).await;

@@ -96,17 +96,28 @@ async fn trigger_is_judged_by_its_own_recipe() {
     assert!(repeated.expect("the same request").into_inner().repeated);
     let conflict = refused(keyed("lenient", "")).await;
     assert_eq!(conflict.code(), Code::AlreadyExists, "{conflict}");
+    // Judged by the active recipe, strict, which the request does not name.
+    let unnamed = |recipe: &str| TriggerInspectionRequest {
+        idempotency_key: "unnamed".to_owned(),
+        ..trigger("belt", recipe)
+    };
+    let accepted = other.trigger_inspection(unnamed("")).await;
+    assert!(!accepted.expect("accepted").into_inner().repeated);
     // The same after a restart, from the journal.
     daemon.stop();
     let daemon = site.start();
     let mut client = daemon.inspection().await;
-    let repeated = client.trigger_inspection(keyed("strict", &edition)).await;
-    assert!(repeated.expect("the same request").into_inner().repeated);
-    let conflict = client.trigger_inspection(keyed("lenient", "")).await;
-    assert_eq!(
-        conflict.expect_err("another recipe").code(),
-        Code::AlreadyExists
-    );
+    for same in [keyed("strict", &edition), unnamed("")] {
+        let repeated = client.trigger_inspection(same).await;
+        assert!(repeated.expect("the same request").into_inner().repeated);
+    }
+    for another in [keyed("lenient", ""), keyed("", ""), unnamed("strict")] {
+        let conflict = client.trigger_inspection(another).await;
+        assert_eq!(
+            conflict.expect_err("another recipe").code(),
+            Code::AlreadyExists
+        );
+    }
     daemon.stop();
 }
 

@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use inspectd_test_support::{onnx_runtime, project_root, python_package, require};
+use inspectd_test_support::{onnx_runtime, project_root, python, python_package, require};
 
-/// The script ends long before, also on a busy machine.
+/// The time limit of the script, which ends much earlier, also on a busy machine.
 const LIMIT_S: &str = "900";
 
 #[test]
@@ -41,5 +41,20 @@ fn all_ledgers_agree_with_the_journal_after_each_program_was_killed() {
         "{}: {}",
         output.status,
         String::from_utf8_lossy(&text)
+    );
+}
+
+#[test]
+fn verdicts_of_a_ledger_are_compared_and_gaps_are_left_out() {
+    require!(python());
+    let output = Command::new("python3")
+        .args(["-m", "doctest"])
+        .arg(project_root().join("tests/plant/records.py"))
+        .output()
+        .expect("python3");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
     );
 }

@@ -19,13 +19,13 @@ class Notifications(Events):
 
 
 class Mes:
-    """Works until it is stopped; after each interruption it reads what it missed."""
+    """Runs until it is stopped; after each interruption it reads what it missed."""
 
     def __init__(self, url: str, keys: str, password: str) -> None:
         self.url, self.keys, self.password = url, keys, password
         self.ledger = Ledger()
         self.events = 0
-        """Results that came as events."""
+        """Results that arrived as events."""
         self.interruptions = 0
         self.stopped = asyncio.Event()
 
@@ -58,7 +58,7 @@ class Mes:
                     self.events += 1
 
     async def _operate(self, box: Box) -> None:
-        """Brings the system to the continuous job, from whatever state it has."""
+        """Brings the system to the continuous job from any state."""
         while not self.stopped.is_set():
             state = await box.vision_state("belt")
             state = await box.automatic_state("belt") if state == "Operational" else state
@@ -79,11 +79,11 @@ class Mes:
                 await asyncio.sleep(0.3)
 
     async def _read_missed(self, box: Box, system: str) -> None:
-        """Reads the list of results, the newest first, until a page has nothing new."""
+        """Reads the list of results, the newest first, until a page has no new result."""
         try:
             await self._read(box, system, until_known=True)
         except ua.UaStatusCodeError as error:
-            # The daemon is away again: the list is read after its return.
+            # The daemon does not answer again: the list is read after its restart.
             print(f"MES: the list of {system}: {error}", flush=True)
 
     async def _read(self, box: Box, system: str, until_known: bool) -> None:

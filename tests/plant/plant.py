@@ -2,9 +2,8 @@
 
     plant.py PROJECT BUILT
 
-PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected; the
-broker is stopped.
-At the end the ledgers of all receivers are compared with the journal, part by part.
+PROJECT is the folder of the project, BUILT the folder of its programs. Each program is killed in turn while parts are inspected;
+the broker is stopped. At the end the ledgers of all receivers are compared with the journal, part by part.
 """
 
 from __future__ import annotations
@@ -29,10 +28,11 @@ from mes import Mes  # noqa: E402
 from plc import Gate  # noqa: E402
 from plc_client import FAULT_DECISION, PASS, REJECT, REVIEW_DECISION  # noqa: E402
 from programs import BOX, PATIENCE_S, Plant, Program  # noqa: E402
+from records import decision, once, word  # noqa: E402
 
 PASSWORD = "correct horse"
 NUMBERS = {"PASS": PASS, "REJECT": REJECT, "REVIEW": REVIEW_DECISION, "FAULT": FAULT_DECISION}
-# After each kill, before the program is started again: longer than the receivers take to notice it.
+# The pause between a kill and the next start of the program: longer than the receivers take to notice the kill.
 AWAY_S = 1.5
 
 
@@ -50,7 +50,7 @@ async def until(what: str, done: Callable[[], bool], gate: Gate) -> None:
 
 
 async def progress(plant: Plant, gate: Gate, mes: Mes) -> None:
-    """Waits until every receiver has something new."""
+    """Waits until every receiver has new results."""
     parts, events = gate.parts, mes.events
     newest = await asyncio.to_thread(plant.newest)
     await until("results of the PLC", lambda: gate.parts >= parts + 3, gate)
@@ -112,7 +112,7 @@ class Journal:
         """Compares the ledger of a receiver of all verdicts, by id."""
         missing = self.required() - ledger.keys()
         assert not missing, f"{receiver} lacks {len(missing)} of {len(self.required())}: {sorted(missing)[:10]}"
-        # The line goes on: a receiver may have verdicts that are newer than this list.
+        # The line continues: a receiver may have verdicts that are newer than this list.
         different = {id: decision for id, decision in ledger.items() if self.decisions.get(id, decision) != decision}
         assert not different, f"{receiver} has other decisions: {different}"
         say(f"{receiver}: {len(ledger)} verdicts, as in the journal")
@@ -134,25 +134,6 @@ async def compare(plant: Plant, gate: Gate, mes: Mes) -> None:
     compare_parts(journal, gate)
 
 
-def word(name: str) -> str:
-    """A decision, however a receiver writes it."""
-    return name.removeprefix("DECISION_").upper()
-
-
-def decision(record: dict) -> str:
-    """The decision of a record, or of a verdict."""
-    return word(record["verdict"]["decision"] if "verdict" in record else record["decision"])
-
-
-def once(receiver: str, records: list[dict]) -> dict[str, str]:
-    """Decisions by id, of a receiver that keeps each verdict once."""
-    verdicts = [one for one in records if one.get("kind", "verdict") == "verdict"]
-    counts = Counter(one["id"] for one in verdicts)
-    twice = [id for id, count in counts.items() if count > 1]
-    assert not twice, f"{receiver} has these twice: {twice[:10]}"
-    return {one["id"]: decision(one) for one in verdicts}
-
-
 async def stream(plant: Plant) -> list[dict]:
     """The messages of the stream."""
     connection = await nats.connect([f"nats://127.0.0.1:{server.port}" for server in plant.nats])
@@ -164,7 +145,7 @@ async def stream(plant: Plant) -> list[dict]:
 
 
 def compare_parts(journal: Journal, gate: Gate) -> None:
-    """Every part of the PLC was inspected at most once, and let through only by its own PASS."""
+    """Every part of the PLC was inspected at most once, and passed only if its own verdict is PASS."""
     by_part: dict[str, list[dict]] = {}
     for one in journal.verdicts.values():
         if one["camera_id"] == "gate" and one["part_id"]:
@@ -177,7 +158,7 @@ def compare_parts(journal: Journal, gate: Gate) -> None:
             assert found and found[0]["sequence"] == entry["sequence"], (entry, found)
             assert NUMBERS[decision(found[0])] == entry["decision"], (entry, found)
         else:
-            # No answer in time: the station made a FAULT of its own.
+            # No answer in time: the FAULT is that of the station.
             assert entry["decision"] == FAULT_DECISION and not entry["ok"], entry
     for part in gate.passed:
         assert [decision(one) for one in by_part[part]] == ["PASS"], (part, by_part[part])
@@ -186,11 +167,11 @@ def compare_parts(journal: Journal, gate: Gate) -> None:
     assert not lost, f"inspected, and the PLC has no result: {sorted(lost)}"
     decisions = Counter(entry["decision"] for entry in gate.plc.ledger)
     assert decisions[PASS] and decisions[REJECT], decisions
-    say(f"the PLC over Modbus: {len(gate.plc.ledger)} parts, {len(gate.passed)} let through, as in the journal")
+    say(f"the PLC over Modbus: {len(gate.plc.ledger)} parts, {len(gate.passed)} passed, as in the journal")
 
 
 def main() -> None:
-    # Its reports of lost connections would hide what the test says.
+    # Its reports of lost connections would hide the output of the test.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

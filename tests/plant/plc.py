@@ -1,4 +1,4 @@
-"""The PLC of the plant: it has parts inspected over Modbus, and lets a part through only while OK is on."""
+"""The PLC of the plant: it triggers inspections over Modbus, and passes a part only while OK is on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plc_client import (ACKNOWLEDGE, BUSY, DAEMON_CONNECTED, OK, READY, RESET, R
 
 
 class Gate(threading.Thread):
-    """Inspects part after part until it is stopped; a server that is killed or a daemon that is away only delays it."""
+    """Inspects part after part until it is stopped; a server that is killed or a daemon that does not answer only delays it."""
 
     def __init__(self, port: int) -> None:
         super().__init__(name="plc", daemon=True)
@@ -18,7 +18,7 @@ class Gate(threading.Thread):
         self.error: BaseException | None = None
         self.stopped = threading.Event()
         self.passed: list[str] = []
-        """The parts that were let through."""
+        """The parts that were passed."""
         self.without_result: list[str] = []
 
     @property
@@ -51,7 +51,7 @@ class Gate(threading.Thread):
             self.without_result.append(part)
             return
         assert registers.part_text == part, registers.words
-        # The gate opens only by what is read now, not by an earlier state.
+        # The gate opens only by the present registers, not by an earlier state.
         registers = self._persist(self.plc.read)
         if registers.status & OK and registers.part_text == part:
             self.passed.append(part)
@@ -82,7 +82,7 @@ class Gate(threading.Thread):
                 return
 
     def _result(self) -> Registers | None:
-        """The result of the part; None if the station ended it without one, or was no longer ready when the trigger came."""
+        """The result of the part; None if the station ended it without one, or was not ready any more when the trigger arrived."""
         while True:
             registers = self.plc.cycle()
             if registers.status & RESULT_VALID:

@@ -21,7 +21,7 @@ BOX = "box-7"
 
 
 def wait(what: str, done: Callable[[], object]) -> None:
-    """Waits until `done`. An error of a connection counts as not yet."""
+    """Waits until `done`. While a connection fails, it is not done."""
     end = time.monotonic() + PATIENCE_S
     while True:
         with contextlib.suppress(OSError):
@@ -33,13 +33,13 @@ def wait(what: str, done: Callable[[], object]) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A port of the loopback interface on which no program listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on a port."""
+    """Whether a program listens on a port."""
     with socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
 
@@ -61,7 +61,7 @@ class Program:
         self.log = folder / f"{name}.log"
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
-        # As root, some servers change to a user of their own, or refuse to run.
+        # As root, some servers change to their own user, or refuse to run.
         self.user = user if user and os.getuid() == 0 else None
 
     def start(self) -> None:
@@ -136,7 +136,7 @@ class Postgresql(Program):
 
 
 class Mosquitto(Program):
-    """A broker that keeps its sessions on the disk. It confirms a message before it is there: it is stopped in place of killed."""
+    """A broker that keeps its sessions on the disk. It confirms a message before it is stored: it is stopped, not killed."""
 
     def kill(self) -> None:
         if self.process:

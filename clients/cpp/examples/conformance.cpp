@@ -1,4 +1,4 @@
-// The program that `inspectctl conformance` judges; docs/conformance.md describes its lines.
+// The program that `inspectctl conformance` tests; docs/conformance.md describes its lines.
 //
 //   inspectctl conformance -- build/conformance {address}
 //

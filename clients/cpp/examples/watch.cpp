@@ -6,8 +6,8 @@ int main() {
     // The daemon at INSPECTD_SERVER, or else at http://127.0.0.1:50051.
     const inspectd::Client client(inspectd::Options::from_environment());
 
-    // Reconnects and resumes by itself. A verdict is acknowledged when the loop asks for the next one; after a restart of this
-    // program, the stream goes on after the last acknowledged verdict.
+    // Reconnects and resumes by itself. A verdict is acknowledged when the loop requests the next one; after a restart of this
+    // program, the stream continues after the last acknowledged verdict.
     auto stream = client.subscribe(inspectd::Subscription::of_consumer("mes"));
     try {
         while (const auto verdict = stream.next_verdict()) {

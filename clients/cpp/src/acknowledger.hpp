@@ -13,7 +13,7 @@
 
 namespace inspectd {
 
-/// Sends the newest acknowledged sequence of a consumer, at most ten times a second. After an error that may pass, the newest
+/// Sends the newest acknowledged sequence of a consumer, at most ten times a second. After a transient error, the newest
 /// one is sent again; after another error, the next one.
 class Acknowledger {
 public:
@@ -35,7 +35,7 @@ public:
 
 private:
     void run();
-    /// Sends the newest sequence. Returns whether it was answered. The lock is released meanwhile.
+    /// Sends the newest sequence. Returns whether it was answered. The lock is released in this time.
     bool attempt(std::unique_lock<std::mutex>& lock);
 
     const Send send_;
@@ -43,9 +43,9 @@ private:
     const OnFailure on_failure_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    /// The newest sequence that was asked for.
+    /// The newest sequence that was requested.
     std::uint64_t newest_ = 0;
-    /// The newest sequence that was sent and answered, also by an error that cannot pass.
+    /// The newest sequence that was sent and answered, also by a permanent error.
     std::uint64_t answered_ = 0;
     /// The number of attempts.
     std::uint64_t attempts_ = 0;

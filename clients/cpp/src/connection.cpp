@@ -14,7 +14,7 @@ namespace inspectd {
 namespace {
 
 constexpr const char* whitespace = " \t\r\n";
-// A silent connection is probed, so that a machine without power is noticed.
+// A silent connection is probed, so that a machine without power is detected.
 constexpr int keepalive_interval_ms = 10000;
 constexpr int keepalive_timeout_ms = 5000;
 // The pauses between attempts are those of the stream; the channel does not add to them.

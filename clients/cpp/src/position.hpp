@@ -34,7 +34,7 @@ public:
     /// Takes a gap. Returns what the user has to know.
     [[nodiscard]] Event gap(const v1::Gap& gap);
     /// Takes the range that the daemon keeps, after it refused the position. The next request starts with the oldest verdict
-    /// that is kept. Returns the verdicts that are lost, or nothing if all that are no longer kept were received.
+    /// that is kept. Returns the verdicts that are lost, or nothing if all removed verdicts were received.
     /// Throws `std::out_of_range` if the position is not before the range, so that it cannot be corrected.
     [[nodiscard]] std::optional<LostEvent> out_of_range(const KeptRange& kept);
 

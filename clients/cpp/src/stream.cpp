@@ -81,7 +81,7 @@ private:
     void apply(v1::StreamVerdictsResponse&& message);
     /// Schedules another attempt, or throws the error.
     void fail(const Error& error);
-    /// Goes on with the oldest verdict that is kept; a consumer acknowledges those before it.
+    /// Continues with the oldest verdict that is kept; a consumer acknowledges those before it.
     void go_on_with_oldest(const Error& error, const KeptRange& kept);
     void replace_reader(std::unique_ptr<MessageReader> reader);
     bool is_closed();

@@ -1,7 +1,7 @@
 namespace Inspectd.Client;
 
 /// <summary>
-/// Sends the newest acknowledged sequence of a consumer, at most ten times a second. After an error that may pass, the newest
+/// Sends the newest acknowledged sequence of a consumer, at most ten times a second. After a transient error, the newest
 /// one is sent again; after another error, the next one.
 /// </summary>
 internal sealed class Acknowledger(Func<ulong, Task> send, Backoff backoff, Action<ulong, Exception> onFailure)
@@ -13,10 +13,10 @@ internal sealed class Acknowledger(Func<ulong, Task> send, Backoff backoff, Acti
     private readonly object gate = new();
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>The newest sequence that was asked for.</summary>
+    /// <summary>The newest sequence that was requested.</summary>
     private ulong newest;
 
-    /// <summary>The newest sequence that was sent and answered, also by an error that cannot pass.</summary>
+    /// <summary>The newest sequence that was sent and answered, also by a permanent error.</summary>
     private ulong answered;
 
     /// <summary>The error of the last attempt.</summary>

@@ -10,7 +10,7 @@ namespace Inspectd.Client;
 /// <summary>The channel, with the credentials and the token.</summary>
 internal static class Connection
 {
-    /// <summary>A silent connection is probed, so that a machine without power is noticed.</summary>
+    /// <summary>A silent connection is probed, so that a machine without power is detected.</summary>
     private static readonly TimeSpan KeepaliveInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan KeepaliveTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);

@@ -42,7 +42,7 @@ public sealed class InspectdClient : IDisposable
     /// Streams verdicts. The stream reconnects and resumes by itself. With a consumer, a verdict is acknowledged when the next
     /// one is requested: the body of the loop has processed it then. A verdict at which the loop is left is not acknowledged.
     /// </summary>
-    /// <exception cref="InspectdException">An error that cannot pass by itself, such as an unknown camera.</exception>
+    /// <exception cref="InspectdException">A permanent error, such as an unknown camera.</exception>
     public async IAsyncEnumerable<Verdict> VerdictsAsync(
         Subscription subscription, [EnumeratorCancellation] CancellationToken cancellation = default)
     {

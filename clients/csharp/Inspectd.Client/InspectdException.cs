@@ -50,7 +50,7 @@ public sealed class InspectdException : Exception
         // From a broken connection.
         or StatusCode.Unknown or StatusCode.Internal;
 
-    /// <summary>The range that is kept, if the error says that a verdict is outside of it.</summary>
+    /// <summary>The range that is kept, if the error says that a verdict is outside it.</summary>
     public KeptRange? KeptRange
     {
         get

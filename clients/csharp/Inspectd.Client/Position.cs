@@ -126,7 +126,7 @@ internal sealed class Position
     /// that is kept.
     /// </summary>
     /// <param name="kept">The range.</param>
-    /// <param name="lost">The verdicts that are lost; null if all that are no longer kept were received.</param>
+    /// <param name="lost">The verdicts that are lost; null if all removed verdicts were received.</param>
     /// <returns>False if the position is not before the range, so that it cannot be corrected.</returns>
     public bool TryGoOnWithOldest(KeptRange kept, out LostEvent? lost)
     {

@@ -5,7 +5,7 @@ using Inspectd.V1;
 namespace Inspectd.Client;
 
 /// <summary>
-/// The events of a stream that reconnects by itself. It ends by cancellation, and with an error that cannot pass by itself, such
+/// The events of a stream that reconnects by itself. It ends by cancellation, and with a permanent error, such
 /// as an unknown camera.
 /// </summary>
 public sealed class VerdictStream : IAsyncDisposable
@@ -74,7 +74,7 @@ public sealed class VerdictStream : IAsyncDisposable
     }
 
     /// <summary>Returns the events. Only one enumeration may be in progress.</summary>
-    /// <exception cref="InspectdException">An error that cannot pass by itself.</exception>
+    /// <exception cref="InspectdException">A permanent error.</exception>
     public async IAsyncEnumerable<StreamEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancellation = default)
     {
         while (true)
@@ -189,7 +189,7 @@ public sealed class VerdictStream : IAsyncDisposable
         return [new DisconnectedEvent(error, pause.Value)];
     }
 
-    /// <summary>A consumer acknowledges what is no longer kept, so that its stream starts after it.</summary>
+    /// <summary>A consumer acknowledges what was removed, so that its stream starts after it.</summary>
     private async Task AcknowledgeLossAsync(ulong sequence)
     {
         acknowledger?.Acknowledge(sequence);

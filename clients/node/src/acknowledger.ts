@@ -12,7 +12,7 @@ export type SendAcknowledgement = (sequence: number) => Promise<void>;
 export type AcknowledgeFailure = (sequence: number, error: Error) => void;
 
 /**
- * Sends the newest acknowledged sequence of a consumer, at most ten times a second. After an error that may pass, the
+ * Sends the newest acknowledged sequence of a consumer, at most ten times a second. After a transient error, the
  * newest one is sent again; after another error, the next one.
  */
 export class Acknowledger {
@@ -20,9 +20,9 @@ export class Acknowledger {
   readonly #backoff: Backoff;
   readonly #onFailure: AcknowledgeFailure;
   readonly #stop = new AbortController();
-  /** The newest sequence that was asked for. */
+  /** The newest sequence that was requested. */
   #newest = 0;
-  /** The newest sequence that was sent and answered, also by an error that cannot pass. */
+  /** The newest sequence that was sent and answered, also by a permanent error. */
   #answered = 0;
   /** The error of the last attempt. */
   #error: Error | undefined;

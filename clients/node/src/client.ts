@@ -49,7 +49,7 @@ const DEFAULT_ADDRESS = 'http://127.0.0.1:50051';
 const DEFAULT_ANSWER_TIMEOUT_MS = 10_000;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
-  // A silent connection is probed, so that a machine without power is noticed.
+  // A silent connection is probed, so that a machine without power is detected.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5000,
   // The pauses between attempts are those of the stream; the channel does not add to them.
@@ -148,7 +148,7 @@ export class Client {
    * Streams verdicts. The stream reconnects and resumes by itself. With a consumer, a verdict is acknowledged when the next
    * one is requested: the body of the loop has processed it then. A verdict at which the loop is left is not acknowledged.
    *
-   * @throws InspectdError for an error that cannot pass by itself, such as an unknown camera.
+   * @throws InspectdError for a permanent error, such as an unknown camera.
    */
   async *verdicts(options: VerdictsOptions = {}): AsyncGenerator<Verdict, void, undefined> {
     const onLoss = options.onLoss ?? warnOfLoss;

@@ -48,7 +48,7 @@ export class InspectdError extends Error {
     return TRANSIENT.has(this.code);
   }
 
-  /** The range that is kept, if the error says that a verdict is outside of it. */
+  /** The range that is kept, if the error says that a verdict is outside it. */
   get keptRange(): KeptRange | undefined {
     const { oldest_sequence: oldest, newest_sequence: newest } = this.metadata;
     if (this.code !== status.OUT_OF_RANGE || this.reason !== 'NOT_KEPT' || oldest === undefined || newest === undefined) {

@@ -118,7 +118,7 @@ export class Position {
    * Takes the range that the daemon keeps, after it refused the position. The next request starts with the oldest verdict
    * that is kept.
    *
-   * @returns the verdicts that are lost, or undefined if all that are no longer kept were received.
+   * @returns the verdicts that are lost, or undefined if all removed verdicts were received.
    * @throws RangeError if the position is not before the range, so that it cannot be corrected.
    */
   outOfRange({ oldestSequence }: KeptRange): LostRange | undefined {

@@ -95,7 +95,7 @@ function warnOfFailure(sequence: number, error: Error): void {
 /**
  * The events of a stream that reconnects by itself.
  *
- * It ends after {@link VerdictStream.close}, and with an error that cannot pass by itself, such as an unknown camera.
+ * It ends after {@link VerdictStream.close}, and with a permanent error, such as an unknown camera.
  */
 export class VerdictStream implements AsyncIterable<StreamEvent> {
   readonly #calls: StreamCalls;
@@ -247,7 +247,7 @@ export class VerdictStream implements AsyncIterable<StreamEvent> {
     return [{ type: 'disconnected', error, retryInMs }];
   }
 
-  /** Goes on with the oldest verdict that is kept; a consumer acknowledges those before it. */
+  /** Continues with the oldest verdict that is kept; a consumer acknowledges those before it. */
   async #goOnWithOldest(position: Position, error: InspectdError, kept: KeptRange): Promise<StreamEvent[]> {
     let lost;
     try {

@@ -41,7 +41,7 @@ export function triggerRequest(trigger: Trigger): TriggerInspectionRequestInput 
   return { ...fields, idempotencyKey: trigger.idempotencyKey ?? randomUUID(), wait: trigger.wait ?? true };
 }
 
-/** Calls `attempt` until it answers, the daemon refuses, or `end` (milliseconds since the epoch) is over. */
+/** Calls `attempt` until it answers, the daemon refuses, or `end` (milliseconds since the epoch) has passed. */
 export async function repeatUntil<T>(end: number, backoff: Backoff, attempt: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures += 1) {
     try {

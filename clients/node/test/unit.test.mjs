@@ -90,7 +90,7 @@ test('a received sequence of another run is an error', () => {
   }
 });
 
-test('a position before the kept range goes on with the oldest verdict and names what is lost', () => {
+test('a position before the kept range continues with the oldest verdict and names what is lost', () => {
   const kept = { oldestSequence: 50, newestSequence: 90 };
   for (const [start, messages, expectedLoss, expectedRequest] of [
     [{ kind: 'sequence', sequence: 3 }, [], { first: 3, last: 49 }, { fromSequence: 50 }],

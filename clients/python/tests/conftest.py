@@ -1,4 +1,4 @@
-"""Fixtures: a daemon that many tests share, and sites of their own for tests that stop it or fill it."""
+"""Fixtures: a daemon that many tests share, and separate sites for tests that stop it or fill it."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ async def test_waiting_for_a_verdict_can_be_cancelled_without_loss(client):
     received = []
     async with client.verdicts(start=1) as stream:
         while len(received) < 60:
-            # Some waits end before the next verdict comes.
+            # Some waits end before the next verdict arrives.
             try:
                 received.append((await asyncio.wait_for(anext(stream), 0.004)).sequence)
             except asyncio.TimeoutError:

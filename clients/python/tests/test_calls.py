@@ -113,7 +113,7 @@ def test_call_ends_at_its_time_limit():
 
 
 def test_deadline_of_a_trigger_that_waits_is_its_own(make_site):
-    # A part a minute: the verdict does not come in time.
+    # A part a minute: the verdict does not arrive in time.
     station = STATION.replace('pace = "fast"', "fps = 0.0167")
     with make_site(JOURNAL, station).start() as daemon, Client(daemon.address) as client:
         client.trigger("station", wait=30)

@@ -385,7 +385,7 @@ def test_acknowledgements_are_batched_and_never_go_back():
     assert state.acknowledge(5)
     assert acknowledge(state, 0.0) == 5
     assert state.next_step(0.0) == Wait(None)
-    # At most ten times a second, also if the answer comes at once.
+    # At most ten times a second, also if the answer arrives at once.
     assert state.acknowledge(6) and state.acknowledge(7)
     assert not state.acknowledge(4)
     assert state.next_step(0.0) == Wait(0.1)
@@ -422,7 +422,7 @@ def test_last_acknowledgement_is_sent_at_once_and_once():
     assert acknowledge(state, 0.01, error=LOST) == 6
     assert state.next_step(0.01) == Done()
     assert state.failed is LOST
-    # One that failed before is tried again.
+    # One that failed before is sent again.
     state = Acknowledgements()
     state.acknowledge(5)
     acknowledge(state, 0.0, error=LOST)

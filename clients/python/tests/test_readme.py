@@ -65,7 +65,7 @@ def test_example_prints_verdicts_up_to_a_reject_and_saves_its_heatmap(demo, tmp_
     assert [verdict[2] for verdict in verdicts if verdict].index("REJECT") == len(verdicts) - 1
     assert lines[-1] == "reject.png: (256, 256, 3)"
     assert Image.open(tmp_path / "reject.png").size == (256, 256)
-    # The second run goes on.
+    # The second run continues.
     again = run(PROGRAMS[0], demo, tmp_path).splitlines()
     assert again[1].startswith(f"{sequences[-1] + 1} demo: ")
 

@@ -110,7 +110,7 @@ def test_consumer_misses_nothing_and_receives_nothing_twice_when_the_daemon_is_k
             received += sequences(stream, 30)
         assert received == stored(client, 1, received[-1])
         stream.close()
-        # The last one was not asked to be processed.
+        # The loop has not requested the next one, so the last one is not processed.
         assert stream.acknowledged == received[-2]
         assert acknowledged(client, "mes") == received[-2]
     daemon.stop()
@@ -238,7 +238,7 @@ def test_removed_verdicts_are_reported_with_the_range_that_is_kept(make_site):
             next(stream)
         error = raised.value
         assert 10 < error.oldest <= error.newest
-        # What the README says: go on with what is kept.
+        # As the README says: continue with the oldest stored verdict.
         client.acknowledge("mes", error.newest - 1)
         with client.verdicts("mes") as stream:
             assert sequences(stream, 1) == [error.newest]
@@ -334,7 +334,7 @@ def test_signal_handler_may_close_the_stream(client):
         with on_alarm(close):
             received = [verdict.sequence for verdict in stream]
     assert received == list(range(1, len(received) + 1))
-    # The signal comes while the loop waits: all were processed. Or while it handles the last one, which then was not.
+    # If the signal arrives while the loop waits, all were processed. Otherwise the last one was not.
     assert received[-1] - acknowledged(client, "signals") in (0, 1)
     client.forget_consumer("signals")
 

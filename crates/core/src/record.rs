@@ -142,6 +142,8 @@ pub struct PartTag {
     pub client_data: Vec<u8>,
     /// Idempotency key of the request; empty if the client sent none.
     pub idempotency_key: String,
+    /// Whether the request named a recipe; unset if it has no key, or is of version 0.2.0 or earlier.
+    pub names_recipe: Option<bool>,
 }
 
 /// The frame or part that a verdict is about.

@@ -24,7 +24,7 @@ use crate::state::SinkState;
 use crate::status;
 use crate::worker::{Ended, Worker};
 
-/// The interval at which the daemon is asked for the lag of the consumers.
+/// The interval at which the lag of the consumers is requested from the daemon.
 const MONITOR_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Returns a client of the daemon, with a connection of its own.
@@ -139,7 +139,7 @@ async fn wait(signals: &mut Signals, workers: &mut JoinSet<Ended>) -> Result<boo
         tokio::select! {
             () = signals.next() => return Ok(false),
             ended = workers.join_next() => match ended {
-                // The other sinks go on.
+                // The other sinks continue.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(Failure::Internal(error.to_string())),
                 None => return Ok(true),
@@ -168,7 +168,11 @@ fn worker(
     let delivery = Delivery {
         id: sink.id.clone(),
         sink: sink::create(sink, origin, &settings.state_folder),
-        dead_letters: DeadLetters::new(&settings.state_folder, &sink.id),
+        dead_letters: DeadLetters::new(
+            &settings.state_folder,
+            &sink.id,
+            sink.dead_letters_max_bytes,
+        ),
         backoff: Backoff::new(sink.retry_after, sink.retry_after_max),
         timeout: sink.timeout,
         evidence: sink.evidence,
@@ -187,7 +191,7 @@ fn worker(
     })
 }
 
-/// Asks the daemon how far the consumers are behind, and measures the rates.
+/// Requests the lag of the consumers from the daemon, and measures the rates.
 async fn watch_lag(client: Client, states: Arc<[Arc<SinkState>]>) {
     let mut ticks = interval(MONITOR_INTERVAL);
     loop {

@@ -1,5 +1,5 @@
-//! Pauses before another attempt: they double up to a maximum, and are random, so that many boxes do not ask a receiver
-//! at the same moment.
+//! Pauses before another attempt: they double up to a maximum, and are random, so that many boxes do not call a
+//! receiver at the same time.
 
 use std::time::Duration;
 

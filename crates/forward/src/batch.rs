@@ -15,7 +15,7 @@ pub struct Batch {
     window: Duration,
     records: Vec<Record>,
     entries: Vec<(Ticket, Option<Memory>)>,
-    /// When the first record came.
+    /// When the first record arrived.
     begun: Option<Instant>,
 }
 
@@ -48,7 +48,7 @@ impl Batch {
         self.records.is_empty()
     }
 
-    /// Returns how many items may be received before the batch is looked at again; at least 1.
+    /// Returns how many items may be received before the batch is checked again; at least 1.
     pub fn room(&self) -> usize {
         self.limit.saturating_sub(self.records.len()).max(1)
     }
@@ -63,7 +63,7 @@ impl Batch {
         self.begun.unwrap_or_else(Instant::now) + self.window
     }
 
-    /// Empties the batch. Returns the tickets of its records, and what is to be remembered.
+    /// Empties the batch. Returns the tickets of its records, and the memory to store.
     pub fn take(&mut self) -> Vec<(Ticket, Option<Memory>)> {
         self.begun = None;
         self.records.clear();

@@ -15,7 +15,7 @@ use crate::sink;
 pub struct Finding {
     /// What was checked: `daemon`, or `sinks.ID`.
     pub subject: String,
-    /// What is there, or what is wrong.
+    /// What was found, or what is wrong.
     pub outcome: Result<String, String>,
 }
 

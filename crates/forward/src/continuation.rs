@@ -1,18 +1,18 @@
-//! How a sink goes on with a daemon that it connects to: whether the journal is the one that it read before, and whether
-//! its position may be acknowledged there. Pure, so that every case is a line of a table.
+//! How a sink continues with a daemon that it connects to: whether the journal is the one that it read before, and
+//! whether its position may be acknowledged there. Pure, so that the tests list every case in a table.
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::Gap;
 
-/// What is remembered of the journal over restarts of this program.
+/// What is stored of the journal over restarts of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// The epoch of the journal.
     pub epoch: u64,
 }
 
-/// What the daemon says of its journal.
+/// What the daemon reports of its journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The epoch of the journal.
@@ -23,7 +23,24 @@ pub struct Facts {
     pub acknowledged: Option<u64>,
 }
 
-/// How to go on.
+/// The journal that a stream was opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedJournal {
+    /// The run of the daemon.
+    pub run_id: String,
+    /// The epoch of the journal.
+    pub epoch: u64,
+}
+
+impl OpenedJournal {
+    /// Whether a sequence of the stream is valid in the journal that the daemon has now. Within a run of the daemon sequences
+    /// continue, also in a journal that replaces a damaged one. After a restart, [`continuation`] decides.
+    pub fn continues(&self, run_id: &str, epoch: u64) -> bool {
+        self.run_id == run_id && self.epoch <= epoch
+    }
+}
+
+/// How to continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Continuation {
     /// A gap to report first.
@@ -34,7 +51,7 @@ pub struct Continuation {
     pub confirmed: u64,
 }
 
-/// Compares what is remembered with what the daemon says. `confirmed` is the last sequence that this process has
+/// Compares what is stored with what the daemon reports. `confirmed` is the last sequence that this process has
 /// confirmed; 0 if it has just started.
 pub fn continuation(memory: Option<Memory>, confirmed: u64, facts: Facts) -> Continuation {
     let restart = |gap| Continuation {
@@ -47,11 +64,11 @@ pub fn continuation(memory: Option<Memory>, confirmed: u64, facts: Facts) -> Con
     };
     let previous = memory.epoch;
     if facts.epoch < previous || facts.newest < confirmed {
-        // A sequence of the journal before would acknowledge other verdicts in this one.
+        // A sequence of the previous journal would acknowledge other verdicts in this one.
         return restart(Gap::SequencesRestarted { previous });
     }
     if facts.epoch > previous {
-        // Sequences go on after those of the journal before.
+        // Sequences continue after those of the previous journal.
         return resume(Some(Gap::JournalReplaced { previous }), confirmed, facts);
     }
     if facts.acknowledged.is_none() {
@@ -92,10 +109,10 @@ mod tests {
         // The first start, and a start after a stop.
         check(None, 0, (1, 90, None), None, None);
         check(Some(1), 0, (1, 90, Some(50)), None, None);
-        // A lost connection: what was confirmed meanwhile is acknowledged first.
+        // A lost connection: what was confirmed in the meantime is acknowledged first.
         check(Some(1), 60, (1, 90, Some(50)), None, Some(60));
         check(Some(1), 50, (1, 90, Some(50)), None, None);
-        // The journal was damaged, moved away or restored: sequences go on.
+        // The journal was damaged, moved away or restored: sequences continue.
         let replaced = Some(Gap::JournalReplaced { previous: 1 });
         check(Some(1), 60, (2, 1090, None), replaced.clone(), Some(60));
         check(Some(1), 0, (2, 1090, None), replaced.clone(), None);
@@ -105,8 +122,32 @@ mod tests {
         check(Some(2), 0, (1, 90, None), restarted(2), None);
         check(Some(1), 60, (1, 59, None), restarted(1), None);
         check(Some(1), 60, (1, 90, None), Some(Gap::PositionLost), None);
-        // Somebody forgot the consumer.
+        // The consumer was forgotten (`ForgetConsumer`).
         check(Some(1), 0, (1, 90, None), Some(Gap::PositionLost), None);
+    }
+
+    #[test]
+    fn sequences_of_a_stream_are_valid_only_in_its_run() {
+        let opened = OpenedJournal {
+            run_id: "0190".to_owned(),
+            epoch: 2,
+        };
+        let check = |run_id, epoch, expected| {
+            assert_eq!(
+                opened.continues(run_id, epoch),
+                expected,
+                "{run_id} {epoch}"
+            );
+        };
+        check("0190", 2, true);
+        // The journal was damaged, and replaced while the daemon ran.
+        check("0190", 3, true);
+        // A restart: the folder of the journal may have been removed, with or without another epoch.
+        check("0191", 2, false);
+        check("0191", 1, false);
+        check("0191", 3, false);
+        // The journal was switched off.
+        check("0190", 0, false);
     }
 
     #[test]

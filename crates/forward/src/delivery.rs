@@ -1,11 +1,12 @@
-//! Sends records until each is either confirmed by the receiver or a dead letter. Transient failures are repeated without
-//! an end; a batch that the receiver refuses is divided until the refused records are found.
+//! Sends records until each is either confirmed by the receiver or a dead letter. After transient failures a batch is
+//! sent again, without a limit on attempts; a batch that the receiver refuses is divided until the refused records are
+//! found.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inspectd_client::{Client, Error, proto::ImageFormat};
+use inspectd_client::{Client, Code, Error, proto::ImageFormat};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -19,10 +20,13 @@ use crate::sink::{Failure, Rejected, Sink};
 use crate::state::{Activity, SinkState};
 use crate::stop;
 
-/// Maximum time of a connection that is opened before there is something to send.
+/// Maximum time to open a connection before there is something to send.
 const LONGEST_OPENING: Duration = Duration::from_secs(5);
 /// The pause before a receiver that asked to wait is tried again. The sink has already waited.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that is lost so many times in a row with the same records may be closed because of one of them.
+const SUSPICIOUS_LOSSES: u32 = 5;
 
 /// The program stops; the records are not confirmed.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub struct Delivery {
     pub evidence: EvidencePolicy,
     /// The state of the sink.
     pub state: Arc<SinkState>,
-    /// Becomes true when the program stops: an attempt in progress goes on, no other one begins.
+    /// Becomes true when the program stops: an attempt in progress continues, no other one begins.
     pub stop: watch::Receiver<bool>,
 }
 
@@ -63,13 +67,18 @@ impl Delivery {
         }
         // The parts that are not confirmed yet, the first one last.
         let mut parts: Vec<_> = std::iter::once(0..records.len()).collect();
+        let mut losses = Losses::default();
         while let Some(part) = parts.pop() {
             if part.is_empty() {
                 continue;
             }
             let attempt = self.sink.deliver(&records[part.clone()]);
             let outcome = timeout(self.timeout, attempt).await;
-            match outcome.unwrap_or_else(|_| Err(timed_out(self.timeout))) {
+            let outcome = outcome.unwrap_or_else(|_| Err(timed_out(self.timeout)));
+            if !matches!(outcome, Err(Failure::Lost(_))) {
+                losses.in_a_row = 0;
+            }
+            match outcome {
                 Ok(rejected) => self.confirmed(&records[part], rejected).await?,
                 Err(Failure::Refused(reason)) if part.len() == 1 => {
                     self.confirmed(&records[part], vec![Rejected { place: 0, reason }])
@@ -79,6 +88,21 @@ impl Delivery {
                 Err(Failure::NotReady(reason)) => {
                     self.wait(&reason).await?;
                     parts.push(part);
+                }
+                Err(Failure::Lost(reason)) => {
+                    self.sink.reset();
+                    self.pause(&reason, None).await?;
+                    if !losses.are_suspicious(part.len()) || !self.receiver_answers().await {
+                        parts.push(part);
+                    } else if part.len() > 1 {
+                        losses.divided();
+                        parts.extend(halves(part));
+                    } else {
+                        losses.in_a_row = 0;
+                        let reason = format!("each attempt lost the connection: {reason}");
+                        self.confirmed(&records[part], vec![Rejected { place: 0, reason }])
+                            .await?;
+                    }
                 }
                 Err(Failure::Transient {
                     reason,
@@ -93,7 +117,17 @@ impl Delivery {
         Ok(())
     }
 
-    /// Connects to the receiver, so that a fault is seen before there is something to send.
+    /// Whether the receiver handles something other than records.
+    async fn receiver_answers(&mut self) -> bool {
+        let answered = timeout(self.timeout, self.sink.ping()).await;
+        let answers = matches!(answered, Ok(Ok(())));
+        if !answers {
+            self.sink.reset();
+        }
+        answers
+    }
+
+    /// Connects to the receiver, so that a fault is noticed before there is something to send.
     pub async fn keep_open(&mut self) {
         let opened = timeout(self.timeout.min(LONGEST_OPENING), self.sink.keep_open()).await;
         match opened.unwrap_or_else(|_| Err(timed_out(LONGEST_OPENING))) {
@@ -158,7 +192,7 @@ impl Delivery {
         self.state.error(reason);
     }
 
-    /// The receiver asks to wait. The pauses after failures do not count: it is to be noticed soon when it is ready.
+    /// The receiver asks to wait. The pauses after failures do not apply, so that its readiness is noticed soon.
     async fn wait(&mut self, reason: &str) -> Result<(), Stopped> {
         self.failed(reason);
         tokio::select! {
@@ -188,13 +222,14 @@ impl Delivery {
         let evidence = loop {
             match client.evidence(sequence, ImageFormat::Png).await {
                 Ok(evidence) => break evidence,
-                Err(error) if error.is_transient() => {
-                    let reason = format!("the evidence of {sequence} cannot be fetched: {error}");
-                    self.pause(&reason, None).await?;
-                }
-                Err(error) => {
+                Err(error) if is_gone(&error) => {
                     self.evidence_missing(record, &error);
                     return Ok(());
+                }
+                // The daemon may have the evidence, and refuses for another reason, such as an expired token.
+                Err(error) => {
+                    let reason = format!("the evidence of {sequence} cannot be fetched: {error}");
+                    self.pause(&reason, None).await?;
                 }
             }
         };
@@ -221,6 +256,10 @@ impl Delivery {
                     return Ok(());
                 }
                 Err(Failure::NotReady(reason)) => self.wait(&reason).await?,
+                Err(Failure::Lost(reason)) => {
+                    self.sink.reset();
+                    self.pause(&reason, None).await?;
+                }
                 Err(Failure::Transient {
                     reason,
                     retry_after,
@@ -233,9 +272,38 @@ impl Delivery {
     }
 
     fn evidence_missing(&self, record: &VerdictRecord, error: &Error) {
-        info!(sink = self.id, id = record.id, %error, "the evidence is not there; the verdict is sent without it");
+        info!(sink = self.id, id = record.id, %error, "the evidence is not available; the verdict is sent without it");
         self.state.update(|snapshot| snapshot.evidence_missing += 1);
     }
+}
+
+/// Connections that were lost while the records of a batch were sent.
+#[derive(Debug, Default)]
+struct Losses {
+    /// Those in a row, with the same part of the batch.
+    in_a_row: u32,
+    /// Whether the batch was divided because of them.
+    are_searched: bool,
+}
+
+impl Losses {
+    /// Counts a loss of a part of `length` records. Returns whether a record of the part may be the reason.
+    fn are_suspicious(&mut self, length: usize) -> bool {
+        self.in_a_row += 1;
+        // A smaller part does no harm; only a dead letter must be certain.
+        let search = self.are_searched && length > 1;
+        search || self.in_a_row >= SUSPICIOUS_LOSSES
+    }
+
+    fn divided(&mut self) {
+        self.in_a_row = 0;
+        self.are_searched = true;
+    }
+}
+
+/// Whether the error says that the daemon does not have the evidence.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.code == Code::NotFound)
 }
 
 fn timed_out(limit: Duration) -> Failure {

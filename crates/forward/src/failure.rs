@@ -11,7 +11,7 @@ pub enum Failure {
     /// A check found something, or a local error.
     #[error("{0}")]
     Failed(String),
-    /// Nobody answers.
+    /// The server does not answer.
     #[error("{0}")]
     Unreachable(String),
     /// A part of the program failed.

@@ -24,7 +24,7 @@ fn is_of(id: &str, verdict: &Verdict) -> bool {
 }
 
 impl EvidencePolicy {
-    /// Whether the evidence of the verdict is sent along. An unjournalled one cannot be asked for.
+    /// Whether the evidence of the verdict is sent along. The evidence of an unjournalled verdict cannot be requested.
     pub fn selects(self, verdict: &Verdict) -> bool {
         let wanted = match self {
             Self::None => false,

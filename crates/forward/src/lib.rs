@@ -1,7 +1,7 @@
 //! `inspectd-forward`: forwards the verdicts of one inspection daemon to any number of sinks.
 //!
-//! The journal of the daemon is the truth. Each sink is a consumer of its own: it reads the stored verdicts after its
-//! acknowledged position, and acknowledges only what its receiver has confirmed. So nothing is lost across restarts on
+//! The journal of the daemon is authoritative. Each sink is a separate consumer: it reads the stored verdicts after its
+//! acknowledged position, and acknowledges only what its receiver has confirmed. So no verdict is lost by restarts on
 //! either side; what was not acknowledged is sent again with the same id.
 //!
 //! ```text

@@ -18,7 +18,7 @@ impl LineFile {
     /// Opens a file, which is created if it does not exist, and removes an incomplete last line.
     ///
     /// # Errors
-    /// If the file cannot be opened, read or cut.
+    /// If the file cannot be opened, read or truncated.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .read(true)

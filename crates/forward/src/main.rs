@@ -18,7 +18,7 @@ Exit codes:
    0  stopped as requested, or nothing was found
    1  the check found a fault, or a local error
   64  wrong arguments
-  69  status: nobody answers; run: status.listen is not available
+  69  status: no program answers; run: status.listen is not available
   70  internal error
   75  other programs read as the consumers of all sinks
   78  the configuration, or a file that it names, cannot be used";
@@ -121,7 +121,7 @@ fn in_runtime<T>(task: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
         .build();
     let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
     let result = runtime.block_on(task);
-    // A disk that does not answer does not hold up the end.
+    // A disk that does not answer does not delay the end.
     runtime.shutdown_background();
     result
 }
@@ -145,7 +145,7 @@ fn status(settings: &Settings, json: bool) -> Result<(), Failure> {
 
 async fn fetch(address: SocketAddr) -> Result<String, Failure> {
     let failed = |error: reqwest::Error| {
-        Failure::Unreachable(format!("nobody answers at {address}: {error}"))
+        Failure::Unreachable(format!("no program answers at {address}: {error}"))
     };
     let answer = reqwest::get(format!("http://{address}/status"))
         .await

@@ -1,4 +1,4 @@
-//! The file in which a sink remembers the journal that it reads.
+//! The file in which a sink stores which journal it reads.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -75,7 +75,7 @@ mod tests {
     }
 
     proptest! {
-        /// In any order of confirmations, also if some never come or come twice.
+        /// In any order of confirmations, also if some never arrive or arrive twice.
         #[test]
         fn nothing_at_or_after_an_unconfirmed_item_is_acknowledged(
             steps in prop::collection::vec((1_u64..5, any::<prop::sample::Index>(), any::<bool>()), 1..200),

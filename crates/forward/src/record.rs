@@ -21,7 +21,7 @@ pub enum Record {
 /// A verdict with the names of its box and site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerdictRecord {
-    /// The id: the same at each repetition, and that of no other record.
+    /// The id: the same at each repetition, and unique to the record.
     pub id: String,
     /// The names of the box and its site.
     pub origin: Arc<Origin>,
@@ -77,12 +77,12 @@ pub enum Gap {
         /// Their number.
         missed: u64,
     },
-    /// Another journal took the place of the one before. Its sequences go on.
+    /// Another journal replaced the previous one. Its sequences continue.
     JournalReplaced {
         /// The epoch of the journal before.
         previous: u64,
     },
-    /// Another journal took the place of the one before, and its sequences begin again.
+    /// Another journal replaced the previous one, and its sequences begin again.
     SequencesRestarted {
         /// The epoch of the journal before.
         previous: u64,
@@ -174,7 +174,7 @@ impl Record {
 /// The id of a verdict: `BOX/RUN/SEQUENCE`.
 ///
 /// The run of the daemon is a part of the verdict, so that each repetition has it, also after the journal was restored or
-/// replaced. An unjournalled verdict has no sequence: its camera or group and the moment of its capture identify it.
+/// replaced. An unjournalled verdict has no sequence: its camera or group and the time of its capture identify it.
 fn verdict_id(box_name: &str, verdict: &Verdict) -> String {
     let run = &verdict.run_id;
     match verdict.sequence {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::now;
 use crate::config::{Filter, Origin};
-use crate::continuation::{Continuation, Facts, Memory, continuation};
+use crate::continuation::{Continuation, Facts, Memory, OpenedJournal, continuation};
 use crate::record::{Gap, Notice, Record};
 use crate::state::SinkState;
 
@@ -22,7 +22,7 @@ pub struct Item {
     pub sequence: u64,
     /// What is forwarded; `None`: the filter removed the verdict.
     pub record: Option<Record>,
-    /// What is remembered once the record is confirmed.
+    /// What is stored once the record is confirmed.
     pub memory: Option<Memory>,
 }
 
@@ -38,13 +38,16 @@ pub enum SourceError {
     /// The daemon has no journal.
     #[error("the daemon has no journal (journal.folder): nothing can be forwarded")]
     NoJournal,
-    /// The next verdicts are no longer kept; a gap was reported.
+    /// The daemon was restarted since the stream was opened.
+    #[error("the daemon was restarted since the stream was opened: its journal may be another one")]
+    OtherRun,
+    /// The next verdicts were removed; a gap was reported.
     #[error("verdicts up to {0} were removed before they were forwarded")]
     Removed(u64),
-    /// What the sink remembers of the journal cannot be read.
-    #[error("the file of the sink's memory cannot be used: {0}")]
+    /// The memory file of the sink cannot be read.
+    #[error("the memory file of the sink cannot be used: {0}")]
     Memory(std::io::Error),
-    /// The worker has gone.
+    /// The worker has ended.
     #[error("the sink has stopped")]
     Closed,
 }
@@ -52,7 +55,7 @@ pub enum SourceError {
 /// What a sink reads.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The connection, which belongs to this sink: a sink that does not read must not hold up another one.
+    /// The connection, which belongs to this sink: a sink that does not read must not block another one.
     pub client: Client,
     /// The consumer.
     pub consumer: ConsumerName,
@@ -78,7 +81,7 @@ pub struct Reader {
 }
 
 impl Source {
-    /// Asks the daemon how to go on, acknowledges what was confirmed before, and opens the stream. The items go to
+    /// Determines how to continue, acknowledges what was confirmed before, and opens the stream. The items go to
     /// `items`, of which the first are sent at once. Returns the confirmed sequence.
     pub async fn open(
         &self,
@@ -114,13 +117,13 @@ impl Source {
         let memory = (memory != Some(Memory { epoch })).then_some(Memory { epoch });
         let record = gap.map(|gap| reader.gap(gap));
         if record.is_some() || memory.is_some() {
-            // The channel is new: there is room.
+            // The channel is new: it has space.
             reader.send(0, record, memory).await?;
         }
         Ok((reader, confirmed))
     }
 
-    /// What the daemon says of its journal, and its run.
+    /// What the daemon reports of its journal, and its run.
     async fn facts(&self) -> Result<(Facts, String), SourceError> {
         let status = self.client.status().await?;
         let journal = status.journal.ok_or(SourceError::NoJournal)?;
@@ -136,6 +139,20 @@ impl Source {
         Ok((facts, status.run_id))
     }
 
+    /// Checks that the sequences of a stream are valid in the journal that the daemon has now.
+    ///
+    /// # Errors
+    /// If they may not be, or the daemon does not answer.
+    pub async fn check_journal(&self, opened: &OpenedJournal) -> Result<(), SourceError> {
+        let status = self.client.status().await?;
+        let epoch = status.journal.map_or(0, |journal| journal.epoch);
+        if opened.continues(&status.run_id, epoch) {
+            Ok(())
+        } else {
+            Err(SourceError::OtherRun)
+        }
+    }
+
     /// Acknowledges all verdicts up to `sequence`.
     pub async fn acknowledge(&self, sequence: u64) -> Result<(), Error> {
         self.client.acknowledge(&self.consumer, sequence).await?;
@@ -145,6 +162,14 @@ impl Source {
 }
 
 impl Reader {
+    /// Returns the journal that the stream was opened with.
+    pub fn journal(&self) -> OpenedJournal {
+        OpenedJournal {
+            run_id: self.run_id.clone(),
+            epoch: self.epoch,
+        }
+    }
+
     /// Reads until the stream ends. Returns why.
     pub async fn run(mut self) -> SourceError {
         loop {
@@ -218,7 +243,7 @@ impl Reader {
         self.items.send(item).await.map_err(|_| SourceError::Closed)
     }
 
-    /// Reports a gap if the next verdicts are no longer kept.
+    /// Reports a gap if the next verdicts were removed.
     async fn failed(mut self, error: Error) -> SourceError {
         let Error::Refused(refusal) = &error else {
             return error.into();
@@ -238,7 +263,7 @@ impl Reader {
     }
 }
 
-/// The last sequence that is not kept, if that is the reason of the refusal.
+/// The last sequence that was removed, if that is the reason of the refusal.
 fn removed_up_to(refusal: &Refusal) -> Option<u64> {
     let info = refusal.details.error_info()?;
     let oldest: u64 = info.metadata.get("oldest_sequence")?.parse().ok()?;

@@ -9,6 +9,8 @@ use crate::clock::now;
 
 /// Time over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
+/// Time after which acknowledgements that fail are a fault of the sink.
+const ACKNOWLEDGEMENT_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a sink does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +78,7 @@ pub struct Snapshot {
     pub filtered: u64,
     /// Gaps.
     pub gaps: u64,
-    /// Verdicts that are missing because of gaps, at most.
+    /// The largest possible number of verdicts that are missing because of gaps.
     pub missed: u64,
     /// Records that the receiver refused.
     pub dead_letters: u64,
@@ -86,8 +88,22 @@ pub struct Snapshot {
     pub evidence: u64,
     /// Verdicts whose evidence was no longer there.
     pub evidence_missing: u64,
+    /// How long acknowledgements to the daemon have been failing; 0: they do not fail.
+    #[serde(default)]
+    pub acknowledgement_failing_s: f64,
     /// The last error.
     pub last_error: Option<LastError>,
+}
+
+impl Snapshot {
+    /// Returns why the sink does not forward as it should; `None`: it does.
+    pub fn fault(&self) -> Option<&'static str> {
+        if self.state != Activity::Running {
+            return Some(self.state.name());
+        }
+        let limit = ACKNOWLEDGEMENT_PATIENCE.as_secs_f64();
+        (self.acknowledgement_failing_s >= limit).then_some("acknowledgements fail")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +111,8 @@ struct Inner {
     snapshot: Snapshot,
     /// The beginning of the time of the rate, and the number of delivered records then.
     measured: Option<(Instant, u64)>,
+    /// The first acknowledgement that failed after the last one that did not.
+    failing_since: Option<Instant>,
 }
 
 /// The state of a sink.
@@ -112,12 +130,22 @@ impl SinkState {
                 ..Snapshot::default()
             },
             measured: None,
+            failing_since: None,
         }))
     }
 
     /// Returns a copy.
     pub fn snapshot(&self) -> Snapshot {
-        let mut copy = self.0.lock().snapshot.clone();
+        self.snapshot_at(Instant::now())
+    }
+
+    fn snapshot_at(&self, now: Instant) -> Snapshot {
+        let inner = self.0.lock();
+        let mut copy = inner.snapshot.clone();
+        let failing = inner.failing_since;
+        copy.acknowledgement_failing_s = failing.map_or(0.0, |since| {
+            now.saturating_duration_since(since).as_secs_f64()
+        });
         copy.lag_verdicts = copy.newest.saturating_sub(copy.position);
         if copy.lag_verdicts == 0 {
             copy.lag_s = 0.0;
@@ -146,11 +174,11 @@ impl SinkState {
 
     /// Records an open stream, whose sequences may have begun again.
     pub fn opened(&self, position: u64, newest: u64) {
-        self.update(|snapshot| {
-            snapshot.state = Activity::Running;
-            snapshot.position = position;
-            snapshot.newest = newest;
-        });
+        let mut inner = self.0.lock();
+        inner.failing_since = None;
+        inner.snapshot.state = Activity::Running;
+        inner.snapshot.position = position;
+        inner.snapshot.newest = newest;
     }
 
     /// Records a sequence that exists.
@@ -160,7 +188,15 @@ impl SinkState {
 
     /// Records an acknowledgement.
     pub fn acknowledged(&self, sequence: u64) {
-        self.update(|snapshot| snapshot.position = sequence);
+        let mut inner = self.0.lock();
+        inner.failing_since = None;
+        inner.snapshot.position = sequence;
+    }
+
+    /// Records an acknowledgement that failed.
+    pub fn acknowledgement_failed(&self, message: &str, now: Instant) {
+        self.error(message);
+        self.0.lock().failing_since.get_or_insert(now);
     }
 
     /// Records what the daemon reports of the consumer.
@@ -174,7 +210,7 @@ impl SinkState {
         });
     }
 
-    /// Measures the rate, if the time for it is over.
+    /// Measures the rate, if the period of the measurement has ended.
     pub fn measure_rate(&self, now: Instant) {
         let mut inner = self.0.lock();
         let delivered = inner.snapshot.delivered;
@@ -215,6 +251,29 @@ mod tests {
         let snapshot = state.snapshot();
         assert_eq!((snapshot.position, snapshot.lag_verdicts), (12, 0));
         assert!(snapshot.lag_s.abs() < 1e-9);
+    }
+
+    #[test]
+    fn acknowledgements_that_fail_for_a_minute_are_a_fault() {
+        let state = SinkState::new("mes", "files", "forward-mes");
+        let start = Instant::now();
+        let fault = |second| {
+            let now = start + Duration::from_secs(second);
+            state.snapshot_at(now).fault()
+        };
+        assert_eq!(fault(0), Some("connecting"));
+        state.opened(5, 9);
+        assert_eq!(fault(0), None);
+        for second in [0, 1, 59] {
+            let now = start + Duration::from_secs(second);
+            state.acknowledgement_failed("acknowledgement of 7: no", now);
+            assert_eq!(fault(second), None);
+        }
+        assert_eq!(fault(60), Some("acknowledgements fail"));
+        let error = state.snapshot().last_error.expect("an error");
+        assert_eq!(error.message, "acknowledgement of 7: no");
+        state.acknowledged(7);
+        assert_eq!(fault(120), None);
     }
 
     #[test]

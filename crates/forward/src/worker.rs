@@ -1,7 +1,7 @@
-//! One sink: reads the stream of its consumer, collects batches, has them delivered, and acknowledges what is confirmed.
+//! One sink: reads the stream of its consumer, collects batches, delivers them, and acknowledges what is confirmed.
 //!
-//! Positions are acknowledged only while the stream is open, or after the daemon has been asked whether it still has the
-//! same journal: a sequence means nothing to another one.
+//! Positions are acknowledged only while the stream is open, or after a check that the daemon still has the same
+//! journal: a sequence is not valid in another one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
 use crate::batch::Batch;
-use crate::continuation::Memory;
+use crate::continuation::{Memory, OpenedJournal};
 use crate::delivery::{Delivery, Stopped};
 use crate::memory_file::MemoryFile;
 use crate::progress::Progress;
@@ -26,11 +26,16 @@ use crate::stop;
 const ACKNOWLEDGE_INTERVAL: Duration = Duration::from_millis(100);
 /// The pause after an acknowledgement that failed.
 const ACKNOWLEDGE_RETRY: Duration = Duration::from_secs(1);
+/// Time after which the journal is checked again before an acknowledgement. A daemon needs longer to stop, and to start with
+/// another journal.
+const JOURNAL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest time between two log messages about acknowledgements that fail.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum time of the last acknowledgement before the program ends.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(2);
-/// Time without a batch after which the connection to the receiver is looked at.
+/// Time without a batch after which the connection to the receiver is checked.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
-/// The pauses before the daemon is asked again.
+/// The pauses before the daemon is called again.
 const DAEMON_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// A sink and what it reads.
@@ -41,7 +46,7 @@ pub struct Worker {
     pub source: Source,
     /// How it sends.
     pub delivery: Delivery,
-    /// What it remembers of the journal.
+    /// What it stores of the journal.
     pub memory_file: MemoryFile,
     /// Most records of a batch.
     pub batch_limit: usize,
@@ -80,6 +85,13 @@ struct Session {
     /// When the next acknowledgement may be sent.
     acknowledge_at: Instant,
     acknowledged: u64,
+    /// The journal whose sequences were received.
+    journal: OpenedJournal,
+    /// When it was checked last that the daemon has this journal. The stream does not show it while the receiver is away:
+    /// its end is noticed only when everything received before is delivered.
+    checked_at: Instant,
+    /// When a failed acknowledgement may be logged.
+    log_failure_at: Instant,
 }
 
 /// How a session ended.
@@ -149,12 +161,12 @@ impl Worker {
         let ended = self.forward(&mut session, backoff).await;
         *confirmed = session.progress.confirmed().max(*confirmed);
         if let Err(Stopped) = ended {
-            self.acknowledge_last(&session).await;
+            self.acknowledge_last(&mut session).await;
             return SessionEnd::Stopped;
         }
         match (&mut session.reader.0).await {
             Ok(error) => SessionEnd::Lost(error),
-            // Nobody else aborts the reader.
+            // No other code aborts the reader.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
@@ -162,9 +174,11 @@ impl Worker {
     async fn open(&self, confirmed: &mut u64) -> Result<Session, SourceError> {
         let memory = self.memory_file.load().map_err(SourceError::Memory)?;
         let (sender, items) = mpsc::channel(self.batch_limit);
+        let checked_at = Instant::now();
         let (reader, known) = self.source.open(memory, *confirmed, sender).await?;
         *confirmed = known;
         let acknowledged = self.state.snapshot().position;
+        let journal = reader.journal();
         Ok(Session {
             reader: OwnedTask(tokio::spawn(reader.run())),
             items,
@@ -172,6 +186,9 @@ impl Worker {
             batch: Batch::new(self.batch_limit, self.batch_window),
             acknowledge_at: Instant::now(),
             acknowledged,
+            journal,
+            checked_at,
+            log_failure_at: Instant::now(),
         })
     }
 
@@ -196,7 +213,7 @@ impl Worker {
             let room = session.batch.room();
             tokio::select! {
                 () = stop::requested(&mut stop) => {
-                    // What was received and not sent yet comes again after the next start.
+                    // What was received and not sent yet is delivered again after the next start.
                     return Err(Stopped);
                 }
                 count = session.items.recv_many(&mut received, room) => {
@@ -267,7 +284,7 @@ impl Worker {
     /// If it cannot be written, the gap is reported again after the next start.
     fn remember(&self, memory: Memory) {
         if let Err(error) = self.memory_file.save(memory) {
-            warn!(sink = self.id, %error, "the epoch of the journal cannot be remembered");
+            warn!(sink = self.id, %error, "the epoch of the journal cannot be stored");
             self.state.error(&error.to_string());
         }
     }
@@ -280,34 +297,61 @@ impl Worker {
             session.acknowledged = sequence;
             return;
         }
-        let pause = match self.source.acknowledge(sequence).await {
+        let pause = match self.acknowledge_checked(session, sequence).await {
             Ok(()) => {
                 session.acknowledged = sequence;
                 ACKNOWLEDGE_INTERVAL
             }
             Err(error) => {
-                self.state
-                    .error(&format!("acknowledgement of {sequence}: {error}"));
+                self.acknowledgement_failed(session, sequence, &error);
                 ACKNOWLEDGE_RETRY
             }
         };
         session.acknowledge_at = Instant::now() + pause;
     }
 
+    /// Acknowledges, after a check of the journal if the last one is too old. The call has another connection than the
+    /// stream: it could reach a daemon that has another journal.
+    async fn acknowledge_checked(
+        &self,
+        session: &mut Session,
+        sequence: u64,
+    ) -> Result<(), SourceError> {
+        if session.checked_at.elapsed() >= JOURNAL_CHECK_INTERVAL {
+            let checked_at = Instant::now();
+            self.source.check_journal(&session.journal).await?;
+            session.checked_at = checked_at;
+        }
+        self.source.acknowledge(sequence).await?;
+        Ok(())
+    }
+
+    /// The acknowledgement is repeated. If the daemon was restarted, the reader ends, and the next session acknowledges.
+    fn acknowledgement_failed(&self, session: &mut Session, sequence: u64, error: &SourceError) {
+        let now = Instant::now();
+        let message = format!("acknowledgement of {sequence}: {error}");
+        self.state.acknowledgement_failed(&message, now.into_std());
+        if now >= session.log_failure_at {
+            session.log_failure_at = now + LOG_INTERVAL;
+            warn!(sink = self.id, sequence, %error, "not acknowledged; tried again");
+        }
+    }
+
     /// Acknowledges what is confirmed before the program ends.
-    async fn acknowledge_last(&self, session: &Session) {
+    async fn acknowledge_last(&self, session: &mut Session) {
         let sequence = session.progress.confirmed();
         if sequence <= session.acknowledged || session.reader.0.is_finished() {
             return;
         }
-        match timeout(LAST_ACKNOWLEDGEMENT, self.source.acknowledge(sequence)).await {
+        let acknowledged = self.acknowledge_checked(session, sequence);
+        match timeout(LAST_ACKNOWLEDGEMENT, acknowledged).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                warn!(sink = self.id, sequence, %error, "not acknowledged; the records come again");
+                warn!(sink = self.id, sequence, %error, "not acknowledged; the records are sent again");
             }
             Err(_) => warn!(
                 sink = self.id,
-                sequence, "not acknowledged in time; the records come again"
+                sequence, "not acknowledged in time; the records are sent again"
             ),
         }
     }

@@ -18,7 +18,7 @@ pub struct Daemon {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// File with the token of this client.
     pub token_file: Option<PathBuf>,
-    /// A daemon that says nothing for this long is away.
+    /// A daemon that does not answer for this long counts as unreachable.
     pub answer_timeout: Duration,
 }
 

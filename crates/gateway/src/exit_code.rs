@@ -4,7 +4,7 @@
 pub const CHECK: u8 = 1;
 /// Wrong arguments: `EX_USAGE`.
 pub const USAGE: u8 = 64;
-/// An address is in use, or nobody answers: `EX_UNAVAILABLE`.
+/// An address is in use, or a daemon or server does not answer: `EX_UNAVAILABLE`.
 pub const UNAVAILABLE: u8 = 69;
 /// An internal error: `EX_SOFTWARE`.
 pub const SOFTWARE: u8 = 70;

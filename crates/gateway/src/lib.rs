@@ -1,4 +1,4 @@
-//! What the programs between the daemon inspectd and other systems have in common: a configuration whose faults are all
+//! Common parts of the programs that connect other systems to the daemon inspectd: a configuration whose faults are all
 //! reported at once, the connection to the daemon, the log, and the notifications to systemd.
 
 pub mod config;

@@ -28,7 +28,7 @@ const LONGEST_NAME_BYTES: usize = 64;
 /// Decides who may connect and call which method.
 pub struct Access {
     users: BTreeMap<String, User>,
-    /// Checked in place of the hash of a user who does not exist, so that the time does not show who exists.
+    /// Checked in place of the hash of a user who does not exist, so that the time does not show which users exist.
     unknown: PasswordHash,
     /// Checking a password takes memory and time: one at a time.
     checks: Semaphore,
@@ -61,7 +61,7 @@ impl Access {
         let shown: String = known.chars().take(LONGEST_NAME_BYTES).collect();
         warn!(user = shown, "{what}");
         tokio::time::sleep(FAILURE_PAUSE).await;
-        // The same answer, whatever was wrong.
+        // The same answer for all causes.
         Error::new(
             StatusCode::BadIdentityTokenRejected,
             "the user cannot be authenticated",
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(password("v", "secret").await, Ok("v".to_owned()));
         assert_eq!(password("v", "Secret").await, rejected);
         assert_eq!(password("v", "").await, rejected);
-        // The password that stands for unknown users is not one.
+        // The password in place of unknown users is not valid.
         assert_eq!(password("nobody", "secret").await, rejected);
         assert_eq!(password("e", "secret").await, rejected);
         let certificate = |bytes: [u8; 20]| {

@@ -59,7 +59,7 @@ fn trusted(folder: &Path) -> usize {
 fn validity(certificate: &X509) -> Result<String, String> {
     let end = certificate
         .not_after()
-        .map_err(|_| "it has no end of its validity".to_owned())?;
+        .map_err(|_| "it has no expiry date".to_owned())?;
     let thumbprint = certificate.thumbprint().as_hex_string();
     // The types of the time are those of the library.
     let now = opcua::types::DateTime::now().as_chrono();

@@ -8,7 +8,7 @@ use crate::publisher::Publisher;
 use crate::result::{configuration_id, date_time};
 use crate::structures::Configuration;
 
-/// The pause between two looks at the daemon's configuration.
+/// The interval at which the daemon's configuration is read.
 const POLL: Duration = Duration::from_secs(5);
 
 /// Returns the configuration of the daemon.
@@ -33,7 +33,8 @@ pub async fn active(client: &Client) -> Result<Configuration, Error> {
 pub async fn follow(client: Client, publisher: Publisher, systems: Vec<String>) {
     let mut published = None;
     loop {
-        // While the daemon is away, its last configuration stays: the state of the systems says that it is away.
+        // While the daemon does not answer, its last configuration stays: the state of the systems shows that it does
+        // not answer.
         if let Ok(configuration) = active(&client).await
             && published.as_ref() != Some(&configuration)
         {

@@ -11,7 +11,7 @@ use crate::ids::{event_type, state};
 use crate::instance::Namespaces;
 use crate::machine::{State, Transition};
 
-/// The severity of what is part of the normal operation, 1 to 1000.
+/// The severity of an event of the normal operation, 1 to 1000.
 const NORMAL: u16 = 100;
 /// The severity of an error.
 const SEVERE: u16 = 800;
@@ -47,7 +47,7 @@ pub struct Source {
 }
 
 impl VisionEvent {
-    /// Returns an event of now.
+    /// Returns an event with the present time.
     pub fn new(
         source: &Source,
         kind: u32,

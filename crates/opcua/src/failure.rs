@@ -52,7 +52,7 @@ pub enum Failure {
     /// A second signal.
     #[error("second termination signal: exiting immediately")]
     Interrupted,
-    /// The program cannot go on.
+    /// The program cannot continue.
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
 }

@@ -201,7 +201,7 @@ mod tests {
                 "{path} is not in {paths:#?}"
             );
         }
-        // What the server cannot do is not there.
+        // There is no node for what the server cannot do.
         for name in [
             "SafetyStateManagement",
             "AddRecipe",

@@ -82,7 +82,7 @@ const MANUAL: Manual<'_> = Manual {
 /// The stack that a thread needs apart from nested messages.
 const STACK_BYTES: usize = 8 << 20;
 /// The stack for a level of nesting in a message. A message can nest one level in each byte (a `DiagnosticInfo` in another
-/// one), and the library has no limit for it; measured are at most 600 bytes.
+/// one), and the library has no limit for it; at most 600 bytes were measured.
 const STACK_BYTES_PER_LEVEL: usize = 2048;
 
 fn main() -> ExitCode {

@@ -33,7 +33,8 @@ pub struct Builder {
     pub systems: Vec<(String, Caller)>,
 }
 
-/// The indices that the namespaces get: the server adds them in this order, after OPC UA itself and its own one.
+/// The indices that the namespaces get: the server adds them in this order, after the namespaces of OPC UA and of the
+/// server itself.
 pub const EXPECTED: Namespaces = Namespaces {
     types: 2,
     instances: 3,

@@ -1,4 +1,4 @@
-//! The folder of certificates: the own one, those of trusted clients, and those that were refused.
+//! The folder of certificates: that of the server, those of trusted clients, and those that were refused.
 //!
 //! The names of the folders and files are those of the OPC UA library, which reads them too.
 
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::config::{Server, Settings};
 
-/// The own certificate, DER.
+/// The certificate of the server, DER.
 pub const OWN_CERTIFICATE: &str = "own/cert.der";
 /// Its private key, PEM.
 pub const OWN_KEY: &str = "private/private.pem";
@@ -25,13 +25,13 @@ pub const TRUSTED: &str = "trusted";
 /// Certificates of clients that were refused, DER.
 pub const REJECTED: &str = "rejected";
 
-/// The size of the own key, in bits. All policies accept it.
+/// The size of the key of the server, in bits. All policies accept it.
 const KEY_BITS: u32 = 2048;
-/// How long the own certificate is valid.
+/// How long the certificate of the server is valid.
 const VALID_DAYS: u32 = 3650;
-/// The most refused certificates that are kept: anyone can send one.
+/// The most refused certificates that are stored: any client can send one.
 const MOST_REJECTED: usize = 50;
-/// The largest certificate that is kept.
+/// The largest certificate that is stored.
 const LARGEST_BYTES: usize = 8192;
 
 /// The folder cannot be used.
@@ -51,12 +51,12 @@ pub enum PkiError {
     /// The certificate and its key do not exist together.
     #[error("{}: exists without {}; move it away to make a new certificate", .0.display(), .1.display())]
     Incomplete(PathBuf, PathBuf),
-    /// The own certificate cannot be made.
-    #[error("the own certificate cannot be made: {0}")]
+    /// The certificate of the server cannot be made.
+    #[error("the certificate of the server cannot be made: {0}")]
     NotMade(String),
 }
 
-/// Makes the folders, and the own certificate if there is none.
+/// Makes the folders, and the certificate of the server if there is none.
 ///
 /// # Errors
 /// If a file cannot be read or written, or one of certificate and key is missing.
@@ -92,7 +92,7 @@ fn at(path: &Path, error: io::Error) -> PkiError {
     }
 }
 
-/// Makes the own certificate. It takes a second.
+/// Makes the certificate of the server. It takes a second.
 fn create(server: &Server, certificate: &Path, key: &Path) -> Result<(), PkiError> {
     let hosts = vec![server.host.trim_matches(['[', ']']).to_owned()];
     let names = X509Data::alt_host_names(&server.application_uri, Some(hosts), true, true, false);
@@ -179,8 +179,8 @@ impl Trust {
         }
     }
 
-    /// Returns whether a client with this certificate, DER, may connect. Keeps another certificate, so that a person can trust
-    /// it; the folder is read each time, so that no restart is needed.
+    /// Returns whether a client with this certificate, DER, may connect. Stores a certificate that is not trusted, so
+    /// that a person can trust it. The folder is read each time, so that no restart is needed.
     pub fn admits(&self, der: &[u8]) -> bool {
         if der.is_empty() || der.len() > LARGEST_BYTES {
             return false;
@@ -205,14 +205,14 @@ impl Trust {
         let kept = fs::read_dir(self.folder.join(REJECTED)).map(Iterator::count);
         if !kept.is_ok_and(|kept| kept < MOST_REJECTED) {
             warn!(
-                "a certificate is not trusted, and not kept: the folder of rejected ones is full"
+                "a certificate is not trusted, and not stored: the folder of rejected certificates is full"
             );
             return;
         }
         match atomic_file::write(path, der) {
             Ok(()) => warn!(certificate = %path.display(), "certificate not trusted"),
             Err(error) => {
-                warn!(certificate = %path.display(), %error, "certificate not trusted, and not kept");
+                warn!(certificate = %path.display(), %error, "certificate not trusted, and not stored");
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::watchdog::keep_alive;
 
 /// How long the sessions may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause between two looks whether the library listens.
+/// The pause between two checks whether the library listens.
 const START_POLL: Duration = Duration::from_millis(5);
 
 /// The threads of the runtime.
@@ -48,7 +48,7 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
         .context("no local port for the server")
         .map_err(Failure::Internal)?;
     let inner_address = inner.local_addr().map_err(anyhow::Error::from)?;
-    // Made anew at each start: nobody knows its password.
+    // Created at each start: no user knows its password.
     let unknown = PasswordHash::create(&uuid::Uuid::now_v7().to_string())?;
     let (mut callers, mut receivers) = (Vec::new(), Vec::new());
     for (name, target) in &settings.systems {

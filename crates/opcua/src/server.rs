@@ -19,10 +19,15 @@ use crate::structures::Loader;
 
 /// The size of a chunk, the usual one of OPC UA.
 pub const CHUNK_BYTES: usize = 65_535;
-/// The most methods of one call, whose results come together.
+/// The most methods of one call, whose results are sent together.
 const METHODS_PER_CALL: usize = 16;
-/// The longest life of the token of a secure channel.
+/// The longest lifetime of the token of a secure channel.
 const TOKEN_LIFETIME_MS: u32 = 300_000;
+/// The shortest publishing interval of a subscription.
+const PUBLISHING_INTERVAL_MS: f64 = 100.0;
+/// A subscription outlives its session at most so many publishing intervals: a minute for the shortest interval. The
+/// library has no limit for the interval itself.
+const LIFETIME_COUNT: u32 = 600;
 /// How long a call may take: longer than the longest one, which loads a model.
 const CALL_TIMEOUT_MS: u32 = 180_000;
 
@@ -117,12 +122,35 @@ fn limit(builder: ServerBuilder, limits: &Limits) -> ServerBuilder {
     subscriptions.max_monitored_item_queue_size = limits.queue_length;
     subscriptions.max_queued_notifications = limits.queue_length;
     subscriptions.max_pending_publish_requests = 20;
-    // A subscription outlives its session at most so long: its publishing interval times this count.
-    subscriptions.max_lifetime_count = 3000;
-    subscriptions.max_keep_alive_count = 1000;
+    subscriptions.min_publishing_interval_ms = PUBLISHING_INTERVAL_MS;
+    subscriptions.max_lifetime_count = LIFETIME_COUNT;
+    subscriptions.max_keep_alive_count = LIFETIME_COUNT / 3;
     let operational = &mut all.operational;
     operational.max_nodes_per_method_call = METHODS_PER_CALL;
     operational.max_nodes_per_read = limits.array_length;
     operational.max_nodes_per_write = METHODS_PER_CALL;
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscription_without_a_session_ends_within_a_minute_at_the_shortest_interval() {
+        let text = format!(
+            "[users.mes]\nrole = \"viewer\"\ncertificate = \"{}\"\n[systems.top]\ncamera = \"top\"\n",
+            "ab".repeat(20)
+        );
+        let settings = Settings::parse("opcua.toml", &text);
+        let settings = settings.unwrap_or_else(|error| panic!("{error}"));
+        let mut builder = limit(ServerBuilder::new(), &settings.limits);
+        let limits = builder.limits_mut().subscriptions;
+        let longest_ms = limits.min_publishing_interval_ms * f64::from(limits.max_lifetime_count);
+        assert!(longest_ms <= 60_000.0, "{longest_ms}");
+        // Otherwise the library would make the lifetime longer than the limit.
+        assert!(3 * limits.max_keep_alive_count <= limits.max_lifetime_count);
+        assert!(3 * limits.default_keep_alive_count <= limits.max_lifetime_count);
+        assert_eq!(limits.max_monitored_item_queue_size, 100);
+    }
 }

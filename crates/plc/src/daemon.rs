@@ -40,7 +40,7 @@ pub struct DaemonState {
     pub recipe: String,
 }
 
-/// Watches the state of the daemon, until all receivers are gone.
+/// Watches the state of the daemon until all receivers are dropped.
 pub async fn watch_state(
     client: Client,
     answer_timeout: Duration,
@@ -94,8 +94,8 @@ async fn watch_once(
     }
 }
 
-/// Triggers an inspection and tells the station its verdict. Repeats the same request while the daemon does not answer, as
-/// long as the station waits for it.
+/// Triggers an inspection and passes its verdict to the station. Repeats the same request while the daemon does not
+/// answer, as long as the station waits for it.
 pub async fn trigger(client: Client, station: Arc<Station>, key: String, part_id: String) {
     let trigger = Trigger {
         part_id,
@@ -117,7 +117,7 @@ pub async fn trigger(client: Client, station: Arc<Station>, key: String, part_id
                         let sequence = verdict.sequence;
                         info!(
                             station = station.id,
-                            key, sequence, "the verdict came too late"
+                            key, sequence, "the verdict arrived too late"
                         );
                     }
                     return;
@@ -251,7 +251,7 @@ async fn next_event(
     Ok(())
 }
 
-/// Lets a new consumer begin with the next verdict: the parts of older ones are gone.
+/// Lets a new consumer begin with the next verdict: the parts of older verdicts have already passed.
 async fn create_consumer(client: &Client, consumer: &ConsumerName) -> Result<(), Error> {
     let consumers = client.consumers().await?;
     if consumers

@@ -20,17 +20,26 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// The longest time for the last acknowledgement at the end of the program.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(3);
 
+/// The connections of a station to the daemon.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// For calls; stations share it.
+    pub calls: Client,
+    /// For the stream of verdicts in mode `follow`, of this station only. It connects with its first use.
+    pub stream: Client,
+}
+
 /// Drives a station until `stop` changes.
 pub async fn drive(
     station: Arc<Station>,
     file: StateFile,
-    client: Client,
+    clients: Clients,
     mut state: watch::Receiver<DaemonState>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut tasks = JoinSet::new();
-    let mut stream = follow(&mut tasks, &station, &client);
-    let mut executor = Executor::start(&mut tasks, &station, file, client);
+    let mut stream = follow(&mut tasks, &station, clients.stream);
+    let mut executor = Executor::start(&mut tasks, &station, file, clients.calls);
     let mut changes = station.changes();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,7 +67,7 @@ pub async fn drive(
     executor.finish().await;
 }
 
-/// Tells the station whether the daemon answers.
+/// Reports to the station whether the daemon answers.
 fn report(station: &Station, state: &watch::Receiver<DaemonState>, stream: &watch::Receiver<bool>) {
     let state = state.borrow().clone();
     let connected = state.connected && *stream.borrow();
@@ -69,11 +78,11 @@ fn report(station: &Station, state: &watch::Receiver<DaemonState>, stream: &watc
 fn follow(
     tasks: &mut JoinSet<()>,
     station: &Arc<Station>,
-    client: &Client,
+    client: Client,
 ) -> watch::Receiver<bool> {
     let triggered = station.settings.handshake.mode == Mode::Triggered;
     let (connected, stream) = watch::channel(triggered);
-    let (client, station) = (client.clone(), Arc::clone(station));
+    let station = Arc::clone(station);
     tasks.spawn(async move {
         if triggered {
             // Keeps the sender.
@@ -138,7 +147,7 @@ impl Executor {
         }
     }
 
-    /// Ends the wait for the trigger before, whose verdict nobody waits for any more.
+    /// Ends the wait for the previous trigger, whose verdict is no longer needed.
     fn end_trigger(&mut self) {
         if let Some(task) = self.trigger.take() {
             task.abort();
@@ -152,7 +161,7 @@ impl Executor {
     }
 }
 
-/// Stores the newest memory whenever there is one. An earlier one that was overtaken need not be stored.
+/// Stores the memory after each change. An older memory that was replaced in the meantime is not stored.
 async fn save(
     station: Arc<Station>,
     file: StateFile,
@@ -172,7 +181,7 @@ async fn save(
     }
 }
 
-/// Activates the newest recipe whenever there is one.
+/// Activates the selected recipe after each change. An older selection that was replaced in the meantime is skipped.
 async fn activate(
     station: Arc<Station>,
     client: Client,

@@ -19,6 +19,7 @@ mod watchdog;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use inspectd_gateway::{exit_code, log};
@@ -65,6 +66,9 @@ const MANUAL: Manual<'_> = Manual {
     section: "8",
     see_also: &["inspectd(8)", "inspectctl(1)"],
 };
+
+/// How long the end of the program waits for a disk.
+const DISK_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -120,7 +124,10 @@ fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)?;
-    runtime.block_on(future)
+    let result = runtime.block_on(future);
+    // Dropping the runtime would wait without limit for a state file on a disk that hangs.
+    runtime.shutdown_timeout(DISK_TIMEOUT);
+    result
 }
 
 #[cfg(test)]
@@ -132,6 +139,24 @@ mod tests {
     #[test]
     fn every_documented_command_line_is_accepted() {
         assert_documented_commands_are_accepted::<Arguments>("inspectd-plc", 3);
+    }
+
+    #[test]
+    fn end_of_the_program_does_not_wait_for_a_disk_that_hangs() {
+        let (disk, hangs) = std::sync::mpsc::channel::<()>();
+        let start = std::time::Instant::now();
+        let result = block_on(async {
+            let (started, has_started) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                let _ = started.send(());
+                let _ = hangs.recv_timeout(Duration::from_mins(2));
+            });
+            has_started.await.expect("a thread");
+            Ok(())
+        });
+        assert!(result.is_ok());
+        assert!(start.elapsed() < Duration::from_mins(1));
+        drop(disk);
     }
 
     #[test]

@@ -247,6 +247,7 @@ names! {
     FAULT_OUTDATED 111 "Mode `follow`: the verdict is older than `outdated_after_ms`.";
     FAULT_PART_NOT_SHOWN 112 "Mode `follow`: the part id has more than 32 characters, or others than printable ASCII.";
     FAULT_UNKNOWN_DECISION 113 "The decision is not known to this version.";
+    FAULT_UNCONFIRMED 114 "PASS that is `unconfirmed`: the daemon was killed before it knew that the verdict was published like this.";
 }
 
 /// The number of registers that the PLC writes.

@@ -10,12 +10,12 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info};
 
 use crate::config::Settings;
 use crate::daemon::{self, DaemonState};
-use crate::driver::drive;
+use crate::driver::{Clients, drive};
 use crate::failure::Failure;
 use crate::server::ModbusServer;
 use crate::state_file::StateFile;
@@ -44,10 +44,15 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
         let station = Station::new(id, station_settings, memory, Instant::now());
         let station = Arc::new(station);
         by_unit.insert(unit, Arc::clone(&station));
+        // A stream that waits for its PLC keeps data in its connection, which would block the other stations.
+        let clients = Clients {
+            calls: client.clone(),
+            stream: settings.daemon.client()?,
+        };
         drivers.spawn(drive(
             station,
             file,
-            client.clone(),
+            clients,
             state.clone(),
             stopped.clone(),
         ));
@@ -60,7 +65,7 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(internal)?;
     info!(%address, stations = by_unit.len(), "modbus.listen");
     let timeout = settings.daemon.answer_timeout;
-    let watcher = tokio::spawn(daemon::watch_state(client, timeout, state_sender));
+    let mut watcher = tokio::spawn(daemon::watch_state(client, timeout, state_sender));
     let server = ModbusServer::new(Arc::new(by_unit), settings.modbus);
     notify(&[NotifyState::Ready]);
     info!("ready");
@@ -68,6 +73,7 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
         () = server.serve(listener) => Err(anyhow!("the Modbus server ended").into()),
         () = keep_alive(stations) => Err(anyhow!("the watchdog ended").into()),
         _ = drivers.join_next() => Err(anyhow!("a station ended").into()),
+        ended = &mut watcher => Err(watch_ended(ended)),
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
@@ -90,6 +96,28 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
     ended
 }
 
+/// The watch of the daemon's state ends only by a panic. Without it, the stations would show an old state.
+fn watch_ended(ended: Result<(), JoinError>) -> Failure {
+    match ended {
+        Ok(()) => anyhow!("the watch of the daemon's state ended").into(),
+        Err(error) => anyhow!("the watch of the daemon's state failed: {error}").into(),
+    }
+}
+
 fn internal(error: std::io::Error) -> Failure {
     anyhow::Error::from(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn watch_that_ends_or_panics_is_an_internal_error() {
+        let failed: Result<(), JoinError> = tokio::spawn(async { panic!("of the test") }).await;
+        for ended in [Ok(()), failed] {
+            let failure = watch_ended(ended);
+            assert!(matches!(failure, Failure::Internal(_)), "{failure}");
+        }
+    }
 }

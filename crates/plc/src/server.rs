@@ -62,7 +62,8 @@ impl ModbusServer {
 
     /// Accepts a connection, or closes it.
     fn connect(&self, stream: TcpStream, peer: SocketAddr) -> Option<Accepted> {
-        if !is_allowed(&self.settings, peer.ip()) {
+        let own = stream.local_addr().map(|address| address.ip()).ok();
+        if !is_allowed(&self.settings, peer.ip(), own) {
             warn!(%peer, "connection refused: its address is not in modbus.allowed");
             return None;
         }
@@ -90,13 +91,16 @@ impl ModbusServer {
 
 type Accepted = (Connection, Checked<TcpStream>);
 
-fn is_allowed(settings: &Modbus, address: IpAddr) -> bool {
+/// Whether an address may connect. `own` is the address of this machine that it connected to: programs of this machine,
+/// such as `inspectd-plc registers`, may connect too.
+fn is_allowed(settings: &Modbus, address: IpAddr, own: Option<IpAddr>) -> bool {
     let address = address.to_canonical();
+    let is_own = own.is_some_and(|own| own.to_canonical() == address);
     let mut allowed = settings.allowed.iter();
-    address.is_loopback() || allowed.any(|network| network.contains(&address))
+    address.is_loopback() || is_own || allowed.any(|network| network.contains(&address))
 }
 
-/// A connection of a PLC. Its end is told to the stations.
+/// A connection of a PLC. Its end is reported to the stations.
 #[derive(Debug)]
 struct Connection {
     id: u64,
@@ -186,4 +190,32 @@ fn answer(
         Refusal::Value => ExceptionCode::IllegalDataValue,
         Refusal::Busy(_) => ExceptionCode::ServerDeviceBusy,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_addresses_and_this_machine_may_connect() {
+        let settings = Modbus {
+            listen: ([192, 168, 10, 1], 1502).into(),
+            allowed: vec!["192.168.10.32/28".parse().expect("a network")],
+            connection_limit: 1,
+            idle_timeout: Duration::from_secs(1),
+        };
+        let check = |peer: &str, own: Option<&str>, expected| {
+            let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+            let allowed = is_allowed(&settings, address(peer), own.map(address));
+            assert_eq!(allowed, expected, "{peer} {own:?}");
+        };
+        check("192.168.10.33", Some("192.168.10.1"), true);
+        check("192.168.10.5", Some("192.168.10.1"), false);
+        check("127.0.0.1", Some("127.0.0.1"), true);
+        // `inspectd-plc registers` connects to `listen`, and gets the same address.
+        check("192.168.10.1", Some("192.168.10.1"), true);
+        check("::ffff:192.168.10.1", Some("192.168.10.1"), true);
+        check("192.168.10.1", Some("192.168.11.1"), false);
+        check("192.168.10.1", None, false);
+    }
 }

@@ -1,7 +1,7 @@
-//! The state file of a station: what a restart of the program must not forget.
+//! The state file of a station: the data that must survive a restart of the program.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use inspectd_core::atomic_file;
@@ -52,13 +52,44 @@ impl StateFile {
         })
     }
 
-    /// Reads the file. Without a file, a new memory is written, with keys that were never used: this shows that the file
-    /// can be written.
+    /// Reads the file, and writes it again: this shows that it can be written. Only for the program that serves the
+    /// station.
     ///
     /// # Errors
     /// If the file cannot be read or written, or has another content.
     pub fn load(&self, station: &str) -> Result<Memory, StateFileError> {
-        let memory = match fs::read(&self.path) {
+        let memory = self.read(station)?;
+        self.store(&memory).map_err(|error| self.failed(error))?;
+        Ok(memory)
+    }
+
+    /// Checks that the file can be read and replaced, and changes nothing: another process may be serving the station.
+    ///
+    /// # Errors
+    /// If the file cannot be read or replaced, or has another content.
+    pub fn check(&self, station: &str) -> Result<(), StateFileError> {
+        let memory = self.read(station)?;
+        // Files are replaced by renaming: the folder has to be writable, not the file.
+        let probe = self
+            .path
+            .with_extension(format!("check-{}", Uuid::now_v7().simple()));
+        let bytes = serde_json::to_vec(&memory).map_err(io::Error::from);
+        let written = bytes.and_then(|bytes| {
+            let mut file = File::create_new(&probe)?;
+            file.write_all(&bytes)?;
+            file.sync_all()
+        });
+        let removed = match fs::remove_file(&probe) {
+            // It was not created; `written` has the reason.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        written.and(removed).map_err(|error| self.failed(error))
+    }
+
+    /// Reads the file. Without a file, the memory is new, with keys that were never used.
+    fn read(&self, station: &str) -> Result<Memory, StateFileError> {
+        Ok(match fs::read(&self.path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| StateFileError::Content {
                     path: self.path.clone(),
@@ -72,11 +103,10 @@ impl StateFile {
                 last_command: 0,
                 part_number: 0,
                 part_text: [0; 32],
+                recipe_select: 0,
             },
             Err(error) => return Err(self.failed(error)),
-        };
-        self.store(&memory).map_err(|error| self.failed(error))?;
-        Ok(memory)
+        })
     }
 
     /// Replaces the file; returns when it is durable.
@@ -110,14 +140,66 @@ mod tests {
             key: "k".to_owned(),
             part_id: "A7".to_owned(),
             command: 3,
+            recipe: Some("juice".to_owned()),
         });
         memory.part_text[0] = b'A';
+        memory.recipe_select = 2;
         file.store(&memory).expect("a written file");
         assert_eq!(file.load("filler").expect("the file"), memory);
         let other = StateFile::new(folder.path(), "filler").expect("a folder");
         let other = other.load("filler").expect("a new file");
         assert_ne!(other.key_prefix, memory.key_prefix);
         assert!(memory.key_prefix.len() + 21 <= 128, "{}", memory.key_prefix);
+    }
+
+    #[test]
+    fn file_without_a_recipe_is_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = StateFile::new(folder.path(), "filler").expect("a folder");
+        // Written by version 0.2.0.
+        let text = format!(
+            r#"{{"key_prefix":"k","keys":1,"open":{{"key":"k-1","part_id":"A7","command":3}},"last_command":3,"part_number":0,"part_text":{:?}}}"#,
+            [0; 32]
+        );
+        fs::write(folder.path().join("filler.json"), text).expect("a written file");
+        let memory = file.load("filler").expect("the file");
+        assert_eq!(memory.recipe_select, 0);
+        assert_eq!(memory.open.expect("a trigger").recipe, None);
+    }
+
+    #[test]
+    fn check_changes_nothing_and_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = StateFile::new(folder.path(), "filler").expect("a folder");
+        let names = || {
+            let entries = fs::read_dir(folder.path()).expect("a folder");
+            let names = entries.map(|entry| entry.expect("an entry").file_name());
+            let names = names.map(|name| name.to_string_lossy().into_owned());
+            names.collect::<Vec<String>>()
+        };
+        file.check("filler").expect("a writable folder");
+        assert!(names().is_empty());
+        let memory = file.load("filler").expect("a new file");
+        let path = folder.path().join("filler.json");
+        // With other bytes than those that `load` would write.
+        let text = serde_json::to_string_pretty(&memory).expect("text");
+        fs::write(&path, &text).expect("a written file");
+        file.check("filler").expect("a readable file");
+        assert_eq!(fs::read_to_string(&path).expect("the file"), text);
+        assert_eq!(names(), ["filler.json"]);
+    }
+
+    #[test]
+    fn check_fails_for_a_folder_that_cannot_be_written_and_for_other_content() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let inner = folder.path().join("state");
+        let file = StateFile::new(&inner, "filler").expect("a folder");
+        fs::write(inner.join("filler.json"), "{}").expect("a written file");
+        let error = file.check("filler").expect_err("not a state file");
+        assert!(matches!(error, StateFileError::Content { .. }), "{error}");
+        fs::remove_dir_all(&inner).expect("a removed folder");
+        let error = file.check("filler").expect_err("no folder");
+        assert!(matches!(error, StateFileError::Io { .. }), "{error}");
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Station {
         }
     }
 
-    /// Returns what tells of each change of the station.
+    /// Returns a receiver that is notified of each change of the station.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -99,12 +99,12 @@ impl Station {
         outcome
     }
 
-    /// Changes the handshake without telling of the change.
+    /// Changes the handshake without a notification.
     pub fn apply_quietly<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> T {
         change(&mut self.core.lock().machine)
     }
 
-    /// Returns something of the handshake.
+    /// Reads a value of the handshake.
     pub fn look<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
         look(&self.core.lock().machine)
     }

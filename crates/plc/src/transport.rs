@@ -27,7 +27,7 @@ pub struct Checked<T> {
 }
 
 impl<T> Checked<T> {
-    /// Returns a connection that fails after `idle_timeout` without a whole request, and without an answer that is taken.
+    /// Returns a connection that fails if no whole request arrives, and no answer is taken, for `idle_timeout`.
     pub fn new(inner: T, idle_timeout: Duration) -> Self {
         Self {
             inner,

@@ -36,6 +36,7 @@ pub fn judged(verdict: &Verdict, now: SystemTime) -> Judged {
         sequence: verdict.sequence,
         recipe: verdict.recipe.clone().unwrap_or_default().id,
         age: age(verdict, now),
+        unconfirmed: verdict.unconfirmed,
     }
 }
 
@@ -70,7 +71,7 @@ fn age(verdict: &Verdict, now: SystemTime) -> Duration {
         .record_time
         .and_then(|time| SystemTime::try_from(time).ok());
     match made {
-        // A clock that was set back makes a verdict look as if it came from the future: it is a new one.
+        // After a clock was set back, the time of a verdict can be in the future: such a verdict is new.
         Some(made) => now.duration_since(made).unwrap_or_default(),
         None => Duration::MAX,
     }
@@ -121,5 +122,18 @@ mod tests {
     fn verdict_without_a_time_is_outdated() {
         let verdict = Verdict::default();
         assert_eq!(judged(&verdict, SystemTime::now()).age, Duration::MAX);
+    }
+
+    #[test]
+    fn unconfirmed_verdict_is_marked() {
+        let check = |unconfirmed| {
+            let verdict = Verdict {
+                unconfirmed,
+                ..Verdict::default()
+            };
+            assert_eq!(judged(&verdict, SystemTime::now()).unconfirmed, unconfirmed);
+        };
+        check(false);
+        check(true);
     }
 }

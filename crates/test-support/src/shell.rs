@@ -13,14 +13,25 @@ const PREFIXES: [&str; 9] = [
 pub(crate) fn commands(script: &str) -> Vec<Vec<String>> {
     let mut splitter = Splitter::default();
     splitter.read(script);
-    splitter.commands.into_iter().filter_map(program).collect()
+    splitter
+        .commands
+        .iter()
+        .filter_map(|words| program(words))
+        .collect()
 }
 
 /// A command without assignments and prefixes before the program; `None` if nothing is left.
-fn program(words: Vec<String>) -> Option<Vec<String>> {
+fn program(mut words: &[String]) -> Option<Vec<String>> {
     let is_before = |word: &String| PREFIXES.contains(&word.as_str()) || is_assignment(word);
-    let words: Vec<_> = words.into_iter().skip_while(is_before).collect();
-    (!words.is_empty()).then_some(words)
+    loop {
+        words = match words {
+            // `sudo -u inspectd PROGRAM`
+            [sudo, option, _, rest @ ..] if sudo == "sudo" && option == "-u" => rest,
+            [word, rest @ ..] if is_before(word) => rest,
+            _ => break,
+        };
+    }
+    (!words.is_empty()).then(|| words.to_vec())
 }
 
 /// Whether a word sets a variable: `NAME=value`.
@@ -173,6 +184,7 @@ mod tests {
     #[test]
     fn assignments_prefixes_and_redirections_are_left_out() {
         check("X=1 sudo a >b 2>/dev/null <c", &[&["a"]]);
+        check("sudo -u inspectd a b", &[&["a", "b"]]);
         check("a >>b c", &[&["a", "c"]]);
         check("a 2>&1 | b", &[&["a"], &["b"]]);
         check("while a; do b; done", &[&["a"], &["b"], &["done"]]);

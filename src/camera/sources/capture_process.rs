@@ -53,7 +53,7 @@ struct CaptureProcess {
 /// When the process cannot be started or ends, or the source cannot be opened.
 pub fn open(settings: &VideoSettings, clock: &SharedClock) -> Result<OpenedVideo, SourceError> {
     let Timeouts { open, read } = settings.timeouts;
-    let mut capture = CaptureProcess::start(clock)?;
+    let mut capture = CaptureProcess::start(settings, clock)?;
     capture.limit(open)?;
     send(capture.control.get_mut(), settings).map_err(SourceError::Process)?;
     match capture.answer()? {
@@ -67,7 +67,7 @@ pub fn open(settings: &VideoSettings, clock: &SharedClock) -> Result<OpenedVideo
 }
 
 impl CaptureProcess {
-    fn start(clock: &SharedClock) -> Result<Self, SourceError> {
+    fn start(settings: &VideoSettings, clock: &SharedClock) -> Result<Self, SourceError> {
         let (control, theirs) = UnixStream::pair().map_err(SourceError::Process)?;
         let memory = memfd_create("inspectd-frame", MemfdFlags::CLOEXEC);
         let memory = File::from(memory.map_err(|error| SourceError::Process(error.into()))?);
@@ -77,6 +77,7 @@ impl CaptureProcess {
         let process = library_log::configure(&mut Command::new("/proc/self/exe"))
             .arg0("inspectd")
             .arg(COMMAND)
+            .envs(settings.environment())
             .stdin(OwnedFd::from(theirs))
             .stdout(shared)
             .process_group(0)

@@ -4,11 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use inspectd_core::image_file;
+use tracing::{info, warn};
 
 use super::error::{IMAGE_EXTENSIONS, SourceError};
 use super::source::{Shot, Source};
 use crate::camera::event::CaptureError;
 use crate::clock::SharedClock;
+
+/// Extensions of JPEG files, whose orientation tags cameras and telephones write.
+const JPEG_EXTENSIONS: [&str; 2] = ["jpg", "jpeg"];
 
 /// The images in the order of their paths, listed when the folder was opened.
 pub struct Folder {
@@ -17,23 +21,47 @@ pub struct Folder {
     images: Vec<PathBuf>,
     repeat: bool,
     next: usize,
+    /// Whether images are searched for orientation tags: until one is found, or all were read.
+    examines_tags: bool,
     clock: SharedClock,
+}
+
+/// What a folder and its subfolders contain.
+#[derive(Default)]
+struct Listing {
+    images: Vec<PathBuf>,
+    /// Folders that are still to be listed.
+    folders: Vec<PathBuf>,
+    /// Images and folders whose names begin with a dot.
+    hidden: usize,
 }
 
 impl Folder {
     /// Lists a folder's images. Links to files are followed; links to folders are not, because they may
-    /// form a cycle.
+    /// form a cycle. Names that begin with a dot are skipped: other systems store their own data in such files, as macOS
+    /// does in `._1.png`.
     ///
     /// # Errors
     /// When the folder or a subfolder cannot be read, or contains no image.
     pub fn open(root: &Path, repeat: bool, clock: &SharedClock) -> Result<Self, SourceError> {
-        let mut images = Vec::new();
-        let mut folders = vec![root.to_owned()];
-        while let Some(folder) = folders.pop() {
-            list(&folder, &mut images, &mut folders).map_err(|source| SourceError::Path {
+        let mut listing = Listing::default();
+        let mut next = Some(root.to_owned());
+        while let Some(folder) = next {
+            listing.add(&folder).map_err(|source| SourceError::Path {
                 path: folder,
                 source,
             })?;
+            next = listing.folders.pop();
+        }
+        let Listing {
+            mut images, hidden, ..
+        } = listing;
+        if hidden > 0 {
+            info!(
+                folder = %root.display(),
+                skipped = hidden,
+                "images and folders whose names begin with a dot are skipped"
+            );
         }
         if images.is_empty() {
             let path = root.to_owned();
@@ -49,32 +77,52 @@ impl Folder {
             images,
             repeat,
             next: 0,
+            examines_tags: true,
             clock: clock.clone(),
         })
     }
-}
 
-/// Adds the images and the subfolders of one folder.
-fn list(
-    folder: &Path,
-    images: &mut Vec<PathBuf>,
-    folders: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            folders.push(path);
-        } else if is_image(&path) && path.is_file() {
-            images.push(path);
+    /// Warns of the first image with an orientation tag, which is ignored.
+    fn examine_tag(&mut self, image: &Path) {
+        // What cannot be read is reported by the decoder.
+        if has_extension(image, &JPEG_EXTENSIONS)
+            && image_file::header(image).is_ok_and(|header| header.oriented)
+        {
+            self.examines_tags = false;
+            warn!(
+                image = %image.display(),
+                "the image has an orientation tag, which is ignored: the pixels are used as they are stored; \
+                 further images of the folder are not searched for one"
+            );
         }
     }
-    Ok(())
 }
 
-fn is_image(path: &Path) -> bool {
+impl Listing {
+    /// Adds the images and the subfolders of one folder.
+    fn add(&mut self, folder: &Path) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            let is_folder = entry.file_type()?.is_dir();
+            if !is_folder && !has_extension(&path, &IMAGE_EXTENSIONS) {
+                continue;
+            }
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.hidden += 1;
+            } else if is_folder {
+                self.folders.push(path);
+            } else if path.is_file() {
+                self.images.push(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.extension().is_some_and(|extension| {
-        IMAGE_EXTENSIONS
+        extensions
             .iter()
             .any(|allowed| extension.eq_ignore_ascii_case(allowed))
     })
@@ -87,10 +135,15 @@ impl Source for Folder {
                 return Ok(None);
             }
             self.next = 0;
+            self.examines_tags = false;
         }
+        let path = self.root.join(&self.images[self.next]);
+        if self.examines_tags {
+            self.examine_tag(&path);
+        }
+        let frame = image_file::decode(&path);
         let relative = &self.images[self.next];
         self.next += 1;
-        let frame = image_file::decode(&self.root.join(relative));
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
         Ok(Some(Shot {
             lost: 0,

@@ -13,6 +13,8 @@ use std::ptr;
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
+use crate::camera::redact::redact;
+
 /// Bytes after which a file is emptied.
 const LENGTH: u64 = 1 << 20;
 
@@ -77,19 +79,20 @@ impl LibraryLog {
         })
     }
 
-    /// Passes on what was printed since the last call; returns the first message about damaged or lost data.
+    /// Passes on what was printed since the last call, without passwords; returns the first message about damaged or lost
+    /// data.
     pub fn take_damage(&mut self) -> Option<String> {
         // SAFETY: a null pointer stands for all streams, and the function may be called from any thread.
         unsafe { libc::fflush(ptr::null_mut()) };
         let (ffmpeg, other) = (self.ffmpeg.take(), self.other.take());
         let errors = ffmpeg.lines().filter(|line| is_error(line));
-        let passed_on = errors.chain(other.lines()).map(|line| format!("{line}\n"));
+        let passed_on = errors.chain(other.lines()).map(|line| redact(line) + "\n");
         // The reader of standard error may have ended.
         let _ = self
             .original
             .write_all(passed_on.collect::<String>().as_bytes());
         let mut lines = ffmpeg.lines().chain(other.lines());
-        lines.find(|line| reports_damage(line)).map(str::to_owned)
+        lines.find(|line| reports_damage(line)).map(redact)
     }
 }
 

@@ -63,6 +63,10 @@ fn images() -> TempDir {
     let whole = fs::read(path.join("b/2.PNG")).expect("it was written");
     fs::write(path.join("b/1.png"), &whole[..whole.len() / 2]).expect("the folder is writable");
     fs::write(path.join("readme.txt"), "not an image").expect("the folder is writable");
+    // As macOS writes them next to files on other file systems.
+    fs::write(path.join("b/._2.PNG"), "not an image").expect("the folder is writable");
+    fs::create_dir(path.join(".trash")).expect("the folder is writable");
+    write_png(&path.join(".trash/d.png"), 40);
     folder
 }
 
@@ -402,7 +406,7 @@ fn a_pipeline_that_does_not_start_is_refused_without_its_secrets() {
 
 #[test]
 fn frames_that_waited_in_the_buffers_of_a_stream_are_as_old_as_they_are() {
-    let url = rtsp::start(true, false);
+    let url = rtsp::start(true, false, false);
     let source = Setting::Url {
         url,
         rtsp_tcp: true,

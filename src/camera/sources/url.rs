@@ -10,7 +10,6 @@ use opencv::videoio::{
 };
 
 use super::error::SourceError;
-use super::gstreamer;
 use super::source::{Shot, Source, Timeouts};
 use super::video::{Timing, Video};
 use crate::camera::redact::redact;
@@ -20,20 +19,25 @@ use crate::clock::SharedClock;
 /// first, and the abandoned thread ends afterwards.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// Environment variable with options of FFMPEG: OpenCV has no others.
+pub const OPTIONS_VARIABLE: &str = "OPENCV_FFMPEG_CAPTURE_OPTIONS";
+
+/// The options for RTSP over UDP. The system limits the buffer (`net.core.rmem_max`); a picture that does not fit loses
+/// packets while FFMPEG decodes the one before it.
+pub const RTSP_OVER_UDP: &str = "rtsp_transport;udp|buffer_size;4194304";
+
 /// Value of `CAP_PROP_FORMAT` for images as they were encoded.
 const ENCODED: f64 = -1.0;
 
 /// A stream read by FFMPEG.
 struct Stream(Video);
 
-/// Opens a stream. FFMPEG reads RTSP over TCP, and OpenCV can change that only for the whole process; so
-/// without `rtsp_tcp` GStreamer reads the stream over UDP.
+/// Opens a stream. FFMPEG reads RTSP over TCP, unless the environment of the process has [`RTSP_OVER_UDP`].
 ///
 /// # Errors
 /// When the host does not answer or its stream cannot be opened.
 pub fn open(
     url: &str,
-    rtsp_tcp: bool,
     timeouts: Timeouts,
     latency: Duration,
     clock: &SharedClock,
@@ -41,10 +45,6 @@ pub fn open(
     // Half of the time: a host that does not answer is reported as lost, with a reason, and not as
     // stalled.
     check_reachable(url, timeouts.open / 2)?;
-    if !rtsp_tcp && url.starts_with("rtsp") {
-        let pipeline = gstreamer::open(&udp_pipeline(url), latency, None, clock)?;
-        return Ok(Box::new(pipeline));
-    }
     let limit_ms = |limit: Duration| (limit + MARGIN).as_millis().try_into().unwrap_or(i32::MAX);
     let properties = [
         [CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms(timeouts.open)],
@@ -127,15 +127,6 @@ fn endpoint(url: &str) -> Option<(&str, u16)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-/// The pipeline that receives an RTSP stream over UDP and keeps only the latest frame.
-fn udp_pipeline(url: &str) -> String {
-    let location = url.replace('\\', "\\\\").replace('"', "\\\"");
-    format!(
-        "rtspsrc location=\"{location}\" protocols=udp latency=100 ! decodebin ! videoconvert \
-         ! video/x-raw,format=BGR ! appsink max-buffers=1 drop=true sync=false"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,12 +145,5 @@ mod tests {
         check("http:///x", None);
         check("http://cam:port/x", None);
         check("/dev/video0", None);
-    }
-
-    #[test]
-    fn the_location_in_a_udp_pipeline_is_quoted() {
-        let pipeline = udp_pipeline(r#"rtsp://u:p"\@cam/s"#);
-        let start = r#"rtspsrc location="rtsp://u:p\"\\@cam/s" protocols=udp "#;
-        assert!(pipeline.starts_with(start), "{pipeline}");
     }
 }

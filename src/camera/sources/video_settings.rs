@@ -67,6 +67,15 @@ impl VideoSettings {
         })
     }
 
+    /// The environment variable that the process which opens the source needs, with its value.
+    pub fn environment(&self) -> Option<(&'static str, &'static str)> {
+        let VideoSource::Url { url, rtsp_tcp } = &self.source else {
+            return None;
+        };
+        let udp = !rtsp_tcp && url.starts_with("rtsp:");
+        udp.then_some((url::OPTIONS_VARIABLE, url::RTSP_OVER_UDP))
+    }
+
     /// Opens the source in this process.
     ///
     /// # Errors
@@ -81,10 +90,7 @@ impl VideoSettings {
                 let device = Device::open(path, controls, self.bit_depth, timing, clock)?;
                 (Box::new(device), None)
             }
-            VideoSource::Url { url, rtsp_tcp } => (
-                url::open(url, *rtsp_tcp, self.timeouts, latency, clock)?,
-                None,
-            ),
+            VideoSource::Url { url, .. } => (url::open(url, self.timeouts, latency, clock)?, None),
             VideoSource::GStreamer { pipeline } => {
                 let pipeline = gstreamer::open(pipeline, latency, self.bit_depth, clock)?;
                 (Box::new(pipeline), None)

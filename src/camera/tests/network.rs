@@ -103,8 +103,8 @@ fn rtsp_is_read_over_tcp_or_udp() {
         };
         assert!(records.iter().all(is_grey), "{records:?}");
     };
-    check(rtsp::start(true, false), true);
-    check(rtsp::start(false, true), false);
+    check(rtsp::start(true, false, false), true);
+    check(rtsp::start(false, true, false), false);
     // FFMPEG prefers TCP, and uses UDP if the camera offers nothing else.
-    check(rtsp::start(false, true), true);
+    check(rtsp::start(false, true, false), true);
 }

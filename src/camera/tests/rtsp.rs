@@ -20,15 +20,18 @@ const DESCRIPTION: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4
     a=fmtp:96 sampling=YCbCr-4:2:2; width=64; height=32; depth=8; colorimetry=BT601-5\r\n\
     a=control:track1\r\n";
 
+/// Of a camera whose packets are lost over UDP, one packet is lost among this many frames.
+const FRAMES_FOR_A_LOSS: u32 = 100;
+
 /// Starts a camera of grey frames that runs until the process ends; returns its URL. `tcp` and `udp` say
-/// which transports it offers.
-pub fn start(tcp: bool, udp: bool) -> String {
+/// which transports it offers, `loses` whether packets are lost over UDP.
+pub fn start(tcp: bool, udp: bool, loses: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that disconnects is not a failure.
-            thread::spawn(move || Session::new(stream)?.answer(tcp, udp));
+            thread::spawn(move || Session::new(stream)?.answer(tcp, udp, loses));
         }
     });
     format!("rtsp://user:secret@{address}/stream")
@@ -52,7 +55,7 @@ impl Session {
         })
     }
 
-    fn answer(mut self, tcp: bool, udp: bool) -> std::io::Result<()> {
+    fn answer(mut self, tcp: bool, udp: bool, loses: bool) -> std::io::Result<()> {
         loop {
             let request = self.request()?;
             let Some(method) = request.split(' ').next().filter(|m| !m.is_empty()) else {
@@ -70,7 +73,7 @@ impl Session {
                     self.reply(&request, "Session: 1\r\n", "")?;
                     let stream = self.stream.try_clone()?;
                     let receiver = self.receiver;
-                    thread::spawn(move || play(stream, receiver));
+                    thread::spawn(move || play(stream, receiver, loses));
                 }
                 _ => self.reply(&request, "Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", "")?,
             }
@@ -127,14 +130,19 @@ fn field<'a>(request: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Sends frames until the client disconnects.
-fn play(mut stream: TcpStream, receiver: Option<SocketAddr>) -> std::io::Result<()> {
+fn play(mut stream: TcpStream, receiver: Option<SocketAddr>, loses: bool) -> std::io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let (mut sequence, mut ticks) = (0, 0);
     loop {
+        let frame = ticks / INTERVAL_TICKS;
+        let loss = loses && frame % FRAMES_FOR_A_LOSS == FRAMES_FOR_A_LOSS - 1;
         for line in 0..HEIGHT {
             let packet = packet(sequence, ticks, line);
             sequence += 1;
             if let Some(receiver) = receiver {
+                if loss && line == HEIGHT / 2 {
+                    continue;
+                }
                 // The receiver may not listen yet, or no longer.
                 let _ = socket.send_to(&packet, receiver);
             } else {

@@ -108,7 +108,8 @@ section! {
         group: Option<String> = Key::unset("group", Kind::Text(is_name, NAME)),
 
         /// Whether frames are numbered: the id of the part goes up by one with each frame, and continues from
-        /// the last one in the journal. Not with `mode = "requested"`, whose triggers name the parts.
+        /// the last one in the journal. Not with `mode = "requested"`, whose triggers name the parts. A device with
+        /// `mode = "free-running"` requires `fps`, by which lost frames are found.
         part_counter: bool = Key::preset("part_counter", Kind::Flag, "false"),
     }
 }

@@ -53,9 +53,10 @@ section! {
         missing_view: MissingView =
             Key::preset("missing_view", Kind::Choice(MissingView::WORDS), "fault"),
 
-        /// Maximum time between the captures of the views of a part whose cameras count (`part_counter`); less than half
+        /// Maximum time between the captures of the views of a part whose cameras count (`part_counter`); at most half
         /// the time between two parts. If the views are further apart, a camera has missed a part: FAULT, and the group is
-        /// out of step. Applies to devices, streams and pipelines.
+        /// out of step. It is also out of step if two frames of a camera are closer than twice this time. Applies to devices,
+        /// streams and pipelines.
         #[serde(skip_serializing_if = "is_usual_spread")]
         capture_spread: Duration = Key::preset("capture_spread_ms", Kind::Number(1.0, 600_000.0), "100")
             .unit(Unit::Milliseconds),

@@ -182,7 +182,7 @@ keys! {
     .secret()
     .of(&["url"]);
 
-    /// Transport of RTSP. UDP loses packets on a busy network.
+    /// Transport of RTSP. UDP loses packets on a busy network; a frame of lost packets is a FAULT.
     RTSP_TRANSPORT = Key::preset(
         "rtsp_transport",
         Kind::Either { no: "udp", yes: "tcp" },
@@ -380,10 +380,21 @@ fn is_url(text: &str) -> bool {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         // An @ behind it is probably that of a password with such a character, whose first part would be taken for the
         // host and logged.
-        end > 0 && !rest[end..].contains('@')
+        // A port that is no number is probably a password, too.
+        end > 0 && !rest[end..].contains('@') && has_port_or_none(&rest[..end])
     };
     let printable = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     printable && rests.next().is_some_and(host)
+}
+
+/// Whether what follows the host of `[USER[:PASSWORD]@]HOST[:PORT]` is nothing or a port.
+fn has_port_or_none(authority: &str) -> bool {
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    // The colons of an IPv6 address are within brackets.
+    let place = place.rsplit(']').next().unwrap_or_default();
+    place
+        .split_once(':')
+        .is_none_or(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 fn is_pipeline(text: &str) -> bool {
@@ -433,5 +444,8 @@ mod tests {
         check("rtsp://admin:2024/Line@camera", false);
         check("rtsp://admin:2024%23Line@camera/stream?x=1", true);
         check("http://camera/stream?user=a@b", false);
+        check("rtsp://admin:Line", false);
+        check("rtsp://admin:Line/stream", false);
+        check("rtsp://user:p@[fe80::1]:554/stream", true);
     }
 }

@@ -276,6 +276,12 @@ fn incompatible_keys_are_refused() {
         "6: cameras.left.part_counter: set with mode \"requested\", must be left out unless mode is \"free-running\" or \"triggered\"",
     );
     check_camera(
+        "source = \"device\"\ndevice = \"/x\"\npart_counter = true",
+        &[
+            "6: cameras.left.fps: missing, must be set with part_counter and mode \"free-running\", so that lost frames are found",
+        ],
+    );
+    check_camera(
         "source = \"url\"\nurl = \"http://h/v\"\nmode = \"requested\"",
         &[
             "6: cameras.left.latency_ms: missing, must be set with mode \"requested\", so that no frame from before a request is taken; inspectctl camera latency measures it",

@@ -236,6 +236,7 @@ fn reconciled(mut values: BTreeMap<String, String>) -> Loaded {
                 key.replace("width", "height"),
                 key.replace("height", "width"),
                 key.replace("latency_ms", "mode"),
+                key.replace("fps", "part_counter"),
             ];
             let crop = key.contains(".crop.");
             let depends =

@@ -11,6 +11,7 @@ use super::super::{Watch, watch};
 use super::{MINIMAL, Site};
 use crate::clock::SystemClock;
 use crate::clock::tests::ManualClock;
+use crate::on_panic::Failed;
 
 /// Longer than any change takes to be reported, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,7 +30,9 @@ fn watched(site: &Site) -> (Watch, Receiver<()>) {
         let _ = sender.send(());
     };
     let file = site.path("inspectd.toml");
-    let watch = watch_debounced(&file, DEBOUNCE, Arc::new(SystemClock), changed).expect("a watch");
+    let clock = Arc::new(SystemClock);
+    let watch = watch_debounced(&file, DEBOUNCE, clock, Arc::new(|| ()), changed);
+    let watch = watch.expect("a watch");
     (watch, changes)
 }
 
@@ -119,7 +122,25 @@ fn dropped_watch_releases_its_callback() {
 #[test]
 fn watching_a_missing_folder_is_an_error() {
     let site = Site::empty();
-    assert!(watch(&site.path("nowhere/inspectd.toml"), || ()).is_err());
+    let file = site.path("nowhere/inspectd.toml");
+    assert!(watch(&file, Arc::new(|| ()), || ()).is_err());
+}
+
+#[test]
+fn panic_of_the_callback_is_reported() {
+    let site = Site::with(MINIMAL);
+    let (sender, reported) = channel();
+    let failed: Failed = Arc::new(move || {
+        let _ = sender.send(());
+    });
+    let file = site.path("inspectd.toml");
+    let clock = Arc::new(SystemClock);
+    let _watch =
+        watch_debounced(&file, DEBOUNCE, clock, failed, || panic!("a reload")).expect("a watch");
+    site.write("inspectd.toml", MINIMAL);
+    reported
+        .recv_timeout(TIMEOUT)
+        .expect("the panic is reported");
 }
 
 #[test]

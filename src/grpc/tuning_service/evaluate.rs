@@ -5,14 +5,13 @@ use std::ops::RangeInclusive;
 
 use inspectd_core::decision::Decision;
 use inspectd_core::id::CameraId;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::convert;
 use crate::control::threshold::applied;
 use crate::grpc::blocking::blocking_with;
 use crate::grpc::proto::{self, EvaluateThresholdsRequest, EvaluateThresholdsResponse};
-use crate::grpc::service::GrpcService;
+use crate::grpc::service::{GrpcService, TuningPermit};
 use crate::grpc::{convert as common, fields, status};
 use crate::journal::{Filter, LabelKind, Order, Page};
 use crate::pipeline::Active;
@@ -47,7 +46,7 @@ impl GrpcService {
     pub(super) async fn evaluate(
         &self,
         request: &EvaluateThresholdsRequest,
-        permit: OwnedSemaphorePermit,
+        permit: TuningPermit,
     ) -> Result<EvaluateThresholdsResponse, Status> {
         self.journal()?;
         let active = self.pipeline.active();

@@ -11,7 +11,7 @@ use inspectd_core::maps::MapSize;
 use inspectd_core::precision::Precision;
 use inspectd_core::record::{ModelId, RecipeTag, Verdict};
 use prost_types::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -22,7 +22,7 @@ use crate::grpc::proto::replay_verdicts_response::Event;
 use crate::grpc::proto::{
     InlineRecipe, ReplayProgress, ReplayVerdictsRequest, ReplayVerdictsResponse,
 };
-use crate::grpc::service::GrpcService;
+use crate::grpc::service::{GrpcService, TuningPermit};
 use crate::grpc::{fields, status};
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Pipeline;
@@ -46,7 +46,7 @@ pub(super) struct ReplayStream {
     ready: VecDeque<Event>,
     ended: bool,
     ending: watch::Receiver<bool>,
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: Arc<TuningPermit>,
 }
 
 impl GrpcService {
@@ -54,7 +54,7 @@ impl GrpcService {
     pub(super) async fn replay(
         &self,
         request: ReplayVerdictsRequest,
-        permit: OwnedSemaphorePermit,
+        permit: TuningPermit,
     ) -> Result<ReplayStream, Status> {
         let ReplayVerdictsRequest {
             recipe,

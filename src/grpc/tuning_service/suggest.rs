@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use inspectd_core::id::CameraId;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status};
 
 use super::convert;
 use crate::control::threshold::applied;
 use crate::grpc::blocking::blocking_with;
 use crate::grpc::proto::{self, ScoreSource, SuggestThresholdRequest, SuggestThresholdResponse};
-use crate::grpc::service::GrpcService;
+use crate::grpc::service::{GrpcService, TuningPermit};
 use crate::grpc::{convert as common, status};
 use crate::journal::{Filter, Order, Page};
 use crate::pipeline::Active;
@@ -39,7 +38,7 @@ impl GrpcService {
     pub(super) async fn suggest(
         &self,
         request: &SuggestThresholdRequest,
-        permit: OwnedSemaphorePermit,
+        permit: TuningPermit,
     ) -> Result<SuggestThresholdResponse, Status> {
         let rate = request.false_reject_rate;
         if !(rate > 0.0 && rate < 1.0) {

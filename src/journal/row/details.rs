@@ -32,6 +32,9 @@ pub(super) struct Details {
     /// Whether the process was killed before it knew that the verdict was published like this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconfirmed: bool,
+    /// Whether the request named a recipe. Rows of 0.2.0 and earlier do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names_recipe: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -160,6 +163,11 @@ impl Details {
             },
             rejects: verdict.outcome.fault().is_some_and(|fault| fault.rejects),
             unconfirmed: verdict.unconfirmed,
+            names_recipe: verdict
+                .subject
+                .tag
+                .as_ref()
+                .and_then(|tag| tag.names_recipe),
         }
     }
 

@@ -142,6 +142,7 @@ fn client_image(sequence: u64) -> Verdict {
         trigger: None,
         client_data: vec![0, 255, 7],
         idempotency_key: "request-6".to_owned(),
+        names_recipe: None,
     }));
     verdict
 }
@@ -169,6 +170,7 @@ fn part(sequence: u64, own_fault: Option<Fault>) -> Verdict {
         trigger: Some(Uuid::from_u128(99)),
         client_data: Vec::new(),
         idempotency_key: String::new(),
+        names_recipe: None,
     }));
     verdict.outcome = Outcome::Part(PartDecision {
         decision: own_fault.as_ref().map_or(Decision::Reject, Fault::decision),

@@ -100,13 +100,21 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn tag() -> impl Strategy<Value = Option<Arc<PartTag>>> {
-    let tag = ("[^\0]*", any::<Option<u128>>(), any::<Vec<u8>>(), "[a-z]*").prop_map(
-        |(part_id, trigger, client_data, idempotency_key)| {
+    let tag = (
+        "[^\0]*",
+        any::<Option<u128>>(),
+        any::<Vec<u8>>(),
+        "[a-z]*",
+        any::<Option<bool>>(),
+    );
+    let tag = tag.prop_map(
+        |(part_id, trigger, client_data, idempotency_key, names_recipe)| {
             Arc::new(PartTag {
                 part_id,
                 trigger: trigger.map(Uuid::from_u128),
                 client_data,
                 idempotency_key,
+                names_recipe,
             })
         },
     );

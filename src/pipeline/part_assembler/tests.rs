@@ -286,3 +286,22 @@ fn the_oldest_cameras_of_a_group_are_forgotten_when_the_limit_is_reached() {
     assert_eq!(*parts.cameras_at("g", Duration::ZERO), cameras(&["a"]));
     assert_eq!(*parts.cameras_at("h", Duration::ZERO), cameras(&[]));
 }
+
+#[test]
+fn doubtful_part_is_a_fault_unless_a_view_is_reject() {
+    for (view, expected) in [
+        (Decision::Pass, Decision::Fault),
+        (Decision::Review, Decision::Fault),
+        (Decision::Reject, Decision::Reject),
+    ] {
+        let mut parts = parts(MissingView::Fault);
+        let now = Instant::now();
+        parts.view(&verdict("a", "1", Decision::Pass), now);
+        let mut complete = parts.view(&verdict("b", "1", view), now);
+        let mut part = complete.pop().expect("it is decided");
+        part.doubt(Fault::new(FaultReason::OutOfStep, "too close"));
+        assert_eq!(part.decision.decision, expected, "{view:?}");
+        let reason = part.decision.fault.map(|fault| fault.reason);
+        assert_eq!(reason, Some(FaultReason::OutOfStep), "{view:?}");
+    }
+}

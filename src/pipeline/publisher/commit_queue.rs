@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
@@ -129,6 +129,8 @@ pub(super) struct CommitQueue {
     emptied: Condvar,
     /// The journal may be damaged: it is to be checked.
     suspected: AtomicBool,
+    /// Size of the write-ahead log when the journal's thread last looked.
+    wal_bytes: AtomicU64,
     stall_timeout: Duration,
     clock: SharedClock,
 }
@@ -153,6 +155,7 @@ impl CommitQueue {
             filled: Condvar::new(),
             emptied: Condvar::new(),
             suspected: AtomicBool::new(false),
+            wal_bytes: AtomicU64::new(0),
             stall_timeout,
             clock,
         }
@@ -313,6 +316,12 @@ impl CommitQueue {
         self.stall_timeout
     }
 
+    /// Verdicts that wait for the journal.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
     /// Marks that the verdicts that were taken are broadcast.
     pub(super) fn finish(&self) {
         self.state.lock().busy = false;
@@ -325,6 +334,15 @@ impl CommitQueue {
             since: since.unwrap_or_else(|| self.clock.now().utc),
             message,
         });
+    }
+
+    /// Notes the size of the write-ahead log.
+    pub(super) fn set_wal_bytes(&self, bytes: u64) {
+        self.wal_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn wal_bytes(&self) -> u64 {
+        self.wal_bytes.load(Ordering::Relaxed)
     }
 
     /// Has the journal checked for damage: an error says that it may be damaged.

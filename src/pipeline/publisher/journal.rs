@@ -46,6 +46,11 @@ impl Journal {
         self.queue.trouble()
     }
 
+    /// Size of the write-ahead log when the journal's thread last looked, bytes. Does not wait for the disk.
+    pub fn wal_bytes(&self) -> u64 {
+        self.queue.wal_bytes()
+    }
+
     /// Records that `consumer`, which belongs to `client`, has all verdicts up to `sequence`. An acknowledged sequence
     /// never decreases, and a client that was recorded stays.
     ///

@@ -249,6 +249,14 @@ impl Publisher {
         }
     }
 
+    /// Verdicts that wait for the journal, for the simulation.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.journal
+            .as_ref()
+            .map_or(0, |journal| journal.queue.waiting())
+    }
+
     /// Whether verdicts are journalled, or there is no journal.
     pub fn journalling(&self) -> bool {
         let journal = self.journal.as_ref();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use inspectd_core::decision::Decision;
-use inspectd_core::record::{FaultReason, Outcome, Verdict};
+use inspectd_core::record::{Fault, FaultReason, Outcome, Verdict};
 
 use super::{Knowledge, LEVELS, RECIPES, World};
 use crate::journal::{Filter, Order, Page};
@@ -42,6 +42,35 @@ impl World {
                 );
             }
         }
+        self.check_progress();
+    }
+
+    /// Each captured frame was judged, skipped or faulted, or is in progress: it waits for the engine or for the journal.
+    fn check_progress(&self) {
+        let shared = &self.run.shared;
+        let unpublished = shared.publisher.waiting();
+        for (camera, lane) in &*shared.lanes.all() {
+            // Verdicts of its frames from before its removal count after it was added again.
+            if camera.as_str() == "top" {
+                continue;
+            }
+            let frames = lane.stats.snapshot().frames;
+            let captured = self.run.delivered.get(camera).copied().unwrap_or(0);
+            assert_eq!(frames.captured, captured, "{camera}: {frames:?}");
+            let decided = self.run.knowledge.decided.get(camera);
+            let decided = decided.copied().unwrap_or(0);
+            assert_eq!(
+                frames.judged + frames.faulted,
+                decided,
+                "{camera}: {frames:?}"
+            );
+            let ended = decided + frames.skipped;
+            let in_progress = (shared.intake.queued(lane.index) + unpublished) as u64;
+            assert!(
+                (ended..=ended + in_progress).contains(&captured),
+                "{camera}: {in_progress} frames in progress, {frames:?}"
+            );
+        }
     }
 
     fn note(&mut self, verdict: &Verdict) {
@@ -54,6 +83,9 @@ impl World {
                 2 => "a part of two views is PASS",
                 _ => "a part of three views is PASS",
             },
+            Outcome::Part(part) if part.fault.as_ref().is_some_and(is_too_close) => {
+                "a part is FAULT because parts are too close"
+            }
             Outcome::Judged(_) if named => "a frame is judged by the recipe of its request",
             Outcome::Judged(_) if subject.stamp.recipe.is_some() => {
                 "a frame is judged by the active recipe"
@@ -82,6 +114,7 @@ impl World {
         let key = (camera.clone(), subject.frame_id);
         let before = knowledge.views.insert(key.clone(), Arc::clone(verdict));
         assert!(before.is_none(), "a frame has two verdicts: {verdict:?}");
+        *knowledge.decided.entry(camera.clone()).or_default() += 1;
         let scene = &knowledge.scenes[&key];
         assert_eq!(scene.item, subject.item);
         let Outcome::Judged(_) = &verdict.outcome else {
@@ -147,6 +180,15 @@ impl World {
             };
             assert_eq!(stored, **published, "changed after a kill");
         }
+        // The others were published without a sequence, because they were not journalled in time.
+        let published = self.published.lock();
+        for row in stored.values().filter(|row| !row.unconfirmed) {
+            let is_heard = |heard: &&Arc<Verdict>| heard.sequence == 0 && is_same(heard, row);
+            if let Some(heard) = published.verdicts.iter().find(is_heard) {
+                assert_eq!(row.outcome, heard.outcome, "published otherwise: {row:?}");
+            }
+        }
+        drop(published);
         if unconfirmed > 0 {
             self.saw("a verdict is unconfirmed after a kill");
         }
@@ -167,6 +209,20 @@ impl World {
         let sequences: BTreeSet<u64> = verdicts.durable.keys().copied().collect();
         assert_eq!(sequences.len(), verdicts.durable.len());
     }
+}
+
+fn is_too_close(fault: &Fault) -> bool {
+    fault.message.contains("less than twice")
+}
+
+/// Whether both are verdicts of the same frame or part.
+fn is_same(one: &Verdict, other: &Verdict) -> bool {
+    let [first, second] = [one, other].map(|verdict| {
+        let subject = &verdict.subject;
+        let frame = (&subject.camera, subject.frame_id, &subject.tag);
+        (verdict.run, frame)
+    });
+    first == second
 }
 
 /// A PASS of a part is of views of one and the same part.

@@ -62,8 +62,18 @@ pub(super) fn model() -> Arc<Model> {
     Arc::clone(model)
 }
 
-/// The cameras `left`, `right` and, with `has_top`, `top` count the parts of a group.
+/// The settings of a line whose journal is in `folder`.
 pub(super) fn settings(folder: &Path, has_top: bool) -> Settings {
+    // They are parsed once for all schedules.
+    static PARSED: OnceLock<[Settings; 2]> = OnceLock::new();
+    let parsed = PARSED.get_or_init(|| [false, true].map(parse));
+    let mut settings = parsed[usize::from(has_top)].clone();
+    settings.journal.folder = Some(folder.join("journal"));
+    settings
+}
+
+/// The cameras `left`, `right` and, with `has_top`, `top` count the parts of a group.
+fn parse(has_top: bool) -> Settings {
     let camera = |id: &str, rest: &str| {
         format!(
             "[cameras.{id}]\nsource = \"url\"\nurl = \"http://127.0.0.1:9/{id}\"\ncheck.frozen_after = 0\n{rest}\n"
@@ -87,8 +97,7 @@ pub(super) fn settings(folder: &Path, has_top: bool) -> Settings {
         ),
         camera("free", "deadline_ms = 500"),
     );
-    let file = folder.join("inspectd.toml");
-    let loaded = config::parse(&file, &text, &[]);
+    let loaded = config::parse(Path::new("inspectd.toml"), &text, &[]);
     loaded.expect("valid settings").settings
 }
 

@@ -1,7 +1,7 @@
 //! Limits on what a client can use: connections, time, memory.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn connect(daemon: &Daemon) -> TcpStream {
 }
 
 /// Whether the peer has closed the connection; data sent before is discarded.
-pub(super) fn closed(stream: &mut TcpStream) -> bool {
+pub(super) fn closed(stream: &mut impl Read) -> bool {
     let mut bytes = [0; 1024];
     loop {
         match stream.read(&mut bytes) {
@@ -229,60 +229,114 @@ async fn oversized_image_header_is_rejected_before_decoding() {
     daemon.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn one_address_without_calls_does_not_keep_clients_out() {
-    require!(onnx_runtime());
-    let secured = SecuredSite::new(ACCESS);
+/// Starts the daemon with as few files as an interactive shell has.
+fn start_with_few_files(secured: &SecuredSite) -> Daemon {
     let command = secured.site.command();
-    let program = command.get_program().to_owned();
-    // As few files as an interactive shell has, and the metrics port is flooded as well.
     let mut limited = std::process::Command::new("prlimit");
     limited
         .arg("--nofile=256")
-        .arg(program)
+        .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {
         limited.env(name, value.unwrap_or_default());
     }
     let daemon = Daemon::spawn(&mut limited);
     daemon.wait_for_log("ready");
+    daemon.wait_for_log("raise LimitNOFILE of the unit");
+    daemon
+}
+
+/// Opens connections from other addresses than that of the tests' clients, each more than it may have.
+async fn flood(daemon: &Daemon, key: &str) -> Vec<TcpStream> {
+    let address = daemon.address(key).parse().expect("an address");
+    let mut connections = Vec::new();
+    for last in 2..=6 {
+        for _ in 0..30 {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            let own = Ipv4Addr::new(127, 0, 0, last);
+            socket
+                .bind((own, 0).into())
+                .expect("an address of this machine");
+            let stream = socket.connect(address).await.expect("a connection");
+            let stream = stream.into_std().expect("a socket");
+            stream.set_nonblocking(false).expect("a socket that blocks");
+            let limit = Some(Duration::from_millis(2));
+            stream.set_read_timeout(limit).expect("a limit");
+            connections.push(stream);
+        }
+    }
+    connections
+}
+
+/// The number of connections that the daemon has not closed.
+fn open(connections: &mut [TcpStream]) -> usize {
+    let open = connections.iter_mut().map(|one| usize::from(!closed(one)));
+    open.sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn addresses_without_calls_do_not_keep_clients_out() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
+    let daemon = start_with_few_files(&secured);
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
+    let viewer = of(Role::Viewer);
+    viewer.status().await.expect("a place");
+    let mut metrics = flood(&daemon, "server.metrics_listen").await;
+    let mut silent = flood(&daemon, "server.listen").await;
+    // A client that connects now gets a place.
+    let connected = of(Role::Operator);
+    connected.status().await.expect("a reserved place");
+    // Limits of 256 files leave 80 connections over gRPC, a quarter of them for addresses with calls.
+    let held = open(&mut silent);
+    assert!((40..=60).contains(&held), "{held} connections");
+    let held = open(&mut metrics);
+    assert!((40..=64).contains(&held), "{held} connections");
+    viewer.status().await.expect("its connection is kept");
+    drop((metrics, silent));
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn connections_to_the_metrics_port_take_no_files_of_other_clients() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(ACCESS);
+    let daemon = start_with_few_files(&secured);
+    let mut metrics = flood(&daemon, "server.metrics_listen").await;
     let viewer = Client::plain(&daemon).with_token(secured.token(Role::Viewer));
     viewer.status().await.expect("a place");
-    let flood = |key: &str| -> Vec<TcpStream> {
-        let address = daemon.address(key);
-        (0..368)
-            .map(|_| TcpStream::connect(&address).expect("a connection"))
-            .collect()
-    };
-    let mut metrics = flood("server.metrics_listen");
-    let mut silent = flood("server.listen");
-    let open = |streams: &mut Vec<TcpStream>| {
-        let mut open = 0;
-        for stream in streams {
-            stream
-                .set_read_timeout(Some(Duration::from_millis(2)))
-                .expect("a limit");
-            open += usize::from(!closed(stream));
-        }
-        open
-    };
-    assert!(open(&mut metrics) <= 16);
-    assert!(open(&mut silent) <= 64);
-    // A client that connects now gets a place, and the line goes on.
-    let operator = Client::plain(&daemon).with_token(secured.token(Role::Operator));
-    let answered = operator.status().await;
+    let held = open(&mut metrics);
+    assert!((40..=64).contains(&held), "{held} connections");
     drop(metrics);
-    drop(silent);
-    // The flood is of the same address: its share is bounded, and free again at once.
-    if answered.is_err() {
-        wait("a place", || {
-            let runtime = tokio::runtime::Handle::current();
-            tokio::task::block_in_place(|| runtime.block_on(operator.status())).is_ok()
-        });
-    }
-    viewer
-        .status()
-        .await
-        .expect("the first connection is not affected");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn trusted_connection_without_a_request_is_closed_after_ten_seconds() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new("");
+    let path = secured.site.path("socket");
+    let text = path.display().to_string();
+    let daemon = secured
+        .site
+        .start_with(&[("INSPECTD__SERVER__UNIX_SOCKET", &*text)]);
+    let known = Client::plain(&daemon);
+    known.status().await.expect("an engineer");
+    let begin = Instant::now();
+    let mut silent = connect(&daemon);
+    let mut partial = connect(&daemon);
+    partial.write_all(b"PRI * HTTP/2.0").expect("sent");
+    let mut unix = std::os::unix::net::UnixStream::connect(&path).expect("a connection");
+    let limit = Some(Duration::from_millis(50));
+    unix.set_read_timeout(limit).expect("a limit");
+    let open = !closed(&mut silent) && !closed(&mut unix);
+    assert!(open, "their time is not over");
+    wait("the silent to be closed", || {
+        closed(&mut silent) && closed(&mut partial) && closed(&mut unix)
+    });
+    let seconds = begin.elapsed().as_secs();
+    assert!((8..25).contains(&seconds), "{seconds} s");
+    // A client that has made a call may be silent for longer.
+    known.status().await.expect("its connection is kept");
     daemon.stop();
 }

@@ -2,8 +2,9 @@
 
 use inspectd::access::Role;
 use inspectd::access::token::TokenHash;
-use inspectd_client::proto::StreamVerdictsRequest;
 use inspectd_client::proto::inspection_service_client::InspectionServiceClient;
+use inspectd_client::proto::line_service_client::LineServiceClient;
+use inspectd_client::proto::{GetStatusRequest, StreamVerdictsRequest};
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
@@ -180,6 +181,21 @@ async fn revocation_in_a_file_that_is_not_valid_is_an_alarm() {
             .contains(&format!("{metric} {count}"))
     };
     wait("an alarm", || alarms("1"));
+    let viewer = Client::plain(&daemon).with_token(secured.token(Role::Viewer));
+    let mut line = LineServiceClient::new(viewer.channel.clone());
+    let status = line.get_status(viewer.request(GetStatusRequest {})).await;
+    let status = status.expect("a viewer").into_inner().status;
+    let alarms_of_status = status.expect("a status").alarms;
+    let alarm = alarms_of_status
+        .iter()
+        .find(|alarm| alarm.kind == "access_file");
+    let alarm = alarm.expect("the alarm of the metric");
+    assert_eq!(alarm.subject, "clients");
+    let message = &alarm.message;
+    assert!(
+        message.contains("also those that the file revokes"),
+        "{message}"
+    );
     secured.site.write("clients.toml", &clients);
     wait("no alarm", || alarms("0"));
     daemon.stop();

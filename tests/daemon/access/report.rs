@@ -6,7 +6,8 @@ use inspectd_client::proto::{GetReportRequest, Report};
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
 
-use super::{ACCESS, Client, SecuredSite};
+use super::calls::HangingReads;
+use super::{ACCESS, Client, SecuredSite, pause};
 
 async fn report(client: &Client) -> Result<Report, tonic::Status> {
     let mut reports = ReportServiceClient::new(client.channel.clone());
@@ -44,5 +45,28 @@ async fn report_has_changes_for_engineers_only() {
     let refused = report(&Client::plain(&daemon)).await;
     let status = refused.expect_err("no client");
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_has_one_report_in_progress_and_others_have_theirs() {
+    require!(onnx_runtime());
+    let secured = SecuredSite::new(&format!(
+        "[journal]\nfolder = \"journal\"\nstall_timeout_s = 30\n{ACCESS}"
+    ));
+    let daemon = secured.site.start();
+    let of = |role| Client::plain(&daemon).with_token(secured.token(role));
+    let (viewer, operator) = (of(Role::Viewer), of(Role::Operator));
+    let hang = HangingReads::start(&secured.site, &viewer).await;
+    let first = viewer.clone();
+    let first = tokio::spawn(async move { report(&first).await.map(drop) });
+    pause(500).await;
+    let refused = report(&viewer).await.expect_err("its first report hangs");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    hang.restore_journal();
+    report(&operator).await.expect("another client");
+    assert!(!first.is_finished(), "it hangs");
+    hang.end();
+    first.abort();
     daemon.stop();
 }

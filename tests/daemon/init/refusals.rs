@@ -118,6 +118,21 @@ fn existing_configuration_is_replaced_only_with_force_and_kept() {
     assert!(kept.contains("inspectd.toml.backup-"), "{kept}");
     assert_eq!(fs::read_to_string(kept).expect("the copy"), "# mine\n");
     checks(&site);
+    // The one that a fresh installation created is replaced, and kept as well, unless it was changed.
+    let shipped = site.path("bundle").join("shipped.toml");
+    let before = "# The configuration of a fresh installation\n";
+    fs::write(&shipped, before).expect("written");
+    let file = shipped.display().to_string();
+    let arguments = ["--simulator", "--shipped", &file];
+    site.write("inspectd.toml", &format!("{before}# mine\n"));
+    let refused = run(&mut accepting(&site, &arguments), 1).stderr();
+    assert!(refused.contains("exists; --force"), "{refused}");
+    site.write("inspectd.toml", before);
+    let out = run(&mut accepting(&site, &arguments), 0).stdout();
+    let kept = out.lines().find_map(|line| line.strip_prefix("kept: "));
+    let kept = fs::read_to_string(kept.expect("a copy")).expect("the copy");
+    assert_eq!(kept, before);
+    checks(&site);
     // Another layer makes the whole wrong: the daemon's check refuses, and the file stays.
     let before = text(&site);
     fs::create_dir(site.path("conf.d")).expect("a folder");

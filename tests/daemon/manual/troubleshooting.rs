@@ -1,6 +1,6 @@
 //! `docs/troubleshooting.md` has every fault reason, alarm and exit code, and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -117,6 +117,92 @@ fn page_has_every_exit_code() {
         codes_of_page("Exit codes of mhkd"),
         BTreeSet::from([0, 1, 2, 130])
     );
+}
+
+/// The sources that decide the exit codes of a gateway: its `main.rs` and `failure.rs`.
+const GATEWAYS: [(&str, [&str; 2]); 3] = [
+    (
+        "inspectd-forward",
+        [
+            include_str!("../../../crates/forward/src/main.rs"),
+            include_str!("../../../crates/forward/src/failure.rs"),
+        ],
+    ),
+    (
+        "inspectd-plc",
+        [
+            include_str!("../../../crates/plc/src/main.rs"),
+            include_str!("../../../crates/plc/src/failure.rs"),
+        ],
+    ),
+    (
+        "inspectd-opcua",
+        [
+            include_str!("../../../crates/opcua/src/main.rs"),
+            include_str!("../../../crates/opcua/src/failure.rs"),
+        ],
+    ),
+];
+
+/// The constants of `exit_code.rs`, which the gateways share.
+fn shared_codes() -> BTreeMap<String, u32> {
+    let source = include_str!("../../../crates/gateway/src/exit_code.rs");
+    let constants = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "));
+    let codes: BTreeMap<String, u32> = constants
+        .map(|constant| {
+            let (name, rest) = constant.split_once(": u8 = ").expect("an exit code");
+            let code = rest.trim_end_matches(';').parse().expect("a number");
+            (name.to_owned(), code)
+        })
+        .collect();
+    assert!(codes.len() >= 7, "{codes:?}");
+    codes
+}
+
+/// The exit codes of a gateway: the shared ones that its sources name, and numbers in the `match` of `failure.rs`.
+fn codes_of_gateway([main, failure]: [&str; 2]) -> BTreeSet<u32> {
+    let shared = shared_codes();
+    let named = [main, failure].into_iter().flat_map(|source| {
+        let uses = source.split("exit_code::").skip(1);
+        uses.filter_map(|rest| {
+            let mut words = rest.split(|letter: char| !letter.is_ascii_uppercase());
+            shared.get(words.next()?).copied()
+        })
+    });
+    let arms = failure.split("=> ").skip(1);
+    let numbers = arms.filter_map(|rest| rest.split(',').next()?.trim().parse().ok());
+    named.chain(numbers).chain([0]).collect()
+}
+
+#[test]
+fn page_has_every_exit_code_of_the_gateways_and_names_the_programs_that_have_it() {
+    const TITLE: &str = "Exit codes of the gateways";
+    let codes = GATEWAYS.map(|(program, sources)| (program, codes_of_gateway(sources)));
+    let all: BTreeSet<u32> = codes
+        .iter()
+        .flat_map(|(_, codes)| codes.iter().copied())
+        .collect();
+    assert_eq!(codes_of_page(TITLE), all);
+    let page = page();
+    for code in all {
+        let beginning = format!("| {code} | ");
+        let mut rows = section(&page, TITLE).lines();
+        let row = rows
+            .find(|row| row.starts_with(&beginning))
+            .expect("compared above");
+        let has = |codes: &BTreeSet<u32>| codes.contains(&code);
+        // A row that names no program is about all of them.
+        let of_all = codes.iter().all(|(_, codes)| has(codes));
+        for (program, codes) in &codes {
+            let named = row.contains(&format!("`{program}`"));
+            assert!(
+                of_all || named == has(codes),
+                "{program}, exit code {code}: {row}"
+            );
+        }
+    }
 }
 
 #[test]

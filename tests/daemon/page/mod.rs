@@ -89,9 +89,12 @@ async fn overview_shows_the_line_and_says_when_its_data_are_old() {
     browser
         .wait("a REJECT with its picture", &tile("bad", "reject"))
         .await;
-    let words = "const tile = document.querySelector('article[aria-label=\"Camera bad\"]').textContent;
+    let words =
+        "const tile = document.querySelector('article[aria-label=\"Camera bad\"]').textContent;
                  return tile.includes('REJECT') && tile.includes('0.9');";
-    browser.wait("the decision and the score as text", words).await;
+    browser
+        .wait("the decision and the score as text", words)
+        .await;
     assert_eq!(browser.violations().await, [""; 0]);
 
     // The daemon is killed: what is on the page must not look like the present.

@@ -1,13 +1,18 @@
 //! A damaged journal is found, set aside and replaced while the line runs; streams report what was lost.
 
+use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::stream_verdicts_response::Event;
-use inspectd_client::proto::{AcknowledgeVerdictsRequest, GapReason, Status};
+use inspectd_client::proto::trigger_inspection_request::Target;
+use inspectd_client::proto::{
+    AcknowledgeVerdictsRequest, GapReason, LineState, Status, TriggerInspectionRequest,
+};
 use inspectd_test_support::{onnx_runtime, require};
 
-use super::journal_site::{belt, journal, site, stream_from};
+use super::journal_site::{belt, journal, requested, site, stream_from};
+use crate::belt::REVIEW;
 use crate::harness::{Daemon, Site, ends};
 
 fn damaged_alarm(status: &Status) -> bool {
@@ -32,6 +37,11 @@ async fn fill(site: &Site) {
         .await
         .expect("recorded");
     daemon.stop();
+    checkpoint(site);
+}
+
+/// Moves the write-ahead log of a stopped daemon into the file.
+fn checkpoint(site: &Site) {
     let into_the_file = "PRAGMA wal_checkpoint(TRUNCATE)";
     opened(site)
         .query_row(into_the_file, [], |_| Ok(()))
@@ -53,6 +63,24 @@ fn overwrite(site: &Site, range: impl FnOnce(usize) -> std::ops::Range<usize>) {
 
 /// Length of a page of the journal.
 const PAGE: usize = 4096;
+
+/// Overwrites pages of the journal of a running daemon, from the one that `first` says on. `first` gets the number of pages.
+fn overwrite_pages<const BYTES: usize>(site: &Site, first: impl FnOnce(usize) -> usize) {
+    let path = site.path("journal/journal.sqlite");
+    let file = std::fs::File::options().write(true).open(path);
+    let file = file.expect("a journal");
+    let length = file.metadata().expect("a file").len() as usize;
+    let offset = first(length / PAGE) * PAGE;
+    let written = file.write_all_at(&[0xa5; BYTES], offset as u64);
+    written.expect("damaged");
+}
+
+/// The index of the first page of a table or an index.
+fn root_page(site: &Site, name: &str) -> usize {
+    let select = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page = opened(site).query_row(select, [name], |row| row.get::<_, i64>(0));
+    page.expect("a page") as usize - 1
+}
 
 /// A journal with some thousand verdicts and an acknowledgement, whose pages in the middle are overwritten.
 async fn damage(site: &Site) {
@@ -134,6 +162,64 @@ async fn damaged_journal_is_set_aside_and_its_verdicts_are_reported_as_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn damage_is_found_while_the_daemon_runs() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
+    fill(&site).await;
+    let top = format!("{}{REVIEW}", journal("check_interval_s = 1\n"));
+    site.configure(&top, &belt("belt", "fps = 20"));
+    let daemon = site.start();
+    daemon.wait_for_log("the journal was checked: it is intact");
+    overwrite_pages::<{ 4 * PAGE }>(&site, |pages| pages / 2);
+    daemon.status_when("an alarm", damaged_alarm).await;
+    let journalled = |status: &Status| {
+        let journal = status.journal.as_ref().expect("a journal");
+        journal.epoch == 2 && journal.trouble.is_empty()
+    };
+    let status = daemon.status_when("journalled again", journalled).await;
+    assert_eq!(status.state(), LineState::Degraded);
+    let (_, page) = daemon.page("/metrics");
+    assert!(
+        page.contains("inspectd_alarms{kind=\"journal_damaged\"} 1"),
+        "{page}"
+    );
+    let (first, last) = lost(&daemon, Start::FromSequence(1)).await;
+    assert_eq!(first, 1);
+    assert!(last >= 3000, "{last}");
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn damage_that_a_repeated_request_meets_is_found() {
+    require!(onnx_runtime());
+    let site = site(&journal(""), &requested("asked", ""));
+    let request = || TriggerInspectionRequest {
+        target: Some(Target::CameraId("asked".to_owned())),
+        idempotency_key: "k".to_owned(),
+        wait: true,
+        ..TriggerInspectionRequest::default()
+    };
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    client
+        .trigger_inspection(request())
+        .await
+        .expect("accepted");
+    daemon.stop();
+    checkpoint(&site);
+    let root = root_page(&site, "verdicts_by_key");
+    let daemon = site.start();
+    daemon.wait_for_log("the journal was checked: it is intact");
+    // Nothing else reads the index of the keys.
+    overwrite_pages::<PAGE>(&site, |_| root);
+    let mut client = daemon.inspection().await;
+    let refused = client.trigger_inspection(request()).await;
+    refused.expect_err("the key cannot be looked up");
+    daemon.status_when("an alarm", damaged_alarm).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn journal_that_was_moved_away_uses_no_sequence_again() {
     require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "fps = 50"));
@@ -159,14 +245,8 @@ async fn journal_that_cannot_be_opened_is_set_aside_and_its_consumers_are_kept()
     require!(onnx_runtime());
     let site = site(&journal(""), &belt("belt", "pace = \"fast\""));
     fill(&site).await;
-    let root = opened(&site)
-        .query_row(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'verdicts'",
-            [],
-            |row| row.get::<_, i64>(0),
-        )
-        .expect("a page") as usize;
-    overwrite(&site, |_| (root - 1) * PAGE..root * PAGE);
+    let root = root_page(&site, "verdicts");
+    overwrite(&site, |_| root * PAGE..(root + 1) * PAGE);
     let daemon = site.start();
     daemon.status_when("an alarm", damaged_alarm).await;
     let (first, last) = lost(&daemon, Start::Consumer("plc".to_owned())).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use inspectd_client::proto::stream_verdicts_request::Start;
 use inspectd_client::proto::{
     AcknowledgeVerdictsRequest, Consumer, FaultReason, ForgetConsumerRequest, ListConsumersRequest,
-    Verdict,
+    Status, Verdict,
 };
 use inspectd_test_support::{onnx_runtime, require};
 use tonic::Code;
@@ -159,7 +159,7 @@ async fn removed_sequences_are_rejected_with_the_kept_range() {
     let mut client = daemon.inspection().await;
     daemon.verdicts().await.next().await;
     acknowledge(&mut client, 1).await.expect("noted");
-    let aged = |status: &inspectd_client::proto::Status| {
+    let aged = |status: &Status| {
         let journal = status.journal.as_ref().expect("a journal");
         journal.oldest_sequence > 10
     };
@@ -229,10 +229,64 @@ async fn removal_of_unacknowledged_verdicts_is_an_alarm() {
     let mut client = daemon.inspection().await;
     daemon.verdicts().await.next().await;
     acknowledge(&mut client, 1).await.expect("recorded");
-    let removed = |status: &inspectd_client::proto::Status| {
-        let mut alarms = status.alarms.iter();
-        alarms.any(|alarm| alarm.kind == "unacknowledged_removed" && alarm.subject == "plc")
-    };
-    daemon.status_when("an alarm", removed).await;
+    daemon.status_when("an alarm", unacknowledged_removed).await;
+    daemon.stop();
+}
+
+/// Whether the alarm of removed verdicts that plc has not acknowledged is active.
+fn unacknowledged_removed(status: &Status) -> bool {
+    let mut alarms = status.alarms.iter();
+    alarms.any(|alarm| alarm.kind == "unacknowledged_removed" && alarm.subject == "plc")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn removal_of_unacknowledged_verdicts_for_their_age_is_an_alarm() {
+    require!(onnx_runtime());
+    let keys = "max_age_days = 0.01\n";
+    let site = site(&journal(keys), &belt("belt", "fps = 20"));
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    let mut verdicts = daemon.verdicts().await;
+    let last = verdicts.until(|verdict| verdict.sequence >= 20).await;
+    acknowledge(&mut client, 10).await.expect("recorded");
+    assert!(!unacknowledged_removed(&daemon.status().await));
+    daemon.stop();
+    // As if the daemon had been off for an hour.
+    let file = rusqlite::Connection::open(site.path("journal/journal.sqlite"));
+    let older = "UPDATE verdicts SET recorded = recorded - 3600000000000";
+    let aged = file.expect("the journal").execute(older, []);
+    assert!(aged.expect("written") >= 20);
+
+    let daemon = site.start();
+    let status = daemon.status_when("an alarm", unacknowledged_removed).await;
+    let kept = status.journal.expect("a journal");
+    assert!(kept.oldest_sequence > last.sequence, "{kept:?}");
+    // It ends when they are acknowledged.
+    let mut client = daemon.inspection().await;
+    let newest = daemon.status().await.sequence;
+    acknowledge(&mut client, newest).await.expect("recorded");
+    let over = |status: &Status| !unacknowledged_removed(status);
+    daemon.status_when("no alarm", over).await;
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn held_verdicts_that_overflow_are_removed_with_an_alarm_if_the_settings_say_so() {
+    require!(onnx_runtime());
+    let keys = "hold_unacknowledged = true\nhold_max_mib = 2\non_hold_overflow = \"remove\"\n";
+    let site = tiny(keys);
+    let daemon = site.start();
+    let mut client = daemon.inspection().await;
+    daemon.verdicts().await.next().await;
+    acknowledge(&mut client, 1).await.expect("recorded");
+    let status = daemon.status_when("an alarm", unacknowledged_removed).await;
+    let kept = status.journal.expect("a journal");
+    assert!(kept.oldest_sequence > 2, "{kept:?}");
+    // The line goes on, and every verdict is journalled.
+    assert_eq!((kept.trouble.as_str(), kept.unjournalled), ("", 0));
+    let mut verdicts = daemon.verdicts().await;
+    for verdict in some(&mut verdicts, 50).await {
+        assert!(verdict.sequence > 0, "{verdict:?}");
+    }
     daemon.stop();
 }

@@ -46,6 +46,8 @@ async fn check_loud(daemon: &Daemon, verdicts: &mut Verdicts, policy: &str) {
     daemon.serves_when("", false).await;
     let status = daemon.status().await;
     assert_eq!(status.state(), LineState::Degraded);
+    // A restart would not repair it.
+    assert_eq!(daemon.page("/healthz"), (200, "running\n".to_owned()));
     let journal = status.journal.expect("a journal");
     assert!(!journal.trouble.is_empty() && journal.trouble_time.is_some());
     assert!(journal.unjournalled > 0);
@@ -104,6 +106,22 @@ fn full_disk_is_reported_and_recovered_from() {
         for verdict in &seen {
             assert_eq!(Some(verdict), kept.get(&verdict.sequence));
         }
+        daemon.stop();
+    });
+}
+
+#[test]
+fn daemon_starts_on_a_full_disk_and_recovers() {
+    require!(onnx_runtime());
+    check_concurrently(POLICIES, async |policy| {
+        let site = site_of(policy);
+        let disk = require!(MemoryDisk::mount(site.path("journal"), "2m"));
+        disk.fill();
+        let daemon = site.start();
+        let mut verdicts = daemon.verdicts().await;
+        check_loud(&daemon, &mut verdicts, policy).await;
+        disk.remove_filler();
+        check_recovered(&daemon, &mut verdicts).await;
         daemon.stop();
     });
 }

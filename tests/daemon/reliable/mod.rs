@@ -15,3 +15,4 @@ mod slow;
 mod torn;
 mod torture;
 mod witness;
+mod write_ahead_log;

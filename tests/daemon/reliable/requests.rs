@@ -145,6 +145,36 @@ async fn request_with_a_known_idempotency_key_returns_the_first_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn repeated_request_is_answered_with_a_fault_if_its_verdict_is_not_confirmed() {
+    require!(onnx_runtime());
+    let site = requested_site();
+    let (daemon, mut client) = ready(&site).await;
+    let first = trigger(&mut client, request("asked", "one", "k1")).await;
+    let first = first.expect("accepted");
+    let passed = first.verdict.as_ref().expect("a verdict");
+    assert_eq!(passed.decision(), Decision::Pass);
+    daemon.stop();
+    // As if the process had been killed before it knew that the verdict was published.
+    let journal = rusqlite::Connection::open(site.path("journal/journal.sqlite"));
+    let unconfirmed = "UPDATE verdicts SET details = json_set(details, '$.unconfirmed', json('true')) WHERE sequence = ?1";
+    let marked = journal
+        .expect("the journal")
+        .execute(unconfirmed, [passed.sequence as i64]);
+    assert_eq!(marked.expect("written"), 1);
+
+    let (daemon, mut client) = ready(&site).await;
+    let again = trigger(&mut client, request("asked", "one", "k1")).await;
+    let again = again.expect("accepted");
+    assert!(again.repeated);
+    assert_eq!(again.trigger_id, first.trigger_id);
+    let verdict = again.verdict.expect("a verdict");
+    assert_eq!(verdict.decision(), Decision::Fault, "{verdict:?}");
+    let fault = verdict.fault.expect("a fault");
+    assert_eq!(fault.reason(), FaultReason::Journal);
+    daemon.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn request_without_a_frame_is_a_fault_at_its_deadline() {
     require!(onnx_runtime());
     let site = requested_site();

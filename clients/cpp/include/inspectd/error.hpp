@@ -32,7 +32,7 @@ public:
     [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
     /// Whether the same request may succeed later without a change to the client or the daemon.
     [[nodiscard]] bool is_transient() const;
-    /// The range that is kept, if the error says that a verdict is outside of it.
+    /// The range that is kept, if the error says that a verdict is outside it.
     [[nodiscard]] std::optional<KeptRange> kept_range() const;
 
 private:

@@ -109,7 +109,7 @@ public:
     /// Ends the stream, and sends pending acknowledgements once.
     ~VerdictStream();
 
-    /// Waits for the next event. Returns nothing after `close`. Throws `Error` for an error that cannot pass by itself, such
+    /// Waits for the next event. Returns nothing after `close`. Throws `Error` for a permanent error, such
     /// as an unknown camera; the stream has ended then.
     std::optional<Event> next();
 

@@ -1,7 +1,7 @@
 """Client of the inspection daemon `inspectd`: verdicts, triggers, evidence.
 
-`Client` blocks; `inspectd.aio.Client` has the same methods for asyncio. See the README for an example and for what is
-guaranteed.
+`Client` blocks; `inspectd.aio.Client` has the same methods for asyncio. The README has an example and the
+guarantees.
 """
 
 from importlib.metadata import version as _version

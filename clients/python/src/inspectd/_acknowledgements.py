@@ -1,6 +1,6 @@
-"""What a consumer has acknowledged, and what has to be sent next. Changed by calls only; time is passed in.
+"""What a consumer has acknowledged, and what has to be sent next. Only calls change it; the time is an argument.
 
-A thread (`_acknowledger.py`) or a task (`aio/_acknowledger.py`) does what `next_step` says.
+A thread (`_acknowledger.py`) or a task (`aio/_acknowledger.py`) executes what `next_step` returns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait for a newer sequence, at most for so long."""
+    """Wait for a newer sequence, at most for this time."""
 
     limit_s: float | None
 
@@ -74,14 +74,14 @@ class Acknowledgements:
         if not self.pending:
             return Done() if self.finishing else Wait(None)
         if self.finishing:
-            # The newest sequence is tried once more.
+            # The newest sequence is sent once more.
             return Done() if self.error and self._tried == self.newest else Send(self.newest)
         if self.error and not self.error.transient:
             return Wait(None)
         return Send(self.newest) if now >= self._due else Wait(self._due - now)
 
     def sent(self, now: float, sequence: int) -> None:
-        """An acknowledgement is on its way."""
+        """An acknowledgement was sent and not answered yet."""
         self._tried = sequence
         self._due = now + INTERVAL_S
 

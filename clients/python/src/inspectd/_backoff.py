@@ -11,14 +11,14 @@ from ._errors import InspectdError, ResourceExhausted
 class Backoff:
     """The pauses before further attempts. A pause doubles with each failure, up to a maximum.
 
-    A random part of up to a half is left out, so that clients that lost the same daemon do not come back at once.
+    A random part of up to a half is left out, so that clients that lost the same daemon do not reconnect at the same time.
     """
 
     initial_s: float = 0.25
     max_s: float = 5.0
 
     def pause_s(self, failures: int, error: InspectdError, random: float) -> float:
-        """The pause after this number of earlier failures; `random` is 0 to 1. Not shorter than the daemon asks for."""
+        """The pause after this number of earlier failures; `random` is 0 to 1. Not shorter than the daemon requests."""
         pause_s = min(self.initial_s * 2.0 ** min(failures, 60), self.max_s) * (1 - random / 2)
         asked_s = error.retry_after_s if isinstance(error, ResourceExhausted) else None
         return max(pause_s, asked_s or 0.0)

@@ -120,8 +120,8 @@ class Client:
     ) -> VerdictStream[Verdict | Gap]:
         """Returns verdicts as they are made: an iterator that reconnects and resumes by itself.
 
-        A `consumer` starts after the last verdict that it acknowledged; a new one with the oldest that is kept. Asking for
-        the next verdict acknowledges the ones before, unless `acknowledge` is False.
+        A `consumer` starts after the last verdict that it acknowledged; a new one with the oldest that is kept. Requesting
+        the next verdict acknowledges the previous ones, unless `acknowledge` is False.
 
         Others begin at `start`: "next", the default, with the next verdict; "oldest" with the oldest that is kept; a
         sequence; a datetime with the first verdict journalled at or after it. All of these resume after the last verdict
@@ -129,11 +129,11 @@ class Client:
         ones are refused.
 
         `cameras`, `decisions`: only these; empty: all. `reconnect`: the pauses between attempts; None: the stream ends
-        with the first error. `silence_timeout`: the connection counts as lost if the daemon sends nothing for so many
+        with the first error. `silence_timeout`: the connection counts as lost if the daemon sends nothing for this many
         seconds, or for three of its `server.heartbeat_interval_s`, if that is longer.
 
-        The iterator raises errors that cannot pass by themselves: `OutOfRange` if the verdicts after the position are no
-        longer kept, `Aborted` if another stream of the consumer was opened, `PermissionDenied`, `NotFound`, ...
+        The iterator raises permanent errors: `OutOfRange` if the verdicts after the position were
+        removed, `Aborted` if another stream of the consumer was opened, `PermissionDenied`, `NotFound`, ...
         """
         return self._stream(
             (Verdict, Gap), consumer, start, cameras, decisions, acknowledge, reconnect, silence_timeout
@@ -188,7 +188,7 @@ class Client:
         `client_data` are returned in the verdict. `recipe`, `recipe_sha256`: a prepared recipe for this request only.
 
         `idempotency_key`: a request with the key of an earlier one is the same request; the part is inspected once.
-        `retry_within`: repeats the request after transient errors for so many seconds, under a new key if none is given. A
+        `retry_within`: repeats the request after transient errors for this many seconds, under a new key if none is given. A
         request that is accepted late inspects what is in view then: repeat it only for parts that wait.
         """
         key = idempotency_key or (uuid.uuid4().hex if retry_within > 0 else "")
@@ -217,10 +217,10 @@ class Client:
         return self._transport.answer(_calls.inspect(image_content(image, order), camera), timeout)
 
     def evidence(self, sequence: int, *, format: ImageFormat = "png", side_limit: int = 0) -> Evidence:
-        """Returns the frame of a recent verdict, and its heatmap. `NotFound` if they are no longer kept.
+        """Returns the frame of a recent verdict, and its heatmap. `NotFound` if they were removed.
 
         `format`: of pictures that are not on the daemon's disk yet. `side_limit`: pictures are scaled down until their
-        longer side has so many pixels; 0: full size.
+        longer side has this many pixels; 0: full size.
         """
         return self._transport.answer(_calls.evidence(sequence, format, side_limit))
 

@@ -21,10 +21,10 @@ _MESSAGE_LIMIT_BYTES = 512 << 20
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", _MESSAGE_LIMIT_BYTES),
     ("grpc.max_send_message_length", _MESSAGE_LIMIT_BYTES),
-    # A silent connection is probed after 10 s, so that a machine without power is noticed, and closed 5 s later.
+    # A silent connection is probed after 10 s, so that a machine without power is detected, and closed 5 s later.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # A daemon on the same network connects in milliseconds; a host that is switched off never does.
+    # A daemon on the same network accepts a connection within milliseconds; a host that is switched off never does.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     # The pauses between attempts are those of this package: gRPC does not add its own, of up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),

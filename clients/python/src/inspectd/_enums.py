@@ -83,7 +83,7 @@ class LabelKind(ProtocolEnum):
     GOOD = 1
     DEFECTIVE = 2
     UNSURE = 3
-    """The person cannot tell."""
+    """The person is not sure."""
 
 
 class LineState(ProtocolEnum):

@@ -24,7 +24,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """What a refusal says for programs, from `google.rpc`."""
+    """The details of a refusal for programs, from `google.rpc`."""
 
     violations: tuple[Violation, ...] = ()
     reason: str = ""
@@ -99,7 +99,7 @@ class InvalidArgument(Refused):
 
 
 class NotFound(Refused):
-    """The camera, verdict, evidence or consumer does not exist, or is no longer kept."""
+    """The camera, verdict, evidence or consumer does not exist, or was removed."""
 
 
 class AlreadyExists(Refused):
@@ -124,7 +124,7 @@ class FailedPrecondition(Refused):
 
 
 class OutOfRange(Refused):
-    """The verdicts after this position are no longer kept, or do not exist yet."""
+    """The verdicts after this position were removed, or do not exist yet."""
 
     def _sequence(self, key: str) -> int:
         text = self.details.metadata.get(key, "")
@@ -153,7 +153,7 @@ class ResourceExhausted(Refused):
 
 
 class DeadlineExceeded(Refused):
-    """The answer did not come within the time limit of the call."""
+    """The answer did not arrive within the time limit of the call."""
 
     transient = True
 

@@ -59,7 +59,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a verdict was made of."""
+    """The pictures of a verdict."""
 
     verdict: Verdict
     frame: Picture | None
@@ -78,7 +78,7 @@ def image_content(image: Image, order: ColourOrder) -> bytes | inspection.RawIma
     """What is sent for an image."""
     if isinstance(image, (bytes, bytearray, memoryview)):
         return bytes(image)
-    # Without an import: if they are not loaded, the image is none of theirs.
+    # Without an import: if numpy or Pillow is not loaded, the image is not one of its objects.
     numpy, pillow = sys.modules.get("numpy"), sys.modules.get("PIL.Image")
     if numpy is not None and isinstance(image, numpy.ndarray):
         return _array(image, order)

@@ -9,7 +9,7 @@ from ._steps import Input
 
 
 class Mailbox:
-    """A queue of inputs. What the connection delivers stays in order; everything else overtakes it.
+    """A queue of inputs. Inputs of the connection stay in order; all other inputs are taken before them.
 
     The lock is reentrant, so that a signal handler may post.
     """
@@ -22,15 +22,15 @@ class Mailbox:
         self._closed = False
 
     def post(self, happened: Input) -> None:
-        """Adds an input that overtakes what the connection delivered."""
+        """Adds an input that is taken before those of the connection."""
         self._add(self._urgent, happened)
 
     def end(self, happened: Input) -> None:
-        """Adds an input after what the connection delivered."""
+        """Adds an input that is taken after those of the connection."""
         self._add(self._delivered, happened)
 
     def offer(self, happened: Input) -> bool:
-        """Adds what the connection delivered as soon as there is room. False: the mailbox is closed."""
+        """Adds an input of the connection as soon as there is space. False: the mailbox is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._delivered) < self._limit)
             if not self._closed:
@@ -50,7 +50,7 @@ class Mailbox:
             return self._delivered.popleft()
 
     def close(self) -> None:
-        """No more inputs are taken."""
+        """Further inputs are not accepted."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

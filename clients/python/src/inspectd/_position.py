@@ -91,7 +91,7 @@ class Position:
         # As a verdict: a consumer's new connection may repeat it.
         if 1 <= gap.last_sequence <= self.passed:
             return None
-        # A new connection does not ask for those that are lost again.
+        # A new connection does not request the lost ones again.
         self.passed = max(self.passed, gap.last_sequence)
         return gap
 

@@ -80,12 +80,12 @@ class Session:
     delivered: int = 0
     """The position after what the loop has received."""
     processed: int = 0
-    """The position after what the loop has processed: before it asked for the next event."""
+    """The position after what the loop has processed: before it requested the next event."""
     _phase: _Phase = _Phase.NEW
     _due: float | None = None
     """When the phase has taken too long, or the pause is over."""
     _connection: int = 0
-    """Counts connections; what belongs to an earlier one is ignored."""
+    """Counts connections; inputs of an earlier connection are ignored."""
     _failures: int = 0
     """Since the last message."""
     _interval_s: float = 0.0

@@ -120,6 +120,8 @@ class Journal:
     evidence_bytes: int
     evidence_missed: int
     epoch: int
+    wal_bytes: int
+    """Size of the write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

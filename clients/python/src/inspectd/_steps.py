@@ -1,4 +1,4 @@
-"""What happens to a session, what it has its driver do, and what the loop receives."""
+"""The inputs of a session, its commands for the driver, and what the loop receives."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Outcome = Event | Failed | Finished
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The loop asks for the next event: it has processed all earlier ones."""
+    """The loop requests the next event: it has processed all earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeRefused:
-    """An acknowledgement failed with an error that cannot pass by itself."""
+    """An acknowledgement failed with a permanent error."""
 
     error: InspectdError
 

@@ -87,7 +87,7 @@ class VerdictStream(Generic[T]):
         return self._session.connected
 
     def acknowledge(self, sequence: int | None = None) -> None:
-        """Says that all verdicts up to this sequence are processed; without one, all that the loop received.
+        """States that all verdicts up to this sequence are processed; without one, all that the loop received.
 
         Returns at once. A thread sends it, at most ten times a second, together with later ones.
         """
@@ -155,7 +155,7 @@ class VerdictStream(Generic[T]):
 
     def __del__(self) -> None:
         # A loop was left without `close`: end the call and its threads. What is processed is acknowledged without waiting.
-        # Nothing of it is possible while the interpreter ends.
+        # None of this is possible while the interpreter ends.
         with suppress(Exception):
             self._mailbox.close()
             if self._acknowledger is not None:

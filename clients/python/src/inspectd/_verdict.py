@@ -177,7 +177,7 @@ class Gap:
     """Verdicts that a stream cannot deliver."""
 
     missed: int
-    """The number of verdicts, including those that do not match the filter. Of lost ones at most as many."""
+    """The number of verdicts, including those that do not match the filter. For lost verdicts, an upper limit."""
     reason: GapReason
     first_sequence: int
     """If they were lost with the journal: the first of their sequences. Otherwise 0."""
@@ -212,7 +212,7 @@ class Consumer:
     lag: timedelta | None
     """How long the oldest pending verdict has been waiting. None: none is pending."""
     lost: int
-    """The number of pending verdicts that are no longer kept."""
+    """The number of pending verdicts that were removed."""
     connected: bool
     client: str
     """The client that it belongs to. Empty: a client without a name."""

@@ -64,6 +64,7 @@ keys! {
     RETRY_AFTER_S = "retry_after_s", Number(0.01, 3600.0, "seconds"), Value("0.5"), "First pause before a batch is sent again. Each failure doubles the pause, and a random part of up to half of it is left out.";
     RETRY_AFTER_MAX_S = "retry_after_max_s", Number(0.01, 86_400.0, "seconds"), Value("60"), "Maximum pause; at least `retry_after_s`.";
     EVIDENCE = "evidence", Choice(&["none", "reject", "all"]), Value("none"), "Verdicts whose frame and heatmap are sent along, if the daemon still has them. Only for sinks that can carry them: `files` and `s3`.";
+    DEAD_LETTERS_MAX_MIB = "dead_letters_max_mib", Number(0.001, 1_048_576.0, "MiB"), Value("256"), "Maximum size of the file of dead letters. At the maximum the sink waits until the file is moved away.";
 
     FILES_FOLDER = "folder", Path, Required, "Folder of the files. Created if it does not exist.";
     FILES_FORMAT = "format", Choice(&["jsonl", "csv"]), Value("jsonl"), "One JSON object or one line of CSV for each record.";
@@ -156,6 +157,7 @@ pub const SECTIONS: &[Section] = &[
             &RETRY_AFTER_S,
             &RETRY_AFTER_MAX_S,
             &EVIDENCE,
+            &DEAD_LETTERS_MAX_MIB,
         ],
     },
     Section {

@@ -1,5 +1,5 @@
-//! Reads the tables of a TOML file by declared keys. Every fault is collected with its line, and reading goes on, so that
-//! all faults of a file are reported at once.
+//! Reads the tables of a TOML file by declared keys. Every fault is collected with its line, and reading continues, so
+//! that all faults of a file are reported at once.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ impl Document {
     }
 }
 
-/// A table that is being read. Keys that nobody asked for are faults.
+/// A table that is being read. Unknown keys are faults.
 #[derive(Debug)]
 pub struct Table<'a> {
     document: &'a Document,
@@ -165,7 +165,7 @@ impl<'a> Table<'a> {
             .is_some_and(|values| values.contains_key(key.name))
     }
 
-    /// Reads a key by `convert`, which says `None` if the value is not allowed.
+    /// Reads a key by `convert`, which returns `None` if the value is not allowed.
     fn read<T>(
         &self,
         key: &Key,
@@ -274,7 +274,7 @@ impl<'a> Table<'a> {
         self.read(key, read, |_| None).unwrap_or_default()
     }
 
-    /// Records the keys that nobody asked for as faults.
+    /// Records the keys that were not read as faults.
     pub fn finish(&self) {
         let known = self.known.borrow();
         for (name, value) in self.values.into_iter().flatten() {

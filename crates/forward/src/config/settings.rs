@@ -50,7 +50,7 @@ pub struct Daemon {
     pub silence_timeout: Duration,
 }
 
-/// A sink: what all types have, and what its type has.
+/// A sink: the settings of all types, and those of its type.
 #[derive(Clone, Debug)]
 pub struct SinkSettings {
     /// Its name.
@@ -71,6 +71,8 @@ pub struct SinkSettings {
     pub retry_after_max: Duration,
     /// Verdicts whose evidence is sent along.
     pub evidence: EvidencePolicy,
+    /// Maximum size of the file of dead letters.
+    pub dead_letters_max_bytes: u64,
     /// What receives the records.
     pub receiver: Receiver,
 }
@@ -91,7 +93,7 @@ pub enum EvidencePolicy {
     None,
     /// Those with the decision REJECT.
     Reject,
-    /// All whose evidence was to be kept.
+    /// All whose evidence is kept.
     All,
 }
 

@@ -72,6 +72,7 @@ fn sink(id: &str, table: &Table<'_>, origin: &Origin) -> Option<SinkSettings> {
         "all" => Some(EvidencePolicy::All),
         _ => None,
     });
+    let dead_letters_max = table.number(&keys::DEAD_LETTERS_MAX_MIB).map(mebibytes);
     let receiver = receiver(id, table, origin);
     if let (Some(receiver), Some(policy)) = (&receiver, evidence) {
         check_evidence(table, receiver, policy);
@@ -86,11 +87,12 @@ fn sink(id: &str, table: &Table<'_>, origin: &Origin) -> Option<SinkSettings> {
         retry_after: retry_after?,
         retry_after_max: retry_after_max?,
         evidence: evidence?,
+        dead_letters_max_bytes: dead_letters_max?,
         receiver: receiver?,
     })
 }
 
-/// Only some sinks carry evidence, and one of these carries nothing else.
+/// Only some types of sinks carry evidence; one of them stores only verdicts with evidence.
 fn check_evidence(table: &Table<'_>, receiver: &Receiver, policy: EvidencePolicy) {
     let kind = receiver.kind();
     let message = match (receiver, policy) {
@@ -105,6 +107,11 @@ fn check_evidence(table: &Table<'_>, receiver: &Receiver, policy: EvidencePolicy
         _ => return,
     };
     table.fault(keys::EVIDENCE.name, message);
+}
+
+/// MiB as bytes.
+fn mebibytes(number: f64) -> u64 {
+    (number * 1_048_576.0) as u64
 }
 
 fn decision(text: &str) -> Option<Decision> {
@@ -140,12 +147,12 @@ fn files(table: &Table<'_>) -> Option<Files> {
         "csv" => Some(FileFormat::Csv),
         _ => None,
     });
-    let max_mib = table.number(&keys::FILES_MAX_MIB);
+    let max_bytes = table.number(&keys::FILES_MAX_MIB).map(mebibytes);
     let max_age = table.seconds(&keys::FILES_MAX_AGE_S);
     Some(Files {
         folder: folder?,
         format: format?,
-        max_bytes: (max_mib? * 1_048_576.0) as u64,
+        max_bytes: max_bytes?,
         max_age: max_age?,
     })
 }

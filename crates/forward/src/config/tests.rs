@@ -44,6 +44,7 @@ fn smallest_file_has_the_defaults() {
         (sink.batch_limit, sink.batch_window),
         (500, Duration::from_millis(200))
     );
+    assert_eq!(sink.dead_letters_max_bytes, 256 << 20);
     let Receiver::Files(files) = &sink.receiver else {
         panic!("{sink:?}")
     };

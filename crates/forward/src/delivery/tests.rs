@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use inspectd_client::{Decision, Evidence};
+use inspectd_client::{Decision, Evidence, Status};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -19,6 +19,11 @@ struct Receiver {
     /// Whether refused records are named, or the whole batch is refused.
     names_refused: bool,
     hangs: bool,
+    /// The sequence of a record because of which the receiver closes the connection.
+    closes_at: Option<u64>,
+    /// Pings that the receiver does not answer.
+    unanswered: Arc<Mutex<u32>>,
+    attempts: Arc<Mutex<Vec<usize>>>,
     resets: Arc<Mutex<u32>>,
     log: Arc<Mutex<Vec<Vec<u64>>>>,
 }
@@ -36,6 +41,15 @@ impl Sink for Receiver {
         Ok(String::new())
     }
 
+    async fn ping(&mut self) -> Result<(), Failure> {
+        let mut unanswered = self.unanswered.lock();
+        if *unanswered == 0 {
+            return Ok(());
+        }
+        *unanswered -= 1;
+        Err(Failure::transient("away"))
+    }
+
     async fn keep_open(&mut self) -> Result<(), Failure> {
         Ok(())
     }
@@ -48,6 +62,10 @@ impl Sink for Receiver {
             return Err(failure);
         }
         let sequences: Vec<u64> = records.iter().map(sequence).collect();
+        self.attempts.lock().push(sequences.len());
+        if self.closes_at.is_some_and(|one| sequences.contains(&one)) {
+            return Err(Failure::Lost("closed by peer".to_owned()));
+        }
         let refused = sequences
             .iter()
             .enumerate()
@@ -104,7 +122,7 @@ fn delivery(receiver: Receiver, folder: &TempDir) -> (Delivery, watch::Sender<bo
     let delivery = Delivery {
         id: "mes".to_owned(),
         sink: Box::new(receiver),
-        dead_letters: DeadLetters::new(folder.path(), "mes"),
+        dead_letters: DeadLetters::new(folder.path(), "mes", 1 << 20),
         backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
         timeout: Duration::from_millis(50),
         evidence: EvidencePolicy::None,
@@ -156,6 +174,62 @@ async fn transient_failures_and_lost_confirmations_are_repeated() {
 }
 
 #[tokio::test]
+async fn record_because_of_which_the_connection_is_closed_is_found() {
+    let receiver = Receiver {
+        closes_at: Some(6),
+        ..Receiver::default()
+    };
+    let attempts = Arc::clone(&receiver.attempts);
+    let (delivered, letters, state) = deliver(receiver).await;
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 7, 8]);
+    assert_eq!(letters, [6]);
+    assert_eq!((state.delivered, state.dead_letters), (7, 1));
+    // The whole batch, its halves, and at the end the single record until there is no doubt.
+    let expected = [8, 8, 8, 8, 8, 4, 4, 2, 1, 1, 1, 1, 1, 1, 2];
+    assert_eq!(*attempts.lock(), expected);
+}
+
+#[tokio::test]
+async fn lost_connections_make_no_dead_letter_while_the_receiver_does_not_answer() {
+    let unanswered = Arc::new(Mutex::new(3));
+    let receiver = Receiver {
+        closes_at: Some(1),
+        unanswered: Arc::clone(&unanswered),
+        ..Receiver::default()
+    };
+    let attempts = Arc::clone(&receiver.attempts);
+    let (_, letters, _) = deliver(receiver).await;
+    assert_eq!((letters, *unanswered.lock()), (vec![1], 0));
+    // Each ping without an answer is one more attempt with the whole batch.
+    assert_eq!(attempts.lock()[..9], [8, 8, 8, 8, 8, 8, 8, 8, 4]);
+}
+
+#[tokio::test]
+async fn few_lost_connections_do_not_divide_a_batch() {
+    let receiver = Receiver {
+        failures: vec![Failure::Lost("closed by peer".to_owned()); 4],
+        ..Receiver::default()
+    };
+    let attempts = Arc::clone(&receiver.attempts);
+    let (delivered, letters, state) = deliver(receiver).await;
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!((letters, state.retries), (vec![], 4));
+    assert_eq!(*attempts.lock(), [8]);
+}
+
+#[test]
+fn evidence_is_missing_only_if_the_daemon_says_that_it_is_not_found() {
+    let check = |status: Status, expected| {
+        assert_eq!(is_gone(&Error::from_stream(&status)), expected, "{status}");
+    };
+    check(Status::not_found("no evidence of 7"), true);
+    check(Status::unauthenticated("the token has expired"), false);
+    check(Status::permission_denied("the role is viewer"), false);
+    check(Status::internal("a file cannot be read"), false);
+    check(Status::unavailable("stopping"), false);
+}
+
+#[tokio::test]
 async fn receiver_that_asks_to_wait_keeps_its_connection() {
     let receiver = Receiver {
         failures: vec![Failure::NotReady("offline".to_owned()); 2],
@@ -188,6 +262,36 @@ async fn stop_ends_a_delivery_whose_receiver_is_away() {
         let records = [record(1, Decision::Pass)];
         assert_eq!(delivery.deliver(&client, &records).await, Err(Stopped));
     }
+}
+
+#[tokio::test]
+async fn sink_waits_while_the_file_of_dead_letters_has_its_maximum_size() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = BTreeSet::from([1, 2]);
+    let receiver = Receiver {
+        refused,
+        ..Receiver::default()
+    };
+    let (mut delivery, stop) = delivery(receiver, &folder);
+    delivery.dead_letters = DeadLetters::new(folder.path(), "mes", 1);
+    let path = delivery.dead_letters.path().to_owned();
+    let state = Arc::clone(&delivery.state);
+    let client = Client::builder("http://127.0.0.1:1".parse().expect("an address"));
+    let client = client.build().expect("no credentials");
+    let records = [record(1, Decision::Pass), record(2, Decision::Pass)];
+    let task = tokio::spawn(async move { delivery.deliver(&client, &records).await });
+    while state.snapshot().state != Activity::Retrying {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let snapshot = state.snapshot();
+    let error = snapshot.last_error.expect("an error").message;
+    assert!(error.contains("dead_letters_max_mib"), "{error}");
+    assert_eq!(snapshot.dead_letters, 1);
+    std::fs::remove_file(&path).expect("removed");
+    assert_eq!(task.await.expect("no panic"), Ok(()));
+    assert_eq!(state.snapshot().dead_letters, 2);
+    assert_eq!(state.snapshot().state, Activity::Running);
+    drop(stop);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Files of JSON or CSV lines. Each record is in them exactly once, also after a crash: what the files already have is read
-//! when they are opened.
+//! Files of JSON or CSV lines. They contain each record exactly once, also after a crash: the records of the files are
+//! read when they are opened.
 
 mod csv_line;
 mod ledger;
@@ -92,7 +92,7 @@ impl FileSink {
         Ok(files)
     }
 
-    /// Locks the folder, reads what it already has, and opens the last file.
+    /// Locks the folder, reads its files, and opens the last one.
     fn open(&mut self) -> io::Result<&mut Open> {
         if self.open.is_none() {
             fs::create_dir_all(&self.settings.folder)?;
@@ -107,9 +107,9 @@ impl FileSink {
                 }),
                 None => None,
             };
-            let paths = files.iter().rev().map(|file| file.path.as_path());
-            let ledger = Ledger::read(paths, self.settings.format)?;
             let number = last.map_or(0, |last| last.number);
+            let paths = files.into_iter().map(|file| file.path).collect();
+            let ledger = Ledger::read(paths, self.settings.format)?;
             self.open = Some(Open {
                 _lock: lock,
                 current,
@@ -120,15 +120,23 @@ impl FileSink {
         Ok(self.open.as_mut().expect("it was just opened"))
     }
 
-    /// Appends the records that the files do not have yet.
+    /// Appends the records that the files do not have yet. After a failure, the files are opened and read again: it is
+    /// not known what was written.
     fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let appended = self.try_append(records);
+        if appended.is_err() {
+            self.open = None;
+        }
+        appended
+    }
+
+    fn try_append(&mut self, records: &[Record]) -> io::Result<()> {
         let settings = self.settings.clone();
         let extension = self.extension();
         let open = self.open()?;
         let mut lines = Vec::new();
-        let mut ledger = open.ledger.clone();
         for record in records {
-            if !ledger.add(record) {
+            if !open.ledger.add(record)? {
                 continue;
             }
             match settings.format {
@@ -151,13 +159,11 @@ impl FileSink {
             open.begin(&settings, extension, time)?;
         }
         let current = open.current.as_mut().expect("it was just begun");
-        current.file.append(&lines)?;
-        open.ledger = ledger;
-        Ok(())
+        current.file.append(&lines)
     }
 }
 
-/// Whether the next record belongs into another file.
+/// Whether the next record belongs in another file.
 fn is_over(current: &Current, settings: &Files, now: SystemTime) -> bool {
     let age = now.duration_since(current.begun).unwrap_or(Duration::ZERO);
     current.file.bytes() >= settings.max_bytes || age >= settings.max_age
@@ -188,7 +194,7 @@ fn open_file(path: &Path, format: FileFormat) -> io::Result<LineFile> {
     Ok(file)
 }
 
-/// Locks the folder for this process. The lock ends with it, however it ends.
+/// Locks the folder for this process. The lock ends with the process, also after a kill.
 fn lock(path: &Path) -> io::Result<File> {
     let file = File::options()
         .create(true)
@@ -252,7 +258,7 @@ impl Sink for FileSink {
     }
 
     async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure> {
-        // A disk may take long: other sinks go on meanwhile.
+        // A disk may take long: other sinks continue in this time.
         let appended = tokio::task::block_in_place(|| self.append(records));
         appended
             .map(|()| Vec::new())

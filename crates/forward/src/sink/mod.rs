@@ -21,17 +21,24 @@ use crate::record::{Record, VerdictRecord};
 
 /// A receiver of records.
 ///
-/// A call may be dropped before it returns, when its time is over: [`Sink::reset`] is called then, as after a failure.
+/// A call may be dropped at its time limit, before it returns: [`Sink::reset`] is called then, as after a failure.
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// Connects to the receiver and returns what is there, in a few words. Sends no record.
+    /// Connects to the receiver and returns a short description of it. Sends no record.
     async fn check(&mut self) -> Result<String, Failure>;
 
-    /// Connects, if the connection is not open. Called at the start and now and then while there is nothing to send.
+    /// Sends something that is not a record, and waits for the answer of the receiver. Called after [`Sink::reset`], when
+    /// connections were lost with the same records: does the receiver handle anything else? The default is sufficient if
+    /// the receiver must answer before a connection counts as open.
+    async fn ping(&mut self) -> Result<(), Failure> {
+        self.keep_open().await
+    }
+
+    /// Connects, if the connection is not open. Called at the start, and at intervals while there is nothing to send.
     async fn keep_open(&mut self) -> Result<(), Failure>;
 
     /// Sends the records. Returns once the receiver has confirmed that it stored all of them, except those that it refuses
-    /// for good.
+    /// permanently.
     async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure>;
 
     /// Sends the evidence of a verdict, before its record. Returns once the receiver has stored it.
@@ -41,14 +48,14 @@ pub trait Sink: Send + Sync {
         evidence: &Evidence,
     ) -> Result<(), Failure>;
 
-    /// Gives up the connection: the next call opens another one.
+    /// Drops the connection: the next call opens another one.
     fn reset(&mut self);
 
-    /// Reports to the receiver that no records follow, if it can be told.
+    /// Reports to the receiver that no records follow, if its protocol has a message for this.
     async fn close(&mut self);
 }
 
-/// A record that the receiver refuses for good.
+/// A record that the receiver refuses permanently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// Its place among the records that were sent.
@@ -60,13 +67,17 @@ pub struct Rejected {
 /// Records were not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The receiver refuses at least one of the records for good, and stored none of them.
+    /// The receiver refuses at least one of the records permanently, and stored none of them.
     #[error("{0}")]
     Refused(String),
-    /// The receiver is connected, and asks to wait. The sink has waited for a while, and keeps the connection: it is not
+    /// The receiver is connected, and asks to wait. The sink has waited, and keeps the connection: it is not
     /// reset.
     #[error("{0}")]
     NotReady(String),
+    /// The connection was open, and was lost while the records were sent. Usually they may be stored later; but some receivers
+    /// close the connection because of a record, such as a packet that is too large, and report no reason.
+    #[error("{0}")]
+    Lost(String),
     /// The same records may be stored later.
     #[error("{reason}")]
     Transient {
@@ -83,6 +94,14 @@ impl Failure {
         Self::Transient {
             reason: reason.to_string(),
             retry_after: None,
+        }
+    }
+
+    /// The failure of something that is sent before the records: they are not the cause of a lost connection.
+    pub fn before_records(self) -> Self {
+        match self {
+            Self::Lost(reason) => Self::transient(reason),
+            other => other,
         }
     }
 }
@@ -119,7 +138,8 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// The text of a file with a secret, without blanks around it. A file that is missing may come later.
+/// The text of a file with a secret, without blanks around it. A missing file is a transient failure: it may be created
+/// later.
 pub(crate) fn read_secret(path: &Path) -> Result<String, Failure> {
     let read = std::fs::read_to_string(path);
     let text = read.map_err(|error| Failure::transient(format!("{}: {error}", path.display())))?;

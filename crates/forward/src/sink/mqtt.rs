@@ -73,13 +73,16 @@ impl MqttSink {
     /// The connection, with the state `online` published.
     async fn connection(&mut self) -> Result<&mut Connection, Failure> {
         if self.connection.is_none() {
-            // The broker publishes it if this program dies. Nobody knows when that will be.
+            // The broker publishes it if this program fails, at a time that is not known now.
             let mut will = self.state("offline");
             will.payload = b"{\"state\":\"offline\"}".to_vec();
             let mut connection = Connection::open(&self.settings, will)?;
-            connection.connected().await?;
             let online = self.state("online");
-            publish(&mut connection, &[online]).await?;
+            let opened = async {
+                connection.connected().await?;
+                publish(&mut connection, &[online]).await
+            };
+            opened.await.map_err(Failure::before_records)?;
             self.connection = Some(connection);
         }
         Ok(self.connection.as_mut().expect("it was just opened"))
@@ -123,7 +126,7 @@ async fn publish(
                 }
                 Some(Notice::Connected) => {}
                 Some(Notice::Lost(failure)) => return Err(failure),
-                None => return Err(Failure::transient("the connection is closed")),
+                None => return Err(Failure::Lost("the connection is closed".to_owned())),
             }
         }
         Ok(rejected)

@@ -124,7 +124,7 @@ impl NatsSink {
     }
 }
 
-/// A name as one token of a subject: a dot would make two of it.
+/// A name as one token of a subject: a dot would divide it into two.
 fn token(name: &str) -> String {
     name.replace('.', "_")
 }

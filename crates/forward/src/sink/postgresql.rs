@@ -48,13 +48,13 @@ impl PostgresqlSink {
         }
     }
 
-    /// The connection, with the tables in their newest version.
+    /// The connection, with the tables in their newest version. No failure of it concerns the records.
     async fn client(&mut self) -> Result<&mut Client, Failure> {
         if self.connection.is_none() {
             let mut connection = self.connect().await?;
             migrations::migrate(&mut connection.client, &self.settings.schema).await?;
             let prepared = connection.client.batch_execute(&session_sql()).await;
-            prepared.map_err(|error| failure(&error))?;
+            prepared.map_err(|error| transient(&error))?;
             self.connection = Some(connection);
         }
         Ok(&mut self.connection.as_mut().expect("it was just opened").client)
@@ -81,7 +81,7 @@ impl PostgresqlSink {
             let connected = config.connect(NoTls).await;
             connected.map(|(client, connection)| (client, tokio::spawn(end(connection))))
         };
-        let (client, task) = connected.map_err(|error| failure(&error))?;
+        let (client, task) = connected.map_err(|error| transient(&error))?;
         Ok(Connection { client, task })
     }
 }
@@ -193,23 +193,34 @@ async fn store_gap(transaction: &Transaction<'_>, record: &GapRecord) -> Result<
     transaction.execute(sql, values).await.map(|_| ())
 }
 
-/// Whether an error concerns the records: their data (class 22), a constraint (23), or a limit of a row (54).
-fn failure(error: &Error) -> Failure {
+/// The failure of a batch. Some errors concern its records: their data (class 22), a constraint (23), or a limit of a row (54).
+fn failure_of_batch(error: &Error) -> Failure {
+    let concerns_records = error.code().is_some_and(|code| {
+        ["22", "23", "54"]
+            .iter()
+            .any(|class| code.code().starts_with(class))
+    });
+    if concerns_records {
+        Failure::Refused(reason(error))
+    } else {
+        transient(error)
+    }
+}
+
+/// The failure of anything else, such as the connection or a migration: no record is refused because of it.
+fn transient(error: &Error) -> Failure {
+    Failure::transient(reason(error))
+}
+
+fn reason(error: &Error) -> String {
     let Some(database) = error.as_db_error() else {
-        return Failure::transient(root_cause(error));
+        return root_cause(error);
     };
-    let code = database.code().code();
-    let mut reason = format!("{} ({code})", database.message());
-    if let Some(detail) = database.detail() {
-        reason = format!("{reason}: {detail}");
+    let reason = format!("{} ({})", database.message(), database.code().code());
+    match database.detail() {
+        Some(detail) => format!("{reason}: {detail}"),
+        None => reason,
     }
-    if ["22", "23", "54"]
-        .iter()
-        .any(|class| code.starts_with(class))
-    {
-        return Failure::Refused(reason);
-    }
-    Failure::transient(reason)
 }
 
 #[async_trait]
@@ -220,14 +231,14 @@ impl Sink for PostgresqlSink {
         let version = client
             .query_one("SELECT current_setting('server_version')", &[])
             .await;
-        let version: String = version.map_err(|error| failure(&error))?.get(0);
+        let version: String = version.map_err(|error| transient(&error))?.get(0);
         let table = format!("{}.inspectd_verdicts", self.settings.schema);
         // Null if there is no table yet: it is created with the first batch.
         let sql = "SELECT has_table_privilege(to_regclass($1), 'INSERT')";
         let allowed = client
             .query_one(sql, &[&table])
             .await
-            .map_err(|error| failure(&error))?;
+            .map_err(|error| transient(&error))?;
         match allowed.get::<_, Option<bool>>(0) {
             Some(true) => Ok(format!(
                 "PostgreSQL {version}, the table {table} can be written"
@@ -255,7 +266,9 @@ impl Sink for PostgresqlSink {
     async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure> {
         let client = self.client().await?;
         let stored = store(client, records).await;
-        stored.map(|()| Vec::new()).map_err(|error| failure(&error))
+        stored
+            .map(|()| Vec::new())
+            .map_err(|error| failure_of_batch(&error))
     }
 
     async fn deliver_evidence(&mut self, _: &VerdictRecord, _: &Evidence) -> Result<(), Failure> {

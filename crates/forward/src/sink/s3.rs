@@ -54,7 +54,7 @@ impl S3Sink {
                 .with_access_key_id(id)
                 .with_secret_access_key(secret)
                 .with_virtual_hosted_style_request(!self.settings.path_style)
-                // The caller repeats.
+                // The caller repeats the request.
                 .with_retry(RetryConfig {
                     max_retries: 0,
                     ..RetryConfig::default()
@@ -91,7 +91,7 @@ impl S3Sink {
     }
 }
 
-/// Every error concerns the store or its permissions, not the object: it is repeated.
+/// Every error concerns the store or its permissions, not the object: the request is repeated.
 fn failure(error: &object_store::Error) -> Failure {
     let text = error.to_string();
     let cause = root_cause(error);
@@ -144,7 +144,7 @@ impl Sink for S3Sink {
                 self.put(name, image.clone()).await?;
             }
         }
-        // The last object: where it is, the pictures are.
+        // The last object: if it exists, the pictures exist.
         let json = Record::Verdict(Box::new(record.clone())).json();
         self.put(format!("{name}.json"), json).await
     }

@@ -52,7 +52,7 @@ impl SparkplugSink {
         }
     }
 
-    /// The connection, with a node that is born.
+    /// The connection, with a node that has published its birth certificate.
     async fn session(&mut self, patience: Duration) -> Result<&mut Session, Failure> {
         if let Some(ended) = self.session.take_if(|session| session.has_ended()) {
             ended.finish().await;
@@ -63,8 +63,23 @@ impl SparkplugSink {
             self.session = Some(Session::open(&self.settings, &self.names, node)?);
         }
         let session = self.session.as_mut().expect("it was just opened");
-        session.ready(patience).await?;
+        let ready = session.ready(patience).await;
+        ready.map_err(Failure::before_records)?;
         Ok(session)
+    }
+
+    async fn send(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure> {
+        let session = self.session(PATIENCE).await?;
+        let mut rejected = Vec::new();
+        for (number, window) in records.chunks(WINDOW).enumerate() {
+            let refused = session.publish(window)?;
+            rejected.extend(refused.into_iter().map(|one| Rejected {
+                place: number * WINDOW + one.place,
+                ..one
+            }));
+            session.exchange().await?;
+        }
+        Ok(rejected)
     }
 }
 
@@ -86,22 +101,23 @@ impl Sink for SparkplugSink {
         ))
     }
 
+    async fn ping(&mut self) -> Result<(), Failure> {
+        let session = self.session(PATIENCE).await?;
+        session.exchange().await
+    }
+
     async fn keep_open(&mut self) -> Result<(), Failure> {
         self.session(Duration::ZERO).await.map(|_| ())
     }
 
     async fn deliver(&mut self, records: &[Record]) -> Result<Vec<Rejected>, Failure> {
-        let session = self.session(PATIENCE).await?;
-        let mut rejected = Vec::new();
-        for (number, window) in records.chunks(WINDOW).enumerate() {
-            let refused = session.publish(window)?;
-            rejected.extend(refused.into_iter().map(|one| Rejected {
-                place: number * WINDOW + one.place,
-                ..one
-            }));
-            session.exchange().await?;
+        let before = self.memory.lock().clone();
+        let sent = self.send(records).await;
+        if let Err(Failure::Lost(_)) = sent {
+            // The next birth certificates have values that the broker has read: it may have refused one of these records.
+            *self.memory.lock() = before;
         }
-        Ok(rejected)
+        sent
     }
 
     async fn deliver_evidence(&mut self, _: &VerdictRecord, _: &Evidence) -> Result<(), Failure> {
@@ -120,3 +136,6 @@ impl Sink for SparkplugSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

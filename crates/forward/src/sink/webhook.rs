@@ -129,7 +129,7 @@ impl WebhookSink {
     }
 }
 
-/// What an answer says of the records.
+/// What an answer means for the records.
 async fn outcome(mut response: Response) -> Result<(), Failure> {
     let status = response.status();
     if status.is_success() {
@@ -162,11 +162,12 @@ async fn outcome(mut response: Response) -> Result<(), Failure> {
     }
 }
 
-/// Whether the status is a refusal of these records. Others concern every request (the address, the token) or may pass.
+/// Whether the status is a refusal of these records. Others concern every request (the address, the token) or are
+/// transient.
 fn concerns_records(status: StatusCode) -> bool {
     let every_request = matches!(
         status.as_u16(),
-        401 | 403 | 404 | 405 | 407 | 408 | 421 | 425 | 426 | 429
+        401..=405 | 407 | 408 | 411 | 421 | 425 | 426 | 428 | 429 | 431 | 451
     );
     status.is_client_error() && !every_request
 }
@@ -244,7 +245,9 @@ mod tests {
         for code in [400, 409, 410, 413, 415, 422] {
             check(code, true);
         }
-        for code in [301, 401, 403, 404, 405, 407, 408, 425, 429, 500, 502, 503] {
+        for code in [
+            301, 401, 402, 403, 404, 405, 407, 408, 411, 425, 428, 429, 431, 451, 500, 502, 503,
+        ] {
             check(code, false);
         }
     }

@@ -27,7 +27,7 @@ pub const COUNTERS: &[Metric<u64>] = &[
     ),
     (
         "inspectd_forward_missed_total",
-        "Verdicts that are missing because of gaps, at most",
+        "Largest possible number of verdicts that are missing because of gaps",
         |one| one.missed,
     ),
     (
@@ -78,7 +78,7 @@ pub const GAUGES: &[Metric<f64>] = &[
 
 /// Renders the metrics of all sinks.
 pub fn render(snapshots: &[Snapshot]) -> String {
-    // A recorder for each answer: it has what the snapshots have, and nothing else.
+    // A recorder for each answer: it contains only the values of the snapshots.
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {

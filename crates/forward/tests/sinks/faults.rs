@@ -130,7 +130,7 @@ async fn folder_that_was_removed_begins_again_and_no_new_verdict_is_taken_for_an
         fs::remove_dir_all(site.path("journal")).expect("removed");
         site.start_daemon().await;
         if !running {
-            // More verdicts than before: only the daemon's ignorance of the consumer shows that the journal is another one.
+            // More verdicts than before: only the missing consumer shows that the journal is another one.
             site.produced(100).await;
             forward = site.forward();
         }
@@ -147,6 +147,62 @@ async fn folder_that_was_removed_begins_again_and_no_new_verdict_is_taken_for_an
             "{last}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn position_of_a_removed_journal_is_not_acknowledged_after_a_receiver_was_away() {
+    let mut site = Site::start(100, 200).await;
+    // The folder of the sink cannot be created.
+    fs::write(site.path("a"), "").expect("written");
+    site.forward_to(&format!(
+        "{}retry_after_s = 0.05\nretry_after_max_s = 0.2\n",
+        SINK.replace("batch_limit = 50", "batch_limit = 10")
+    ));
+    site.produced(100).await;
+    let mut forward = site.forward();
+    crate::harness::wait("an attempt", || {
+        forward.has_logged("the receiver does not store records")
+    });
+    // The reader has more than the sink takes, and does not notice the end of the stream.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    site.stop_daemon();
+    fs::remove_dir_all(site.path("journal")).expect("removed");
+    site.start_daemon().await;
+    site.produced(100).await;
+    fs::remove_file(site.path("a")).expect("removed");
+    site.caught_up("forward-a").await;
+    assert_eq!(forward.terminate().code(), Some(0));
+    let expected = site.ids().await;
+    let records = records(&site);
+    let found = ids(&records, "verdict");
+    let missing: Vec<_> = expected.iter().filter(|id| !found.contains(id)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(reasons(&records), ["position_lost"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_an_earlier_journal_do_not_hide_the_verdicts_of_another_one() {
+    let mut site = Site::start(100, 200).await;
+    site.forward_to(SINK);
+    let mut forward = site.forward();
+    site.produced(100).await;
+    site.caught_up("forward-a").await;
+    assert_eq!(forward.terminate().code(), Some(0));
+    let mut expected = site.ids().await;
+    // The system disk was replaced: only the folder of the files is left.
+    site.stop_daemon();
+    for folder in ["journal", "state"] {
+        fs::remove_dir_all(site.path(folder)).expect("removed");
+    }
+    site.start_daemon().await;
+    site.produced(100).await;
+    let mut forward = site.forward();
+    site.caught_up("forward-a").await;
+    assert_eq!(forward.terminate().code(), Some(0));
+    expected.extend(site.ids().await);
+    let records = records(&site);
+    assert_eq!(ids(&records, "verdict"), expected);
+    assert_eq!(reasons(&records), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,7 +55,7 @@ pub fn debian_program(paths: &[&str], package: &str) -> PathBuf {
     })
 }
 
-/// A port of the loopback interface that nobody listens on.
+/// A port of the loopback interface on which no program listens.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound port").port()

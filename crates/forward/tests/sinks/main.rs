@@ -1,5 +1,5 @@
-//! The program against a real daemon and real receivers: what receivers have in the end is what the journal has, part by
-//! part, whatever was killed in between.
+//! The program against a real daemon and real receivers: at the end the receivers have what the journal has, part by
+//! part, whichever programs were killed.
 
 mod faults;
 mod files;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use inspectd_client::Verdict;
+use inspectd_client::{Trigger, TriggerTarget, Verdict};
 use prost::Message;
 
 use crate::harness::{
@@ -59,13 +60,22 @@ impl Broker {
         assert!(process.terminate().success());
     }
 
+    /// Starts it again with a limit: it closes the connection that sends a larger packet.
+    fn limit_packets(&mut self, bytes: u32) {
+        let path = self.folder.join("mosquitto.conf");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        fs::write(path, format!("{text}max_packet_size {bytes}\n")).expect("written");
+        self.stop();
+        self.restart();
+    }
+
     /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.take().expect("the broker runs").kill();
     }
 }
 
-/// Lets other users through the folders above, which only their owner may enter.
+/// Lets other users enter the folders above, which otherwise only their owner may enter.
 fn unprivileged_folder(folder: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     let above = folder.parent().expect("a folder above");
@@ -202,6 +212,66 @@ async fn version_5_loses_nothing_while_the_broker_is_restarted_and_the_program_i
 #[tokio::test(flavor = "multi_thread")]
 async fn version_3_loses_nothing_while_the_broker_is_restarted_and_the_program_is_killed() {
     kills("3.1.1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verdict_that_is_too_large_for_the_broker_is_a_dead_letter_in_version_3() {
+    let site = Site::start(20, 100).await;
+    let mut broker = Broker::start(&site, true);
+    broker.limit_packets(5000);
+    let subscriber = Subscriber::start(&site, broker.port, "inspectd/#");
+    site.produced(20).await;
+    // The larger one is more than 5000 bytes in base64.
+    for (key, bytes) in [4096, 1].into_iter().enumerate() {
+        let trigger = Trigger {
+            client_data: vec![b'x'; bytes],
+            wait: Some(Duration::from_mins(1)),
+            ..Trigger::new(TriggerTarget::Camera("hand".to_owned()))
+        };
+        let triggered = site
+            .client()
+            .trigger_with_retry(&trigger, &key.to_string(), Duration::from_mins(1))
+            .await;
+        triggered.expect("a verdict");
+    }
+    site.forward_to(&format!(
+        "[sinks.line]\ntype = \"mqtt\"\nserver = \"mqtt://127.0.0.1:{}\"\nversion = \"3.1.1\"\n\
+         timeout_s = 5\nretry_after_s = 0.05\nretry_after_max_s = 0.2\n",
+        broker.port
+    ));
+    let mut forward = site.forward();
+    site.caught_up("forward-line").await;
+    let (large, others): (Vec<_>, Vec<_>) = site
+        .journal()
+        .await
+        .into_iter()
+        .partition(|verdict| verdict.client_data.len() == 4096);
+    assert_eq!(large.len(), 1);
+    let expected: Vec<String> = others.iter().map(id).collect();
+    let received = || -> Vec<String> {
+        let messages = subscriber.messages();
+        let verdicts = messages
+            .iter()
+            .filter(|(topic, _)| topic.ends_with("/verdict"));
+        let records = verdicts.map(|(_, payload)| {
+            serde_json::from_slice::<serde_json::Value>(payload).expect("JSON")
+        });
+        records
+            .map(|record| record["id"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    wait("the last message", || {
+        received().contains(expected.last().expect("verdicts"))
+    });
+    assert_eq!(forward.terminate().code(), Some(0));
+    assert_complete(&received(), &expected);
+    let letters =
+        fs::read_to_string(site.path("state/dead-letters/line.jsonl")).expect("dead letters");
+    assert_eq!(letters.lines().count(), 1, "{letters}");
+    let letter: serde_json::Value = serde_json::from_str(&letters).expect("JSON");
+    assert_eq!(letter["record"]["id"], id(&large[0]));
+    let reason = letter["reason"].as_str().expect("a reason");
+    assert!(reason.contains("lost the connection"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use inspectd_client::{Trigger, TriggerTarget};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::harness::{
-    Process, Site, assert_complete, debian_program, free_port, pauses, unprivileged,
+    Process, Site, assert_complete, debian_program, free_port, pauses, unprivileged, wait,
 };
 
 /// A server with its data in a temporary folder. It listens on the loopback interface only.
@@ -71,7 +71,7 @@ impl Server {
         }
     }
 
-    /// Starts the server. Returns whether it accepts connections; otherwise processes of the one before still run.
+    /// Starts the server. Returns whether it accepts connections; otherwise processes of the previous server still run.
     async fn starts(&mut self) -> bool {
         let mut command = Command::new(program("postgres"));
         command
@@ -236,6 +236,33 @@ async fn record_that_the_database_refuses_is_a_dead_letter_and_the_others_are_ro
         "{reason}"
     );
     assert_eq!(letters[1]["record"]["part_id"], "nul\0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn option_that_the_server_refuses_makes_no_dead_letters() {
+    let site = Site::start(20, 200).await;
+    let server = Server::start(site.path("").as_path()).await;
+    site.produced(20).await;
+    // The server refuses the connection with a code of class 22, as it does for data that it cannot store.
+    let option = "postgres?options=-c%20statement_timeout%3Dsoon";
+    site.forward_to(&sink(&server).replace("/postgres\"", &format!("/{option}\"")));
+    let mut forward = site.forward();
+    wait("the refusal", || forward.has_logged("(22023)"));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(forward.terminate().code(), Some(0));
+    assert_eq!(site.acknowledged("forward-plant").await, 0);
+    assert!(!site.path("state/dead-letters/plant.jsonl").exists());
+    site.forward_to(&sink(&server));
+    let mut forward = site.forward();
+    site.caught_up("forward-plant").await;
+    assert_eq!(forward.terminate().code(), Some(0));
+    let client = server.client().await;
+    let rows = client
+        .query("SELECT id FROM line.inspectd_verdicts", &[])
+        .await
+        .expect("rows");
+    let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_complete(&ids, &site.ids().await);
 }
 
 /// The rows of a query, each as its values by column.

@@ -134,7 +134,7 @@ async fn status_shows_position_and_lag_and_health_follows_the_sinks() {
     let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
     let states = loop {
         let states = Site::states(port).await;
-        // The daemon reports the lag of the consumer that is behind every few seconds.
+        // Every few seconds, the daemon reports the lag of the consumer that is behind.
         if states
             .iter()
             .any(|one| one.sink == "away" && one.lag_s > 0.0)

@@ -61,7 +61,7 @@ async fn evidence_of_every_reject_is_in_the_bucket_after_kills() {
          credentials_file = \"key\"\nevidence = \"reject\"\nbatch_limit = 10\nbatch_window_ms = 20\n\
          retry_after_s = 0.05\nretry_after_max_s = 0.3\n"
     ));
-    // The store is not there at first.
+    // The store does not run at first.
     let mut forward = site.forward();
     wait("the first failure", || {
         forward.has_logged("the receiver does not store records") || forward.has_logged("ready")

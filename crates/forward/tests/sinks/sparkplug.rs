@@ -95,7 +95,7 @@ impl Host {
         ids.iter().all(|id| found.contains(id))
     }
 
-    /// Whether the connection with this number has ended. Its death certificate may come twice: mosquitto drops the
+    /// Whether the connection with this number has ended. Its death certificate may arrive twice: mosquitto drops the
     /// connection of a publisher if it cannot write to a subscriber that leaves, and then publishes the last will too.
     fn has_seen_death_of(&self, bd_seq: u64) -> bool {
         let deaths = self.of("NDEATH");
@@ -250,7 +250,7 @@ async fn nothing_is_published_while_the_primary_host_is_away() {
     }
     assert_eq!(second.of("NBIRTH").len(), 1);
 
-    // It leaves in order, while verdicts come.
+    // It leaves in order, while verdicts arrive.
     let newest = site.newest().await;
     site.stop_daemon();
     site.start_daemon().await;

@@ -42,7 +42,7 @@ DEVICE_METRICS = {
 
 
 class Fault(Exception):
-    """A message is against the standard."""
+    """A message violates the standard."""
 
 
 def require(condition: bool, text: str) -> None:

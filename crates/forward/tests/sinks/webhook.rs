@@ -65,7 +65,7 @@ async fn nothing_is_lost_while_program_and_receiver_are_killed() {
          batch_limit = 30\nbatch_window_ms = 20\nretry_after_s = 0.05\nretry_after_max_s = 0.2\n"
     ));
     for (turn, pause) in pauses(16, 500).enumerate() {
-        // In one of four turns the receiver is away.
+        // In one of four turns the receiver does not run.
         let mut server = (turn % 4 != 3).then(|| receiver(&site, port));
         let mut forward = site.forward();
         tokio::time::sleep(pause).await;

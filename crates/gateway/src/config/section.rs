@@ -1,7 +1,7 @@
 //! Reads a TOML document table by table, and collects all faults with their lines.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    /// Returns no faults of the document `text`; `file` is its name in them.
+    /// Returns an empty list of faults of the document `text`; `file` is its name in the faults.
     pub fn new(file: &'a str, text: &'a str) -> Self {
         Self {
             file,
@@ -160,7 +160,7 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// Returns a text that `parse` accepts, as [`Self::parsed`]; the fault does not show another one.
+    /// Returns a text that `parse` accepts, as [`Self::parsed`]; the fault does not show the value.
     pub fn secret<T>(
         &self,
         key: &'static str,
@@ -218,7 +218,7 @@ impl<'a> Section<'a> {
         number
     }
 
-    /// Returns a table of texts by number.
+    /// Returns a table of texts by number. Keys such as `1` and `01` are the same number, and a fault.
     pub fn numbered(
         &self,
         key: &'static str,
@@ -228,6 +228,7 @@ impl<'a> Section<'a> {
     ) -> Vec<(u16, String)> {
         let section = self.section(key);
         let mut found = Vec::new();
+        let mut names = BTreeMap::<u16, Vec<&str>>::new();
         for (name, value) in section.table.into_iter().flatten() {
             let number = name.get_ref().parse().ok();
             let Some(number) = number.filter(|number| range.contains(number)) else {
@@ -238,9 +239,17 @@ impl<'a> Section<'a> {
                 );
                 continue;
             };
+            names.entry(number).or_default().push(name.get_ref());
             match value.get_ref().as_str() {
                 Some(text) if accepts(text) => found.push((number, text.to_owned())),
                 _ => section.not(name.get_ref(), value.get_ref(), allowed),
+            }
+        }
+        for (number, mut names) in names {
+            names.sort_by_key(|name| section.place(name));
+            if let [_, .., last] = names[..] {
+                let fault = format!("the keys {} are the same number", names.join(", "));
+                section.fault(last, &format!("{fault}, {number}"));
             }
         }
         found

@@ -45,7 +45,8 @@ pub fn limits(section: Section<'_>) -> Limits {
             section.integer("handshake_timeout_s", 1..=60).unwrap_or(5),
         ),
         channels_per_minute: number("channels_per_minute", 1..=600, 12) as u32,
-        requests_in_progress: number("requests_in_progress", 1..=1000, 100),
+        // A client has several publish requests open at all times, and needs others besides.
+        requests_in_progress: number("requests_in_progress", 10..=1000, 100),
         // More would need a larger stack: a message can nest one level in each byte.
         request_bytes: number("request_kib", 8..=256, 64) << 10,
         response_bytes: number("response_kib", 64..=65_536, 4096) << 10,
@@ -60,7 +61,7 @@ pub fn limits(section: Section<'_>) -> Limits {
             1..=10_000,
             500,
         ),
-        queue_length: number("queue_length", 1..=100_000, 1000),
+        queue_length: number("queue_length", 1..=10_000, 100),
     };
     section.finish();
     limits

@@ -99,7 +99,7 @@ pub fn server(section: Section<'_>) -> Option<Server> {
     }
     let names = "1 to 64 letters, digits, spaces, '-', '_' and '.'";
     let name = section.parsed("name", names, |text| {
-        // It becomes the common name of the own certificate.
+        // It becomes the common name of the certificate of the server.
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || b" -_.".contains(&byte);
         let accepted = (1..=64).contains(&text.len()) && text.bytes().all(valid);
         accepted.then(|| text.to_owned())

@@ -35,6 +35,7 @@ fn minimum_has_the_documented_defaults() {
     assert_eq!(settings.systems["cell"], Target::Group("cell".to_owned()));
     assert_eq!(settings.users["mes"].role, Role::Viewer);
     assert_eq!(settings.limits.sessions, 16);
+    assert_eq!(settings.limits.queue_length, 100);
     assert_eq!(
         settings.pki_folder,
         Path::new("/var/lib/inspectd-opcua/pki")
@@ -81,6 +82,15 @@ fn all_faults_are_reported_at_once_with_their_lines() {
     ];
     let found = faults(text);
     assert_eq!(found, expected, "{found:#?}");
+}
+
+#[test]
+fn too_few_requests_in_progress_are_a_fault() {
+    let with = |requests: u32| format!("{MINIMUM}[limits]\nrequests_in_progress = {requests}\n");
+    let expected = ["7: limits.requests_in_progress: 9, must be a whole number, 10 to 1000"];
+    assert_eq!(faults(&with(9)), expected);
+    let settings = parse(&with(10)).expect("valid");
+    assert_eq!(settings.limits.requests_in_progress, 10);
 }
 
 #[test]

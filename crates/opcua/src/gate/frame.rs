@@ -6,7 +6,7 @@ pub const HEADER_BYTES: usize = 8;
 /// The type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `HEL`: the begin of a connection.
+    /// `HEL`: the start of a connection.
     Hello,
     /// `OPN`: opens or renews a secure channel.
     Open,

@@ -1,4 +1,4 @@
-//! Decides which chunks of a connection are passed on, without input and output.
+//! Decides which chunks of a connection are passed on. No IO.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ const DISCOVERY_BYTES: usize = 4096;
 const OPEN_BYTES: usize = 32 << 10;
 /// The policy without security.
 pub const NONE_URI: &str = "http://opcfoundation.org/UA/SecurityPolicy#None";
-/// The types of the requests that need no session and tell nothing secret: GetEndpoints, FindServers, FindServersOnNetwork.
+/// The types of the requests that need no session and reveal no secret: GetEndpoints, FindServers,
+/// FindServersOnNetwork.
 const DISCOVERY_REQUESTS: [u16; 3] = [428, 422, 12208];
 
 /// `BadTcpMessageTooLarge`.
@@ -44,13 +45,13 @@ pub struct Rules {
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status code that the client is told.
+    /// The status code that the client receives.
     pub code: u32,
     /// The reason.
     pub reason: &'static str,
 }
 
-/// What a connection has shown of itself.
+/// How far a connection has identified itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing.
@@ -90,7 +91,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Returns what the connection has shown of itself.
+    /// Returns how far the connection has identified itself.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -171,7 +172,7 @@ impl<'a> Screen<'a> {
                 if !known {
                     return Err(Refusal {
                         code: POLICY_REJECTED,
-                        reason: "without security the server only tells its endpoints",
+                        reason: "without security the server only returns its endpoints",
                     });
                 }
             }

@@ -20,9 +20,9 @@ use super::screen::{NOT_ENOUGH_RESOURCES, Phase, Refusal, Rules, Screen, TIMEOUT
 use crate::config::Limits;
 use crate::pki::Trust;
 
-/// How long a connection without security may stay.
+/// How long a connection without security may stay open.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the rest of a chunk may take, and a client to take a chunk.
+/// Maximum time to receive the rest of a chunk, and to send a chunk to a client.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest chunk of the library.
 const LARGEST_ANSWER_BYTES: usize = 1 << 20;
@@ -121,7 +121,7 @@ impl Gate {
     }
 }
 
-/// Closes a connection for which there is no room. The client is told if that needs no wait.
+/// Closes a connection that exceeds a limit. The client gets the reason if it can be sent without a wait.
 fn refuse(client: &TcpStream, peer: SocketAddr) {
     warn!(%peer, "refused: too many connections");
     let message = error_message(NOT_ENOUGH_RESOURCES, "too many connections");
@@ -206,7 +206,7 @@ async fn requests(
             shared.trust.admits(certificate)
         })?;
         if header.kind == Kind::Message && header.part == Part::Final {
-            // Given back by the answer. It is never closed.
+            // Released by the answer. It is never closed.
             if let Ok(permit) = free.acquire().await {
                 permit.forget();
             }

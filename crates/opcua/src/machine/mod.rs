@@ -1,4 +1,4 @@
-//! The state machine of a vision system (OPC 40100-1, clauses 8.2 and 8.3), without input and output.
+//! The state machine of a vision system (OPC 40100-1, clauses 8.2 and 8.3), without IO.
 //!
 //! [`Machine::apply`] takes an input and returns what it causes, in the order in which it is to be published. An input that
 //! the state does not allow is refused and changes nothing.
@@ -103,7 +103,7 @@ pub enum Input {
     Stop,
     /// The method Abort.
     Abort,
-    /// The verdict of the single job is there.
+    /// The verdict of the single job has arrived.
     JobDone,
     /// The daemon does not answer, or cannot inspect for this system.
     Failed,
@@ -153,7 +153,7 @@ pub enum Effect {
 pub enum Refusal {
     /// The state does not allow it.
     WrongState(State),
-    /// The cause of the error is still there.
+    /// The cause of the error still exists.
     NotResolved,
 }
 
@@ -180,7 +180,7 @@ impl Machine {
         self.state
     }
 
-    /// Returns whether the daemon cannot inspect for this system, in whatever state the system is.
+    /// Returns whether the daemon cannot inspect for this system, in any state of the system.
     pub fn has_failed(self) -> bool {
         self.failed
     }
@@ -239,7 +239,7 @@ impl Machine {
             }
             (_, state) => return Err(Refusal::WrongState(state)),
         }
-        // The daemon may still be away after Halted.
+        // The daemon may still be unreachable after Halted.
         if self.state == Preoperational && self.failed {
             self.fail(&mut effects);
         }

@@ -144,7 +144,8 @@ fn reset_of_a_halted_system_whose_daemon_is_away_ends_in_the_error_state() {
 }
 
 proptest! {
-    /// Whatever happens: the transitions are a chain, jobs start and end in turn, and nothing starts while the daemon is away.
+    /// For any inputs: the transitions are a chain, jobs start and end in turn, and no job starts while the daemon does
+    /// not answer.
     #[test]
     fn effects_of_any_inputs_are_consistent(inputs in vec(select(Input::ALL.to_vec()), 0..60)) {
         let mut machine = Machine::default();

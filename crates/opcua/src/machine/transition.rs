@@ -30,7 +30,7 @@ use State::{
     ContinuousExecution, Error, Halted, Initialized, Preoperational, Ready, SingleExecution,
 };
 
-/// The transitions between states of the vision system. Each state of the automatic mode stands for Operational.
+/// The transitions between states of the vision system. Each state of the automatic mode is a substate of Operational.
 const VISION: &[Row] = &[
     (
         Preoperational,

@@ -151,7 +151,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Products are not known.
+    /// Products are not supported.
     fn no_product(&mut self) -> Result<(), ArgumentError> {
         let product = self.structure::<ProductId>()?;
         let is_empty = product.id.as_ref().is_empty();
@@ -200,7 +200,8 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// Index and number of the entries, and the time-out, which is not used: the daemon answers in time, or not at all.
+    /// Index and number of the entries, and the time-out, which is not used: calls of the daemon have their own time
+    /// limit.
     pub fn window(&mut self) -> Result<Window, ArgumentError> {
         let max = self.unsigned()?;
         let start = self.unsigned()?;

@@ -1,4 +1,4 @@
-//! The arguments of methods as validated requests, without input and output.
+//! The arguments of methods as validated requests, without IO.
 
 mod arguments;
 
@@ -32,19 +32,19 @@ pub enum Read {
     ResultComponents(String),
     /// Results that match a filter.
     Results(Box<ResultFilter>),
-    /// The handle of results is not needed any more.
+    /// The handle of results is released.
     ReleaseResult(u32),
     /// The configuration of this id.
     Configuration(String),
     /// The configurations.
     Configurations(Window),
-    /// The handle of configurations is not needed any more.
+    /// The handle of configurations is released.
     ReleaseConfiguration(u32),
     /// The configuration of this id is to be the active one.
     ActivateConfiguration(String),
     /// Recipes that match a filter.
     Recipes(RecipeFilter),
-    /// The handle of recipes is not needed any more.
+    /// The handle of recipes is released.
     ReleaseRecipe(u32),
 }
 
@@ -175,7 +175,7 @@ pub struct ResultFilter {
 }
 
 impl ResultFilter {
-    /// Returns the id of the recipe to ask the daemon for. Empty: any.
+    /// Returns the id of the recipe to request from the daemon. Empty: any.
     pub fn recipe_id(&self) -> &str {
         match self.internal_recipe.id.as_str() {
             "" => &self.external_recipe,
@@ -183,7 +183,7 @@ impl ResultFilter {
         }
     }
 
-    /// Returns the decisions to ask the daemon for. `None`: no result can have this state. Empty: all.
+    /// Returns the decisions to request from the daemon. `None`: no result can have this state. Empty: all.
     pub fn decisions(&self) -> Option<Vec<Decision>> {
         match self.state {
             None => Some(Vec::new()),
@@ -254,7 +254,7 @@ impl Request {
             Method::StartSingleJob => Self::Change(Change::StartSingleJob(it.job()?)),
             Method::StartContinuous => {
                 let job = it.job()?;
-                // The parts of a continuous job have ids of their own.
+                // The parts of a continuous job have their own ids.
                 if !job.part.is_empty() {
                     return Err(ArgumentError::NotSupported);
                 }

@@ -1,4 +1,4 @@
-//! Arguments, and the requests that they are.
+//! Arguments, and the requests that are read from them.
 
 use inspectd_client::proto::RecipeTag;
 use opcua::types::{ExtensionObject, UAString};
@@ -70,7 +70,7 @@ fn job_names_its_part_and_its_recipe() {
         parse(Method::StartSingleJob, &with_parameters),
         not_supported
     );
-    // The parts of a continuous job name themselves.
+    // The parts of a continuous job have their own ids.
     let continuous = job_arguments("4711", "", Variant::Empty);
     assert_eq!(parse(Method::StartContinuous, &continuous), not_supported);
 }

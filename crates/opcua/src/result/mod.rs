@@ -1,4 +1,4 @@
-//! Verdicts of the daemon as results of OPC 40100-1, without input and output.
+//! Verdicts of the daemon as results of OPC 40100-1, without IO.
 
 use std::fmt::Write as _;
 
@@ -14,6 +14,11 @@ use crate::structures::{
 
 /// The algorithm of hashes.
 pub const HASH_ALGORITHM: &str = "SHA-256";
+
+/// `FaultReason` of a PASS that is unconfirmed.
+const UNCONFIRMED: &str = "unconfirmed";
+const UNCONFIRMED_MESSAGE: &str =
+    "PASS, but the daemon was killed before it knew that the verdict was published like this";
 
 /// `ResultState`: the state of the processing. It says nothing about the part.
 pub mod result_state {
@@ -33,7 +38,7 @@ pub struct JobData {
     pub meas: String,
 }
 
-/// The envelope of [`JobData`], which tells it apart from the data of other clients.
+/// The envelope of [`JobData`], which distinguishes it from the data of other clients.
 #[derive(Deserialize, Serialize)]
 struct ClientData {
     opcua: JobData,
@@ -83,8 +88,8 @@ impl ResultName {
     }
 }
 
-/// Returns the id of the result of a verdict. One that is not in the journal is identified by its camera or group and the moment
-/// of its capture.
+/// Returns the id of the result of a verdict. One that is not in the journal is identified by its camera or group and
+/// the time of its capture.
 pub fn result_id(box_name: &str, verdict: &Verdict) -> String {
     let run = &verdict.run_id;
     if verdict.sequence > 0 {
@@ -103,10 +108,19 @@ pub fn result_id(box_name: &str, verdict: &Verdict) -> String {
     )
 }
 
+/// Returns the decision of a result. A PASS that is unconfirmed is a FAULT: the daemon was killed before it knew that the
+/// verdict was published like this, and a client may have received it as a FAULT.
+pub fn decision_of(verdict: &Verdict) -> Decision {
+    match verdict.decision() {
+        Decision::Pass if verdict.unconfirmed => Decision::Fault,
+        decision => decision,
+    }
+}
+
 /// Returns `ResultState` of a verdict: failed if the part was not judged, also if `on_deadline` or `missing_view` made it a REJECT.
 pub fn state_of(verdict: &Verdict) -> i32 {
     let judged = matches!(
-        verdict.decision(),
+        decision_of(verdict),
         Decision::Pass | Decision::Reject | Decision::Review
     );
     if judged && verdict.fault.is_none() {
@@ -203,7 +217,8 @@ pub fn result(box_name: &str, verdict: &Verdict, job_id: Option<&str>) -> Inspec
 
 /// Returns the content of a result: key-value pairs.
 pub fn content(verdict: &Verdict) -> Vec<ExtensionObject> {
-    let mut pairs = vec![pair("Decision", decision_name(verdict.decision()))];
+    let decision = decision_of(verdict);
+    let mut pairs = vec![pair("Decision", decision_name(decision))];
     if let Some(score) = &verdict.score {
         pairs.push(pair("Score", f64::from(score.value)));
         pairs.push(pair("Threshold", f64::from(score.threshold)));
@@ -216,6 +231,9 @@ pub fn content(verdict: &Verdict) -> Vec<ExtensionObject> {
     if let Some(fault) = &verdict.fault {
         pairs.push(pair("FaultReason", fault_name(fault.reason())));
         pairs.push(pair("FaultMessage", fault.message.as_str()));
+    } else if decision != verdict.decision() {
+        pairs.push(pair("FaultReason", UNCONFIRMED));
+        pairs.push(pair("FaultMessage", UNCONFIRMED_MESSAGE));
     }
     let regions = &verdict.regions;
     let boxes = regions.iter().flat_map(|region| {

@@ -82,6 +82,28 @@ fn fault_is_a_failed_result_and_never_a_good_one() {
 }
 
 #[test]
+fn unconfirmed_pass_is_a_fault_with_its_reason() {
+    let unconfirmed = |decision| Verdict {
+        unconfirmed: true,
+        ..verdict(decision)
+    };
+    let check = |decision, state, expected: &str, reason: Option<&str>| {
+        let verdict = unconfirmed(decision);
+        assert_eq!(state_of(&verdict), state, "{decision:?}");
+        assert_eq!(value(&verdict, "Decision").as_deref(), Some(expected));
+        assert_eq!(value(&verdict, "FaultReason").as_deref(), reason);
+    };
+    let failed = result_state::FAILED;
+    check(Decision::Pass, failed, "FAULT", Some("unconfirmed"));
+    check(Decision::Fault, failed, "FAULT", None);
+    let completed = result_state::COMPLETED;
+    check(Decision::Reject, completed, "REJECT", None);
+    check(Decision::Review, completed, "REVIEW", None);
+    let message = value(&unconfirmed(Decision::Pass), "FaultMessage");
+    assert_eq!(message.as_deref(), Some(UNCONFIRMED_MESSAGE));
+}
+
+#[test]
 fn ids_name_box_run_and_sequence_and_are_read_again() {
     let journalled = verdict(Decision::Pass);
     let id = result_id("box-7", &journalled);

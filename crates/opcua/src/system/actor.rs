@@ -18,7 +18,7 @@ use crate::event::{Source, VisionEvent};
 use crate::ids::event_type;
 use crate::machine::{Effect, Input, Machine, State};
 use crate::publisher::Publisher;
-use crate::result::{content, decision_name, internal_recipe_id, result};
+use crate::result::{content, decision_name, decision_of, internal_recipe_id, result};
 use crate::structures::{JobId, RecipeIdExternal, RecipeIdInternal};
 
 /// The pauses before a lost stream is opened again.
@@ -28,7 +28,7 @@ const BACKOFF: Backoff = Backoff {
 };
 /// The pause before a refused stream is opened again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
-/// The most outcomes that wait. There is one task at a time, and those that were given up.
+/// The most outcomes that wait. There is one current task, and tasks that are no longer awaited.
 const MOST_OUTCOMES: usize = 16;
 
 /// A vision system.
@@ -47,7 +47,7 @@ pub struct System {
     pub(super) prepared: Option<Prepared>,
     pub(super) job: Job,
     pub(super) jobs: Jobs,
-    /// The number of the task that is awaited. Another one is refused meanwhile.
+    /// The number of the task that is awaited. Another task is refused until it has ended.
     pub(super) awaited: Option<u64>,
     pub(super) last_task: u64,
     pub(super) outcomes: mpsc::Receiver<Outcome>,
@@ -196,7 +196,7 @@ impl System {
         Ok(())
     }
 
-    /// Forgets what the new state does not have.
+    /// Clears the values that the new state does not have.
     fn settle(&mut self, before: State, after: State, input: Input) {
         if after != State::ContinuousExecution {
             self.continuous.leave(&self.name);
@@ -258,7 +258,7 @@ impl System {
             return self.finish_job(&verdict);
         }
         if self.machine.state() == State::ContinuousExecution {
-            self.jobs.count(verdict.sequence);
+            self.jobs.count(&verdict);
             let job_id = self.job.id.clone();
             self.publish_result(&verdict, &job_id);
         } else if let Some(job) = self.jobs.take_stopped(&verdict.trigger_id) {
@@ -280,7 +280,7 @@ impl System {
         let kind = event_type::ACQUISITION_DONE;
         let event = VisionEvent::new(&self.source, kind, "frame captured", acquired);
         self.publisher.send(&self.source, &event);
-        let decision = decision_name(verdict.decision());
+        let decision = decision_name(decision_of(verdict));
         let text = format!("{decision} {}", verdict.part_id);
         let shown = content(verdict);
         let mut fields = vec![

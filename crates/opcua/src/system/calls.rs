@@ -14,15 +14,12 @@ use crate::machine::{Input, State};
 use crate::request::{Change, JobRequest, RecipeChoice, Request};
 
 impl System {
-    /// Carries a call out, or starts what it needs of the daemon.
+    /// Executes a call, or starts the task that calls the daemon for it.
     pub(super) fn call(&mut self, call: Call) {
         let change = match call.request {
             Request::Read(read) => {
                 let reader = self.reader.clone();
-                let spans = self.jobs.spans();
-                tokio::spawn(async move {
-                    let _ = call.reply.send(reader.read(read, &spans).await);
-                });
+                tokio::spawn(reader.answer(read, self.jobs.spans(), call.reply));
                 return;
             }
             Request::Change(change) => change,
@@ -46,7 +43,7 @@ impl System {
         if let Answer::Bad(status) = &answer {
             info!(system = self.name, method, %status, "method refused");
         }
-        // The client may be gone.
+        // The client may no longer wait.
         let _ = reply.send(answer);
     }
 
@@ -56,11 +53,12 @@ impl System {
     }
 
     fn select_mode(&mut self, reply: oneshot::Sender<Answer>) {
-        if let Err(status) = self.apply(Input::SelectModeAutomatic) {
+        let idle = self.idle();
+        if let Err(status) = idle.and_then(|()| self.apply(Input::SelectModeAutomatic)) {
             let _ = reply.send(Answer::Bad(status));
             return;
         }
-        // Without recipes there is nothing to prepare. The client is answered when that is known.
+        // Without recipes there is nothing to prepare. The client gets its answer when this is known.
         let client = self.client.clone();
         self.start(reply, async move {
             let listed = recipes::list(&client).await;
@@ -210,7 +208,7 @@ impl System {
     /// Takes the outcome of a task.
     pub(super) fn finish(&mut self, mut outcome: Outcome) {
         if self.awaited != Some(outcome.number) {
-            // The state was left meanwhile: what the daemon did has no effect here.
+            // The state has changed since: the outcome of the daemon has no effect here.
             outcome.answer(Answer::Bad(StatusCode::BadInvalidState));
             return;
         }

@@ -7,9 +7,9 @@ use inspectd_client::{Client, Trigger, Verdict};
 use opcua::types::StatusCode;
 use uuid::Uuid;
 
-use super::recipes::{Prepared, logged};
+use super::recipes::{self, Prepared, logged};
 use crate::config::Target;
-use crate::request::JobRequest;
+use crate::request::{JobRequest, RecipeChoice};
 use crate::result::JobData;
 
 /// How long a request is repeated if it is not answered.
@@ -18,7 +18,7 @@ const REPEAT_LIMIT: Duration = Duration::from_secs(10);
 const MOST_RECENT: usize = 64;
 /// The most stopped jobs whose verdict is still awaited.
 const MOST_STOPPED: usize = 64;
-/// The most continuous jobs whose results can be told from others.
+/// The most continuous jobs whose results can be distinguished from others.
 const MOST_CONTINUOUS: usize = 200;
 
 /// A job.
@@ -35,13 +35,15 @@ pub struct Job {
 pub struct Span {
     /// The job.
     pub job_id: String,
+    /// The run of the daemon: without its journal, another run begins again with the same sequences.
+    pub run_id: String,
     /// The first sequence. 0: none yet.
     pub first: u64,
     /// The last sequence.
     pub last: u64,
 }
 
-/// What a system remembers of jobs.
+/// What a system stores of jobs.
 #[derive(Debug, Default)]
 pub struct Jobs {
     recent: VecDeque<Verdict>,
@@ -66,7 +68,7 @@ impl Jobs {
         self.recent.remove(index)
     }
 
-    /// Keeps a stopped job, whose verdict is still to come.
+    /// Keeps a stopped job, whose verdict has not arrived yet.
     pub fn stop(&mut self, job: Job) {
         push(&mut self.stopped, job, MOST_STOPPED);
     }
@@ -84,20 +86,34 @@ impl Jobs {
     pub fn begin(&mut self, job_id: &str) {
         let span = Span {
             job_id: job_id.to_owned(),
+            run_id: String::new(),
             first: 0,
             last: 0,
         };
         push(&mut self.spans, span, MOST_CONTINUOUS);
     }
 
-    /// Counts a verdict to the last continuous job.
-    pub fn count(&mut self, sequence: u64) {
-        if let Some(span) = self.spans.back_mut().filter(|_| sequence > 0) {
-            if span.first == 0 {
-                span.first = sequence;
-            }
-            span.last = span.last.max(sequence);
+    /// Adds a verdict to the last continuous job.
+    pub fn count(&mut self, verdict: &Verdict) {
+        let sequence = verdict.sequence;
+        let Some(span) = self.spans.back_mut().filter(|_| sequence > 0) else {
+            return;
+        };
+        if span.first == 0 {
+            span.run_id.clone_from(&verdict.run_id);
+            span.first = sequence;
         }
+        if span.run_id == verdict.run_id {
+            span.last = span.last.max(sequence);
+            return;
+        }
+        let next = Span {
+            job_id: span.job_id.clone(),
+            run_id: verdict.run_id.clone(),
+            first: sequence,
+            last: sequence,
+        };
+        push(&mut self.spans, next, MOST_CONTINUOUS);
     }
 
     /// Returns the verdicts of the continuous jobs.
@@ -106,7 +122,7 @@ impl Jobs {
     }
 }
 
-/// Adds at the end; the oldest makes room.
+/// Adds at the end; removes the oldest if the limit is exceeded.
 fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
     if queue.len() >= most {
         queue.pop_front();
@@ -120,10 +136,11 @@ pub fn job_of(spans: &[Span], verdict: &Verdict) -> String {
         return data.job;
     }
     let sequence = verdict.sequence;
-    let mut found = spans
-        .iter()
-        .filter(|span| (span.first..=span.last).contains(&sequence));
-    let found = found.find(|span| span.first > 0);
+    let found = spans.iter().find(|span| {
+        span.first > 0
+            && span.run_id == verdict.run_id
+            && (span.first..=span.last).contains(&sequence)
+    });
     found.map(|span| span.job_id.clone()).unwrap_or_default()
 }
 
@@ -137,8 +154,30 @@ pub fn new_id() -> String {
 pub struct Accepted {
     /// The job.
     pub job: Job,
-    /// The verdict, if it is there already.
+    /// The verdict, if it has already arrived.
     pub verdict: Option<Verdict>,
+}
+
+/// Returns the id of the recipe of a request, and the SHA-256 of its content. Empty: the daemon chooses.
+async fn recipe(
+    client: &Client,
+    choice: Option<&RecipeChoice>,
+    prepared: Option<&Prepared>,
+) -> Result<(String, String), StatusCode> {
+    let is_prepared = |prepared: &&Prepared| choice.is_none_or(|choice| choice.id == prepared.id);
+    // Exactly the content that was prepared, whose version the caller has compared.
+    if let Some(prepared) = prepared.filter(is_prepared) {
+        return Ok((prepared.id.clone(), prepared.sha256.clone()));
+    }
+    let Some(choice) = choice else {
+        return Ok((String::new(), String::new()));
+    };
+    if choice.version.is_empty() {
+        return Ok((choice.id.clone(), choice.sha256.clone()));
+    }
+    // A request to the daemon names a content, not a version.
+    let found = recipes::named(client, choice).await?;
+    Ok((found.id, found.sha256))
 }
 
 /// Requests the inspection of a part.
@@ -154,12 +193,7 @@ pub async fn request(
         job: id.clone(),
         meas: job.meas.clone(),
     };
-    // The recipe that the client names, or the prepared one with exactly the content that was prepared.
-    let (recipe_id, recipe_sha256) = match (&job.recipe, prepared) {
-        (Some(choice), _) => (choice.id.clone(), choice.sha256.clone()),
-        (None, Some(prepared)) => (prepared.id.clone(), prepared.sha256.clone()),
-        (None, None) => (String::new(), String::new()),
-    };
+    let (recipe_id, recipe_sha256) = recipe(client, job.recipe.as_ref(), prepared).await?;
     let trigger = Trigger {
         part_id: job.part.clone(),
         client_data: data.to_client_data(),
@@ -214,11 +248,11 @@ mod tests {
         let mut jobs = Jobs::default();
         jobs.begin("a");
         // Unjournalled verdicts have no sequence.
-        jobs.count(0);
-        jobs.count(5);
-        jobs.count(7);
+        jobs.count(&verdict(0, ""));
+        jobs.count(&verdict(5, ""));
+        jobs.count(&verdict(7, ""));
         jobs.begin("b");
-        jobs.count(9);
+        jobs.count(&verdict(9, ""));
         jobs.begin("c");
         let spans = jobs.spans();
         let check = |sequence, expected: &str| {
@@ -245,6 +279,64 @@ mod tests {
             ..verdict(6, "t")
         };
         assert_eq!(job_of(&spans, &single), "s");
+    }
+
+    #[test]
+    fn verdict_of_another_run_with_the_same_sequence_has_another_job() {
+        let of_run = |run: &str, sequence| Verdict {
+            run_id: run.to_owned(),
+            ..verdict(sequence, "")
+        };
+        let mut jobs = Jobs::default();
+        jobs.begin("a");
+        jobs.count(&of_run("r1", 5));
+        jobs.count(&of_run("r1", 7));
+        // The journal of the daemon was removed, and the job goes on.
+        jobs.count(&of_run("r2", 1));
+        jobs.begin("b");
+        jobs.count(&of_run("r2", 6));
+        let spans = jobs.spans();
+        let check = |run, sequence, expected: &str| {
+            let found = job_of(&spans, &of_run(run, sequence));
+            assert_eq!(found, expected, "{run} {sequence}");
+        };
+        check("r1", 5, "a");
+        check("r1", 6, "a");
+        check("r2", 1, "a");
+        check("r2", 5, "");
+        check("r2", 6, "b");
+        check("r1", 1, "");
+        check("r3", 6, "");
+    }
+
+    #[tokio::test]
+    async fn job_with_the_prepared_recipe_is_judged_with_its_prepared_content() {
+        // Nothing answers here: only the list of recipes would need the daemon.
+        let endpoint = "http://127.0.0.1:1".parse().expect("an address");
+        let client = Client::builder(endpoint).build().expect("no credentials");
+        let prepared = Prepared {
+            id: "juice".to_owned(),
+            version: "1".to_owned(),
+            sha256: "00".to_owned(),
+        };
+        let choice = |id: &str, version: &str| RecipeChoice {
+            id: id.to_owned(),
+            version: version.to_owned(),
+            sha256: String::new(),
+        };
+        let content = |id: &str, sha256: &str| -> Result<(String, String), StatusCode> {
+            Ok((id.to_owned(), sha256.to_owned()))
+        };
+        let found = recipe(&client, None, Some(&prepared)).await;
+        assert_eq!(found, content("juice", "00"));
+        let found = recipe(&client, Some(&choice("juice", "1")), Some(&prepared)).await;
+        assert_eq!(found, content("juice", "00"));
+        let found = recipe(&client, Some(&choice("water", "")), Some(&prepared)).await;
+        assert_eq!(found, content("water", ""));
+        assert_eq!(recipe(&client, None, None).await, content("", ""));
+        // The version of another recipe is looked up.
+        let found = recipe(&client, Some(&choice("water", "3")), Some(&prepared)).await;
+        assert_eq!(found, Err(StatusCode::BadCommunicationError));
     }
 
     #[test]

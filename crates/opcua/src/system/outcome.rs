@@ -18,7 +18,7 @@ pub enum Done {
     },
     /// A recipe was prepared.
     RecipePrepared {
-        /// What the client asked for.
+        /// What the client requested.
         choice: RecipeChoice,
         /// What the daemon has.
         prepared: Prepared,
@@ -48,7 +48,7 @@ pub struct Outcome {
 impl Outcome {
     /// Answers the client, if it still waits.
     pub fn answer(self, answer: Answer) {
-        // The client may be gone.
+        // The client may no longer wait.
         let _ = self.reply.send(answer);
     }
 }

@@ -8,7 +8,7 @@ use inspectd_client::proto::{ListVerdictsRequest, Recipe, SortOrder};
 use inspectd_client::{Client, Verdict};
 use opcua::types::{Array, ExtensionObject, StatusCode, Variant, VariantScalarTypeId};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::jobs::{Span, job_of};
 use super::recipes::{self, logged};
@@ -25,7 +25,7 @@ const PAGE_SIZE: u32 = 1000;
 const MOST_READ: usize = 50_000;
 /// The most handles that a client has not released.
 const MOST_HANDLES: usize = 1000;
-/// The most lists that are read at the same time.
+/// The most requests that are read at the same time. Further lists are refused, further results wait.
 const MOST_READERS: usize = 4;
 
 /// Reads for one system.
@@ -38,7 +38,7 @@ pub struct Reader {
     readers: Arc<Semaphore>,
 }
 
-/// Handles of lists. A list is a copy, so that a handle has nothing to keep; it can be released once.
+/// Handles of lists. A list is a copy, so a handle holds no data; it can be released once.
 #[derive(Debug, Default)]
 struct Handles {
     last: AtomicU32,
@@ -68,7 +68,7 @@ impl Handles {
     }
 }
 
-/// The output `Error`: what went wrong is in the status of the call.
+/// The output `Error`: the error is in the status of the call.
 pub fn no_error() -> Variant {
     Variant::from(0_i32)
 }
@@ -85,10 +85,35 @@ impl Reader {
         }
     }
 
-    /// Answers a request.
-    pub async fn read(&self, request: Read, spans: &[Span]) -> Answer {
-        // It is never closed.
-        let _permit = self.readers.acquire().await;
+    /// Answers a request, unless its client goes away before.
+    pub async fn answer(self, request: Read, spans: Vec<Span>, mut reply: oneshot::Sender<Answer>) {
+        tokio::select! {
+            answer = self.read(request, &spans) => {
+                let _ = reply.send(answer);
+            }
+            () = reply.closed() => {}
+        }
+    }
+
+    async fn read(&self, request: Read, spans: &[Span]) -> Answer {
+        let _permit = match request {
+            // These need nothing of the daemon.
+            Read::ReleaseResult(handle)
+            | Read::ReleaseRecipe(handle)
+            | Read::ReleaseConfiguration(handle) => return self.handles.release(handle),
+            // A list can take seconds: lists do not wait for each other.
+            Read::Results(_) | Read::Recipes(_) | Read::Configurations(_) => {
+                match self.readers.try_acquire() {
+                    Ok(permit) => permit,
+                    Err(_) => return Answer::Bad(StatusCode::BadTooManyOperations),
+                }
+            }
+            _ => match self.readers.acquire().await {
+                Ok(permit) => permit,
+                // It is never closed.
+                Err(_) => return Answer::Bad(StatusCode::BadShutdown),
+            },
+        };
         let answer = match request {
             Read::Result(id) => self.by_id(&id, spans).await.map(|it| self.whole(it)),
             Read::ResultComponents(id) => self.by_id(&id, spans).await.map(|it| self.parts(it)),
@@ -99,9 +124,7 @@ impl Reader {
             Read::ActivateConfiguration(id) => self.activate_configuration(&id).await,
             Read::ReleaseResult(handle)
             | Read::ReleaseRecipe(handle)
-            | Read::ReleaseConfiguration(handle) => {
-                return self.handles.release(handle);
-            }
+            | Read::ReleaseConfiguration(handle) => return self.handles.release(handle),
         };
         answer.map_or_else(Answer::Bad, Answer::Good)
     }
@@ -238,7 +261,7 @@ impl Reader {
         }
     }
 
-    /// The configuration of the daemon, the only one that there is.
+    /// The only configuration: that of the daemon.
     async fn active(&self) -> Result<Configuration, StatusCode> {
         let active = configuration::active(&self.client).await;
         active.map_err(|error| logged(&error, "configuration not read"))
@@ -270,7 +293,8 @@ impl Reader {
         ])
     }
 
-    /// The outputs of ActivateConfiguration. The daemon activates what its files say: only the active one can be named.
+    /// The outputs of ActivateConfiguration. The daemon activates only its own configuration files: only the active one
+    /// can be named.
     async fn activate_configuration(&self, id: &str) -> Result<Vec<Variant>, StatusCode> {
         let active = self.active().await?;
         if active.internal_id.id.as_ref() == id {
@@ -328,6 +352,8 @@ fn object<T: opcua::types::DynEncodable>(value: T) -> Variant {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -347,6 +373,44 @@ mod tests {
             handles.release(second),
             Answer::Bad(StatusCode::BadNotFound)
         );
+    }
+
+    /// A reader that reads already as much as it may, and whose daemon does not answer.
+    async fn busy_reader() -> Reader {
+        let endpoint = "http://127.0.0.1:1".parse().expect("an address");
+        let client = Client::builder(endpoint).build().expect("no credentials");
+        let reader = Reader::new(client, Target::Camera("top".to_owned()), "box-7");
+        let all = reader.readers.acquire_many(MOST_READERS as u32).await;
+        all.expect("not closed").forget();
+        reader
+    }
+
+    #[tokio::test]
+    async fn further_lists_are_refused_and_handles_are_released_without_waiting() {
+        let reader = busy_reader().await;
+        let busy = Answer::Bad(StatusCode::BadTooManyOperations);
+        let lists = [
+            Read::Results(Box::default()),
+            Read::Recipes(RecipeFilter::default()),
+            Read::Configurations(Window::default()),
+        ];
+        for list in lists {
+            assert_eq!(reader.read(list, &[]).await, busy);
+        }
+        let handle = reader.handles.create();
+        let released = reader.read(Read::ReleaseResult(handle), &[]).await;
+        assert_eq!(released, Answer::Good(vec![no_error()]));
+    }
+
+    #[tokio::test]
+    async fn request_of_a_client_that_is_gone_does_not_wait() {
+        let reader = busy_reader().await;
+        let (reply, answer) = oneshot::channel();
+        let request = Read::Result("box-7/0190/12".to_owned());
+        let task = tokio::spawn(reader.answer(request, Vec::new(), reply));
+        drop(answer);
+        let ended = tokio::time::timeout(Duration::from_mins(1), task).await;
+        ended.expect("ended").expect("no panic");
     }
 
     #[test]

@@ -93,6 +93,23 @@ pub async fn prepare(client: &Client, choice: &RecipeChoice) -> Result<Prepared,
     Ok(recipe.into())
 }
 
+/// Returns the recipe that a client names, which must have its version and its content now.
+pub async fn named(client: &Client, choice: &RecipeChoice) -> Result<Prepared, StatusCode> {
+    let listed = list(client).await;
+    let listed = listed.map_err(|error| logged(&error, "recipes not listed"))?;
+    find(listed.unwrap_or_default().recipes, choice)
+}
+
+fn find(recipes: Vec<Recipe>, choice: &RecipeChoice) -> Result<Prepared, StatusCode> {
+    let mut same_id = recipes.into_iter().filter(|recipe| recipe.id == choice.id);
+    let recipe = same_id.next().ok_or(StatusCode::BadNotFound)?;
+    if choice.is(&recipe.id, &recipe.version, &recipe.sha256) {
+        Ok(recipe.into())
+    } else {
+        Err(StatusCode::BadNoMatch)
+    }
+}
+
 /// Makes a recipe the active one, unless it is. The content is the one that was prepared, or the call is refused.
 pub async fn activate(client: &Client, prepared: &Prepared) -> Result<(), StatusCode> {
     let listed = list(client).await;
@@ -139,12 +156,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn named_recipe_has_the_named_version_and_content() {
+        let recipe = |id: &str, version: &str, sha256: &str| Recipe {
+            id: id.to_owned(),
+            version: version.to_owned(),
+            sha256: sha256.to_owned(),
+            ..Recipe::default()
+        };
+        let check = |id: &str, version: &str, sha256: &str, expected: Result<&str, StatusCode>| {
+            let choice = RecipeChoice {
+                id: id.to_owned(),
+                version: version.to_owned(),
+                sha256: sha256.to_owned(),
+            };
+            let recipes = vec![recipe("juice", "1", "aa"), recipe("water", "3", "bb")];
+            let found = find(recipes, &choice).map(|found| found.sha256);
+            assert_eq!(found, expected.map(str::to_owned), "{choice:?}");
+        };
+        check("water", "3", "", Ok("bb"));
+        check("water", "", "bb", Ok("bb"));
+        check("water", "2", "", Err(StatusCode::BadNoMatch));
+        check("water", "3", "aa", Err(StatusCode::BadNoMatch));
+        check("milk", "1", "", Err(StatusCode::BadNotFound));
+    }
+
+    #[test]
     fn systems_run_continuously_only_with_the_same_recipe() {
         let running = ContinuousRecipes::default();
         assert!(running.enter("a", "juice"));
         assert!(running.enter("b", "juice"));
         assert!(!running.enter("c", "milk"));
-        // The system itself may change its recipe only after the others have left.
+        // The system itself may change its recipe only after the others have left ContinuousExecution.
         assert!(!running.enter("a", "milk"));
         running.leave("b");
         assert!(running.enter("a", "milk"));

@@ -1,4 +1,4 @@
-//! Status codes for what the daemon and the state machine refuse.
+//! Status codes for refusals of the daemon and of the state machine.
 
 use inspectd_client::{Code, Error};
 use opcua::types::StatusCode;

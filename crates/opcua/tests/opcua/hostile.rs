@@ -1,7 +1,7 @@
-//! Clients that mean harm: the server survives, answers others, and its memory stays bounded.
+//! Hostile clients: the server keeps running, answers other clients, and its memory stays bounded.
 //!
-//! Each attack of the public audits of the library is tried as a client without a certificate sees the server, and, with a server
-//! that allows the policy None, as a client that has been admitted.
+//! Each attack of the public audits of the library is tried by a client without a certificate, and, with a server that
+//! allows the policy None, by a client that has been admitted.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ fn lengths_that_are_not_true_cost_no_memory() {
     let long = i32::MAX.to_le_bytes();
     let array = |kind: u8| [&[kind | 0x80][..], &long].concat();
     let nodes = Body::request(request::READ).bytes(&[0; 12]).bytes(&long);
-    // An XML body, for which the library reserves what its length says.
+    // An XML body, for which the library reserves the length that it states.
     let xml = [&[22, 0, 0, 2][..], &long].concat();
     let requests = [
         ("array of bytes", write(&array(3))),
@@ -136,11 +136,11 @@ fn chunks_without_end_and_huge_chunks_end_the_connection() {
         raw.send_part(b"MSGC", &vec![0; 40_000]);
     }
     assert_eq!(raw.closed_with(), Some(TOO_LARGE));
-    // A chunk of 4 GiB, of which some come.
+    // A chunk of 4 GiB, of which a part is sent.
     let mut raw = Raw::open(address);
     raw.write(b"MSGF\xff\xff\xff\xff");
     assert_eq!(raw.closed_with(), Some(TOO_LARGE));
-    // The same before anything else.
+    // The same as the first message.
     let mut raw = Raw::connect(address);
     raw.write(b"HELF\xff\xff\xff\xff");
     assert_eq!(raw.closed_with(), Some(TOO_LARGE));
@@ -211,8 +211,8 @@ fn connections_and_secure_channels_are_limited() {
         let mut raw = Raw::connect(address);
         refused += usize::from(raw.closed_with() == Some(NOT_ENOUGH_RESOURCES));
     }
-    assert!(refused >= 1, "none of the refusals was told");
-    // Those that are connected are served, and a place that becomes free is used.
+    assert!(refused >= 1, "no refusal was reported to a client");
+    // Connected clients are served, and a slot that becomes free is used.
     let answer = open[3].call(&get_endpoints(address));
     assert_eq!(answer, Answer::Response(GET_ENDPOINTS_RESPONSE, 0));
     drop(open);
@@ -246,7 +246,7 @@ fn sessions_are_limited_and_expire() {
     }
     assert_eq!(created, 4);
     is_well(&mut process, address);
-    // A session that is not used makes room, whatever time-out the client asked for.
+    // A session that is not used is closed, whatever time-out the client requested.
     crate::harness::wait("a free session", || {
         Raw::open(address).call(&create_session(address))
             == Answer::Response(CREATE_SESSION_RESPONSE, 0)

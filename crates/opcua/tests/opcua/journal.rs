@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use inspectd_client::{Client, VerdictQuery};
+use inspectd_client::{Client, Decision, VerdictQuery};
 
-/// The decisions of all verdicts in the journal, by the id of their result: part and decision.
+/// The decisions of all verdicts in the journal, by the id of their result: part and decision. A PASS that is unconfirmed
+/// counts as a FAULT.
 pub fn decisions(port: u16, box_name: &str) -> BTreeMap<String, (String, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -19,7 +20,11 @@ pub fn decisions(port: u16, box_name: &str) -> BTreeMap<String, (String, String)
         while let Some(page) = pages.next_page(1000).await.expect("a page") {
             for verdict in page {
                 let id = format!("{box_name}/{}/{}", verdict.run_id, verdict.sequence);
-                let decision = verdict.decision().as_str_name().replace("DECISION_", "");
+                let decision = match verdict.decision() {
+                    Decision::Pass if verdict.unconfirmed => Decision::Fault,
+                    decision => decision,
+                };
+                let decision = decision.as_str_name().replace("DECISION_", "");
                 found.insert(id, (verdict.part_id, decision));
             }
         }

@@ -1,4 +1,4 @@
-//! The program against a real daemon with rendered parts: an independent client (asyncua), and clients that mean harm.
+//! The program against a real daemon with rendered parts: an independent client (asyncua), and hostile clients.
 
 mod harness;
 mod hostile;

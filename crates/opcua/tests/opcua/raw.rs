@@ -1,4 +1,4 @@
-//! A client that writes messages byte by byte, also such as no client should send.
+//! A client that writes messages byte by byte, including invalid ones.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -205,7 +205,7 @@ impl Raw {
         }
     }
 
-    /// Takes a message, without looking for further chunks. `None` if the connection is closed.
+    /// Takes a message, without waiting for further chunks. `None` if the connection is closed.
     pub fn receive(&mut self) -> Option<Vec<u8>> {
         let mut header = [0; 8];
         match self.stream.read_exact(&mut header) {
@@ -235,7 +235,7 @@ impl Raw {
     }
 }
 
-/// Asks for the endpoints.
+/// Requests the endpoints.
 pub fn get_endpoints(address: SocketAddr) -> Body {
     Body::request(request::GET_ENDPOINTS)
         .text(&format!("opc.tcp://{address}/"))
@@ -243,7 +243,7 @@ pub fn get_endpoints(address: SocketAddr) -> Body {
         .null()
 }
 
-/// Asks for a session, with a long time-out.
+/// Requests a session, with a long time-out.
 pub fn create_session(address: SocketAddr) -> Body {
     Body::request(request::CREATE_SESSION)
         // The description of the client.

@@ -9,8 +9,8 @@ use inspectd_test_support::{onnx_runtime, require};
 use crate::harness::{PASSWORD, Site, free_port};
 use crate::journal;
 
-/// Runs a script to its end, and does what it asks for between: a line `DO WHAT` on its output is answered by `done`. Returns the
-/// other lines.
+/// Runs a script to its end, and executes its requests: a line `DO WHAT` on its output is answered by `done`. Returns
+/// the other lines.
 fn drive(mut command: Command, mut act: impl FnMut(&str)) -> Vec<String> {
     let mut child = command
         .stdin(Stdio::piped())

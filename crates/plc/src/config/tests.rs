@@ -87,6 +87,21 @@ fn stations_have_units_and_consumers_of_their_own() {
 }
 
 #[test]
+fn keys_that_are_the_same_number_are_one_fault() {
+    let with = |recipes: &str| faults(&format!("{STATION}recipes = {{ {recipes} }}\n"));
+    let expected =
+        ["plc.toml:4: stations.filler.recipes.01: the keys 1, 01 are the same number, 1"];
+    assert_eq!(
+        with("1 = \"juice\", 2 = \"milk\", 01 = \"water\""),
+        expected
+    );
+    let expected =
+        ["plc.toml:4: stations.filler.recipes.1: the keys +1, 01, 1 are the same number, 1"];
+    let found = with("\"+1\" = \"juice\", 01 = \"juice\", 1 = \"juice\"");
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn missing_stations_other_types_and_other_formats_are_faults() {
     let expected =
         ["plc.toml:1: stations: at least one station is required, such as [stations.filler]"];

@@ -1,4 +1,4 @@
-//! The handshake of a station: a machine without input and output. Its inputs are what the PLC writes, events of the
+//! The handshake of a station: a state machine without IO. Its inputs are what the PLC writes, events of the
 //! daemon and the time; its outputs are registers and commands.
 
 mod outputs;
@@ -19,7 +19,7 @@ pub use self::result::{Decision, Defect, Judged, Score, ShownResult};
 #[cfg(test)]
 pub use self::state::OpenTrigger;
 pub use self::state::{Command, Memory, Mode, Settings};
-use self::state::{Shown, State};
+use self::state::{Pending, Shown, State};
 use crate::map::{self, Named};
 use crate::registers::{PartNumber, PlcWords};
 
@@ -41,7 +41,7 @@ pub struct Machine {
     stored: u64,
     save_again: Option<Instant>,
     /// Mode `follow`: the verdict that was not acknowledged yet.
-    pending: Option<Judged>,
+    pending: Option<Pending>,
     trigger_lost: bool,
     lost: u16,
     results: u32,
@@ -57,19 +57,21 @@ impl Machine {
             text: memory.part_text,
         };
         // The PLC may have written these before the restart, and write only its control word again.
-        let plc = match &memory.open {
-            Some(open) => PlcWords {
-                command: open.command,
-                part,
-                ..PlcWords::default()
-            },
-            None => PlcWords::default(),
+        let mut plc = PlcWords {
+            recipe_select: memory.recipe_select,
+            ..PlcWords::default()
         };
+        if let Some(open) = &memory.open {
+            plc.command = open.command;
+            plc.part = part;
+        }
+        let mut recipe = RecipeSelection::new(settings.recipes.clone());
+        recipe.select(memory.recipe_select);
         Self {
             state: State::Start,
             plc,
             presence: Presence::new(settings.heartbeat_timeout),
-            recipe: RecipeSelection::new(settings.recipes.clone()),
+            recipe,
             settings,
             daemon_connected: false,
             memory,
@@ -114,7 +116,7 @@ impl Machine {
         }
         let was_ready = self.is_ready();
         let before = std::mem::replace(&mut self.plc, plc);
-        self.recipe.select(self.plc.recipe_select);
+        self.select_recipe();
         if self.control(map::RESET) {
             self.trigger_lost = false;
             self.recipe.retry();
@@ -163,7 +165,7 @@ impl Machine {
         self.settle(now);
     }
 
-    /// Takes the verdict of a trigger. One that nobody waits for any more is not shown. Returns whether it is shown.
+    /// Takes the verdict of a trigger. A verdict that is no longer awaited is not shown. Returns whether it is shown.
     pub fn judged(&mut self, judged: Judged, now: Instant) -> bool {
         let State::Busy(busy) = &self.state else {
             return false;
@@ -207,7 +209,10 @@ impl Machine {
 
     /// Takes the next verdict of the stream, in mode `follow`.
     pub fn follow(&mut self, judged: Judged, now: Instant) {
-        self.pending = Some(judged);
+        self.pending = Some(Pending {
+            judged,
+            received: now,
+        });
         self.settle(now);
     }
 
@@ -328,7 +333,7 @@ impl Machine {
 
     fn show(&mut self, result: ShownResult, now: Instant) {
         self.results = self.results.wrapping_add(1);
-        // Also if it went away before the verdict came.
+        // Also if it went away before the verdict arrived.
         let triggered = self.settings.mode == Mode::Triggered;
         self.state = State::Result(Box::new(Shown {
             result,
@@ -344,7 +349,18 @@ impl Machine {
         self.state = State::Error(code);
     }
 
-    /// Forgets the open trigger. `READY` comes only when that is stored.
+    /// Selects the recipe of the PLC, and stores a new selection.
+    fn select_recipe(&mut self) {
+        let number = self.plc.recipe_select;
+        self.recipe.select(number);
+        if number != self.memory.recipe_select {
+            self.memory.recipe_select = number;
+            self.revision += 1;
+            self.save();
+        }
+    }
+
+    /// Removes the open trigger from the memory. `READY` is set only when that is stored.
     fn close(&mut self) {
         if self.memory.open.take().is_some() {
             self.revision += 1;
@@ -362,6 +378,7 @@ impl Machine {
 
     /// Applies the levels of the control word and of the daemon until nothing changes.
     fn settle(&mut self, now: Instant) {
+        self.spoil_outdated(now);
         // Each state leads to a later one of the same part: four steps are enough.
         for _ in 0..4 {
             self.step(now);
@@ -377,11 +394,17 @@ impl Machine {
 
     fn step(&mut self, now: Instant) {
         let reset = self.control(map::RESET);
-        let cancelled = reset || self.control(map::ABORT);
+        let aborted = self.control(map::ABORT);
+        let cancelled = reset || aborted;
+        let follows = self.settings.mode == Mode::Follow;
         let acknowledge = self.control(map::ACKNOWLEDGE);
         let all_off = self.plc.control == 0;
         let ready = self.is_ready();
         match &mut self.state {
+            State::Result(shown) if aborted && follows => {
+                let sequence = shown.result.sequence();
+                self.acknowledge(sequence);
+            }
             State::Busy(_) | State::Result(_) if cancelled => {
                 self.close();
                 self.state = State::Release;
@@ -397,10 +420,7 @@ impl Machine {
                 shown.acknowledge_was_off |= !acknowledge;
                 if shown.acknowledge_was_off && acknowledge {
                     let sequence = shown.result.sequence();
-                    self.commands.extend(sequence.map(Command::Acknowledge));
-                    self.pending = None;
-                    self.close();
-                    self.state = State::Release;
+                    self.acknowledge(sequence);
                 }
             }
             State::Error(_) if reset => self.state = State::Release,
@@ -411,9 +431,36 @@ impl Machine {
         }
     }
 
+    /// Ends a result, and acknowledges its verdict to the daemon.
+    fn acknowledge(&mut self, sequence: Option<u64>) {
+        self.commands.extend(sequence.map(Command::Acknowledge));
+        self.pending = None;
+        self.close();
+        self.state = State::Release;
+    }
+
+    /// Makes a shown result a FAULT when its verdict is too old, in mode `follow`: the part has already passed.
+    fn spoil_outdated(&mut self, now: Instant) {
+        let outdated = self.is_outdated(now);
+        if let State::Result(shown) = &mut self.state
+            && outdated
+            && shown.result.decision != Decision::Fault
+        {
+            shown.result.spoil(map::FAULT_OUTDATED.number);
+        }
+    }
+
+    /// Whether the verdict of the stream is too old.
+    fn is_outdated(&self, now: Instant) -> bool {
+        let limit = self.settings.outdated_after;
+        let pending = self.pending.as_ref();
+        pending.is_some_and(|pending| pending.age(now) > limit)
+    }
+
     /// Shows the verdict that waits, in mode `follow`.
     fn show_followed(&mut self, now: Instant) {
-        let Some(judged) = self.pending.clone() else {
+        let outdated = self.is_outdated(now);
+        let Some(Pending { judged, .. }) = self.pending.clone() else {
             return;
         };
         let recipe_differs = self.recipe.wanted().is_some_and(|id| id != judged.recipe);
@@ -421,10 +468,7 @@ impl Machine {
         let objections = [
             (part.is_none(), map::FAULT_PART_NOT_SHOWN),
             (recipe_differs, map::FAULT_WRONG_RECIPE),
-            (
-                judged.age > self.settings.outdated_after,
-                map::FAULT_OUTDATED,
-            ),
+            (outdated, map::FAULT_OUTDATED),
         ];
         let objection = objections.into_iter().find(|(applies, _)| *applies);
         let objection = objection.map(|(_, code)| code.number);

@@ -1,4 +1,4 @@
-//! Which connection may write, and whether its PLC is there.
+//! Which connection may write, and whether its PLC is present.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl Presence {
         }
     }
 
-    /// Records a write. Returns whether the PLC has come back by it.
+    /// Records a write. Returns whether the PLC has returned with this write.
     ///
     /// # Errors
     /// If another connection owns the station.
@@ -94,12 +94,12 @@ impl Presence {
         }
     }
 
-    /// Returns whether a PLC is there.
+    /// Returns whether a PLC is present.
     pub fn is_there(&self) -> bool {
         self.owner.is_some_and(|owner| owner.alive)
     }
 
-    /// Returns how long the PLC has been away. `None`: it is there, or there has been none yet.
+    /// Returns how long the PLC has been away. `None`: it is present, or there has been none yet.
     pub fn away_for(&self, now: Instant) -> Option<Duration> {
         self.away_since
             .map(|since| now.saturating_duration_since(since))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::map::{self, Named};
 
-/// What became of the selection.
+/// The state of the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecipeState {
     /// No recipe is selected: the active one of the daemon applies.
@@ -19,7 +19,7 @@ pub enum RecipeState {
     Unknown,
     /// The daemon could not activate it.
     Failed,
-    /// Another recipe was activated by somebody else.
+    /// Another client has activated another recipe.
     Other,
 }
 
@@ -152,7 +152,7 @@ impl RecipeSelection {
         self.recipes.get(&self.selected).map(String::as_str)
     }
 
-    /// Returns what became of the selection.
+    /// Returns the state of the selection.
     pub fn state(&self) -> RecipeState {
         self.state
     }

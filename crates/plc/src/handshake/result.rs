@@ -87,8 +87,10 @@ pub struct Judged {
     pub sequence: u64,
     /// The recipe that judged. Empty: none.
     pub recipe: String,
-    /// The time since the verdict was made.
+    /// The time from the moment when the verdict was made until it was received.
     pub age: Duration,
+    /// Whether the daemon was killed before it knew that the verdict was published like this.
+    pub unconfirmed: bool,
 }
 
 /// What the registers show of a part.
@@ -121,7 +123,8 @@ impl ShownResult {
         }
     }
 
-    /// Returns the result that a verdict makes, unless `objection` has the code of a reason why the verdict is not shown.
+    /// Returns the result for a verdict. `objection` is the code of the reason why the verdict is not shown, if there
+    /// is one.
     pub fn judged(
         judged: Judged,
         objection: Option<u16>,
@@ -129,8 +132,12 @@ impl ShownResult {
         command: u16,
         latency: Duration,
     ) -> Self {
-        let unknown = map::FAULT_UNKNOWN_DECISION.number;
-        let objection = objection.or(judged.decision.is_none().then_some(unknown));
+        let objection = objection.or_else(|| match judged.decision {
+            None => Some(map::FAULT_UNKNOWN_DECISION.number),
+            // A client may have received it as a FAULT.
+            Some(Decision::Pass) if judged.unconfirmed => Some(map::FAULT_UNCONFIRMED.number),
+            Some(_) => None,
+        });
         Self {
             decision: match (objection, judged.decision) {
                 (None, Some(decision)) => decision,
@@ -197,5 +204,24 @@ mod tests {
             None,
             (Decision::Fault, map::FAULT_UNKNOWN_DECISION.number),
         );
+    }
+
+    #[test]
+    fn unconfirmed_pass_is_fault_and_other_unconfirmed_decisions_stay() {
+        let check = |decision, expected: (Decision, u16)| {
+            let judged = Judged {
+                decision: Some(decision),
+                unconfirmed: true,
+                ..Judged::default()
+            };
+            let part = PartNumber::default();
+            let shown = ShownResult::judged(judged, None, part, 0, Duration::ZERO);
+            assert_eq!((shown.decision, shown.fault_code), expected);
+        };
+        let fault = (Decision::Fault, map::FAULT_UNCONFIRMED.number);
+        check(Decision::Pass, fault);
+        check(Decision::Reject, (Decision::Reject, 0));
+        check(Decision::Review, (Decision::Review, 0));
+        check(Decision::Fault, (Decision::Fault, 0));
     }
 }

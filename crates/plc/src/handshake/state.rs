@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::result::ShownResult;
+use super::result::{Judged, ShownResult};
 use crate::map::{self, Named};
 use crate::registers::PartNumber;
 
@@ -47,6 +47,9 @@ pub struct OpenTrigger {
     pub part_id: String,
     /// The command sequence number.
     pub command: u16,
+    /// The recipe that was selected at the trigger. `None`: none was.
+    #[serde(default)]
+    pub recipe: Option<String>,
 }
 
 /// What the machine needs after a restart of the program.
@@ -65,6 +68,9 @@ pub struct Memory {
     pub part_number: u32,
     /// The PLC's text of the part at the last trigger.
     pub part_text: [u8; 32],
+    /// The number of the recipe that the PLC selected last; 0: none.
+    #[serde(default)]
+    pub recipe_select: u16,
 }
 
 /// What the surroundings have to do, in this order.
@@ -114,6 +120,22 @@ pub(super) struct Busy {
     pub recipe: Option<String>,
 }
 
+/// A verdict of the stream, in mode `follow`.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub judged: Judged,
+    /// When it was received.
+    pub received: Instant,
+}
+
+impl Pending {
+    /// Returns the time since the verdict was made.
+    pub fn age(&self, now: Instant) -> Duration {
+        let waited = now.saturating_duration_since(self.received);
+        self.judged.age.saturating_add(waited)
+    }
+}
+
 /// A result that waits for its acknowledgement.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
@@ -122,7 +144,7 @@ pub(super) struct Shown {
     pub since: Instant,
     /// Whether `ACKNOWLEDGE` was off while the result was valid.
     pub acknowledge_was_off: bool,
-    /// Whether the PLC was there while the result was valid.
+    /// Whether the PLC was present while the result was valid.
     pub plc_was_there: bool,
 }
 

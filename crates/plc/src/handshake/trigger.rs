@@ -1,4 +1,4 @@
-//! The begin of an inspection: triggers that are accepted, continued after a restart, or lost.
+//! The start of an inspection: triggers that are accepted, continued after a restart, or lost.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use super::state::{Busy, Mode, OpenTrigger, State};
 use crate::map::{self, Named};
 
 impl Machine {
-    /// The first control word after the start decides what becomes of a trigger of before the start.
+    /// The first control word after the start decides what happens to a trigger from before the start.
     pub(super) fn first_control_word(&mut self, now: Instant) {
-        // With `ACKNOWLEDGE`, the PLC is at the end of a part that it has already got.
+        // With `ACKNOWLEDGE`, the PLC is at the end of a part whose result it already has.
         let triggers = self.control(map::TRIGGER) && !self.control(map::ACKNOWLEDGE);
         let only_trigger = self.plc.control == map::TRIGGER.mask();
         let waits = only_trigger && self.settings.mode == Mode::Triggered;
@@ -30,7 +30,7 @@ impl Machine {
                 self.start(now);
                 return;
             }
-            // The part is finished, but for the last bit.
+            // The part is finished except for the last bit.
             None if triggers && command != 0 && command == self.memory.last_command => {}
             _ if triggers => self.lose_trigger(),
             _ => {}
@@ -47,10 +47,11 @@ impl Machine {
             part_id: open.part_id,
             command: open.command,
             since: now,
-            revision: self.revision,
+            // The memory that was loaded has the key.
+            revision: 0,
             sent: false,
             mismatched: false,
-            recipe: self.recipe.wanted().map(str::to_owned),
+            recipe: open.recipe,
         }));
     }
 
@@ -98,6 +99,7 @@ impl Machine {
         }
         self.memory.keys += 1;
         let key = format!("{}-{}", self.memory.key_prefix, self.memory.keys);
+        let recipe = self.recipe.wanted().map(str::to_owned);
         self.memory.last_command = command;
         self.memory.part_number = part.number;
         self.memory.part_text = part.text;
@@ -105,6 +107,7 @@ impl Machine {
             key: key.clone(),
             part_id: part_id.clone(),
             command,
+            recipe: recipe.clone(),
         });
         self.revision += 1;
         self.save();
@@ -117,7 +120,7 @@ impl Machine {
             revision: self.revision,
             sent: false,
             mismatched: false,
-            recipe: self.recipe.wanted().map(str::to_owned),
+            recipe,
         }));
     }
 

@@ -17,6 +17,7 @@ fn station() -> Station {
         last_command: 0,
         part_number: 0,
         part_text: [0; 32],
+        recipe_select: 0,
     };
     let now = Instant::now();
     let station = Station::new(id, settings, memory, now);

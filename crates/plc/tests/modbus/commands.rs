@@ -1,7 +1,10 @@
 //! The commands of the program, its exit codes, and systemd's notifications.
 
+use std::io::{ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use inspectd_test_support::require;
 
@@ -99,6 +102,51 @@ fn check_and_registers_describe_the_running_plant() {
     assert_eq!(code, Some(69), "{text}");
 }
 
+/// Whether a connection is still open; what it has sent is dropped.
+fn is_open(mut connection: &TcpStream) -> bool {
+    let mut bytes = [0; 4096];
+    loop {
+        match connection.read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// A stream that waits for its PLC keeps data in its connection, and would block the others.
+#[test]
+fn each_station_that_follows_has_a_connection_of_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let configuration = folder.path().join("plc.toml");
+    // A daemon that accepts connections and never answers.
+    let daemon = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    daemon.set_nonblocking(true).expect("a listener");
+    let address = daemon.local_addr().expect("a bound port");
+    let text = format!(
+        "[modbus]\nlisten = \"127.0.0.1:0\"\n[daemon]\nserver = \"http://{address}\"\n[state]\nfolder = \"state\"\n\
+         [stations.a]\nunit = 1\ncamera = \"top\"\nmode = \"follow\"\n\
+         [stations.b]\nunit = 2\ncamera = \"side\"\nmode = \"follow\"\n"
+    );
+    std::fs::write(&configuration, text).expect("a written file");
+    let _server = Process::spawn(program().arg("--config").arg(&configuration));
+    let mut open = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    // One for the calls of all stations, and one for each stream.
+    while open.len() < 3 {
+        assert!(Instant::now() < end, "{} connections", open.len());
+        match daemon.accept() {
+            Ok((connection, _)) => {
+                connection.set_nonblocking(true).expect("a connection");
+                open.push(connection);
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+        }
+        open.retain(is_open);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn systemd_is_told_of_readiness_life_and_stop() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -108,7 +156,7 @@ fn systemd_is_told_of_readiness_life_and_stop() {
         .set_read_timeout(Some(PATIENCE))
         .expect("a time limit");
     let configuration = folder.path().join("plc.toml");
-    // Without a daemon: the server is there, and says that the daemon is away.
+    // Without a daemon: the server runs, and reports that the daemon does not answer.
     let text = "[modbus]\nlisten = \"127.0.0.1:0\"\n[daemon]\nserver = \"unix:/absent\"\n[state]\nfolder = \"state\"\n\
                 [stations.a]\nunit = 1\ncamera = \"top\"\n";
     std::fs::write(&configuration, text).expect("a written file");

@@ -1,5 +1,5 @@
-//! A PLC and another client have parts inspected by one camera in turn. With more parts it is a measurement: the time from trigger
-//! to result over Modbus, compared with the call of the daemon.
+//! A PLC and another client trigger inspections of one camera in turn. With more parts it is a measurement: the time
+//! from trigger to result over Modbus, compared with the call of the daemon.
 //!
 //! ```sh
 //! INSPECTD_PLC_PARTS=200 cargo test --release -p inspectd-plc --test modbus -- --nocapture plc_and_another_client

@@ -1,6 +1,6 @@
 """A simulated PLC: registers over pymodbus, and the link to the test that started this program.
 
-It knows the register map by its own constants and decodes it with its own code, so that it finds errors of the server's.
+It knows the register map by its own constants and decodes it with its own code, so that it detects errors of the server.
 """
 
 import json
@@ -40,7 +40,7 @@ class Refused(Exception):
 
 
 def ask(action: str, plc: "Plc | None" = None) -> None:
-    """Lets the test do something, such as `kill daemon`, and waits until it is done. Meanwhile `plc` goes on."""
+    """Lets the test do something, such as `kill daemon`, and waits until it is done. `plc` keeps running in this time."""
     print(json.dumps({"do": action}), flush=True)
     while plc and not select.select([sys.stdin], [], [], 0)[0]:
         plc.cycle()
@@ -208,7 +208,7 @@ class Plc:
         return registers
 
     def acknowledge(self, registers: Registers) -> None:
-        """Records a result, acknowledges it, and takes all bits back."""
+        """Records a result, acknowledges it, and clears all bits."""
         self.record(registers)
         self.write(TRIGGER | ACKNOWLEDGE)
         self.until("RESULT_VALID off", lambda registers: registers.status & RESULT_VALID == 0)

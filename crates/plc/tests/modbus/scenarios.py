@@ -145,7 +145,7 @@ def group(port: int) -> Plc:
 
 
 def drop_out(port: int) -> Plc:
-    """The PLC drops out during a part: connection closed, heartbeat stopped."""
+    """The PLC is lost during a part: connection closed, heartbeat stopped."""
     plc = Plc(port)
     for number in range(6):
         plc.trigger(f"closed {number}")

@@ -111,7 +111,7 @@ fn every_name_of_the_example_is_declared() {
         }
     }
     assert!(unknown.is_empty(), "{unknown:?}");
-    // The gate opens only by `Ok`, and every way to `Ok` asks for the bit `OK` of a server that is alive.
+    // The gate opens only by `Ok`. Every assignment that sets `Ok` requires the bit `OK` and a server that is alive.
     assert_eq!(body.matches("RejectGate :=").count(), 1);
     assert!(body.contains("RejectGate := NOT Ok;"));
     let ways: Vec<&str> = body

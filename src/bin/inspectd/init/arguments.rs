@@ -69,6 +69,10 @@ pub struct Arguments {
     /// /etc/inspectd/inspectd.toml; for others the drop-in is only shown]
     #[arg(long, value_name = "FOLDER")]
     pub systemd_dir: Option<PathBuf>,
+    /// Configuration of a fresh installation: a configuration that is equal to it is replaced without --force [default:
+    /// share/inspectd/inspectd.toml in the prefix of the program, such as /usr]
+    #[arg(long, value_name = "FILE")]
+    pub shipped: Option<PathBuf>,
     /// Accept all proposals
     #[arg(long, short)]
     pub yes: bool,

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use inspectd::clock::{Clock, SystemClock};
 use inspectd::commissioning::{
     CONFIGURATION_MODE, DeviceInfo, Installed, Plan, PlannedSource, check_target,
-    configuration_text, install, query,
+    configuration_text, install, is_untouched, query,
 };
 use inspectd::config::Sources;
 use inspectd::daemon;
@@ -40,6 +40,10 @@ const JOURNAL: &str = "/var/lib/inspectd/journal";
 
 /// The configuration of an installed daemon.
 const INSTALLED: &str = "/etc/inspectd/inspectd.toml";
+
+/// The configuration that the package, or `systemd/install.sh`, creates at the first installation, below the prefix of the
+/// programs.
+const SHIPPED: &str = "share/inspectd/inspectd.toml";
 
 /// Exit codes: not written, wrong usage, interrupted.
 const EXIT_FAILURE: u8 = 1;
@@ -81,7 +85,9 @@ struct Chosen {
 fn write_configuration(arguments: &Arguments, file: &Path) -> Result<()> {
     let file = std::path::absolute(file).with_context(|| file.display().to_string())?;
     let given = arguments.sources().map_err(Usage)?;
-    check_target(&file, arguments.force)?;
+    // Nobody wrote the one of a fresh installation.
+    let force = arguments.force || is_untouched(&file, &shipped(arguments));
+    check_target(&file, force)?;
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, flag.clone()).context("the signals")?;
@@ -141,18 +147,23 @@ fn write_configuration(arguments: &Arguments, file: &Path) -> Result<()> {
         let checked = daemon::check(&Sources::of_process(part.to_owned(), true));
         checked.map(|_| ()).map_err(|failure| failure.to_string())
     };
-    let written = install(
-        &file,
-        &text,
-        CONFIGURATION_MODE,
-        arguments.force,
-        &stamp,
-        check,
-    )?;
+    let written = install(&file, &text, CONFIGURATION_MODE, force, &stamp, check)?;
     folder.keep();
     report_written(&written)?;
     unit.install(arguments.force, &stamp)?;
     report_next(&file, unit.is_installed())
+}
+
+/// The configuration of a fresh installation.
+fn shipped(arguments: &Arguments) -> PathBuf {
+    let of_prefix = || {
+        let program = std::env::current_exe().ok()?;
+        // PREFIX/bin/inspectd
+        Some(program.parent()?.parent()?.join(SHIPPED))
+    };
+    let usual = || Path::new("/usr").join(SHIPPED);
+    let given = arguments.shipped.clone();
+    given.or_else(of_prefix).unwrap_or_else(usual)
 }
 
 /// The cameras of the options, otherwise those that are found or chosen.

@@ -46,6 +46,7 @@ function notesOf(status) {
     configuration?.restart_required_keys?.length > 0 && `Restart required for ${configuration.restart_required_keys.join(", ")}`,
     !journal && "No journal: verdicts are not stored",
     journal?.unjournalled > 0 && `${number(journal.unjournalled)} verdicts could not be journalled`,
+    journal?.wal_bytes >= 32 * 1024 * 1024 && `The write-ahead log of the journal has ${bytes(journal.wal_bytes)}`,
     journal?.evidence_kept > 0 && `Evidence of ${number(journal.evidence_kept)} verdicts, ${bytes(journal.evidence_bytes)}`,
     sinceStart(status),
   ].filter(Boolean);

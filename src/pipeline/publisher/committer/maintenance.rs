@@ -141,7 +141,7 @@ impl Committer {
     fn limit_wal(&mut self) {
         let limit = self.settings.wal_limit;
         let reported = WAL_REPORTED.min(limit / 2);
-        let Some(bytes) = self.store.as_ref().map(Store::wal_bytes) else {
+        let Some(bytes) = self.look_at_wal() else {
             return;
         };
         if bytes <= reported {
@@ -153,7 +153,7 @@ impl Committer {
         {
             return;
         }
-        let bytes = self.store.as_ref().map_or(0, Store::wal_bytes);
+        let bytes = self.look_at_wal().unwrap_or(0);
         if bytes <= reported {
             return self.wal_is_small();
         }
@@ -170,6 +170,13 @@ impl Committer {
             let reason = format!("the write-ahead log has {mib} MiB, more than wal_max_mib");
             self.set_full(|committer| committer.wal_full = Some(reason));
         }
+    }
+
+    /// The size of the write-ahead log, which the status shows; none while the journal is not open.
+    fn look_at_wal(&self) -> Option<u64> {
+        let bytes = self.store.as_ref().map(Store::wal_bytes)?;
+        self.queue.set_wal_bytes(bytes);
+        Some(bytes)
     }
 
     fn wal_is_small(&mut self) {

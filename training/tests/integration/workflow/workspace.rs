@@ -108,10 +108,11 @@ pub(crate) fn fail(command: &mut Command) -> String {
         .to_owned()
 }
 
-/// Command `mhkd` with `args`, limited to two threads because several tests run in parallel.
+/// Command `mhkd` with `args`, on one thread: several tests run in parallel, and threads that wait for each other take the
+/// cores from those that compute.
 pub(crate) fn mhkd(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mhkd"));
-    command.args(args).env("OMP_NUM_THREADS", "2");
+    command.args(args).env("OMP_NUM_THREADS", "1");
     command
 }
 

@@ -17,7 +17,7 @@ from ._transport import Transport
 
 
 class Acknowledger:
-    """Acknowledges for a consumer. `refused` is called with an error that cannot pass by itself."""
+    """Acknowledges for a consumer. `refused` is called with a permanent error."""
 
     def __init__(self, transport: Transport, consumer: str, refused: Callable[[InspectdError], None]) -> None:
         self._transport = transport

@@ -9,7 +9,7 @@ from .._steps import Input
 
 
 class Mailbox:
-    """A queue of inputs. What the connection delivers stays in order; everything else overtakes it."""
+    """A queue of inputs. Inputs of the connection stay in order; all other inputs are taken before them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -19,17 +19,17 @@ class Mailbox:
         self._taken = asyncio.Event()
 
     def post(self, happened: Input) -> None:
-        """Adds an input that overtakes what the connection delivered."""
+        """Adds an input that is taken before those of the connection."""
         self._urgent.append(happened)
         self._arrived.set()
 
     def end(self, happened: Input) -> None:
-        """Adds an input after what the connection delivered."""
+        """Adds an input that is taken after those of the connection."""
         self._delivered.append(happened)
         self._arrived.set()
 
     async def offer(self, happened: Input) -> None:
-        """Adds what the connection delivered as soon as there is room."""
+        """Adds an input of the connection as soon as there is space."""
         while len(self._delivered) >= self._limit:
             self._taken.clear()
             await self._taken.wait()

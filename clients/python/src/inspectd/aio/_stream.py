@@ -86,7 +86,7 @@ class VerdictStream(Generic[T]):
         return self._session.connected
 
     def acknowledge(self, sequence: int | None = None) -> None:
-        """Says that all verdicts up to this sequence are processed; without one, all that the loop received.
+        """States that all verdicts up to this sequence are processed; without one, all that the loop received.
 
         Returns at once. A task sends it, at most ten times a second, together with later ones.
         """
@@ -138,7 +138,7 @@ class VerdictStream(Generic[T]):
 
     def __del__(self) -> None:
         # A loop was left without `close`: end the call and its tasks. What is processed is acknowledged without waiting.
-        # Nothing of it is possible after the event loop has ended.
+        # None of this is possible after the event loop has ended.
         with suppress(Exception):
             if self._acknowledger is not None:
                 self._acknowledger.leave()

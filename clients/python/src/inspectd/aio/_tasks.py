@@ -1,4 +1,4 @@
-"""Tasks that go on without their stream."""
+"""Tasks that continue without their stream."""
 
 from __future__ import annotations
 

@@ -191,6 +191,9 @@ fn configuration(configuration: &Configuration) -> String {
     out
 }
 
+/// Size from which on the write-ahead log of the journal is shown: twice the usual one.
+const LARGE_LOG: u64 = 32 << 20;
+
 /// Describes the journal: its content, its consumers, its errors and the evidence.
 fn describe_journal(journal: &Journal, newest: u64) -> String {
     let warning = format::warning_style();
@@ -215,6 +218,10 @@ fn describe_journal(journal: &Journal, newest: u64) -> String {
     if journal.unjournalled > 0 {
         let verdicts = format::count(journal.unjournalled, "verdict");
         warn(format!("{verdicts} of this run not journalled"));
+    }
+    if journal.wal_bytes >= LARGE_LOG {
+        let size = format::bytes(journal.wal_bytes);
+        warn(format!("write-ahead log of {size}"));
     }
     let _ = writeln!(
         out,
@@ -346,10 +353,12 @@ mod tests {
         journal.trouble = "disk full".into();
         journal.unjournalled = 4;
         journal.evidence_missed = 5;
+        journal.wal_bytes = 40 << 20;
         for text in [
             "journal   no verdict kept, 1 consumer, at most 30 verdicts pending",
             "cannot be written: disk full",
             "4 verdicts of this run not journalled",
+            "write-ahead log of 40.0 MiB",
             "5 verdicts without the files that should have been kept",
             "parts     1 view came after the part was decided",
         ] {

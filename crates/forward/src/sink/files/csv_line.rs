@@ -1,4 +1,4 @@
-//! A record as a line of CSV. The columns are a part of the fields: the JSON form has all.
+//! A record as a line of CSV. The columns are some of the fields: the JSON form has all.
 
 use csv::{Terminator, WriterBuilder};
 
@@ -15,6 +15,8 @@ pub const TYPE: usize = 0;
 pub const ID: usize = 1;
 /// The column of the sequence.
 pub const SEQUENCE: usize = 4;
+/// The column of the run.
+pub const RUN_ID: usize = 5;
 /// The column of the reason of a gap.
 pub const REASON: usize = 24;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inspectd_client::Decision;
+use inspectd_client::{Decision, Verdict};
 use tempfile::TempDir;
 
 use super::*;
@@ -23,6 +23,21 @@ fn records(sequences: impl IntoIterator<Item = u64>) -> Vec<Record> {
         .into_iter()
         .map(|sequence| record(sequence, Decision::Pass))
         .collect()
+}
+
+/// Records of a run other than `0190`.
+fn records_of_run(run: &str, sequences: impl IntoIterator<Item = u64>) -> Vec<Record> {
+    let record = |sequence| {
+        let verdict = Verdict {
+            sequence,
+            run_id: run.to_owned(),
+            camera_id: "top".to_owned(),
+            decision: Decision::Pass.into(),
+            ..Verdict::default()
+        };
+        Record::of_verdict(&origin(), verdict)
+    };
+    sequences.into_iter().map(record).collect()
 }
 
 /// The ids in all files, in their order.
@@ -119,6 +134,64 @@ fn sequences_that_begin_again_after_a_gap_are_other_verdicts() {
     all.push("box-7/gap/sequences_restarted/0190".to_owned());
     all.extend(expected(1..=2));
     assert_eq!(ids(&folder), all);
+}
+
+#[test]
+fn verdicts_of_an_unknown_run_are_new_whatever_their_sequences() {
+    for format in [FileFormat::Jsonl, FileFormat::Csv] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sink = FileSink::new(settings(folder.path(), format));
+        sink.append(&records(1..=9)).expect("written");
+        drop(sink);
+        // The journal and the memory of the sink were removed: no gap reports that sequences begin again.
+        let mut sink = FileSink::new(settings(folder.path(), format));
+        for _ in 0..2 {
+            sink.append(&records_of_run("0191", 1..=3))
+                .expect("written");
+            sink.reset();
+        }
+        let mut all = expected(1..=9);
+        all.extend((1..=3).map(|sequence| format!("box-7/0191/{sequence}")));
+        assert_eq!(ids(&folder), all, "{format:?}");
+    }
+}
+
+#[test]
+fn verdicts_of_a_run_in_an_older_file_are_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Files {
+        max_bytes: 1,
+        ..settings(folder.path(), FileFormat::Jsonl)
+    };
+    let mut sink = FileSink::new(settings.clone());
+    sink.append(&records(1..=3)).expect("written");
+    sink.append(&records_of_run("0191", 4..=5))
+        .expect("written");
+    sink.append(&records_of_run("0192", 6..=7))
+        .expect("written");
+    let all = ids(&folder);
+    assert_eq!(sink.files().expect("files").len(), 3);
+    drop(sink);
+    let mut sink = FileSink::new(settings);
+    sink.append(&records(2..=3)).expect("read");
+    sink.append(&records_of_run("0191", 4..=5)).expect("read");
+    sink.append(&records_of_run("0192", 6..=7)).expect("read");
+    assert_eq!(ids(&folder), all);
+}
+
+#[test]
+fn records_of_a_failed_attempt_are_written_by_the_next_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = FileSink::new(Files {
+        max_bytes: 1,
+        ..settings(folder.path(), FileFormat::Jsonl)
+    });
+    sink.append(&records([1])).expect("written");
+    fs::remove_dir_all(folder.path()).expect("removed");
+    // The next record belongs in a new file, which cannot be created.
+    sink.append(&records([2])).expect_err("no folder");
+    sink.append(&records([2])).expect("written");
+    assert_eq!(ids(&folder), expected([2]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ const IN_FLIGHT: u16 = 1000;
 const QUEUE: usize = 100;
 /// The largest packet.
 const MAX_PACKET_BYTES: usize = 64 << 20;
-/// Time without a packet after which the broker is asked whether it is there.
+/// Keep-alive interval: time without a packet after which a ping is sent to the broker.
 pub(in crate::sink) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Maximum time of an orderly end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub(super) enum Publisher {
     V5(v5::AsyncClient),
 }
 
-/// A connection. Dropping it closes the connection without a word: the broker then publishes the last will.
+/// A connection. Dropping it closes it without DISCONNECT: the broker then publishes the last will.
 pub(super) struct Connection {
     publisher: Publisher,
     notices: mpsc::Receiver<Notice>,
@@ -135,7 +135,7 @@ impl Connection {
 }
 
 impl Publisher {
-    /// Publishes a message, once there is room for it in the queue.
+    /// Publishes a message, once the queue has space for it.
     pub async fn publish(&self, message: &Message) -> Result<(), Failure> {
         let Message {
             topic,
@@ -143,7 +143,7 @@ impl Publisher {
             retain,
             ..
         } = message;
-        let closed = |_| Failure::transient("the connection is closed");
+        let closed = |_| Failure::Lost("the connection is closed".to_owned());
         match self {
             Self::V3(client) => {
                 let published = client.publish(topic, QoS::AtLeastOnce, *retain, payload.clone());
@@ -231,12 +231,13 @@ fn version_3(
     (Publisher::V3(client), task)
 }
 
+/// The end of a connection. Version 3.1.1 has no packet by which a broker could report the reason.
 fn failure_3(error: &rumqttc::ConnectionError) -> Failure {
     match error {
         rumqttc::ConnectionError::MqttState(rumqttc::StateError::Deserialization(
             rumqttc::mqttbytes::Error::OutgoingPacketTooLarge { .. },
         )) => Failure::Refused(error.to_string()),
-        _ => Failure::transient(format!("{error}")),
+        _ => Failure::Lost(error.to_string()),
     }
 }
 
@@ -287,7 +288,7 @@ fn version_5(
     (Publisher::V5(client), task)
 }
 
-/// What the broker says of a message: nothing, a refusal of this message, or a reason that may pass.
+/// What the broker answers to a message: success, a refusal of this message, or a transient error.
 fn refusal_5(reason: v5::mqttbytes::v5::PubAckReason) -> Option<Result<String, Failure>> {
     use v5::mqttbytes::v5::PubAckReason as Reason;
     match reason {
@@ -310,6 +311,10 @@ fn failure_5(error: &v5::ConnectionError) -> Failure {
                 ..
             },
         ) => Failure::Refused(error.to_string()),
-        _ => Failure::transient(format!("{error}")),
+        // The broker reports a reason that does not concern the messages, such as a shutdown.
+        v5::ConnectionError::MqttState(v5::StateError::ServerDisconnect { .. }) => {
+            Failure::transient(error)
+        }
+        _ => Failure::Lost(error.to_string()),
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Error};
 
-use super::failure;
+use super::transient;
 use crate::sink::Failure;
 
 /// The migrations, the first one to version 1.
@@ -15,7 +15,7 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> Result<(), Fai
     let newest = MIGRATIONS.len() as i32;
     let found = apply(client, schema)
         .await
-        .map_err(|error| failure(&error))?;
+        .map_err(|error| transient(&error))?;
     if found > newest {
         return Err(Failure::transient(format!(
             "the tables in the schema {schema} have version {found}, and this program knows up to {newest}: \

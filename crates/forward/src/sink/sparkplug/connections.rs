@@ -1,5 +1,6 @@
-//! The number of the connection, `bdSeq`: a host knows by it to which connection a death certificate belongs. It is kept on the
-//! disk, so that two connections in a row never have the same one, whether or not the program was restarted in between.
+//! The number of the connection, `bdSeq`: it shows a host to which connection a death certificate belongs. It is stored
+//! on the disk, so that two connections in a row never have the same number, whether or not the program was restarted
+//! in between.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ impl Connections {
     pub fn next(&self) -> Result<u8, Failure> {
         let named = |error: io::Error| Failure::transient(format!("{}: {error}", self.0.display()));
         let next = match std::fs::read_to_string(&self.0) {
-            // A file with another content is as good as none.
+            // A file with another content is treated as missing.
             Ok(text) => text
                 .trim()
                 .parse()

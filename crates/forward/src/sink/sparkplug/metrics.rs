@@ -41,7 +41,7 @@ pub(super) const GAP: &[Declared] = &[
 /// Aliases are unique in an edge node: each device has this many of its own.
 const ALIASES: u64 = 64;
 
-/// The values of metrics, in the order of their declaration, at one moment.
+/// The values of metrics, in the order of their declaration, at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Values {
     values: Vec<Option<Value>>,
@@ -162,7 +162,7 @@ fn value(value: impl Into<MetricValue>) -> Value {
     value.into().into()
 }
 
-/// A text, or null where the daemon has none.
+/// A text, or null if the daemon has none.
 fn text(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| Value::StringValue(text.to_owned()))
 }

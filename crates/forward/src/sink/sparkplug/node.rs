@@ -1,10 +1,11 @@
 //! The edge node during one connection: its certificates, sequence numbers and data, as messages in the order in which they
-//! must be sent. It does no input and output.
+//! must be sent. It does no IO.
 //!
-//! This is not left to `srad-eon`, the edge node of `srad`. There each device is a task: sequence numbers are given and
-//! messages are sent in two steps, so that they can be sent in another order, and data of a device can be sent between a
-//! rebirth of the node and that of the device. It also begins with the same `bdSeq` at each start, sends DBIRTH with QoS 1
-//! where the standard requires 0, and knows no primary host. The payloads, topics and messages are those of `srad`.
+//! `srad-eon`, the edge node of `srad`, is not used for this. There each device is a task: sequence numbers are given
+//! and messages are sent in two steps, so that they can be sent in another order, and data of a device can be sent
+//! between a rebirth of the node and that of the device. It also begins with the same `bdSeq` at each start, sends
+//! DBIRTH with QoS 1 where the standard requires 0, and does not support a primary host. The payloads, topics and
+//! messages are those of `srad`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,8 +42,9 @@ impl Names {
     }
 }
 
-/// What was sent of the devices and of gaps. It outlives connections: the certificates of the next one have these values.
-#[derive(Debug, Default)]
+/// What was sent of the devices and of gaps. It is kept over connections: the certificates of the next one have these
+/// values.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// By the id of the device: the block of its aliases, and its last values.
     devices: BTreeMap<String, (u64, Values)>,
@@ -90,7 +92,7 @@ impl Node {
         self.born.is_some()
     }
 
-    /// The last will, which the broker publishes if the connection ends without a word.
+    /// The last will, which the broker publishes if the connection ends without DISCONNECT.
     pub fn last_will(&self) -> LastWill {
         let payload = Payload {
             metrics: vec![self.bd_seq()],
@@ -99,7 +101,7 @@ impl Node {
         LastWill::new_node(&self.names.group, &self.names.node, payload)
     }
 
-    /// The birth certificates of the node and of all devices that are known. At a rebirth too, sequence numbers begin again.
+    /// The birth certificates of the node and of all known devices. Sequence numbers begin again, also at a rebirth.
     pub fn birth(&mut self, now: Timestamp) -> Vec<Message> {
         self.seq = 0;
         self.born.get_or_insert(now);

@@ -2,17 +2,17 @@
 //! error, and when the primary host goes offline.
 //!
 //! Messages are put into the queue of the client while the node is locked, so that they are sent in the order of their
-//! sequence numbers. The client and the broker are those of MQTT 3.1.1, which Sparkplug 3.0 allows, over the same library as
-//! the sink `mqtt`: `srad-client-rumqtt` brings an older one with an older TLS library, and does not tell what the broker
-//! has answered.
+//! sequence numbers. The client and the broker are those of MQTT 3.1.1, which Sparkplug 3.0 allows, over the same
+//! library as the sink `mqtt`: `srad-client-rumqtt` uses an older one with an older TLS library, and does not report
+//! what the broker has answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS, SubscribeFilter,
-    SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use srad_client::{Event as Received, MessageKind, StatePayload, topic_and_payload_to_event};
 use srad_types::constants::NODE_CONTROL_REBIRTH;
@@ -67,7 +67,7 @@ struct State {
 struct Inner {
     node: Node,
     subscribed: bool,
-    /// What the primary host said last, and when it said so in its own time.
+    /// The last STATE of the primary host, with its timestamp.
     host: Option<(u64, bool)>,
     last_birth: Option<Instant>,
     rebirth_is_planned: bool,
@@ -81,7 +81,7 @@ struct Shared {
     state: watch::Sender<State>,
 }
 
-/// A connection. Dropping it closes the connection without a word: the broker then publishes the death certificate.
+/// A connection. Dropping it closes it without DISCONNECT: the broker then publishes the death certificate.
 pub(super) struct Session {
     shared: Arc<Shared>,
     state: watch::Receiver<State>,
@@ -179,22 +179,28 @@ impl Session {
         Ok(rejected)
     }
 
-    /// Waits until the broker has read everything that was queued before: it reads a connection in its order, and answers
-    /// an UNSUBSCRIBE, here of a topic to which the node has no subscription. If it has told of the end of the primary host
-    /// before this answer, that is a failure: the host may have missed something.
+    /// Waits until the broker has read everything that was queued before: it reads a connection in its order, and
+    /// answers an UNSUBSCRIBE, here of a topic to which the node has no subscription. If it has reported the primary
+    /// host offline before this answer, that is a failure: the host may have missed a message.
     pub async fn exchange(&mut self) -> Result<(), Failure> {
         let before = self.state.borrow().exchanges;
         let topic = self.shared.names.node_topic(&NodeMessage::NData);
-        self.shared
-            .client
-            .try_unsubscribe(topic)
-            .map_err(|_| full())?;
+        let queued = self.shared.client.try_unsubscribe(topic);
+        queued.map_err(|_| self.not_queued())?;
         let done =
             |state: &State| state.exchanges > before || matches!(state.stage, Stage::Ended(_));
         let state = self.state.wait_for(done).await.map_err(|_| closed())?;
         match &state.stage {
             Stage::Ended(failure) => Err(failure.clone()),
             _ => Ok(()),
+        }
+    }
+
+    /// Why the connection accepts nothing: it has ended, or its queue is full.
+    fn not_queued(&self) -> Failure {
+        match &self.state.borrow().stage {
+            Stage::Ended(failure) => failure.clone(),
+            _ => full(),
         }
     }
 
@@ -241,14 +247,14 @@ fn options(settings: &Sparkplug) -> Result<MqttOptions, Failure> {
     Ok(options)
 }
 
-/// Handles what comes from the broker until the connection ends.
+/// Handles the packets of the broker until the connection ends.
 async fn poll(shared: Arc<Shared>, mut events: EventLoop) {
     let failure = loop {
         let handled = match events.poll().await {
             Ok(Event::Incoming(packet)) => shared.received(packet),
             Ok(Event::Outgoing(Outgoing::Disconnect)) => Err(closed()),
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure::transient(error)),
+            Err(error) => Err(shared.lost(&error)),
         };
         if let Err(failure) = handled {
             break failure;
@@ -291,7 +297,7 @@ impl Shared {
         subscribed.map_err(|_| full())
     }
 
-    /// A host said something.
+    /// Handles a STATE message of a host.
     fn told(self: &Arc<Self>, event: Received) -> Result<(), Failure> {
         let mut inner = self.inner.lock();
         match event {
@@ -302,7 +308,7 @@ impl Shared {
                     StatePayload::Online { timestamp } => (true, timestamp),
                     StatePayload::Offline { timestamp } => (false, timestamp),
                 };
-                // The last will of an earlier connection of the host comes late.
+                // The last will of an earlier connection of the host arrives late.
                 if inner.host.is_some_and(|(last, _)| timestamp < last) {
                     return Ok(());
                 }
@@ -327,7 +333,7 @@ impl Shared {
         }
     }
 
-    /// Births the node, once everything that this depends on is there.
+    /// Publishes the birth certificate of the node, once all its conditions are met.
     fn begin(&self, inner: &mut Inner) -> Result<(), Failure> {
         if !inner.subscribed || inner.node.is_born() {
             return Ok(());
@@ -347,7 +353,7 @@ impl Shared {
         Ok(())
     }
 
-    /// A host asks for the birth certificates.
+    /// A host requests the birth certificates.
     fn rebirth(self: &Arc<Self>, inner: &mut Inner) -> Result<(), Failure> {
         let Some(last) = inner.last_birth.filter(|_| inner.node.is_born()) else {
             return Ok(());
@@ -419,6 +425,15 @@ impl Shared {
         });
     }
 
+    /// The failure of a connection that was lost. Records are sent only after the birth.
+    fn lost(&self, error: &ConnectionError) -> Failure {
+        if self.state.borrow().stage == Stage::Born {
+            Failure::Lost(error.to_string())
+        } else {
+            Failure::transient(error)
+        }
+    }
+
     /// The connection has ended: nothing is published on it any more.
     fn end(&self, failure: Failure) {
         self.inner.lock().node.death(now());
@@ -438,5 +453,5 @@ fn closed() -> Failure {
 }
 
 fn full() -> Failure {
-    Failure::transient("the connection does not take messages")
+    Failure::transient("the connection accepts no messages")
 }

@@ -95,7 +95,7 @@ fn client_without_security_may_only_ask_for_endpoints() {
         part(b"CLOF", 57),
     ];
     assert_eq!(feed(&rules(), &discovery), (5, None));
-    let reason = Some("without security the server only tells its endpoints");
+    let reason = Some("without security the server only returns its endpoints");
     // CreateSession, Read, Call.
     for number in [461, 631, 712] {
         let chunks = [hello(), open(NONE_URI), request(number)];

@@ -2,6 +2,7 @@
 
 mod faults;
 mod follow;
+mod follow_properties;
 mod properties;
 mod restart;
 mod triggered;
@@ -35,6 +36,7 @@ pub(super) fn memory() -> Memory {
         last_command: 0,
         part_number: 0,
         part_text: [0; 32],
+        recipe_select: 0,
     }
 }
 
@@ -126,7 +128,7 @@ impl Bench {
         }
     }
 
-    /// Time passes, in steps of 10 ms; the heartbeat of the PLC goes on if `alive`.
+    /// Time passes, in steps of 10 ms; the heartbeat of the PLC continues if `alive`.
     pub fn pass(&mut self, milliseconds: u64, alive: bool) {
         for step in 0..milliseconds / 10 {
             self.now += ms(10);

@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The surroundings, which do what they are told when a step says so.
+/// The simulated surroundings, which execute the commands of the machine in their own steps.
 struct World {
     machine: Machine,
     now: Instant,
@@ -247,7 +247,7 @@ impl World {
         for connection in [1, 2] {
             self.machine.closed(connection, self.now);
         }
-        // No part waits for a PLC for ever.
+        // No part waits for a PLC without limit.
         self.now += ms(10_000);
         self.machine.tick(self.now);
         let state = self.machine.outputs().station_state;

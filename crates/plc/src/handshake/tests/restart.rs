@@ -67,13 +67,13 @@ fn held_trigger_that_was_not_stored_is_sent() {
     next.plc.command = 8;
     next.trigger("A2");
     assert_eq!(next.triggers, [("k-2".to_owned(), "A2".to_owned())]);
-    // The part before is finished, but for the last bit: nothing is lost.
+    // The previous part is finished except for the last bit: nothing is lost.
     let mut finished = restarted();
     finished.plc.command = 7;
     finished.trigger("A1");
     assert_eq!(finished.status(), ["DAEMON_CONNECTED"]);
     assert!(finished.triggers.is_empty());
-    // Without a command sequence number, nobody knows.
+    // Without a command sequence number, the part cannot be identified.
     let mut unknown = restarted();
     unknown.trigger("A2");
     assert_eq!(unknown.status(), ["DAEMON_CONNECTED", "TRIGGER_LOST"]);
@@ -109,6 +109,56 @@ fn plc_that_gave_up_its_part_begins_anew() {
     bench.plc.command = 8;
     bench.trigger("A2");
     assert_eq!(bench.triggers, [("k-2".to_owned(), "A2".to_owned())]);
+}
+
+#[test]
+fn selected_recipe_survives_a_restart() {
+    let mut bench = Bench::ready(Mode::Triggered);
+    bench.plc.recipe_select = 2;
+    bench.control(&[]);
+    bench.machine.activated(2, Activation::Done, bench.now);
+    assert_eq!(bench.status(), READY);
+    let mut bench = Bench::started(settings(Mode::Triggered), bench.stored);
+    assert_eq!(bench.machine.plc().recipe_select, 2);
+    // Meanwhile, the daemon has another recipe.
+    bench.machine.daemon(true, "juice", bench.now);
+    bench.execute();
+    bench.control(&[]);
+    assert_eq!(bench.status(), ["DAEMON_CONNECTED"]);
+    assert_eq!(bench.activations, [(2, "water".to_owned())]);
+    bench.machine.activated(2, Activation::Done, bench.now);
+    assert_eq!(bench.status(), READY);
+    // Another selection replaces it.
+    bench.plc.recipe_select = 0;
+    bench.control(&[]);
+    assert_eq!(bench.stored.recipe_select, 0);
+}
+
+#[test]
+fn part_that_continues_must_be_judged_by_the_recipe_of_its_trigger() {
+    let check = |recipe: &str, expected| {
+        let mut bench = Bench::ready(Mode::Triggered);
+        bench.plc.recipe_select = 2;
+        bench.control(&[]);
+        bench.machine.activated(2, Activation::Done, bench.now);
+        bench.plc.command = 7;
+        bench.trigger("A1");
+        let mut bench = Bench::started(settings(Mode::Triggered), bench.stored);
+        bench.machine.daemon(true, "juice", bench.now);
+        // A PLC that does not select a recipe any more.
+        bench.plc.recipe_select = 0;
+        bench.control(&[map::TRIGGER]);
+        assert_eq!(bench.triggers, [("k-1".to_owned(), "A1".to_owned())]);
+        let judged = Judged {
+            recipe: recipe.to_owned(),
+            ..verdict("k-1", "A1", Decision::Pass, 9)
+        };
+        assert!(bench.machine.judged(judged, bench.now));
+        assert_eq!(bench.result(), Some(expected));
+    };
+    check("water", (Decision::Pass, 0));
+    let fault = (Decision::Fault, map::FAULT_WRONG_RECIPE.number);
+    check("juice", fault);
 }
 
 #[test]

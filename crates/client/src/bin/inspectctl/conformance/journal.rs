@@ -175,6 +175,8 @@ impl Journal {
             camera_id: CAMERA.to_owned(),
             frame_id: sequence,
             capture_time: now,
+            // Clients may require what a daemon always sets.
+            capture_monotonic: Duration::from_millis(sequence).try_into().ok(),
             record_time: now,
             decision,
             model: Some(Model {

@@ -57,6 +57,7 @@ struct Journal<'a> {
     evidence_bytes: u64,
     evidence_missed: u64,
     epoch: u64,
+    wal_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -199,6 +200,7 @@ impl<'a> From<&'a proto::Journal> for Journal<'a> {
             evidence_bytes: journal.evidence_bytes,
             evidence_missed: journal.evidence_missed,
             epoch: journal.epoch,
+            wal_bytes: journal.wal_bytes,
         }
     }
 }

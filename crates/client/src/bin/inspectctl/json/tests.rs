@@ -181,6 +181,7 @@ fn status_contains_cameras_and_journal() {
         journal: Some(proto::Journal {
             oldest_sequence: 3,
             most_pending: 9,
+            wal_bytes: 4096,
             ..proto::Journal::default()
         }),
         late_views: 2,
@@ -210,6 +211,7 @@ fn status_contains_cameras_and_journal() {
     assert_eq!(printed["cameras"][0]["frames"]["late"], 1);
     assert_eq!(printed["journal"]["oldest_sequence"], 3);
     assert_eq!(printed["journal"]["most_pending"], 9);
+    assert_eq!(printed["journal"]["wal_bytes"], 4096);
     assert_eq!(printed["late_views"], 2);
     assert_eq!(printed["cameras"][0]["shift_decisions"]["pass"], 3);
     assert_eq!(

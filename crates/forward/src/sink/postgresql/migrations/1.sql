@@ -1,6 +1,6 @@
 -- Version 1: verdicts and gaps.
 --
--- The primary key is what makes repeats harmless. box, run_id and sequence identify a verdict; a verdict without a sequence is
+-- The primary key makes repetitions harmless. box, run_id and sequence identify a verdict; a verdict without a sequence is
 -- identified by unjournalled_key, which is empty otherwise. capture_time follows from these. It is in the key because
 -- TimescaleDB requires the time of a hypertable in every unique index:
 --   SELECT create_hypertable('inspectd_verdicts', by_range('capture_time'), migrate_data => true);
@@ -40,7 +40,7 @@ CREATE TABLE inspectd_verdicts (
     evidence_kept boolean NOT NULL,
     unconfirmed boolean NOT NULL,
     -- The defects, the scores of the recipe regions, and the views of a part, as in the JSON form. They are read with their
-    -- verdict, and never changed: tables of their own would triple the rows for no query that is faster.
+    -- verdict, and never changed: separate tables would triple the rows and make no query faster.
     regions jsonb NOT NULL,
     region_scores jsonb NOT NULL,
     views jsonb NOT NULL,
