@@ -2,8 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint advisories cargo-deny bench measure scale endurance pages fuzz simulate torture manual \
-    packages package-test newcomer container-test supply-chain reproducible release clean
+.PHONY: help setup demo test lint advisories cargo-deny bench measure scale endurance pages fuzz simulate torture mutations \
+    manual packages package-test newcomer container-test supply-chain reproducible release clean
 
 # An installed cargo-deny is used; otherwise this version is built into .tools/ (three minutes).
 CARGO_DENY_VERSION := 0.20.2
@@ -27,6 +27,9 @@ MINUTES ?= 10
 
 # Schedules of `make simulate`; INSPECTD_SIMULATE_FIRST is the first of them.
 SEEDS ?= 100000
+
+# Ids of `make mutations`, or numbers of items as in 12.4. Unset: all.
+MUTATIONS ?=
 
 # Folders of pictures for `make newcomer`: good parts, and parts to judge. Unset: rendered ones.
 PHOTOGRAPHS ?=
@@ -63,6 +66,7 @@ test: setup ## Run all tests (INSPECTD_ALLOW_SKIPS=1: skip those whose prerequis
 
 lint: setup cargo-deny ## Check format, lints, documentation, the manual, and licences and sources of dependencies
 	scripts/check_modules.py
+	scripts/mutations.py --check
 	scripts/check_rust_version.py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
@@ -100,6 +104,9 @@ torture: setup ## Fail and hang every file call of the daemon in turn (an hour)
 	cargo build --workspace --bins
 	INSPECTD_TEST_TORTURE=1 INSPECTD_TEST_KILLS=200 RUST_TEST_THREADS=1 \
 	    cargo test --workspace --test daemon -- torture --nocapture
+
+mutations: setup ## Put known faults back, one at a time, and require that a test fails (some hours; MUTATIONS=ids)
+	scripts/mutations.py $(MUTATIONS)
 
 measure: ## Compare the daemon with a bare ONNX Runtime loop and a plain Python pipeline
 	scripts/setup.sh runtime baseline

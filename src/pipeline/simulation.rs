@@ -7,6 +7,7 @@
 //! `INSPECTD_SIMULATE_SEED` runs a single one.
 
 mod checks;
+mod losses;
 mod parts;
 mod run;
 mod schedules;

@@ -19,6 +19,15 @@ def decision(record: dict) -> str:
     return word(record["verdict"]["decision"] if "verdict" in record else record["decision"])
 
 
+def is_unconfirmed_pass(verdict: dict) -> bool:
+    """Whether a verdict is a PASS that the daemon may not have published as such, because it was killed.
+
+    >>> is_unconfirmed_pass({"decision": "PASS", "unconfirmed": True}), is_unconfirmed_pass({"decision": "PASS"})
+    (True, False)
+    """
+    return decision(verdict) == "PASS" and verdict.get("unconfirmed", False)
+
+
 def once(receiver: str, records: list[dict]) -> dict[str, str]:
     """Decisions by id, of a receiver that keeps each verdict once. Gaps have no decision.
 
