@@ -273,27 +273,23 @@ class Results:
 
 
 def check_unchanged(mutations, results, again):
-    """The tests must pass without a mutation."""
-    tree = git("-C", str(TREE), "rev-parse", "HEAD^{tree}")
-    suites = {}
-    for mutation in mutations:
-        suites.setdefault(mutation.suite, []).append(mutation)
-    for suite, members in suites.items():
-        tests = sorted({mutation.test for mutation in members})
-        known = results.known.get(f"unchanged/{tree}/{'/'.join(suite)}", [])
-        missing = tests if again else [test for test in tests if test not in known]
-        if not missing:
-            continue
-        seeds = max(mutation.seeds for mutation in members)
-        print(f"{'/'.join(suite)}: {len(missing)} tests without a mutation ...", flush=True)
-        if suite == ("inspectd", "daemon"):
-            code, output = cargo(["build", "--workspace", "--bins"])
-            if code != 0:
-                raise Wrong(f"the programs cannot be built:\n{output[-4000:]}")
-        result, output = run_tests(suite, missing, seeds)
-        if result != "passed":
-            raise Wrong(f"without a mutation: {result}\n{output[-8000:]}")
-        results.put(f"unchanged/{tree}/{'/'.join(suite)}", sorted({*known, *missing}))
+    """The tests of these mutations, which are of one suite, must pass without a mutation."""
+    suite = mutations[0].suite
+    key = "/".join(["unchanged", git("-C", str(TREE), "rev-parse", "HEAD^{tree}"), *suite])
+    known = results.known.get(key, [])
+    tests = sorted({mutation.test for mutation in mutations if again or mutation.test not in known})
+    if not tests:
+        return
+    print(f"{'/'.join(suite)}: {len(tests)} tests without a mutation ...", flush=True)
+    if suite == ("inspectd", "daemon"):
+        # Some tests start other programs.
+        code, output = cargo(["build", "--workspace", "--bins"])
+        if code != 0:
+            raise Wrong(f"the programs cannot be built:\n{output[-4000:]}")
+    result, output = run_tests(suite, tests, max(mutation.seeds for mutation in mutations))
+    if result != "passed":
+        raise Wrong(f"without a mutation: {result}\n{output[-8000:]}")
+    results.put(key, sorted({*known, *tests}))
 
 
 def minutes(seconds):
@@ -308,22 +304,26 @@ def run(mutations, commit, again):
         raise Wrong(f"in {commit}:\n" + "\n".join(wrong))
     keys = {mutation.id: mutation.key(TREE) for mutation in mutations}
     known = {} if again else {id: results.known[key] for id, key in keys.items() if key in results.known}
-    # Those of one suite together, so that little is built for each.
-    open_ones = sorted((m for m in mutations if m.id not in known), key=lambda m: m.suite, reverse=True)
+    # Those of one suite together, so that little is built for each: first the quick ones.
+    open_ones = [mutation for mutation in mutations if mutation.id not in known]
+    open_ones.sort(key=lambda mutation: (mutation.package != "inspectd", mutation.target != "lib"))
     if known:
         print(f"{len(known)} of {len(mutations)} results are known")
     try:
-        check_unchanged(open_ones, results, again)
-        begun = time.monotonic()
+        suite, spent = None, 0.0
         for number, mutation in enumerate(open_ones, 1):
+            if mutation.suite != suite:
+                suite = mutation.suite
+                check_unchanged([other for other in open_ones if other.suite == suite], results, again)
             start = time.monotonic()
             result = mutate(mutation)
             took = time.monotonic() - start
+            spent += took
             known[mutation.id] = {"id": mutation.id, "result": result, "seconds": round(took)}
             # An error is tried again by the next run.
             if result in (CAUGHT, "survives"):
                 results.put(keys[mutation.id], known[mutation.id])
-            left = (time.monotonic() - begun) / number * (len(open_ones) - number)
+            left = spent / number * (len(open_ones) - number)
             print(
                 f"{number} of {len(open_ones)}  {mutation.id}  {result} ({took:.0f} s), {minutes(left)} left", flush=True
             )

@@ -124,7 +124,7 @@ async fn burst_of_evidence_is_encoded_one_by_one_and_delays_no_verdict() {
     require!(onnx_runtime());
     let site = Site::new(
         "[cameras.belt]\nsource = \"folder\"\npath = \"pictures\"\nrepeat = true\nfps = 5\nmode = \"triggered\"\n\
-         queue = 16\ndeadline_ms = 1500\n",
+         queue = 16\ndeadline_ms = 3000\n",
     );
     std::fs::create_dir(site.path("pictures")).expect("a folder");
     write_png(&site.path("pictures/a.png"), 512, 128, 128);

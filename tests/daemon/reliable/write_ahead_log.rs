@@ -1,5 +1,7 @@
 //! A program that keeps the journal open for reading makes the write-ahead log grow: seen, limited, and over when it ends.
 
+use std::path::Path;
+
 use inspectd_client::proto::{FaultReason, Status};
 use inspectd_test_support::{onnx_runtime, require};
 use rusqlite::Connection;
@@ -25,11 +27,23 @@ fn metric(page: &str, name: &str) -> Option<f64> {
     value?.parse().ok()
 }
 
+/// Writes this many MiB into the log, without the syncs that as many verdicts would take.
+fn grow(file: &Path, mib: u32) {
+    let writer = Connection::open(file).expect("the journal");
+    let write = format!(
+        "PRAGMA busy_timeout = 30000; PRAGMA synchronous = OFF; CREATE TABLE grown (bytes BLOB);
+         INSERT INTO grown WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {})
+             SELECT zeroblob(4000) FROM n;
+         DROP TABLE grown",
+        mib * 256
+    );
+    writer.execute_batch(&write).expect("written");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn reader_that_does_not_end_is_an_alarm_until_it_ends() {
     require!(onnx_runtime());
-    let keys = "wal_max_mib = 32\ncommit_window_ms = 0\n";
-    let top = format!("{}[evidence]\ndisk_mib = 0\n", journal(keys));
+    let top = format!("{}[evidence]\ndisk_mib = 0\n", journal("wal_max_mib = 32\n"));
     let site = site(&top, &belt("belt", "pace = \"fast\""));
     let daemon = site.start();
     daemon.verdicts().await.next().await;
@@ -37,8 +51,10 @@ async fn reader_that_does_not_end_is_an_alarm_until_it_ends() {
     let read = "BEGIN; SELECT count(*) FROM verdicts";
     reader.execute_batch(read).expect("a snapshot");
 
+    grow(&site.path("journal/journal.sqlite"), 20);
     let status = daemon.status_when("an alarm", grows).await;
     assert!(wal_bytes(&status) > LIMIT / 2, "{status:?}");
+    grow(&site.path("journal/journal.sqlite"), 16);
     let mut verdicts = daemon.verdicts().await;
     let full = verdicts.until(|verdict| verdict.sequence == 0).await;
     assert_eq!(full.fault.expect("a fault").reason(), FaultReason::Journal);
