@@ -11,6 +11,9 @@ use inspectd_engine::{EngineError, RawMaps};
 use super::active::Active;
 use super::answers::Shared;
 use super::job::{Job, Ticket};
+use super::local_engine::LocalEngine;
+use super::model::RanOn;
+use super::model_run;
 use crate::evidence::CapturedFrame;
 
 /// Runs that may wait for the judge. One, so that a slow judge slows the inspector instead of filling
@@ -23,8 +26,10 @@ pub(super) struct PreparedFrame {
     /// The frame as captured, rotated.
     pub(super) captured: CapturedFrame,
     /// The input of the model.
-    input: Frame,
+    input: Arc<Frame>,
     pub(super) timings: Timings,
+    /// What ran the model, once it did.
+    pub(super) on: RanOn,
 }
 
 /// The result of one run of the model.
@@ -37,10 +42,15 @@ pub(super) struct InspectedBatch {
 }
 
 /// Inspects frames until the intake is closed and empty. Then the judge receives nothing further and ends
-/// as well.
-pub(super) fn inspect(shared: &Shared, judge: &SyncSender<InspectedBatch>) {
+/// as well, and the local engine if it has a thread of its own.
+pub(super) fn inspect(
+    shared: &Shared,
+    local: Option<LocalEngine>,
+    judge: &SyncSender<InspectedBatch>,
+) {
+    let local = local.as_ref();
     while let Some(jobs) = shared.take() {
-        inspect_jobs(shared, jobs, &mut |inspected| {
+        inspect_jobs(shared, local, jobs, &mut |inspected| {
             // The judge ends after this sender.
             let _ = judge.send(inspected);
         });
@@ -50,6 +60,7 @@ pub(super) fn inspect(shared: &Shared, judge: &SyncSender<InspectedBatch>) {
 /// Inspects these frames, in batches.
 pub(super) fn inspect_jobs(
     shared: &Shared,
+    local: Option<&LocalEngine>,
     mut jobs: Vec<Job>,
     done: &mut dyn FnMut(InspectedBatch),
 ) {
@@ -60,7 +71,7 @@ pub(super) fn inspect_jobs(
             .into_iter()
             .filter_map(|job| prepare(shared, &active, job))
             .collect();
-        run(shared, &active, frames, done);
+        run(shared, local, &active, frames, done);
     }
 }
 
@@ -111,12 +122,13 @@ fn prepare(shared: &Shared, active: &Active, job: Job) -> Option<PreparedFrame> 
             frame: Arc::new(frame),
             crop,
         },
-        input,
+        input: Arc::new(input),
         timings: Timings {
             queue: Some(queue),
             preprocess: Some(preprocess),
             ..Timings::default()
         },
+        on: RanOn::Local,
     })
 }
 
@@ -124,15 +136,19 @@ fn prepare(shared: &Shared, active: &Active, job: Job) -> Option<PreparedFrame> 
 /// is taken out, and the others are run again.
 fn run(
     shared: &Shared,
+    local: Option<&LocalEngine>,
     active: &Arc<Active>,
     mut frames: Vec<PreparedFrame>,
     done: &mut dyn FnMut(InspectedBatch),
 ) {
     while !frames.is_empty() {
         let started = shared.clock.now().monotonic;
-        let inputs: Vec<&Frame> = frames.iter().map(|frame| &frame.input).collect();
-        let maps = active.model.engine().run(&inputs);
-        shared.after_run(active, maps.as_ref().err());
+        let inputs: Vec<_> = frames
+            .iter()
+            .map(|frame| Arc::clone(&frame.input))
+            .collect();
+        let due = frames.iter().filter_map(|frame| frame.ticket.due()).min();
+        let ran = model_run::run(shared, active, local, &inputs, due);
         let inference = shared
             .clock
             .now()
@@ -141,6 +157,7 @@ fn run(
         let batch_size = frames.len() as u32;
         for frame in &mut frames {
             frame.timings.inference = Some(inference);
+            frame.on = ran.on;
         }
         let mut finish = |frames, maps| {
             done(InspectedBatch {
@@ -150,7 +167,7 @@ fn run(
                 maps,
             });
         };
-        match maps {
+        match ran.maps {
             Err(error @ EngineError::NotFinite { index, .. }) if frames.len() > 1 => {
                 finish(vec![frames.remove(index)], Err(error));
             }

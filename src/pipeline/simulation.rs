@@ -107,6 +107,8 @@ impl Observer for Recorder {
 
     fn inferred(&self, _: &Timings, _: u32) {}
 
+    fn server_used(&self, _: ServerUse, _: Duration) {}
+
     fn replaced(&self, _: &Active) {}
 }
 
@@ -370,7 +372,7 @@ impl World {
         let shared = &self.run.shared;
         let waiting = (0..=shared.lanes.all().len()).any(|queue| shared.intake.queued(queue) > 0);
         if waiting && let Some(jobs) = shared.take() {
-            inspector::inspect_jobs(shared, jobs, &mut |inspected| {
+            inspector::inspect_jobs(shared, None, jobs, &mut |inspected| {
                 judge::judge_batch(shared, inspected);
             });
         }

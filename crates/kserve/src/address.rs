@@ -24,7 +24,11 @@ impl ServerAddress {
     /// # Errors
     /// When the text is another one, or `ca` is not given with `https`, or is given with `http`, or is not PEM.
     pub fn new(url: &str, ca: Option<&[u8]>) -> Result<Self, Error> {
-        let wrong = || Error::Address(format!("{url:?} is not http://HOST:PORT or https://HOST:PORT"));
+        let wrong = || {
+            Error::Address(format!(
+                "{url:?} is not http://HOST:PORT or https://HOST:PORT"
+            ))
+        };
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
             return Err(wrong());
@@ -36,17 +40,23 @@ impl ServerAddress {
             (Some("http"), None) => {}
             (Some("https"), Some(pem)) => {
                 if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
-                    return Err(Error::Address("the CA file has no certificate in PEM".to_owned()));
+                    return Err(Error::Address(
+                        "the CA file has no certificate in PEM".to_owned(),
+                    ));
                 }
                 let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
                 let refused = |error| Error::Address(causes(&error));
                 endpoint = endpoint.tls_config(tls).map_err(refused)?;
             }
             (Some("http"), Some(_)) => {
-                return Err(Error::Address("certificates of a CA with http://".to_owned()));
+                return Err(Error::Address(
+                    "certificates of a CA with http://".to_owned(),
+                ));
             }
             (Some("https"), None) => {
-                return Err(Error::Address("https:// without certificates of a CA".to_owned()));
+                return Err(Error::Address(
+                    "https:// without certificates of a CA".to_owned(),
+                ));
             }
             _ => return Err(wrong()),
         }
@@ -84,8 +94,17 @@ mod tests {
     fn address_has_a_scheme_a_host_and_a_port() {
         let address = ServerAddress::new("http://[::1]:8001", None).expect("an address");
         assert_eq!(address.socket(), ("::1".to_owned(), 8001));
-        for url in ["triton:8001", "http://triton", "grpc://triton:8001", "", "http://:8001"] {
-            assert!(refused(url, None).contains("is not http://HOST:PORT"), "{url}");
+        for url in [
+            "triton:8001",
+            "http://triton",
+            "grpc://triton:8001",
+            "",
+            "http://:8001",
+        ] {
+            assert!(
+                refused(url, None).contains("is not http://HOST:PORT"),
+                "{url}"
+            );
         }
     }
 

@@ -124,7 +124,10 @@ async fn connect(address: &ServerAddress, limit: Duration) -> Result<Channel, Er
         let (used, host) = (Arc::clone(&used), host.clone());
         async move {
             if used.swap(true, Ordering::Relaxed) {
-                return Err(IoError::new(ErrorKind::NotConnected, "the connection was lost"));
+                return Err(IoError::new(
+                    ErrorKind::NotConnected,
+                    "the connection was lost",
+                ));
             }
             let stream = TcpStream::connect((host, port)).await?;
             stream.set_nodelay(true)?;

@@ -88,7 +88,13 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 
 /// A text of a server for messages: bounded, on one line.
 pub(crate) fn shortened(text: &str) -> String {
-    let printable = |character: char| if character.is_control() { ' ' } else { character };
+    let printable = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
     let mut short: String = text.chars().take(LONGEST_TEXT).map(printable).collect();
     if text.chars().nth(LONGEST_TEXT).is_some() {
         short.push_str(" ...");
@@ -103,7 +109,10 @@ mod tests {
     #[test]
     fn text_of_a_server_is_on_one_line_and_bounded() {
         assert_eq!(shortened("a\nb"), "a b");
-        assert_eq!(shortened(&"é".repeat(LONGEST_TEXT)).chars().count(), LONGEST_TEXT);
+        assert_eq!(
+            shortened(&"é".repeat(LONGEST_TEXT)).chars().count(),
+            LONGEST_TEXT
+        );
         let long = shortened(&"é".repeat(LONGEST_TEXT + 1));
         assert!(long.ends_with("é ..."), "{long}");
     }

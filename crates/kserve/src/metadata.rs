@@ -100,7 +100,10 @@ mod tests {
     fn model_with_the_inputs_and_outputs_of_the_bundle_is_accepted() {
         assert_eq!(check(&model(), &metadata()), Ok(()));
         let version = Some("1".to_owned());
-        assert_eq!(check(&ServedModel { version, ..model() }, &metadata()), Ok(()));
+        assert_eq!(
+            check(&ServedModel { version, ..model() }, &metadata()),
+            Ok(())
+        );
     }
 
     #[test]
@@ -111,20 +114,43 @@ mod tests {
             let error = check(&model(), &found).expect_err(text).to_string();
             assert!(error.contains(text), "{error}");
         };
-        refused(&|found| found.name = "bottle".to_owned(), "the name \"bottle\"");
-        refused(&|found| found.inputs.clear(), "must be frame: UINT8[-1, 16, 32, 3]");
-        refused(&|found| found.inputs[0].datatype = "FP32".to_owned(), "frame: FP32");
-        refused(&|found| found.inputs[0].shape[1] = 32, "frame: UINT8[-1, 32, 32, 3]");
-        refused(&|found| found.inputs[0].shape.truncate(3), "frame: UINT8[-1, 16, 32]");
+        refused(
+            &|found| found.name = "bottle".to_owned(),
+            "the name \"bottle\"",
+        );
+        refused(
+            &|found| found.inputs.clear(),
+            "must be frame: UINT8[-1, 16, 32, 3]",
+        );
+        refused(
+            &|found| found.inputs[0].datatype = "FP32".to_owned(),
+            "frame: FP32",
+        );
+        refused(
+            &|found| found.inputs[0].shape[1] = 32,
+            "frame: UINT8[-1, 32, 32, 3]",
+        );
+        refused(
+            &|found| found.inputs[0].shape.truncate(3),
+            "frame: UINT8[-1, 16, 32]",
+        );
         let twice = |found: &mut ModelMetadataResponse| {
             let input = found.inputs[0].clone();
             found.inputs.push(input);
         };
         refused(&twice, "the inputs frame");
         refused(&|found| found.outputs.truncate(1), "must be structural");
-        refused(&|found| found.outputs[0].datatype = "FP16".to_owned(), "logical: FP16");
+        refused(
+            &|found| found.outputs[0].datatype = "FP16".to_owned(),
+            "logical: FP16",
+        );
         let version = Some("2".to_owned());
         let error = check(&ServedModel { version, ..model() }, &metadata());
-        assert!(error.expect_err("another version").to_string().contains("must be 2"));
+        assert!(
+            error
+                .expect_err("another version")
+                .to_string()
+                .contains("must be 2")
+        );
     }
 }

@@ -22,9 +22,12 @@ pub(crate) fn request(
             pixels.len()
         )));
     }
-    let outputs = model.outputs().iter().map(|name| InferRequestedOutputTensor {
-        name: (*name).to_owned(),
-    });
+    let outputs = model
+        .outputs()
+        .iter()
+        .map(|name| InferRequestedOutputTensor {
+            name: (*name).to_owned(),
+        });
     Ok(ModelInferRequest {
         model_name: model.name.clone(),
         model_version: model.version.clone().unwrap_or_default(),
@@ -50,12 +53,18 @@ pub(crate) fn answer(
 ) -> Result<Answer, Error> {
     let refuse = |text: String| Err(Error::Answer(text));
     if found.model_name != model.name {
-        return refuse(format!("it is of the model {:?}", shortened(&found.model_name)));
+        return refuse(format!(
+            "it is of the model {:?}",
+            shortened(&found.model_name)
+        ));
     }
     if let Some(version) = &model.version
         && found.model_version != *version
     {
-        return refuse(format!("it is of the version {:?}", shortened(&found.model_version)));
+        return refuse(format!(
+            "it is of the version {:?}",
+            shortened(&found.model_version)
+        ));
     }
     if found.outputs.len() != found.raw_output_contents.len() {
         return refuse(format!(
@@ -72,7 +81,10 @@ pub(crate) fn answer(
             return refuse(format!("it has the output {:?}", shortened(&output.name)));
         };
         if output.datatype != "FP32" {
-            return refuse(format!("{name} has the type {:?}", shortened(&output.datatype)));
+            return refuse(format!(
+                "{name} has the type {:?}",
+                shortened(&output.datatype)
+            ));
         }
         if output.shape != shape {
             let found = shortened(&format!("{:?}", output.shape));
@@ -80,7 +92,10 @@ pub(crate) fn answer(
         }
         let expected = count * model.map_bytes();
         if bytes.len() != expected {
-            return refuse(format!("{name} has {} bytes, must be {expected}", bytes.len()));
+            return refuse(format!(
+                "{name} has {} bytes, must be {expected}",
+                bytes.len()
+            ));
         }
         let values = finite(name, &bytes, model.map_bytes())?;
         if maps.insert(*name, values).is_some() {
@@ -104,7 +119,10 @@ pub(crate) fn answer(
 /// The little-endian floats in `bytes`, whose length is a multiple of `map_bytes`.
 fn finite(map: &'static str, bytes: &[u8], map_bytes: usize) -> Result<Vec<f32>, Error> {
     let (values, _) = bytes.as_chunks::<4>();
-    let values: Vec<f32> = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values: Vec<f32> = values
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
     match values.iter().position(|value| !value.is_finite()) {
         Some(cell) => Err(Error::NotFinite {
             map,

@@ -62,13 +62,19 @@ async fn right_answer_gives_the_maps_in_either_order() {
 #[tokio::test]
 async fn answer_that_differs_from_the_model_is_an_error() {
     let text = refused(|answer| answer.outputs[0].shape = vec![2, 2, 1]).await;
-    assert!(text.contains("structural has the shape [2, 2, 1], must be [2, 1, 2]"), "{text}");
+    assert!(
+        text.contains("structural has the shape [2, 2, 1], must be [2, 1, 2]"),
+        "{text}"
+    );
     let text = refused(|answer| answer.outputs[1].shape = vec![1, 1, 2]).await;
     assert!(text.contains("logical has the shape [1, 1, 2]"), "{text}");
     let text = refused(|answer| answer.outputs[0].datatype = "FP16".to_owned()).await;
     assert!(text.contains("structural has the type \"FP16\""), "{text}");
     let text = refused(|answer| answer.raw_output_contents[0].truncate(15)).await;
-    assert!(text.contains("structural has 15 bytes, must be 16"), "{text}");
+    assert!(
+        text.contains("structural has 15 bytes, must be 16"),
+        "{text}"
+    );
     let text = refused(|answer| answer.raw_output_contents[1].push(0)).await;
     assert!(text.contains("logical has 17 bytes, must be 16"), "{text}");
     let text = refused(|answer| answer.outputs[1].name = "semantic".to_owned()).await;
@@ -119,8 +125,13 @@ async fn version_of_the_answer_must_be_the_configured_one() {
         version: Some(version.to_owned()),
         ..model()
     };
-    let connection = Connection::open(&address, versioned("3"), LIMIT).await.expect("open");
-    assert_eq!(connection.infer(vec![7; 48], 2, LIMIT).await, Ok(good_maps()));
+    let connection = Connection::open(&address, versioned("3"), LIMIT)
+        .await
+        .expect("open");
+    assert_eq!(
+        connection.infer(vec![7; 48], 2, LIMIT).await,
+        Ok(good_maps())
+    );
     let error = Connection::open(&address, versioned("4"), LIMIT).await;
     let error = error.expect_err("another version").to_string();
     assert!(error.contains("the versions 3, must be 4"), "{error}");
@@ -131,7 +142,10 @@ async fn error_of_the_server_is_an_error_at_once() {
     let behaviour = Behaviour::Fails(tonic::Code::Unavailable, "queue\nis full");
     let started = Instant::now();
     let error = run(behaviour, LIMIT).await.expect_err("refused");
-    assert_eq!(error.to_string(), "the server answered Unavailable: queue is full");
+    assert_eq!(
+        error.to_string(),
+        "the server answered Unavailable: queue is full"
+    );
     assert!(started.elapsed() < LIMIT);
 }
 
@@ -165,7 +179,10 @@ async fn endless_answer_ends_with_the_limit() {
 async fn server_or_model_that_is_not_ready_is_refused() {
     let server = PlayedServer::start(Behaviour::NotReady);
     let error = open(&server).await.expect_err("not ready");
-    assert_eq!(error.to_string(), format!("the model {MODEL} of the server is not ready"));
+    assert_eq!(
+        error.to_string(),
+        format!("the model {MODEL} of the server is not ready")
+    );
 }
 
 #[tokio::test]
@@ -182,7 +199,10 @@ async fn lost_connection_is_never_made_again() {
         assert!(matches!(error, Error::Call { .. }), "{error}");
     }
     let connection = open(&again).await.expect("a new connection");
-    assert_eq!(connection.infer(vec![7; 48], 2, LIMIT).await, Ok(good_maps()));
+    assert_eq!(
+        connection.infer(vec![7; 48], 2, LIMIT).await,
+        Ok(good_maps())
+    );
 }
 
 #[tokio::test]
@@ -197,7 +217,9 @@ async fn wrong_number_of_pixels_is_an_error() {
 
 #[tokio::test]
 async fn server_that_speaks_something_else_is_no_connection() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
         use tokio::io::AsyncWriteExt;
@@ -207,21 +229,30 @@ async fn server_that_speaks_something_else_is_no_connection() {
     });
     let address = ServerAddress::new(&url, None).expect("an address");
     let opened = Connection::open(&address, model(), LIMIT).await;
-    assert!(matches!(opened, Err(Error::Connect(_) | Error::Call { .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(Error::Connect(_) | Error::Call { .. })),
+        "{opened:?}"
+    );
 }
 
 #[tokio::test]
 async fn certificate_is_checked_with_the_ca() {
-    let made = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("made");
+    let made =
+        |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("made");
     let (own, other) = (made("localhost"), made("localhost"));
-    let identity = tonic::transport::Identity::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
+    let identity =
+        tonic::transport::Identity::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
     let server = PlayedServer::start_tls(identity);
     let open = async |ca: &str| {
-        let address = ServerAddress::new(&server.tls_url(), Some(ca.as_bytes())).expect("an address");
+        let address =
+            ServerAddress::new(&server.tls_url(), Some(ca.as_bytes())).expect("an address");
         Connection::open(&address, model(), LIMIT).await
     };
     let connection = open(&own.cert.pem()).await.expect("a connection");
-    assert_eq!(connection.infer(vec![7; 48], 2, LIMIT).await, Ok(good_maps()));
+    assert_eq!(
+        connection.infer(vec![7; 48], 2, LIMIT).await,
+        Ok(good_maps())
+    );
     let refused = open(&other.cert.pem()).await.expect_err("another CA");
     assert!(matches!(refused, Error::Connect(_)), "{refused}");
 }
@@ -230,7 +261,10 @@ fn good_maps() -> Answer {
     let good = good_answer();
     let floats = |bytes: &[u8]| {
         let (values, _) = bytes.as_chunks::<4>();
-        values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        values
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
     };
     Answer {
         structural: floats(&good.raw_output_contents[0]),

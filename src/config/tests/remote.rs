@@ -19,9 +19,15 @@ fn model_runs_here_without_a_server_and_the_hash_is_that_of_before() {
     let text = format!("{MINIMAL}[engine.remote]\nurl = \"http://127.0.0.1:8001\"\n");
     let on = loaded(&text);
     assert_ne!(on.hash, least.hash);
-    assert_eq!(on.settings.engine.remote.timeout, Duration::from_millis(100));
+    assert_eq!(
+        on.settings.engine.remote.timeout,
+        Duration::from_millis(100)
+    );
     let changed = changes(&least.settings, &on.settings);
-    assert_eq!((changed.live.len(), &*changed.restart), (0, &["engine.remote.url".to_owned()][..]));
+    assert_eq!(
+        (changed.live.len(), &*changed.restart),
+        (0, &["engine.remote.url".to_owned()][..])
+    );
 }
 
 #[test]
@@ -84,7 +90,8 @@ fn wrong_values_and_relations_are_one_fault_each() {
 
 #[test]
 fn default_of_the_time_limit_is_compared_with_short_deadlines_too() {
-    let text = format!("{MINIMAL}deadline_ms = 60\n[engine.remote]\nurl = \"http://127.0.0.1:8001\"\n");
+    let text =
+        format!("{MINIMAL}deadline_ms = 60\n[engine.remote]\nurl = \"http://127.0.0.1:8001\"\n");
     let faults = Site::with(&text).faults();
     let expected = "inspectd.toml:5: cameras.left.deadline_ms: 60, must be above engine.remote.timeout_ms = 100, so that \
                     the local engine can take the server's place";

@@ -129,10 +129,16 @@ impl PlayedServer {
             let incoming = TcpListenerStream::new(listener);
             let running = if matches!(*played.0, Behaviour::Endless) {
                 let service = EndlessServer(GrpcInferenceServiceServer::new(played));
-                server.add_service(service).serve_with_incoming(incoming).await
+                server
+                    .add_service(service)
+                    .serve_with_incoming(incoming)
+                    .await
             } else {
                 let service = GrpcInferenceServiceServer::new(played);
-                server.add_service(service).serve_with_incoming(incoming).await
+                server
+                    .add_service(service)
+                    .serve_with_incoming(incoming)
+                    .await
             };
             running.expect("a server");
         });
@@ -225,12 +231,15 @@ struct EndlessRun;
 
 impl ServerStreamingService<ModelInferRequest> for EndlessRun {
     type Response = ModelInferResponse;
-    type ResponseStream = tokio_stream::Iter<std::iter::RepeatWith<fn() -> Result<ModelInferResponse, Status>>>;
+    type ResponseStream =
+        tokio_stream::Iter<std::iter::RepeatWith<fn() -> Result<ModelInferResponse, Status>>>;
     type Future = std::future::Ready<Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, _: Request<ModelInferRequest>) -> Self::Future {
         let answer: fn() -> Result<ModelInferResponse, Status> = || Ok(good_answer());
-        std::future::ready(Ok(Response::new(tokio_stream::iter(std::iter::repeat_with(answer)))))
+        std::future::ready(Ok(Response::new(tokio_stream::iter(
+            std::iter::repeat_with(answer),
+        ))))
     }
 }
 
