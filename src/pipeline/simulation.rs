@@ -31,7 +31,7 @@ use super::active::{Active, PreparedRecipe};
 use super::model::Model;
 use super::publisher::PublishTimes;
 use super::requests::{RequestedRecipe, Target, Trigger};
-use super::{Observer, inspector, judge};
+use super::{Observer, ServerUse, inspector, judge};
 use crate::camera::{CameraEvent, CameraState, Captured, Sink};
 use crate::clock::Clock;
 use crate::clock::tests::ManualClock;

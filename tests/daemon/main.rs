@@ -48,6 +48,7 @@ mod recipes;
 mod refusals;
 mod reliable;
 mod reload;
+mod remote_engine;
 mod report;
 mod request_recipes;
 mod shadow;

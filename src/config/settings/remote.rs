@@ -50,7 +50,7 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Remote {
-    /// Whether there is none: the keys came after version 0.2 and are then not part of the hash.
+    /// Whether there is none: the keys came after version 0.1 and are then not part of the hash.
     pub fn is_unset(&self) -> bool {
         self.url.is_none()
     }
