@@ -37,7 +37,10 @@ fn by_server(verdict: &proto::Verdict) -> bool {
 }
 
 fn alarm(status: &proto::Status) -> Option<&proto::Alarm> {
-    status.alarms.iter().find(|alarm| alarm.kind == "remote_unused")
+    status
+        .alarms
+        .iter()
+        .find(|alarm| alarm.kind == "remote_unused")
 }
 
 /// The next verdicts, none of which may be a FAULT.
@@ -69,7 +72,11 @@ fn results(verdicts: &[proto::Verdict]) -> BTreeMap<String, (Decision, f64)> {
     verdicts.iter().map(result).collect()
 }
 
-async fn verdicts_of(daemon: &Daemon, count: usize, wanted: impl Fn(&proto::Verdict) -> bool) -> Vec<proto::Verdict> {
+async fn verdicts_of(
+    daemon: &Daemon,
+    count: usize,
+    wanted: impl Fn(&proto::Verdict) -> bool,
+) -> Vec<proto::Verdict> {
     let mut verdicts = daemon.verdicts().await;
     let mut found = Vec::new();
     while found.len() < count {
@@ -95,7 +102,9 @@ async fn verdicts_of_the_server_equal_those_of_the_local_engine_and_name_the_pro
         assert_eq!(decision, expected, "{item}");
         assert!((score - local).abs() < 1e-5, "{item}: {score} {local}");
     }
-    let status = daemon.status_when("used", |status| alarm(status).is_none()).await;
+    let status = daemon
+        .status_when("used", |status| alarm(status).is_none())
+        .await;
     let engine = status.engine.expect("an engine");
     assert_eq!(engine.provider, "kserve");
     assert_eq!(engine.requested_provider, "kserve");
@@ -103,8 +112,14 @@ async fn verdicts_of_the_server_equal_those_of_the_local_engine_and_name_the_pro
     let (_, metrics) = daemon.page("/metrics");
     let used = "inspectd_remote_runs_total{result=\"used\"} ";
     let used = metrics.lines().find_map(|line| line.strip_prefix(used));
-    assert!(used.and_then(|used| used.parse::<u64>().ok()) >= Some(9), "{metrics}");
-    assert!(metrics.contains("inspectd_remote_seconds_bucket"), "{metrics}");
+    assert!(
+        used.and_then(|used| used.parse::<u64>().ok()) >= Some(9),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("inspectd_remote_seconds_bucket"),
+        "{metrics}"
+    );
     // The journal has what was streamed.
     let first = judged[0].sequence;
     let request = proto::StreamVerdictsRequest {
@@ -112,7 +127,10 @@ async fn verdicts_of_the_server_equal_those_of_the_local_engine_and_name_the_pro
         ..Default::default()
     };
     let stored = daemon.filtered(request).await.next().await;
-    assert_eq!((stored.sequence, stored.provider.as_str()), (first, "kserve"));
+    assert_eq!(
+        (stored.sequence, stored.provider.as_str()),
+        (first, "kserve")
+    );
     daemon.stop();
 }
 
@@ -129,15 +147,34 @@ async fn killed_server_is_replaced_at_once_and_used_again_after_its_restart() {
     until_by_server(&mut verdicts).await;
     server.kill();
     let after = next(&mut verdicts, 40).await;
-    assert!(after.iter().rev().take(20).all(|verdict| verdict.provider == "cpu"), "{after:?}");
-    let status = daemon.status_when("an alarm", |status| alarm(status).is_some()).await;
+    assert!(
+        after
+            .iter()
+            .rev()
+            .take(20)
+            .all(|verdict| verdict.provider == "cpu"),
+        "{after:?}"
+    );
+    let status = daemon
+        .status_when("an alarm", |status| alarm(status).is_some())
+        .await;
     let engine = status.engine.expect("an engine");
-    assert_eq!((engine.provider.as_str(), engine.requested_provider.as_str()), ("cpu", "kserve"));
-    assert!(engine.fallback_reason.contains("the local engine runs the model"), "{engine:?}");
+    assert_eq!(
+        (engine.provider.as_str(), engine.requested_provider.as_str()),
+        ("cpu", "kserve")
+    );
+    assert!(
+        engine
+            .fallback_reason
+            .contains("the local engine runs the model"),
+        "{engine:?}"
+    );
     drop(server);
     let _server = Triton::start(&installed, &site.path("models"), port);
     until_by_server(&mut verdicts).await;
-    daemon.status_when("no alarm", |status| alarm(status).is_none()).await;
+    daemon
+        .status_when("no alarm", |status| alarm(status).is_none())
+        .await;
     daemon.stop();
 }
 
@@ -154,8 +191,17 @@ async fn stopped(keys: &str) {
     until_by_server(&mut verdicts).await;
     server.signal("STOP");
     let after = next(&mut verdicts, 60).await;
-    assert!(after.iter().rev().take(30).all(|verdict| verdict.provider == "cpu"), "{after:?}");
-    let status = daemon.status_when("an alarm", |status| alarm(status).is_some()).await;
+    assert!(
+        after
+            .iter()
+            .rev()
+            .take(30)
+            .all(|verdict| verdict.provider == "cpu"),
+        "{after:?}"
+    );
+    let status = daemon
+        .status_when("an alarm", |status| alarm(status).is_some())
+        .await;
     let message = &alarm(&status).expect("an alarm").message;
     assert!(message.contains("no answer within"), "{message}");
     server.signal("CONT");
@@ -188,7 +234,9 @@ async fn another_model_under_the_same_name_is_never_used() {
     drop(server);
     next(&mut verdicts, 20).await;
     // Its levels are divided by 510 instead of 255: a bad part would pass.
-    let position = CELLS.windows(4).position(|bytes| bytes == 255_f32.to_le_bytes());
+    let position = CELLS
+        .windows(4)
+        .position(|bytes| bytes == 255_f32.to_le_bytes());
     let position = position.expect("the constant");
     let mut graph = CELLS.to_vec();
     graph[position..position + 4].copy_from_slice(&510_f32.to_le_bytes());
@@ -202,7 +250,11 @@ async fn another_model_under_the_same_name_is_never_used() {
     let after = next(&mut verdicts, 30).await;
     for verdict in &after {
         assert_eq!(verdict.provider, "cpu");
-        let expected = if verdict.item == "c.png" { Decision::Reject } else { Decision::Pass };
+        let expected = if verdict.item == "c.png" {
+            Decision::Reject
+        } else {
+            Decision::Pass
+        };
         assert_eq!(verdict.decision(), expected, "{verdict:?}");
     }
     daemon.stop();
@@ -216,15 +268,31 @@ fn wrong_address_and_impossible_times_are_refused_by_check() {
         let (code, printed) = ends(site.command().arg("check"));
         assert_eq!(code, expected, "{printed}");
         assert!(printed.contains(text), "{printed}");
-        assert_eq!(printed.trim_end().lines().count(), usize::from(expected != 0), "{printed}");
+        assert_eq!(
+            printed.trim_end().lines().count(),
+            usize::from(expected != 0),
+            "{printed}"
+        );
     };
     check(0, "");
     configure(&site, 1, "timeout_ms = 2000");
-    check(78, "engine.remote.timeout_ms: 2000, must be below cameras.belt.deadline_ms = 2000");
+    check(
+        78,
+        "engine.remote.timeout_ms: 2000, must be below cameras.belt.deadline_ms = 2000",
+    );
     configure(&site, 1, "hedge_after_ms = 100");
-    check(78, "engine.remote.hedge_after_ms: 100, must be below timeout_ms = 100");
+    check(
+        78,
+        "engine.remote.hedge_after_ms: 100, must be below timeout_ms = 100",
+    );
     site.configure("[engine.remote]\nurl = \"triton:8001\"", BELT);
-    check(78, "engine.remote.url: \"triton:8001\", must be http://HOST:PORT or https://HOST:PORT");
-    site.configure("[engine.remote]\nurl = \"https://triton:8001\"\nca = \"missing.pem\"", BELT);
+    check(
+        78,
+        "engine.remote.url: \"triton:8001\", must be http://HOST:PORT or https://HOST:PORT",
+    );
+    site.configure(
+        "[engine.remote]\nurl = \"https://triton:8001\"\nca = \"missing.pem\"",
+        BELT,
+    );
     check(78, "engine.remote: ");
 }

@@ -61,7 +61,10 @@ pub fn triton() -> Option<PathBuf> {
         return skip("Triton, which exists only for x86-64");
     }
     let folder = root().join(".tools/triton");
-    if folder.join("pytriton/tritonserver/bin/tritonserver").is_file() {
+    if folder
+        .join("pytriton/tritonserver/bin/tritonserver")
+        .is_file()
+    {
         return Some(folder);
     }
     missing("Triton in .tools/triton", "run `scripts/setup.sh triton`")

@@ -50,7 +50,11 @@ impl Drop for Triton {
             eprintln!("--- the server's log ---\n{log}");
         }
         for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&self.memory) {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&self.memory)
+            {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -66,11 +70,16 @@ impl Triton {
         let output = File::create(&log).expect("a log");
         let process = Command::new(server.join("bin/tritonserver"))
             .arg(format!("--model-repository={}", repository.display()))
-            .arg(format!("--backend-directory={}", server.join("backends").display()))
+            .arg(format!(
+                "--backend-directory={}",
+                server.join("backends").display()
+            ))
             .args(["--grpc-address=127.0.0.1", &format!("--grpc-port={port}")])
             .args(["--allow-http=false", "--allow-metrics=false"])
             .arg("--backend-config=python,shm-default-byte-size=1048576")
-            .arg(format!("--backend-config=python,shm-region-prefix-name={memory}"))
+            .arg(format!(
+                "--backend-config=python,shm-region-prefix-name={memory}"
+            ))
             .env("PYTHONPATH", installed.join("python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdout(Stdio::null())
@@ -94,7 +103,9 @@ impl Triton {
     /// Sends a signal.
     pub fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
         assert!(status.expect("kill").success());
     }
 
