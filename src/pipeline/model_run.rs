@@ -96,6 +96,7 @@ impl Race<'_> {
             let now = self.shared.clock.now().monotonic;
             if server.take_if(|plan| now >= plan.until).is_some() {
                 server_use = ServerUse::TimedOut;
+                remote.note_late();
             }
             if !local_started && server.is_none_or(|plan| now >= plan.local_at) {
                 self.start_local(&events);
@@ -128,6 +129,7 @@ impl Race<'_> {
                 Some(Event::Server(Err(failure))) if server.take().is_some() => {
                     debug!(reason = %failure.reason, "a run on the server failed");
                     server_use = if failure.timed_out {
+                        remote.note_late();
                         ServerUse::TimedOut
                     } else {
                         ServerUse::Failed

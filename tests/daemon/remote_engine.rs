@@ -67,7 +67,7 @@ fn results(verdicts: &[proto::Verdict]) -> BTreeMap<String, (Decision, f64)> {
     let result = |verdict: &proto::Verdict| {
         let score = verdict.score.as_ref().expect("a score");
         let result = (verdict.decision(), f64::from(score.value));
-        (verdict.item.clone(), result)
+        (verdict.source_item.clone(), result)
     };
     verdicts.iter().map(result).collect()
 }
@@ -250,7 +250,7 @@ async fn another_model_under_the_same_name_is_never_used() {
     let after = next(&mut verdicts, 30).await;
     for verdict in &after {
         assert_eq!(verdict.provider, "cpu");
-        let expected = if verdict.item == "c.png" {
+        let expected = if verdict.source_item == "c.png" {
             Decision::Reject
         } else {
             Decision::Pass

@@ -18,7 +18,7 @@ group! {
     /// A server that runs the model.
     pub struct Remote {
         /// A server of the Open Inference Protocol over gRPC (NVIDIA Triton, KServe) that runs the model; the local engine
-        /// runs it where the server cannot ([Inference elsewhere](remote-inference.md)). Unset: only the local engine runs
+        /// runs it where the server cannot (`docs/remote-inference.md`). Unset: only the local engine runs
         /// the model. `https` requires `remote.ca`.
         url: Option<String> = Key::unset("remote.url", Kind::Text(is_endpoint, ENDPOINT)),
 

@@ -11,6 +11,7 @@ mod server_thread;
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use inspectd_core::manifest::Manifest;
@@ -118,6 +119,8 @@ struct ServerRun {
 pub struct RemoteEngine {
     runs: mpsc::Sender<ServerRun>,
     standing: Arc<Mutex<Standing>>,
+    /// Whether a run had no answer in time, and none was answered since.
+    late: Arc<AtomicBool>,
     name: String,
     url: String,
     timeout: Duration,
@@ -168,6 +171,7 @@ impl RemoteEngine {
         let remote = Self {
             runs,
             standing: Arc::new(Mutex::new(Standing::Checking)),
+            late: Arc::default(),
             name: model.name.clone(),
             url: settings.url.clone().unwrap_or_default(),
             timeout: settings.timeout,
@@ -181,6 +185,7 @@ impl RemoteEngine {
             timeout: settings.timeout,
             url: remote.url.clone(),
             standing: Arc::clone(&remote.standing),
+            late: Arc::clone(&remote.late),
         };
         thread.start(received).map_err(RemoteError::Thread)?;
         Ok(Some(remote))
@@ -212,9 +217,18 @@ impl RemoteEngine {
         self.timeout
     }
 
-    /// Time without an answer after which the local engine runs as well.
+    /// Time without an answer after which the local engine runs as well. While the server is late, that is at once: an outage
+    /// costs the time limit once, not with each frame until the server is left alone.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
+        if self.late.load(Ordering::Relaxed) {
+            return Some(Duration::ZERO);
+        }
         self.hedge_after
+    }
+
+    /// Notes that a run had no answer in time.
+    pub(super) fn note_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
     }
 
     /// Sends the pixels of `count` frames to the server. `done` is called with the result, by another thread, after about `limit`

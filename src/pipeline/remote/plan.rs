@@ -19,7 +19,7 @@ pub(in crate::pipeline) struct Plan {
 pub(in crate::pipeline) struct Limits {
     /// Maximum time of a run on the server.
     pub timeout: Duration,
-    /// Time after which the local engine runs the model as well.
+    /// Time after which the local engine runs the model as well; zero for at once.
     pub hedge_after: Option<Duration>,
     /// The earliest deadline of the frames.
     pub due: Option<Instant>,
@@ -43,7 +43,7 @@ pub(in crate::pipeline) fn plan(now: Instant, limits: Limits) -> Option<Plan> {
         }
         None => (latest, latest),
     };
-    (local_at > now).then_some(Plan { local_at, until })
+    (latest > now).then_some(Plan { local_at, until })
 }
 
 #[cfg(test)]
@@ -84,5 +84,7 @@ mod tests {
         assert_eq!(planned(Some(20), Some(90), 40), Some((20, 90)));
         assert_eq!(planned(Some(20), Some(70), 40), Some((15, 70)));
         assert_eq!(planned(Some(20), Some(50), 40), None);
+        // Both at once.
+        assert_eq!(planned(Some(0), Some(500), 40), Some((0, 100)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use inspectd_kserve::{Connection, Error, ServedModel, ServerAddress};
@@ -36,6 +37,8 @@ pub(super) struct ServerThread {
     pub(super) timeout: Duration,
     pub(super) url: String,
     pub(super) standing: Arc<Mutex<Standing>>,
+    /// Cleared by an answer.
+    pub(super) late: Arc<AtomicBool>,
 }
 
 /// A server that was checked.
@@ -82,6 +85,7 @@ impl ServerThread {
             };
             let reason = match checked {
                 Ok(server) => {
+                    self.late.store(false, Ordering::Relaxed);
                     self.stand(Standing::Used);
                     let since = Instant::now();
                     let Some(reason) = self.use_server(&server, &mut runs).await else {
@@ -229,6 +233,9 @@ impl ServerThread {
             Err(error) if error.is_timeout() => Ended::TimedOut(error.to_string()),
             Err(error) => Ended::Failed(error.to_string()),
         };
+        if matches!(ended, Ended::Answered) {
+            self.late.store(false, Ordering::Relaxed);
+        }
         let maps = answer.map(|answer| raw_maps(&self.model, answer, count));
         caller.answer(maps.map_err(|error| ServerFailure::from(&error)));
         ended
