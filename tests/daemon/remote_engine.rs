@@ -4,6 +4,8 @@ mod triton;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use inspectd_client::proto::{self, Decision};
 use inspectd_test_support::{onnx_runtime, require, triton};
@@ -178,19 +180,18 @@ async fn killed_server_is_replaced_at_once_and_used_again_after_its_restart() {
     daemon.stop();
 }
 
-/// Stops the server without ending its connections, while it is used with these settings.
-async fn stopped(keys: &str) {
-    require!(onnx_runtime());
-    let installed = require!(triton());
+/// Stops the server without ending its connections, while it is used with these settings. Returns the longest time from a capture
+/// to its verdict after that.
+async fn stopped(installed: &Path, keys: &str) -> Duration {
     let port = free_port();
     let site = site(port, keys);
     export(&site, "models");
-    let server = Triton::start(&installed, &site.path("models"), port);
+    let server = Triton::start(installed, &site.path("models"), port);
     let daemon = site.start();
     let mut verdicts = daemon.verdicts().await;
     until_by_server(&mut verdicts).await;
     server.signal("STOP");
-    let after = next(&mut verdicts, 60).await;
+    let after = next(&mut verdicts, 90).await;
     assert!(
         after
             .iter()
@@ -202,21 +203,34 @@ async fn stopped(keys: &str) {
     let status = daemon
         .status_when("an alarm", |status| alarm(status).is_some())
         .await;
+    let total = |verdict: &proto::Verdict| {
+        let total = verdict.timings.as_ref().and_then(|timings| timings.total);
+        Duration::try_from(total.expect("a time")).expect("a duration")
+    };
+    let longest = after.iter().map(total).max();
     let message = &alarm(&status).expect("an alarm").message;
     assert!(message.contains("no answer within"), "{message}");
     server.signal("CONT");
     until_by_server(&mut verdicts).await;
     daemon.stop();
+    longest.expect("verdicts")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_server_is_hedged_within_the_deadline() {
-    stopped("timeout_ms = 500\nhedge_after_ms = 20").await;
+    require!(onnx_runtime());
+    let installed = require!(triton());
+    let longest = stopped(&installed, "timeout_ms = 1500\nhedge_after_ms = 20").await;
+    // Without the local engine after 20 ms, it would be the time limit.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_server_without_hedging_costs_the_time_limit_and_no_frame() {
-    stopped("timeout_ms = 150").await;
+    require!(onnx_runtime());
+    let installed = require!(triton());
+    let longest = stopped(&installed, "timeout_ms = 150").await;
+    assert!(longest > Duration::from_millis(100), "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
