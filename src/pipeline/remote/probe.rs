@@ -4,8 +4,8 @@ use inspectd_core::frame::{CHANNELS, Frame};
 use inspectd_engine::{Engine, EngineError, RawMaps};
 use thiserror::Error;
 
-/// Largest difference of a cell, as a share of the range of the picture's map. Another version of ONNX Runtime, another CPU and a
-/// GPU with TF32 round differently: below a thousandth. Another model differs by tens of hundredths.
+/// Largest difference of a cell, as a share of the range of the picture's map. Other processors round otherwise: with 32-bit floats in
+/// the sixth digit, with TF32 (factors of 10 bits) in the fourth. Another model differs by many times as much.
 const TOLERANCE_OF_RANGE: f32 = 0.01;
 
 /// The same as a share of the largest absolute value of the map, for a map that is nearly even.
