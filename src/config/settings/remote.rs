@@ -18,8 +18,8 @@ group! {
     /// A server that runs the model.
     pub struct Remote {
         /// A server of the Open Inference Protocol over gRPC (NVIDIA Triton, KServe) that runs the model; the local engine
-        /// runs it where the server cannot (`docs/remote-inference.md`). Unset: only the local engine runs
-        /// the model. `https` requires `remote.ca`.
+        /// runs it where the server cannot (`docs/remote-inference.md`). Unset: only the local engine runs the model. `https`
+        /// requires `remote.ca`.
         url: Option<String> = Key::unset("remote.url", Kind::Text(is_endpoint, ENDPOINT)),
 
         /// Name of the model on the server. Unset: the name of the bundle, `-`, and the first 12 digits of the SHA-256 of its
