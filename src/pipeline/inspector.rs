@@ -42,13 +42,12 @@ pub(super) struct InspectedBatch {
 }
 
 /// Inspects frames until the intake is closed and empty. Then the judge receives nothing further and ends
-/// as well, and the local engine if it has a thread of its own.
+/// as well.
 pub(super) fn inspect(
     shared: &Shared,
-    local: Option<LocalEngine>,
+    local: Option<&LocalEngine>,
     judge: &SyncSender<InspectedBatch>,
 ) {
-    let local = local.as_ref();
     while let Some(jobs) = shared.take() {
         inspect_jobs(shared, local, jobs, &mut |inspected| {
             // The judge ends after this sender.

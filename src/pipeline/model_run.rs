@@ -38,28 +38,22 @@ pub(super) fn run(
     due: Option<Instant>,
 ) -> ModelRun {
     let model = &active.model;
-    let run = match (&model.remote, local) {
-        (Some(remote), Some(local)) => {
-            let began = shared.clock.now().monotonic;
-            let race = Race {
-                shared,
-                active,
-                local,
-                frames,
-            };
-            let (run, server_use) = race.run(remote, began, due);
-            let ended = shared.clock.now().monotonic;
-            let time = ended.saturating_duration_since(began);
-            shared.observer.server_used(server_use, time);
-            run
-        }
-        _ => {
-            let frames: Vec<&Frame> = frames.iter().map(AsRef::as_ref).collect();
-            ModelRun {
-                maps: model.engine().run(&frames),
-                on: RanOn::Local,
-            }
-        }
+    let run = if let (Some(remote), Some(local)) = (&model.remote, local) {
+        let began = shared.clock.now().monotonic;
+        let race = Race {
+            shared,
+            active,
+            local,
+            frames,
+        };
+        let (run, server_use) = race.run(remote, began, due);
+        let ended = shared.clock.now().monotonic;
+        let time = ended.saturating_duration_since(began);
+        shared.observer.server_used(server_use, time);
+        run
+    } else {
+        let frames: Vec<&Frame> = frames.iter().map(AsRef::as_ref).collect();
+        on_local(model.engine().run(&frames))
     };
     model.note_run(run.on);
     if run.on == RanOn::Local {

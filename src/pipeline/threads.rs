@@ -40,7 +40,7 @@ pub(super) fn start_judging(
         let (shared, guard) = (Arc::clone(shared), OnPanic(Arc::clone(&failed)));
         move || {
             let _guard = guard;
-            inspector::inspect(&shared, local, &to_judge);
+            inspector::inspect(&shared, local.as_ref(), &to_judge);
         }
     };
     let mut threads = Vec::new();

@@ -50,10 +50,7 @@ impl Probe {
     /// The pixels of a batch of the two pictures in turn, beginning with the picture `first`.
     pub(super) fn pixels(&self, first: usize, count: usize) -> Vec<u8> {
         let pictures = self.pictures.iter().cycle().skip(first).take(count);
-        pictures
-            .flat_map(|picture| picture.rgb())
-            .copied()
-            .collect()
+        pictures.flat_map(Frame::rgb).copied().collect()
     }
 
     /// Compares the maps of such a batch with those of the local engine.

@@ -112,12 +112,13 @@ impl ServerThread {
         let mut known = self.standing.lock();
         let (model, url) = (&self.model.name, &self.url);
         match (&*known, &standing) {
-            (Standing::Used, Standing::Used) | (Standing::Unused(_), Standing::Unused(_)) => {}
+            (Standing::Used, Standing::Used)
+            | (Standing::Unused(_), Standing::Unused(_))
+            | (_, Standing::Checking) => {}
             (_, Standing::Used) => info!(model, url, "the server runs the model"),
             (_, Standing::Unused(reason)) => {
                 warn!(model, url, %reason, "the server does not run the model; the local engine does");
             }
-            (_, Standing::Checking) => {}
         }
         *known = standing;
     }
@@ -134,7 +135,7 @@ impl ServerThread {
                 let found = self
                     .compare(&connection, first, size, FIRST_RUN_LIMIT)
                     .await;
-                let found = found.map_err(|error| error.to_string())?;
+                let found = found?;
                 let took = began.elapsed();
                 if first == 1 && took > self.timeout {
                     return Err(format!(
