@@ -25,6 +25,7 @@ PACKAGES = [
     "crates/client/src/bin/inspectctl",
     "crates/forward/src",
     "crates/gateway/src",
+    "crates/kserve/src",
     "crates/opcua/src",
     "crates/plc/src",
     "src",
@@ -35,7 +36,8 @@ PACKAGES = [
 # A crate, the folders and files that may name it, and why no other may.
 WRAPPED = {
     "opencv": (["src/camera/"], "cameras are opened only in camera/"),
-    "tonic": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/"], "gRPC is spoken only in grpc/"),
+    "tonic": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/kserve/"], "gRPC is spoken only in grpc/"),
+    "inspectd_kserve": (["src/pipeline/remote/", "crates/kserve/"], "servers that run models are spoken to only in remote/"),
     "inspectd_client": (["src/grpc/", "src/bin/inspectd/bench/", "crates/client/", "crates/forward/", "crates/gateway/", "crates/opcua/", "crates/plc/"], "generated types stay in grpc/"),
     "opcua": (["crates/opcua/src/"], "OPC UA is spoken only by inspectd-opcua"),
     "tokio_modbus": (["crates/plc/src/server.rs", "crates/plc/src/live.rs"], "Modbus is spoken only in two files"),

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs the prerequisites of build and tests that Cargo does not provide: Debian packages (OpenCV and others), ONNX
-# Runtime, libtorch, a browser and the Python packages of the tests. Everything except the Debian packages is installed into
+# Runtime, libtorch, a browser, Triton and the Python packages of the tests. Everything except the Debian packages is installed into
 # .tools/ in the project's root; remove that folder to start again. Prints nothing if everything is installed.
 #
-#   scripts/setup.sh [runtime] [training] [backbones] [checks] [browser] [monitoring] [clients] [receivers]
+#   scripts/setup.sh [runtime] [training] [backbones] [checks] [browser] [monitoring] [clients] [receivers] [triton]
 #                    [packages] [bench] [baseline] [openvino]
-#                            (default: runtime training backbones checks browser monitoring clients receivers)
+#                            (default: runtime training backbones checks browser monitoring clients receivers triton)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,11 @@ readonly CHECK_WHEELS=(onnx==1.19.1 numpy==2.2.6 tensorboard==2.20.0 pillow==12.
     flask-cors==6.0.5)
 # A collector of OpenTelemetry, which receives the traces of the daemon in its tests.
 readonly ROTEL_WHEEL=rotel==0.0.1a15
+# NVIDIA's Triton Inference Server with its Python backend, and what the backend runs models with.
+readonly TRITON_WHEEL=nvidia-pytriton==0.7.0
+readonly TRITON_SHA256=21f063ff93bb426d0c06b7a55e7eb9efcfe62c0dddd9a908e9877e18710128df
+# The backend was built for version 1 of NumPy: of arrays of version 2 it reads a length of 0.
+readonly TRITON_PYTHON=("onnxruntime==$ORT_VERSION" numpy==1.26.4)
 readonly CLIENT_PACKAGES=(cmake libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc)
 # Receivers of inspectd-forward.
 readonly RECEIVER_PACKAGES=(mosquitto mosquitto-clients nats-server postgresql)
@@ -223,6 +228,36 @@ clients() {
 # Servers that the tests of inspectd-forward start.
 receivers() { debian_packages "${RECEIVER_PACKAGES[@]}"; }
 
+# A server that runs models for the tests of engine.remote. NVIDIA builds it for x86-64 only. The wheel's own Python code is not
+# used; the folders keep their places to each other, because the programs find their libraries by them.
+triton() {
+    if [ "$(uname -m)" != x86_64 ]; then return; fi
+    # The Python backend is linked with it.
+    debian_packages libpython3.11
+    local version="$TRITON_WHEEL ${TRITON_PYTHON[*]}"
+    fresh triton "$version" || return 0
+    say "Triton ($TRITON_WHEEL, about 90 MB to fetch, 230 MB kept) -> .tools/triton"
+    local wheel=$TOOLS/wheel-triton.part folder=$TOOLS/triton requirement server
+    requirement=$(mktemp)
+    echo "$TRITON_WHEEL --hash=sha256:$TRITON_SHA256" >"$requirement"
+    unpack "$TOOLS/wheel-triton" "${LIBRARIES_ONLY[@]}" --require-hashes --requirement "$requirement"
+    rm -rf "$requirement" "$folder"
+    unpack "$folder" "${LIBRARIES_ONLY[@]}" "${TRITON_PYTHON[@]}"
+    server=$folder/pytriton/tritonserver
+    mkdir -p "$server/backends/python"
+    mv "$folder.part" "$folder/python"
+    mv "$wheel/nvidia_pytriton.libs" "$folder/"
+    # The interpreter of another version's backend.
+    rm -f "$folder"/nvidia_pytriton.libs/libpython3-*.so.*
+    mv "$wheel/pytriton/tritonserver/bin" "$server/"
+    mv "$wheel"/pytriton/tritonserver/backends/python/{libtriton_python.so,triton_python_backend_utils.py} \
+        "$wheel/pytriton/tritonserver/python_backend_stubs/3.11/triton_python_backend_stub" "$server/backends/python/"
+    chmod +x "$server/backends/python/triton_python_backend_stub"
+    cp "$wheel"/nvidia_pytriton-*.dist-info/licenses/LICENSE "$folder/"
+    rm -rf "$wheel"
+    done_with triton "$version"
+}
+
 # Packages to build and test the Debian packages.
 packages() { debian_packages lintian patchelf dpkg-dev binutils debootstrap systemd-container jq; }
 
@@ -247,13 +282,13 @@ baseline() {
 }
 
 mkdir -p "$TOOLS"
-[ $# -gt 0 ] || set -- runtime training backbones checks browser monitoring clients receivers
+[ $# -gt 0 ] || set -- runtime training backbones checks browser monitoring clients receivers triton
 debian_packages "${PACKAGES[@]}"
 for part in "$@"; do
     case $part in
-    runtime | training | backbones | checks | browser | monitoring | clients | receivers | packages | bench | baseline | openvino) "$part" ;;
+    runtime | training | backbones | checks | browser | monitoring | clients | receivers | triton | packages | bench | baseline | openvino) "$part" ;;
     *)
-        say "unknown part '$part' (runtime, training, backbones, checks, browser, monitoring, clients, receivers, packages, bench, baseline, openvino)" >&2
+        say "unknown part '$part' (runtime, training, backbones, checks, browser, monitoring, clients, receivers, triton, packages, bench, baseline, openvino)" >&2
         exit 64
         ;;
     esac

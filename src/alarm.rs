@@ -33,11 +33,13 @@ pub enum AlarmKind {
     ChallengeFailed,
     /// A camera is paused: its parts are not inspected.
     CameraPaused,
+    /// The server of `engine.remote` is not used: the local engine runs the model.
+    RemoteUnused,
 }
 
 impl AlarmKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::GroupOutOfStep,
         Self::RecipeChanged,
         Self::ClockJumped,
@@ -48,6 +50,7 @@ impl AlarmKind {
         Self::JournalDamaged,
         Self::ChallengeFailed,
         Self::CameraPaused,
+        Self::RemoteUnused,
     ];
 
     /// Name in status and metrics.
@@ -63,6 +66,7 @@ impl AlarmKind {
             Self::JournalDamaged => "journal_damaged",
             Self::ChallengeFailed => "challenge_failed",
             Self::CameraPaused => "camera_paused",
+            Self::RemoteUnused => "remote_unused",
         }
     }
 }

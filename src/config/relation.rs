@@ -10,6 +10,7 @@ pub(super) fn check(values: &Values, faults: &mut Vec<Fault>) {
     let mut checker = Checker(faults);
     checker.access(values);
     checker.engine(&values.part("engine"));
+    checker.remote_engine(values);
     checker.at_most(&values.part("verdict"), "review_from", "threshold");
     if is_true(&values.part("journal"), "hold_unacknowledged") {
         checker.at_most(&values.part("journal"), "max_mib", "hold_max_mib");
@@ -135,21 +136,7 @@ impl Checker<'_> {
         let Some(endpoint) = text(traces, "endpoint") else {
             return;
         };
-        match (endpoint.starts_with("https:"), traces.place("ca_file")) {
-            (true, None) => self.refuse(
-                traces,
-                "endpoint",
-                format!("{endpoint:?} without traces.ca_file"),
-                "http://HOST:PORT unless traces.ca_file is set",
-            ),
-            (false, Some(_)) => self.refuse(
-                traces,
-                "ca_file",
-                format!("set with endpoint {endpoint:?}"),
-                "left out unless endpoint is https://HOST:PORT",
-            ),
-            _ => {}
-        }
+        self.ca_of(traces, "endpoint", endpoint, "ca_file");
     }
 
     fn engine(&mut self, engine: &Part<'_>) {
@@ -186,6 +173,70 @@ impl Checker<'_> {
                 found,
                 "left out unless provider is \"cuda\"",
             );
+        }
+    }
+
+    /// A server answers early enough for the local engine to take its place; TLS needs the certificates of a CA.
+    fn remote_engine(&mut self, values: &Values) {
+        let remote = values.part("engine.remote");
+        for key in ["model", "version", "timeout_ms", "hedge_after_ms", "ca"] {
+            self.needs(&remote, key, "url");
+        }
+        let Some(url) = text(&remote, "url") else {
+            return;
+        };
+        self.ca_of(&remote, "url", url, "ca");
+        if let Some((hedge, timeout)) = numbers(&remote, "hedge_after_ms", "timeout_ms")
+            && hedge >= timeout
+        {
+            let allowed = format!("below timeout_ms = {timeout}");
+            self.refuse(&remote, "hedge_after_ms", hedge.to_string(), &allowed);
+        }
+        self.timeout_within_deadlines(values, &remote);
+    }
+
+    /// The server's time is less than every deadline. The key that is set is at fault.
+    fn timeout_within_deadlines(&mut self, values: &Values, remote: &Part<'_>) {
+        let deadline = |id| {
+            let camera = values.part(format!("{CAMERAS}.{id}"));
+            let deadline = camera.get("deadline_ms")?.number()?;
+            Some((deadline, camera))
+        };
+        let deadlines = values.cameras.iter().filter_map(deadline);
+        let least = deadlines.min_by(|(a, _), (b, _)| a.total_cmp(b));
+        let (key, other) = ("timeout_ms", "deadline_ms");
+        let Some(((timeout, _), (deadline, camera))) = numbers(remote, key, key).zip(least) else {
+            return;
+        };
+        if timeout < deadline {
+            return;
+        }
+        let why = "so that the local engine can take the server's place";
+        if remote.place(key).is_some() {
+            let allowed = format!("below {} = {deadline}, {why}", camera.path(other));
+            self.refuse(remote, key, timeout.to_string(), &allowed);
+        } else {
+            let allowed = format!("above {} = {timeout}, {why}", remote.path(key));
+            self.refuse(&camera, other, deadline.to_string(), &allowed);
+        }
+    }
+
+    /// `https` has the certificates of a CA, `http` has none.
+    fn ca_of(&mut self, part: &Part<'_>, key: &str, url: &str, ca: &str) {
+        match (url.starts_with("https:"), part.place(ca)) {
+            (true, None) => self.refuse(
+                part,
+                key,
+                format!("{url:?} without {}", part.path(ca)),
+                &format!("http://HOST:PORT unless {} is set", part.path(ca)),
+            ),
+            (false, Some(_)) => self.refuse(
+                part,
+                ca,
+                format!("set with {key} {url:?}"),
+                &format!("left out unless {key} is https://HOST:PORT"),
+            ),
+            _ => {}
         }
     }
 

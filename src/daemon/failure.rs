@@ -98,6 +98,7 @@ impl Failure {
             | Self::Log(_)
             | Self::Access(_)
             | Self::Traces(_)
+            | Self::Model(ModelError::Remote(_))
             | Self::Recipe(_) => 78,
             Self::Model(ModelError::Runtime(_)) | Self::Listen { .. } => 69,
             Self::Model(_) => 65,

@@ -31,6 +31,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::settings::Settings;
 use crate::config::{self, Loaded, Sources};
 use crate::pipeline::model::ModelError;
+use crate::pipeline::remote::RemoteEngine;
 use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, Telemetry};
 
@@ -90,6 +91,7 @@ pub fn check(sources: &Sources) -> Result<Settings, Failure> {
     Access::open(&loaded.settings, clock.clone(), Alarms::new(clock))?;
     let precisions = loaded.settings.engine.graph_precisions();
     Bundle::open_in(&loaded.settings.model.bundle, precisions).map_err(ModelError::from)?;
+    RemoteEngine::address(&loaded.settings.engine.remote).map_err(ModelError::from)?;
     recipes::check_all(&loaded.settings)?;
     // The exporter of traces belongs to an async runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().build();

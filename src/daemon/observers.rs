@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::http::metrics::Metrics;
 use crate::pipeline::publisher::PublishTimes;
-use crate::pipeline::{Active, Observer};
+use crate::pipeline::{Active, Observer, ServerUse};
 use crate::telemetry::traces::{RemoteContext, Traces};
 
 /// The observers of a pipeline.
@@ -30,6 +30,10 @@ impl Observer for Observers {
 
     fn inferred(&self, timings: &Timings, batch_size: u32) {
         self.metrics.inferred(timings, batch_size);
+    }
+
+    fn server_used(&self, server_use: ServerUse, time: Duration) {
+        self.metrics.server_used(server_use, time);
     }
 
     fn replaced(&self, before: &Active) {

@@ -54,7 +54,13 @@ pub(super) async fn start(
 ) -> Result<Option<Daemon>, Failure> {
     let alarms = Alarms::new(clock.clone());
     let endpoints = bind_all(&loaded.settings, &clock, &alarms).await?;
-    let worker = Worker::start("inspector").map_err(Failure::threads("inspector"))?;
+    let has_server = !loaded.settings.engine.remote.is_unset();
+    let name = if has_server {
+        "local-engine"
+    } else {
+        "inspector"
+    };
+    let worker = Worker::start(name).map_err(Failure::threads("inspector"))?;
     let folder = loaded.settings.journal.folder.clone();
     let state = tokio::select! {
         state = read_state(folder.clone()) => state.map_err(Failure::State)?,

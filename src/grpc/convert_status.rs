@@ -177,9 +177,9 @@ pub(super) fn status(input: &StatusInput<'_>) -> proto::Status {
             .threshold
             .unwrap_or(loaded.threshold),
         engine: Some(proto::Engine {
-            provider: loaded.provider.to_owned(),
-            requested_provider: active.settings.engine.provider.name().to_owned(),
-            fallback_reason: loaded.fallback_reason.clone().unwrap_or_default(),
+            provider: loaded.provider_in_use().to_owned(),
+            requested_provider: active.requested_provider().to_owned(),
+            fallback_reason: loaded.fallback_reasons().unwrap_or_default(),
             runtime_version: loaded.runtime_version.clone(),
             failures: snapshot.engine_failures,
         }),

@@ -51,7 +51,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// All metrics, in the order of docs/operations.md.
-pub const METRICS: [Metric; 49] = [
+pub const METRICS: [Metric; 51] = [
     counter(
         "inspectd_frames_captured_total",
         "Frames taken from a camera (camera)",
@@ -126,6 +126,14 @@ pub const METRICS: [Metric; 49] = [
         "inspectd_engine_failures_total",
         "Runs of the model that failed",
     ),
+    counter(
+        "inspectd_remote_runs_total",
+        "Runs that the server of engine.remote could have answered (result: used, hedged, timed_out, failed, skipped)",
+    ),
+    histogram(
+        "inspectd_remote_seconds",
+        "Time of a run on the server of engine.remote whose maps were judged",
+    ),
     gauge(
         "inspectd_build_info",
         "1 for this program (version, commit, onnxruntime: version of the loaded library)",
@@ -136,7 +144,7 @@ pub const METRICS: [Metric; 49] = [
     ),
     gauge(
         "inspectd_engine_info",
-        "1 for the active engine (provider, requested_provider, runtime_version)",
+        "1 for the active engine, 0 for the one that could take its place (provider, requested_provider, runtime_version)",
     ),
     gauge(
         "inspectd_model_info",

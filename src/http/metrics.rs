@@ -17,7 +17,8 @@ use crate::alarm::AlarmKind;
 use crate::camera::CameraState;
 use crate::grpc::StreamCounts;
 use crate::pipeline::publisher::{PublishTimes, Totals};
-use crate::pipeline::{Active, JournalSnapshot, Observer, Snapshot};
+use crate::pipeline::remote::PROVIDER;
+use crate::pipeline::{Active, JournalSnapshot, Observer, ServerUse, Snapshot};
 use crate::shadow::{ShadowPhase, ShadowSnapshot};
 use crate::telemetry::traces::RemoteContext;
 
@@ -99,6 +100,10 @@ impl Observer for Metrics {
         metrics::with_local_recorder(&self.recorder, || record_batch(timings, batch_size));
     }
 
+    fn server_used(&self, server_use: ServerUse, time: Duration) {
+        metrics::with_local_recorder(&self.recorder, || record_server_use(server_use, time));
+    }
+
     fn replaced(&self, before: &Active) {
         metrics::with_local_recorder(&self.recorder, || set_active_info(before, 0.0));
     }
@@ -111,6 +116,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     let builder = PrometheusBuilder::new();
     let builder = bounds(builder, "inspectd_stage_seconds", &SECONDS)?;
     let builder = bounds(builder, "inspectd_verdict_seconds", &SECONDS)?;
+    let builder = bounds(builder, "inspectd_remote_seconds", &SECONDS)?;
     let builder = bounds(builder, "inspectd_score", &SCORES)?;
     bounds(builder, "inspectd_batch_size", &BATCHES)
 }
@@ -144,6 +150,13 @@ fn record_verdict(verdict: &Verdict, times: PublishTimes) {
 fn record_batch(timings: &Timings, size: u32) {
     stage("inference", timings.inference);
     histogram!("inspectd_batch_size").record(f64::from(size));
+}
+
+fn record_server_use(server_use: ServerUse, time: Duration) {
+    counter!("inspectd_remote_runs_total", "result" => server_use.name()).increment(1);
+    if server_use == ServerUse::Used {
+        histogram!("inspectd_remote_seconds").record(time.as_secs_f64());
+    }
 }
 
 fn stage(name: &'static str, time: Option<Duration>) {
@@ -195,6 +208,11 @@ fn sample(snapshot: &Snapshot, streams: StreamCounts) {
         }
     }
     counter!("inspectd_engine_failures_total").absolute(snapshot.engine_failures);
+    if !snapshot.active.settings.engine.remote.is_unset() {
+        for server_use in ServerUse::ALL {
+            counter!("inspectd_remote_runs_total", "result" => server_use.name()).increment(0);
+        }
+    }
     gauge!("inspectd_config_generation").set(snapshot.active.generation as f64);
     // On each scrape: activating another model or configuration sets its predecessor's series to 0.
     set_active_info(&snapshot.active, 1.0);
@@ -250,10 +268,14 @@ fn sample_journal(journal: &JournalSnapshot, totals: Totals) {
 /// Sets the series that name the active model, engine and configuration: 1 while active, 0 afterwards.
 fn set_active_info(active: &Active, value: f64) {
     let model = &active.model;
-    let requested = active.settings.engine.provider.name();
-    gauge!("inspectd_engine_info", "provider" => model.provider, "requested_provider" => requested,
-        "runtime_version" => model.runtime_version.clone())
-    .set(value);
+    let requested = active.requested_provider();
+    let server = model.remote.as_ref().map(|_| PROVIDER);
+    for provider in server.into_iter().chain([model.provider]) {
+        let is_in_use = f64::from(u8::from(provider == model.provider_in_use()));
+        gauge!("inspectd_engine_info", "provider" => provider, "requested_provider" => requested,
+            "runtime_version" => model.runtime_version.clone())
+        .set(value * is_in_use);
+    }
     gauge!("inspectd_model_info", "name" => model.id.name.clone(), "version" => model.id.version.clone(),
         "sha256" => model.id.sha256.clone())
     .set(value);

@@ -10,7 +10,8 @@ use inspectd_core::rules::{FrameShape, Rules};
 use parking_lot::Mutex;
 
 use super::camera_view::CameraView;
-use super::model::Model;
+use super::model::{Model, RanOn};
+use super::remote;
 use crate::config::settings::{Camera, Settings, Source};
 use crate::recipe::{PlanBuilder, Recipe};
 
@@ -44,6 +45,8 @@ pub struct Active {
     views: BTreeMap<CameraId, Arc<CameraView>>,
     /// Identification of all this in verdicts.
     pub stamp: Arc<Stamp>,
+    /// The same in verdicts that a server judged.
+    server_stamp: Arc<Stamp>,
     plans: PlanBuilder,
     rules: Mutex<PreparedRules>,
     /// The same settings with the recipes of requests that name one.
@@ -72,6 +75,10 @@ impl Active {
             provider: model.provider.to_owned(),
             recipe: recipe.as_ref().map(|recipe| recipe.tag()),
         });
+        let server_stamp = Arc::new(Stamp {
+            provider: remote::PROVIDER.to_owned(),
+            ..(*stamp).clone()
+        });
         let cameras = settings.cameras.iter();
         let view = |(id, camera): (&CameraId, &Camera)| {
             let own = recipe.as_ref().and_then(|recipe| recipe.cameras.get(id));
@@ -86,6 +93,7 @@ impl Active {
             model,
             recipe,
             stamp,
+            server_stamp,
             rules: Mutex::default(),
             variants: Mutex::default(),
         }
@@ -131,6 +139,24 @@ impl Active {
             .extract_if(.., |variant| is(variant))
             .collect();
         drop(forgotten);
+    }
+
+    /// The configured provider: that of the server, if there is one.
+    pub fn requested_provider(&self) -> &'static str {
+        let engine = &self.settings.engine;
+        if engine.remote.is_unset() {
+            engine.provider.name()
+        } else {
+            remote::PROVIDER
+        }
+    }
+
+    /// Identification in verdicts of a run on the local engine or on a server.
+    pub(super) fn stamp_of(&self, on: RanOn) -> &Arc<Stamp> {
+        match on {
+            RanOn::Local => &self.stamp,
+            RanOn::Server => &self.server_stamp,
+        }
     }
 
     /// Whether the camera has the exposure and gain that `other` needs.

@@ -27,7 +27,7 @@ use super::notice::Notice;
 use super::observer::Observer;
 use super::publisher::{InspectedImages, Publisher, VerdictEntry};
 use super::response_slot::{Reply, ResponseSlot};
-use crate::alarm::Alarms;
+use crate::alarm::{AlarmKind, Alarms};
 use crate::camera::LogThrottle;
 use crate::clock::SharedClock;
 use crate::drift::DriftMonitor;
@@ -220,6 +220,22 @@ impl Shared {
         } else if failed >= EXIT_AFTER && !of_client {
             error!(failed, "the runs of the model fail: exiting for a restart");
             (self.failed)();
+        }
+    }
+
+    /// Begins or ends the alarm about the server of the active model.
+    pub(super) fn check_server(&self) {
+        let active = self.active();
+        let Some(remote) = &active.model.remote else {
+            return;
+        };
+        let (kind, name) = (AlarmKind::RemoteUnused, remote.name());
+        self.alarms.clear_where(kind, |subject| subject != name);
+        match remote.unused_reason() {
+            Some(reason) => self.alarms.raise(kind, name, reason),
+            None if remote.is_used() => self.alarms.clear(kind, name),
+            // It is being checked for the first time.
+            None => {}
         }
     }
 

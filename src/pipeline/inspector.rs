@@ -11,7 +11,9 @@ use inspectd_engine::{EngineError, RawMaps};
 use super::active::Active;
 use super::answers::Shared;
 use super::job::{Job, Ticket};
-use super::model::RunOutcome;
+use super::local_engine::LocalEngine;
+use super::model::{RanOn, RunOutcome};
+use super::model_run;
 use crate::evidence::CapturedFrame;
 
 /// Runs that may wait for the judge. One, so that a slow judge slows the inspector instead of filling
@@ -24,8 +26,10 @@ pub(super) struct PreparedFrame {
     /// The frame as captured, rotated.
     pub(super) captured: CapturedFrame,
     /// The input of the model.
-    input: Frame,
+    input: Arc<Frame>,
     pub(super) timings: Timings,
+    /// What ran the model, once it did.
+    pub(super) on: RanOn,
 }
 
 /// The result of one run of the model.
@@ -39,9 +43,13 @@ pub(super) struct InspectedBatch {
 
 /// Inspects frames until the intake is closed and empty. Then the judge receives nothing further and ends
 /// as well.
-pub(super) fn inspect(shared: &Shared, judge: &SyncSender<InspectedBatch>) {
+pub(super) fn inspect(
+    shared: &Shared,
+    local: Option<&LocalEngine>,
+    judge: &SyncSender<InspectedBatch>,
+) {
     while let Some(jobs) = shared.take() {
-        inspect_jobs(shared, jobs, &mut |inspected| {
+        inspect_jobs(shared, local, jobs, &mut |inspected| {
             // The judge ends after this sender.
             let _ = judge.send(inspected);
         });
@@ -51,6 +59,7 @@ pub(super) fn inspect(shared: &Shared, judge: &SyncSender<InspectedBatch>) {
 /// Inspects these frames, in batches.
 pub(super) fn inspect_jobs(
     shared: &Shared,
+    local: Option<&LocalEngine>,
     mut jobs: Vec<Job>,
     done: &mut dyn FnMut(InspectedBatch),
 ) {
@@ -61,7 +70,7 @@ pub(super) fn inspect_jobs(
             .into_iter()
             .filter_map(|job| prepare(shared, &active, job))
             .collect();
-        run(shared, &active, frames, done);
+        run(shared, local, &active, frames, done);
     }
 }
 
@@ -112,12 +121,13 @@ fn prepare(shared: &Shared, active: &Active, job: Job) -> Option<PreparedFrame> 
             frame: Arc::new(frame),
             crop,
         },
-        input,
+        input: Arc::new(input),
         timings: Timings {
             queue: Some(queue),
             preprocess: Some(preprocess),
             ..Timings::default()
         },
+        on: RanOn::Local,
     })
 }
 
@@ -138,15 +148,22 @@ fn outcome(error: Option<&EngineError>, frames: &[PreparedFrame]) -> RunOutcome 
 /// is taken out, and the others are run again.
 fn run(
     shared: &Shared,
+    local: Option<&LocalEngine>,
     active: &Arc<Active>,
     mut frames: Vec<PreparedFrame>,
     done: &mut dyn FnMut(InspectedBatch),
 ) {
     while !frames.is_empty() {
         let started = shared.clock.now().monotonic;
-        let inputs: Vec<&Frame> = frames.iter().map(|frame| &frame.input).collect();
-        let maps = active.model.engine().run(&inputs);
-        shared.after_run(active, outcome(maps.as_ref().err(), &frames));
+        let inputs: Vec<_> = frames
+            .iter()
+            .map(|frame| Arc::clone(&frame.input))
+            .collect();
+        let due = frames.iter().filter_map(|frame| frame.ticket.due()).min();
+        let ran = model_run::run(shared, active, local, &inputs, due);
+        if ran.on == RanOn::Local {
+            shared.after_run(active, outcome(ran.maps.as_ref().err(), &frames));
+        }
         let inference = shared
             .clock
             .now()
@@ -155,6 +172,7 @@ fn run(
         let batch_size = frames.len() as u32;
         for frame in &mut frames {
             frame.timings.inference = Some(inference);
+            frame.on = ran.on;
         }
         let mut finish = |frames, maps| {
             done(InspectedBatch {
@@ -164,7 +182,7 @@ fn run(
                 maps,
             });
         };
-        match maps {
+        match ran.maps {
             Err(error @ EngineError::NotFinite { index, .. }) if frames.len() > 1 => {
                 finish(vec![frames.remove(index)], Err(error));
             }

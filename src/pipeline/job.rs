@@ -1,6 +1,7 @@
 //! A captured frame on its way to the engine.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use inspectd_core::frame::Frame;
 use inspectd_core::id::CameraId;
@@ -59,6 +60,12 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// When the frame's verdict is due, if its camera has a deadline.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let camera = self.active.settings.cameras.get(self.camera.as_ref()?)?;
+        Some(self.moment.monotonic + camera.deadline?)
+    }
+
     /// The subject of the frame's verdict before inspection.
     pub fn subject(&self) -> Subject {
         Subject {

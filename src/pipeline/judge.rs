@@ -170,11 +170,13 @@ fn publish(
         ticket,
         captured,
         timings,
+        on,
         ..
     } = frame;
     let subject = Subject {
         timings,
         batch_size,
+        stamp: Arc::clone(ticket.active.stamp_of(on)),
         size: Some(inspected_size(&captured)),
         ..ticket.subject()
     };

@@ -21,12 +21,15 @@ mod intake;
 mod job;
 mod judge;
 mod lanes;
+mod local_engine;
 pub mod model;
+mod model_run;
 mod notice;
 mod observer;
 mod part_assembler;
 pub mod publisher;
 mod rate;
+pub mod remote;
 mod requests;
 pub mod response_slot;
 #[cfg(test)]
@@ -44,7 +47,7 @@ pub use client_image::{InspectError, PendingImage};
 pub use counted_group::ResynchronizeError;
 pub use handle::{CLIENT_IMAGES, Pipeline, PipelineOptions};
 pub use job::JudgedMapsSlot;
-pub use observer::Observer;
+pub use observer::{Observer, ServerUse};
 pub use requests::{
     AcceptedTrigger, AwaitedVerdict, CLIENT_DATA_LIMIT, NAME_LIMIT, RequestedRecipe, Target,
     Trigger, TriggerError,

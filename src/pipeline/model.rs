@@ -1,7 +1,9 @@
 //! A loaded and warmed model bundle.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use inspectd_core::bundle::{Bundle, BundleError};
 use inspectd_core::frame::{CHANNELS, Frame};
@@ -12,6 +14,8 @@ use inspectd_engine::{Engine, EngineError, EngineOptions, Provider};
 use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
+use super::remote::{self, Probe, RemoteEngine, RemoteError};
+use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{self, Precision, ProviderChoice};
 
 /// Runs of each batch size before a model counts as warm: the first allocates, the second finds everything
@@ -33,6 +37,9 @@ pub enum ModelError {
         /// The bundle's folder.
         bundle: String,
     },
+    /// The server that is to run the model cannot be used as configured.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// ONNX Runtime rejects the graph.
     #[error("{}: {source}", .bundle)]
     Engine {
@@ -48,6 +55,7 @@ impl ModelError {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Runtime(_) => "engine",
+            Self::Remote(_) => "engine.remote",
             Self::Bundle(_) | Self::Changed { .. } | Self::Engine { .. } => "model.bundle",
         }
     }
@@ -69,6 +77,15 @@ pub(super) enum RunOutcome {
     Failed,
 }
 
+/// What ran a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RanOn {
+    /// The local engine.
+    Local,
+    /// The server of `engine.remote`.
+    Server,
+}
+
 /// A model that is loaded and warm.
 #[derive(Debug)]
 pub struct Model {
@@ -84,8 +101,10 @@ pub struct Model {
     pub calibration: MapCalibration,
     /// The threshold of its bundle.
     pub threshold: f32,
-    /// The execution provider that it runs on.
+    /// The execution provider of the local engine.
     pub provider: &'static str,
+    /// The server that runs it too, if one is configured.
+    pub remote: Option<RemoteEngine>,
     /// Why it does not run on the configured provider; `None` if it does.
     pub fallback_reason: Option<String>,
     /// Version of ONNX Runtime.
@@ -98,6 +117,10 @@ pub struct Model {
     engine: Mutex<Engine>,
     /// Runs that failed since the last one that succeeded.
     failed_runs: AtomicU64,
+    /// Time of a run on the local engine, by batch size.
+    local_times: Mutex<BTreeMap<usize, Duration>>,
+    /// What the last run ran on: 0 for none, 1 for the local engine, 2 for the server.
+    last_run: AtomicU8,
 }
 
 impl Model {
@@ -119,7 +142,10 @@ impl Model {
         let (mut engine, fallback_reason) = start(bundle, settings).map_err(failed)?;
         let batch_sizes = batch_sizes(settings.batch_limit);
         let input = [manifest.input.width, manifest.input.height];
-        warm_up(&mut engine, input, &batch_sizes).map_err(failed)?;
+        let local_times = warm_up(&mut engine, input, &batch_sizes).map_err(failed)?;
+        let remote = RemoteEngine::start(&settings.remote, manifest, &batch_sizes, || {
+            Probe::new(&mut engine, input).map_err(failed)
+        })?;
         Ok(Self {
             id: manifest.model_id(),
             manifest: manifest.clone(),
@@ -128,12 +154,15 @@ impl Model {
             calibration: manifest.maps.calibration(),
             threshold: manifest.threshold.value,
             provider: engine.provider(),
+            remote,
             fallback_reason,
             runtime_version: engine.version().to_owned(),
             batch_sizes,
             folder: bundle.dir().to_owned(),
             engine: Mutex::new(engine),
             failed_runs: AtomicU64::new(0),
+            local_times: Mutex::new(local_times),
+            last_run: AtomicU8::new(0),
         })
     }
 
@@ -150,6 +179,53 @@ impl Model {
     /// Counts a run that failed. Returns the number of runs that failed since the last one that succeeded.
     pub fn run_failed(&self) -> u64 {
         self.failed_runs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Notes what a run ran on.
+    pub(super) fn note_run(&self, on: RanOn) {
+        let code = match on {
+            RanOn::Local => 1,
+            RanOn::Server => 2,
+        };
+        self.last_run.store(code, Ordering::Relaxed);
+    }
+
+    /// The provider of the last run; before the first one, that of the next.
+    pub fn provider_in_use(&self) -> &'static str {
+        let is_server = match (self.last_run.load(Ordering::Relaxed), &self.remote) {
+            (0, Some(remote)) => remote.is_used(),
+            (code, _) => code == 2,
+        };
+        if is_server {
+            remote::PROVIDER
+        } else {
+            self.provider
+        }
+    }
+
+    /// Why the configured server, or the configured provider of the local engine, is not in use.
+    pub fn fallback_reasons(&self) -> Option<String> {
+        let server = self.remote.as_ref().and_then(RemoteEngine::unused_reason);
+        let reasons: Vec<String> = server
+            .into_iter()
+            .chain(self.fallback_reason.clone())
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Notes the time of a run of the local engine. A longer one counts at once, a shorter one by and by.
+    pub(super) fn note_local_run(&self, count: usize, time: Duration) {
+        let mut times = self.local_times.lock();
+        let known = times.entry(count).or_insert(time);
+        *known = time.max((*known * 7 + time) / 8);
+    }
+
+    /// Time that the local engine needs for this many frames.
+    pub(super) fn local_time(&self, count: usize) -> Duration {
+        let times = self.local_times.lock();
+        let larger = times.range(count..).next();
+        let time = larger.or_else(|| times.last_key_value());
+        time.map_or(Duration::ZERO, |(_, time)| *time)
     }
 
     /// Replaces the session by a new one of the same graph, after the old one has failed.
@@ -222,16 +298,25 @@ fn batch_sizes(limit: usize) -> Vec<usize> {
     sizes
 }
 
-fn warm_up(engine: &mut Engine, input: [u32; 2], sizes: &[usize]) -> Result<(), EngineError> {
+/// Runs batches of all sizes. Returns the time of the last run of each.
+fn warm_up(
+    engine: &mut Engine,
+    input: [u32; 2],
+    sizes: &[usize],
+) -> Result<BTreeMap<usize, Duration>, EngineError> {
+    let mut times = BTreeMap::new();
     let bytes = input[0] as usize * input[1] as usize * CHANNELS;
     let grey =
         Frame::new(input[0], input[1], vec![128; bytes]).expect("a manifest's input has an area");
     for &size in sizes {
         for _ in 0..WARM_UP_RUNS {
+            let began = SystemClock.now().monotonic;
             engine.run(&vec![&grey; size])?;
+            let ended = SystemClock.now().monotonic;
+            times.insert(size, ended.saturating_duration_since(began));
         }
     }
-    Ok(())
+    Ok(times)
 }
 
 #[cfg(test)]

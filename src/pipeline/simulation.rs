@@ -32,7 +32,7 @@ use super::active::{Active, PreparedRecipe};
 use super::model::Model;
 use super::publisher::PublishTimes;
 use super::requests::{RequestedRecipe, Target, Trigger};
-use super::{Observer, inspector, judge};
+use super::{Observer, ServerUse, inspector, judge};
 use crate::camera::{CameraEvent, CameraState, Sink};
 use crate::clock::Clock;
 use crate::clock::tests::ManualClock;
@@ -109,6 +109,8 @@ impl Observer for Recorder {
     }
 
     fn inferred(&self, _: &Timings, _: u32) {}
+
+    fn server_used(&self, _: ServerUse, _: Duration) {}
 
     fn replaced(&self, _: &Active) {}
 }
@@ -322,7 +324,7 @@ impl World {
         let shared = &self.run.shared;
         let waiting = (0..=shared.lanes.all().len()).any(|queue| shared.intake.queued(queue) > 0);
         if waiting && let Some(jobs) = shared.take() {
-            inspector::inspect_jobs(shared, jobs, &mut |inspected| {
+            inspector::inspect_jobs(shared, None, jobs, &mut |inspected| {
                 judge::judge_batch(shared, inspected);
             });
         }

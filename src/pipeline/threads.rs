@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::answers::Shared;
+use super::local_engine::LocalEngine;
 use super::worker::Worker;
 use super::{inspector, judge};
 use crate::clock::Clock;
@@ -22,21 +23,34 @@ pub(super) struct Threads {
     pub(super) writers: Vec<JoinHandle<()>>,
 }
 
-/// Starts the inspector, on the worker's thread, and the judge.
+/// Starts the inspector, on the worker's thread, and the judge. Where a server may run the model, the worker's thread is that of
+/// the local engine, and the inspector has its own.
 pub(super) fn start_judging(
     shared: &Arc<Shared>,
     worker: Worker,
     failed: Arc<dyn Fn() + Send + Sync>,
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let (to_judge, inspected) = sync_channel(inspector::JUDGE_QUEUE);
-    let inspector = {
+    let has_server = !shared.active().settings.engine.remote.is_unset();
+    let local = has_server.then(|| {
+        let guard = OnPanic(Arc::clone(&failed));
+        LocalEngine::start(&worker, Arc::clone(&shared.clock), guard)
+    });
+    let inspect = {
         let (shared, guard) = (Arc::clone(shared), OnPanic(Arc::clone(&failed)));
-        worker.give(move || {
+        move || {
             let _guard = guard;
-            inspector::inspect(&shared, &to_judge);
-        });
-        worker.finish()
+            inspector::inspect(&shared, local.as_ref(), &to_judge);
+        }
     };
+    let mut threads = Vec::new();
+    if has_server {
+        let builder = thread::Builder::new().name("inspector".to_owned());
+        threads.push(builder.spawn(inspect)?);
+    } else {
+        worker.give(inspect);
+    }
+    threads.push(worker.finish());
     let judge = {
         let (shared, guard) = (Arc::clone(shared), OnPanic(failed));
         let builder = thread::Builder::new().name("judge".to_owned());
@@ -45,7 +59,8 @@ pub(super) fn start_judging(
             judge::judge_all(&shared, &inspected);
         })?
     };
-    Ok(vec![inspector, judge])
+    threads.push(judge);
+    Ok(threads)
 }
 
 /// Joins all threads if they end before the deadline. Returns whether they did.

@@ -16,6 +16,9 @@ use super::part_assembler::{DecidedPart, PartAssembler};
 /// Longest sleep. The journal is checked at this interval.
 const INTERVAL: Duration = Duration::from_millis(10);
 
+/// How often the server of the active model is checked for its alarm.
+const SERVER_INTERVAL: Duration = Duration::from_millis(200);
+
 /// A deadline ordered by time. The heap returns its largest element, so the order is reversed.
 struct HeapEntry(Reverse<Instant>, Box<Deadline>);
 
@@ -96,6 +99,8 @@ pub(super) fn run(shared: &Shared, parts: PartAssembler, notices: &Receiver<Noti
 pub(super) struct Timekeeper {
     deadlines: Deadlines,
     parts: PartAssembler,
+    /// When the server of the active model was checked last.
+    server_checked: Option<Instant>,
 }
 
 impl Timekeeper {
@@ -103,6 +108,7 @@ impl Timekeeper {
         Self {
             deadlines: Deadlines::new(),
             parts,
+            server_checked: None,
         }
     }
 
@@ -110,6 +116,13 @@ impl Timekeeper {
     pub(super) fn act(&mut self, shared: &Shared) -> Duration {
         let now = shared.clock.now().monotonic;
         shared.publisher.check_stalled(now);
+        if self
+            .server_checked
+            .is_none_or(|at| now.saturating_duration_since(at) >= SERVER_INTERVAL)
+        {
+            shared.check_server();
+            self.server_checked = Some(now);
+        }
         while let Some(deadline) = self.deadlines.pop_due(now) {
             miss(shared, deadline);
         }

@@ -50,6 +50,7 @@ mod recipes;
 mod refusals;
 mod reliable;
 mod reload;
+mod remote_engine;
 mod report;
 mod request_recipes;
 mod scripts;

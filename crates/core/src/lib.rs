@@ -3,8 +3,8 @@
 //! anomaly maps ([`maps`]), rules and scores ([`rules`], [`score`]), and verdicts ([`verdict`],
 //! [`record`]).
 //!
-//! Nothing in this crate reads a clock, starts a thread or is async. Only [`atomic_file`], [`bundle`] and
-//! [`image_file`] read or write files.
+//! Nothing in this crate reads a clock, starts a thread or is async. Only [`atomic_file`], [`bundle`],
+//! [`image_file`] and [`model_repository`] read or write files.
 //!
 //! # Example
 //! Judging a frame by the two anomaly maps that a model gave for it:
@@ -59,6 +59,7 @@ pub mod manifest;
 mod area_opening;
 pub mod decision;
 pub mod maps;
+pub mod model_repository;
 mod partition;
 pub mod polygon;
 pub mod record;

@@ -92,6 +92,17 @@ pub struct ModelId {
     pub precision: Precision,
 }
 
+/// Digits of the graph's SHA-256 in the name of a model on a server.
+const SERVED_DIGITS: usize = 12;
+
+impl ModelId {
+    /// Name on a server: that of the model and the beginning of its graph's SHA-256, so that another graph has another name.
+    pub fn served_name(&self) -> String {
+        let digits = self.sha256.get(..SERVED_DIGITS).unwrap_or(&self.sha256);
+        format!("{}-{digits}", self.name)
+    }
+}
+
 /// Identity of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecipeTag {

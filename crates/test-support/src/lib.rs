@@ -23,7 +23,7 @@ pub use documents::{CodeBlock, code_blocks, project_root};
 pub use mount::MemoryDisk;
 pub use prerequisite::{
     backbone_checkpoint, external_data, libfaketime, onnx_runtime, python, python_package,
-    reference_data,
+    reference_data, triton,
 };
 pub use skip::{missing, skip};
 

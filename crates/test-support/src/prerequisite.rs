@@ -54,6 +54,22 @@ pub fn python_package(name: &str) -> Option<PathBuf> {
     )
 }
 
+/// The folder of NVIDIA's Triton Inference Server with its Python backend.
+#[track_caller]
+pub fn triton() -> Option<PathBuf> {
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip("Triton, which exists only for x86-64");
+    }
+    let folder = root().join(".tools/triton");
+    if folder
+        .join("pytriton/tritonserver/bin/tritonserver")
+        .is_file()
+    {
+        return Some(folder);
+    }
+    missing("Triton in .tools/triton", "run `scripts/setup.sh triton`")
+}
+
 /// The published checkpoint of a backbone, such as `efficientnet_lite0`.
 #[track_caller]
 pub fn backbone_checkpoint(name: &str) -> Option<PathBuf> {

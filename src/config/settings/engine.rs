@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use inspectd_core::precision::Precision as GraphPrecision;
 
+use super::remote::Remote;
 use crate::config::field::choice;
 use crate::config::group::section;
 use crate::config::key::{Key, Unit};
@@ -93,6 +94,10 @@ section! {
         /// A run that takes longer counts as hung, and systemd's watchdog is no longer notified.
         hang_timeout: Duration =
             Key::preset("hang_timeout_s", Kind::Number(1.0, 600.0), "30").unit(Unit::Seconds),
+
+        /// `[engine.remote]`: a server that runs the model.
+        #[serde(skip_serializing_if = "Remote::is_unset")]
+        remote: Remote => Remote,
     }
 }
 

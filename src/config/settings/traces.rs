@@ -15,15 +15,15 @@ const NAME_LIMIT: usize = 128;
 /// Description of a text that [`is_name`] accepts.
 const NAME: &str = "1 to 128 of A-Z, a-z, 0-9, '-', '_', '.' and blanks";
 
+/// Description of a text that [`is_endpoint`] accepts.
+pub(super) const ENDPOINT: &str = "http://HOST:PORT or https://HOST:PORT";
+
 section! {
     /// Traces: what happened to each inspected part and when, sent to an OpenTelemetry collector with OTLP over gRPC
     /// (`docs/operations.md`, Traces). Without `endpoint`, there are none.
     pub struct Traces = "traces" {
         /// The collector. `https` requires `ca_file`.
-        endpoint: Option<String> = Key::unset(
-            "endpoint",
-            Kind::Text(is_endpoint, "http://HOST:PORT or https://HOST:PORT"),
-        ),
+        endpoint: Option<String> = Key::unset("endpoint", Kind::Text(is_endpoint, ENDPOINT)),
 
         /// Share of the parts that are traced. A part whose client sends a `traceparent` is traced if the client samples it,
         /// whatever this share is.
@@ -55,7 +55,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether `text` is `http` or `https` with a host and a port, and nothing else.
-fn is_endpoint(text: &str) -> bool {
+pub(super) fn is_endpoint(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else {
         return false;
     };

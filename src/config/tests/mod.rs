@@ -4,6 +4,7 @@ mod faults;
 mod layers;
 mod properties;
 mod reload;
+mod remote;
 mod settings;
 mod shifts;
 mod traces;

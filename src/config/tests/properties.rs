@@ -151,7 +151,7 @@ fn sample(name: &str) -> String {
         "url" => "rtsp://user:word@host/stream",
         "pipeline" => "videotestsrc ! appsink",
         "pixel_format" => "YUYV",
-        "endpoint" => "http://127.0.0.1:4317",
+        "endpoint" | "remote.url" => "http://127.0.0.1:4317",
         _ => "warn",
     };
     format!("{text:?}")

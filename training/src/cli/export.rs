@@ -1,25 +1,31 @@
 //! `mhkd export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use inspectd_core::bundle::Bundle;
+use inspectd_core::bundle::{Bundle, MANIFEST_FILE};
+use inspectd_core::model_repository;
 
 use super::precision::{GraphPrecision, agreement, graphs, precisions};
 use crate::export::{Label, export};
 use crate::log::progress::Progress;
 use crate::train::run::Run;
 
-/// Writes the bundle of a finished run: manifest.toml, model.onnx, and model.int8.onnx for a second graph in 8 bits.
+/// Writes the bundle of a finished run: manifest.toml, model.onnx, and model.int8.onnx for a second graph in 8 bits. With
+/// --triton also, or of an existing bundle only, the folders of NVIDIA Triton.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// Folder of the run
+    /// Folder of the run; with --triton and without --out, of a bundle
     run: PathBuf,
     /// Folder of the bundle; an existing bundle is replaced
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "triton")]
+    out: Option<PathBuf>,
+    /// Model repository of NVIDIA Triton, to which each graph is written with its configuration; a folder that exists is not
+    /// replaced
+    #[arg(long, value_name = "DIR")]
+    triton: Option<PathBuf>,
     /// Where the dataset of the run is now, if it was moved; its images must be the same
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
@@ -36,6 +42,27 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
+        let bundle = match &self.out {
+            Some(out) => self.write_bundle(out)?,
+            None => {
+                ensure!(
+                    self.run.join(MANIFEST_FILE).is_file(),
+                    "{}: not a bundle (it has no {MANIFEST_FILE}); of a run, --out names the bundle that is written first",
+                    self.run.display()
+                );
+                Bundle::open(&self.run)?
+            }
+        };
+        if let Some(repository) = &self.triton {
+            for folder in model_repository::write(repository, &bundle)? {
+                println!("{}", folder.display());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes the bundle of the run, and describes it.
+    fn write_bundle(&self, out: &Path) -> Result<Bundle> {
         let mut moved = toml::Table::new();
         if let Some(dataset) = &self.dataset {
             moved.insert("dataset".into(), dataset.display().to_string().into());
@@ -43,14 +70,17 @@ impl Export {
         let run = Run::open(&self.run, &moved)?;
         let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let label = Label {
-            name: self.name.unwrap_or_else(|| run.origin.category.clone()),
-            version: self.model_version,
+            name: self
+                .name
+                .clone()
+                .unwrap_or_else(|| run.origin.category.clone()),
+            version: self.model_version.clone(),
             created: now.parse().context("chrono writes RFC 3339")?,
         };
         let total = crate::export::parity::IMAGES as u64;
         let mut bar = Some(Progress::new("comparing with libtorch", total, 0));
         let precisions = precisions(&self.precision);
-        let bundle = export(&run, label, &precisions, &self.out, |done, total| {
+        let bundle = export(&run, label, &precisions, out, |done, total| {
             if let Some(progress) = &mut bar {
                 progress.set(done, "");
             }
@@ -65,7 +95,7 @@ impl Export {
         if let Some(agreement) = agreement(bundle.manifest()) {
             println!("{agreement}");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(bundle)
     }
 }
 

@@ -17,4 +17,5 @@ mod support;
 mod teacher;
 mod teacher_import;
 mod tensorboard;
+mod triton;
 mod workflow;

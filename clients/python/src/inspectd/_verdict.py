@@ -144,7 +144,7 @@ class Verdict:
     model: Model
     config_hash: str
     provider: str
-    """`cpu`, `cuda` or `openvino`."""
+    """`cpu`, `cuda` or `openvino`, or `kserve` for a server."""
     simulated: bool
     """The frame is rendered by the simulator."""
     timings: Timings
