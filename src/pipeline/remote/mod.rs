@@ -1,7 +1,7 @@
 //! A server that runs the model (`engine.remote`).
 //!
 //! A thread owns the connection. It uses a connection only after the server gave the maps of the local engine for test pictures
-//! ([`probe`]), and repeats that every minute. A connection that is lost is never made again without that, so an answer always
+//! (`probe.rs`), and repeats that every minute. A connection that is lost is never made again without that, so an answer always
 //! comes from a server that was checked.
 
 mod plan;
