@@ -350,10 +350,11 @@ impl Verdicts {
 
     /// The next verdict; heartbeats are skipped.
     pub async fn next(&mut self) -> proto::Verdict {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             match self.event().await.expect("a running stream") {
                 Event::Verdict(verdict) => return verdict,
-                Event::Heartbeat(_) => {}
+                Event::Heartbeat(_) => assert!(Instant::now() < deadline, "no verdict in time"),
                 Event::Gap(gap) => panic!("{gap:?}"),
             }
         }

@@ -55,11 +55,11 @@ async fn trigger_is_judged_by_its_own_recipe() {
     // No recipe became active.
     assert_eq!(line.inspect("").await.expect("accepted").recipe, None);
 
-    // A newly prepared edition of the active recipe judges the requests that name the recipe.
+    // A newly prepared edition of the active recipe, with the same model, judges the requests that name the recipe.
     line.activate("strict").await.expect("valid");
     site.write(
         "recipes/strict.toml",
-        &recipe("../bundle", "threshold = 0.95"),
+        &recipe("../strict-bundle", "threshold = 0.95"),
     );
     assert_eq!(
         line.inspect("strict").await.expect("accepted").decision(),

@@ -129,7 +129,10 @@ fn links_of_installed_pages_lead_to_installed_files_or_to_the_repository() {
                 assert!(root.join(path).exists(), "{name}: {target}");
             } else if !target.contains("://") {
                 assert!(folder.path().join(&target).exists(), "{name}: {target}");
-                pictures += usize::from(!target.ends_with(".md"));
+                let is_page = Path::new(&target)
+                    .extension()
+                    .is_some_and(|end| end == "md");
+                pictures += usize::from(!is_page);
             }
         }
     }

@@ -35,6 +35,9 @@ impl ServerAddress {
         };
         // An IPv6 address is in brackets.
         let host = host.trim_matches(['[', ']']).to_owned();
+        if host.is_empty() {
+            return Err(wrong());
+        }
         let mut endpoint = Endpoint::from(uri.clone()).http2_max_header_list_size(HEADERS_LIMIT);
         match (uri.scheme_str(), ca) {
             (Some("http"), None) => {}

@@ -219,7 +219,7 @@ fn refused_url_is_not_shown() {
 }
 
 #[test]
-fn incompatible_keys_are_refused() {
+fn incompatible_keys_of_the_engine_are_refused() {
     check(
         "[engine]\nprecision = \"tf32\"",
         "6: engine.precision: \"tf32\" with provider \"cpu\", must be another: tf32 requires provider \"cuda\"",
@@ -236,6 +236,10 @@ fn incompatible_keys_are_refused() {
         "[engine]\nmemory_limit_mib = 64",
         "6: engine.memory_limit_mib: set with provider \"cpu\", must be left out unless provider is \"cuda\"",
     );
+}
+
+#[test]
+fn incompatible_keys_are_refused() {
     check(
         "[server]\nunix_socket = \"/s\"\nlookout_socket = \"/s\"",
         "7: server.lookout_socket: \"/s\", the same as server.unix_socket, must be another path",

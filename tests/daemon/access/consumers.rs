@@ -46,6 +46,10 @@ async fn consumer_belongs_to_an_operator() {
     let daemon = secured.site.start();
     let of = |role| Client::plain(&daemon).with_token(secured.token(role));
     let (viewer, operator, engineer) = (of(Role::Viewer), of(Role::Operator), of(Role::Engineer));
+    let refused = stream(&viewer, consumer("free"))
+        .await
+        .expect_err("a viewer has no consumers");
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
     let mut own = stream(&operator, consumer("mes"))
         .await
         .expect("an operator");

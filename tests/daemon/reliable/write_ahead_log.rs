@@ -43,7 +43,10 @@ fn grow(file: &Path, mib: u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn reader_that_does_not_end_is_an_alarm_until_it_ends() {
     require!(onnx_runtime());
-    let top = format!("{}[evidence]\ndisk_mib = 0\n", journal("wal_max_mib = 32\n"));
+    let top = format!(
+        "{}[evidence]\ndisk_mib = 0\n",
+        journal("wal_max_mib = 32\n")
+    );
     let site = site(&top, &belt("belt", "pace = \"fast\""));
     let daemon = site.start();
     daemon.verdicts().await.next().await;

@@ -42,16 +42,15 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let bundle = match &self.out {
-            Some(out) => self.write_bundle(out)?,
-            None => {
-                ensure!(
-                    self.run.join(MANIFEST_FILE).is_file(),
-                    "{}: not a bundle (it has no {MANIFEST_FILE}); of a run, --out names the bundle that is written first",
-                    self.run.display()
-                );
-                Bundle::open(&self.run)?
-            }
+        let bundle = if let Some(out) = &self.out {
+            self.write_bundle(out)?
+        } else {
+            ensure!(
+                self.run.join(MANIFEST_FILE).is_file(),
+                "{}: not a bundle (it has no {MANIFEST_FILE}); of a run, --out names the bundle that is written first",
+                self.run.display()
+            );
+            Bundle::open(&self.run)?
         };
         if let Some(repository) = &self.triton {
             for folder in model_repository::write(repository, &bundle)? {

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     /// Longer than anything takes on a busy machine.
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
     const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: box\r\n\r\n";
 
     /// A listener with these limits, and connections to it.

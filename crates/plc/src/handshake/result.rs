@@ -132,7 +132,7 @@ impl ShownResult {
         command: u16,
         latency: Duration,
     ) -> Self {
-        let objection = objection.or_else(|| match judged.decision {
+        let objection = objection.or(match judged.decision {
             None => Some(map::FAULT_UNKNOWN_DECISION.number),
             // A client may have received it as a FAULT.
             Some(Decision::Pass) if judged.unconfirmed => Some(map::FAULT_UNCONFIRMED.number),

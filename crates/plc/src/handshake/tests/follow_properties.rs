@@ -114,7 +114,11 @@ impl World {
         }
         let sequence = self.sent.len() as u64 + 1;
         let sent = Sent {
-            made: self.bench.now - ms(age),
+            made: self
+                .bench
+                .now
+                .checked_sub(ms(age))
+                .expect("the bench began later"),
             is_good: decision == Decision::Pass && !unconfirmed,
         };
         self.sent.insert(sequence, sent);
