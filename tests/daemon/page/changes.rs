@@ -13,6 +13,7 @@ use inspectd_test_support::{onnx_runtime, require};
 use super::browser::Browser;
 use super::{CAMERAS, PageSite};
 use crate::ctl::{inspectctl, run};
+use crate::harness::wait;
 use crate::inquiry::camera;
 
 /// Duration of a step of the pointer.
@@ -316,8 +317,11 @@ async fn outline_is_drawn_and_the_dataset_offered() {
     let saved = "return document.querySelector('.label-card').textContent.includes('Outline 1')";
     browser.wait("the outline", saved).await;
     assert_eq!(browser.violations().await, [""; 0]);
-    let listed = run(inspectctl(&daemon).args(["label", "list"]), 0).stdout();
-    assert!(listed.contains("defective"), "{listed}");
+    // The page shows the outline while it is sent.
+    wait("the label", || {
+        let listed = run(inspectctl(&daemon).args(["label", "list"]), 0).stdout();
+        listed.contains("defective")
+    });
 
     browser.open(&page.url("/verdicts")).await;
     let button = "return document.querySelectorAll('table tbody tr').length > 3";
