@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::dup2_stdin;
 
@@ -33,6 +34,10 @@ pub fn run() -> IoResult<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let control = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     control.peer_addr().map_err(|_| by_hand())?;
+    if is_closed(&control)? {
+        // The daemon ended before the kernel knew that this process ends with it.
+        return Ok(());
+    }
     let memory = File::from(stdout().as_fd().try_clone_to_owned()?);
     dup2_stdin(File::open("/dev/null")?)?;
     // From here on, what libraries print does not get into the pixels.
@@ -46,6 +51,14 @@ pub fn run() -> IoResult<()> {
         clock: Arc::new(SystemClock),
     }
     .serve()
+}
+
+/// Whether the other end of the connection is closed, whatever was received before.
+fn is_closed(control: &UnixStream) -> IoResult<bool> {
+    let mut polled = [PollFd::new(control, PollFlags::RDHUP)];
+    poll(&mut polled, Some(&Timespec::default()))?;
+    let closed = PollFlags::RDHUP | PollFlags::HUP;
+    Ok(polled[0].revents().intersects(closed))
 }
 
 fn by_hand() -> IoError {
@@ -146,5 +159,21 @@ impl Worker {
     fn stamp(&self, moment: inspectd_core::moment::Moment) -> Stamp {
         let now = self.clock.now().monotonic;
         Stamp::before_now(now.saturating_duration_since(moment.monotonic))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn closed_connection_is_seen_behind_what_was_received() {
+        let (mut daemon, worker) = UnixStream::pair().expect("a pair");
+        daemon.write_all(b"settings").expect("sent");
+        assert!(!is_closed(&worker).expect("asked"));
+        drop(daemon);
+        assert!(is_closed(&worker).expect("asked"));
     }
 }
