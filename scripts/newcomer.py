@@ -5,7 +5,7 @@ of other pages that need such an installation.
     scripts/newcomer.py --packages FOLDER --photographs FOLDER --trial FOLDER [--transcript FILE]
 
 The root is made by debootstrap and booted by systemd-nspawn, with systemd as process 1 and the network of this machine, so
-that apt-get reaches a mirror. The packages are copied to its /root/packages, the pictures to /root/photographs and /root/trial, as
+that apt-get reaches a mirror. The packages are copied to its folder ~/packages, the pictures to ~/photographs and ~/trial, as
 the page requests of the reader. Then one shell runs each block that has the comment `run: newcomer`. With
 `run: newcomer; prints: TEXT`, the output of the block must contain TEXT. Blocks of other pages have the comment
 `run: installed`, and may have commands that are run before: `run: installed; before: COMMANDS`. They are not part of the

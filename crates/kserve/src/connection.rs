@@ -79,7 +79,7 @@ impl Connection {
     /// Runs the model over `count` frames, whose pixels follow each other in `pixels`, and waits at most `limit`.
     ///
     /// # Errors
-    /// When there is no valid answer in time. The answer is valid if it names the model, and has exactly the outputs of the
+    /// When no valid answer arrives in time. The answer is valid if it names the model, and has exactly the outputs of the
     /// model, in 32-bit floats, of the right shape and length, and all finite.
     pub async fn infer(
         &self,

@@ -10,7 +10,7 @@ use crate::{Answer, ServedModel};
 /// The request of a run.
 ///
 /// # Errors
-/// When there are no frames, or `pixels` has another length than `count` frames.
+/// When `count` is zero, or `pixels` does not have the length of `count` frames.
 pub(crate) fn request(
     model: &ServedModel,
     pixels: Vec<u8>,

@@ -201,7 +201,7 @@ mod tests {
                 "{path} is not in {paths:#?}"
             );
         }
-        // There is no node for what the server cannot do.
+        // The server has no nodes for what it does not support.
         for name in [
             "SafetyStateManagement",
             "AddRecipe",

@@ -147,7 +147,7 @@ impl Executor {
         }
     }
 
-    /// Ends the wait for the previous trigger, whose verdict is no longer needed.
+    /// Ends the wait for the previous trigger, whose verdict is discarded.
     fn end_trigger(&mut self) {
         if let Some(task) = self.trigger.take() {
             task.abort();

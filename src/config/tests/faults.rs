@@ -8,7 +8,7 @@ fn faults_with(text: &str) -> Vec<String> {
     Site::with(&format!("{MINIMAL}{text}\n")).faults()
 }
 
-fn check(text: &str, expected: &str) {
+pub(super) fn check(text: &str, expected: &str) {
     assert_eq!(
         faults_with(text),
         [format!("inspectd.toml:{expected}")],
@@ -483,19 +483,4 @@ fn other_address_without_tls_and_clients_is_refused() {
         check(listen, clients, Some(&without("tls.certificate")));
         check(listen, &format!("{tls}{clients}"), None);
     }
-}
-
-#[test]
-fn incomplete_tls_keys_are_refused() {
-    let check = |text: &str, key: &str, found: &str, other: &str| {
-        let fault = format!(
-            "tls.{key}: {found} without tls.{other}, must be left out unless tls.{other} is set"
-        );
-        check(&format!("[tls]\n{text}"), &format!("6: {fault}"));
-    };
-    check("certificate = \"c\"", "certificate", "set", "key");
-    check("key = \"k\"", "key", "set", "certificate");
-    check("client_ca = \"c\"", "client_ca", "set", "certificate");
-    let require = "require_client_certificate";
-    check(&format!("{require} = true"), require, "set", "client_ca");
 }

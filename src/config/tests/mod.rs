@@ -7,6 +7,7 @@ mod reload;
 mod remote;
 mod settings;
 mod shifts;
+mod tls;
 mod traces;
 mod watching;
 

@@ -184,7 +184,7 @@ async fn record_because_of_which_the_connection_is_closed_is_found() {
     assert_eq!(delivered, [1, 2, 3, 4, 5, 7, 8]);
     assert_eq!(letters, [6]);
     assert_eq!((state.delivered, state.dead_letters), (7, 1));
-    // The whole batch, its halves, and at the end the single record until there is no doubt.
+    // The whole batch, its halves, then the single record five times.
     let expected = [8, 8, 8, 8, 8, 4, 4, 2, 1, 1, 1, 1, 1, 1, 2];
     assert_eq!(*attempts.lock(), expected);
 }

@@ -28,7 +28,7 @@ const BACKOFF: Backoff = Backoff {
 };
 /// The pause before a refused stream is opened again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
-/// The most outcomes that wait. There is one current task, and tasks that are no longer awaited.
+/// Maximum number of outcomes that wait: those of the current task and of abandoned tasks.
 const MOST_OUTCOMES: usize = 16;
 
 /// A vision system.

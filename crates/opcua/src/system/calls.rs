@@ -43,7 +43,7 @@ impl System {
         if let Answer::Bad(status) = &answer {
             info!(system = self.name, method, %status, "method refused");
         }
-        // The client may no longer wait.
+        // The client may have closed its connection.
         let _ = reply.send(answer);
     }
 

@@ -48,7 +48,7 @@ pub struct Outcome {
 impl Outcome {
     /// Answers the client, if it still waits.
     pub fn answer(self, answer: Answer) {
-        // The client may no longer wait.
+        // The client may have closed its connection.
         let _ = self.reply.send(answer);
     }
 }

@@ -165,7 +165,7 @@ impl Machine {
         self.settle(now);
     }
 
-    /// Takes the verdict of a trigger. A verdict that is no longer awaited is not shown. Returns whether it is shown.
+    /// Takes the verdict of a trigger. A verdict of an earlier trigger is not shown. Returns whether it is shown.
     pub fn judged(&mut self, judged: Judged, now: Instant) -> bool {
         let State::Busy(busy) = &self.state else {
             return false;
